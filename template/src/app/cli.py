@@ -1,0 +1,58 @@
+"""The commands of this service."""
+
+import os
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from app.about import NAME
+from app.kit.db.migrate import migrate as migrate_database
+from app.kit.development import local_settings
+from app.kit.local_postgres import PostgresUnavailable
+from app.kit.settings import SettingsError
+from app.settings import Settings
+
+cli = typer.Typer(name=NAME, no_args_is_help=True, help="Run and look after the service.")
+
+
+@cli.command()
+def dev(
+    host: Annotated[str, typer.Option(help="Address to listen on")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on", min=1, max=65535)] = 8000,
+) -> None:
+    """Serve with reload, on a local database where no DATABASE_URL is set."""
+    with local_settings(Settings) as settings:
+        migrate_database(settings)
+        url = f"http://{host}:{port}"
+        typer.echo(f"\n  Service   {url}\n  API docs  {url}/docs\n")
+        # The reloader starts new processes: they find the database in the environment.
+        os.environ["DATABASE_URL"] = settings.database.url.get_secret_value()
+        if "format" not in settings.log.model_fields_set:
+            os.environ["LOG_FORMAT"] = "console"
+        uvicorn.run(
+            "app.main:create_app",
+            factory=True,
+            host=host,
+            port=port,
+            reload=True,
+            reload_dirs=["src"],
+            log_config=None,
+        )
+
+
+@cli.command()
+def migrate(
+    revision: Annotated[str, typer.Argument(help="Where to go: a revision, or head")] = "head",
+) -> None:
+    """Bring the database's schema to a revision."""
+    migrate_database(Settings.load(), revision)
+
+
+def main() -> None:
+    """Run a command; what the user can mend is one message and exit code 2, not a trace."""
+    try:
+        cli()
+    except (SettingsError, PostgresUnavailable) as error:
+        typer.echo(str(error), err=True)
+        raise SystemExit(2) from None

@@ -1,0 +1,1 @@
+"""The example domain: users with profiles, their posts, and tags. Learn from it, then remove it."""

@@ -1,0 +1,46 @@
+"""The tags that posts are filed under."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, status
+
+from app.example.tags.models import Tag
+from app.example.tags.repository import Tags
+from app.example.tags.schemas import TagChanges, TagCreate, TagOut, TagQuery
+from app.kit.db.ids import Id
+from app.kit.errors import problems
+from app.kit.page import Page, Slice
+
+router = APIRouter(prefix="/tags", tags=["tags"])
+
+
+@router.post(
+    "", status_code=status.HTTP_201_CREATED, response_model=TagOut, responses=problems(409)
+)
+async def create_tag(new: TagCreate, tags: Tags) -> Tag:
+    """Create a tag."""
+    return await tags.add(Tag(name=new.name))
+
+
+@router.get("", response_model=Page[TagOut])
+async def list_tags(query: Annotated[TagQuery, Query()], tags: Tags) -> Slice[Tag]:
+    """List tags by name."""
+    return await tags.search(query)
+
+
+@router.get("/{tag_id}", response_model=TagOut, responses=problems(404))
+async def read_tag(tag_id: Id, tags: Tags) -> Tag:
+    """Read a tag."""
+    return await tags.get(tag_id)
+
+
+@router.patch("/{tag_id}", response_model=TagOut, responses=problems(404, 409))
+async def update_tag(tag_id: Id, changes: TagChanges, tags: Tags) -> Tag:
+    """Rename a tag, for all posts filed under it."""
+    return await tags.update(await tags.get(tag_id), changes.sent())
+
+
+@router.delete("/{tag_id}", status_code=status.HTTP_204_NO_CONTENT, responses=problems(404))
+async def delete_tag(tag_id: Id, tags: Tags) -> None:
+    """Delete a tag; the posts filed under it stay."""
+    await tags.delete(tag_id)

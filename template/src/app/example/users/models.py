@@ -1,0 +1,48 @@
+"""Users, each with at most one profile."""
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import CheckConstraint, ForeignKey, String, true
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.kit.db.base import Record
+from app.kit.db.deletion import Entity, unique_live
+from app.kit.db.ids import Id
+from app.kit.db.relation import relation
+
+if TYPE_CHECKING:
+    from app.example.posts.models import Post
+
+
+class User(Entity):
+    """Somebody who writes posts."""
+
+    __tablename__ = "users"
+    __table_args__ = (
+        unique_live("email"),
+        CheckConstraint("email = lower(email)", name="email_is_lower_case"),
+    )
+
+    email: Mapped[str] = mapped_column(String(254))
+    name: Mapped[str] = mapped_column(String(200))
+    hashed_password: Mapped[str]
+    is_active: Mapped[bool] = mapped_column(default=True, server_default=true())
+
+    profile: Mapped["Profile | None"] = relation(
+        back_populates="user", cascade="all, delete-orphan", passive_deletes=True
+    )
+    posts: Mapped[list["Post"]] = relation(
+        back_populates="author", cascade="all, delete-orphan", passive_deletes=True
+    )
+
+
+class Profile(Record):
+    """What a user tells of themselves; it goes with the user."""
+
+    __tablename__ = "profiles"
+
+    user_id: Mapped[Id] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), unique=True)
+    bio: Mapped[str] = mapped_column(default="", server_default="")
+    website: Mapped[str | None] = mapped_column(String(200))
+
+    user: Mapped[User] = relation(back_populates="profile")

@@ -1,0 +1,41 @@
+"""Finding and keeping users."""
+
+from typing import Annotated
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import joinedload
+
+from app.example.users.models import User
+from app.example.users.schemas import UserQuery
+from app.kit.db.repository import Repository, provided
+from app.kit.page import Slice
+
+# What `UserDetail` shows.
+USER_DETAIL = joinedload(User.profile)
+
+
+class UserRepository(Repository[User]):
+    """The users of the service."""
+
+    model = User
+
+    async def by_email(self, email: str) -> User | None:
+        """The user with this address, in whatever case it is given."""
+        return await self.one_by(User.email == email.lower())
+
+    async def search(self, query: UserQuery) -> Slice[User]:
+        """One page of the users that match, the newest first."""
+        statement = select(User).order_by(User.created_at.desc())
+        if query.q is not None:
+            statement = statement.where(
+                or_(
+                    User.name.icontains(query.q, autoescape=True),
+                    User.email.icontains(query.q, autoescape=True),
+                )
+            )
+        if query.is_active is not None:
+            statement = statement.where(User.is_active == query.is_active)
+        return await self.page(query, statement)
+
+
+Users = Annotated[UserRepository, provided(UserRepository)]

@@ -1,0 +1,69 @@
+"""The users of the service, and their profiles."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, status
+
+from app.example.users import service
+from app.example.users.models import Profile, User
+from app.example.users.repository import USER_DETAIL, Users
+from app.example.users.schemas import (
+    ProfileIn,
+    ProfileOut,
+    UserChanges,
+    UserCreate,
+    UserDetail,
+    UserOut,
+    UserQuery,
+)
+from app.kit.db.ids import Id
+from app.kit.errors import problems
+from app.kit.page import Page, Slice
+
+router = APIRouter(prefix="/users", tags=["users"])
+
+
+@router.post(
+    "", status_code=status.HTTP_201_CREATED, response_model=UserDetail, responses=problems(409)
+)
+async def create_user(new: UserCreate, users: Users) -> User:
+    """Register a user, with a profile if one is given."""
+    return await service.register_user(new, users)
+
+
+@router.get("", response_model=Page[UserOut])
+async def list_users(query: Annotated[UserQuery, Query()], users: Users) -> Slice[User]:
+    """List users, the newest first."""
+    return await users.search(query)
+
+
+@router.get("/{user_id}", response_model=UserDetail, responses=problems(404))
+async def read_user(user_id: Id, users: Users) -> User:
+    """Read a user with their profile."""
+    return await users.get(user_id, USER_DETAIL)
+
+
+@router.patch("/{user_id}", response_model=UserOut, responses=problems(404, 409))
+async def update_user(user_id: Id, changes: UserChanges, users: Users) -> User:
+    """Change what is sent, keep the rest."""
+    return await users.update(await users.get(user_id), changes.sent())
+
+
+@router.delete("/{user_id}", status_code=status.HTTP_204_NO_CONTENT, responses=problems(404))
+async def delete_user(user_id: Id, users: Users) -> None:
+    """Delete a user and their posts."""
+    await users.delete(user_id)
+
+
+@router.put("/{user_id}/profile", response_model=ProfileOut, responses=problems(404))
+async def replace_profile(user_id: Id, profile: ProfileIn, users: Users) -> Profile:
+    """Set the profile of a user as a whole."""
+    return await service.replace_profile(user_id, profile, users)
+
+
+@router.delete(
+    "/{user_id}/profile", status_code=status.HTTP_204_NO_CONTENT, responses=problems(404)
+)
+async def delete_profile(user_id: Id, users: Users) -> None:
+    """Remove the profile of a user."""
+    await service.remove_profile(user_id, users)

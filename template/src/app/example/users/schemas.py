@@ -1,0 +1,69 @@
+"""What the API takes and gives for users."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, EmailStr, Field, SecretStr
+
+from app.kit.db.ids import Id
+from app.kit.page import PageQuery
+from app.kit.schemas import Changes, Input, Line, LongText, Output, SearchText, omittable
+
+# Stored in lower case, so that one address is one user however it is typed.
+Email = Annotated[EmailStr, AfterValidator(str.lower)]
+Password = Annotated[SecretStr, Field(min_length=8, max_length=128)]
+
+
+class ProfileIn(Input):
+    """A whole profile, as it should be from now on."""
+
+    bio: LongText = ""
+    website: Line | None = None
+
+
+class UserCreate(Input):
+    """A new user, with a profile if there is one already."""
+
+    email: Email
+    name: Line
+    password: Password
+    profile: ProfileIn | None = None
+
+
+class UserChanges(Changes):
+    """What may change about a user."""
+
+    email: Email = omittable()
+    name: Line = omittable()
+    is_active: bool = omittable()
+
+
+class UserQuery(PageQuery):
+    """Which users to list."""
+
+    q: SearchText | None = Field(None, description="Part of the name or email address")
+    is_active: bool | None = None
+
+
+class ProfileOut(Output):
+    """A profile."""
+
+    bio: str
+    website: str | None
+
+
+class UserOut(Output):
+    """A user, without relations."""
+
+    id: Id
+    email: str
+    name: str
+    is_active: bool
+    created_at: datetime
+    updated_at: datetime
+
+
+class UserDetail(UserOut):
+    """A user with their profile."""
+
+    profile: ProfileOut | None

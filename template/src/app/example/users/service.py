@@ -1,0 +1,39 @@
+"""What can be done with users beyond reading and writing a row."""
+
+from app.example.users.models import Profile, User
+from app.example.users.passwords import hash_password
+from app.example.users.repository import USER_DETAIL, UserRepository
+from app.example.users.schemas import ProfileIn, UserCreate
+from app.kit.db.ids import Id
+from app.kit.errors import NotFound
+
+
+async def register_user(new: UserCreate, users: UserRepository) -> User:
+    """Create a user and, where given, their profile: both or neither."""
+    return await users.add(
+        User(
+            email=new.email,
+            name=new.name,
+            hashed_password=await hash_password(new.password),
+            profile=Profile(**new.profile.model_dump()) if new.profile else None,
+        )
+    )
+
+
+async def replace_profile(user_id: Id, new: ProfileIn, users: UserRepository) -> Profile:
+    """Give a user this profile, in place of any they had."""
+    user = await users.get(user_id, USER_DETAIL)
+    profile = user.profile or Profile(user=user)
+    profile.bio = new.bio
+    profile.website = new.website
+    await users.session.flush()
+    return profile
+
+
+async def remove_profile(user_id: Id, users: UserRepository) -> None:
+    """Take a user's profile away."""
+    user = await users.get(user_id, USER_DETAIL)
+    if user.profile is None:
+        raise NotFound(f"User {user_id} has no profile.")
+    user.profile = None
+    await users.session.flush()

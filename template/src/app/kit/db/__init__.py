@@ -1,0 +1,1 @@
+"""Async data access: engine, session, models and repositories."""

@@ -1,0 +1,64 @@
+"""What an error of the database means: read from SQLSTATE and constraint name, never from text.
+
+Codes: https://www.postgresql.org/docs/current/errcodes-appendix.html
+"""
+
+from sqlalchemy import Constraint, Index
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.schema import ColumnCollectionConstraint
+
+from app.kit.db.base import Base
+from app.kit.errors import Conflict, FieldProblem, Invalid, Problem, Unavailable
+
+_HAS_COLUMNS = (ColumnCollectionConstraint, Index)
+_UNAVAILABLE = (
+    "08",  # the connection broke
+    "28",  # the server does not accept the service's credentials
+    "3D",  # the database does not exist
+    "40001",  # serialization failure
+    "40P01",  # deadlock
+    "53",  # out of connections, memory or disk
+    "55P03",  # a lock was not available in time
+    "57P",  # the server is starting, stopping, or was told to end the session
+    "57014",  # statement timeout
+)
+
+
+def problem_of(error: DBAPIError) -> Problem | None:
+    """The problem to answer, or None where the error is a bug of the service."""
+    if error.connection_invalidated:
+        return Unavailable("The connection to the database was lost; nothing is known to be saved.")
+    driver = error.driver_exception
+    code = getattr(driver, "sqlstate", None) or ""
+    if code.startswith(_UNAVAILABLE):
+        return Unavailable("The database could not do this in time; try again in a moment.")
+    columns = _columns_of(getattr(driver, "constraint_name", None))
+    columns = columns or [name for name in [getattr(driver, "column_name", None)] if name]
+    match code:
+        case "23505" | "23P01":
+            return Conflict(*_explain(columns, "is already taken"))
+        case "23503":
+            return Conflict(*_explain(columns, "refers to something missing or still in use"))
+        case "23514":
+            return Invalid(*_explain(columns, "is not allowed"))
+        case "23502":
+            return Invalid(*_explain(columns, "is required"))
+        case "22001" | "22003" | "22021" | "22P05":
+            return Invalid("A value is too long, too large or not storable.")
+        case _:
+            return None
+
+
+def _explain(columns: list[str], message: str) -> tuple[str, *tuple[FieldProblem, ...]]:
+    named = " and ".join(columns) or "A value"
+    return (f"{named} {message}.", *(FieldProblem(field=c, message=message) for c in columns))
+
+
+def _columns_of(constraint: str | None) -> list[str]:
+    """The columns that a constraint or unique index of the models is about."""
+    for table in Base.metadata.tables.values():
+        named: list[Constraint | Index] = [*table.constraints, *table.indexes]
+        for item in named:
+            if constraint and item.name == constraint:
+                return list(item.columns.keys()) if isinstance(item, _HAS_COLUMNS) else []
+    return []

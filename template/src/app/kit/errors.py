@@ -1,0 +1,74 @@
+"""One family of errors, answered as problem documents (RFC 9457)."""
+
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class FieldProblem(BaseModel):
+    """What is wrong with one part of a request."""
+
+    field: str = Field(description="Where it is, as in `body.email` or `query.limit`")
+    message: str
+
+
+class ProblemDocument(BaseModel):
+    """The body of every answer that is an error (RFC 9457)."""
+
+    model_config = ConfigDict(json_schema_extra={"additionalProperties": False})
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    request_id: str | None = None
+    errors: list[FieldProblem] | None = None
+
+
+class Problem(Exception):
+    """An error with a meaning for the client. Raise a subclass; `app.kit.handlers` answers it."""
+
+    status: ClassVar[HTTPStatus] = HTTPStatus.INTERNAL_SERVER_ERROR
+    headers: ClassVar[dict[str, str]] = {}
+
+    def __init__(self, detail: str, *errors: FieldProblem) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.errors = list(errors)
+
+
+class NotFound(Problem):
+    """The resource does not exist."""
+
+    status = HTTPStatus.NOT_FOUND
+
+
+class Conflict(Problem):
+    """The request contradicts what is stored."""
+
+    status = HTTPStatus.CONFLICT
+
+
+class Invalid(Problem):
+    """The request is well-formed, but its content cannot be accepted."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+class Unavailable(Problem):
+    """The service cannot answer now; the client may try again."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "1"}
+
+
+PROBLEM_MEDIA_TYPE = "application/problem+json"
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Document these answers of an endpoint, for `responses=`."""
+    return {
+        status: {"model": ProblemDocument, "description": HTTPStatus(status).phrase}
+        for status in statuses
+    }

@@ -1,0 +1,95 @@
+"""Where exceptions become answers: HTTP is decided here and nowhere else."""
+
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from starlette.exceptions import HTTPException
+
+from app.kit.db.conflicts import problem_of
+from app.kit.errors import (
+    PROBLEM_MEDIA_TYPE,
+    FieldProblem,
+    Invalid,
+    Problem,
+    ProblemDocument,
+    Unavailable,
+)
+
+_log = structlog.get_logger(__name__)
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Answer every exception with a problem document."""
+    app.add_exception_handler(Problem, _on_problem)
+    app.add_exception_handler(RequestValidationError, _on_invalid_request)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(DBAPIError, _on_database_error)
+    app.add_exception_handler(PoolTimeoutError, _on_busy)
+    app.add_exception_handler(Exception, _on_bug)
+
+
+def _answer(problem: Problem) -> Response:
+    return _document(problem.status, problem.detail, problem.errors, problem.headers)
+
+
+def _document(
+    status: int,
+    detail: str,
+    errors: list[FieldProblem] | None = None,
+    headers: dict[str, str] | None = None,
+) -> Response:
+    document = ProblemDocument(
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        request_id=structlog.contextvars.get_contextvars().get("request_id"),
+        errors=errors or None,
+    )
+    return Response(
+        document.model_dump_json(exclude_none=True),
+        status_code=status,
+        headers=headers,
+        media_type=PROBLEM_MEDIA_TYPE,
+    )
+
+
+async def _on_problem(_request: Request, error: Any) -> Response:
+    return _answer(error)
+
+
+async def _on_invalid_request(_request: Request, error: Any) -> Response:
+    # Neither the input nor the context is repeated: either may hold a secret, or not be JSON.
+    errors = [
+        FieldProblem(field=".".join(str(part) for part in item["loc"]), message=item["msg"])
+        for item in error.errors()
+    ]
+    return _answer(Invalid("The request is not valid.", *errors))
+
+
+async def _on_http_exception(_request: Request, error: Any) -> Response:
+    return _document(error.status_code, str(error.detail), headers=error.headers)
+
+
+async def _on_database_error(request: Request, error: Any) -> Response:
+    if problem := problem_of(error):
+        if isinstance(problem, Unavailable):
+            await _log.awarning("database unavailable", error=type(error.orig).__name__)
+        return _answer(problem)
+    return await _on_bug(request, error)
+
+
+async def _on_busy(_request: Request, _error: Any) -> Response:
+    await _log.awarning("no connection became free in time")
+    return _answer(Unavailable("The service is busy; try again in a moment."))
+
+
+async def _on_bug(_request: Request, error: Any) -> Response:
+    await _log.aerror("unhandled exception", exc_info=error)
+    return _document(
+        HTTPStatus.INTERNAL_SERVER_ERROR, "An unexpected error occurred; its trace is logged."
+    )

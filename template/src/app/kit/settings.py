@@ -1,0 +1,61 @@
+"""Settings from the environment and `.env`, checked as a whole before anything starts."""
+
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.kit.db.settings import DatabaseSettings
+
+
+class SettingsError(ValueError):
+    """The environment does not configure the service; names each variable, shows no value."""
+
+
+class LogSettings(BaseModel):
+    """How the service logs (`LOG_…`)."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    format: Literal["json", "console"] = "json"
+
+
+class KitSettings(BaseSettings):
+    """The settings of the kit; a service extends them in `app.settings`.
+
+    A group is one word and reads the variables that begin with it: `database.pool_size` is
+    `DATABASE_POOL_SIZE`.
+    """
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_ignore_empty=True,
+        env_nested_delimiter="_",
+        env_nested_max_split=1,
+        extra="ignore",
+        frozen=True,
+        # A value may be a secret: errors name the variable only.
+        hide_input_in_errors=True,
+    )
+
+    # Empty by default so that what is missing is reported by its own name, DATABASE_URL.
+    database: DatabaseSettings = Field(default={}, validate_default=True)
+    log: LogSettings = LogSettings()
+    docs: bool = True
+
+    @classmethod
+    def load(cls, **overrides: Any) -> Self:
+        """Read the settings, or raise `SettingsError` with one line per wrong variable."""
+        try:
+            return cls(**overrides)
+        except ValidationError as error:
+            raise SettingsError(_explain(error)) from None
+
+
+def _explain(error: ValidationError) -> str:
+    lines = ["The configuration is not valid:"]
+    for problem in error.errors(include_input=False, include_url=False):
+        variable = "_".join(str(part) for part in problem["loc"]).upper()
+        missing = problem["type"] == "missing"
+        lines.append(f"  {variable}: {'is not set' if missing else problem['msg']}")
+    lines.append("Set each in the environment or in .env; .env.example describes them all.")
+    return "\n".join(lines)

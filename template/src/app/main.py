@@ -1,0 +1,45 @@
+"""The application: `uvicorn --factory app.main:create_app`."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from app.about import DESCRIPTION, NAME, TITLE
+from app.kit.application import Application
+from app.kit.db.session import Database
+from app.kit.logging import configure_logging
+from app.kit.settings import SettingsError
+from app.registry import ROUTERS
+from app.settings import Settings
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Build the application; with no settings given, from the environment."""
+    if settings is None:
+        settings = _from_environment()
+    configure_logging(settings.log)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        app.state.database = Database.open(settings.database, application_name=NAME)
+        yield
+        await app.state.database.close()
+
+    app = Application(
+        title=TITLE,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        openapi_url="/openapi.json" if settings.docs else None,
+    )
+    for router in ROUTERS:
+        app.include_router(router)
+    return app
+
+
+def _from_environment() -> Settings:
+    try:
+        return Settings.load()
+    except SettingsError as error:
+        # The factory is where a server process begins: end it with the sentence, not a trace.
+        raise SystemExit(str(error)) from None

@@ -1,0 +1,114 @@
+"""One PostgreSQL a run, one database a worker, one transaction a test."""
+
+from collections.abc import AsyncGenerator, Generator
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from httpx2 import AsyncClient
+from sqlalchemy import URL
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
+from app.kit.db.session import Database, request_session
+from app.main import create_app
+from tests.rig.app import client_of, running
+from tests.rig.database import clone, settings_for, template_for_workers, template_of
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Give each worker of pytest-xdist the one template to clone."""
+    node.workerinput["template"] = template_for_workers(node.config)
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def template(request: pytest.FixtureRequest) -> URL:
+    """A migrated database to clone, never to write to."""
+    return template_of(request.config)
+
+
+@pytest.fixture(scope="session")
+def database_url(template: URL) -> Generator[URL]:
+    """The database of this worker. It stays empty: every test rolls back."""
+    with clone(template) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+async def app(anyio_backend: str, database_url: URL) -> AsyncGenerator[FastAPI]:
+    """The service, started as in production, on the database of this worker."""
+    async with running(create_app(settings_for(database_url))) as app:
+        yield app
+
+
+@pytest.fixture(scope="session")
+def database(app: FastAPI) -> Database:
+    """The engine and sessions of the service."""
+    found: Database = app.state.database
+    return found
+
+
+@pytest.fixture
+async def connection(database: Database) -> AsyncGenerator[AsyncConnection]:
+    """A connection in a transaction that is rolled back after the test."""
+    async with database.engine.connect() as connection:
+        transaction = await connection.begin()
+        yield connection
+        await transaction.rollback()
+
+
+@pytest.fixture
+async def session(database: Database, connection: AsyncConnection) -> AsyncGenerator[AsyncSession]:
+    """A session in the transaction of the test, to prepare rows and to look at them."""
+    async with database.sessions(
+        bind=connection, join_transaction_mode="create_savepoint"
+    ) as session:
+        yield session
+
+
+@pytest.fixture
+async def client(
+    app: FastAPI, database: Database, connection: AsyncConnection
+) -> AsyncGenerator[AsyncClient]:
+    """A client of the service; its requests commit into the transaction of the test.
+
+    Each request has a session of its own, so that what it did not load is not there.
+    """
+
+    async def in_the_transaction_of_the_test() -> AsyncGenerator[AsyncSession]:
+        async with (
+            database.sessions(bind=connection, join_transaction_mode="create_savepoint") as session,
+            session.begin(),
+        ):
+            yield session
+
+    app.dependency_overrides[request_session] = in_the_transaction_of_the_test
+    async with client_of(app) as client:
+        yield client
+    app.dependency_overrides.clear()
+
+
+@pytest.fixture
+def own_database_url(template: URL) -> Generator[URL]:
+    """A database of the test's own, for real commits, concurrency and faults."""
+    with clone(template) as url:
+        yield url
+
+
+@pytest.fixture
+async def own_app(own_database_url: URL) -> AsyncGenerator[FastAPI]:
+    """The service on a database of the test's own."""
+    async with running(create_app(settings_for(own_database_url))) as app:
+        yield app
+
+
+@pytest.fixture
+async def committing_client(own_app: FastAPI) -> AsyncGenerator[AsyncClient]:
+    """A client whose requests really commit."""
+    async with client_of(own_app) as client:
+        yield client

@@ -1,0 +1,101 @@
+"""The databases of the tests: one is migrated, the others are its clones.
+
+With DATABASE_URL in the environment they are made on that server, beside the database it names;
+without, on a PostgreSQL that is started for this run. `.env` is for development and not read.
+"""
+
+import asyncio
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import URL, NullPool, make_url, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from app.kit.db.migrate import migrate
+from app.kit.db.url import parse_url
+from app.kit.development import given_database_url
+from app.kit.local_postgres import throwaway
+from app.settings import Settings
+
+TEMPLATE = pytest.StashKey[URL]()
+
+
+def settings_for(url: URL) -> Settings:
+    """The settings of the service on this database."""
+    address = url.render_as_string(hide_password=False)
+    return Settings.load(database={"url": address})
+
+
+def template_for_workers(config: pytest.Config) -> str:
+    """The template's URL, in a form that can be sent to another process."""
+    return template_of(config).render_as_string(hide_password=False)
+
+
+def template_of(config: pytest.Config) -> URL:
+    """The migrated database; the first call of a run makes it."""
+    if handed_over := getattr(config, "workerinput", None):
+        return make_url(handed_over["template"])
+    if TEMPLATE not in config.stash:
+        until_the_end = ExitStack()
+        config.add_cleanup(until_the_end.close)
+        config.stash[TEMPLATE] = until_the_end.enter_context(_migrated())
+    return config.stash[TEMPLATE]
+
+
+@contextmanager
+def clone(template: URL) -> Generator[URL]:
+    """A database like the template, dropped at the end."""
+    with _created(template, f"test_{uuid4().hex}", f"TEMPLATE {template.database}") as url:
+        yield url
+
+
+@contextmanager
+def _migrated() -> Generator[URL]:
+    with _server() as server, _created(server, f"test_{uuid4().hex}") as url:
+        migrate(settings_for(url))
+        yield url
+
+
+@contextmanager
+def _server() -> Generator[URL]:
+    given = given_database_url(env_file=False)
+    if given is None:
+        with throwaway() as url:
+            yield url
+        return
+    url = parse_url(given)
+    if "test" not in (url.database or ""):
+        pytest.exit(
+            f"DATABASE_URL names the database {url.database!r}. The tests only go near one with "
+            "'test' in its name: name such a database, or unset DATABASE_URL to have a "
+            "PostgreSQL started for them.",
+            returncode=2,
+        )
+    yield url
+
+
+@contextmanager
+def _created(server: URL, name: str, options: str = "") -> Generator[URL]:
+    _execute(server, f"CREATE DATABASE {name} {options}")
+    try:
+        yield server.set(database=name)
+    finally:
+        _execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _execute(server: URL, statement: str) -> None:
+    # Not over the database in question: it could neither be cloned nor dropped.
+    maintenance = server.set(database="postgres")
+
+    async def run() -> None:
+        engine = create_async_engine(maintenance, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+        async with engine.connect() as connection:
+            await connection.execute(text(statement))
+        await engine.dispose()
+
+    # In a thread, because a fixture may already run inside an event loop.
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        thread.submit(asyncio.run, run()).result()

@@ -1,0 +1,13 @@
+"""Primary keys: random UUIDs."""
+
+from typing import Annotated
+from uuid import UUID, uuid4
+
+from sqlalchemy import func
+from sqlalchemy.orm import mapped_column
+
+Id = UUID
+# The client's value lets inserts batch; the server's serves COPY and rows written by hand.
+PrimaryKey = Annotated[
+    UUID, mapped_column(default=uuid4, primary_key=True, server_default=func.gen_random_uuid())
+]
