@@ -52,16 +52,16 @@ async def _hide_owned(
 
 @event.listens_for(ServiceSession, "do_orm_execute")
 def _without_deleted(state: ORMExecuteState) -> None:
-    # Each statement is given the condition once, so it need not travel on to the loaders; a
-    # refresh of a row already held must still find it.
-    if state.is_column_load or state.execution_options.get("include_deleted"):
+    # Eager loads inherit the condition together with the mark; a lazy load may have either or
+    # neither, and gets it again: twice the same condition is better than none. A refresh must
+    # find the row that the session already holds.
+    options = state.execution_options
+    if state.is_column_load or options.get("include_deleted") or options.get("living_only"):
         return
     if state.is_select or state.is_update or state.is_delete:
+        state.update_execution_options(living_only=True)
         state.statement = state.statement.options(
             with_loader_criteria(
-                Entity,
-                lambda model: model.deleted_at.is_(None),
-                include_aliases=True,
-                propagate_to_loaders=False,
+                Entity, lambda model: model.deleted_at.is_(None), include_aliases=True
             )
         )

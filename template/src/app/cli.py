@@ -19,7 +19,9 @@ cli = typer.Typer(name=NAME, no_args_is_help=True, help="Run and look after the 
 @cli.command()
 def dev(
     host: Annotated[str, typer.Option(help="Address to listen on")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on", min=1, max=65535)] = 8000,
+    port: Annotated[
+        int, typer.Option(help="Port to listen on", envvar="PORT", min=1, max=65535)
+    ] = 8000,
 ) -> None:
     """Serve with reload, on a local database where no DATABASE_URL is set."""
     with local_settings(Settings) as settings:

@@ -78,18 +78,18 @@ async def _on_http_exception(_request: Request, error: Any) -> Response:
 async def _on_database_error(request: Request, error: Any) -> Response:
     if problem := problem_of(error):
         if isinstance(problem, Unavailable):
-            await _log.awarning("database unavailable", error=type(error.orig).__name__)
+            _log.warning("database unavailable", error=type(error.orig).__name__)
         return _answer(problem)
     return await _on_bug(request, error)
 
 
 async def _on_busy(_request: Request, _error: Any) -> Response:
-    await _log.awarning("no connection became free in time")
+    _log.warning("no connection became free in time")
     return _answer(Unavailable("The service is busy; try again in a moment."))
 
 
 async def _on_bug(_request: Request, error: Any) -> Response:
-    await _log.aerror("unhandled exception", exc_info=error)
+    _log.error("unhandled exception", exc_info=error)
     return _document(
         HTTPStatus.INTERNAL_SERVER_ERROR, "An unexpected error occurred; its trace is logged."
     )

@@ -45,7 +45,7 @@ class RequestIdMiddleware:
                 if statuses != [500]:
                     raise
             finally:
-                await _log.ainfo(
+                _log.info(
                     "request",
                     method=scope["method"],
                     path=scope["path"],

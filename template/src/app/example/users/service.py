@@ -23,7 +23,7 @@ async def register_user(new: UserCreate, users: UserRepository) -> User:
 async def replace_profile(user_id: Id, new: ProfileIn, users: UserRepository) -> Profile:
     """Give a user this profile, in place of any they had."""
     user = await users.get(user_id, USER_DETAIL)
-    profile = user.profile or Profile(user=user)
+    user.profile = profile = user.profile or Profile()
     profile.bio = new.bio
     profile.website = new.website
     await users.session.flush()

@@ -1,0 +1,116 @@
+"""Posts with author and tags, through the API."""
+
+from typing import Any
+
+import pytest
+from httpx2 import AsyncClient
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from tests.example.factories import make_post, make_tag, make_user
+
+
+async def test_a_post_is_written_under_existing_tags(
+    client: AsyncClient, session: AsyncSession
+) -> None:
+    author = await make_user(session, name="Ada")
+    for name in ("python", "asyncio"):
+        await make_tag(session, name)
+    new = {"author_id": str(author.id), "title": " Notes ", "tags": ["python", "asyncio"]}
+    response = await client.post("/posts", json=new)
+    assert response.status_code == 201
+    body = response.json()
+    assert body["title"] == "Notes"
+    assert body["author"]["name"] == "Ada"
+    assert [tag["name"] for tag in body["tags"]] == ["asyncio", "python"]
+    assert (await client.get(f"/posts/{body['id']}")).json() == body
+
+
+async def test_a_post_by_nobody_is_refused(client: AsyncClient, session: AsyncSession) -> None:
+    author = await make_user(session)
+    await client.delete(f"/users/{author.id}")
+    response = await client.post("/posts", json={"author_id": str(author.id), "title": "Late"})
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["field"] == "body.author_id"
+
+
+async def test_an_unknown_tag_is_refused_by_name(
+    client: AsyncClient, session: AsyncSession
+) -> None:
+    author = await make_user(session)
+    new = {"author_id": str(author.id), "title": "Notes", "tags": ["nowhere"]}
+    response = await client.post("/posts", json=new)
+    assert response.status_code == 422
+    assert response.json()["errors"] == [{"field": "body.tags", "message": "unknown: nowhere"}]
+    assert (await client.get("/posts")).json()["total"] == 0
+
+
+async def test_a_patch_replaces_the_tags_only_where_it_sends_some(
+    client: AsyncClient, session: AsyncSession
+) -> None:
+    await make_tag(session, "new")
+    post = await make_post(session, title="Before", tags=[await make_tag(session, "old")])
+    path = f"/posts/{post.id}"
+    body = (await client.patch(path, json={"title": "After"})).json()
+    assert (body["title"], [tag["name"] for tag in body["tags"]]) == ("After", ["old"])
+    body = (await client.patch(path, json={"tags": ["new"]})).json()
+    assert (body["title"], [tag["name"] for tag in body["tags"]]) == ("After", ["new"])
+    assert (await client.get(path)).json() == body
+
+
+@pytest.mark.parametrize(
+    "change", [{"title": None}, {"title": ""}, {"author_id": 1}, {"tags": ["a"] * 21}]
+)
+async def test_a_bad_patch_changes_nothing(
+    client: AsyncClient, session: AsyncSession, change: dict[str, Any]
+) -> None:
+    post = await make_post(session)
+    before = (await client.get(f"/posts/{post.id}")).json()
+    assert (await client.patch(f"/posts/{post.id}", json=change)).status_code == 422
+    assert (await client.get(f"/posts/{post.id}")).json() == before
+
+
+async def test_filters_find_posts_by_text_author_and_tag(
+    client: AsyncClient, session: AsyncSession
+) -> None:
+    ada = await make_user(session)
+    python, asyncio = await make_tag(session, "python"), await make_tag(session, "asyncio")
+    await make_post(session, title="One", author=ada, tags=[python, asyncio])
+    await make_post(session, title="Two", body="One more.", tags=[python])
+    await make_post(session, title="Three", author=ada)
+
+    async def found(**params: str) -> list[str]:
+        page = (await client.get("/posts", params=params)).json()
+        assert page["total"] == len(page["items"])
+        return [post["title"] for post in page["items"]]
+
+    assert await found() == ["Three", "Two", "One"]
+    assert await found(q="one") == ["Two", "One"]
+    assert await found(tag="python") == ["Two", "One"]
+    assert await found(author_id=str(ada.id)) == ["Three", "One"]
+    assert await found(author_id=str(ada.id), tag="asyncio") == ["One"]
+    assert await found(tag="unused") == []
+
+
+async def test_a_user_who_is_deleted_takes_their_posts_along(
+    client: AsyncClient, session: AsyncSession
+) -> None:
+    post = await make_post(session, tags=[await make_tag(session)])
+    other = await make_post(session)
+    assert (await client.delete(f"/users/{post.author_id}")).status_code == 204
+    assert (await client.get(f"/posts/{post.id}")).status_code == 404
+    assert (await client.get(f"/posts/{other.id}")).status_code == 200
+    assert (await client.get("/posts")).json()["total"] == 1
+
+
+async def test_a_deleted_post_is_gone(client: AsyncClient, session: AsyncSession) -> None:
+    post = await make_post(session, tags=[await make_tag(session)])
+    assert (await client.delete(f"/posts/{post.id}")).status_code == 204
+    assert (await client.get(f"/posts/{post.id}")).status_code == 404
+    assert (await client.delete(f"/posts/{post.id}")).status_code == 404
+
+
+@pytest.mark.parametrize("key", ["0", "-1", "nonsense", str(2**63), "9" * 40])
+async def test_a_key_that_cannot_be_one_is_refused(client: AsyncClient, key: str) -> None:
+    response = await client.get(f"/posts/{key}")
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["field"] == "path.post_id"

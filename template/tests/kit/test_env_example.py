@@ -1,0 +1,27 @@
+"""`.env.example` and the settings say the same."""
+
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from app.settings import Settings
+
+ENV_EXAMPLE = Path(__file__).parents[2] / ".env.example"
+
+
+def variables(model: type[BaseModel], prefix: str = "") -> set[str]:
+    """The environment variables that a settings class reads."""
+    found: set[str] = set()
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            found |= variables(kind, f"{prefix}{name}_")
+        else:
+            found.add(f"{prefix}{name}".upper())
+    return found
+
+
+def test_every_setting_is_shown_and_everything_shown_is_a_setting() -> None:
+    lines = ENV_EXAMPLE.read_text().splitlines()
+    shown = {line.partition("=")[0] for line in lines if line and not line.startswith("#")}
+    assert shown == variables(Settings)

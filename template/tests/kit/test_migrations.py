@@ -1,0 +1,49 @@
+"""The migrations and the models agree, in both directions."""
+
+import io
+from contextlib import redirect_stdout
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL
+
+from app.kit.db.migrate import alembic_config
+from tests.rig.database import settings_for
+
+
+@pytest.fixture
+def config(own_database_url: URL) -> Config:
+    """Alembic on a migrated database of the test's own."""
+    return alembic_config(settings_for(own_database_url))
+
+
+def test_the_models_need_no_further_migration(config: Config) -> None:
+    command.check(config)
+
+
+def test_there_is_one_line_of_revisions(config: Config) -> None:
+    assert len(ScriptDirectory.from_config(config).get_heads()) <= 1
+
+
+def test_every_revision_can_be_undone_and_done_again(config: Config) -> None:
+    for revision in ScriptDirectory.from_config(config).walk_revisions():
+        command.downgrade(config, "-1")
+        command.upgrade(config, revision.revision)
+        command.downgrade(config, "-1")
+    command.upgrade(config, "head")
+    command.check(config)
+
+
+def test_the_sql_can_be_written_without_a_database(config: Config) -> None:
+    config.output_buffer = io.StringIO()
+    with redirect_stdout(io.StringIO()):
+        command.upgrade(config, "head", sql=True)
+    assert "BEGIN;" in config.output_buffer.getvalue()
+
+
+def test_a_percent_sign_in_the_password_is_kept(config: Config) -> None:
+    settings = config.attributes["settings"]
+    url = settings.database.sqlalchemy_url.set(password="100%s")
+    command.current(alembic_config(settings_for(url)))

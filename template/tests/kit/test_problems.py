@@ -1,0 +1,77 @@
+"""Every error is a problem document, tells the client what helps and nothing more."""
+
+import pytest
+from fastapi import FastAPI
+from httpx2 import AsyncClient
+
+from app.main import create_app
+from tests.kit.conftest import Logged
+from tests.rig.app import client_of
+from tests.rig.database import settings_for
+
+SECRET = "s3cret"
+
+
+@pytest.fixture
+async def faulty(own_app: FastAPI) -> AsyncClient:
+    """A client of the service with a route that has a bug."""
+
+    @own_app.get("/bug")
+    async def bug() -> None:
+        raise RuntimeError(SECRET)
+
+    @own_app.post("/number/{number}")
+    async def number(number: int) -> int:
+        return number
+
+    return client_of(own_app)
+
+
+async def test_a_path_that_does_not_exist_is_a_problem(client: AsyncClient) -> None:
+    response = await client.get("/nowhere")
+    assert response.status_code == 404
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.json()["status"] == 404
+
+
+async def test_a_malformed_request_names_the_field_and_not_its_value(faulty: AsyncClient) -> None:
+    response = await faulty.post(f"/number/{SECRET}")
+    assert response.status_code == 422
+    assert [error["field"] for error in response.json()["errors"]] == ["path.number"]
+    assert SECRET not in response.text
+
+
+async def test_a_wrong_method_keeps_the_header_that_names_the_right_ones(
+    faulty: AsyncClient,
+) -> None:
+    response = await faulty.put("/number/1")
+    assert response.status_code == 405
+    assert response.headers["allow"] == "POST"
+
+
+async def test_a_bug_is_a_500_that_can_be_found_in_the_logs(
+    faulty: AsyncClient, logged: Logged
+) -> None:
+    response = await faulty.get("/bug")
+    assert response.status_code == 500
+    assert SECRET not in response.text
+    request_id = response.json()["request_id"]
+    assert response.headers["X-Request-ID"] == request_id
+    (trace,) = [line for line in logged() if "exception" in line]
+    assert trace["request_id"] == request_id
+    assert "RuntimeError" in trace["exception"]
+
+
+async def test_the_document_of_the_api_tells_the_errors(client: AsyncClient) -> None:
+    document = (await client.get("/openapi.json")).json()
+    for path in document["paths"].values():
+        for operation in path.values():
+            content = operation["responses"]["422"]["content"]
+            assert content.keys() == {"application/problem+json"}
+
+
+async def test_the_docs_can_be_switched_off(app: FastAPI) -> None:
+    settings = settings_for(app.state.database.engine.url).model_copy(update={"docs": False})
+    async with client_of(create_app(settings)) as client:
+        for path in ("/docs", "/redoc", "/openapi.json"):
+            assert (await client.get(path)).status_code == 404

@@ -1,0 +1,90 @@
+"""The environment configures the service, or is refused by name."""
+
+import pytest
+
+from app.kit.settings import SettingsError
+from app.settings import Settings
+
+SECRET = "s3cret"
+URL = f"postgresql://app:{SECRET}@db.example/app"
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
+    """Nothing but what the test sets: no `.env`, no database."""
+    monkeypatch.chdir(str(tmp_path))
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+
+
+def test_without_a_database_url_the_variable_is_named() -> None:
+    with pytest.raises(SettingsError, match="DATABASE_URL: is not set"):
+        Settings.load()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("DATABASE_POOL_SIZE", "-1"),
+        ("DATABASE_MAX_OVERFLOW", "many"),
+        ("DATABASE_POOL_TIMEOUT", "0"),
+        ("DATABASE_STATEMENT_TIMEOUT", "-3"),
+        ("DATABASE_POOLER", "pgpool"),
+        ("DATABASE_URL", f"mysql://app:{SECRET}@db/app"),
+        ("DATABASE_URL", f"postgresql://app:{SECRET}@db.example"),
+        ("DATABASE_URL", f"postgresql://app:{SECRET}@db/app?sslcert=x"),
+        ("DATABASE_URL", f"nonsense {SECRET}"),
+        ("LOG_LEVEL", "LOUD"),
+        ("DOCS", "perhaps"),
+    ],
+)
+def test_a_bad_value_names_its_variable_and_shows_no_secret(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", URL)
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SettingsError) as error:
+        Settings.load()
+    assert f"  {variable}: " in str(error.value)
+    assert SECRET not in str(error.value)
+
+
+def test_every_wrong_variable_is_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_POOL_SIZE", "0")
+    monkeypatch.setenv("LOG_FORMAT", "xml")
+    with pytest.raises(SettingsError) as error:
+        Settings.load()
+    for variable in ("DATABASE_URL", "DATABASE_POOL_SIZE", "LOG_FORMAT"):
+        assert variable in str(error.value)
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+asyncpg"])
+def test_every_usual_scheme_reaches_the_async_driver(
+    monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"{scheme}://app@db.example/app?sslmode=require")
+    url = Settings.load().database.sqlalchemy_url
+    assert url.drivername == "postgresql+asyncpg"
+    assert url.query == {"ssl": "require"}
+
+
+def test_a_separate_password_is_taken_literally(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", URL)
+    monkeypatch.setenv("DATABASE_PASSWORD", "p@ss/w%rd#1")
+    assert Settings.load().database.sqlalchemy_url.password == "p@ss/w%rd#1"
+
+
+def test_the_environment_overrides_the_defaults_of_the_pool(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", URL)
+    monkeypatch.setenv("DATABASE_POOL_SIZE", "3")
+    monkeypatch.setenv("DATABASE_POOL_RECYCLE", "")
+    settings = Settings.load().database
+    assert settings.pool_size == 3
+    assert settings.pool_recycle == type(settings).model_fields["pool_recycle"].default
+
+
+def test_settings_do_not_print_their_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", URL)
+    monkeypatch.setenv("DATABASE_PASSWORD", SECRET)
+    assert SECRET not in repr(Settings.load())
