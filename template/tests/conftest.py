@@ -1,18 +1,24 @@
 """One PostgreSQL a run, one database a worker, one transaction a test."""
 
 from collections.abc import AsyncGenerator, Generator
+from functools import partial
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from httpx2 import AsyncClient
-from sqlalchemy import URL
+from hypothesis import settings
+from sqlalchemy import URL, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from app.kit.db.session import Database, request_session
+from app.kit.db.session import Database, reading_session, request_session
 from app.main import create_app
 from tests.rig.app import client_of, running
+from tests.rig.constraints import check_constraints
 from tests.rig.database import clone, settings_for, template_for_workers, template_of
+
+# For a search through the night: `pytest --hypothesis-profile=deep`.
+settings.register_profile("deep", max_examples=5000)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -77,17 +83,28 @@ async def client(
 ) -> AsyncGenerator[AsyncClient]:
     """A client of the service; its requests commit into the transaction of the test.
 
-    Each request has a session of its own, so that what it did not load is not there.
+    Each request has a session of its own, so that what it did not load is not there; one that
+    only reads cannot write here either.
     """
 
+    sessions = partial(
+        database.sessions, bind=connection, join_transaction_mode="create_savepoint"
+    )
+
     async def in_the_transaction_of_the_test() -> AsyncGenerator[AsyncSession]:
-        async with (
-            database.sessions(bind=connection, join_transaction_mode="create_savepoint") as session,
-            session.begin(),
-        ):
+        async with sessions() as session, session.begin():
+            yield session
+            await session.flush()
+            await check_constraints(connection)
+
+    async def reading_in_the_transaction_of_the_test() -> AsyncGenerator[AsyncSession]:
+        async with sessions() as session:
+            # It holds until the savepoint of this session is undone.
+            await session.execute(text("SET TRANSACTION READ ONLY"))
             yield session
 
     app.dependency_overrides[request_session] = in_the_transaction_of_the_test
+    app.dependency_overrides[reading_session] = reading_in_the_transaction_of_the_test
     async with client_of(app) as client:
         yield client
     app.dependency_overrides.clear()

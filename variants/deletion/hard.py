@@ -1,11 +1,18 @@
 """Deleting removes the row."""
 
-from sqlalchemy import Index
+from typing import Any, cast
+
+from sqlalchemy import ColumnElement, CursorResult, Index, delete
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from app.kit.db.base import Record
 
 Entity = Record
+
+
+class ServiceSession(Session):
+    """The session below every `AsyncSession` of the service; its events attach here."""
 
 
 def unique_live(*columns: str) -> Index:
@@ -17,3 +24,11 @@ async def erase(session: AsyncSession, record: Record) -> None:
     """Delete a row, and with it what it owns (`ON DELETE CASCADE`)."""
     await session.delete(record)
     await session.flush()
+
+
+async def erase_where(
+    session: AsyncSession, model: type[Record], *conditions: ColumnElement[bool]
+) -> int:
+    """Delete the rows that meet the conditions, with what they own; returns how many they were."""
+    result = await session.execute(delete(model).where(*conditions))
+    return cast("CursorResult[Any]", result).rowcount

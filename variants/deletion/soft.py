@@ -2,14 +2,34 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import ARRAY, Index, any_, event, inspect, literal, text, update
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    CursorResult,
+    Index,
+    any_,
+    delete,
+    event,
+    inspect,
+    literal,
+    text,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapped, ORMExecuteState, mapped_column, with_loader_criteria
+from sqlalchemy.orm import (
+    Mapped,
+    ORMExecuteState,
+    Session,
+    mapped_column,
+    with_loader_criteria,
+)
 
 from app.kit.db.base import Record, now
-from app.kit.db.session import ServiceSession
+from app.kit.db.ids import Id
+
+INCLUDE_DELETED = {"include_deleted": True}
 
 
 class Entity(Record):
@@ -18,6 +38,21 @@ class Entity(Record):
     __abstract__ = True
 
     deleted_at: Mapped[datetime | None] = mapped_column()
+
+    def __init__(self, **values: Any) -> None:
+        # Said from the start: an UPDATE by criteria changes only what an object knows of itself.
+        super().__init__(**{"deleted_at": None} | values)
+
+
+class ServiceSession(Session):
+    """The session below every `AsyncSession` of the service; its events attach here."""
+
+    def get(self, *args: Any, **options: Any) -> Any:
+        """The row with this key, unless it is deleted."""
+        # One that the session already holds is found without a statement.
+        found: Any = super().get(*args, **options)
+        wanted = (options.get("execution_options") or {}).get("include_deleted")
+        return None if isinstance(found, Entity) and found.deleted_at and not wanted else found
 
 
 def unique_live(*columns: str) -> Index:
@@ -30,24 +65,61 @@ async def erase(session: AsyncSession, record: Record) -> None:
     if isinstance(record, Entity):
         record.deleted_at = when = now()
         await session.flush()
-        await _hide_owned(session, type(record), [record.id], when)
+        await mark_owned(session, type(record), [record.id], old=None, new=when)
     else:
         await session.delete(record)
         await session.flush()
 
 
-async def _hide_owned(
-    session: AsyncSession, owner: type[Entity], ids: Sequence[Any], when: datetime
+async def erase_where(
+    session: AsyncSession, model: type[Record], *conditions: ColumnElement[bool]
+) -> int:
+    """Delete the rows that meet the conditions, as `erase` would; returns how many they were."""
+    if not issubclass(model, Entity):
+        result = await session.execute(delete(model).where(*conditions))
+        return cast("CursorResult[Any]", result).rowcount
+    when = now()
+    hidden = await _mark(session, model, *conditions, old=None, new=when)
+    await mark_owned(session, model, hidden, old=None, new=when)
+    return len(hidden)
+
+
+async def mark_owned(
+    session: AsyncSession,
+    owner: type[Entity],
+    ids: Sequence[Id],
+    *,
+    old: datetime | None,
+    new: datetime | None,
 ) -> None:
-    # The same reach as `ON DELETE CASCADE`, one statement for each kind of child.
-    for relation in inspect(owner).relationships:
+    """Move what these rows own from one time of deletion to another.
+
+    The same reach as `ON DELETE CASCADE`, in one statement for each kind of child.
+    """
+    for relation in inspect(owner).relationships if ids else ():
         child = relation.mapper.class_
         if relation.cascade.delete and issubclass(child, Entity):
-            ((_, foreign_key),) = relation.local_remote_pairs
-            owned = foreign_key == any_(literal(ids, ARRAY(foreign_key.type)))
-            hide = update(child).where(owned).values(deleted_at=when).returning(child.id)
-            if hidden := (await session.scalars(hide)).all():
-                await _hide_owned(session, child, hidden, when)
+            ((_, foreign_key),) = relation.local_remote_pairs or ()
+            owned = foreign_key == any_(literal(list(ids), ARRAY(foreign_key.type)))
+            children = await _mark(session, child, owned, old=old, new=new)
+            await mark_owned(session, child, children, old=old, new=new)
+
+
+async def _mark(
+    session: AsyncSession,
+    model: type[Entity],
+    *conditions: ColumnElement[bool],
+    old: datetime | None,
+    new: datetime | None,
+) -> Sequence[Id]:
+    values: dict[str, Any] = {"deleted_at": new}
+    # Whoever read a row before must not save it over this change.
+    version: Any = model.__mapper__.version_id_col
+    if version is not None:
+        values[version.key] = version + 1
+    statement = update(model).where(*conditions, model.deleted_at == old)
+    changed = statement.values(values).returning(model.id)
+    return (await session.scalars(changed, execution_options=INCLUDE_DELETED)).all()
 
 
 @event.listens_for(ServiceSession, "do_orm_execute")

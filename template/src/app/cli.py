@@ -11,9 +11,12 @@ from app.kit.db.migrate import migrate as migrate_database
 from app.kit.development import local_settings
 from app.kit.local_postgres import PostgresUnavailable
 from app.kit.settings import SettingsError
+from app.registry import COMMANDS
 from app.settings import Settings
 
 cli = typer.Typer(name=NAME, no_args_is_help=True, help="Run and look after the service.")
+for commands in COMMANDS:
+    cli.add_typer(commands)
 
 
 @cli.command()

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 
 from app.about import DESCRIPTION, NAME, TITLE
 from app.kit.application import Application
+from app.kit.db.capacity import warn_of_too_many_connections
 from app.kit.db.session import Database
 from app.kit.logging import configure_logging
 from app.kit.settings import SettingsError
@@ -22,9 +23,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-        app.state.database = Database.open(settings.database, application_name=NAME)
+        app.state.database = database = Database.open(settings.database, application_name=NAME)
+        await warn_of_too_many_connections(database, settings.database)
         yield
-        await app.state.database.close()
+        await database.close()
 
     app = Application(
         title=TITLE,

@@ -91,6 +91,70 @@ async def test_filters_find_posts_by_text_author_and_tag(
     assert await found(tag="unused") == []
 
 
+async def test_a_post_with_several_matching_tags_is_listed_and_counted_once(
+    client: AsyncClient, session: AsyncSession
+) -> None:
+    tags = [await make_tag(session, name) for name in ("python", "asyncio", "postgresql")]
+    await make_post(session, tags=tags)
+    await make_post(session, tags=tags[:1])
+    page = (await client.get("/posts", params={"tag": "python", "q": "post"})).json()
+    assert (page["total"], len(page["items"])) == (2, 2)
+    assert [len(post["tags"]) for post in page["items"]] == [1, 3]
+
+
+@pytest.mark.parametrize("q", ["100%\\", "%", "_", "\\", "'; --", "a" * 200, "%%%\\\\_"])
+async def test_a_search_finds_its_text_and_nothing_else(
+    client: AsyncClient, session: AsyncSession, q: str
+) -> None:
+    await make_post(session, title="Unrelated", body="Nothing.")
+    await make_post(session, title=f"It is {q}!"[:200])
+    page = (await client.get("/posts", params={"q": q})).json()
+    found = [post["title"] for post in page["items"]]
+    assert found == [f"It is {q}!"[:200]] or len(q) == 200
+
+
+async def test_posts_are_listed_in_the_order_that_is_asked_for(
+    client: AsyncClient, session: AsyncSession
+) -> None:
+    for title in ("b", "c", "a"):
+        await make_post(session, title=title)
+
+    async def listed(sort: str) -> str:
+        page = (await client.get("/posts", params={"sort": sort})).json()
+        return "".join(post["title"] for post in page["items"])
+
+    assert await listed("newest") == "acb"
+    assert await listed("oldest") == "bca"
+    assert await listed("title") == "abc"
+
+
+async def test_a_post_is_a_draft_until_it_is_published(
+    client: AsyncClient, session: AsyncSession
+) -> None:
+    author = await make_user(session)
+    new = {"author_id": str(author.id), "title": "Notes"}
+    body = (await client.post("/posts", json=new)).json()
+    assert body["published_at"] is None
+    path = f"/posts/{body['id']}"
+    moment = {"published_at": "2026-01-01T12:00:00+02:00"}
+    assert (await client.patch(path, json=moment)).json()["published_at"] == "2026-01-01T10:00:00Z"
+    await client.patch(path, json={"title": "Same"})
+    assert (await client.get(path)).json()["published_at"] == "2026-01-01T10:00:00Z"
+    assert (await client.patch(path, json={"published_at": None})).json()["published_at"] is None
+
+
+@pytest.mark.parametrize(
+    "moment", ["2026-01-01T12:00:00", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", ""]
+)
+async def test_a_moment_that_cannot_be_told_is_refused(
+    client: AsyncClient, session: AsyncSession, moment: str
+) -> None:
+    post = await make_post(session)
+    response = await client.patch(f"/posts/{post.id}", json={"published_at": moment})
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["field"] == "body.published_at"
+
+
 async def test_a_user_who_is_deleted_takes_their_posts_along(
     client: AsyncClient, session: AsyncSession
 ) -> None:

@@ -1,25 +1,85 @@
-"""How many statements an endpoint sends, however many rows there are."""
+"""How many statements an endpoint sends: as many for many rows as for one."""
 
 import pytest
 from httpx2 import AsyncClient
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.example.users.models import Profile
 from app.kit.db.session import Database
-from tests.example.factories import make_post, make_tag
+from tests.example.factories import make_post, make_tag, make_user
 from tests.rig.statements import counting
 
+# Whatever the lazy strategy: a load plan says all that is loaded.
+LISTS = [
+    ("/users?limit=100", 2),  # the total, the users
+    ("/tags?limit=100", 2),  # the total, the tags
+    ("/posts?limit=100", 3),  # the total, the posts with their authors, their tags
+    ("/posts/feed?limit=100", 2),  # the posts with their authors, their tags
+    ("/posts/statistics/by-author?limit=100", 2),  # the total, the counts
+]
+OTHERS = [
+    ("/users/{user}", 1),  # the user with the profile
+    ("/posts/{post}", 2),  # the post with its author, its tags
+    ("/posts/statistics", 1),
+    ("/posts/statistics/by-day", 1),
+]
 
-@pytest.mark.parametrize("rows", [1, 20])
-async def test_a_list_of_posts_takes_as_many_statements_for_one_row_as_for_many(
-    client: AsyncClient, session: AsyncSession, database: Database, rows: int
+
+async def make_rows(session: AsyncSession, rows: int) -> dict[str, str]:
+    """As many users with profile, posts with tags, and tags; the keys of one of each."""
+    posts = [
+        await make_post(
+            session,
+            author=await make_user(session, profile=Profile()),
+            tags=[await make_tag(session)],
+        )
+        for _ in range(rows)
+    ]
+    return {"user": str(posts[-1].author_id), "post": str(posts[-1].id)}
+
+
+@pytest.mark.parametrize("rows", [1, 50])
+@pytest.mark.parametrize(("path", "expected"), LISTS)
+async def test_a_list_takes_as_many_statements_for_one_row_as_for_fifty(
+    client: AsyncClient,
+    session: AsyncSession,
+    database: Database,
+    rows: int,
+    path: str,
+    expected: int,
 ) -> None:
-    for _ in range(rows):
-        await make_post(session, tags=[await make_tag(session)])
+    await make_rows(session, rows)
     with counting(database.engine) as statements:
-        page = (await client.get("/posts")).json()
+        page = (await client.get(path)).json()
     assert len(page["items"]) == rows
-    # The total, the posts with their authors, their tags; a strategy that loads along adds its own.
-    assert len(statements) <= 4, statements
+    statements.assert_count(expected)
+
+
+@pytest.mark.parametrize("rows", [1, 50])
+@pytest.mark.parametrize(("path", "expected"), OTHERS)
+async def test_any_other_read_does_too(
+    client: AsyncClient,
+    session: AsyncSession,
+    database: Database,
+    rows: int,
+    path: str,
+    expected: int,
+) -> None:
+    keys = await make_rows(session, rows)
+    with counting(database.engine) as statements:
+        assert (await client.get(path.format(**keys))).status_code == 200
+    statements.assert_count(expected)
+
+
+@pytest.mark.parametrize("posts", [1, 50])
+async def test_a_post_of_a_user_with_many_takes_no_more_statements(
+    client: AsyncClient, session: AsyncSession, database: Database, posts: int
+) -> None:
+    author, tag = await make_user(session), await make_tag(session)
+    written = [await make_post(session, author=author, tags=[tag]) for _ in range(posts)]
+    with counting(database.engine) as statements:
+        await client.get(f"/posts/{written[0].id}")
+    statements.assert_count(2)
 
 
 async def test_a_write_returns_its_row_without_reading_it_back(

@@ -27,13 +27,32 @@ async def test_the_service_is_known_by_name_to_the_server(connection: AsyncConne
 
 async def test_the_limits_of_the_settings_hold_on_the_server(own_database_url: URL) -> None:
     settings = settings_with(
-        own_database_url, pooler="none", statement_timeout=1.5, lock_timeout=0.25, jit=True
+        own_database_url,
+        pooler="none",
+        application_name="reports",
+        statement_timeout=1.5,
+        lock_timeout=0.25,
+        idle_in_transaction_timeout=7,
+        jit=True,
     )
     database = Database.open(settings.database, NAME)
+    for engine in (database.engine, database.reading_engine):
+        async with engine.connect() as connection:
+            assert await connection.scalar(text("SHOW statement_timeout")) == "1500ms"
+            assert await connection.scalar(text("SHOW lock_timeout")) == "250ms"
+            idle = text("SHOW idle_in_transaction_session_timeout")
+            assert await connection.scalar(idle) == "7s"
+            assert await connection.scalar(text("SHOW jit")) == "on"
+            mine = "SELECT application_name FROM pg_stat_activity WHERE pid = pg_backend_pid()"
+            assert await connection.scalar(text(mine)) == "reports"
+    await database.close()
+
+
+async def test_no_plan_is_compiled_unless_the_settings_say_so(own_database_url: URL) -> None:
+    settings = settings_with(own_database_url, pooler="none")
+    database = Database.open(settings.database, NAME)
     async with database.engine.connect() as connection:
-        assert await connection.scalar(text("SHOW statement_timeout")) == "1500ms"
-        assert await connection.scalar(text("SHOW lock_timeout")) == "250ms"
-        assert await connection.scalar(text("SHOW jit")) == "on"
+        assert await connection.scalar(text("SHOW jit")) == "off"
     await database.close()
 
 

@@ -24,6 +24,10 @@ async def faulty(own_app: FastAPI) -> AsyncClient:
     async def number(number: int) -> int:
         return number
 
+    @own_app.post("/body")
+    async def body(numbers: list[int]) -> list[int]:
+        return numbers
+
     return client_of(own_app)
 
 
@@ -39,6 +43,14 @@ async def test_a_malformed_request_names_the_field_and_not_its_value(faulty: Asy
     assert response.status_code == 422
     assert [error["field"] for error in response.json()["errors"]] == ["path.number"]
     assert SECRET not in response.text
+
+
+async def test_a_body_that_is_no_text_is_a_malformed_request(faulty: AsyncClient) -> None:
+    response = await faulty.post(
+        "/body", content=b'["\xe9"]', headers={"Content-Type": "application/json"}
+    )
+    assert response.status_code == 422
+    assert [error["field"] for error in response.json()["errors"]] == ["body"]
 
 
 async def test_a_wrong_method_keeps_the_header_that_names_the_right_ones(

@@ -8,7 +8,13 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 # What the test's own transaction adds around each request; production sends none of it.
-_OF_THE_RIG = ("SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK TO SAVEPOINT")
+_OF_THE_RIG = (
+    "SAVEPOINT",
+    "RELEASE SAVEPOINT",
+    "ROLLBACK TO SAVEPOINT",
+    "SET CONSTRAINTS",
+    "SET TRANSACTION READ ONLY",
+)
 
 
 class Statements(list[str]):
@@ -31,8 +37,37 @@ def counting(engine: AsyncEngine) -> Generator[Statements]:
         if not statement.startswith(_OF_THE_RIG):
             statements.append(statement)
 
-    event.listen(engine.sync_engine, "before_cursor_execute", record)
-    try:
+    with _listening(engine, "before_cursor_execute", record):
         yield statements
+
+
+@contextmanager
+def counting_round_trips(engine: AsyncEngine) -> Generator[Statements]:
+    """Record what goes to the server and back, `BEGIN` and `COMMIT` included.
+
+    For sessions that really commit, on connections that are already open: the first use of a
+    statement on a connection prepares it, which is another round trip.
+    """
+    with counting(engine) as statements:
+
+        def record(query: Any) -> None:
+            # What the driver sends by itself; all else it prepares, and does not report here.
+            statements.append(query.query)
+
+        def checkout(connection: Any, *_rest: Any) -> None:
+            connection.driver_connection.add_query_logger(record)
+
+        def checkin(connection: Any, *_rest: Any) -> None:
+            connection.driver_connection.remove_query_logger(record)
+
+        with _listening(engine, "checkout", checkout), _listening(engine, "checkin", checkin):
+            yield statements
+
+
+@contextmanager
+def _listening(engine: AsyncEngine, name: str, listener: Any) -> Generator[None]:
+    event.listen(engine.sync_engine, name, listener)
+    try:
+        yield
     finally:
-        event.remove(engine.sync_engine, "before_cursor_execute", record)
+        event.remove(engine.sync_engine, name, listener)

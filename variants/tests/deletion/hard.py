@@ -1,11 +1,16 @@
 """What deleting promises: the row is gone, and all it owned with it."""
 
+import pytest
 from httpx2 import AsyncClient
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.example.users.models import Profile
+from app.example.posts.models import Post
+from app.example.users.models import Profile, User
+from app.kit.db.deletion import erase_where
+from app.kit.db.session import Database
 from tests.example.factories import make_post, make_tag, make_user
+from tests.rig.statements import counting
 
 TABLES = ("users", "profiles", "posts", "post_tags")
 
@@ -32,3 +37,31 @@ async def test_the_children_are_left_to_the_database(
     await session.commit()
     # ON DELETE CASCADE does it: an UPDATE of each child would fail here.
     assert (await client.delete(f"/users/{user.id}")).status_code == 204
+
+
+@pytest.mark.parametrize("posts", [1, 20])
+async def test_a_user_is_deleted_in_as_many_statements_however_much_they_own(
+    client: AsyncClient, session: AsyncSession, database: Database, posts: int
+) -> None:
+    user = await make_user(session)
+    for _ in range(posts):
+        await make_post(session, author=user)
+    with counting(database.engine) as statements:
+        await client.delete(f"/users/{user.id}")
+    assert not [sql for sql in statements if "posts" in sql and sql.startswith("UPDATE")]
+    assert len([sql for sql in statements if sql.startswith("DELETE")]) == 1
+
+
+async def test_rows_are_deleted_by_criteria_with_what_they_own(session: AsyncSession) -> None:
+    for _ in range(2):
+        await make_post(session, author=await make_user(session, is_active=False))
+    kept = await make_post(session)
+    assert await erase_where(session, User, User.is_active.is_(False)) == 2
+    assert await erase_where(session, User, User.is_active.is_(False)) == 0
+    assert (await session.scalars(select(Post.id))).all() == [kept.id]
+
+
+async def test_deleting_twice_is_a_404(client: AsyncClient, session: AsyncSession) -> None:
+    post = await make_post(session)
+    assert (await client.delete(f"/posts/{post.id}")).status_code == 204
+    assert (await client.delete(f"/posts/{post.id}")).status_code == 404

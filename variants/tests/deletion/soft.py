@@ -1,15 +1,31 @@
 """What deleting promises: the row is hidden from every statement, and still there."""
 
+from typing import Any
+
 import pytest
 from httpx2 import AsyncClient
-from sqlalchemy import func, select, text, update
+from sqlalchemy import (
+    Select,
+    delete,
+    exists,
+    false,
+    func,
+    select,
+    text,
+    union_all,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy.orm import aliased, joinedload, selectinload, subqueryload
 
 from app.example.posts.models import Post
 from app.example.users.models import User
+from app.kit.db.deletion import erase, erase_where
+from app.kit.db.session import Database
+from app.kit.db.upsert import upsert_many
 from tests.example.factories import make_post, make_user
+from tests.rig.statements import counting
 
 
 async def test_a_deleted_row_is_kept_with_the_time(
@@ -35,23 +51,136 @@ async def test_what_a_user_owns_is_hidden_at_the_same_moment(
     assert (await session.scalars(select(Post.id))).all() == [kept.id]
 
 
-async def test_no_statement_sees_a_deleted_row(client: AsyncClient, session: AsyncSession) -> None:
+@pytest.fixture
+async def posts(client: AsyncClient, session: AsyncSession) -> tuple[User, Post, Post]:
+    """An author with a deleted post and one that lives."""
     user = await make_user(session)
     gone, kept = await make_post(session, author=user), await make_post(session, author=user)
     await client.delete(f"/posts/{gone.id}")
     session.expunge_all()
+    return user, gone, kept
 
-    assert (await session.scalars(select(Post.id))).all() == [kept.id]
+
+def reads() -> dict[str, Select[Any]]:
+    """Ways to read the keys of posts."""
+    other = aliased(Post)
+    through = select(Post.id).cte()
+    return {
+        "columns": select(Post.id),
+        "core columns of a model": select(Post.__table__.c.id).select_from(Post),
+        "a join": select(Post.id).select_from(User).join(User.posts),
+        "an outer join": select(Post.id).select_from(User).outerjoin(User.posts),
+        "an alias": select(other.id),
+        "a self-join": select(other.id).join(Post, Post.id == other.id),
+        "a subquery": select(select(Post.id).subquery().c.id),
+        "a CTE": select(through.c.id),
+        "a union": select(union_all(select(Post.id), select(Post.id).where(false())).subquery()),
+        "EXISTS": select(Post.id).where(exists().where(other.id == Post.id)),
+        "IN": select(Post.id).where(Post.id.in_(select(other.id))),
+    }
+
+
+@pytest.mark.parametrize("way", reads())
+async def test_no_read_sees_a_deleted_row(
+    posts: tuple[User, Post, Post], session: AsyncSession, way: str
+) -> None:
+    _, _, kept = posts
+    assert (await session.scalars(reads()[way])).all() == [kept.id]
+
+
+async def test_no_count_includes_a_deleted_row(
+    posts: tuple[User, Post, Post], session: AsyncSession
+) -> None:
+    user, gone, _ = posts
     assert await session.scalar(select(func.count()).select_from(Post)) == 1
-    assert await session.get(Post, gone.id) is None
     joined = select(func.count()).select_from(User).join(User.posts)
     assert await session.scalar(joined) == 1
-    for plan in (selectinload(User.posts), joinedload(User.posts)):
-        session.expunge_all()
-        author = (await session.scalars(select(User).options(plan))).unique().one()
-        assert [post.id for post in author.posts] == [kept.id]
+    by_author = select(Post.author_id, func.count()).group_by(Post.author_id)
+    assert (await session.execute(by_author)).all() == [(user.id, 1)]
+    correlated = select(func.count(Post.id)).where(Post.author_id == User.id).scalar_subquery()
+    assert await session.scalar(select(correlated)) == 1
+    users = select(User.id).where(User.posts.any(Post.id == gone.id))
+    assert (await session.scalars(users)).all() == []
+
+
+@pytest.mark.parametrize("plan", [selectinload, joinedload, subqueryload])
+async def test_no_relation_holds_a_deleted_row(
+    posts: tuple[User, Post, Post], session: AsyncSession, plan: Any
+) -> None:
+    _, _, kept = posts
+    author = (await session.scalars(select(User).options(plan(User.posts)))).unique().one()
+    assert [post.id for post in author.posts] == [kept.id]
+    await session.refresh(author, ["posts"])
+    assert [post.id for post in author.posts] == [kept.id]
+
+
+async def test_nothing_is_changed_about_a_deleted_row(
+    posts: tuple[User, Post, Post], session: AsyncSession
+) -> None:
+    _, gone, kept = posts
     renamed = update(Post).values(title="Renamed").returning(Post.id)
     assert (await session.scalars(renamed)).all() == [kept.id]
+    assert (await session.scalars(delete(Post).returning(Post.id))).all() == [kept.id]
+    left = (await session.scalars(text("SELECT id FROM posts"))).all()
+    assert [str(key) for key in left] == [str(gone.id)]
+
+
+async def test_a_row_that_the_session_holds_is_not_found_once_it_is_deleted(
+    session: AsyncSession,
+) -> None:
+    by_one, by_many = await make_post(session), await make_post(session)
+    await erase(session, by_one)
+    assert await erase_where(session, Post, Post.id == by_many.id) == 1
+    for post in (by_one, by_many):
+        assert await session.get(Post, post.id) is None
+        found = await session.get(Post, post.id, execution_options={"include_deleted": True})
+        assert found is post
+
+
+async def test_deleting_twice_is_a_404(client: AsyncClient, session: AsyncSession) -> None:
+    post = await make_post(session)
+    assert (await client.delete(f"/posts/{post.id}")).status_code == 204
+    assert (await client.delete(f"/posts/{post.id}")).status_code == 404
+
+
+async def test_a_relation_to_a_deleted_row_is_empty(session: AsyncSession) -> None:
+    post = await make_post(session)
+    # Nothing in the service deletes an author and not the posts.
+    await session.execute(text("UPDATE users SET deleted_at = now()"))
+    for plan in (joinedload, selectinload):
+        session.expunge_all()
+        found = await session.get_one(Post, post.id, options=[plan(Post.author)])
+        assert found.author is None
+
+
+async def test_rows_are_deleted_by_criteria_with_what_they_own(session: AsyncSession) -> None:
+    for _ in range(2):
+        await make_post(session, author=await make_user(session, is_active=False))
+    kept = await make_post(session)
+    assert await erase_where(session, User, User.is_active.is_(False)) == 2
+    assert await erase_where(session, User, User.is_active.is_(False)) == 0
+    assert (await session.scalars(select(Post.id))).all() == [kept.id]
+    assert await session.scalar(text("SELECT count(*) FROM posts")) == 3
+
+
+@pytest.mark.parametrize("posts_of_each", [1, 20])
+async def test_what_a_user_owns_is_hidden_in_one_statement(
+    client: AsyncClient, session: AsyncSession, database: Database, posts_of_each: int
+) -> None:
+    user = await make_user(session)
+    for _ in range(posts_of_each):
+        await make_post(session, author=user)
+    with counting(database.engine) as statements:
+        await client.delete(f"/users/{user.id}")
+    assert len([sql for sql in statements if sql.startswith("UPDATE posts")]) == 1
+
+
+async def test_an_upsert_takes_no_notice_of_a_deleted_row(session: AsyncSession) -> None:
+    row = {"email": "ada@example.org", "name": "Ada", "hashed_password": "-"}
+    for expected in ((1, 0), (0, 1)):
+        assert await upsert_many(session, User, [row], by=["email"]) == expected
+    assert await erase_where(session, User) == 1
+    assert await upsert_many(session, User, [row], by=["email"]) == (1, 0)
 
 
 async def test_a_statement_may_ask_for_deleted_rows(

@@ -72,6 +72,10 @@ async def _on_invalid_request(_request: Request, error: Any) -> Response:
 
 
 async def _on_http_exception(_request: Request, error: Any) -> Response:
+    if error.status_code == HTTPStatus.BAD_REQUEST:
+        # FastAPI's word for a body of bytes that are no text; for any other it says 422.
+        problem = FieldProblem(field="body", message="is not text in UTF-8")
+        return _answer(Invalid("The request is not valid.", problem))
     return _document(error.status_code, str(error.detail), headers=error.headers)
 
 

@@ -26,9 +26,11 @@ async def live() -> Health:
 @router.get("/ready", responses=problems(503))
 async def ready(request: Request) -> Health:
     """Tell whether the service can do its work, that is, reach its database."""
+    database = database_of(request)
     try:
-        async with database_of(request).engine.connect() as connection:
-            await connection.execute(text("SELECT 1"))
+        for engine in (database.engine, database.reading_engine):
+            async with engine.connect() as connection:
+                await connection.execute(text("SELECT 1"))
     except SQLAlchemyError as error:
         raise Unavailable("The database cannot be reached.") from error
     return Health()

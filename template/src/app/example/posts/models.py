@@ -1,6 +1,8 @@
 """Posts: each by one user, filed under any number of tags."""
 
-from sqlalchemy import ForeignKey, Index, String
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.example.tags.models import Tag
@@ -9,23 +11,36 @@ from app.kit.db.base import Base
 from app.kit.db.deletion import Entity
 from app.kit.db.ids import Id
 from app.kit.db.relation import relation
+from app.kit.errors import FieldProblem, Invalid
 
 
 class Post(Entity):
-    """Something a user wrote."""
+    """Something a user wrote; a draft until it is published."""
 
     __tablename__ = "posts"
-    # Lists are ordered by these two; the key breaks ties.
-    __table_args__ = (Index(None, "created_at", "id"),)
+    # Each order in which posts are listed, read in either direction; the key breaks ties.
+    __table_args__ = (
+        Index(None, "created_at", "id"),
+        Index(None, "title", "id"),
+        Index("ix_posts_published_at", text("published_at DESC NULLS LAST"), "title", "id"),
+    )
 
     author_id: Mapped[Id] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     title: Mapped[str] = mapped_column(String(200))
     body: Mapped[str] = mapped_column(default="", server_default="")
+    published_at: Mapped[datetime | None]
 
     author: Mapped[User] = relation(back_populates="posts")
     tags: Mapped[list[Tag]] = relation(
         secondary="post_tags", back_populates="posts", order_by=Tag.name, passive_deletes=True
     )
+
+    def hand_over(self, giver_id: Id, taker_id: Id) -> None:
+        """Change the author; only who wrote a post can give it away."""
+        if self.author_id != giver_id:
+            problem = FieldProblem(field="post_ids", message=f"post {self.id} is by someone else")
+            raise Invalid("A post can be handed over by its author only.", problem)
+        self.author_id = taker_id
 
 
 class PostTag(Base):

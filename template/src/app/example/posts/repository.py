@@ -1,18 +1,30 @@
 """Finding and keeping posts."""
 
+from collections.abc import Collection
 from typing import Annotated
 
-from sqlalchemy import or_, select
+from sqlalchemy import ARRAY, Select, any_, literal, or_, select
 from sqlalchemy.orm import joinedload, selectinload
 
 from app.example.posts.models import Post
-from app.example.posts.schemas import PostQuery
+from app.example.posts.schemas import FeedQuery, PostFilter, PostQuery, PostSort
 from app.example.tags.models import Tag
+from app.kit.db.ids import Id
+from app.kit.db.keyset import keyset_page
+from app.kit.db.plan import plan
 from app.kit.db.repository import Repository, provided
-from app.kit.page import Slice
+from app.kit.db.sorting import order
+from app.kit.page import CursorSlice, Slice
 
 # What `PostOut` shows.
-POST_OUT = (joinedload(Post.author), selectinload(Post.tags))
+POST_OUT = plan(joinedload(Post.author), selectinload(Post.tags))
+
+ORDERS = {
+    PostSort.NEWEST: order(Post.id, Post.created_at.desc()),
+    PostSort.OLDEST: order(Post.id, Post.created_at.asc()),
+    PostSort.TITLE: order(Post.id, Post.title.asc()),
+    PostSort.PUBLISHED: order(Post.id, Post.published_at.desc().nulls_last(), Post.title.asc()),
+}
 
 
 class PostRepository(Repository[Post]):
@@ -21,21 +33,39 @@ class PostRepository(Repository[Post]):
     model = Post
 
     async def search(self, query: PostQuery) -> Slice[Post]:
-        """One page of the posts that match, with author and tags, the newest first."""
-        statement = select(Post).order_by(Post.created_at.desc())
-        if query.q is not None:
-            statement = statement.where(
-                or_(
-                    Post.title.icontains(query.q, autoescape=True),
-                    Post.body.icontains(query.q, autoescape=True),
-                )
-            )
-        if query.author_id is not None:
-            statement = statement.where(Post.author_id == query.author_id)
-        if query.tag is not None:
-            # EXISTS, in place of a join, keeps one row a post and the total right.
-            statement = statement.where(Post.tags.any(Tag.name == query.tag))
+        """One page of the posts that match, with author and tags, and how many match."""
+        statement = _matching(query).order_by(*ORDERS[query.sort].clauses)
         return await self.page(query, statement, *POST_OUT)
+
+    async def feed(self, query: FeedQuery) -> CursorSlice[Post]:
+        """The posts that match, with author and tags, from where the cursor points."""
+        order = ORDERS[query.sort]
+        return await keyset_page(self.session, query, _matching(query), order, *POST_OUT)
+
+    async def lock(self, keys: Collection[Id]) -> None:
+        """Keep others from changing these posts until the transaction ends."""
+        wanted = Post.id == any_(literal(list(keys), ARRAY(Post.id.type)))
+        # In the order of their keys, as everybody does: two who lock cannot wait for each other.
+        await self.session.execute(
+            select(Post.id).where(wanted).order_by(Post.id).with_for_update()
+        )
+
+
+def _matching(query: PostFilter) -> Select[Post]:
+    statement = select(Post)
+    if query.q is not None:
+        statement = statement.where(
+            or_(
+                Post.title.icontains(query.q, autoescape=True),
+                Post.body.icontains(query.q, autoescape=True),
+            )
+        )
+    if query.author_id is not None:
+        statement = statement.where(Post.author_id == query.author_id)
+    if query.tag is not None:
+        # EXISTS, in place of a join, keeps one row a post and the total right.
+        statement = statement.where(Post.tags.any(Tag.name == query.tag))
+    return statement
 
 
 Posts = Annotated[PostRepository, provided(PostRepository)]

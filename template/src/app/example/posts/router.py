@@ -4,15 +4,25 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, status
 
-from app.example.posts import service
+from app.example.posts import service, statistics
 from app.example.posts.models import Post
 from app.example.posts.repository import POST_OUT, Posts
-from app.example.posts.schemas import PostChanges, PostCreate, PostOut, PostQuery
+from app.example.posts.schemas import (
+    FeedQuery,
+    PostChanges,
+    PostCreate,
+    PostOut,
+    PostQuery,
+    PostTransfers,
+    TransfersOut,
+)
+from app.example.posts.statistics import AuthorCount, DayCount, DayQuery, PostTotals
 from app.example.tags.repository import Tags
 from app.example.users.repository import Users
 from app.kit.db.ids import Id
+from app.kit.db.session import SessionDep
 from app.kit.errors import problems
-from app.kit.page import Page, Slice
+from app.kit.page import CursorPage, CursorSlice, Page, PageQuery, Slice
 
 router = APIRouter(prefix="/posts", tags=["posts"])
 
@@ -25,8 +35,43 @@ async def create_post(new: PostCreate, posts: Posts, users: Users, tags: Tags) -
 
 @router.get("", response_model=Page[PostOut])
 async def list_posts(query: Annotated[PostQuery, Query()], posts: Posts) -> Slice[Post]:
-    """List posts with author and tags, the newest first."""
+    """List posts with author and tags, with their total, by offset."""
     return await posts.search(query)
+
+
+# Paths of one word come before `/{post_id}`, which would take them for a key.
+@router.get("/feed", response_model=CursorPage[PostOut])
+async def read_feed(query: Annotated[FeedQuery, Query()], posts: Posts) -> CursorSlice[Post]:
+    """List posts with author and tags, by cursor: as fast at the end as at the start."""
+    return await posts.feed(query)
+
+
+@router.get("/statistics", response_model=PostTotals)
+async def read_totals(session: SessionDep) -> PostTotals:
+    """Count all posts."""
+    return await statistics.totals(session)
+
+
+@router.get("/statistics/by-author", response_model=Page[AuthorCount])
+async def list_author_counts(
+    query: Annotated[PageQuery, Query()], session: SessionDep
+) -> Slice[AuthorCount]:
+    """Count the posts of each user, the most first."""
+    return await statistics.by_author(session, query)
+
+
+@router.get("/statistics/by-day", response_model=list[DayCount])
+async def list_day_counts(
+    query: Annotated[DayQuery, Query()], session: SessionDep
+) -> list[DayCount]:
+    """Count what was published on each day."""
+    return await statistics.by_day(session, query)
+
+
+@router.post("/transfers", response_model=TransfersOut)
+async def transfer_posts(batch: PostTransfers, posts: Posts, users: Users) -> TransfersOut:
+    """Give posts to other authors; a transfer that fails is reported, the others are made."""
+    return await service.transfer_posts(batch, posts, users)
 
 
 @router.get("/{post_id}", response_model=PostOut, responses=problems(404))

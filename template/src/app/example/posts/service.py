@@ -2,25 +2,34 @@
 
 from app.example.posts.models import Post
 from app.example.posts.repository import POST_OUT, PostRepository
-from app.example.posts.schemas import PostChanges, PostCreate
+from app.example.posts.schemas import (
+    PostChanges,
+    PostCreate,
+    PostTransfer,
+    PostTransfers,
+    RefusedTransfer,
+    TransfersOut,
+)
 from app.example.tags.repository import TagRepository
 from app.example.users.models import User
-from app.example.users.repository import UserRepository
+from app.example.users.repository import USER_OUT, UserRepository
 from app.kit.db.ids import Id
-from app.kit.errors import FieldProblem, Invalid
+from app.kit.db.plan import plan
+from app.kit.db.savepoint import savepoint
+from app.kit.errors import Conflict, FieldProblem, Invalid, NotFound
 
 
 async def write_post(
     new: PostCreate, posts: PostRepository, users: UserRepository, tags: TagRepository
 ) -> Post:
     """Create a post by an existing user, filed under existing tags."""
-    author = await users.one_by(User.id == new.author_id)
+    author = await users.one_by(User.id == new.author_id, *USER_OUT)
     if author is None:
         problem = FieldProblem(field="body.author_id", message="there is no such user")
         raise Invalid("A post needs an author.", problem)
-    return await posts.add(
-        Post(author=author, title=new.title, body=new.body, tags=await tags.named(new.tags))
-    )
+    filed_under = await tags.named(new.tags)
+    content = new.model_dump(exclude={"author_id", "tags"})
+    return await posts.add(Post(author=author, tags=filed_under, **content))
 
 
 async def revise_post(
@@ -31,3 +40,34 @@ async def revise_post(
     if "tags" in changes.model_fields_set:
         post.tags = await tags.named(changes.tags)
     return await posts.update(post, changes.sent(apart_from="tags"))
+
+
+async def transfer_posts(
+    batch: PostTransfers, posts: PostRepository, users: UserRepository
+) -> TransfersOut:
+    """Make each transfer as a whole; one that fails leaves the others as they are."""
+    await posts.lock({key for transfer in batch.transfers for key in transfer.post_ids})
+    moved = 0
+    refused: list[RefusedTransfer] = []
+    for index, transfer in enumerate(batch.transfers):
+        try:
+            async with savepoint(posts.session):
+                moved += await _transfer(transfer, posts, users)
+        except (Conflict, Invalid, NotFound) as problem:
+            refused.append(
+                RefusedTransfer(index=index, detail=problem.detail, errors=problem.errors)
+            )
+    return TransfersOut(moved=moved, refused=refused)
+
+
+async def _transfer(transfer: PostTransfer, posts: PostRepository, users: UserRepository) -> int:
+    if not await users.exists(User.id == transfer.to_author_id):
+        raise NotFound(f"There is no user {transfer.to_author_id}.")
+    # Read here: what a transfer before this one changed and had to undo is read anew.
+    found = await posts.get_many(transfer.post_ids, *plan())
+    if missing := set(transfer.post_ids) - {post.id for post in found}:
+        raise NotFound(f"There is no post {', '.join(sorted(map(str, missing)))}.")
+    for post in found:
+        post.hand_over(transfer.from_author_id, transfer.to_author_id)
+    await posts.session.flush()
+    return len(found)

@@ -7,9 +7,13 @@ from sqlalchemy import select
 
 from app.example.tags.models import Tag
 from app.example.tags.schemas import TagQuery
+from app.kit.db.plan import plan
 from app.kit.db.repository import Repository, provided
 from app.kit.errors import FieldProblem, Invalid
 from app.kit.page import Slice
+
+# What `TagOut` shows: no relation at all.
+TAG_OUT = plan()
 
 
 class TagRepository(Repository[Tag]):
@@ -22,12 +26,12 @@ class TagRepository(Repository[Tag]):
         statement = select(Tag).order_by(Tag.name)
         if query.q is not None:
             statement = statement.where(Tag.name.icontains(query.q, autoescape=True))
-        return await self.page(query, statement)
+        return await self.page(query, statement, *TAG_OUT)
 
     async def named(self, names: Collection[str]) -> list[Tag]:
         """The tags with these names, by name; `Invalid` where one does not exist."""
         found = await self.session.scalars(
-            select(Tag).where(Tag.name.in_(names)).order_by(Tag.name)
+            select(Tag).where(Tag.name.in_(names)).order_by(Tag.name).options(*TAG_OUT)
         )
         tags = list(found)
         if unknown := sorted(set(names) - {tag.name for tag in tags}):

@@ -4,9 +4,17 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, status
 
+from app.example.tags import service
 from app.example.tags.models import Tag
-from app.example.tags.repository import Tags
-from app.example.tags.schemas import TagChanges, TagCreate, TagOut, TagQuery
+from app.example.tags.repository import TAG_OUT, Tags
+from app.example.tags.schemas import (
+    TagChanges,
+    TagCreate,
+    TagImport,
+    TagImportOut,
+    TagOut,
+    TagQuery,
+)
 from app.kit.db.ids import Id
 from app.kit.errors import problems
 from app.kit.page import Page, Slice
@@ -22,6 +30,12 @@ async def create_tag(new: TagCreate, tags: Tags) -> Tag:
     return await tags.add(Tag(name=new.name))
 
 
+@router.post("/import", response_model=TagImportOut)
+async def import_tags(wanted: TagImport, tags: Tags) -> TagImportOut:
+    """Create many tags; a name that cannot be one is reported, the others are created."""
+    return await service.import_tags(wanted, tags)
+
+
 @router.get("", response_model=Page[TagOut])
 async def list_tags(query: Annotated[TagQuery, Query()], tags: Tags) -> Slice[Tag]:
     """List tags by name."""
@@ -31,13 +45,13 @@ async def list_tags(query: Annotated[TagQuery, Query()], tags: Tags) -> Slice[Ta
 @router.get("/{tag_id}", response_model=TagOut, responses=problems(404))
 async def read_tag(tag_id: Id, tags: Tags) -> Tag:
     """Read a tag."""
-    return await tags.get(tag_id)
+    return await tags.get(tag_id, *TAG_OUT)
 
 
 @router.patch("/{tag_id}", response_model=TagOut, responses=problems(404, 409))
 async def update_tag(tag_id: Id, changes: TagChanges, tags: Tags) -> Tag:
     """Rename a tag, for all posts filed under it."""
-    return await tags.update(await tags.get(tag_id), changes.sent())
+    return await tags.update(await tags.get(tag_id, *TAG_OUT), changes.sent())
 
 
 @router.delete("/{tag_id}", status_code=status.HTTP_204_NO_CONTENT, responses=problems(404))

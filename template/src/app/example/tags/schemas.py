@@ -23,6 +23,12 @@ class TagChanges(Changes):
     name: TagName = omittable()
 
 
+class TagImport(Input):
+    """Names of tags to create. Each is judged by itself, so none is refused here."""
+
+    names: list[str] = Field(min_length=1, max_length=200)
+
+
 class TagQuery(PageQuery):
     """Which tags to list."""
 
@@ -34,3 +40,17 @@ class TagOut(Output):
 
     id: Id
     name: str
+
+
+class RefusedTag(Output):
+    """A name that no tag was created for."""
+
+    index: int = Field(description="Its place among the names of the request, from 0")
+    reason: str
+
+
+class TagImportOut(Output):
+    """What became of the names."""
+
+    created: list[TagOut]
+    refused: list[RefusedTag]

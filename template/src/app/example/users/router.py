@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, status
 
 from app.example.users import service
 from app.example.users.models import Profile, User
-from app.example.users.repository import USER_DETAIL, Users
+from app.example.users.repository import USER_DETAIL, USER_OUT, Users
 from app.example.users.schemas import (
     ProfileIn,
     ProfileOut,
@@ -33,20 +33,20 @@ async def create_user(new: UserCreate, users: Users) -> User:
 
 @router.get("", response_model=Page[UserOut])
 async def list_users(query: Annotated[UserQuery, Query()], users: Users) -> Slice[User]:
-    """List users, the newest first."""
+    """List users, with their total, by offset."""
     return await users.search(query)
 
 
 @router.get("/{user_id}", response_model=UserDetail, responses=problems(404))
 async def read_user(user_id: Id, users: Users) -> User:
     """Read a user with their profile."""
-    return await users.get(user_id, USER_DETAIL)
+    return await users.get(user_id, *USER_DETAIL)
 
 
 @router.patch("/{user_id}", response_model=UserOut, responses=problems(404, 409))
 async def update_user(user_id: Id, changes: UserChanges, users: Users) -> User:
     """Change what is sent, keep the rest."""
-    return await users.update(await users.get(user_id), changes.sent())
+    return await users.update(await users.get(user_id, *USER_OUT), changes.sent())
 
 
 @router.delete("/{user_id}", status_code=status.HTTP_204_NO_CONTENT, responses=problems(404))

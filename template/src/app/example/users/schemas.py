@@ -1,6 +1,7 @@
 """What the API takes and gives for users."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import AfterValidator, EmailStr, Field, SecretStr
@@ -38,11 +39,20 @@ class UserChanges(Changes):
     is_active: bool = omittable()
 
 
+class UserSort(StrEnum):
+    """The orders in which users can be listed."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
+    NAME = "name"
+
+
 class UserQuery(PageQuery):
-    """Which users to list."""
+    """Which users to list, and in which order."""
 
     q: SearchText | None = Field(None, description="Part of the name or email address")
     is_active: bool | None = None
+    sort: UserSort = UserSort.NEWEST
 
 
 class ProfileOut(Output):

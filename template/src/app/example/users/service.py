@@ -22,7 +22,7 @@ async def register_user(new: UserCreate, users: UserRepository) -> User:
 
 async def replace_profile(user_id: Id, new: ProfileIn, users: UserRepository) -> Profile:
     """Give a user this profile, in place of any they had."""
-    user = await users.get(user_id, USER_DETAIL)
+    user = await users.get(user_id, *USER_DETAIL)
     user.profile = profile = user.profile or Profile()
     profile.bio = new.bio
     profile.website = new.website
@@ -32,7 +32,7 @@ async def replace_profile(user_id: Id, new: ProfileIn, users: UserRepository) ->
 
 async def remove_profile(user_id: Id, users: UserRepository) -> None:
     """Take a user's profile away."""
-    user = await users.get(user_id, USER_DETAIL)
+    user = await users.get(user_id, *USER_DETAIL)
     if user.profile is None:
         raise NotFound(f"User {user_id} has no profile.")
     user.profile = None

@@ -1,4 +1,4 @@
-"""The one engine of a process."""
+"""The engines of a process: one that writes, one that only reads."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from app.kit.db.pool import driver_arguments, pool_arguments
+from app.kit.db.redaction import hide_values
 from app.kit.db.settings import DatabaseSettings
 from app.kit.errors import Unavailable
 
@@ -16,36 +17,58 @@ def build_engine(settings: DatabaseSettings, application_name: str) -> AsyncEngi
     return _build(settings, application_name, **pool_arguments(settings))
 
 
+def build_reading_engine(settings: DatabaseSettings, application_name: str) -> AsyncEngine:
+    """Make an engine on which PostgreSQL refuses every write; on the replica where one is set."""
+    at = settings.model_copy(update={"url": settings.replica_url or settings.url})
+    pool = pool_arguments(settings)
+    if settings.pooler == "pgbouncer":
+        return read_only(_build(at, application_name, **pool))
+    # Without BEGIN and COMMIT around it, a read is one round trip.
+    return _build(at, application_name, reads=True, isolation_level="AUTOCOMMIT", **pool)
+
+
+def read_only(engine: AsyncEngine) -> AsyncEngine:
+    """The same connections, in transactions in which PostgreSQL refuses every write."""
+    return engine.execution_options(postgresql_readonly=True)
+
+
 def build_migration_engine(settings: DatabaseSettings, application_name: str) -> AsyncEngine:
     """Make an engine for one run of migrations: no pool, and no limit on a statement's time."""
     unlimited = settings.model_copy(update={"statement_timeout": 0})
     return _build(unlimited, f"{application_name} migrate", poolclass=NullPool)
 
 
-def _build(settings: DatabaseSettings, application_name: str, **pool: Any) -> AsyncEngine:
+def _build(
+    settings: DatabaseSettings, application_name: str, *, reads: bool = False, **options: Any
+) -> AsyncEngine:
     engine = create_async_engine(
         settings.sqlalchemy_url,
         connect_args={
             "timeout": settings.connect_timeout,
-            "server_settings": _server_settings(settings, application_name),
+            "server_settings": _server_settings(settings, application_name, reads=reads),
             **driver_arguments(settings),
         },
         echo=settings.echo,
         echo_pool=settings.echo_pool,
         hide_parameters=settings.hide_parameters,
-        **pool,
+        **options,
     )
     event.listen(engine.sync_engine, "do_connect", _connect)
     event.listen(engine.sync_engine, "checkout", _refuse_closed)
+    if settings.hide_parameters:
+        event.listen(engine.sync_engine, "handle_error", hide_values)
     return engine
 
 
-def _server_settings(settings: DatabaseSettings, application_name: str) -> dict[str, str]:
+def _server_settings(
+    settings: DatabaseSettings, application_name: str, *, reads: bool
+) -> dict[str, str]:
     name = {"application_name": (settings.application_name or application_name)[:63]}
     if settings.pooler == "pgbouncer":
         # It refuses the others at connect; set them on the role: ALTER ROLE … SET lock_timeout.
         return name
     return name | {
+        "default_transaction_read_only": "on" if reads else "off",
         "jit": "on" if settings.jit else "off",
         "statement_timeout": _milliseconds(settings.statement_timeout),
         "lock_timeout": _milliseconds(settings.lock_timeout),

@@ -1,17 +1,18 @@
 """A typed collection of one model, bound to the session of a request."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, ClassVar, Generic, TypeVar
 
 from fastapi import Depends
-from sqlalchemy import ColumnElement, Select, exists, func, select
+from sqlalchemy import ARRAY, ColumnElement, Select, any_, exists, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.interfaces import ORMOption
 
 from app.kit.db.base import Record
+from app.kit.db.bulk import among
 from app.kit.db.deletion import erase
 from app.kit.db.ids import Id
-from app.kit.db.session import SessionDep
+from app.kit.db.session import ReadSessionDep, SessionDep
 from app.kit.errors import NotFound
 from app.kit.page import PageQuery, Slice
 
@@ -27,11 +28,23 @@ class Repository(Generic[M]):
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
 
-    async def get(self, key: Id, *plan: ORMOption) -> M:
-        """The row with this key, or `NotFound`."""
-        if found := await self.one_by(self.model.id == key, *plan):
-            return found
-        raise NotFound(f"There is no {self.model.__name__.lower()} {key}.")
+    async def get(self, key: Id, *plan: ORMOption, for_update: bool = False) -> M:
+        """The row with this key, or `NotFound`; for an update, locked against anybody else's."""
+        statement = select(self.model).where(self.model.id == key).options(*plan)
+        row: M | None = await self.session.scalar(
+            self._locking(statement) if for_update else statement
+        )
+        if row is None:
+            raise NotFound(f"There is no {self.model.__name__.lower()} {key}.")
+        return row
+
+    async def get_many(self, keys: Collection[Id], *plan: ORMOption) -> list[M]:
+        """The rows with these keys, in the order of their keys; a key of no row is passed over."""
+        # An array is one parameter, however many keys; a list of them ends at the driver's 32 767.
+        key = self.model.id
+        wanted = key == any_(literal(list(keys), ARRAY(key.type)))
+        statement = select(self.model).where(wanted).order_by(key).options(*plan)
+        return list(await self.session.scalars(statement))
 
     async def one_by(self, condition: ColumnElement[bool], *plan: ORMOption) -> M | None:
         """The one row that meets a condition on a unique column, or None."""
@@ -39,6 +52,23 @@ class Repository(Generic[M]):
             select(self.model).where(condition).options(*plan)
         )
         return row
+
+    async def lock_many(self, keys: Collection[Id], *plan: ORMOption) -> list[M]:
+        """The rows with these keys that there are, locked until the transaction ends.
+
+        They are locked in the order of their keys: two who lock the same rows queue up, and never
+        wait for each other.
+        """
+        statement = select(self.model).where(among(self.model.id, keys)).order_by(self.model.id)
+        return list(await self.session.scalars(self._locking(statement.options(*plan))))
+
+    async def claim(self, statement: Select[M], limit: int, *plan: ORMOption) -> list[M]:
+        """The first rows of a statement that nobody else has locked, locked.
+
+        Workers that claim at the same time get different rows, and none of them waits.
+        """
+        first = statement.order_by(self.model.id).limit(limit).options(*plan)
+        return list(await self.session.scalars(self._locking(first, skip_locked=True)))
 
     async def exists(self, *conditions: ColumnElement[bool]) -> bool:
         """Whether any row meets the conditions; stops at the first."""
@@ -76,15 +106,30 @@ class Repository(Generic[M]):
 
     async def delete(self, key: Id) -> None:
         """Delete the row with this key, or raise `NotFound`."""
-        await erase(self.session, await self.get(key))
+        # Locked: whoever deletes it at the same time waits, and then finds nothing to delete.
+        await erase(self.session, await self.get(key, for_update=True))
+
+    def _locking(self, statement: Select[M], *, skip_locked: bool = False) -> Select[M]:
+        # Only what this repository is about, not what a plan joins to it, and only against changes:
+        # a row that refers to this one can still be written. An object that the session already
+        # holds is read again; its row may have changed before the lock was had.
+        return statement.with_for_update(
+            of=self.model, key_share=True, skip_locked=skip_locked
+        ).execution_options(populate_existing=True)
 
 
-def provided(repository: type[R]) -> Any:
-    """The dependency that hands an endpoint its repository, for use in `Annotated`."""
+def provided(repository: type[R], *, read_only: bool = False) -> Any:
+    """The dependency that hands an endpoint its repository, for use in `Annotated`.
 
-    # A coroutine: FastAPI would run a plain class in a thread of its own.
+    With `read_only`, PostgreSQL refuses its writes, and a read is one round trip.
+    """
+
+    # Coroutines: FastAPI would run a plain class in a thread of its own.
     async def build(session: SessionDep) -> R:
         return repository(session)
 
-    dependency: Callable[..., Any] = build
+    async def build_reading(session: ReadSessionDep) -> R:
+        return repository(session)
+
+    dependency: Callable[..., Any] = build_reading if read_only else build
     return Depends(dependency)

@@ -7,27 +7,29 @@ from typing import Annotated, Self
 
 from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
-from sqlalchemy.orm import Session
 
-from app.kit.db.engine import build_engine
+from app.kit.db.deletion import ServiceSession
+from app.kit.db.engine import build_engine, build_reading_engine, read_only
 from app.kit.db.settings import DatabaseSettings
-
-
-class ServiceSession(Session):
-    """The session below every `AsyncSession` of the service; its events attach here."""
 
 
 @dataclass(frozen=True)
 class Database:
-    """The engine and the sessions of a process."""
+    """The engines and the sessions of a process."""
 
     engine: AsyncEngine
+    # On the replica where one is set, else on the primary.
+    reading_engine: AsyncEngine
+    # On the primary in any case.
+    fresh_engine: AsyncEngine
     sessions: async_sessionmaker[AsyncSession]
 
     @classmethod
     def open(cls, settings: DatabaseSettings, application_name: str) -> Self:
-        """Build engine and sessions; nothing connects before the first use."""
+        """Build engines and sessions; nothing connects before the first use."""
         engine = build_engine(settings, application_name)
+        reading_engine = build_reading_engine(settings, application_name)
+        fresh_engine = read_only(engine) if settings.replica_url else reading_engine
         sessions = async_sessionmaker(
             engine,
             sync_session_class=ServiceSession,
@@ -36,7 +38,7 @@ class Database:
             # A session that was closed must raise, not silently connect again.
             close_resets_only=False,
         )
-        return cls(engine, sessions)
+        return cls(engine, reading_engine, fresh_engine, sessions)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[AsyncSession]:
@@ -44,9 +46,20 @@ class Database:
         async with self.sessions.begin() as session:
             yield session
 
+    @asynccontextmanager
+    async def reading(self, *, fresh: bool = False) -> AsyncGenerator[AsyncSession]:
+        """A session that PostgreSQL lets only read, each statement by itself.
+
+        A replica is some moments behind: `fresh` reads what was just committed.
+        """
+        bind = self.fresh_engine if fresh else self.reading_engine
+        async with self.sessions(bind=bind) as session:
+            yield session
+
     async def close(self) -> None:
         """Close every connection."""
         await self.engine.dispose()
+        await self.reading_engine.dispose()
 
 
 def database_of(request: Request) -> Database:
@@ -61,6 +74,19 @@ async def request_session(request: Request) -> AsyncGenerator[AsyncSession]:
         yield session
 
 
+async def reading_session(request: Request) -> AsyncGenerator[AsyncSession]:
+    """The session of a request that only reads.
+
+    A client that must see what it has just written asks for it as it would ask any cache on the
+    way: with `Cache-Control: no-cache`.
+    """
+    fresh = "no-cache" in request.headers.get("cache-control", "")
+    async with database_of(request).reading(fresh=fresh) as session:
+        yield session
+
+
 # Function scope commits before the response leaves: a commit that fails is seen by the client.
-# Use this alias everywhere; the same dependency in two scopes would be two sessions.
+# Use these aliases everywhere, one of them a request: the same dependency in two scopes, or both
+# dependencies, would be two sessions.
 SessionDep = Annotated[AsyncSession, Depends(request_session, scope="function")]
+ReadSessionDep = Annotated[AsyncSession, Depends(reading_session, scope="function")]

@@ -13,9 +13,13 @@ class DatabaseSettings(PoolSettings):
     """Where the database is and how the service behaves towards it. All times in seconds."""
 
     url: SecretStr
-    # Taken literally, so that a generated password needs no percent-encoding.
+    # Where to read; the same database as `url` unless set.
+    replica_url: SecretStr | None = None
+    # For both. Taken literally, so that a generated password needs no percent-encoding.
     password: SecretStr | None = None
     application_name: str | None = Field(None, max_length=63)
+    # How many of this service share the server, on all hosts together: see `capacity`.
+    processes: int = Field(1, ge=1, le=10_000)
 
     connect_timeout: float = Field(5, gt=0, le=300)
     statement_timeout: float = Field(30, ge=0, le=86_400)
@@ -27,10 +31,11 @@ class DatabaseSettings(PoolSettings):
     echo_pool: bool = False
     hide_parameters: bool = True
 
-    @field_validator("url")
+    @field_validator("url", "replica_url")
     @classmethod
-    def _is_a_database_url(cls, url: SecretStr) -> SecretStr:
-        parse_url(url.get_secret_value())
+    def _is_a_database_url(cls, url: SecretStr | None) -> SecretStr | None:
+        if url:
+            parse_url(url.get_secret_value())
         return url
 
     @model_validator(mode="after")

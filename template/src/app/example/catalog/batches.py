@@ -1,0 +1,62 @@
+"""Many products at once: all of them, or none and the reasons, row by row."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.example.catalog.models import Category, Product
+from app.example.catalog.schemas import ProductCreate, ProductIn
+from app.kit.batch import refuse, repeated, wrong
+from app.kit.db.bulk import among, insert_returning
+from app.kit.db.ids import Id
+from app.kit.db.upsert import Upserted, upsert_many
+from app.kit.errors import FieldProblem
+
+TAKEN = "is already taken"
+
+
+async def add_products(session: AsyncSession, rows: Sequence[ProductCreate]) -> list[Id]:
+    """Create products and return their keys, in the order of the rows."""
+    owners = await _owners(session, rows)
+    skus = set(owners.values())
+    taken = [
+        *wrong(rows, "sku", TAKEN, lambda row: row.sku in skus),
+        *wrong(rows, "slug", TAKEN, lambda row: row.slug in owners),
+    ]
+    refuse(await _invalid(session, rows), taken)
+    return await insert_returning(session, Product, [row.model_dump() for row in rows])
+
+
+async def put_products(session: AsyncSession, rows: Sequence[ProductIn]) -> Upserted:
+    """Create each product, or describe the one with its sku anew; the stock of that one stays."""
+    owners = await _owners(session, rows)
+    taken = wrong(rows, "slug", TAKEN, lambda row: owners.get(row.slug, row.sku) != row.sku)
+    refuse(await _invalid(session, rows), list(taken))
+    return await upsert_many(session, Product, [row.model_dump() for row in rows], by=["sku"])
+
+
+async def _owners(session: AsyncSession, rows: Sequence[ProductIn]) -> dict[str, str]:
+    """The sku by slug of the stored products that share either with a row."""
+    statement = select(Product.slug, Product.sku).where(
+        or_(
+            among(Product.sku, [row.sku for row in rows]),
+            among(Product.slug, [row.slug for row in rows]),
+        )
+    )
+    return dict((await session.execute(statement)).all())
+
+
+async def _invalid(session: AsyncSession, rows: Sequence[ProductIn]) -> list[FieldProblem]:
+    wanted = {row.category_id for row in rows}
+    known = set(await session.scalars(select(Category.id).where(among(Category.id, wanted))))
+    return [
+        *wrong(
+            rows,
+            "category_id",
+            "there is no such category",
+            lambda row: row.category_id not in known,
+        ),
+        *repeated(rows, "sku"),
+        *repeated(rows, "slug"),
+    ]

@@ -1,0 +1,118 @@
+"""The products of the catalog."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request, status
+
+from app.example.catalog import batches, service
+from app.example.catalog.models import Product
+from app.example.catalog.repository import PRODUCT_OUT, Categories, Products, matching
+from app.example.catalog.schemas import (
+    ClearanceQuery,
+    ProductChanges,
+    ProductCreate,
+    ProductExport,
+    ProductIn,
+    ProductOut,
+    ProductQuery,
+    ProductsAdded,
+    ProductsChanged,
+    ProductsPut,
+    Sku,
+    Slug,
+)
+from app.kit.batch import Batch
+from app.kit.db.ids import Id
+from app.kit.db.session import SessionDep, database_of
+from app.kit.db.upsert import Upserted
+from app.kit.errors import problems
+from app.kit.etag import ETag
+from app.kit.page import Page, Slice
+from app.kit.stream import JSON_LINES, JsonLines
+
+router = APIRouter(prefix="/products", tags=["catalog"])
+
+
+@router.post(
+    "", status_code=status.HTTP_201_CREATED, response_model=ProductOut, responses=problems(409)
+)
+async def create_product(new: ProductCreate, products: Products, categories: Categories) -> Product:
+    """Create a product in a category."""
+    return await service.add_product(new, products, categories)
+
+
+@router.get("", response_model=Page[ProductOut])
+async def list_products(
+    query: Annotated[ProductQuery, Query()], products: Products
+) -> Slice[Product]:
+    """List products with their category, with their total, by offset."""
+    return await products.search(query)
+
+
+# Paths of one word come before `/{product_id}`, which would take them for a key.
+@router.post(
+    "/batch",
+    status_code=status.HTTP_201_CREATED,
+    response_model=ProductsAdded,
+    responses=problems(409),
+)
+async def create_products(batch: Batch[ProductCreate], session: SessionDep) -> ProductsAdded:
+    """Create up to 1000 products: all of them, or none and what is wrong with each row."""
+    return ProductsAdded(ids=await batches.add_products(session, batch.rows))
+
+
+@router.put("/batch", response_model=ProductsPut, responses=problems(409))
+async def put_products(batch: Batch[ProductIn], session: SessionDep) -> Upserted:
+    """Create or describe anew up to 1000 products, by their sku."""
+    return await batches.put_products(session, batch.rows)
+
+
+@router.get("/export", response_class=JsonLines, responses=JSON_LINES)
+async def export_products(query: Annotated[ProductExport, Query()], request: Request) -> JsonLines:
+    """Send all products that match, each a line of JSON."""
+    statement = matching(query).options(*PRODUCT_OUT)
+    return JsonLines(database_of(request), statement, ProductOut)
+
+
+@router.delete("/discontinued", response_model=ProductsChanged, responses=problems(409))
+async def clear_out_products(
+    query: Annotated[ClearanceQuery, Query()], products: Products
+) -> ProductsChanged:
+    """Delete the discontinued products that have not changed for long."""
+    return ProductsChanged(products=await service.clear_out(query.before, products))
+
+
+@router.get("/by-sku/{sku}", response_model=ProductOut, responses=problems(404))
+async def read_product_by_sku(sku: Annotated[Sku, Path()], products: Products) -> Product:
+    """Read a product by its stock-keeping unit."""
+    return await products.by_sku(sku)
+
+
+@router.get("/by-slug/{slug}", response_model=ProductOut, responses=problems(404))
+async def read_product_by_slug(slug: Annotated[Slug, Path()], products: Products) -> Product:
+    """Read a product by the name it has in URLs."""
+    return await products.by_slug(slug)
+
+
+@router.get("/{product_id}", response_model=ProductOut, responses=problems(404))
+async def read_product(product_id: Id, products: Products, etag: ETag) -> Product:
+    """Read a product with its category."""
+    return etag.show(await products.get(product_id, *PRODUCT_OUT))
+
+
+@router.patch("/{product_id}", response_model=ProductOut, responses=problems(404, 409, 412))
+async def update_product(
+    product_id: Id, changes: ProductChanges, products: Products, categories: Categories, etag: ETag
+) -> Product:
+    """Change what is sent, keep the rest; with `If-Match`, only of that version."""
+    etag.check(await products.get(product_id, *PRODUCT_OUT))
+    return etag.show(await service.revise_product(product_id, changes, products, categories))
+
+
+@router.delete(
+    "/{product_id}", status_code=status.HTTP_204_NO_CONTENT, responses=problems(404, 409, 412)
+)
+async def delete_product(product_id: Id, products: Products, etag: ETag) -> None:
+    """Delete a product; with `If-Match`, only that version of it."""
+    etag.check(await products.get(product_id, for_update=True))
+    await products.delete(product_id)

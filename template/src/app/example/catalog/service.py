@@ -1,0 +1,62 @@
+"""What can be done with products beyond reading and writing a row."""
+
+from app.example.catalog.models import Category, Product, ProductStatus
+from app.example.catalog.repository import PRODUCT_OUT, CategoryRepository, ProductRepository
+from app.example.catalog.schemas import ProductChanges, ProductCreate
+from app.kit.db.bulk import delete_in_batches, update_in_batches
+from app.kit.db.ids import Id
+from app.kit.errors import FieldProblem, Invalid
+from app.kit.times import Moment
+
+
+async def add_product(
+    new: ProductCreate, products: ProductRepository, categories: CategoryRepository
+) -> Product:
+    """Create a product in an existing category."""
+    category = await _shelf(new.category_id, categories)
+    return await products.add(Product(category=category, **new.model_dump(exclude={"category_id"})))
+
+
+async def revise_product(
+    product_id: Id,
+    changes: ProductChanges,
+    products: ProductRepository,
+    categories: CategoryRepository,
+) -> Product:
+    """Change a product, unless somebody else has changed it in the meantime."""
+    product = await products.get(product_id, *PRODUCT_OUT)
+    if "category_id" in changes.model_fields_set:
+        product.category = await _shelf(changes.category_id, categories)
+    return await products.update(product, changes.sent(apart_from="category_id"))
+
+
+async def discontinue_category(
+    category_id: Id, products: ProductRepository, categories: CategoryRepository
+) -> int:
+    """Discontinue what a category sells; returns how many products that are."""
+    category = await categories.get(category_id)
+    return await update_in_batches(
+        products.session,
+        Product,
+        Product.category_id == category.id,
+        Product.status != ProductStatus.DISCONTINUED,
+        values={"status": ProductStatus.DISCONTINUED},
+    )
+
+
+async def clear_out(before: Moment, products: ProductRepository) -> int:
+    """Delete what is discontinued and has not changed since; returns how many products."""
+    return await delete_in_batches(
+        products.session,
+        Product,
+        Product.status == ProductStatus.DISCONTINUED,
+        Product.updated_at < before,
+    )
+
+
+async def _shelf(category_id: Id, categories: CategoryRepository) -> Category:
+    category = await categories.one_by(Category.id == category_id)
+    if category is None:
+        problem = FieldProblem(field="body.category_id", message="there is no such category")
+        raise Invalid("A product needs a category.", problem)
+    return category

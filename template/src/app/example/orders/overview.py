@@ -1,0 +1,60 @@
+"""Orders in numbers."""
+
+from sqlalchemy import BigInteger, Numeric, cast, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.example.orders.models import Order, OrderLine, OrderStatus
+from app.kit.db.concurrent import concurrent_reads
+from app.kit.db.session import Database
+from app.kit.schemas import Output
+
+_price = cast(OrderLine.quantity, Numeric) * OrderLine.unit_price_cents
+
+
+class Seller(Output):
+    """How much was sold of one product."""
+
+    sku: str
+    quantity: int
+
+
+class OrderOverview(Output):
+    """All orders in numbers, each as of the moment it was counted."""
+
+    orders: dict[OrderStatus, int]
+    revenue_cents: int
+    best_sellers: list[Seller]
+
+
+async def overview(database: Database) -> OrderOverview:
+    """Count all orders: three reads, none of which waits for another."""
+    async with concurrent_reads(database) as reads:
+        orders = reads.start(_by_status)
+        revenue = reads.start(_revenue)
+        sellers = reads.start(_best_sellers)
+    return OrderOverview(
+        orders=orders.result(), revenue_cents=revenue.result(), best_sellers=sellers.result()
+    )
+
+
+async def _by_status(session: AsyncSession) -> dict[OrderStatus, int]:
+    counts = select(Order.status, func.count()).group_by(Order.status)
+    return dict.fromkeys(OrderStatus, 0) | dict((await session.execute(counts)).all())
+
+
+async def _revenue(session: AsyncSession) -> int:
+    sold = select(func.sum(_price)).join(Order.lines).where(Order.status != OrderStatus.CANCELLED)
+    return int(await session.scalar(sold) or 0)
+
+
+async def _best_sellers(session: AsyncSession) -> list[Seller]:
+    quantity = cast(func.sum(OrderLine.quantity), BigInteger).label("quantity")
+    sold = (
+        select(OrderLine.sku, quantity)
+        .join(OrderLine.order)
+        .where(Order.status != OrderStatus.CANCELLED)
+        .group_by(OrderLine.sku)
+        .order_by(quantity.desc(), OrderLine.sku)
+        .limit(5)
+    )
+    return [Seller.model_validate(row) for row in await session.execute(sold)]

@@ -1,0 +1,57 @@
+"""What users buy."""
+
+from functools import partial
+from typing import Annotated
+
+from fastapi import APIRouter, Query, status
+
+from app.example.orders import service
+from app.example.orders.models import Order
+from app.example.orders.overview import OrderOverview, overview
+from app.example.orders.repository import ORDER_OUT, Orders
+from app.example.orders.schemas import Dispatch, OrderCreate, OrderOut, OrderQuery
+from app.kit.db.ids import Id
+from app.kit.db.retry import DatabaseDep, retrying
+from app.kit.errors import problems
+from app.kit.page import Page, Slice
+
+router = APIRouter(prefix="/orders", tags=["orders"])
+
+
+@router.post(
+    "", status_code=status.HTTP_201_CREATED, response_model=OrderOut, responses=problems(409)
+)
+async def place_order(new: OrderCreate, database: DatabaseDep) -> Order:
+    """Order products at their price of now: all of them, or none if one is not to be had."""
+    return await retrying(database, partial(service.place_order, new))
+
+
+@router.get("", response_model=Page[OrderOut])
+async def list_orders(query: Annotated[OrderQuery, Query()], orders: Orders) -> Slice[Order]:
+    """List orders with their lines, the newest first."""
+    return await orders.search(query)
+
+
+# Paths of one word come before `/{order_id}`, which would take them for a key.
+@router.get("/overview", response_model=OrderOverview)
+async def read_overview(database: DatabaseDep) -> OrderOverview:
+    """Count all orders."""
+    return await overview(database)
+
+
+@router.post("/dispatch", response_model=list[OrderOut])
+async def dispatch_orders(dispatch: Dispatch, orders: Orders) -> list[Order]:
+    """Send off the orders that have waited longest; callers at the same time get different ones."""
+    return await service.dispatch_orders(dispatch.limit, orders)
+
+
+@router.get("/{order_id}", response_model=OrderOut, responses=problems(404))
+async def read_order(order_id: Id, orders: Orders) -> Order:
+    """Read an order with its lines."""
+    return await orders.get(order_id, *ORDER_OUT)
+
+
+@router.post("/{order_id}/cancel", response_model=OrderOut, responses=problems(404, 409))
+async def cancel_order(order_id: Id, database: DatabaseDep) -> Order:
+    """Call an order off, once, and return what it took to the stock."""
+    return await retrying(database, partial(service.cancel_order, order_id))

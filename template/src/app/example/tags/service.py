@@ -1,0 +1,29 @@
+"""What can be done with tags beyond reading and writing a row."""
+
+from pydantic import TypeAdapter, ValidationError
+
+from app.example.tags.models import Tag
+from app.example.tags.repository import TagRepository
+from app.example.tags.schemas import RefusedTag, TagImport, TagImportOut, TagName, TagOut
+from app.kit.db.savepoint import savepoint
+from app.kit.errors import Conflict
+
+_NAME: TypeAdapter[str] = TypeAdapter(TagName)
+
+
+async def import_tags(wanted: TagImport, tags: TagRepository) -> TagImportOut:
+    """Create a tag for each name; one that is malformed or taken stops none of the others."""
+    created: list[TagOut] = []
+    refused: list[RefusedTag] = []
+    for index, name in enumerate(wanted.names):
+        try:
+            new = Tag(name=_NAME.validate_python(name))
+            # Without it, the first name that is taken would end the whole transaction.
+            async with savepoint(tags.session):
+                await tags.add(new)
+            created.append(TagOut.model_validate(new))
+        except ValidationError as error:
+            refused.append(RefusedTag(index=index, reason=error.errors()[0]["msg"]))
+        except Conflict as conflict:
+            refused.append(RefusedTag(index=index, reason=conflict.detail))
+    return TagImportOut(created=created, refused=refused)

@@ -1,0 +1,136 @@
+"""Many rows in few statements.
+
+Rows are taken from an iterable a chunk at a time; those of one call all name the same columns.
+Keys travel as one array: the driver takes no more than 32 767 parameters. No objects are made: a
+model's column defaults apply, its methods do not.
+"""
+
+from collections.abc import AsyncGenerator, Collection, Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any, cast
+
+from sqlalchemy import ARRAY, ColumnElement, CursorResult, any_, insert, literal, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.kit.db.base import Record
+from app.kit.db.deletion import erase_where
+from app.kit.db.ids import Id
+
+Row = Mapping[str, Any]
+
+CHUNK = 1000
+# A value that is None is sent as NULL: left out, as the ORM would, it would need a statement of
+# its own for the rows that have it.
+OPTIONS = {"render_nulls": True}
+
+
+def among(column: Any, values: Collection[Any]) -> ColumnElement[bool]:
+    """Whether a column has one of these values, however many they are."""
+    condition: ColumnElement[bool] = column == any_(literal(list(values), ARRAY(column.type)))
+    return condition
+
+
+async def insert_many(
+    session: AsyncSession, model: type[Record], rows: Iterable[Row], chunk: int = CHUNK
+) -> int:
+    """Insert rows and return how many there were."""
+    count = 0
+    for part in chunks(model, rows, chunk):
+        await session.execute(insert(model), part, execution_options=OPTIONS)
+        count += len(part)
+    return count
+
+
+async def insert_returning(
+    session: AsyncSession, model: type[Record], rows: Iterable[Row], chunk: int = CHUNK
+) -> list[Id]:
+    """Insert rows and return their keys, in the order of the rows."""
+    table: Any = model.__table__
+    key_default = table.c.id.default
+    keys: list[Id] = []
+    for part in chunks(model, rows, chunk):
+        if key_default is None:
+            ordered = insert(model).returning(model.id, sort_by_parameter_order=True)
+            keys += await session.scalars(ordered, part, execution_options=OPTIONS)
+        else:
+            # Keys that are made here need not be asked for.
+            new = [{"id": key_default.arg(None)} | row for row in part]
+            await session.execute(insert(model), new, execution_options=OPTIONS)
+            keys += [row["id"] for row in new]
+    return keys
+
+
+async def update_where(
+    session: AsyncSession, model: type[Record], *conditions: ColumnElement[bool], values: Row
+) -> int:
+    """Set these columns of every row that meets the conditions; returns how many did."""
+    changes = next_version(model) | dict(values)
+    result = await session.execute(update(model).where(*conditions).values(changes))
+    return cast("CursorResult[Any]", result).rowcount
+
+
+async def update_many(
+    session: AsyncSession, model: type[Record], keys: Collection[Id], values: Row
+) -> int:
+    """Set these columns of the rows with these keys; returns how many there were."""
+    return await update_where(session, model, among(model.id, keys), values=values)
+
+
+async def delete_many(session: AsyncSession, model: type[Record], keys: Collection[Id]) -> int:
+    """Delete the rows with these keys, as `erase` would; returns how many there were."""
+    return await erase_where(session, model, among(model.id, keys))
+
+
+async def update_in_batches(
+    session: AsyncSession,
+    model: type[Record],
+    *conditions: ColumnElement[bool],
+    values: Row,
+    size: int = CHUNK,
+) -> int:
+    """Like `update_where`, so many rows a statement; they are locked in the order of keys."""
+    count = 0
+    async for keys in _keys_in_batches(session, model, conditions, size):
+        count += await update_many(session, model, keys, values)
+    return count
+
+
+async def delete_in_batches(
+    session: AsyncSession, model: type[Record], *conditions: ColumnElement[bool], size: int = CHUNK
+) -> int:
+    """Delete what meets the conditions, so many rows a statement; locked in the order of keys."""
+    count = 0
+    async for keys in _keys_in_batches(session, model, conditions, size):
+        count += await delete_many(session, model, keys)
+    return count
+
+
+async def _keys_in_batches(
+    session: AsyncSession, model: type[Record], conditions: Iterable[ColumnElement[bool]], size: int
+) -> AsyncGenerator[list[Id]]:
+    wanted = select(model.id).where(*conditions).order_by(model.id).limit(size).with_for_update()
+    keys = list(await session.scalars(wanted))
+    while keys:
+        yield keys
+        keys = list(await session.scalars(wanted.where(model.id > keys[-1])))
+
+
+def chunks(model: type[Record], rows: Iterable[Row], size: int) -> Iterator[list[dict[str, Any]]]:
+    """The rows, so many at a time; a `TypeError` where one does not fit the model."""
+    columns: set[str] = set(model.__mapper__.column_attrs.keys())
+    remaining = iter(rows)
+    named: set[str] | None = None
+    while part := [dict(row) for row in islice(remaining, size)]:
+        named = set(part[0]) if named is None else named
+        if unknown := named - columns:
+            raise TypeError(f"{model.__name__} has no column {', '.join(sorted(unknown))}")
+        if any(row.keys() != named for row in part):
+            raise TypeError("The rows of one call must all name the same columns.")
+        yield part
+
+
+def next_version(model: type[Record]) -> dict[str, Any]:
+    """What makes an update the next version of its rows, where a model counts them."""
+    # Whoever read a row before must not save it over this change.
+    version: Any = model.__mapper__.version_id_col
+    return {} if version is None else {version.key: version + 1}

@@ -1,0 +1,55 @@
+"""Whether the server has room for the connections of every process.
+
+Each process keeps up to POOL_SIZE + MAX_OVERFLOW connections to write and as many to read; with a
+replica the one half is on the primary, the other on the replica. So each server needs room for
+PROCESSES × (POOL_SIZE + MAX_OVERFLOW), and without a replica the primary for twice that.
+"""
+
+import structlog
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.kit.db.session import Database
+from app.kit.db.settings import DatabaseSettings
+from app.kit.errors import Unavailable
+
+_log = structlog.get_logger(__name__)
+
+# What is left for roles that are no superusers; the second setting is new in PostgreSQL 16.
+_GRANTED = text("""
+    SELECT current_setting('max_connections')::int
+         - current_setting('superuser_reserved_connections')::int
+         - coalesce(current_setting('reserved_connections', true)::int, 0)
+""")
+
+
+async def warn_of_too_many_connections(database: Database, settings: DatabaseSettings) -> None:
+    """Log the numbers where the processes together may want more than a server grants."""
+    if settings.pooler == "pgbouncer":
+        # It keeps the connections to the server, and has limits of its own.
+        return
+    pool = settings.pool_size + settings.max_overflow
+    if settings.replica_url:
+        await _compare("primary", database.engine, settings.processes, pool)
+        await _compare("replica", database.reading_engine, settings.processes, pool)
+    else:
+        await _compare("primary", database.engine, settings.processes, 2 * pool)
+
+
+async def _compare(server: str, engine: AsyncEngine, processes: int, each: int) -> None:
+    try:
+        async with engine.connect() as connection:
+            granted = await connection.scalar(_GRANTED)
+    except (SQLAlchemyError, Unavailable, TimeoutError):
+        # A server that is away is no reason not to start: requests are answered 503 until then.
+        return
+    if granted is not None and processes * each > granted:
+        _log.warning(
+            f"{processes} processes with {each} connections each may want {processes * each}, "
+            f"but the {server} grants {granted}: lower DATABASE_POOL_SIZE, or use PgBouncer",
+            processes=processes,
+            connections_each=each,
+            wanted=processes * each,
+            granted=granted,
+        )

@@ -1,0 +1,32 @@
+"""Keeping the values of rows out of exceptions, and so out of logs."""
+
+import re
+
+from asyncpg import PostgresError
+from sqlalchemy import ExceptionContext
+
+# Data exceptions: `invalid input syntax for type date: "tomorow"`.
+_QUOTES_A_VALUE = "22"
+_BEFORE_THE_VALUE = re.compile(r'[^:"]*')
+
+
+def hide_values(context: ExceptionContext) -> None:
+    """Take from an error of the database what it quotes from a row or a parameter.
+
+    `hide_parameters` is about SQLAlchemy's own text; PostgreSQL and the driver quote as well.
+    """
+    error = context.original_exception.__cause__
+    if not isinstance(error, PostgresError):
+        return
+    # It tells the row: `Key (email)=(ada@example.org) already exists.`
+    error.detail = None
+    if (error.sqlstate or "").startswith(_QUOTES_A_VALUE):
+        message = str(error.args[0])
+        found = _BEFORE_THE_VALUE.match(message)
+        said = found[0].rstrip() if found else ""
+        for part in (error, context.original_exception, context.sqlalchemy_exception):
+            if part is not None and part.args:
+                part.args = (str(part.args[0]).replace(message, said), *part.args[1:])
+        # What the driver stumbled over, which repeats the value.
+        error.__cause__ = None
+        error.__suppress_context__ = True

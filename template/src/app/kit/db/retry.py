@@ -1,0 +1,62 @@
+"""Units of work that are done again where they lost a race.
+
+PostgreSQL ends a transaction that cannot be put in a line with others (40001) or that stands in a
+circle of locks (40P01). Done again, it succeeds; but only as a whole, from its first read on.
+"""
+
+from asyncio import sleep
+from collections.abc import Awaitable, Callable
+from random import SystemRandom
+from typing import Annotated, TypeVar
+
+import structlog
+from fastapi import Depends, Request
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.kit.db.session import Database, database_of
+
+T = TypeVar("T")
+
+ATTEMPTS = 4
+LOST_A_RACE = frozenset({"40001", "40P01"})
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
+_random = SystemRandom()
+_log = structlog.get_logger(__name__)
+
+
+async def _database(request: Request) -> Database:
+    return database_of(request)
+
+
+# For an endpoint whose work opens its own sessions: the transaction of `SessionDep` spans the
+# request and cannot be done again. An endpoint takes one of the two, or it holds two connections.
+DatabaseDep = Annotated[Database, Depends(_database)]
+
+
+async def retrying(database: Database, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
+    """Do work in a transaction of its own; again where that loses a race, `ATTEMPTS` times in all.
+
+    It returns once the transaction is committed. The work does nothing but use its session:
+    a message that it sends would be sent again.
+    """
+    for attempt in range(1, ATTEMPTS):
+        try:
+            return await _once(database, work)
+        except DBAPIError as error:
+            code = getattr(error.driver_exception, "sqlstate", None)
+            if code not in LOST_A_RACE:
+                raise
+            _log.info("unit of work lost a race", attempt=attempt, sqlstate=code)
+        await sleep(pause(attempt))
+    return await _once(database, work)
+
+
+def pause(attempt: int) -> float:
+    """Seconds to wait after an attempt: more after each, and random, or the same two meet again."""
+    return _random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2**attempt))
+
+
+async def _once(database: Database, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
+    async with database.transaction() as session:
+        return await work(session)

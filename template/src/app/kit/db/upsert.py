@@ -1,0 +1,69 @@
+"""Insert or update, whichever a row needs (`INSERT … ON CONFLICT`)."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Boolean, Index, PrimaryKeyConstraint, UniqueConstraint, literal_column
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.kit.db.base import Record
+from app.kit.db.bulk import CHUNK, OPTIONS, Row, chunks, next_version
+
+_UNIQUE = (PrimaryKeyConstraint, UniqueConstraint)
+
+
+class Upserted(NamedTuple):
+    """How many rows were new and how many were there."""
+
+    inserted: int
+    updated: int
+
+
+async def upsert_many(
+    session: AsyncSession,
+    model: type[Record],
+    rows: Iterable[Row],
+    by: Sequence[str],
+    chunk: int = CHUNK,
+) -> Upserted:
+    """Insert each row, or update the row that has the same values of `by`, a unique index.
+
+    No two rows of a call may share them. Objects that the session already holds do not change.
+    """
+    new = old = 0
+    for part in chunks(model, rows, chunk):
+        changes = {name: insert(model).excluded[name] for name in part[0] if name not in by}
+        statement = (
+            insert(model)
+            .on_conflict_do_update(
+                index_elements=by,
+                index_where=_predicate(model, by),
+                set_=_touched(model) | changes,
+            )
+            # A row that was there is locked before it is updated, and its new version says so in
+            # `xmax`; one that is new was never locked. (PostgreSQL 18 has `old IS NULL` for it.)
+            .returning(literal_column("xmax = 0", Boolean))
+        )
+        # Rows are locked as they come: two calls that sort them cannot wait for each other.
+        part.sort(key=lambda row: [row[name] for name in by])
+        were_new = (await session.scalars(statement, part, execution_options=OPTIONS)).all()
+        new += sum(were_new)
+        old += len(were_new) - sum(were_new)
+    return Upserted(new, old)
+
+
+def _predicate(model: type[Record], columns: Sequence[str]) -> Any:
+    """The condition of the unique index on these columns; None where it holds for all rows."""
+    table: Any = model.__table__
+    for item in (*table.indexes, *table.constraints):
+        unique = item.unique if isinstance(item, Index) else isinstance(item, _UNIQUE)
+        if unique and set(item.columns.keys()) == set(columns):
+            return item.dialect_options["postgresql"].get("where")
+    raise TypeError(f"{model.__name__} has no unique index on {', '.join(columns)}")
+
+
+def _touched(model: type[Record]) -> dict[str, Any]:
+    """What any update changes: here PostgreSQL decides on it, and SQLAlchemy cannot add it."""
+    stamped = [column.key for column in model.__table__.columns if column.onupdate is not None]
+    return next_version(model) | {name: insert(model).excluded[name] for name in stamped}

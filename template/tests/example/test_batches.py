@@ -1,0 +1,162 @@
+"""Many products in one request: all of them, or none and the reason for each row."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from httpx2 import AsyncClient
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.kit.db.session import Database
+from tests.example.catalog_factories import (
+    as_json,
+    make_category,
+    make_product,
+    product_rows,
+    stored_products,
+)
+from tests.rig.statements import counting
+
+
+async def batch_of(session: AsyncSession, count: int) -> list[dict[str, Any]]:
+    """Rows of new products, as a request carries them."""
+    rows = await product_rows(session, count)
+    return [row | {"category_id": as_json(row["category_id"])} for row in rows]
+
+
+async def test_a_thousand_products_are_created_in_three_statements_and_named_in_order(
+    client: AsyncClient, session: AsyncSession, database: Database
+) -> None:
+    rows = await batch_of(session, 1000)
+    with counting(database.engine) as statements:
+        response = await client.post("/products/batch", json={"rows": rows})
+    assert response.status_code == 201
+    # What is taken, which categories there are, and all the rows.
+    statements.assert_count(3)
+    ids = response.json()["ids"]
+    for place in (0, 499, 999):
+        product = (await client.get(f"/products/{ids[place]}")).json()
+        assert product["sku"] == rows[place]["sku"]
+    assert await stored_products(session) == 1000
+
+
+async def test_a_batch_names_each_field_that_is_malformed_by_row(
+    client: AsyncClient, session: AsyncSession
+) -> None:
+    rows = await batch_of(session, 5)
+    rows[1]["sku"] = "lower"
+    rows[3] |= {"price_cents": -1, "colour": "red"}
+    response = await client.post("/products/batch", json={"rows": rows})
+    assert response.status_code == 422
+    assert {error["field"] for error in response.json()["errors"]} == {
+        "body.rows.1.sku",
+        "body.rows.3.price_cents",
+        "body.rows.3.colour",
+    }
+    assert await stored_products(session) == 0
+
+
+async def test_a_batch_names_each_row_that_repeats_is_taken_or_has_no_category(
+    client: AsyncClient, session: AsyncSession
+) -> None:
+    taken = await make_product(session)
+    gone = await make_category(session)
+    await client.delete(f"/categories/{gone.id}")
+    rows = await batch_of(session, 6)
+    rows[1]["category_id"] = as_json(gone.id)
+    rows[2]["sku"] = rows[0]["sku"]
+    rows[3]["slug"] = rows[0]["slug"]
+    rows[4]["sku"] = taken.sku
+    rows[5]["slug"] = taken.slug
+    response = await client.post("/products/batch", json={"rows": rows})
+    assert response.status_code == 422
+    assert {error["field"]: error["message"] for error in response.json()["errors"]} == {
+        "body.rows.1.category_id": "there is no such category",
+        "body.rows.2.sku": "is the same as in row 0",
+        "body.rows.3.slug": "is the same as in row 0",
+        "body.rows.4.sku": "is already taken",
+        "body.rows.5.slug": "is already taken",
+    }
+    assert await stored_products(session) == 1
+    response = await client.post("/products/batch", json={"rows": [rows[0], rows[5]]})
+    assert response.status_code == 409
+    assert [error["field"] for error in response.json()["errors"]] == ["body.rows.1.slug"]
+    assert await stored_products(session) == 1
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+@pytest.mark.parametrize("count", [0, 1001])
+async def test_a_batch_of_no_rows_or_too_many_is_refused(
+    client: AsyncClient, method: str, count: int
+) -> None:
+    rows: list[dict[str, Any]] = [{}] * count
+    response = await client.request(method, "/products/batch", json={"rows": rows})
+    assert response.status_code == 422
+    assert [error["field"] for error in response.json()["errors"]] == ["body.rows"]
+
+
+async def test_a_put_says_how_many_products_were_new_and_leaves_stock_alone(
+    client: AsyncClient, session: AsyncSession, database: Database
+) -> None:
+    old = await make_product(session, name="Old", stock=7)
+    rows = await batch_of(session, 3)
+    for row in rows:
+        del row["stock"]
+    rows[1]["sku"] = old.sku
+    with counting(database.engine) as statements:
+        response = await client.put("/products/batch", json={"rows": rows})
+    assert response.status_code == 200
+    assert response.json() == {"inserted": 2, "updated": 1}
+    statements.assert_count(3)
+    body = (await client.get(f"/products/by-sku/{old.sku}")).json()
+    assert body["id"] == as_json(old.id)
+    assert (body["name"], body["slug"]) == (rows[1]["name"], rows[1]["slug"])
+    assert (body["stock"], body["version"]) == (7, 2)
+    assert body["updated_at"] > body["created_at"]
+    again = await client.put("/products/batch", json={"rows": rows})
+    assert again.json() == {"inserted": 0, "updated": 3}
+
+
+async def test_a_put_that_would_take_the_slug_of_another_product_changes_nothing(
+    client: AsyncClient, session: AsyncSession
+) -> None:
+    other = await make_product(session)
+    rows = await batch_of(session, 2)
+    for row in rows:
+        del row["stock"]
+    rows[1]["slug"] = other.slug
+    response = await client.put("/products/batch", json={"rows": rows})
+    assert response.status_code == 409
+    assert [error["field"] for error in response.json()["errors"]] == ["body.rows.1.slug"]
+    assert await stored_products(session) == 1
+
+
+async def test_a_put_creates_anew_what_was_deleted(
+    client: AsyncClient, session: AsyncSession
+) -> None:
+    deleted = await make_product(session)
+    await client.delete(f"/products/{deleted.id}")
+    (row,) = await batch_of(session, 1)
+    del row["stock"]
+    row["sku"] = deleted.sku
+    response = await client.put("/products/batch", json={"rows": [row]})
+    assert response.json() == {"inserted": 1, "updated": 0}
+    body = (await client.get(f"/products/by-sku/{deleted.sku}")).json()
+    assert body["id"] != as_json(deleted.id)
+
+
+async def test_two_puts_of_the_same_products_in_opposite_order_both_succeed(
+    committing_client: AsyncClient, own_app: FastAPI
+) -> None:
+    database: Database = own_app.state.database
+    async with database.sessions() as session:
+        rows = await batch_of(session, 500)
+    for row in rows:
+        del row["stock"]
+    batches = [{"rows": rows}, {"rows": rows[::-1]}] * 3
+    done = await asyncio.gather(
+        *(committing_client.put("/products/batch", json=batch) for batch in batches)
+    )
+    assert [response.status_code for response in done] == [200] * len(batches)
+    assert sum(response.json()["inserted"] for response in done) == 500

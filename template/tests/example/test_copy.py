@@ -1,0 +1,72 @@
+"""COPY, for very many rows."""
+
+from enum import Enum
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from app.example.catalog.models import Category, Product, ProductStatus
+from app.kit.db.bulk import insert_many
+from app.kit.db.conflicts import problem_of
+from app.kit.db.copy import copy_rows
+from app.kit.db.session import Database
+from tests.example.catalog_factories import product_rows, stored_products
+
+
+async def test_copied_rows_have_the_keys_times_and_values_of_any_other(
+    session: AsyncSession,
+) -> None:
+    rows = await product_rows(session, 3, status=ProductStatus.ACTIVE)
+    assert await copy_rows(session, Product, iter(rows)) == 3
+    products = (await session.scalars(select(Product).order_by(Product.sku))).all()
+    assert [product.sku for product in products] == [row["sku"] for row in rows]
+    assert len({product.id for product in products}) == 3
+    assert products[0].status is ProductStatus.ACTIVE
+    assert products[0].version == 1
+    assert products[0].created_at.tzinfo is not None
+
+
+async def test_a_copy_that_comes_first_is_undone_with_its_transaction(own_app: FastAPI) -> None:
+    database: Database = own_app.state.database
+    async with database.sessions() as session:
+        assert await copy_rows(session, Category, [{"name": "Tea", "slug": "tea"}]) == 1
+        await session.rollback()
+    async with database.sessions() as session:
+        assert await session.scalar(select(func.count()).select_from(Category)) == 0
+
+
+async def test_a_copy_that_fails_is_an_error_like_any_other(session: AsyncSession) -> None:
+    rows = await product_rows(session, 2)
+    rows[1]["sku"] = rows[0]["sku"]
+    with pytest.raises(DBAPIError) as copied:
+        async with session.begin_nested():
+            await copy_rows(session, Product, rows)
+    with pytest.raises(IntegrityError) as inserted:
+        async with session.begin_nested():
+            await insert_many(session, Product, rows)
+    assert repr(problem_of(copied.value)) == repr(problem_of(inserted.value))
+    assert await stored_products(session) == 0
+
+
+async def test_a_value_is_stored_as_its_type_would_store_it(session: AsyncSession) -> None:
+    class Colour(Enum):
+        RED = 1
+
+    class Elsewhere(DeclarativeBase):
+        pass
+
+    class Thing(Elsewhere):
+        __tablename__ = "things"
+
+        id: Mapped[int] = mapped_column(primary_key=True)
+        colour: Mapped[Colour]
+
+    await session.execute(text("CREATE TEMPORARY TABLE things (id integer, colour text)"))
+    thing: Any = Thing
+    await copy_rows(session, thing, [{"id": 1, "colour": Colour.RED}])
+    assert await session.scalar(text("SELECT colour FROM things")) == "RED"

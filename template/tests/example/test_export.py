@@ -1,0 +1,172 @@
+"""The export of products: of any length, in bounded memory."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from httpx2 import AsyncClient
+from sqlalchemy import URL, text
+
+from app.example.catalog.models import Product
+from app.kit.db.bulk import insert_many
+from app.kit.db.session import Database
+from app.kit.stream import ROWS_AT_ONCE
+from app.main import create_app
+from tests.example.catalog_factories import described, make_category, make_product
+from tests.rig.app import client_of, running
+from tests.rig.database import settings_for
+
+PARTS = 5
+EXPORT = "/products/export"
+HANG_UP_ON_EVERYBODY_ELSE = text(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
+
+
+@pytest.fixture
+async def database(own_app: FastAPI) -> Database:
+    """A database of the test's own: an export reads over a connection of its own."""
+    found: Database = own_app.state.database
+    return found
+
+
+@pytest.fixture
+async def full(database: Database) -> Database:
+    """The same, with many products."""
+    async with database.sessions() as session:
+        category = await make_category(session)
+        rows = (described(category_id=category.id) for _ in range(PARTS * ROWS_AT_ONCE))
+        await insert_many(session, Product, rows)
+        await session.commit()
+    return database
+
+
+class Client:
+    """A client at the other end of a connection, told of each part as it is sent."""
+
+    def __init__(self, on_part: Callable[[], Awaitable[None]] | None = None) -> None:
+        self.parts: list[bytes] = []
+        self.complete = False
+        self.gone = asyncio.Event()
+        self._asked = False
+        self._on_part = on_part
+
+    async def export(self, app: FastAPI) -> None:
+        """Ask for the export."""
+        scope: dict[str, Any] = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "http_version": "1.1",
+            "method": "GET",
+            "scheme": "http",
+            "path": EXPORT,
+            "query_string": b"",
+            "headers": [],
+        }
+        await app(scope, self._receive, self._send)
+
+    async def _receive(self) -> dict[str, Any]:
+        if self._asked:
+            await self.gone.wait()
+            return {"type": "http.disconnect"}
+        self._asked = True
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def _send(self, message: Any) -> None:
+        if message.get("body"):
+            self.parts.append(message["body"])
+            if self._on_part:
+                await self._on_part()
+        self.complete = message.get("more_body") is False
+
+
+async def test_every_product_that_matches_is_a_line(
+    committing_client: AsyncClient, database: Database
+) -> None:
+    async with database.sessions() as session:
+        tea = await make_category(session, slug="tea")
+        mint, assam = [
+            await make_product(session, category=tea, name=name) for name in ("Mint", "Assam")
+        ]
+        deleted = await make_product(session, category=tea)
+        await make_product(session)
+    await committing_client.delete(f"/products/{deleted.id}")
+    response = await committing_client.get(EXPORT, params={"category": "tea"})
+    assert response.headers["content-type"] == "application/x-ndjson"
+    lines = [json.loads(line) for line in response.text.splitlines()]
+    assert [line["sku"] for line in lines] == [assam.sku, mint.sku]
+    assert lines[1] == (await committing_client.get(f"/products/{mint.id}")).json()
+
+
+async def test_nothing_that_matches_is_no_line(committing_client: AsyncClient) -> None:
+    response = await committing_client.get(EXPORT)
+    assert (response.status_code, response.content) == (200, b"")
+
+
+async def test_a_bad_filter_is_refused(committing_client: AsyncClient) -> None:
+    response = await committing_client.get(EXPORT, params={"sort": "x", "limit": 1})
+    assert response.status_code == 422
+    assert {error["field"] for error in response.json()["errors"]} == {"query.sort", "query.limit"}
+
+
+async def test_its_form_is_documented(committing_client: AsyncClient) -> None:
+    document = (await committing_client.get("/openapi.json")).json()
+    responses = document["paths"][EXPORT]["get"]["responses"]
+    assert {status: list(answer["content"]) for status, answer in responses.items()} == {
+        "200": ["application/x-ndjson"],
+        "422": ["application/problem+json"],
+        "503": ["application/problem+json"],
+    }
+
+
+async def test_rows_are_sent_in_parts_as_they_are_read(own_app: FastAPI, full: Database) -> None:
+    client = Client()
+    await client.export(own_app)
+    assert client.complete
+    assert [part.count(b"\n") for part in client.parts] == [ROWS_AT_ONCE] * PARTS
+
+
+async def test_an_export_that_breaks_off_is_seen_to_be_broken(
+    own_app: FastAPI, full: Database
+) -> None:
+    async def hang_up() -> None:
+        async with full.transaction() as session:
+            await session.execute(HANG_UP_ON_EVERYBODY_ELSE)
+
+    client = Client(hang_up)
+    with pytest.raises(Exception, match="response already started"):
+        await client.export(own_app)
+    # The first rows had left before the last were read.
+    assert len(client.parts) == 1
+    assert not client.complete
+
+
+async def test_an_error_before_the_first_row_is_an_answer(
+    committing_client: AsyncClient, database: Database
+) -> None:
+    async with database.transaction() as session:
+        await session.execute(text("ALTER TABLE products RENAME TO gone"))
+    response = await committing_client.get(EXPORT)
+    assert response.status_code == 500
+    assert response.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_client_that_goes_away_frees_the_connection(
+    own_database_url: URL, full: Database
+) -> None:
+    async def go_away() -> None:
+        client.gone.set()
+        await asyncio.sleep(60)
+
+    client = Client(go_away)
+    settings = settings_for(own_database_url)
+    one = settings.database.model_copy(update={"pool_size": 1, "pool_timeout": 2})
+    async with running(create_app(settings.model_copy(update={"database": one}))) as app:
+        await client.export(app)
+        assert (len(client.parts), client.complete) == (1, False)
+        async with client_of(app) as other:
+            assert (await other.get("/products")).status_code == 200

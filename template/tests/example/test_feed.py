@@ -1,0 +1,190 @@
+"""The feed of posts, page by page, through the API."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from httpx2 import AsyncClient
+from sqlalchemy import event, insert, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.example.posts.models import Post
+from app.example.posts.repository import PostRepository
+from app.example.posts.schemas import FeedQuery, PostSort
+from app.kit.db.session import Database
+from tests.example.factories import make_post, make_tag, make_user
+
+A_DAY = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+async def titles(client: AsyncClient, direction: str = "next", **params: Any) -> list[list[str]]:
+    """The titles of each page, from the first page that the parameters name."""
+    pages: list[list[str]] = []
+    while True:
+        response = await client.get("/posts/feed", params=params)
+        assert response.status_code == 200, response.text
+        page = response.json()
+        pages.append([post["title"] for post in page["items"]])
+        if page[direction] is None:
+            return pages
+        params["cursor"] = page[direction]
+
+
+async def write_posts(session: AsyncSession) -> None:
+    """Two drafts and four posts, of which two were published at the same moment."""
+    author = await make_user(session)
+    for title, published_at in [
+        ("Draft B", None),
+        ("Monday", A_DAY),
+        ("Tuesday B", A_DAY + timedelta(days=1)),
+        ("Draft A", None),
+        ("Tuesday A", A_DAY + timedelta(days=1)),
+        ("Friday", A_DAY + timedelta(days=4)),
+    ]:
+        await make_post(session, author=author, title=title, published_at=published_at)
+
+
+@pytest.mark.parametrize(
+    ("sort", "expected"),
+    [
+        (
+            "published",
+            [["Friday", "Tuesday A"], ["Tuesday B", "Monday"], ["Draft A", "Draft B"]],
+        ),
+        ("title", [["Draft A", "Draft B"], ["Friday", "Monday"], ["Tuesday A", "Tuesday B"]]),
+        ("oldest", [["Draft B", "Monday"], ["Tuesday B", "Draft A"], ["Tuesday A", "Friday"]]),
+        ("newest", [["Friday", "Tuesday A"], ["Draft A", "Tuesday B"], ["Monday", "Draft B"]]),
+    ],
+)
+async def test_the_feed_is_read_in_each_order_forward_and_back(
+    client: AsyncClient, session: AsyncSession, sort: str, expected: list[list[str]]
+) -> None:
+    await write_posts(session)
+    assert await titles(client, sort=sort, limit=2) == expected
+    page: dict[str, Any] = {"next": None}
+    for _ in expected:
+        params: dict[str, Any] = {"sort": sort, "limit": 2} | (
+            {"cursor": page["next"]} if page["next"] else {}
+        )
+        page = (await client.get("/posts/feed", params=params)).json()
+    back = await titles(client, "previous", sort=sort, limit=2, cursor=page["previous"])
+    assert back == expected[-2::-1]
+
+
+async def test_filters_hold_on_every_page(client: AsyncClient, session: AsyncSession) -> None:
+    python, other = await make_tag(session, "python"), await make_tag(session, "other")
+    for number in range(6):
+        tags = [python, other] if number % 2 else [other]
+        await make_post(session, title=f"Note {number}", tags=tags)
+    assert await titles(client, tag="python", limit=1) == [["Note 5"], ["Note 3"], ["Note 1"]]
+    assert await titles(client, tag="python", q="3") == [["Note 3"]]
+    assert await titles(client, tag="unused") == [[]]
+
+
+async def test_a_deleted_post_is_on_no_page(client: AsyncClient, session: AsyncSession) -> None:
+    await write_posts(session)
+    page = (await client.get("/posts/feed", params={"sort": "published", "limit": 3})).json()
+    for post in (await client.get("/posts", params={"q": "Draft B"})).json()["items"]:
+        await client.delete(f"/posts/{post['id']}")
+    rest = await titles(client, sort="published", limit=3, cursor=page["next"])
+    assert rest == [["Monday", "Draft A"]]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sort": "title"},
+        {"tag": "python"},
+        {"q": "Note"},
+        {"cursor": ""},
+        {"cursor": "nonsense"},
+        {"cursor": "ünicode"},
+        {"cursor": "\x00"},
+        {"cursor": "A" * 8000},
+        {"cursor": "A" * 8001},
+        {"cursor": "bnVsbA"},
+    ],
+)
+async def test_a_cursor_that_is_not_of_this_list_is_refused(
+    client: AsyncClient, session: AsyncSession, change: dict[str, str]
+) -> None:
+    await write_posts(session)
+    first = (await client.get("/posts/feed", params={"limit": 1})).json()
+    response = await client.get("/posts/feed", params={"cursor": first["next"]} | change)
+    assert response.status_code == 422
+    assert [error["field"] for error in response.json()["errors"]] == ["query.cursor"]
+
+
+async def test_a_page_may_have_another_size_than_the_one_before(
+    client: AsyncClient, session: AsyncSession
+) -> None:
+    await write_posts(session)
+    first = (await client.get("/posts/feed", params={"limit": 1})).json()
+    params = {"cursor": first["next"], "limit": 100}
+    assert len((await client.get("/posts/feed", params=params)).json()["items"]) == 5
+
+
+@pytest.mark.parametrize("path", ["/posts", "/posts/feed", "/users"])
+async def test_a_sort_that_is_not_offered_is_refused_and_those_offered_are_documented(
+    client: AsyncClient, path: str
+) -> None:
+    for sort in ("hashed_password", "created_at; --", "", "NEWEST"):
+        response = await client.get(path, params={"sort": sort})
+        assert response.status_code == 422
+        assert response.json()["errors"][0]["field"] == "query.sort"
+    document = (await client.get("/openapi.json")).json()
+    parameters = document["paths"][path]["get"]["parameters"]
+    (schema,) = [item["schema"] for item in parameters if item["name"] == "sort"]
+    offered = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]["enum"]
+    assert {"newest", "oldest"} < set(offered)
+    for sort in offered:
+        assert (await client.get(path, params={"sort": sort})).status_code == 200
+
+
+async def rows_read(database: Database, session: AsyncSession, query: FeedQuery) -> int:
+    """How many rows of posts PostgreSQL looks at for a page."""
+    sent: list[tuple[str, Any]] = []
+
+    def record(_connection: Any, _cursor: Any, statement: str, values: Any, *_rest: Any) -> None:
+        sent.append((f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", values))
+
+    event.listen(database.engine.sync_engine, "before_cursor_execute", record)
+    await PostRepository(session).feed(query)
+    event.remove(database.engine.sync_engine, "before_cursor_execute", record)
+    connection = await session.connection()
+    (plan,) = (await connection.exec_driver_sql(*sent[0])).scalar_one()
+
+    def read(node: dict[str, Any]) -> int:
+        below = sum(read(child) for child in node.get("Plans", []))
+        if node.get("Relation Name") != "posts":
+            return below
+        each = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
+        return below + int(each * node["Actual Loops"])
+
+    return read(plan["Plan"])
+
+
+@pytest.mark.parametrize("sort", PostSort)
+async def test_a_page_deep_in_the_feed_reads_no_more_rows_than_its_own(
+    database: Database, session: AsyncSession, sort: PostSort
+) -> None:
+    author = await make_user(session)
+    posts = [
+        {
+            "author_id": author.id,
+            "title": f"Post {number % 300:03}",
+            "created_at": A_DAY + timedelta(minutes=number % 900),
+            "published_at": A_DAY + timedelta(hours=number % 500) if number % 4 else None,
+        }
+        for number in range(3000)
+    ]
+    await session.execute(insert(Post), posts)
+    await session.execute(text("ANALYZE posts"))
+    # For so small a table, PostgreSQL would rather read all of it.
+    await session.execute(text("SET LOCAL enable_seqscan = off"))
+    query = FeedQuery.model_validate({"sort": sort, "limit": 100})
+    for _ in range(20):
+        page = await PostRepository(session).feed(query)
+        query = query.model_copy(update={"cursor": page.next})
+    # A range of the index for each term of the order, and the rows of the page themselves.
+    assert await rows_read(database, session, query.model_copy(update={"limit": 10})) <= 60

@@ -1,0 +1,133 @@
+"""Whatever the API's document allows or forbids: no bug, and no answer that it does not tell of.
+
+A deeper search, of fifty times as many requests: `pytest --hypothesis-profile=deep`.
+"""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
+from typing import Any
+
+import pytest
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from fastapi import FastAPI
+from httpx2 import Response
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode, openapi
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+from sqlalchemy import URL
+
+from app.example.catalog.models import ProductStatus
+from app.example.orders.models import Order, OrderLine
+from app.kit.application import Application
+from app.main import create_app
+from app.registry import ROUTERS
+from tests.example.catalog_factories import make_product
+from tests.example.factories import make_post, make_tag
+from tests.rig.app import client_of, running
+from tests.rig.database import clone, settings_for
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+]
+EXAMPLES = settings().max_examples // 40
+
+
+def operations() -> dict[str, Any]:
+    """Every endpoint of the service, by method and path."""
+    application = Application()
+    for router in ROUTERS:
+        application.include_router(router)
+    found = openapi.from_dict(application.openapi()).get_all_operations()
+    return {operation.ok().label: operation.ok() for operation in found}
+
+
+OPERATIONS = operations()
+# What takes nothing cannot be asked for wrongly.
+FORBIDDEN = [
+    name for name, each in OPERATIONS.items() if each.body or each.query or each.path_parameters
+]
+TRIED = [*product(OPERATIONS, ["positive"]), *product(FORBIDDEN, ["negative"])]
+
+
+@dataclass(frozen=True)
+class Service:
+    """The service in a thread of its own: Hypothesis tries one example after the other, and waits."""
+
+    portal: BlockingPortal
+    app: FastAPI
+
+    def answer(self, request: dict[str, Any]) -> Response:
+        """What the service answers to a request."""
+        return self.portal.call(partial(client_of(self.app).request, **request))
+
+
+@pytest.fixture(scope="module")
+def service(template: URL) -> Generator[Service]:
+    """The service on a database of its own, where requests really commit."""
+    with clone(template) as url, start_blocking_portal() as portal:
+        app = running(create_app(settings_for(url)))
+        with portal.wrap_async_context_manager(app) as started:
+            yield Service(portal, started)
+
+
+@pytest.fixture
+def keys(service: Service) -> dict[str, Any]:
+    """A row of each kind, by the name of the parameter that finds it."""
+
+    async def make() -> dict[str, Any]:
+        async with service.app.state.database.sessions() as session:
+            post = await make_post(session, tags=[await make_tag(session)])
+            product = await make_product(session, status=ProductStatus.ACTIVE)
+            line = OrderLine(
+                product_id=product.id, sku="A", name="A", quantity=1, unit_price_cents=1
+            )
+            order = Order(user_id=post.author_id, lines=[line])
+            session.add(order)
+            await session.commit()
+            return {
+                "user_id": post.author_id,
+                "post_id": post.id,
+                "tag_id": post.tags[0].id,
+                "product_id": product.id,
+                "category_id": product.category_id,
+                "order_id": order.id,
+                "sku": product.sku,
+                "slug": product.slug,
+            }
+
+    return service.portal.call(make)
+
+
+@pytest.mark.parametrize(("endpoint", "mode"), TRIED)
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+@given(data=st.data())
+def test_every_request_has_an_answer_that_the_document_tells_of(
+    endpoint: str, mode: str, data: st.DataObject, service: Service, keys: dict[str, Any]
+) -> None:
+    case = data.draw(OPERATIONS[endpoint].as_strategy(generation_mode=GenerationMode(mode)))
+    for name in case.path_parameters.keys() & keys.keys():
+        # A random key finds nothing: every other request is for a row that is there.
+        if data.draw(st.booleans()):
+            case.path_parameters[name] = str(keys[name])
+    request = case.as_transport_kwargs(base_url="http://test")
+    # The service reads no cookies; a body in bytes has another name for this client.
+    del request["cookies"]
+    if "data" in request:
+        request["content"] = request.pop("data")
+    case.validate_response(service.answer(request), checks=CHECKS)

@@ -1,0 +1,131 @@
+"""Locks on rows: taken in one order, on the latest version, or passed over."""
+
+from asyncio import gather, wait_for
+from collections import Counter
+from itertools import chain
+
+import pytest
+from fastapi import FastAPI
+from httpx2 import AsyncClient
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from app.example.catalog.repository import ProductRepository
+from app.example.orders.repository import OrderRepository
+from app.kit.db.ids import Id
+from app.kit.errors import NotFound
+from tests.example.order_factories import open_shop
+from tests.rig.statements import counting
+
+IMPATIENT = text("SET LOCAL lock_timeout = '50ms'")
+
+
+async def test_a_row_that_is_locked_is_read_again(own_app: FastAPI) -> None:
+    shop = await open_shop(own_app, 10)
+    (product,) = shop.products
+    async with shop.database.transaction() as session:
+        products = ProductRepository(session)
+        before = await products.get(product.id)
+        async with shop.database.transaction() as other:
+            (await ProductRepository(other).get(product.id)).stock = 3
+        assert before.stock == 10
+        # The same object: without reading it again, the change of the other would be lost.
+        assert await products.get(product.id, for_update=True) is before
+        assert before.stock == 3
+
+
+async def test_what_is_locked_can_be_read_and_referred_to_but_not_locked_again(
+    own_app: FastAPI,
+) -> None:
+    shop = await open_shop(own_app, 10)
+    (product,) = shop.products
+    async with shop.database.transaction() as holder, shop.database.transaction() as other:
+        await ProductRepository(holder).get(product.id, for_update=True)
+        await other.execute(IMPATIENT)
+        # Reading needs no lock, nor does a row that refers to it.
+        assert (await ProductRepository(other).get(product.id)).stock == 10
+        await other.execute(text("SELECT 1 FROM products FOR KEY SHARE"))
+        with pytest.raises(DBAPIError, match="lock timeout"):
+            await ProductRepository(other).get(product.id, for_update=True)
+
+
+async def test_what_is_deleted_cannot_be_locked(
+    own_app: FastAPI, committing_client: AsyncClient
+) -> None:
+    shop = await open_shop(own_app, 10)
+    (product,) = shop.products
+    await committing_client.delete(f"/products/{product.id}")
+    async with shop.database.transaction() as session:
+        with pytest.raises(NotFound):
+            await ProductRepository(session).get(product.id, for_update=True)
+        assert await ProductRepository(session).lock_many([product.id]) == []
+
+
+async def test_many_are_locked_in_the_order_of_their_keys_however_they_are_named(
+    own_app: FastAPI,
+) -> None:
+    shop = await open_shop(own_app, 1, 2, 3, 4)
+    keys = [product.id for product in shop.products]
+    async with shop.database.transaction() as session:
+        with counting(shop.database.engine) as statements:
+            locked = await ProductRepository(session).lock_many([*keys[::-1], keys[0]])
+        assert [product.id for product in locked] == keys
+        assert "FOR NO KEY UPDATE" in statements[0]
+
+
+async def test_two_who_lock_the_same_rows_in_opposite_sequence_queue_up(own_app: FastAPI) -> None:
+    shop = await open_shop(own_app, 0, 0, 0, 0)
+    keys = [product.id for product in shop.products]
+
+    async def add_one(named: list[Id]) -> None:
+        async with shop.database.transaction() as session:
+            for product in await ProductRepository(session).lock_many(named):
+                product.restock(1)
+
+    await gather(*(add_one(named) for _ in range(10) for named in (keys, keys[::-1])))
+    assert await shop.stocks() == [20] * 4
+
+
+async def test_two_workers_never_claim_the_same_row(
+    own_app: FastAPI, committing_client: AsyncClient
+) -> None:
+    shop = await open_shop(own_app, 10)
+    placed = [
+        (await committing_client.post("/orders", json=shop.order(1))).json()["id"] for _ in range(5)
+    ]
+    async with shop.database.transaction() as first, shop.database.transaction() as second:
+        mine = await OrderRepository(first).claim_waiting(2)
+        # It does not wait for the two that are taken: it gets the next ones.
+        theirs = await wait_for(OrderRepository(second).claim_waiting(2), timeout=2)
+        assert [str(order.id) for order in [*mine, *theirs]] == [str(key) for key in placed[:4]]
+        assert all(len(order.lines) == 1 for order in [*mine, *theirs])
+    # Nothing was done with them: who comes later can have them.
+    async with shop.database.transaction() as third:
+        assert len(await OrderRepository(third).claim_waiting(10)) == 5
+
+
+async def test_each_order_is_dispatched_once_however_many_workers_there_are(
+    own_app: FastAPI, committing_client: AsyncClient
+) -> None:
+    shop = await open_shop(own_app, 30)
+    for _ in range(30):
+        await committing_client.post("/orders", json=shop.order(1))
+
+    async def work() -> list[str]:
+        dispatched: list[str] = []
+        while batch := (await committing_client.post("/orders/dispatch", json={"limit": 2})).json():
+            dispatched += [str(order["id"]) for order in batch]
+        return dispatched
+
+    dispatched = Counter(chain.from_iterable(await gather(*(work() for _ in range(5)))))
+    assert len(dispatched) == 30
+    assert set(dispatched.values()) == {1}
+
+
+async def test_of_two_who_delete_at_the_same_time_one_finds_nothing(
+    committing_client: AsyncClient,
+) -> None:
+    for name in ("one", "two", "three"):
+        path = f"/tags/{(await committing_client.post('/tags', json={'name': name})).json()['id']}"
+        both = await gather(committing_client.delete(path), committing_client.delete(path))
+        assert sorted(response.status_code for response in both) == [204, 404]

@@ -1,0 +1,95 @@
+"""Removing for good what was deleted long ago."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+
+import pytest
+from click.testing import Result
+from fastapi import FastAPI
+from sqlalchemy import URL, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from typer.testing import CliRunner
+
+from app.cli import cli
+from app.example.orders.models import Order
+from app.example.users.models import Profile, User
+from app.kit.db.base import now
+from app.kit.db.deletion import erase, mark_owned
+from app.kit.db.purging import purge as purge_deleted
+from app.kit.db.session import Database
+from tests.example.factories import make_post, make_tag, make_user
+from tests.rig.statements import counting
+
+TABLES = ("users", "profiles", "posts", "post_tags", "orders", "order_lines", "products")
+LONG_AGO = now() - timedelta(days=40)
+RECENTLY = now() - timedelta(days=20)
+
+Purge = Callable[..., Result]
+
+
+@pytest.fixture
+def purge(own_database_url: URL, monkeypatch: pytest.MonkeyPatch) -> Purge:
+    """Run the command on a database of the test's own."""
+    address = own_database_url.render_as_string(hide_password=False)
+    monkeypatch.setenv("DATABASE_URL", address)
+
+    def run(*options: str) -> Result:
+        # In a thread, because the test already runs inside an event loop, and the command has one.
+        with ThreadPoolExecutor(max_workers=1) as thread:
+            return thread.submit(CliRunner().invoke, cli, ["purge", *options]).result()
+
+    return run
+
+
+async def delete_user(session: AsyncSession, when: datetime) -> User:
+    """Store a user with a post, and delete them in the past."""
+    user = await make_user(session, profile=Profile())
+    await make_post(session, author=user, tags=[await make_tag(session)])
+    await erase(session, user)
+    await mark_owned(session, User, [user.id], old=user.deleted_at, new=when)
+    user.deleted_at = when
+    await session.commit()
+    return user
+
+
+async def rows(database: Database) -> list[int]:
+    """How many there are of each table, deleted or not."""
+    async with database.transaction() as session:
+        return [await session.scalar(text(f"SELECT count(*) FROM {name}")) or 0 for name in TABLES]
+
+
+async def test_what_was_deleted_long_ago_is_removed_with_what_it_owned(
+    own_app: FastAPI, purge: Purge
+) -> None:
+    database: Database = own_app.state.database
+    async with database.sessions() as session:
+        for when in (LONG_AGO, LONG_AGO, RECENTLY):
+            await delete_user(session, when)
+        await make_post(session)
+    assert await rows(database) == [4, 3, 4, 3, 0, 0, 0]
+    result = purge("--days", "30")
+    assert result.exit_code == 0, result.output
+    assert "users: 2 removed" in result.output
+    assert "posts: 2 removed" in result.output
+    assert await rows(database) == [2, 1, 2, 1, 0, 0, 0]
+
+
+async def test_it_is_done_in_batches_and_what_is_still_needed_is_kept(own_app: FastAPI) -> None:
+    database: Database = own_app.state.database
+    async with database.sessions() as session:
+        buyer = await delete_user(session, LONG_AGO)
+        session.add(Order(user_id=buyer.id, lines=[]))
+        for _ in range(6):
+            await delete_user(session, LONG_AGO)
+    with counting(database.engine) as statements:
+        removed = await purge_deleted(database, before=RECENTLY, size=3)
+    assert removed["users"] == 6
+    assert removed["posts"] == 7
+    assert len([sql for sql in statements if sql.startswith("DELETE FROM posts")]) == 3
+    assert await rows(database) == [1, 1, 0, 0, 1, 0, 0]
+
+
+async def test_nobody_can_ask_to_remove_what_was_deleted_just_now(purge: Purge) -> None:
+    assert purge("--days", "0").exit_code == 2
+    assert purge().exit_code == 2

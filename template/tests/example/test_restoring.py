@@ -1,0 +1,62 @@
+"""Bringing back what was deleted."""
+
+from httpx2 import AsyncClient
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.example.posts.models import Post
+from app.example.users.models import User
+from app.kit.db.restoring import restore
+from app.kit.errors import Conflict
+from tests.example.factories import make_post, make_user
+
+
+async def test_a_user_comes_back_with_what_was_deleted_along_with_them(
+    client: AsyncClient, session: AsyncSession
+) -> None:
+    user = await make_user(session)
+    before, along = await make_post(session, author=user), await make_post(session, author=user)
+    await client.delete(f"/posts/{before.id}")
+    await client.delete(f"/users/{user.id}")
+    response = await client.post(f"/users/{user.id}/restore")
+    assert response.status_code == 200
+    assert response.json()["email"] == user.email
+    assert (await client.get(f"/users/{user.id}")).status_code == 200
+    assert (await session.scalars(select(Post.id))).all() == [along.id]
+
+
+async def test_only_a_deleted_user_can_be_restored(
+    client: AsyncClient, session: AsyncSession
+) -> None:
+    user = await make_user(session)
+    assert (await client.post(f"/users/{user.id}/restore")).status_code == 404
+    await client.delete(f"/users/{user.id}")
+    assert (await client.post(f"/users/{user.id}/restore")).status_code == 200
+    assert (await client.post(f"/users/{user.id}/restore")).status_code == 404
+
+
+async def test_an_address_that_has_been_taken_since_is_a_conflict(
+    client: AsyncClient, session: AsyncSession
+) -> None:
+    user = await make_user(session, email="ada@example.org")
+    await make_post(session, author=user)
+    await client.delete(f"/users/{user.id}")
+    await make_user(session, email="ada@example.org")
+    response = await client.post(f"/users/{user.id}/restore")
+    assert response.status_code == 409
+    assert [error["field"] for error in response.json()["errors"]] == ["email"]
+    assert await session.scalar(select(Post.id)) is None
+
+
+async def test_what_belongs_to_something_deleted_waits_for_it(
+    client: AsyncClient, session: AsyncSession
+) -> None:
+    post = await make_post(session)
+    author_id = post.author_id
+    await client.delete(f"/users/{author_id}")
+    try:
+        await restore(session, Post, post.id)
+    except Conflict as conflict:
+        assert "author" in conflict.detail
+    await restore(session, User, author_id)
+    assert await session.scalar(text("SELECT count(*) FROM posts WHERE deleted_at IS NULL")) == 1

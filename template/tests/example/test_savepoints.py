@@ -1,0 +1,114 @@
+"""What fails in a savepoint is undone by itself; the rest of the request is kept."""
+
+from asyncio import gather
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from httpx2 import AsyncClient
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.example.tags.models import Tag
+from app.kit.db.session import Database
+from tests.example.factories import make_post, make_tag, make_user
+
+
+async def test_an_import_keeps_the_good_names_and_reports_the_bad_ones(
+    client: AsyncClient, session: AsyncSession
+) -> None:
+    await make_tag(session, "taken")
+    names = ["one", "taken", "Not A Slug", "two", "one", "nul\x00", "x" * 51, "three"]
+    response = await client.post("/tags/import", json={"names": names})
+    assert response.status_code == 200
+    body = response.json()
+    assert [tag["name"] for tag in body["created"]] == ["one", "two", "three"]
+    assert [refused["index"] for refused in body["refused"]] == [1, 2, 4, 5, 6]
+    assert body["refused"][0]["reason"] == "name is already taken."
+    for tag in body["created"]:
+        assert (await client.get(f"/tags/{tag['id']}")).json() == tag
+    assert await session.scalar(select(func.count()).select_from(Tag)) == 4
+
+
+@pytest.mark.parametrize("names", [[], ["a"] * 201, [1], [None], "text", None])
+async def test_an_import_that_is_no_list_of_names_is_refused(
+    client: AsyncClient, session: AsyncSession, names: Any
+) -> None:
+    response = await client.post("/tags/import", json={"names": names})
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["field"].startswith("body.names")
+    assert await session.scalar(select(func.count()).select_from(Tag)) == 0
+
+
+async def test_a_transfer_that_fails_half_way_is_undone_and_the_others_are_made(
+    client: AsyncClient, session: AsyncSession
+) -> None:
+    ada, bob, eve = [await make_user(session, name=name) for name in ("Ada", "Bob", "Eve")]
+    mine = [await make_post(session, author=ada) for _ in range(3)]
+    others = await make_post(session, author=eve)
+    keys = [str(post.id) for post in mine]
+    gone = await make_user(session)
+    await client.delete(f"/users/{gone.id}")
+
+    def transfer(giver: Any, taker: Any, *posts: str) -> dict[str, Any]:
+        return {
+            "from_author_id": str(giver.id),
+            "to_author_id": str(taker.id),
+            "post_ids": list(posts),
+        }
+
+    batch = [
+        transfer(ada, bob, keys[0]),
+        # Two of its posts are Ada's and change before the third, which is not.
+        transfer(ada, bob, keys[1], keys[2], str(others.id)),
+        transfer(ada, gone, keys[1]),
+        # What the failed transfers had changed is as it was.
+        transfer(ada, eve, keys[1]),
+    ]
+    response = await client.post("/posts/transfers", json={"transfers": batch})
+    assert response.status_code == 200, response.text
+    body = response.json()
+    assert body["moved"] == 2
+    assert [refused["index"] for refused in body["refused"]] == [1, 2]
+    assert body["refused"][0]["errors"][0]["field"] == "post_ids"
+    authors = [
+        (await client.get(f"/posts/{key}")).json()["author"]["name"]
+        for key in [*keys, str(others.id)]
+    ]
+    assert authors == ["Bob", "Eve", "Ada", "Eve"]
+
+
+async def test_of_many_who_want_the_same_posts_one_gets_them_all(
+    committing_client: AsyncClient, own_app: FastAPI
+) -> None:
+    database: Database = own_app.state.database
+    async with database.sessions() as session:
+        ada, bob, eve = [await make_user(session) for _ in range(3)]
+        keys = [str((await make_post(session, author=ada)).id) for _ in range(10)]
+
+    async def take(number: int) -> int:
+        transfer = {
+            "from_author_id": str(ada.id),
+            "to_author_id": str((bob, eve)[number % 2].id),
+            "post_ids": keys if number % 3 else keys[::-1],
+        }
+        response = await committing_client.post("/posts/transfers", json={"transfers": [transfer]})
+        assert response.status_code == 200, response.text
+        moved: int = response.json()["moved"]
+        return moved
+
+    assert sorted(await gather(*map(take, range(12)))) == [0] * 11 + [10]
+
+
+async def test_a_deleted_post_cannot_be_transferred(
+    client: AsyncClient, session: AsyncSession
+) -> None:
+    post, taker = await make_post(session), await make_user(session)
+    await client.delete(f"/posts/{post.id}")
+    transfer = {
+        "from_author_id": str(post.author_id),
+        "to_author_id": str(taker.id),
+        "post_ids": [str(post.id)],
+    }
+    body = (await client.post("/posts/transfers", json={"transfers": [transfer]})).json()
+    assert (body["moved"], len(body["refused"])) == (0, 1)

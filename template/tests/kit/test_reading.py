@@ -1,0 +1,153 @@
+"""Sessions that only read: PostgreSQL itself refuses their writes."""
+
+from collections.abc import AsyncGenerator, Generator
+
+import pytest
+from fastapi import FastAPI
+from httpx2 import AsyncClient
+from sqlalchemy import URL, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.about import NAME
+from app.kit.db.session import Database, ReadSessionDep, SessionDep
+from app.main import create_app
+from tests.kit.test_engine import settings_with
+from tests.rig.app import client_of, running
+from tests.rig.database import clone
+from tests.rig.statements import counting_round_trips
+
+CREATE = text("CREATE TABLE notes (number int PRIMARY KEY)")
+INSERT = text("INSERT INTO notes VALUES (1)")
+COUNT = text("SELECT count(*) FROM notes")
+NO_CACHE = {"Cache-Control": "no-cache"}
+
+
+@pytest.fixture(params=["none", "pgbouncer"])
+async def opened(
+    own_database_url: URL, request: pytest.FixtureRequest
+) -> AsyncGenerator[Database]:
+    """A database with a table, under either profile of connections."""
+    settings = settings_with(own_database_url, pooler=request.param, pool_pre_ping=False)
+    database = Database.open(settings.database, NAME)
+    async with database.transaction() as session:
+        await session.execute(CREATE)
+    yield database
+    await database.close()
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+@pytest.mark.parametrize("write", [INSERT, text("SELECT number FROM notes FOR UPDATE")])
+async def test_a_write_is_refused_by_the_server(
+    opened: Database, write: object, fresh: bool
+) -> None:
+    with pytest.raises(DBAPIError, match="read-only transaction"):
+        async with opened.reading(fresh=fresh) as session:
+            await session.execute(write)
+    async with opened.reading() as session:
+        assert await session.scalar(COUNT) == 0
+
+
+async def test_a_read_by_itself_is_one_round_trip(own_database_url: URL) -> None:
+    settings = settings_with(own_database_url, pooler="none", pool_pre_ping=False)
+    database = Database.open(settings.database, NAME)
+    for _ in range(2):
+        with counting_round_trips(database.reading_engine) as sent:
+            async with database.reading() as session:
+                await session.execute(text("SELECT 1"))
+    sent.assert_count(1)
+    for _ in range(2):
+        with counting_round_trips(database.engine) as sent:
+            async with database.transaction() as session:
+                await session.execute(text("SELECT 1"))
+    assert set(sent) == {"BEGIN;", "SELECT 1", "COMMIT;"}
+    await database.close()
+
+
+@pytest.fixture
+def replica_url(template: URL) -> Generator[URL]:
+    """Another database, to tell where a read went."""
+    with clone(template) as url:
+        yield url
+
+
+@pytest.fixture
+async def replicated(own_database_url: URL, replica_url: URL) -> AsyncGenerator[FastAPI]:
+    """The service with a second URL to read from, and routes over a table of theirs."""
+    second = settings_with(replica_url).database.url
+    settings = settings_with(own_database_url, replica_url=second)
+    app = create_app(settings)
+
+    @app.post("/notes")
+    async def write(session: SessionDep) -> None:
+        await session.execute(INSERT)
+
+    @app.get("/notes")
+    async def count(session: ReadSessionDep) -> int | None:
+        found: int | None = await session.scalar(COUNT)
+        return found
+
+    async with running(app):
+        for url in (own_database_url, replica_url):
+            other = Database.open(settings_with(url).database, NAME)
+            async with other.transaction() as session:
+                await session.execute(CREATE)
+            await other.close()
+        yield app
+
+
+async def test_reads_go_to_the_replica_and_writes_to_the_primary(replicated: FastAPI) -> None:
+    async with client_of(replicated) as client:
+        await client.post("/notes")
+        assert (await client.get("/notes")).json() == 0
+
+
+async def test_a_reader_that_must_see_its_own_write_asks_for_the_primary(
+    replicated: FastAPI,
+) -> None:
+    async with client_of(replicated) as client:
+        await client.post("/notes")
+        assert (await client.get("/notes", headers=NO_CACHE)).json() == 1
+
+
+async def test_without_a_replica_a_read_sees_what_was_written(
+    own_app: FastAPI, committing_client: AsyncClient
+) -> None:
+    database: Database = own_app.state.database
+    async with database.transaction() as session:
+        await session.execute(CREATE)
+        await session.execute(INSERT)
+    async with database.reading() as session:
+        assert await session.scalar(COUNT) == 1
+
+
+async def test_a_service_whose_replica_is_away_is_not_ready(own_database_url: URL) -> None:
+    away = settings_with(own_database_url.set(host="127.0.0.1", port=1, query={})).database.url
+    settings = settings_with(own_database_url, replica_url=away)
+    async with running(create_app(settings)) as app, client_of(app) as client:
+        assert (await client.get("/health/ready")).status_code == 503
+
+
+async def test_a_request_of_a_test_cannot_write_either_where_it_only_reads(
+    app: FastAPI, client: AsyncClient, session: AsyncSession
+) -> None:
+    await session.execute(CREATE)
+    await session.commit()
+    routes = len(app.router.routes)
+
+    @app.get("/write-in-a-read")
+    async def write(session: ReadSessionDep) -> None:
+        await session.execute(INSERT)
+
+    @app.get("/count-in-a-read")
+    async def count(session: ReadSessionDep) -> int | None:
+        found: int | None = await session.scalar(COUNT)
+        return found
+
+    try:
+        assert (await client.get("/write-in-a-read")).status_code == 500
+        await session.execute(INSERT)
+        await session.commit()
+        assert (await client.get("/count-in-a-read")).json() == 1
+    finally:
+        del app.router.routes[routes:]

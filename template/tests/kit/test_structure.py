@@ -1,0 +1,180 @@
+"""The rules about tables, routes and features that only the assembled service can tell."""
+
+import importlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute, iter_route_contexts
+from sqlalchemy import ForeignKey, Index, MetaData, PrimaryKeyConstraint, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, registry, relationship
+
+from app.kit.db.base import Base
+from app.kit.db.session import ReadSessionDep, SessionDep, reading_session, request_session
+
+SOURCE = Path(__file__).parents[2] / "src"
+SESSIONS = {request_session, reading_session}
+
+
+def foreign_keys_without_index(metadata: MetaData) -> list[str]:
+    """Foreign keys whose column begins no index: deleting what they refer to scans the table."""
+    found: list[str] = []
+    for table in metadata.sorted_tables:
+        named = [*table.indexes, *table.constraints]
+        indexed = [i for i in named if isinstance(i, Index | PrimaryKeyConstraint | UniqueConstraint)]
+        first = {next(iter(item.columns.keys()), None) for item in indexed}
+        found += [str(key.parent) for key in table.foreign_keys if key.parent.key not in first]
+    return found
+
+
+def foreign_keys_without_rule(metadata: MetaData) -> list[str]:
+    """Foreign keys that do not say what becomes of them when their target is deleted."""
+    keys = [key for table in metadata.sorted_tables for key in table.foreign_keys]
+    return [str(key.parent) for key in keys if key.ondelete is None]
+
+
+def cascades_row_by_row(mapped: registry) -> list[str]:
+    """Relations that delete along without leaving it to the database."""
+    relations = [item for mapper in mapped.mappers for item in mapper.relationships]
+    return [str(item) for item in relations if item.cascade.delete and not item.passive_deletes]
+
+
+def sessions_of(route: APIRoute) -> list[tuple[Any, str | None]]:
+    """The sessions that a route depends on, each with its scope."""
+
+    def within(dependant: Dependant) -> Iterator[tuple[Any, str | None]]:
+        if dependant.call in SESSIONS:
+            yield dependant.call, dependant.scope
+        for part in dependant.dependencies:
+            yield from within(part)
+
+    return list(dict.fromkeys(within(route.dependant)))
+
+
+def unbounded_lists(document: dict[str, Any]) -> list[str]:
+    """GET endpoints that answer with a bare list, of a length that no parameter bounds."""
+    found: list[str] = []
+    for path, item in document["paths"].items():
+        operation = item.get("get", {})
+        content = operation.get("responses", {}).get("200", {}).get("content", {})
+        schema = content.get("application/json", {}).get("schema", {})
+        bounds = ["maximum" in each["schema"] for each in operation.get("parameters", [])]
+        if schema.get("type") == "array" and not any(bounds):
+            found.append(f"GET {path}")
+    return found
+
+
+def routers_of(package: str) -> list[APIRouter]:
+    """The routers that a package defines in modules of its features."""
+    found: list[APIRouter] = []
+    for path in sorted((SOURCE / "app" / package).rglob("*.py")):
+        if "APIRouter(" in path.read_text():
+            module = importlib.import_module(".".join(path.relative_to(SOURCE).with_suffix("").parts))
+            found += [value for value in vars(module).values() if isinstance(value, APIRouter)]
+    return found
+
+
+def test_every_foreign_key_has_an_index() -> None:
+    assert not foreign_keys_without_index(Base.metadata), "give each `index=True`, or an Index"
+
+
+def test_every_foreign_key_says_what_a_deletion_does() -> None:
+    assert not foreign_keys_without_rule(Base.metadata), "add `ondelete=`: CASCADE or RESTRICT"
+
+
+def test_what_goes_with_its_owner_is_left_to_the_database() -> None:
+    assert not cascades_row_by_row(Base.registry), "pair `cascade` with `passive_deletes=True`"
+
+
+def routes_of(router: FastAPI | APIRouter) -> list[APIRoute]:
+    """The routes of a router and of all that it includes."""
+    routes = [context.original_route for context in iter_route_contexts(router.routes)]
+    return [route for route in routes if isinstance(route, APIRoute)]
+
+
+def endpoints_of(router: FastAPI | APIRouter) -> set[Any]:
+    """The functions behind the routes."""
+    return {route.endpoint for route in routes_of(router)}
+
+
+def test_every_feature_is_registered(app: FastAPI) -> None:
+    assert endpoints_of(app)
+    for package in ("example", "features"):
+        for router in routers_of(package):
+            missing = endpoints_of(router) - endpoints_of(app)
+            assert not missing, "add the router to ROUTERS in app/registry.py"
+
+
+def test_every_module_of_models_is_imported_by_the_registry() -> None:
+    script = "import sys, app.registry; print(*sys.modules)"
+    imported = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, cwd=SOURCE, text=True
+    ).stdout.split()
+    modules = [
+        ".".join(path.relative_to(SOURCE).with_suffix("").parts)
+        for package in ("example", "features")
+        for path in (SOURCE / "app" / package).rglob("models.py")
+    ]
+    missing = set(modules) - set(imported)
+    assert not missing, "migrations do not know of it: import it in app/registry.py"
+
+
+def test_a_request_has_one_session_that_ends_before_the_answer(app: FastAPI) -> None:
+    for route in routes_of(app):
+        sessions = sessions_of(route)
+        assert len({call for call, _ in sessions}) <= 1, (
+            f"{route.path} has two sessions, that is two transactions: choose `SessionDep` or "
+            "`ReadSessionDep`, and repositories with or without `read_only` to match"
+        )
+        assert {scope for _, scope in sessions} <= {"function"}, (
+            f"{route.path} ends its transaction after the answer: use the alias as it is"
+        )
+
+
+def test_every_list_has_an_end(app: FastAPI) -> None:
+    assert not unbounded_lists(app.openapi()), "answer a `Page`, or bound it with a parameter"
+
+
+class Wrong(DeclarativeBase):
+    """Tables that break the rules."""
+
+
+class Owner(Wrong):
+    __tablename__ = "owners"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    things: Mapped[list["Thing"]] = relationship(cascade="all, delete-orphan")
+
+
+class Thing(Wrong):
+    __tablename__ = "things"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    owner_id: Mapped[int] = mapped_column(ForeignKey("owners.id"))
+
+
+def test_the_rules_about_tables_notice_what_breaks_them() -> None:
+    assert foreign_keys_without_index(Wrong.metadata) == ["things.owner_id"]
+    assert foreign_keys_without_rule(Wrong.metadata) == ["things.owner_id"]
+    assert cascades_row_by_row(Wrong.registry) == ["Owner.things"]
+
+
+def test_the_rules_about_routes_notice_what_breaks_them() -> None:
+    wrong = FastAPI()
+
+    @wrong.get("/both")
+    async def both(_first: SessionDep, _second: ReadSessionDep) -> None: ...
+
+    @wrong.get("/scope", dependencies=[Depends(request_session)])
+    async def scope() -> None: ...
+
+    @wrong.get("/list")
+    async def everything() -> list[int]:
+        return []
+
+    found = {route.path: sessions_of(route) for route in routes_of(wrong)}
+    assert {call for call, _ in found["/both"]} == SESSIONS
+    assert found["/scope"] == [(request_session, None)]
+    assert unbounded_lists(wrong.openapi()) == ["GET /list"]

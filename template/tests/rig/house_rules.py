@@ -1,0 +1,163 @@
+"""What no module of the service does, told from its syntax; each message says what to do instead.
+
+A rule looks at one node at a time, and answers with a message or with None.
+"""
+
+import ast
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+SOURCE = Path(__file__).parents[2] / "src"
+# The machinery that starts PostgreSQL for development and tests runs outside the service.
+APART = ("app/kit/local_postgres/", "app/kit/development.py")
+
+Rule = Callable[[ast.AST, str], str | None]
+
+
+def violations(source: str, path: str) -> list[str]:
+    """What is wrong with a module, and where; the path is relative to `src`."""
+    return [told for _, told in broken_rules(source, path)]
+
+
+def broken_rules(source: str, path: str) -> Iterator[tuple[str, str]]:
+    """The rules that a module breaks, by name, each with its place and message."""
+    for node in ast.walk(ast.parse(source)):
+        for rule in RULES:
+            if message := rule(node, path):
+                yield rule.__name__, f"{path}:{getattr(node, 'lineno', 1)}: {message}"
+
+
+def _name(node: ast.AST) -> str | None:
+    """The last word of a name: `commit` for `session.commit`."""
+    if isinstance(node, ast.alias):
+        return node.name.rpartition(".")[2]
+    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", None)
+
+
+def _called(node: ast.AST) -> str | None:
+    return _name(node.func) if isinstance(node, ast.Call) else None
+
+
+def _keywords(node: ast.AST) -> dict[str | None, ast.expr]:
+    return {word.arg: word.value for word in node.keywords} if isinstance(node, ast.Call) else {}
+
+
+def commits(node: ast.AST, path: str) -> str | None:
+    if _called(node) in {"commit", "rollback"} and path != "app/kit/db/session.py":
+        return "only the edge ends a transaction: flush, or use `savepoint` or `transaction()`"
+    return None
+
+
+def tells_naive_time(node: ast.AST, _path: str) -> str | None:
+    naive = isinstance(node, ast.Call) and _name(node.func) == "now" and _is_naive(node)
+    if naive or _name(node) in {"utcnow", "utcfromtimestamp"}:
+        return "a time without a zone is ambiguous: use `now()` of app.kit.db.base"
+    return None
+
+
+def _is_naive(call: ast.Call) -> bool:
+    return isinstance(call.func, ast.Attribute) and _name(call.func.value) == "datetime" and not (
+        call.args or call.keywords
+    )
+
+
+def creates_tables(node: ast.AST, _path: str) -> str | None:
+    if _name(node) in {"create_all", "drop_all"}:
+        return "the schema comes from migrations: write one, and run `migrate`"
+    return None
+
+
+def uses_other_sessions(node: ast.AST, path: str) -> str | None:
+    if _name(node) in {"scoped_session", "async_scoped_session", "sessionmaker", "create_engine"}:
+        return "blocks the event loop, or hides whose session it is: take `SessionDep`"
+    if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sqlalchemy.orm"):
+        if "Session" in map(_name, node.names) and path != "app/kit/db/deletion.py":
+            return "a sync session blocks the event loop: take `SessionDep`"
+    return None
+
+
+def changes_sessions(node: ast.AST, _path: str) -> str | None:
+    words = _keywords(node)
+    off = isinstance(flush := words.get("autoflush"), ast.Constant) and flush.value is False
+    if off or "autocommit" in words:
+        return "reads must see the writes before them: leave the session as it is"
+    return None
+
+
+def reads_environment(node: ast.AST, path: str) -> str | None:
+    read = isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load)
+    subject = node.value if isinstance(node, ast.Subscript) else getattr(node, "func", None)
+    inner = subject.value if isinstance(subject, ast.Attribute) and not read else subject
+    looked_up = (read or _called(node) == "get") and inner is not None
+    if _called(node) == "getenv" or (looked_up and inner and _name(inner) == "environ"):
+        return "settings are read in one place and checked at start-up: add a field to `Settings`"
+    return None
+
+
+def declares_loading(node: ast.AST, path: str) -> str | None:
+    if path == "app/kit/db/relation.py":
+        return None
+    if _called(node) == "relationship" or "backref" in _keywords(node):
+        return "use `relation`, on both sides with `back_populates`"
+    if "lazy" in _keywords(node):
+        return "how relations load is said once, in app.kit.db.relation: name a load plan instead"
+    return None
+
+
+def decides_on_http(node: ast.AST, path: str) -> str | None:
+    if _name(node) == "HTTPException" and path != "app/kit/handlers.py":
+        return "raise a meaning: a subclass of `Problem`, see app.kit.errors"
+    return None
+
+
+def wraps_requests(node: ast.AST, _path: str) -> str | None:
+    if _name(node) == "BaseHTTPMiddleware" or _called(node) == "middleware":
+        return "costs a fifth of the throughput: write an ASGI middleware, see app.kit.request_id"
+    return None
+
+
+def reaches_out_of_the_kit(node: ast.AST, path: str) -> str | None:
+    modules: list[str] = []
+    if isinstance(node, ast.ImportFrom):
+        modules = [f"{node.module}.{name.name}" for name in node.names]
+    elif isinstance(node, ast.Import):
+        modules = [name.name for name in node.names]
+    outside = [name for name in modules if name.startswith("app.") and name[:8] != "app.kit."]
+    if path.startswith("app/kit/") and outside:
+        return "the kit knows nothing of the service: hand over what it needs as an argument"
+    return None
+
+
+def makes_sessions_of_requests(node: ast.AST, path: str) -> str | None:
+    dependencies = {"request_session", "reading_session"}
+    if _name(node) in dependencies and path != "app/kit/db/session.py":
+        return "declare `SessionDep` or `ReadSessionDep`: another scope is another transaction"
+    return None
+
+
+BOUNDS = {"where", "limit", "exists", "count", "scalar", "page", "yield_per", "returning", "get"}
+
+
+def reads_without_bound(node: ast.AST, _path: str) -> str | None:
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return None
+    called = {name for child in ast.walk(node) if (name := _called(child))}
+    if "select" in called and called & {"all", "scalars"} and not called & BOUNDS:
+        return "reads a whole table, which grows: answer a page (`Repository.page`) or stream it"
+    return None
+
+
+RULES: list[Rule] = [
+    commits,
+    tells_naive_time,
+    creates_tables,
+    uses_other_sessions,
+    changes_sessions,
+    reads_environment,
+    declares_loading,
+    decides_on_http,
+    wraps_requests,
+    reaches_out_of_the_kit,
+    makes_sessions_of_requests,
+    reads_without_bound,
+]
