@@ -1,6 +1,7 @@
 """Structured logs: one line of JSON an event, with the id of the request it belongs to."""
 
 import logging
+import sys
 from typing import Any
 
 import structlog
@@ -20,7 +21,7 @@ def configure_logging(settings: LogSettings) -> None:
         # A trace as text: one with the values of local variables could hold anybody's secrets.
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
         if settings.format == "json"
-        else [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+        else [_for_people()]
     )
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -42,3 +43,9 @@ def configure_logging(settings: LogSettings) -> None:
         logging.getLogger(name).propagate = True
     # The middleware writes one line a request, with its id; uvicorn's would be a second one.
     logging.getLogger("uvicorn.access").disabled = True
+
+
+def _for_people() -> structlog.dev.ConsoleRenderer:
+    return structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+    )
