@@ -18,10 +18,11 @@ from typing import Any, TypeVar
 
 import asyncpg
 import pytest
+from sqlalchemy import URL, make_url
+
 from app.kit.local_postgres import PostgresUnavailable, binaries, development, throwaway
 from app.kit.local_postgres import server as server_module
 from app.kit.local_postgres.cluster import PERSISTENT, PREFIX, TEMPORARY
-from sqlalchemy import URL, make_url
 
 SOURCES = Path(__file__).resolve().parents[1] / "template" / "src"
 SEARCH = (SOURCES, *sys.path)
