@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import URL
 
+from tests.pgbouncer import PGBOUNCER
 from tests.processes import Server, free_port, open_directory, serving
 from tests.rendering import FLIPPED, Copy, Renderer, repository_of_working_tree
 from tests.services import RUNNING_VERSION, Interpreter, Start, interpreter_for, postgres
@@ -108,3 +109,9 @@ def flipped(render: Renderer) -> Iterator[Path]:
     with open_directory() as place:
         render.into(place / "service", **FLIPPED)
         yield place / "service"
+
+
+def pytest_report_header() -> str:
+    """Say which part of the suite this machine cannot run."""
+    found = PGBOUNCER or "not installed, so no service is tested through it"
+    return f"pgbouncer: {found}"
