@@ -37,7 +37,8 @@ def problem_of(error: DBAPIError) -> Problem | None:
     match code:
         case "23505" | "23P01":
             return Conflict(*_explain(columns, "is already taken"))
-        case "23503":
+        # 23001: PostgreSQL 18 tells ON DELETE RESTRICT apart.
+        case "23503" | "23001":
             return Conflict(*_explain(columns, "refers to something missing or still in use"))
         case "23514":
             return Invalid(*_explain(columns, "is not allowed"))
