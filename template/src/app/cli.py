@@ -28,7 +28,6 @@ def dev(
 ) -> None:
     """Serve with reload, on a local database where no DATABASE_URL is set."""
     with local_settings(Settings) as settings:
-        migrate_database(settings)
         url = f"http://{host}:{port}"
         typer.echo(f"\n  Service   {url}\n  API docs  {url}/docs\n")
         # The reloader starts new processes: they find the database in the environment.
@@ -36,8 +35,7 @@ def dev(
         if "format" not in settings.log.model_fields_set:
             os.environ["LOG_FORMAT"] = "console"
         uvicorn.run(
-            "app.main:create_app",
-            factory=True,
+            "app.dev:app",
             host=host,
             port=port,
             reload=True,

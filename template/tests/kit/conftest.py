@@ -4,7 +4,7 @@ import io
 import json
 import logging
 from collections.abc import Callable, Generator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from fastapi import FastAPI
@@ -16,13 +16,16 @@ Logged = Callable[[], list[dict[str, Any]]]
 @pytest.fixture
 def logged(own_app: FastAPI) -> Generator[Logged]:
     """Read what the service has logged so far, as whoever collects its lines of JSON."""
-    (handler,) = [
-        handler
-        for handler in logging.getLogger().handlers
-        if isinstance(handler, logging.StreamHandler)
-        and isinstance(handler.formatter, ProcessorFormatter)
-    ]
+    (handler,) = cast(
+        list[logging.StreamHandler[Any]],
+        [
+            handler
+            for handler in logging.getLogger().handlers
+            if isinstance(handler.formatter, ProcessorFormatter)
+        ],
+    )
     lines = io.StringIO()
-    stderr = handler.setStream(lines)
+    stderr = handler.stream
+    handler.setStream(lines)
     yield lambda: [json.loads(line) for line in lines.getvalue().splitlines()]
     handler.setStream(stderr)

@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from uuid import uuid4
 
+import asyncpg
 import pytest
-from sqlalchemy import URL, NullPool, make_url, text
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy import URL, make_url
 
 from app.kit.db.migrate import migrate
 from app.kit.db.url import parse_url
@@ -48,6 +48,12 @@ def template_of(config: pytest.Config) -> URL:
 @contextmanager
 def clone(template: URL) -> Generator[URL]:
     """A database like the template, dropped at the end."""
+    # A pooler may keep connections to the template, which could then not be copied.
+    _execute(
+        template,
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        f"WHERE datname = '{template.database}'",
+    )
     with _created(template, f"test_{uuid4().hex}", f"TEMPLATE {template.database}") as url:
         yield url
 
@@ -89,12 +95,13 @@ def _created(server: URL, name: str, options: str = "") -> Generator[URL]:
 def _execute(server: URL, statement: str) -> None:
     # Not over the database in question: it could neither be cloned nor dropped.
     maintenance = server.set(database="postgres")
+    _, where = maintenance.get_dialect()().create_connect_args(maintenance)
 
     async def run() -> None:
-        engine = create_async_engine(maintenance, poolclass=NullPool, isolation_level="AUTOCOMMIT")
-        async with engine.connect() as connection:
-            await connection.execute(text(statement))
-        await engine.dispose()
+        connection = await asyncpg.connect(**where)
+        # Without parameters: one message, which a pooler in transaction mode understands too.
+        await connection.execute(statement)
+        await connection.close()
 
     # In a thread, because a fixture may already run inside an event loop.
     with ThreadPoolExecutor(max_workers=1) as thread:

@@ -1,8 +1,12 @@
-"""A database for development where none is configured."""
+"""A database for development where none is configured, and an end for its processes."""
 
+import multiprocessing
+import os
+import signal
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 from typing import TypeVar
 
 from pydantic import SecretStr
@@ -44,3 +48,19 @@ def local_settings(settings_class: type[S]) -> Generator[S]:
     with development(PROJECT_ROOT) as url:
         address = url.render_as_string(hide_password=False)
         yield settings_class.load(database={"url": address})
+
+
+def end_with_parent() -> None:
+    """End this process, as Ctrl-C would, when the one that started it is gone.
+
+    A reloader that is killed cannot take along the process that serves.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def wait() -> None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGINT)
+
+    Thread(target=wait, daemon=True).start()

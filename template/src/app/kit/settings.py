@@ -55,7 +55,7 @@ def _explain(error: ValidationError) -> str:
     lines = ["The configuration is not valid:"]
     for problem in error.errors(include_input=False, include_url=False):
         variable = "_".join(str(part) for part in problem["loc"]).upper()
-        missing = problem["type"] == "missing"
-        lines.append(f"  {variable}: {'is not set' if missing else problem['msg']}")
+        message = "is not set" if problem["type"] == "missing" else problem["msg"]
+        lines.append(f"  {variable}: {message.removeprefix('Value error, ')}")
     lines.append("Set each in the environment or in .env; .env.example describes them all.")
     return "\n".join(lines)

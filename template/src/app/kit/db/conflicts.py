@@ -37,6 +37,7 @@ def problem_of(error: DBAPIError) -> Problem | None:
     match code:
         case "23505" | "23P01":
             return Conflict(*_explain(columns, "is already taken"))
+        # 23001: PostgreSQL 18 tells ON DELETE RESTRICT apart.
         case "23503" | "23001":
             return Conflict(*_explain(columns, "refers to something missing or still in use"))
         case "23514":

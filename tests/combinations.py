@@ -1,0 +1,44 @@
+"""The combinations of answers that a service can have, and a few that stand for all."""
+
+import itertools
+from typing import Any
+
+# Defaults come first and their opposites last, so that the first combination is the default
+# service, and the last one that in which everything is flipped.
+OPTIONS: dict[str, list[Any]] = {
+    "pk_type": ["uuid7", "uuid4", "int"],
+    "lazy_strategy": ["raise_on_sql", "raise", "selectin", "select"],
+    "soft_delete": [True, False],
+    "pooler": ["none", "pgbouncer"],
+    "example": [True, False],
+}
+
+Combination = dict[str, Any]
+Pair = tuple[tuple[str, Any], tuple[str, Any]]
+
+ALL: list[Combination] = [
+    dict(zip(OPTIONS, answers, strict=True)) for answers in itertools.product(*OPTIONS.values())
+]
+
+
+def pairs(combination: Combination) -> set[Pair]:
+    """Every two answers that meet in it."""
+    return set(itertools.combinations(combination.items(), 2))
+
+
+def covering() -> list[Combination]:
+    """Few combinations in which every two answers meet: always the one that adds most pairs."""
+    chosen = [ALL[0], ALL[-1]]
+    missing = set().union(*map(pairs, ALL)) - pairs(ALL[0]) - pairs(ALL[-1])
+    while missing:
+        chosen.append(max(ALL, key=lambda combination: len(pairs(combination) & missing)))
+        missing -= pairs(chosen[-1])
+    return chosen
+
+
+def title(combination: Combination) -> str:
+    """A name for the combination in the list of tests."""
+    return "-".join(
+        (answer if isinstance(answer, str) else option if answer else f"no_{option}")
+        for option, answer in combination.items()
+    )

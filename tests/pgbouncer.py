@@ -1,0 +1,80 @@
+"""A real PgBouncer in transaction mode, where the machine has one (Debian: pgbouncer)."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL
+
+from tests.processes import free_port
+
+PGBOUNCER = shutil.which("pgbouncer", path=os.pathsep.join([os.environ["PATH"], "/usr/sbin"]))
+SECONDS_TO_START = 10
+
+CONFIGURATION = """
+[databases]
+* = host={host} port={port} user=postgres
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {listen_port}
+unix_socket_dir =
+auth_type = any
+pool_mode = transaction
+max_client_conn = 500
+default_pool_size = 10
+logfile = {place}/log
+"""
+
+
+@contextmanager
+def pooled(server: URL, place: Path) -> Iterator[URL]:
+    """The same server, reached through PgBouncer; its files are in `place`."""
+    assert PGBOUNCER is not None
+    port = free_port()
+    configuration = place / "pgbouncer.ini"
+    configuration.write_text(
+        CONFIGURATION.format(
+            host=server.query["host"], port=server.query["port"], listen_port=port, place=place
+        )
+    )
+    process = subprocess.Popen(
+        [PGBOUNCER, configuration],
+        **_account_of(Path(str(server.query["host"])), place),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _wait_for(port)
+        yield URL.create("postgresql", "postgres", host="127.0.0.1", port=port, database="test")
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=30)
+
+
+def _account_of(sockets: Path, place: Path) -> dict[str, Any]:
+    # Like PostgreSQL it refuses to run as root, and only the server's account reaches its socket.
+    if os.geteuid() != 0:
+        return {}
+    owner = sockets.stat()
+    os.chown(place, owner.st_uid, owner.st_gid)
+    return {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}
+
+
+def _wait_for(port: int) -> None:
+    deadline = time.monotonic() + SECONDS_TO_START
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return

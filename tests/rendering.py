@@ -1,0 +1,131 @@
+"""Services, rendered from the working tree as it is, uncommitted changes included."""
+
+import json
+import os
+import shutil
+import subprocess
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import copier
+import yaml
+from jinja2 import FileSystemLoader
+from jinja2.sandbox import SandboxedEnvironment
+
+ROOT = Path(__file__).resolve().parents[1]
+TEMPLATE = ROOT / "template"
+VERSION: str = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+
+FILTERS_OF_COPIER = "jinja2_ansible_filters.AnsibleCoreFiltersExtension"
+
+# The answers furthest from the defaults.
+FLIPPED: dict[str, Any] = {
+    "pk_type": "int",
+    "lazy_strategy": "select",
+    "soft_delete": False,
+    "pooler": "pgbouncer",
+    "example": False,
+    "ci": "gitlab",
+}
+
+# Gives a rendering to run things in: `service(pk_type="int")`.
+Copy = Callable[..., Path]
+
+
+class Renderer:
+    """Renders each set of answers once. What it gives is for reading: run things in a copy."""
+
+    def __init__(self, place: Path) -> None:
+        self._place = place
+        # No repository: cloning one for each rendering would take twice as long again.
+        self._template = copy_of_working_tree(place / "template")
+        self._known: dict[str, Path] = {}
+
+    def __call__(self, **answers: Any) -> Path:
+        key = json.dumps(answers, sort_keys=True)
+        if key not in self._known:
+            destination = self._place / f"service-{len(self._known)}"
+            self.into(destination, **answers)
+            self._known[key] = destination
+        return self._known[key]
+
+    def into(self, destination: Path, **answers: Any) -> None:
+        """Render without asking and without being trusted; raises on a wrong answer."""
+        render_from(self._template, destination, **answers)
+
+
+def complaint_about(project_name: str) -> str:
+    """What the question says of a name: asks about hundreds without rendering a service."""
+    jinja = SandboxedEnvironment(loader=FileSystemLoader(ROOT), extensions=[FILTERS_OF_COPIER])
+    validator = jinja.from_string(questionnaire()["project_name"]["validator"])
+    return validator.render(project_name=project_name)
+
+
+def render_from(source: str | Path, destination: Path, **answers: Any) -> None:
+    """Render the template at a path or an address; raises on a wrong answer."""
+    copier.run_copy(str(source), destination, data=answers, defaults=True, unsafe=False, quiet=True)
+
+
+def repository_of_working_tree(place: Path) -> Path:
+    """A repository whose one, tagged commit is what is in the working tree."""
+    copy_of_working_tree(place)
+    git(place, "init")
+    git(place, "add", "--all", "--force")
+    git(place, "-c", "user.name=Test", "-c", "user.email=test@example.org", "commit", "-m", "All")
+    git(place, "tag", f"v{VERSION}")
+    return place
+
+
+def copy_of_working_tree(place: Path) -> Path:
+    """A directory with what a commit of everything in the working tree would have."""
+    for name in files_of_working_tree():
+        target = place / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, target)
+    return place
+
+
+def files_of_working_tree() -> list[str]:
+    """Paths relative to the root, without those that Git ignores or that were just deleted."""
+    listed = git(ROOT, "ls-files", "--cached", "--others", "--exclude-standard", "-z")
+    return sorted(name for name in listed.split("\0") if name and (ROOT / name).is_file())
+
+
+def git(directory: Path, *arguments: str) -> str:
+    """What Git prints, whatever its user has configured."""
+    alone = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+    return subprocess.run(
+        ["git", *arguments],
+        cwd=directory,
+        env={**os.environ, **alone},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+
+
+def files_under(directory: Path) -> dict[str, bytes]:
+    """The content of each file, by its path in the form that copier.yml uses."""
+    return {
+        path.relative_to(directory).as_posix(): path.read_bytes()
+        for path in sorted(directory.rglob("*"))
+        if path.is_file()
+    }
+
+
+def questionnaire() -> dict[str, Any]:
+    """What copier.yml asks, by name and in its order; computed answers left out."""
+    entries: dict[str, Any] = yaml.safe_load((ROOT / "copier.yml").read_text())
+    return {
+        name: entry
+        for name, entry in entries.items()
+        if not name.startswith("_") and entry.get("when") is not False
+    }
+
+
+def answers_of(service: Path) -> dict[str, Any]:
+    """The answers that a service was rendered with."""
+    answers: dict[str, Any] = yaml.safe_load((service / ".copier-answers.yml").read_text())
+    return answers

@@ -1,0 +1,87 @@
+"""An option changes the files that are about it, and no other."""
+
+from typing import Any
+
+import pytest
+
+from tests.rendering import FLIPPED, Renderer, files_under, questionnaire
+
+# Each option about the data has one place in the kit, and one story among the example's tests.
+KEYS = [
+    "migrations/versions/",
+    "pyproject.toml",
+    "src/app/kit/db/ids.py",
+    "tests/example/test_keys.py",
+]
+RELATIONS = ["src/app/kit/db/relation.py", "tests/example/test_relations.py"]
+DELETION = [
+    "migrations/versions/",
+    "src/app/kit/db/deletion.py",
+    "tests/example/test_deletion.py",
+]
+POOL = ["src/app/kit/db/pool.py"]
+
+# Option, an answer other than the default, and all that it adds, changes or takes away compared
+# with the default service. A name that ends in a slash stands for the whole folder.
+RADIUS: list[tuple[str, Any, list[str]]] = [
+    ("project_name", "Zebra Crossing", ["README.md", "pyproject.toml", "src/app/about.py"]),
+    ("project_description", "Counts", ["README.md", "pyproject.toml", "src/app/about.py"]),
+    ("python_version", "3.13", ["pyproject.toml"]),
+    ("pk_type", "int", KEYS),
+    ("pk_type", "uuid4", KEYS),
+    ("lazy_strategy", "raise", RELATIONS),
+    ("lazy_strategy", "selectin", RELATIONS),
+    ("lazy_strategy", "select", RELATIONS),
+    ("soft_delete", False, DELETION),
+    ("pooler", "pgbouncer", [*POOL, "tests/kit/test_pool.py", "tests/kit/test_pooler.py"]),
+    ("pool_size", 37, POOL),
+    ("max_overflow", 38, POOL),
+    ("pool_timeout", 39, POOL),
+    ("pool_recycle", 40, POOL),
+    ("pool_pre_ping", True, POOL),
+    (
+        "example",
+        False,
+        [
+            "README.md",
+            "migrations/versions/",
+            "pyproject.toml",
+            "src/app/example/",
+            "src/app/registry.py",
+            "tests/example/",
+        ],
+    ),
+    ("ci", "gitlab", [".github/", ".gitlab-ci.yml"]),
+    ("ci", "none", [".github/"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("option", "answer", "declared"), RADIUS, ids=[f"{row[0]}-{row[1]}" for row in RADIUS]
+)
+def test_an_option_changes_its_declared_files_and_no_other(
+    render: Renderer, option: str, answer: Any, declared: list[str]
+) -> None:
+    before, after = files_under(render()), files_under(render(**{option: answer}))
+
+    changed = {name for name in before | after if before.get(name) != after.get(name)}
+
+    # A folder stands for the files in it, all of which must change.
+    expected = {
+        name
+        for name in before | after
+        if name in declared or any(d.endswith("/") and name.startswith(d) for d in declared)
+    }
+    assert changed == expected | {".copier-answers.yml"}
+
+
+def test_every_declared_file_exists(render: Renderer) -> None:
+    names = {*files_under(render()), *files_under(render(**FLIPPED))}
+
+    declared = {name for _, _, radius in RADIUS for name in radius}
+
+    assert not {name for name in declared if not any(have.startswith(name) for have in names)}
+
+
+def test_every_question_has_a_declared_radius() -> None:
+    assert {option for option, _, _ in RADIUS} == {*questionnaire()}

@@ -1,0 +1,158 @@
+"""What the files of the template and of a rendered service must not contain."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.rendering import FLIPPED, ROOT, Renderer, files_of_working_tree, files_under
+
+# Answers that stand out in whatever they are written into.
+UNUSUAL: dict[str, Any] = {
+    "project_name": "Zebra Crossing",
+    "project_description": "Counts stripes",
+    "python_version": "3.13",
+    "pk_type": "uuid4",
+    "lazy_strategy": "raise",
+    "soft_delete": False,
+    "pool_size": 737,
+    "max_overflow": 738,
+    "pool_timeout": 239.5,
+    "pool_recycle": 73_740,
+    "pool_pre_ping": True,
+    "ci": "gitlab",
+}
+RENDERINGS: list[dict[str, Any]] = [{}, UNUSUAL, FLIPPED]
+NAMES = {".copier-answers.yml", "README.md", "pyproject.toml", "src/app/about.py"}
+NUMBERS = {".copier-answers.yml", "src/app/kit/db/pool.py"}
+
+# `${{ … }}` belongs to GitHub, and `{{name}}` to Python's format strings.
+LEFT_OVER_JINJA = re.compile(r"(?<!\$)\{\{[-\s]|\{%|%\}|\{#|#\}")
+MACHINE = re.compile(r"(?<![\w.$~-])/(root|home|Users)/\w|[A-Z]:\\Users")
+REGISTRY = re.compile(
+    r"pypi\.org|pythonhosted|npmjs|docker\.io|ghcr\.io|quay\.io|artifactory|devpi|index[-_]url"
+)
+LOCK_FILE = re.compile(r"(^|/)([\w.-]+\.lock|package-lock\.json|pnpm-lock\.yaml|pylock.*\.toml)$")
+FORBIDDEN_ON_WINDOWS = re.compile(
+    r"[<>:\"\\|?*\x00-\x1f]|[. ]$|^(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE
+)
+SUPPRESSION = re.compile(r"#\s*(?:ruff: )?(noqa|type: ?ignore|pyright: ?ignore|mypy:)(.*)")
+# Which rule, then why: `
+RULE_AND_REASON = re.compile(r"(: ?[A-Z]+\d+(, ?[A-Z]+\d+)*|\[[\w, -]+\])\W+\w+\W+\w+")
+
+SOURCES = [name for name in files_of_working_tree() if name.startswith(("template/", "variants/"))]
+PROGRAMS = [name for name in SOURCES if name.endswith((".py", ".py.jinja"))]
+
+
+@pytest.fixture(params=RENDERINGS, ids=["default", "unusual", "flipped"])
+def texts(request: pytest.FixtureRequest, render: Renderer) -> dict[str, str]:
+    """The files of a rendered service."""
+    return {name: data.decode() for name, data in files_under(render(**request.param)).items()}
+
+
+def test_no_jinja_is_left_over(texts: dict[str, str]) -> None:
+    assert not {name for name, text in texts.items() if LEFT_OVER_JINJA.search(text)}
+
+
+def test_a_file_ends_with_one_newline_and_no_blank_line(texts: dict[str, str]) -> None:
+    assert not {
+        name
+        for name, text in texts.items()
+        if text and (not text.endswith("\n") or text.endswith("\n\n"))
+    }
+
+
+def test_a_file_does_not_begin_with_a_blank_line(texts: dict[str, str]) -> None:
+    assert not {name for name, text in texts.items() if text != text.lstrip()}
+
+
+def test_blank_lines_are_empty_and_not_doubled(texts: dict[str, str]) -> None:
+    # Between definitions, Python has two.
+    assert not {
+        name
+        for name, text in texts.items()
+        if ("\n\n\n" in text and not name.endswith((".py", ".mako"))) or re.search(r"[ \t]\n", text)
+    }
+
+
+def test_a_service_holds_no_machine_path_and_no_registry(texts: dict[str, str]) -> None:
+    # The answers file says where the template is, which in these tests is on this machine.
+    del texts[".copier-answers.yml"]
+
+    assert not {name for name, text in texts.items() if MACHINE.search(text)}
+    assert not {name for name, text in texts.items() if REGISTRY.search(text)}
+
+
+def test_the_repository_holds_no_machine_path_and_no_registry() -> None:
+    ours = Path(__file__).relative_to(ROOT).as_posix()
+    texts = {name: read(name) for name in files_of_working_tree() if name != ours}
+
+    assert not {name for name, text in texts.items() if MACHINE.search(text)}
+    assert not {name for name, text in texts.items() if REGISTRY.search(text)}
+
+
+def test_no_lock_file_is_committed() -> None:
+    assert not [name for name in files_of_working_tree() if LOCK_FILE.search(name)]
+
+
+def test_every_name_is_good_on_windows(texts: dict[str, str]) -> None:
+    for names in (files_of_working_tree(), list(texts)):
+        parts = {part for name in names for part in name.split("/")}
+        assert not {part for part in parts if FORBIDDEN_ON_WINDOWS.search(part)}
+        assert len({name.lower() for name in names}) == len(names)
+
+
+def test_a_file_named_jinja_varies(render: Renderer) -> None:
+    default, without_example, unusual = (
+        files_under(render(**answers)) for answers in ({}, {"example": False}, UNUSUAL)
+    )
+    named = {
+        name.removeprefix("template/")
+        .removesuffix(".jinja")
+        .replace("{{_copier_conf.answers_file}}", ".copier-answers.yml")
+        for name in SOURCES
+        if name.endswith(".jinja")
+    }
+
+    kept = {name for name in default if name in without_example}
+    varies = {name for name in default if default[name] != unusual.get(name)}
+    varies |= {name for name in kept if default[name] != without_example[name]}
+
+    assert named <= varies
+
+
+def test_no_answer_is_written_into_a_file_without_jinja() -> None:
+    plain = [name for name in SOURCES if not name.endswith(".jinja")]
+
+    assert not {name for name in plain if re.search(r"my[-_ ]service", read(name), re.IGNORECASE)}
+
+
+def test_an_answer_appears_where_it_belongs_and_nowhere_else(render: Renderer) -> None:
+    texts = {name: data.decode() for name, data in files_under(render(**UNUSUAL)).items()}
+
+    assert holding(texts, r"zebra|counts stripes") == NAMES
+    assert holding(texts, r"\b73[78]\b|\b239\.5\b|\b73_?740\b") == NUMBERS
+    assert not holding(texts, r"my[-_ ]service")
+
+
+def holding(texts: dict[str, str], pattern: str) -> set[str]:
+    """The names of the files in which the pattern is found."""
+    return {name for name, text in texts.items() if re.search(pattern, text, re.IGNORECASE)}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_suppression_says_which_rule_and_why(name: str) -> None:
+    for line in read(name).splitlines():
+        for suppression in SUPPRESSION.finditer(line):
+            assert RULE_AND_REASON.match(suppression[2]), line
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_program_is_short_enough_to_read(name: str) -> None:
+    assert len(read(name).splitlines()) < 250
+
+
+def read(name: str) -> str:
+    """A file of the working tree."""
+    return (ROOT / name).read_text()

@@ -1,0 +1,109 @@
+"""The questions: what is asked, in which order, with which defaults, and what is computed."""
+
+from typing import Any
+
+import pytest
+
+from tests.rendering import FLIPPED, Renderer, answers_of, questionnaire
+
+DEFAULTS: dict[str, Any] = {
+    "project_name": "My Service",
+    "project_description": "A service with an HTTP API on PostgreSQL",
+    "python_version": "3.11",
+    "pk_type": "uuid7",
+    "lazy_strategy": "raise_on_sql",
+    "soft_delete": True,
+    "pooler": "none",
+    "pool_size": 16,
+    "max_overflow": 0,
+    "pool_timeout": 5,
+    "pool_recycle": 1800,
+    "pool_pre_ping": False,
+    "example": True,
+    "ci": "github",
+}
+CHOICES: dict[str, list[Any]] = {
+    "python_version": ["3.11", "3.12", "3.13", "3.14"],
+    "pk_type": ["uuid7", "uuid4", "int"],
+    "lazy_strategy": ["raise_on_sql", "raise", "selectin", "select"],
+    "soft_delete": [True, False],
+    "pooler": ["none", "pgbouncer"],
+    "pool_pre_ping": [True, False],
+    "example": [True, False],
+    "ci": ["github", "gitlab", "none"],
+}
+POOL_QUESTIONS = ["pool_size", "max_overflow", "pool_timeout", "pool_recycle", "pool_pre_ping"]
+LOWEST: dict[str, Any] = {
+    "project_name": "A",
+    "project_description": "B",
+    "pool_size": 1,
+    "max_overflow": 0,
+    "pool_timeout": 0.1,
+    "pool_recycle": 1,
+}
+HIGHEST: dict[str, Any] = {
+    "project_name": "Zebra.Crossing_2 -" + "a" * 42,
+    "project_description": "Says \"hello\", 'bye', C:\\new {{ 7 * 7 }} in ünïcode".ljust(200, "!"),
+    "pool_size": 1000,
+    "max_overflow": 1000,
+    "pool_timeout": 300,
+    "pool_recycle": 86_400,
+}
+
+
+def test_the_questions_come_in_the_order_in_which_one_thinks_of_them() -> None:
+    assert list(questionnaire()) == list(DEFAULTS)
+
+
+def test_taking_every_default_gives_the_recommended_service(render: Renderer) -> None:
+    answers = answers_of(render())
+
+    assert {name: answers[name] for name in DEFAULTS} == DEFAULTS
+
+
+@pytest.mark.parametrize("question", list(CHOICES))
+def test_a_choice_offers_what_it_should(question: str) -> None:
+    choices = questionnaire()[question]["choices"]
+
+    assert (list(choices.values()) if isinstance(choices, dict) else choices) == CHOICES[question]
+
+
+@pytest.mark.parametrize("question", list(DEFAULTS))
+def test_a_question_says_in_one_line_why_one_would_choose_what(question: str) -> None:
+    text = questionnaire()[question]["help"]
+
+    assert "?" in text
+    assert "\n" not in text
+    assert len(text) <= 140
+
+
+@pytest.mark.parametrize("answers", [LOWEST, HIGHEST, {"pool_recycle": -1}])
+def test_answers_on_the_boundary_are_taken(render: Renderer, answers: dict[str, Any]) -> None:
+    given = answers_of(render(**answers))
+
+    assert {name: given[name] for name in answers} == answers
+
+
+def test_the_pool_is_not_asked_about_behind_pgbouncer(render: Renderer) -> None:
+    answers = answers_of(render(**FLIPPED))
+
+    assert not {*POOL_QUESTIONS} & {*answers}
+    assert {questionnaire()[name]["when"] for name in POOL_QUESTIONS} == {"{{ pooler == 'none' }}"}
+
+
+@pytest.mark.parametrize(
+    ("name", "computed"),
+    [
+        ("My Service", "my-service"),
+        ("Zebra.Crossing_2 -", "zebra-crossing-2"),
+        ("ORDERS", "orders"),
+        ("a--b", "a-b"),
+    ],
+)
+def test_the_command_and_the_distribution_take_the_name_of_the_project(
+    render: Renderer, name: str, computed: str
+) -> None:
+    project = (render(project_name=name) / "pyproject.toml").read_text()
+
+    assert f'name = "{computed}"' in project
+    assert f'\n{computed} = "app.cli:main"' in project

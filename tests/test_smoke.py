@@ -1,0 +1,97 @@
+"""A service as a user meets it: started by its own commands and used over HTTP."""
+
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.processes import UV, run
+from tests.services import DEV, Start, postmaster
+
+pytestmark = pytest.mark.slow
+
+
+def test_dev_serves_a_working_service(default: Path, start: Start) -> None:
+    server = start(default, *DEV)
+
+    assert f"{server.url}/docs" in server.output
+    assert server.get("/health/live").json() == {"status": "ok"}
+    assert "swagger" in server.get("/docs").text
+    with httpx2.Client(base_url=server.url) as client:
+        documented = client.get("/openapi.json").json()
+        assert documented["info"]["title"] == "My Service"
+        assert {"get", "post"} <= {*documented["paths"]["/posts"]}
+        live_through_a_post(client)
+
+
+def live_through_a_post(client: httpx2.Client) -> None:
+    """Create, read, list, search, change and delete, each with what it is about to need."""
+    ada = {"email": "ada@example.org", "name": "Ada", "password": "analytical engine"}
+    author = created(client, "/users", ada)
+    tag = created(client, "/tags", {"name": "engines"})
+    post = created(
+        client,
+        "/posts",
+        {"title": "Notes on the engine", "author_id": author["id"], "tags": [tag["name"]]},
+    )
+    address = f"/posts/{post['id']}"
+
+    assert client.get(address).json() == post
+    assert client.get("/posts").json()["items"] == [post]
+    assert client.get("/posts", params={"q": "ENGINE"}).json()["total"] == 1
+    assert client.get("/posts", params={"q": "loom"}).json()["total"] == 0
+    assert client.patch(address, json={"title": "Notes"}).json()["title"] == "Notes"
+    assert client.get(address).json()["title"] == "Notes"
+    assert client.delete(address).status_code == 204
+    assert client.get(address).status_code == 404
+    assert client.get("/posts").json()["items"] == []
+
+
+def created(client: httpx2.Client, path: str, content: dict[str, Any]) -> dict[str, Any]:
+    """What the service says it has created."""
+    response = client.post(path, json=content)
+    assert response.status_code == 201, response.text
+    answer: dict[str, Any] = response.json()
+    return answer
+
+
+def test_a_changed_source_file_reloads_while_the_database_goes_on(
+    default: Path, start: Start
+) -> None:
+    server = start(default, *DEV)
+    database = postmaster(default)
+    about = default / "src" / "app" / "about.py"
+    original = about.read_text()
+
+    def title() -> str:
+        found: str = server.get("/openapi.json").json()["info"]["title"]
+        return found
+
+    try:
+        about.write_text(original.replace("My Service", "Zebra Crossing"))
+        server.until(lambda: title() == "Zebra Crossing", 30, "it did not reload")
+    finally:
+        about.write_text(original)
+    assert server.get("/health/ready").is_success
+    assert postmaster(default) == database
+
+
+def test_the_wholly_flipped_service_serves(flipped: Path, start: Start) -> None:
+    server = start(flipped, *DEV)
+
+    assert server.get("/health/live").json() == {"status": "ok"}
+    paths = {*server.get("/openapi.json").json()["paths"]}
+    assert {path.split("/")[1] for path in paths} == {"health"}
+
+
+@pytest.mark.parametrize("answers", ["default", "flipped"])
+def test_a_service_passes_its_tests_on_a_database_that_it_starts_itself(
+    request: pytest.FixtureRequest, answers: str
+) -> None:
+    service: Path = request.getfixturevalue(answers)
+
+    tested = run(UV, "run", "pytest", "-q", cwd=service)
+
+    assert tested.returncode == 0, tested.stdout
+    assert "skipped" not in tested.stdout

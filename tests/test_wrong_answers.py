@@ -1,0 +1,92 @@
+"""A wrong answer is refused by the name of its question, and nothing is written."""
+
+import keyword
+import re
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.rendering import Renderer, complaint_about
+
+LETTERS = "begin with a letter and use only the letters a to z"
+LINE = "write one line"
+YES_OR_NO = "not in [True, False]"
+SIZE, OVERFLOW = "answer a whole number from 1 to 1000", "answer a whole number from 0 to 1000"
+TIMEOUT = "answer seconds from 0.1 to 300"
+RECYCLE = "answer a whole number of seconds from 1 to 86400, or -1 for never"
+
+# Question, a wrong answer, and what the error says would be right.
+WRONG: list[tuple[str, Any, str]] = [
+    *(("project_name", name, LETTERS) for name in ["", " ", "-", "2nd", "_x", " Padded"]),
+    *(("project_name", name, LETTERS) for name in ["Straße", "Ünit", "服务", "Сервис", "a\u00a0b"]),
+    *(("project_name", name, LETTERS) for name in ["a\nb", "a\n", "a\tb", "a'b", 'a"b', "a/b"]),
+    *(("project_name", name, LETTERS) for name in ["{{ 7 * 7 }}", "{% raw %}", "a{# #}", "a$b"]),
+    ("project_name", "a" * 61, "at most 60 characters"),
+    ("project_name", "App", "choose another"),
+    ("project_name", "Class", "choose another"),
+    ("project_name", "JSON", "choose another"),
+    ("project_name", "Python", "choose another"),
+    ("project_name", "tests", "choose another"),
+    ("project_slug", "other", "computed from project_name"),
+    *(("project_description", text, LINE) for text in ["", "  ", "a\nb", "a\r\nb", "a\x00b"]),
+    ("project_description", "x" * 201, "at most 200 characters"),
+    *(("python_version", text, "3.11") for text in ["", "3.10", "3.15", "3"]),
+    *(("pk_type", text, "uuid7") for text in ["", "bigint", "UUID7"]),
+    *(("lazy_strategy", text, "raise_on_sql") for text in ["", "noload", "joined"]),
+    *(("pooler", text, "pgbouncer") for text in ["", "odyssey"]),
+    *(("ci", text, "github") for text in ["", "jenkins"]),
+    *(
+        (name, text, YES_OR_NO)
+        for name in ["soft_delete", "pool_pre_ping", "example"]
+        for text in ["", "maybe", "2", "[yes]"]
+    ),
+    *(("pool_size", text, SIZE) for text in ["", "many", "0", "-1", "1001", "1.5", "yes", "1e2"]),
+    *(("max_overflow", text, OVERFLOW) for text in ["", "many", "-1", "1001", "0.5", "no"]),
+    *(("pool_timeout", text, TIMEOUT) for text in ["", "long", "0", "-1", "301", "yes", ".nan"]),
+    *(("pool_timeout", text, TIMEOUT) for text in [".inf", "5s"]),
+    *(("pool_recycle", text, RECYCLE) for text in ["", "never", "0", "-2", "86401", "1.5", "yes"]),
+]
+
+
+@pytest.mark.parametrize(("question", "answer", "remedy"), WRONG)
+def test_an_error_names_the_question_and_what_would_be_right(
+    render: Renderer, tmp_path: Path, question: str, answer: Any, remedy: str
+) -> None:
+    destination = tmp_path / "service"
+
+    with pytest.raises(ValueError, match=re.escape(remedy)) as error:
+        render.into(destination, **{question: answer})
+
+    assert f"'{question}'" in str(error.value)
+    assert not destination.exists()
+
+
+@pytest.mark.parametrize("question", ["soft_delete", "pool_pre_ping", "example"])
+def test_a_number_is_not_a_yes(render: Renderer, tmp_path: Path, question: str) -> None:
+    with pytest.raises(ValueError, match=question):
+        render.into(tmp_path / "service", **{question: "1"})
+
+
+def test_no_project_can_shadow_a_keyword_or_the_standard_library() -> None:
+    # A leading underscore is refused for itself.
+    names = {name for name in sys.stdlib_module_names if not name.startswith("_")}
+    names |= {*keyword.kwlist, *keyword.softkwlist} - {"_"}
+
+    assert not {name for name in names if not complaint_about(name)}
+
+
+def test_no_project_can_shadow_what_its_service_depends_on(render: Renderer) -> None:
+    project = tomllib.loads((render() / "pyproject.toml").read_text())
+    needed = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
+    needed += project["build-system"]["requires"]
+
+    names = {re.split(r"[^\w.-]", one)[0] for one in needed}
+
+    assert not {name for name in names if not complaint_about(name)}
+
+
+def test_an_ordinary_name_is_not_complained_about() -> None:
+    assert complaint_about("Order Desk") == ""
