@@ -5,16 +5,8 @@ from sqlalchemy import URL, text
 from app.about import NAME
 from app.kit.db.session import Database
 from app.main import create_app
-from app.settings import Settings
 from tests.rig.app import client_of, running
-from tests.rig.database import settings_for
-
-
-def settings_with(url: URL, **database: object) -> Settings:
-    """The settings of this database, changed in some of the group's fields."""
-    settings = settings_for(url)
-    changed = settings.database.model_copy(update=database)
-    return settings.model_copy(update={"database": changed})
+from tests.rig.database import settings_with
 
 
 async def test_the_limits_of_the_settings_hold_on_the_server(own_database_url: URL) -> None:

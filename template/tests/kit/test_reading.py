@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.about import NAME
 from app.kit.db.session import Database, ReadSessionDep, SessionDep
 from app.main import create_app
-from tests.kit.test_engine import settings_with
+from tests.rig.database import settings_with
 from tests.rig.app import client_of, running
 from tests.rig.database import clone
 from tests.rig.statements import counting_round_trips

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from app.about import NAME
 from app.kit.db.session import Database, SessionDep
 from tests.kit.conftest import Logged
-from tests.kit.test_engine import settings_with
+from tests.rig.database import settings_with
 
 SECRET = "s3cret"
 CREATE = text("CREATE TABLE notes (name text UNIQUE, size int CHECK (size > 0))")

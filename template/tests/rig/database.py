@@ -29,6 +29,13 @@ def settings_for(url: URL) -> Settings:
     return Settings.load(database={"url": address})
 
 
+def settings_with(url: URL, **database: object) -> Settings:
+    """The settings of this database, changed in some of the group's fields."""
+    settings = settings_for(url)
+    changed = settings.database.model_copy(update=database)
+    return settings.model_copy(update={"database": changed})
+
+
 def template_for_workers(config: pytest.Config) -> str:
     """The template's URL, in a form that can be sent to another process."""
     return template_of(config).render_as_string(hide_password=False)
