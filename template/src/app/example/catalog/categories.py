@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, status
 
 from app.example.catalog import service
 from app.example.catalog.models import Category
-from app.example.catalog.repository import CATEGORY_OUT, Categories, Products
+from app.example.catalog.repository import CATEGORY_OUT, Categories, CategoriesToRead, Products
 from app.example.catalog.schemas import (
     CategoryChanges,
     CategoryCreate,
@@ -31,14 +31,14 @@ async def create_category(new: CategoryCreate, categories: Categories) -> Catego
 
 @router.get("", response_model=Page[CategoryOut])
 async def list_categories(
-    query: Annotated[CategoryQuery, Query()], categories: Categories
+    query: Annotated[CategoryQuery, Query()], categories: CategoriesToRead
 ) -> Slice[Category]:
     """List categories by name."""
     return await categories.search(query)
 
 
 @router.get("/{category_id}", response_model=CategoryOut, responses=problems(404))
-async def read_category(category_id: Id, categories: Categories) -> Category:
+async def read_category(category_id: Id, categories: CategoriesToRead) -> Category:
     """Read a category."""
     return await categories.get(category_id, *CATEGORY_OUT)
 

@@ -6,7 +6,13 @@ from fastapi import APIRouter, Path, Query, Request, status
 
 from app.example.catalog import batches, service
 from app.example.catalog.models import Product
-from app.example.catalog.repository import PRODUCT_OUT, Categories, Products, matching
+from app.example.catalog.repository import (
+    PRODUCT_OUT,
+    Categories,
+    Products,
+    ProductsToRead,
+    matching,
+)
 from app.example.catalog.schemas import (
     ClearanceQuery,
     ProductChanges,
@@ -43,7 +49,7 @@ async def create_product(new: ProductCreate, products: Products, categories: Cat
 
 @router.get("", response_model=Page[ProductOut])
 async def list_products(
-    query: Annotated[ProductQuery, Query()], products: Products
+    query: Annotated[ProductQuery, Query()], products: ProductsToRead
 ) -> Slice[Product]:
     """List products with their category, with their total, by offset."""
     return await products.search(query)
@@ -83,19 +89,19 @@ async def clear_out_products(
 
 
 @router.get("/by-sku/{sku}", response_model=ProductOut, responses=problems(404))
-async def read_product_by_sku(sku: Annotated[Sku, Path()], products: Products) -> Product:
+async def read_product_by_sku(sku: Annotated[Sku, Path()], products: ProductsToRead) -> Product:
     """Read a product by its stock-keeping unit."""
     return await products.by_sku(sku)
 
 
 @router.get("/by-slug/{slug}", response_model=ProductOut, responses=problems(404))
-async def read_product_by_slug(slug: Annotated[Slug, Path()], products: Products) -> Product:
+async def read_product_by_slug(slug: Annotated[Slug, Path()], products: ProductsToRead) -> Product:
     """Read a product by the name it has in URLs."""
     return await products.by_slug(slug)
 
 
 @router.get("/{product_id}", response_model=ProductOut, responses=problems(404))
-async def read_product(product_id: Id, products: Products, etag: ETag) -> Product:
+async def read_product(product_id: Id, products: ProductsToRead, etag: ETag) -> Product:
     """Read a product with its category."""
     return etag.show(await products.get(product_id, *PRODUCT_OUT))
 

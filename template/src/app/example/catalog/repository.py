@@ -96,4 +96,6 @@ def matching(query: ProductFilter) -> Select[Product]:
 _SOLD_OUT = Product.stock == literal_column("0")
 
 Categories = Annotated[CategoryRepository, provided(CategoryRepository)]
+CategoriesToRead = Annotated[CategoryRepository, provided(CategoryRepository, read_only=True)]
 Products = Annotated[ProductRepository, provided(ProductRepository)]
+ProductsToRead = Annotated[ProductRepository, provided(ProductRepository, read_only=True)]

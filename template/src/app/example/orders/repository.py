@@ -40,3 +40,4 @@ class OrderRepository(Repository[Order]):
 
 
 Orders = Annotated[OrderRepository, provided(OrderRepository)]
+OrdersToRead = Annotated[OrderRepository, provided(OrderRepository, read_only=True)]

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, status
 from app.example.orders import service
 from app.example.orders.models import Order
 from app.example.orders.overview import OrderOverview, overview
-from app.example.orders.repository import ORDER_OUT, Orders
+from app.example.orders.repository import ORDER_OUT, Orders, OrdersToRead
 from app.example.orders.schemas import Dispatch, OrderCreate, OrderOut, OrderQuery
 from app.kit.db.ids import Id
 from app.kit.db.retry import DatabaseDep, retrying
@@ -27,7 +27,7 @@ async def place_order(new: OrderCreate, database: DatabaseDep) -> Order:
 
 
 @router.get("", response_model=Page[OrderOut])
-async def list_orders(query: Annotated[OrderQuery, Query()], orders: Orders) -> Slice[Order]:
+async def list_orders(query: Annotated[OrderQuery, Query()], orders: OrdersToRead) -> Slice[Order]:
     """List orders with their lines, the newest first."""
     return await orders.search(query)
 
@@ -46,7 +46,7 @@ async def dispatch_orders(dispatch: Dispatch, orders: Orders) -> list[Order]:
 
 
 @router.get("/{order_id}", response_model=OrderOut, responses=problems(404))
-async def read_order(order_id: Id, orders: Orders) -> Order:
+async def read_order(order_id: Id, orders: OrdersToRead) -> Order:
     """Read an order with its lines."""
     return await orders.get(order_id, *ORDER_OUT)
 

@@ -69,3 +69,4 @@ def _matching(query: PostFilter) -> Select[Post]:
 
 
 Posts = Annotated[PostRepository, provided(PostRepository)]
+PostsToRead = Annotated[PostRepository, provided(PostRepository, read_only=True)]

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, status
 
 from app.example.posts import service, statistics
 from app.example.posts.models import Post
-from app.example.posts.repository import POST_OUT, Posts
+from app.example.posts.repository import POST_OUT, Posts, PostsToRead
 from app.example.posts.schemas import (
     FeedQuery,
     PostChanges,
@@ -20,7 +20,7 @@ from app.example.posts.statistics import AuthorCount, DayCount, DayQuery, PostTo
 from app.example.tags.repository import Tags
 from app.example.users.repository import Users
 from app.kit.db.ids import Id
-from app.kit.db.session import SessionDep
+from app.kit.db.session import ReadSessionDep
 from app.kit.errors import problems
 from app.kit.page import CursorPage, CursorSlice, Page, PageQuery, Slice
 
@@ -34,27 +34,27 @@ async def create_post(new: PostCreate, posts: Posts, users: Users, tags: Tags) -
 
 
 @router.get("", response_model=Page[PostOut])
-async def list_posts(query: Annotated[PostQuery, Query()], posts: Posts) -> Slice[Post]:
+async def list_posts(query: Annotated[PostQuery, Query()], posts: PostsToRead) -> Slice[Post]:
     """List posts with author and tags, with their total, by offset."""
     return await posts.search(query)
 
 
 # Paths of one word come before `/{post_id}`, which would take them for a key.
 @router.get("/feed", response_model=CursorPage[PostOut])
-async def read_feed(query: Annotated[FeedQuery, Query()], posts: Posts) -> CursorSlice[Post]:
+async def read_feed(query: Annotated[FeedQuery, Query()], posts: PostsToRead) -> CursorSlice[Post]:
     """List posts with author and tags, by cursor: as fast at the end as at the start."""
     return await posts.feed(query)
 
 
 @router.get("/statistics", response_model=PostTotals)
-async def read_totals(session: SessionDep) -> PostTotals:
+async def read_totals(session: ReadSessionDep) -> PostTotals:
     """Count all posts."""
     return await statistics.totals(session)
 
 
 @router.get("/statistics/by-author", response_model=Page[AuthorCount])
 async def list_author_counts(
-    query: Annotated[PageQuery, Query()], session: SessionDep
+    query: Annotated[PageQuery, Query()], session: ReadSessionDep
 ) -> Slice[AuthorCount]:
     """Count the posts of each user, the most first."""
     return await statistics.by_author(session, query)
@@ -62,7 +62,7 @@ async def list_author_counts(
 
 @router.get("/statistics/by-day", response_model=list[DayCount])
 async def list_day_counts(
-    query: Annotated[DayQuery, Query()], session: SessionDep
+    query: Annotated[DayQuery, Query()], session: ReadSessionDep
 ) -> list[DayCount]:
     """Count what was published on each day."""
     return await statistics.by_day(session, query)
@@ -75,7 +75,7 @@ async def transfer_posts(batch: PostTransfers, posts: Posts, users: Users) -> Tr
 
 
 @router.get("/{post_id}", response_model=PostOut, responses=problems(404))
-async def read_post(post_id: Id, posts: Posts) -> Post:
+async def read_post(post_id: Id, posts: PostsToRead) -> Post:
     """Read a post with author and tags."""
     return await posts.get(post_id, *POST_OUT)
 

@@ -41,3 +41,4 @@ class TagRepository(Repository[Tag]):
 
 
 Tags = Annotated[TagRepository, provided(TagRepository)]
+TagsToRead = Annotated[TagRepository, provided(TagRepository, read_only=True)]

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, status
 
 from app.example.tags import service
 from app.example.tags.models import Tag
-from app.example.tags.repository import TAG_OUT, Tags
+from app.example.tags.repository import TAG_OUT, Tags, TagsToRead
 from app.example.tags.schemas import (
     TagChanges,
     TagCreate,
@@ -37,13 +37,13 @@ async def import_tags(wanted: TagImport, tags: Tags) -> TagImportOut:
 
 
 @router.get("", response_model=Page[TagOut])
-async def list_tags(query: Annotated[TagQuery, Query()], tags: Tags) -> Slice[Tag]:
+async def list_tags(query: Annotated[TagQuery, Query()], tags: TagsToRead) -> Slice[Tag]:
     """List tags by name."""
     return await tags.search(query)
 
 
 @router.get("/{tag_id}", response_model=TagOut, responses=problems(404))
-async def read_tag(tag_id: Id, tags: Tags) -> Tag:
+async def read_tag(tag_id: Id, tags: TagsToRead) -> Tag:
     """Read a tag."""
     return await tags.get(tag_id, *TAG_OUT)
 

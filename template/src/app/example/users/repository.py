@@ -48,3 +48,4 @@ class UserRepository(Repository[User]):
 
 
 Users = Annotated[UserRepository, provided(UserRepository)]
+UsersToRead = Annotated[UserRepository, provided(UserRepository, read_only=True)]

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, status
 
 from app.example.users import service
 from app.example.users.models import Profile, User
-from app.example.users.repository import USER_DETAIL, USER_OUT, Users
+from app.example.users.repository import USER_DETAIL, USER_OUT, Users, UsersToRead
 from app.example.users.schemas import (
     ProfileIn,
     ProfileOut,
@@ -32,13 +32,13 @@ async def create_user(new: UserCreate, users: Users) -> User:
 
 
 @router.get("", response_model=Page[UserOut])
-async def list_users(query: Annotated[UserQuery, Query()], users: Users) -> Slice[User]:
+async def list_users(query: Annotated[UserQuery, Query()], users: UsersToRead) -> Slice[User]:
     """List users, with their total, by offset."""
     return await users.search(query)
 
 
 @router.get("/{user_id}", response_model=UserDetail, responses=problems(404))
-async def read_user(user_id: Id, users: Users) -> User:
+async def read_user(user_id: Id, users: UsersToRead) -> User:
     """Read a user with their profile."""
     return await users.get(user_id, *USER_DETAIL)
 
