@@ -1,0 +1,35 @@
+"""The table of patterns names files and tests that exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+# A row of the table: its number, what it is, the file that holds it, the test that shows it.
+ROW = re.compile(r"^\| (?P<number>[A-K]\d*) \|.*\| `(?P<file>[^`]+)` \| `(?P<test>[^`]+)` \|$")
+ROWS = [
+    match
+    for line in (ROOT / "docs" / "checklist.md").read_text().splitlines()
+    if (match := ROW.match(line))
+]
+
+
+def test_every_section_of_the_checklist_is_in_the_table() -> None:
+    assert {row["number"][0] for row in ROWS} >= set("ABCDEFGHK")
+
+
+def test_no_row_of_the_table_is_malformed() -> None:
+    rows = [
+        line
+        for line in (ROOT / "docs" / "checklist.md").read_text().splitlines()
+        if re.match(r"^\| [A-K]", line)
+    ]
+    assert len(rows) == len(ROWS)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row['number']}-{row['test']}")
+def test_a_pattern_is_held_by_a_file_and_shown_by_a_test(row: re.Match[str]) -> None:
+    assert (ROOT / row["file"]).is_file()
+    path, _, name = row["test"].partition("::")
+    assert re.search(rf"^(async )?def {name}\(", (ROOT / path).read_text(), re.MULTILINE)
