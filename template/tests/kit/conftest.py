@@ -16,12 +16,13 @@ Logged = Callable[[], list[dict[str, Any]]]
 @pytest.fixture
 def logged(own_app: FastAPI) -> Generator[Logged]:
     """Read what the service has logged so far, as whoever collects its lines of JSON."""
-    (handler,) = [
+    handlers: list[logging.StreamHandler[Any]] = [
         handler
         for handler in logging.getLogger().handlers
         if isinstance(handler, logging.StreamHandler)
         and isinstance(handler.formatter, ProcessorFormatter)
     ]
+    (handler,) = handlers
     lines = io.StringIO()
     stderr = handler.setStream(lines)
     yield lambda: [json.loads(line) for line in lines.getvalue().splitlines()]

@@ -8,11 +8,13 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException
 
 from app.kit.db.conflicts import problem_of
 from app.kit.errors import (
     PROBLEM_MEDIA_TYPE,
+    Conflict,
     FieldProblem,
     Invalid,
     Problem,
@@ -30,6 +32,7 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(DBAPIError, _on_database_error)
     app.add_exception_handler(PoolTimeoutError, _on_busy)
+    app.add_exception_handler(StaleDataError, _on_stale)
     app.add_exception_handler(Exception, _on_bug)
 
 
@@ -85,6 +88,10 @@ async def _on_database_error(request: Request, error: Any) -> Response:
             _log.warning("database unavailable", error=type(error.orig).__name__)
         return _answer(problem)
     return await _on_bug(request, error)
+
+
+async def _on_stale(_request: Request, _error: Any) -> Response:
+    return _answer(Conflict("It was changed or deleted in the meantime: read it again."))
 
 
 async def _on_busy(_request: Request, _error: Any) -> Response:
