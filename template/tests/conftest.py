@@ -87,9 +87,7 @@ async def client(
     only reads cannot write here either.
     """
 
-    sessions = partial(
-        database.sessions, bind=connection, join_transaction_mode="create_savepoint"
-    )
+    sessions = partial(database.sessions, bind=connection, join_transaction_mode="create_savepoint")
 
     async def in_the_transaction_of_the_test() -> AsyncGenerator[AsyncSession]:
         async with sessions() as session, session.begin():

@@ -51,8 +51,9 @@ class ServiceSession(Session):
         """The row with this key, unless it is deleted."""
         # One that the session already holds is found without a statement.
         found: Any = super().get(*args, **options)
-        wanted = (options.get("execution_options") or {}).get("include_deleted")
-        return None if isinstance(found, Entity) and found.deleted_at and not wanted else found
+        asked: Any = options.get("execution_options") or {}
+        hidden = isinstance(found, Entity) and found.deleted_at and "include_deleted" not in asked
+        return None if hidden else found
 
 
 def unique_live(*columns: str) -> Index:
@@ -99,7 +100,7 @@ async def mark_owned(
     for relation in inspect(owner).relationships if ids else ():
         child = relation.mapper.class_
         if relation.cascade.delete and issubclass(child, Entity):
-            ((_, foreign_key),) = relation.local_remote_pairs or ()
+            ((_, foreign_key),) = relation.local_remote_pairs
             owned = foreign_key == any_(literal(list(ids), ARRAY(foreign_key.type)))
             children = await _mark(session, child, owned, old=old, new=new)
             await mark_owned(session, child, children, old=old, new=new)

@@ -10,6 +10,7 @@ from tests.kit.conftest import Logged
 from tests.rig.database import settings_with
 from tests.rig.app import running
 
+
 async def warnings(logged: Logged, url: URL, **database: object) -> list[str]:
     """What the service warns of when it starts with these settings."""
     settings = settings_with(url, **database).database
@@ -45,7 +46,10 @@ async def test_with_a_replica_each_server_is_asked(own_database_url: URL, logged
 
 @pytest.mark.parametrize(
     "settings",
-    [{"pooler": "none", "pool_size": 1, "processes": 2}, {"pooler": "pgbouncer", "processes": 1000}],
+    [
+        {"pooler": "none", "pool_size": 1, "max_overflow": 0, "processes": 2},
+        {"pooler": "pgbouncer", "processes": 1000},
+    ],
 )
 async def test_where_they_fit_or_a_pooler_keeps_them_nothing_is_said(
     own_database_url: URL, logged: Logged, settings: dict[str, object]

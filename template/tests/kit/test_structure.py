@@ -17,6 +17,7 @@ from app.kit.db.base import Base
 from app.kit.db.session import ReadSessionDep, SessionDep, reading_session, request_session
 
 SOURCE = Path(__file__).parents[2] / "src"
+INDEXED = (Index, PrimaryKeyConstraint, UniqueConstraint)
 SESSIONS = {request_session, reading_session}
 
 
@@ -24,9 +25,10 @@ def foreign_keys_without_index(metadata: MetaData) -> list[str]:
     """Foreign keys whose column begins no index: deleting what they refer to scans the table."""
     found: list[str] = []
     for table in metadata.sorted_tables:
-        named = [*table.indexes, *table.constraints]
-        indexed = [i for i in named if isinstance(i, Index | PrimaryKeyConstraint | UniqueConstraint)]
-        first = {next(iter(item.columns.keys()), None) for item in indexed}
+        indexed = [
+            each for each in (*table.indexes, *table.constraints) if isinstance(each, INDEXED)
+        ]
+        first = {next(iter(each.columns.keys()), None) for each in indexed}
         found += [str(key.parent) for key in table.foreign_keys if key.parent.key not in first]
     return found
 
@@ -68,12 +70,17 @@ def unbounded_lists(document: dict[str, Any]) -> list[str]:
     return found
 
 
+def name_of(path: Path) -> str:
+    """The module that is in a file."""
+    return ".".join(path.relative_to(SOURCE).with_suffix("").parts)
+
+
 def routers_of(package: str) -> list[APIRouter]:
     """The routers that a package defines in modules of its features."""
     found: list[APIRouter] = []
     for path in sorted((SOURCE / "app" / package).rglob("*.py")):
         if "APIRouter(" in path.read_text():
-            module = importlib.import_module(".".join(path.relative_to(SOURCE).with_suffix("").parts))
+            module = importlib.import_module(name_of(path))
             found += [value for value in vars(module).values() if isinstance(value, APIRouter)]
     return found
 
@@ -115,7 +122,7 @@ def test_every_module_of_models_is_imported_by_the_registry() -> None:
         [sys.executable, "-c", script], check=True, capture_output=True, cwd=SOURCE, text=True
     ).stdout.split()
     modules = [
-        ".".join(path.relative_to(SOURCE).with_suffix("").parts)
+        name_of(path)
         for package in ("example", "features")
         for path in (SOURCE / "app" / package).rglob("models.py")
     ]

@@ -9,7 +9,7 @@ async def check_constraints(connection: AsyncConnection) -> None:
 
     A transaction that is rolled back in the end never comes to that point by itself.
     """
-    savepoint = await connection.begin_nested()
-    await connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
-    # The next request may break and mend them again.
-    await savepoint.rollback()
+    async with connection.begin_nested() as savepoint:
+        await connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
+        # The next request may break them again and mend them before its own end.
+        await savepoint.rollback()

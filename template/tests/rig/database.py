@@ -5,6 +5,7 @@ without, on a PostgreSQL that is started for this run. `.env` is for development
 """
 
 import asyncio
+import re
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -21,6 +22,8 @@ from app.kit.local_postgres import throwaway
 from app.settings import Settings
 
 TEMPLATE = pytest.StashKey[URL]()
+# A word of its own: not the end of "contest" or "latest".
+_FOR_TESTS = re.compile(r"(^|[_-])tests?(db|ing)?([_-]|\d|$)")
 
 
 def settings_for(url: URL) -> Settings:
@@ -67,23 +70,24 @@ def clone(template: URL) -> Generator[URL]:
 
 @contextmanager
 def _migrated() -> Generator[URL]:
-    with _server() as server, _created(server, f"test_{uuid4().hex}") as url:
+    with server() as given, _created(given, f"test_{uuid4().hex}") as url:
         migrate(settings_for(url))
         yield url
 
 
 @contextmanager
-def _server() -> Generator[URL]:
+def server() -> Generator[URL]:
+    """The server of this run: the given one, if the database it names is for tests."""
     given = given_database_url(env_file=False)
     if given is None:
         with throwaway() as url:
             yield url
         return
     url = parse_url(given)
-    if "test" not in (url.database or ""):
+    if not _FOR_TESTS.search(url.database or ""):
         pytest.exit(
             f"DATABASE_URL names the database {url.database!r}. The tests only go near one with "
-            "'test' in its name: name such a database, or unset DATABASE_URL to have a "
+            "the word 'test' in its name: name such a database, or unset DATABASE_URL to have a "
             "PostgreSQL started for them.",
             returncode=2,
         )

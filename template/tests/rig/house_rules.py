@@ -11,6 +11,8 @@ SOURCE = Path(__file__).parents[2] / "src"
 # The machinery that starts PostgreSQL for development and tests runs outside the service.
 APART = ("app/kit/local_postgres/", "app/kit/development.py")
 
+_DEFINES_SESSIONS = "app/kit/db/deletion.py"
+
 Rule = Callable[[ast.AST, str], str | None]
 
 
@@ -56,8 +58,10 @@ def tells_naive_time(node: ast.AST, _path: str) -> str | None:
 
 
 def _is_naive(call: ast.Call) -> bool:
-    return isinstance(call.func, ast.Attribute) and _name(call.func.value) == "datetime" and not (
-        call.args or call.keywords
+    return (
+        isinstance(call.func, ast.Attribute)
+        and _name(call.func.value) == "datetime"
+        and not (call.args or call.keywords)
     )
 
 
@@ -70,9 +74,12 @@ def creates_tables(node: ast.AST, _path: str) -> str | None:
 def uses_other_sessions(node: ast.AST, path: str) -> str | None:
     if _name(node) in {"scoped_session", "async_scoped_session", "sessionmaker", "create_engine"}:
         return "blocks the event loop, or hides whose session it is: take `SessionDep`"
-    if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sqlalchemy.orm"):
-        if "Session" in map(_name, node.names) and path != "app/kit/db/deletion.py":
-            return "a sync session blocks the event loop: take `SessionDep`"
+    match node:
+        case ast.ImportFrom(module="sqlalchemy.orm", names=names) if path != _DEFINES_SESSIONS:
+            if any(name.name == "Session" for name in names):
+                return "a sync session blocks the event loop: take `SessionDep`"
+        case _:
+            pass
     return None
 
 
@@ -84,12 +91,15 @@ def changes_sessions(node: ast.AST, _path: str) -> str | None:
     return None
 
 
-def reads_environment(node: ast.AST, path: str) -> str | None:
-    read = isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load)
-    subject = node.value if isinstance(node, ast.Subscript) else getattr(node, "func", None)
-    inner = subject.value if isinstance(subject, ast.Attribute) and not read else subject
-    looked_up = (read or _called(node) == "get") and inner is not None
-    if _called(node) == "getenv" or (looked_up and inner and _name(inner) == "environ"):
+def reads_environment(node: ast.AST, _path: str) -> str | None:
+    match node:
+        case ast.Subscript(value=ast.Attribute(attr="environ"), ctx=ast.Load()):
+            read = True
+        case ast.Call(func=ast.Attribute(value=ast.Attribute(attr="environ"), attr="get")):
+            read = True
+        case _:
+            read = _called(node) == "getenv"
+    if read:
         return "settings are read in one place and checked at start-up: add a field to `Settings`"
     return None
 

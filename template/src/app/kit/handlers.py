@@ -90,6 +90,10 @@ async def _on_database_error(request: Request, error: Any) -> Response:
     return await _on_bug(request, error)
 
 
+async def _on_stale(_request: Request, _error: Any) -> Response:
+    return _answer(Conflict("It was changed or deleted in the meantime: read it again."))
+
+
 async def _on_busy(_request: Request, _error: Any) -> Response:
     _log.warning("no connection became free in time")
     return _answer(Unavailable("The service is busy; try again in a moment."))

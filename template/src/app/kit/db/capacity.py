@@ -2,7 +2,7 @@
 
 Each process keeps up to POOL_SIZE + MAX_OVERFLOW connections to write and as many to read; with a
 replica the one half is on the primary, the other on the replica. So each server needs room for
-PROCESSES × (POOL_SIZE + MAX_OVERFLOW), and without a replica the primary for twice that.
+PROCESSES * (POOL_SIZE + MAX_OVERFLOW), and without a replica the primary for twice that.
 """
 
 import structlog
