@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
+from app.registry import ROUTERS
 from fastapi import FastAPI
 from httpx2 import Response
 from hypothesis import HealthCheck, Phase, given, settings
@@ -30,7 +31,6 @@ from app.example.catalog.models import ProductStatus
 from app.example.orders.models import Order, OrderLine
 from app.kit.application import Application
 from app.main import create_app
-from app.registry import ROUTERS
 from tests.example.catalog_factories import make_product
 from tests.example.factories import make_post, make_tag
 from tests.rig.app import client_of, running

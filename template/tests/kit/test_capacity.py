@@ -7,8 +7,8 @@ from app.kit.db.capacity import warn_of_too_many_connections
 from app.kit.db.session import Database
 from app.main import create_app
 from tests.kit.conftest import Logged
-from tests.rig.database import settings_with
 from tests.rig.app import running
+from tests.rig.database import settings_with
 
 
 async def warnings(logged: Logged, url: URL, **database: object) -> list[str]:
