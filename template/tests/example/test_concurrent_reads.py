@@ -3,13 +3,13 @@
 from asyncio import Barrier, gather, sleep, timeout, wait_for
 
 import pytest
-from app.about import NAME
 from fastapi import FastAPI
 from httpx2 import AsyncClient
 from sqlalchemy import URL, text
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.about import NAME
 from app.kit.db.concurrent import concurrent_reads
 from app.kit.db.session import Database
 from app.kit.errors import NotFound

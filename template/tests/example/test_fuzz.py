@@ -3,7 +3,8 @@
 A deeper search, of fifty times as many requests: `pytest --hypothesis-profile=deep`.
 """
 
-# pyright: reportUnknownVariableType=false - schemathesis does not say what its cases are of
+# Schemathesis does not say what its cases are of.
+# pyright: reportUnknownVariableType=false
 
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -13,7 +14,6 @@ from typing import Any
 
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
-from app.registry import ROUTERS
 from fastapi import FastAPI
 from httpx2 import Response
 from hypothesis import HealthCheck, Phase, given, settings
@@ -31,6 +31,7 @@ from app.example.catalog.models import ProductStatus
 from app.example.orders.models import Order, OrderLine
 from app.kit.application import Application
 from app.main import create_app
+from app.registry import ROUTERS
 from tests.example.catalog_factories import make_product
 from tests.example.factories import make_post, make_tag
 from tests.rig.app import client_of, running

@@ -5,7 +5,6 @@ from collections import Counter
 from itertools import chain
 
 import pytest
-from app.kit.db.ids import Id
 from fastapi import FastAPI
 from httpx2 import AsyncClient
 from sqlalchemy import text
@@ -13,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.example.catalog.repository import ProductRepository
 from app.example.orders.repository import OrderRepository
+from app.kit.db.ids import Id
 from app.kit.errors import NotFound
 from tests.example.order_factories import open_shop
 from tests.rig.statements import counting

@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import pytest
-from app.kit.db.deletion import erase, mark_owned
 from fastapi import FastAPI
 from sqlalchemy import URL, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -15,6 +14,7 @@ from app.cli import cli
 from app.example.orders.models import Order
 from app.example.users.models import Profile, User
 from app.kit.db.base import now
+from app.kit.db.deletion import erase, mark_owned
 from app.kit.db.purging import purge as purge_deleted
 from app.kit.db.session import Database
 from tests.example.factories import make_post, make_tag, make_user

@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 import pytest
-from app.kit.db.ids import Id
 from fastapi import FastAPI
 from httpx2 import AsyncClient
 from sqlalchemy import func, select, text
@@ -15,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.example.catalog.models import Product
 from app.example.catalog.repository import ProductRepository
 from app.kit.db import retry
+from app.kit.db.ids import Id
 from app.kit.db.retry import ATTEMPTS, DatabaseDep, pause, retrying
 from app.kit.errors import Conflict
 from tests.example.order_factories import open_shop

@@ -1,11 +1,11 @@
 """The engine, as the server sees it."""
 
-from app.about import NAME
 from fastapi import FastAPI
 from httpx2 import AsyncClient
 from sqlalchemy import URL, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.about import NAME
 from app.main import create_app
 from tests.rig.app import client_of, running
 from tests.rig.database import settings_for

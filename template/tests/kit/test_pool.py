@@ -1,8 +1,8 @@
 """The service's own pool, and what it tells the server about its connections."""
 
-from app.about import NAME
 from sqlalchemy import URL, text
 
+from app.about import NAME
 from app.kit.db.session import Database
 from app.main import create_app
 from tests.rig.app import client_of, running

@@ -3,13 +3,13 @@
 from collections.abc import AsyncGenerator, Generator
 
 import pytest
-from app.about import NAME
 from fastapi import FastAPI
 from httpx2 import AsyncClient
 from sqlalchemy import URL, TextClause, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.about import NAME
 from app.kit.db.session import Database, ReadSessionDep, SessionDep
 from app.main import create_app
 from tests.rig.app import client_of, running

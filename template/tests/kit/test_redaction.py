@@ -3,12 +3,12 @@
 import traceback
 
 import pytest
-from app.about import NAME
 from fastapi import FastAPI
 from httpx2 import AsyncClient
 from sqlalchemy import URL, text
 from sqlalchemy.exc import DBAPIError
 
+from app.about import NAME
 from app.kit.db.session import Database, SessionDep
 from tests.kit.conftest import Logged
 from tests.rig.database import settings_with

@@ -99,11 +99,6 @@ async def _on_busy(_request: Request, _error: Any) -> Response:
     return _answer(Unavailable("The service is busy; try again in a moment."))
 
 
-async def _on_stale(_request: Request, _error: Any) -> Response:
-    # The version column: the row is no longer the one that was read.
-    return _answer(Conflict("Somebody else has changed this in the meantime: read it again."))
-
-
 async def _on_bug(_request: Request, error: Any) -> Response:
     _log.error("unhandled exception", exc_info=error)
     return _document(

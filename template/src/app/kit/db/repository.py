@@ -12,6 +12,7 @@ from app.kit.db.base import Record
 from app.kit.db.bulk import among
 from app.kit.db.deletion import erase
 from app.kit.db.ids import Id
+from app.kit.db.plan import plan
 from app.kit.db.session import ReadSessionDep, SessionDep
 from app.kit.errors import NotFound
 from app.kit.page import PageQuery, Slice
@@ -106,8 +107,9 @@ class Repository(Generic[M]):
 
     async def delete(self, key: Id) -> None:
         """Delete the row with this key, or raise `NotFound`."""
-        # Locked: whoever deletes it at the same time waits, and then finds nothing to delete.
-        await erase(self.session, await self.get(key, for_update=True))
+        # Locked: whoever deletes it at the same time waits, and then finds nothing to delete. Its
+        # relations stay unloaded, so that what it owns is left to one statement of the database.
+        await erase(self.session, await self.get(key, *plan(), for_update=True))
 
     def _locking(self, statement: Select[M], *, skip_locked: bool = False) -> Select[M]:
         # Only what this repository is about, not what a plan joins to it, and only against changes:
