@@ -3,7 +3,8 @@
 A deeper search, of fifty times as many requests: `pytest --hypothesis-profile=deep`.
 """
 
-# pyright: reportUnknownVariableType=false - schemathesis does not say what its cases are of
+# Schemathesis does not say what its cases are made of.
+# pyright: reportUnknownVariableType=false
 
 from collections.abc import Generator
 from dataclasses import dataclass

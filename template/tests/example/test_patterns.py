@@ -25,9 +25,7 @@ QUOTES = re.findall(r"<!-- ([\w/.]+) -->\n```python\n(.*?)```", PAGE, re.DOTALL)
 
 def text_of(name: str) -> str:
     """The file of this name, in the source or in the tests."""
-    return "".join(
-        (folder / name).read_text() for folder in FOLDERS if (folder / name).is_file()
-    )
+    return "".join((folder / name).read_text() for folder in FOLDERS if (folder / name).is_file())
 
 
 @pytest.mark.parametrize("name", NAMED)

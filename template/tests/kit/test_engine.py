@@ -25,9 +25,9 @@ async def test_the_service_is_known_by_name_to_the_server(connection: AsyncConne
     assert name == NAME
 
 
-async def test_the_limits_of_the_settings_hold_on_the_server(own_database_url: URL) -> None:
+async def test_the_limits_of_the_settings_hold_on_the_server(direct_url: URL) -> None:
     settings = settings_with(
-        own_database_url,
+        direct_url,
         pooler="none",
         application_name="reports",
         statement_timeout=1.5,
@@ -48,17 +48,17 @@ async def test_the_limits_of_the_settings_hold_on_the_server(own_database_url: U
     await database.close()
 
 
-async def test_no_plan_is_compiled_unless_the_settings_say_so(own_database_url: URL) -> None:
-    settings = settings_with(own_database_url, pooler="none")
+async def test_no_plan_is_compiled_unless_the_settings_say_so(direct_url: URL) -> None:
+    settings = settings_with(direct_url, pooler="none")
     database = Database.open(settings.database, NAME)
     async with database.engine.connect() as connection:
         assert await connection.scalar(text("SHOW jit")) == "off"
     await database.close()
 
 
-async def test_a_busy_pool_is_a_503_that_says_when_to_come_back(own_database_url: URL) -> None:
+async def test_a_busy_pool_is_a_503_that_says_when_to_come_back(direct_url: URL) -> None:
     settings = settings_with(
-        own_database_url, pooler="none", pool_size=1, max_overflow=0, pool_timeout=0.05
+        direct_url, pooler="none", pool_size=1, max_overflow=0, pool_timeout=0.05
     )
     async with running(create_app(settings)) as app, client_of(app) as client:
         async with app.state.database.engine.connect():
