@@ -3,7 +3,7 @@
 A deeper search, of fifty times as many requests: `pytest --hypothesis-profile=deep`.
 """
 
-# Schemathesis does not say what its cases are of.
+# Schemathesis does not say what its cases are made of.
 # pyright: reportUnknownVariableType=false
 
 from collections.abc import Generator

@@ -20,20 +20,20 @@ async def warnings(logged: Logged, url: URL, **database: object) -> list[str]:
     return [line["event"] for line in logged() if line["level"] == "warning"]
 
 
-async def test_the_warning_says_the_numbers(own_database_url: URL, logged: Logged) -> None:
+async def test_the_warning_says_the_numbers(direct_url: URL, logged: Logged) -> None:
     (warning,) = await warnings(
-        logged, own_database_url, pooler="none", processes=1000, pool_size=8, max_overflow=2
+        logged, direct_url, pooler="none", processes=1000, pool_size=8, max_overflow=2
     )
     # Ten connections to write and ten to read.
     assert "1000 processes with 20 connections each may want 20000" in warning
     assert "the primary grants" in warning
 
 
-async def test_with_a_replica_each_server_is_asked(own_database_url: URL, logged: Logged) -> None:
-    replica = settings_with(own_database_url).database.url
+async def test_with_a_replica_each_server_is_asked(direct_url: URL, logged: Logged) -> None:
+    replica = settings_with(direct_url).database.url
     primary, second = await warnings(
         logged,
-        own_database_url,
+        direct_url,
         pooler="none",
         replica_url=replica,
         processes=1000,
@@ -52,14 +52,14 @@ async def test_with_a_replica_each_server_is_asked(own_database_url: URL, logged
     ],
 )
 async def test_where_they_fit_or_a_pooler_keeps_them_nothing_is_said(
-    own_database_url: URL, logged: Logged, settings: dict[str, object]
+    direct_url: URL, logged: Logged, settings: dict[str, object]
 ) -> None:
-    assert await warnings(logged, own_database_url, **settings) == []
+    assert await warnings(logged, direct_url, **settings) == []
 
 
 async def test_the_service_looks_when_it_starts(
-    own_database_url: URL, capsys: pytest.CaptureFixture[str]
+    direct_url: URL, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settings = settings_with(own_database_url, pooler="none", pool_size=1000)
+    settings = settings_with(direct_url, pooler="none", pool_size=1000)
     async with running(create_app(settings)):
         assert "may want 2000, but the primary grants" in capsys.readouterr().err

@@ -23,9 +23,9 @@ NO_CACHE = {"Cache-Control": "no-cache"}
 
 
 @pytest.fixture(params=["none", "pgbouncer"])
-async def opened(own_database_url: URL, request: pytest.FixtureRequest) -> AsyncGenerator[Database]:
+async def opened(direct_url: URL, request: pytest.FixtureRequest) -> AsyncGenerator[Database]:
     """A database with a table, under either profile of connections."""
-    settings = settings_with(own_database_url, pooler=request.param, pool_pre_ping=False)
+    settings = settings_with(direct_url, pooler=request.param, pool_pre_ping=False)
     database = Database.open(settings.database, NAME)
     async with database.transaction() as session:
         await session.execute(CREATE)
@@ -45,8 +45,8 @@ async def test_a_write_is_refused_by_the_server(
         assert await session.scalar(COUNT) == 0
 
 
-async def test_a_read_by_itself_is_one_round_trip(own_database_url: URL) -> None:
-    settings = settings_with(own_database_url, pooler="none", pool_pre_ping=False)
+async def test_a_read_by_itself_is_one_round_trip(direct_url: URL) -> None:
+    settings = settings_with(direct_url, pooler="none", pool_pre_ping=False)
     database = Database.open(settings.database, NAME)
     async with database.reading(), database.transaction():
         pass

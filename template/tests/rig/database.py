@@ -51,7 +51,9 @@ def template_of(config: pytest.Config) -> URL:
     if TEMPLATE not in config.stash:
         until_the_end = ExitStack()
         config.add_cleanup(until_the_end.close)
-        config.stash[TEMPLATE] = until_the_end.enter_context(_migrated())
+        config.stash[TEMPLATE] = until_the_end.enter_context(
+            migrated(until_the_end.enter_context(server()))
+        )
     return config.stash[TEMPLATE]
 
 
@@ -69,9 +71,16 @@ def clone(template: URL) -> Generator[URL]:
 
 
 @contextmanager
-def _migrated() -> Generator[URL]:
-    with server() as given, _created(given, f"test_{uuid4().hex}") as url:
+def migrated(server: URL) -> Generator[URL]:
+    """A new database on a server, with the schema of the service; dropped at the end."""
+    with _created(server, f"test_{uuid4().hex}") as url:
         migrate(settings_for(url))
+        # A pooler keeps its connection, and a database that is in use cannot be cloned.
+        _execute(
+            url,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            f"WHERE datname = '{url.database}'",
+        )
         yield url
 
 
