@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from fastapi import FastAPI
-from httpx2 import Response
-from hypothesis import HealthCheck, Phase, given, settings
+from httpx2 import InvalidURL, Response
+from hypothesis import HealthCheck, Phase, given, reject, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode, openapi
 from schemathesis.checks import not_a_server_error
@@ -134,4 +134,9 @@ def test_every_request_has_an_answer_that_the_document_tells_of(
     del request["cookies"]
     if "data" in request:
         request["content"] = request.pop("data")
-    case.validate_response(service.answer(request), checks=CHECKS)
+    try:
+        answer = service.answer(request)
+    except InvalidURL:
+        # This client sends no URL beyond 64 KiB, so the service never hears of it.
+        reject()
+    case.validate_response(answer, checks=CHECKS)

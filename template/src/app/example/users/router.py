@@ -49,9 +49,9 @@ async def update_user(user_id: Id, changes: UserChanges, users: Users) -> User:
     return await users.update(await users.get(user_id, *USER_OUT), changes.sent())
 
 
-@router.delete("/{user_id}", status_code=status.HTTP_204_NO_CONTENT, responses=problems(404))
+@router.delete("/{user_id}", status_code=status.HTTP_204_NO_CONTENT, responses=problems(404, 409))
 async def delete_user(user_id: Id, users: Users) -> None:
-    """Delete a user and their posts."""
+    """Delete a user and their posts; a conflict where their orders need them."""
     await users.delete(user_id)
 
 
