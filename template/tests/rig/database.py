@@ -12,9 +12,9 @@ from contextlib import ExitStack, contextmanager
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import URL, NullPool, make_url, text
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy import URL, make_url, text
 
+from app.kit.db.engine import build_migration_engine
 from app.kit.db.migrate import migrate
 from app.kit.db.url import parse_url
 from app.kit.development import given_database_url
@@ -44,9 +44,8 @@ def template_of(config: pytest.Config) -> URL:
     if TEMPLATE not in config.stash:
         until_the_end = ExitStack()
         config.add_cleanup(until_the_end.close)
-        config.stash[TEMPLATE] = until_the_end.enter_context(
-            migrated(until_the_end.enter_context(server()))
-        )
+        given = until_the_end.enter_context(server())
+        config.stash[TEMPLATE] = until_the_end.enter_context(migrated(given))
     return config.stash[TEMPLATE]
 
 
@@ -104,8 +103,9 @@ def _execute(server: URL, statement: str) -> None:
     maintenance = server.set(database="postgres")
 
     async def run() -> None:
-        engine = create_async_engine(maintenance, poolclass=NullPool, isolation_level="AUTOCOMMIT")
-        async with engine.connect() as connection:
+        # As the service connects: behind a pooler that takes settings of its own.
+        engine = build_migration_engine(settings_for(maintenance).database, "tests")
+        async with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
             await connection.execute(text(statement))
         await engine.dispose()
 
