@@ -51,9 +51,8 @@ def template_of(config: pytest.Config) -> URL:
     if TEMPLATE not in config.stash:
         until_the_end = ExitStack()
         config.add_cleanup(until_the_end.close)
-        config.stash[TEMPLATE] = until_the_end.enter_context(
-            migrated(until_the_end.enter_context(server()))
-        )
+        given = until_the_end.enter_context(server())
+        config.stash[TEMPLATE] = until_the_end.enter_context(migrated(given))
     return config.stash[TEMPLATE]
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Tag(Record):
-    """A word that posts are filed under. It holds nothing worth restoring: deleting removes it."""
+    """A word that posts are filed under. Deleting removes it: nothing in it is worth keeping."""
 
     __tablename__ = "tags"
 
