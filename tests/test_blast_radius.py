@@ -7,17 +7,31 @@ import pytest
 from tests.rendering import FLIPPED, Renderer, files_under, questionnaire
 
 # Each option about the data has one place in the kit, and one story among the example's tests.
+TABLES = [
+    "migrations/versions/2026_11_21_0001_example.py",
+    "migrations/versions/2026_11_21_0002_catalog.py",
+    "migrations/versions/2026_11_21_0003_orders.py",
+]
 KEYS = [
-    "migrations/versions/",
+    *TABLES,
     "pyproject.toml",
     "src/app/kit/db/ids.py",
     "tests/example/test_keys.py",
 ]
 RELATIONS = ["src/app/kit/db/relation.py", "tests/example/test_relations.py"]
 DELETION = [
-    "migrations/versions/",
+    "docs/patterns.md",
+    # Orders are cancelled, not deleted, whatever the answer.
+    *TABLES[:2],
+    "src/app/example/users/restoring.py",
     "src/app/kit/db/deletion.py",
+    "src/app/kit/db/purging.py",
+    "src/app/kit/db/restoring.py",
+    "src/app/purging.py",
+    "src/app/registry.py",
     "tests/example/test_deletion.py",
+    "tests/example/test_purging.py",
+    "tests/example/test_restoring.py",
 ]
 POOL = ["src/app/kit/db/pool.py"]
 
@@ -44,6 +58,7 @@ RADIUS: list[tuple[str, Any, list[str]]] = [
         False,
         [
             "README.md",
+            "docs/",
             "migrations/versions/",
             "pyproject.toml",
             "src/app/example/",

@@ -32,4 +32,4 @@ def test_no_row_of_the_table_is_malformed() -> None:
 def test_a_pattern_is_held_by_a_file_and_shown_by_a_test(row: re.Match[str]) -> None:
     assert (ROOT / row["file"]).is_file()
     path, _, name = row["test"].partition("::")
-    assert re.search(rf"^(async )?def {name}\(", (ROOT / path).read_text(), re.MULTILINE)
+    assert re.search(rf"^\s*(async )?def {name}\(", (ROOT / path).read_text(), re.MULTILINE)
