@@ -10,8 +10,8 @@ from sqlalchemy import URL
 from app.kit.db.session import Database
 from app.main import create_app
 from tests.example.factories import make_post, make_tag
-from tests.rig.database import settings_with
 from tests.rig.app import client_of, running
+from tests.rig.database import settings_with
 from tests.rig.statements import counting_round_trips
 
 
