@@ -46,7 +46,7 @@ def dev(
 
 @cli.command()
 def migrate(
-    revision: Annotated[str, typer.Argument(help="Where to go: a revision, or head")] = "head",
+    revision: Annotated[str, typer.Argument(help="Where to go: a revision, or heads")] = "heads",
 ) -> None:
     """Bring the database's schema to a revision."""
     migrate_database(Settings.load(), revision)

@@ -24,7 +24,8 @@ def test_the_models_need_no_further_migration(config: Config) -> None:
 
 
 def test_there_is_one_line_of_revisions(config: Config) -> None:
-    assert len(ScriptDirectory.from_config(config).get_heads()) <= 1
+    heads = ScriptDirectory.from_config(config).get_heads()
+    assert len(heads) <= 1, "join them: uv run alembic merge heads -m 'join two lines'"
 
 
 def test_every_revision_can_be_undone_and_done_again(config: Config) -> None:
@@ -32,14 +33,14 @@ def test_every_revision_can_be_undone_and_done_again(config: Config) -> None:
         command.downgrade(config, "-1")
         command.upgrade(config, revision.revision)
         command.downgrade(config, "-1")
-    command.upgrade(config, "head")
+    command.upgrade(config, "heads")
     command.check(config)
 
 
 def test_the_sql_can_be_written_without_a_database(config: Config) -> None:
     config.output_buffer = io.StringIO()
     with redirect_stdout(io.StringIO()):
-        command.upgrade(config, "head", sql=True)
+        command.upgrade(config, "heads", sql=True)
     assert "BEGIN;" in config.output_buffer.getvalue()
 
 

@@ -18,6 +18,6 @@ def alembic_config(settings: KitSettings) -> Config:
     return config
 
 
-def migrate(settings: KitSettings, revision: str = "head") -> None:
-    """Upgrade the schema to a revision."""
+def migrate(settings: KitSettings, revision: str = "heads") -> None:
+    """Upgrade the schema to a revision; unless one is named, to the newest of every line."""
     command.upgrade(alembic_config(settings), revision)
