@@ -1,0 +1,79 @@
+"""A template with its releases, and services that come from one of them."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import copier
+import pytest
+
+from tests.updates.history import NEXT, Template, template_with_history
+from tests.updates.next_release import change_everywhere
+from tests.updates.service import Service
+
+# A service that a team has started from a release: `started("0.1.0", pk_type="int")`.
+Started = Callable[..., Service]
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
+    """Every release, and the working tree as the newest."""
+    return template_with_history(tmp_path_factory.mktemp("history") / "template")
+
+
+@pytest.fixture(scope="session")
+def template_to_come(tmp_path_factory: pytest.TempPathFactory) -> Template:
+    """The same, and a release to come that changes something in every place."""
+    template = template_with_history(tmp_path_factory.mktemp("future") / "template")
+    with template.release(NEXT) as place:
+        change_everywhere(place)
+    return template
+
+
+@pytest.fixture(scope="session")
+def rendering(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """A release, rendered once for each set of answers; for reading only."""
+    known: dict[str, Path] = {}
+
+    def render(template: Template, version: str, **answers: Any) -> Path:
+        key = json.dumps([str(template.place), version, answers], sort_keys=True)
+        if key not in known:
+            known[key] = tmp_path_factory.mktemp("release") / "service"
+            copier.run_copy(
+                str(template.place),
+                known[key],
+                data=answers,
+                vcs_ref=f"v{version}",
+                defaults=True,
+                quiet=True,
+            )
+        return known[key]
+
+    return render
+
+
+@pytest.fixture
+def started(template: Template, rendering: Callable[..., Path], tmp_path: Path) -> Started:
+    """A service from a release, to be updated to the working tree."""
+
+    def start(version: str, **answers: Any) -> Service:
+        return Service(
+            Path(shutil.copytree(rendering(template, version, **answers), tmp_path / "service"))
+        )
+
+    return start
+
+
+@pytest.fixture
+def started_now(
+    template_to_come: Template, rendering: Callable[..., Path], tmp_path: Path
+) -> Started:
+    """A service from the working tree, to be updated to what may come."""
+
+    def start(version: str, **answers: Any) -> Service:
+        source = rendering(template_to_come, version, **answers)
+        return Service(Path(shutil.copytree(source, tmp_path / "service")))
+
+    return start

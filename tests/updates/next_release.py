@@ -1,0 +1,52 @@
+"""A release to come: it changes something in each place that a service has."""
+
+from pathlib import Path
+
+MARKER = "the template's end here"
+BROUGHT = "brought by the next release"
+
+# Files in which a line separates what is the template's from what is the team's, and how often.
+SHARED = {
+    ".env.example": 1,
+    ".github/workflows/ci.yml": 1,
+    ".gitlab-ci.yml": 1,
+    ".pre-commit-config.yaml": 1,
+    "pyproject.toml.jinja": 2,
+    "src/app/registry.py.jinja": 2,
+}
+# Files of which a team has the only say once they are there.
+SEEDED = ["README.md.jinja", "src/app/features/__init__.py", "tests/features/__init__.py"]
+SHIPPED = "migrations/versions/2026_11_21_0001_example.py.jinja"
+EDITED = "src/app/kit/page.py"
+NEW = [
+    "migrations/versions/2030_01_01_9999_next.py",
+    "src/app/example/invoices/models.py",
+    "src/app/example/posts/next.py",
+    "src/app/kit/next.py",
+    "tests/example/test_next.py",
+]
+
+
+def change_everywhere(place: Path) -> None:
+    """Change the template in this directory."""
+    template = place / "template"
+    for name, times in SHARED.items():
+        text = (template / name).read_text()
+        assert text.count(MARKER) == times, f"{name} has {text.count(MARKER)} markers, not {times}"
+        lines = [
+            line if MARKER not in line else f"{indent_of(line)}# {BROUGHT}\n{line}"
+            for line in text.splitlines(keepends=True)
+        ]
+        (template / name).write_text("".join(lines))
+    for name in (*SEEDED, SHIPPED):
+        (template / name).write_text((template / name).read_text() + f"\n# {BROUGHT}\n")
+    first, rest = (template / EDITED).read_text().split("\n", 1)
+    (template / EDITED).write_text(f"{first}\n# {BROUGHT}\n{rest}")
+    for name in NEW:
+        (template / name).parent.mkdir(exist_ok=True)
+        (template / name).write_text(f"# {BROUGHT}\n")
+
+
+def indent_of(line: str) -> str:
+    """The blanks that a line begins with."""
+    return line[: len(line) - len(line.lstrip())]
