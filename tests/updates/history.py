@@ -16,9 +16,9 @@ IDENTITY = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
 
 
 def following(version: str) -> str:
-    """The number after this one."""
-    first, second, third = map(int, version.split("."))
-    return f"{first}.{second}.{third + 1}"
+    """The number of the minor release after this one."""
+    first, second, _ = map(int, version.split("."))
+    return f"{first}.{second + 1}.0"
 
 
 # What the working tree will be released as, and what may come after it.

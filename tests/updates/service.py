@@ -74,9 +74,7 @@ class Service:
 
     def files(self) -> dict[str, bytes]:
         """The content of all that is not ignored, by name."""
-        listed = git(
-            self.directory, "ls-files", "--cached", "--others", "--exclude-standard", "-z"
-        )
+        listed = git(self.directory, "ls-files", "--cached", "--others", "--exclude-standard", "-z")
         names = sorted({name for name in listed.split("\0") if name})
         return {name: self.path(name).read_bytes() for name in names if self.path(name).is_file()}
 

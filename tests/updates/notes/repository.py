@@ -1,0 +1,22 @@
+"""Finding and keeping notes."""
+
+from typing import Annotated
+
+from sqlalchemy import select
+
+from app.features.notes.models import Note
+from app.kit.db.repository import Repository, provided
+from app.kit.page import PageQuery, Slice
+
+
+class NoteRepository(Repository[Note]):
+    """The notes of the service."""
+
+    model = Note
+
+    async def all(self, query: PageQuery) -> Slice[Note]:
+        """One page of the notes, by title."""
+        return await self.page(query, select(Note).order_by(Note.title))
+
+
+Notes = Annotated[NoteRepository, provided(NoteRepository)]

@@ -1,0 +1,69 @@
+"""What a team does to its service beside editing files: a feature of its own, revisions, tests."""
+
+from pathlib import Path
+
+from sqlalchemy import URL
+
+from tests.services import Interpreter, address
+from tests.updates.service import Service
+
+IMPORTS = "# ---- the template's end here, the imports of your features follow ----\n"
+NOTES = Path(__file__).parent / "notes"
+
+
+class Team:
+    """Runs the service's own commands, on a database that has been there for long."""
+
+    def __init__(self, service: Service, interpreter: Interpreter, database: URL) -> None:
+        self.service = service
+        self._interpreter = interpreter
+        self._database = address(database)
+
+    def runs(self, *command: str) -> str:
+        """Run a module of the environment, which must succeed; its output."""
+        return self._interpreter.succeeds(
+            self.service.directory, *command, DATABASE_URL=self._database
+        )
+
+    def migrates(self) -> None:
+        """Bring the database of the team to the newest revision."""
+        self.runs("alembic", "upgrade", "heads")
+
+    def writes_revision(self, message: str) -> str:
+        """Let Alembic compare models and database; the name of the file it wrote."""
+        before = self.service.files().keys()
+        self.runs("alembic", "revision", "--autogenerate", "--message", message)
+        [written] = self.service.files().keys() - before
+        self.service.commit()
+        return written
+
+    def writes_revision_of(self, message: str, code: str) -> None:
+        """Write a revision by hand: its code begins with imports."""
+        before = self.service.files().keys()
+        self.runs("alembic", "revision", "--message", message)
+        [written] = self.service.files().keys() - before
+        imports, _, functions = code.partition("\n\n")
+        head = self.service.read(written).split("\n\n\ndef upgrade")[0].split("\n")
+        lines = [line for line in head if not line.startswith(("import sqlalchemy", "from alembic"))]
+        self.service.write(written, "\n".join([*lines, "", imports, "", functions]))
+
+    def joins_revisions(self) -> None:
+        """Join two lines of revisions, as the failing test of the service says."""
+        self.runs("alembic", "merge", "heads", "--message", "join two lines")
+        self.service.commit()
+
+    def adds_notes(self) -> None:
+        """Write a feature with an endpoint, a table and tests."""
+        for source in NOTES.glob("*.py"):
+            place = "tests/features/test_notes.py"
+            if source.stem != "story":
+                place = f"src/app/features/notes/{source.name}"
+            self.service.write(place, source.read_text())
+        self.service.write("src/app/features/notes/__init__.py", "")
+        imported = "from app.features.notes.router import router as notes\n"
+        registry = self.service.read("src/app/registry.py")
+        # Since 0.2.0 a team's imports have a place of their own.
+        anchor = IMPORTS if IMPORTS in registry else "import router as users\n"
+        self.service.replace("src/app/registry.py", anchor, anchor + imported)
+        marker = "    # ---- the template's end here, your features follow ----\n"
+        self.service.replace("src/app/registry.py", marker, f"{marker}    notes,\n")

@@ -1,0 +1,159 @@
+"""An update hurts nothing that a team made its own."""
+
+import pytest
+
+from tests.updates.conftest import Started
+from tests.updates.history import CURRENT, NEXT, RELEASES
+from tests.updates.next_release import BROUGHT, EDITED, NEW, SEEDED, SHIPPED
+
+REVISION, INVOICES, NEW_IN_POSTS, NEW_IN_KIT, NEW_TEST = NEW
+
+
+def test_the_first_text_of_a_team_s_files_is_the_last_that_the_template_gives(
+    started_now: Started,
+) -> None:
+    service = started_now(CURRENT)
+
+    service.update(NEXT)
+
+    for name in (*SEEDED, SHIPPED):
+        assert BROUGHT not in service.read(name.removesuffix(".jinja"))
+    for name in NEW:
+        assert BROUGHT in service.read(name)
+
+
+def test_a_team_s_files_are_neither_touched_nor_brought_back(started_now: Started) -> None:
+    service = started_now(CURRENT)
+    service.write("README.md", "# Ours\n")
+    service.write("src/app/features/invoices/models.py", "OURS = True\n")
+    service.write("tests/features/test_invoices.py", "OURS = True\n")
+    service.write("migrations/versions/2027_01_01_ours.py", "OURS = True\n")
+    taken = ["src/app/features/__init__.py", ".pre-commit-config.yaml", ".env.example"]
+    service.remove(*taken)
+    before = service.files()
+
+    service.update(NEXT)
+
+    assert service.unsettled() == []
+    after = service.files()
+    theirs = [
+        "README.md",
+        "migrations/versions/2027_01_01_ours.py",
+        "src/app/features/invoices/models.py",
+        "tests/features/test_invoices.py",
+    ]
+    assert {name: after.get(name) for name in theirs} == {name: before[name] for name in theirs}
+    assert not after.keys() & set(taken)
+
+
+def test_a_team_s_own_readme_may_be_missing(started_now: Started) -> None:
+    service = started_now(CURRENT)
+    service.remove("README.md")
+
+    service.update(NEXT)
+
+    assert not service.path("README.md").exists()
+
+
+def test_an_edit_of_the_kit_merges_with_a_change_elsewhere_in_the_file(
+    started_now: Started,
+) -> None:
+    service = started_now(CURRENT)
+    service.append(EDITED, "\n\nOURS = True\n")
+
+    service.update(NEXT)
+
+    assert service.unsettled() == []
+    assert BROUGHT in service.read(EDITED)
+    assert service.read(EDITED).endswith("\nOURS = True\n")
+
+
+def test_an_edit_of_the_very_line_is_a_marked_conflict_in_that_file_alone(
+    started_now: Started,
+) -> None:
+    service = started_now(CURRENT)
+    first, rest = service.read(EDITED).split("\n", 1)
+    service.write(EDITED, f"{first}\n# ours\n{rest}")
+
+    service.update(NEXT)
+
+    assert service.unsettled() == [EDITED]
+    conflict = service.read(EDITED)
+    assert "<<<<<<< before updating\n# ours\n" in conflict
+    assert f"# {BROUGHT}\n>>>>>>> after updating\n" in conflict
+    assert BROUGHT in service.read("src/app/registry.py")
+
+
+def test_shipped_revisions_are_the_team_s_even_when_it_reformats_or_squashes_them(
+    started_now: Started,
+) -> None:
+    service = started_now(CURRENT)
+    shipped = SHIPPED.removesuffix(".jinja")
+    revisions = [name for name in service.files() if name.startswith("migrations/versions/")]
+    service.remove(*(name for name in revisions if name != shipped))
+    service.replace(shipped, '"""The tables', '"""Squashed: the tables')
+    before = service.read(shipped)
+
+    service.update(NEXT)
+
+    assert service.unsettled() == []
+    assert service.read(shipped) == before
+    assert [name for name in service.files() if name.startswith("migrations/versions/")] == [
+        shipped,
+        REVISION,
+    ]
+
+
+@pytest.mark.parametrize("version", [*RELEASES, CURRENT])
+def test_a_deleted_example_stays_deleted(started_now: Started, version: str) -> None:
+    service = started_now(version)
+    service.remove("src/app/example", "tests/example")
+    if service.path("docs/patterns.md").exists():
+        service.remove("docs/patterns.md")
+    before = {name for name in service.files() if name.startswith("migrations/versions/")}
+
+    service.update(NEXT)
+
+    after = service.files()
+    assert not [name for name in after if "example/" in name or name == "docs/patterns.md"]
+    # Nor do tables come that no model has.
+    shipped = {name for name in after if name.startswith("migrations/versions/")}
+    assert shipped - before <= {REVISION}
+    assert set(service.unsettled()) <= {"src/app/registry.py", "pyproject.toml"}
+
+
+def test_a_feature_of_the_example_that_was_moved_stays_the_team_s(started_now: Started) -> None:
+    service = started_now(CURRENT)
+    service.move("src/app/example/posts", "src/app/features/posts")
+    service.move("tests/example/test_posts.py", "tests/features/test_posts.py")
+    service.replace(
+        "src/app/registry.py",
+        "from app.example.posts.router import router as posts\n",
+        "",
+    )
+    moved = {name: text for name, text in service.files().items() if "features/" in name}
+
+    service.update(NEXT)
+
+    assert service.unsettled() == []
+    after = service.files()
+    assert {name: text for name, text in after.items() if "features/" in name} == moved
+    assert not [name for name in after if name.startswith("src/app/example/posts/")]
+    assert "tests/example/test_posts.py" not in after
+    assert INVOICES in after
+    assert NEW_IN_KIT in after
+
+
+def test_what_a_missing_feature_needed_does_not_come_either(started: Started) -> None:
+    """From 0.1.0, where there were no orders yet: they cannot be without users."""
+    service = started("0.1.0")
+    for name in ("users", "posts", "tags"):
+        service.move(f"src/app/example/{name}", f"src/app/features/{name}")
+    service.write("src/app/example/kept/models.py", "")
+
+    service.update()
+
+    unwanted = ("src/app/example/orders/", "src/app/example/posts/")
+    assert not [name for name in service.files() if name.startswith(unwanted)]
+    assert not service.path("tests/example/test_orders.py").exists()
+    assert not service.path("migrations/versions/2026_11_21_0003_orders.py").exists()

@@ -1,0 +1,58 @@
+"""Where the template and a team write into the same file, both keep what they wrote."""
+
+import pytest
+
+from tests.updates.conftest import Started
+from tests.updates.history import CURRENT, NEXT, RELEASES
+from tests.updates.next_release import BROUGHT, MARKER, SHARED
+
+OURS = "ours"
+# Services with which every shared file is there once.
+ANSWERS = {".gitlab-ci.yml": {"ci": "gitlab"}}
+
+
+@pytest.mark.parametrize(("name", "markers"), SHARED.items())
+def test_lines_below_the_marker_stay_when_lines_come_above(
+    started_now: Started, name: str, markers: int
+) -> None:
+    service = started_now(CURRENT, **ANSWERS.get(name, {}))
+    file = name.removesuffix(".jinja")
+    lines = service.read(file).splitlines()
+    additions = [
+        f"{line}\n{' ' * (len(line) - len(line.lstrip()))}# {OURS}" if MARKER in line else line
+        for line in lines
+    ]
+    service.write(file, "\n".join(additions) + "\n")
+
+    service.update(NEXT)
+
+    assert service.unsettled() == []
+    assert service.read(file).count(f"# {OURS}\n") == markers
+    assert service.read(file).count(f"# {BROUGHT}\n") == markers
+
+
+@pytest.mark.parametrize("version", RELEASES)
+def test_what_a_team_adds_where_it_is_told_to_survives_every_release(
+    started: Started, version: str
+) -> None:
+    service = started(version)
+    additions = [
+        ("src/app/settings.py", 'variable of the same name."""\n', "\n    greeting: str\n"),
+        (".env.example", "yours follow ----\n", "GREETING=hello\n"),
+        (".gitignore", ".coverage\n", "notes/\n"),
+        (".pre-commit-config.yaml", "yours follow ----\n", "      - id: ours\n"),
+        (".github/workflows/ci.yml", "yours follow ----\n", "      - run: make ours\n"),
+        ("src/app/registry.py", "as users\n", "from app.features.ours import router as ours\n"),
+        ("src/app/registry.py", "your features follow ----\n", "    ours,\n"),
+        ("pyproject.toml", "yours follow ----\n]\n\n[project.scripts]", '    "orjson>=3,<4",\n'),
+        ("pyproject.toml", "yours follow ----\n]\n\n[build-system]", '    "respx>=0.22,<1",\n'),
+    ]
+    for name, anchor, added in additions:
+        first, *others = anchor.splitlines(keepends=True)
+        service.replace(name, anchor, first + added + "".join(others))
+
+    service.update()
+
+    assert service.unsettled() == []
+    for name, _, added in additions:
+        assert service.read(name).count(added) == 1
