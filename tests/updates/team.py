@@ -44,7 +44,9 @@ class Team:
         [written] = self.service.files().keys() - before
         imports, _, functions = code.partition("\n\n")
         head = self.service.read(written).split("\n\n\ndef upgrade")[0].split("\n")
-        lines = [line for line in head if not line.startswith(("import sqlalchemy", "from alembic"))]
+        lines = [
+            line for line in head if not line.startswith(("import sqlalchemy", "from alembic"))
+        ]
         self.service.write(written, "\n".join([*lines, "", imports, "", functions]))
 
     def joins_revisions(self) -> None:
