@@ -42,12 +42,11 @@ class Team:
         before = self.service.files().keys()
         self.runs("alembic", "revision", "--message", message)
         [written] = self.service.files().keys() - before
-        imports, _, functions = code.partition("\n\n")
-        head = self.service.read(written).split("\n\n\ndef upgrade")[0].split("\n")
-        lines = [
-            line for line in head if not line.startswith(("import sqlalchemy", "from alembic"))
-        ]
-        self.service.write(written, "\n".join([*lines, "", imports, "", functions]))
+        imports, functions = code.split("\n\n", 1)
+        text = self.service.read(written).split("\n\n\ndef upgrade")[0]
+        anchor = "from collections.abc import Sequence\n"
+        text = text.replace(anchor, f"{anchor}\n{imports}\n")
+        self.service.write(written, f"{text}\n\n{functions}")
 
     def joins_revisions(self) -> None:
         """Join two lines of revisions, as the failing test of the service says."""

@@ -1,0 +1,128 @@
+"""What a team once answered keeps its meaning: Copier silently resets an answer it must refuse."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jinja2 import FileSystemLoader, StrictUndefined
+from jinja2.sandbox import SandboxedEnvironment
+
+from tests.rendering import FILTERS_OF_COPIER, ROOT, answers_of
+from tests.updates.conftest import Started
+from tests.updates.history import RELEASES, unpack
+
+# What may have been answered where the question has no choices.
+TEXTS = ["A", "My Service", "my.service_2 - b", "x" * 60, "Zebra Crossing", "Zählt", "x" * 200]
+NUMBERS = [-1, 0, 0.1, 0.5, 1, 2, 2.5, 16, 37, 300, 1000, 1800, 3600, 86400]
+EXTREMES: dict[str, Any] = {
+    "project_name": "x" * 60,
+    "project_description": 'Says "hello: {{ world }}" # in $HOME',
+    "python_version": "3.14",
+    "pk_type": "int",
+    "lazy_strategy": "selectin",
+    "soft_delete": False,
+    "pool_size": 1000,
+    "max_overflow": 1000,
+    "pool_timeout": 0.1,
+    "pool_recycle": -1,
+    "pool_pre_ping": True,
+    "example": False,
+    "ci": "gitlab",
+}
+
+
+class Questionnaire:
+    """The questions of one release."""
+
+    def __init__(self, place: Path) -> None:
+        self._jinja = SandboxedEnvironment(
+            loader=FileSystemLoader(place),
+            extensions=[FILTERS_OF_COPIER],
+            undefined=StrictUndefined,
+        )
+        entries = yaml.safe_load((place / "copier.yml").read_text())
+        self.questions: dict[str, dict[str, Any]] = {
+            name: entry
+            for name, entry in entries.items()
+            if not name.startswith("_") and entry.get("when") is not False
+        }
+
+    def accepts(self, name: str, value: Any) -> bool:
+        """Whether the question may be answered with this value, in a new service."""
+        question = self.questions[name]
+        if "choices" in question and value not in self.choices(name):
+            return False
+        validator = self._jinja.from_string(question.get("validator", ""))
+        # No service stands there yet: nothing is known of it.
+        conf = {"dst_path": "/nowhere", "answers_file": ".copier-answers.yml"}
+        context = {"_copier_conf": conf, "_external_data": {}}
+        return validator.render(**context, **{name: value}).strip() == ""
+
+    def choices(self, name: str) -> list[Any]:
+        """The values among which the question lets choose."""
+        choices = self.questions[name]["choices"]
+        return list(choices.values()) if isinstance(choices, dict) else list(choices)
+
+    def answers(self, name: str) -> list[Any]:
+        """What may have been answered."""
+        question = self.questions[name]
+        if "choices" in question:
+            return self.choices(name)
+        candidates = TEXTS if question["type"] == "str" else NUMBERS
+        return [value for value in candidates if self.accepts(name, value)]
+
+
+@pytest.fixture(params=RELEASES)
+def released(request: pytest.FixtureRequest, tmp_path: Path) -> Questionnaire:
+    """The questions of a release."""
+    unpack(RELEASES[request.param], tmp_path)
+    return Questionnaire(tmp_path)
+
+
+def test_every_question_of_a_release_is_still_there_or_has_a_successor(
+    released: Questionnaire,
+) -> None:
+    today = Questionnaire(ROOT).questions
+
+    for name in released.questions.keys() - today.keys():
+        assert any(name in str(question.get("default")) for question in today.values()), (
+            f"the answers to {name} would be lost: let the question that replaces it have the "
+            f"default '{{{{ {name} | default(...) }}}}'"
+        )
+
+
+def test_whatever_could_be_answered_still_can(released: Questionnaire) -> None:
+    today = Questionnaire(ROOT)
+
+    for name in released.questions.keys() & today.questions.keys():
+        answers = released.answers(name)
+        assert len(answers) >= 2
+        refused = [value for value in answers if not today.accepts(name, value)]
+        assert not refused, f"{name} would silently get its default in place of {refused}"
+
+
+@pytest.mark.parametrize("version", RELEASES)
+def test_an_update_keeps_the_furthest_answers(started: Started, version: str) -> None:
+    service = started(version, **EXTREMES)
+
+    service.update()
+
+    assert answers_of(service.directory).items() >= EXTREMES.items()
+
+
+def test_a_narrower_validator_or_a_missing_choice_would_be_noticed(tmp_path: Path) -> None:
+    text = (ROOT / "copier.yml").read_text()
+    for old, new in [
+        ("<= pool_size <= 1000", "<= pool_size <= 100"),
+        (": selectin\n", ": eager\n"),
+    ]:
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    (tmp_path / "copier.yml").write_text(text)
+    shutil.copytree(ROOT / "includes", tmp_path / "includes")
+    changed = Questionnaire(tmp_path)
+
+    assert not changed.accepts("pool_size", 1000)
+    assert not changed.accepts("lazy_strategy", "selectin")

@@ -1,0 +1,146 @@
+"""A year of a service: made a team's own from the first release on, and kept current."""
+
+import pytest
+from sqlalchemy import URL
+
+from tests.services import Interpreter, new_database
+from tests.updates.conftest import Started
+from tests.updates.history import CURRENT, RELEASES
+from tests.updates.team import Team
+
+FIRST, *LATER = [*RELEASES, CURRENT]
+
+COMMAND = '''
+@cli.command()
+def greet() -> None:
+    """Say hello."""
+    typer.echo(Settings.load().greeting)
+
+'''
+FIXTURE = '''
+
+@pytest.fixture
+def greeting() -> str:
+    """What the service says."""
+    return "hello"
+'''
+DROP_THE_EXAMPLE = """from alembic import context, op
+
+
+def upgrade() -> None:
+    op.execute("DROP TABLE post_tags, tags, posts, profiles, users")
+
+
+def downgrade() -> None:
+    context.script.get_revision("0001").module.upgrade()
+"""
+# What the team changed, where it must still be found, and the file that it is in.
+KEPT = [
+    ("src/app/kit/db/settings.py", "idle_in_transaction_timeout: float = Field(30,"),
+    ("pyproject.toml", 'version = "3.2.1"'),
+    ("pyproject.toml", '    "orjson>=3,<4",\n'),
+    ("pyproject.toml", '[tool.coverage.run]\nbranch = true\n'),
+    ("src/app/settings.py", '    greeting: str = "hello"\n'),
+    (".env.example", "# What the service says.\nGREETING=\n"),
+    ("src/app/cli.py", COMMAND),
+    ("tests/conftest.py", FIXTURE),
+    (".github/workflows/ci.yml", "    timeout-minutes: 30\n"),
+    (".github/workflows/ci.yml", "      - run: make ours\n"),
+    (".gitignore", "notes/\n"),
+    ("README.md", "# Ours\n"),
+    ("src/app/registry.py", "    notes,\n"),
+]  # fmt: skip
+REFORMATTED = "src/app/kit/errors.py"
+DELETED = [".pre-commit-config.yaml", "tests/kit/test_imports.py"]
+
+
+def makes_it_its_own(team: Team) -> None:
+    """What a team does in the first months."""
+    service = team.service
+    team.migrates()
+    team.adds_notes()
+    team.writes_revision("add notes")
+    service.replace(
+        "src/app/kit/db/settings.py", "timeout: float = Field(60,", "timeout: float = Field(30,"
+    )
+    service.replace("pyproject.toml", 'version = "0.1.0"\ndesc', 'version = "3.2.1"\ndesc')
+    end = "    # ---- the template's end here, yours follow ----\n]\n\n[project.scripts]"
+    service.replace("pyproject.toml", end, end.replace("\n]", '\n    "orjson>=3,<4",\n]'))
+    service.append("pyproject.toml", "\n[tool.coverage.run]\nbranch = true\n")
+    service.append("src/app/settings.py", '\n    greeting: str = "hello"\n')
+    service.append(".env.example", "# What the service says.\nGREETING=\n")
+    service.replace("src/app/cli.py", "\n\ndef main()", f"\n{COMMAND}\ndef main()")
+    service.append("tests/conftest.py", FIXTURE)
+    service.replace(".github/workflows/ci.yml", "timeout-minutes: 15", "timeout-minutes: 30")
+    service.append(".github/workflows/ci.yml", "      - run: make ours\n")
+    service.append(".gitignore", "notes/\n")
+    service.write("README.md", "# Ours\n")
+    service.remove(*DELETED)
+    team.runs("ruff", "format", "--line-length", "60", REFORMATTED)
+    service.commit()
+
+
+def deletes_the_example(team: Team) -> None:
+    """By hand, as one does who has not read docs/updating.md."""
+    service = team.service
+    service.remove("src/app/example", "tests/example")
+    for name in ("posts", "tags", "users"):
+        service.replace(
+            "src/app/registry.py", f"from app.example.{name}.router import router as {name}\n", ""
+        )
+        service.replace("src/app/registry.py", f"    {name},\n", "")
+    team.writes_revision_of("drop the example", DROP_THE_EXAMPLE)
+
+
+def is_in_order(team: Team, reformatted: str) -> None:
+    """Nothing of the team's is lost, and all that the service checks of itself holds."""
+    service = team.service
+    for name, text in KEPT:
+        assert text in service.read(name), f"{name} lost {text!r}"
+    assert service.read(REFORMATTED) == reformatted
+    assert not [name for name in DELETED if service.path(name).exists()]
+    team.migrates()
+    team.runs("alembic", "check")
+    team.runs("ruff", "check")
+    team.runs("mypy")
+    team.runs("pytest")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("steps", [LATER, [CURRENT]], ids=["one_by_one", "in_one_jump"])
+def test_a_year_of_updates_loses_nothing(
+    started: Started, interpreter: Interpreter, server: URL, steps: list[str]
+) -> None:
+    service = started(FIRST)
+    team = Team(service, interpreter, new_database(server))
+    makes_it_its_own(team)
+    deletes_the_example(team)
+    reformatted = service.read(REFORMATTED)
+
+    for release in steps:
+        service.update(release)
+        # The only lines that both sides changed: the team took the example's out.
+        assert set(service.unsettled()) <= {"src/app/registry.py"}
+        service.settle_with_ours("src/app/registry.py")
+
+    is_in_order(team, reformatted)
+    assert not [name for name in service.files() if "example/" in name]
+
+
+@pytest.mark.slow
+def test_revisions_of_the_team_s_own_join_with_those_that_come(
+    started: Started, interpreter: Interpreter, server: URL
+) -> None:
+    service = started(FIRST)
+    team = Team(service, interpreter, new_database(server))
+    makes_it_its_own(team)
+    team.migrates()
+    reformatted = service.read(REFORMATTED)
+
+    service.update()
+
+    assert service.unsettled() == []
+    service.commit()
+    team.migrates()
+    team.joins_revisions()
+    is_in_order(team, reformatted)
