@@ -1,0 +1,118 @@
+"""What a service has to keep itself current."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.processes import UV, run, succeed
+from tests.rendering import git
+from tests.services import Interpreter
+from tests.updates.conftest import Started
+from tests.updates.history import CURRENT, NEXT
+from tests.updates.next_release import EDITED
+from tests.updates.service import Service
+
+GH = """#!{python}
+import json, sys
+open({log!r}, "a").write(json.dumps(sys.argv[1:]) + "\\n")
+"""
+
+
+class Platform:
+    """A Git host: a repository to push to, and a `gh` that writes down what it is asked for."""
+
+    def __init__(self, place: Path, service: Service) -> None:
+        self._service = service
+        self._branch = git(service.directory, "branch", "--show-current").strip()
+        self.origin = place / "origin.git"
+        self._asked = place / "asked"
+        self._programs = place / "programs"
+        self._programs.mkdir()
+        gh = self._programs / "gh"
+        gh.write_text(GH.format(python=sys.executable, log=str(self._asked)))
+        gh.chmod(0o755)
+        (self._programs / "uvx").symlink_to(Path(UV).with_name("uvx"))
+        git(place, "clone", "--bare", str(service.directory), str(self.origin))
+        git(service.directory, "remote", "add", "origin", str(self.origin))
+
+    def runs_the_job(self) -> str:
+        """Run the last step of the scheduled job; its output."""
+        workflow = yaml.safe_load(self._service.read(".github/workflows/template.yml"))
+        script = workflow["jobs"]["update"]["steps"][-1]["run"]
+        path = os.pathsep.join([str(self._programs), os.environ["PATH"]])
+        shell = ("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script)
+        output = succeed(*shell, cwd=self._service.directory, PATH=path).stdout
+        git(self._service.directory, "switch", "--quiet", self._branch)
+        return output
+
+    def pull_requests(self) -> list[list[str]]:
+        """What `gh` was asked for."""
+        lines = self._asked.read_text().splitlines() if self._asked.exists() else []
+        return [json.loads(line) for line in lines]
+
+
+@pytest.mark.slow
+def test_the_scheduled_job_opens_one_pull_request_for_a_newer_release(
+    started_now: Started, tmp_path: Path
+) -> None:
+    service = started_now(CURRENT)
+    first, rest = service.read(EDITED).split("\n", 1)
+    service.write(EDITED, f"{first}\n# ours\n{rest}")
+    platform = Platform(tmp_path, service)
+
+    platform.runs_the_job()
+    assert f"It waits in template-{NEXT}" in platform.runs_the_job()
+
+    [asked] = platform.pull_requests()
+    assert asked[:4] == ["pr", "create", "--head", f"template-{NEXT}"]
+    assert f"Conflicts to settle: {EDITED}" in asked[-1]
+    pushed = git(platform.origin, "show", f"template-{NEXT}:.copier-answers.yml")
+    assert f"_commit: v{NEXT}" in pushed
+
+
+@pytest.mark.slow
+def test_the_scheduled_job_says_when_there_is_nothing_newer(
+    started: Started, tmp_path: Path
+) -> None:
+    service = started(CURRENT)
+    platform = Platform(tmp_path, service)
+
+    assert "There is nothing newer." in platform.runs_the_job()
+    assert platform.pull_requests() == []
+
+
+@pytest.mark.slow
+def test_before_a_commit_a_conflict_or_a_reject_is_refused(
+    started_now: Started, interpreter: Interpreter
+) -> None:
+    service = started_now(CURRENT)
+    check = (interpreter.python, "-m", "pre_commit", "run", "--all-files")
+    succeed(*check, "conflicts", cwd=service.directory)
+    succeed(*check, "rejects", cwd=service.directory)
+    first, rest = service.read(EDITED).split("\n", 1)
+    service.write(EDITED, f"{first}\n# ours\n{rest}")
+    service.update(NEXT)
+    service.write("src/app/kit/page.py.rej", "@@ -1 +1 @@\n")
+
+    refused = run(*check, "conflicts", cwd=service.directory)
+    assert refused.returncode == 1
+    assert f"{EDITED}:2:<<<<<<< before updating" in refused.stdout
+    refused = run(*check, "rejects", cwd=service.directory)
+    assert refused.returncode == 1
+    assert "page.py.rej" in refused.stdout
+
+
+@pytest.mark.parametrize("example", [True, False])
+def test_after_an_update_the_next_commands_are_said(started_now: Started, example: bool) -> None:
+    service = started_now(CURRENT)
+    command = (sys.executable, "-m", "copier", "update", "--skip-answered", "--defaults")
+
+    said = succeed(*command, "--data", f"example={str(example).lower()}", cwd=service.directory)
+
+    for line in ("git diff --diff-filter=U", "uv run pytest", "docs/updating.md tells more"):
+        assert line in said.stdout
+    assert ("git rm -r src/app/example" in said.stdout) is not example
