@@ -1,6 +1,6 @@
 """Sessions that only read: PostgreSQL itself refuses their writes."""
 
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator
 
 import pytest
 from fastapi import FastAPI
@@ -10,16 +10,15 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.about import NAME
-from app.kit.db.session import Database, ReadSessionDep, SessionDep
+from app.kit.db.session import Database, ReadSessionDep
 from app.main import create_app
 from tests.rig.app import client_of, running
-from tests.rig.database import clone, settings_with
+from tests.rig.database import settings_with
 from tests.rig.statements import counting_round_trips
 
 CREATE = text("CREATE TABLE notes (number int PRIMARY KEY)")
 INSERT = text("INSERT INTO notes VALUES (1)")
 COUNT = text("SELECT count(*) FROM notes")
-NO_CACHE = {"Cache-Control": "no-cache"}
 
 
 @pytest.fixture(params=["none", "pgbouncer"])
@@ -59,52 +58,6 @@ async def test_a_read_by_itself_is_one_round_trip(direct_url: URL) -> None:
             await session.execute(text("SELECT 1"))
     assert sorted(sent) == ["BEGIN;", "COMMIT;", "SELECT 1"]
     await database.close()
-
-
-@pytest.fixture
-def replica_url(template: URL) -> Generator[URL]:
-    """Another database, to tell where a read went."""
-    with clone(template) as url:
-        yield url
-
-
-@pytest.fixture
-async def replicated(own_database_url: URL, replica_url: URL) -> AsyncGenerator[FastAPI]:
-    """The service with a second URL to read from, and routes over a table of theirs."""
-    second = settings_with(replica_url).database.url
-    settings = settings_with(own_database_url, replica_url=second)
-    app = create_app(settings)
-
-    @app.post("/notes")
-    async def write(session: SessionDep) -> None:
-        await session.execute(INSERT)
-
-    @app.get("/notes")
-    async def count(session: ReadSessionDep) -> int | None:
-        found: int | None = await session.scalar(COUNT)
-        return found
-
-    async with running(app):
-        for url in (own_database_url, replica_url):
-            other = Database.open(settings_with(url).database, NAME)
-            async with other.transaction() as session:
-                await session.execute(CREATE)
-            await other.close()
-        yield app
-
-
-async def test_reads_go_to_the_replica_and_writes_to_the_primary(replicated: FastAPI) -> None:
-    async with client_of(replicated) as client:
-        await client.post("/notes")
-        assert (await client.get("/notes")).json() == 0
-
-
-async def test_a_reader_that_must_see_its_own_write_asks_for_the_primary(
-    replicated: FastAPI,
-) -> None:
-    async with client_of(replicated) as client:
-        await client.post("/notes")
-        assert (await client.get("/notes", headers=NO_CACHE)).json() == 1
 
 
 async def test_without_a_replica_a_read_sees_what_was_written(

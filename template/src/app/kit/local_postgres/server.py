@@ -47,17 +47,26 @@ def throwaway(max_connections: int = 100) -> Generator[URL]:
 
     Raises PostgresUnavailable.
     """
-    binaries = find_binaries()
-    scratch = TEMPORARY / scratch_name()
-    scratch.mkdir(mode=0o700)
-    cluster = Cluster(scratch, binaries, durable=False, max_connections=max_connections)
+    place = TEMPORARY / scratch_name()
+    cluster = Cluster(place, find_binaries(), durable=False, max_connections=max_connections)
+    with temporary(cluster) as url:
+        yield url
+
+
+@contextmanager
+def temporary(cluster: Cluster) -> Generator[URL]:
+    """The URL of the server of a cluster whose place, not there yet, is removed at the end.
+
+    Raises PostgresUnavailable.
+    """
+    cluster.place.mkdir(mode=0o700)
     try:
         with _serving(cluster) as url:
             yield url
     finally:
         with suppress(FileNotFoundError), cluster.server.open() as server:
             fcntl.flock(server, fcntl.LOCK_EX)
-        shutil.rmtree(scratch, ignore_errors=True)
+        shutil.rmtree(cluster.place, ignore_errors=True)
 
 
 @contextmanager
