@@ -1,11 +1,15 @@
 """A year of a service: made a team's own from the first release on, and kept current."""
 
+import shutil
+from pathlib import Path
+
 import pytest
 from sqlalchemy import URL
 
 from tests.services import Interpreter, new_database
 from tests.updates.conftest import Started
 from tests.updates.history import CURRENT, RELEASES
+from tests.updates.service import Service
 from tests.updates.team import Team
 
 FIRST, *LATER = [*RELEASES, CURRENT]
@@ -92,7 +96,7 @@ def deletes_the_example(team: Team) -> None:
     team.writes_revision_of("drop the example", DROP_THE_EXAMPLE)
 
 
-def is_in_order(team: Team, reformatted: str) -> None:
+def is_in_order(team: Team, reformatted: str, *tests: str) -> None:
     """Nothing of the team's is lost, and all that the service checks of itself holds."""
     service = team.service
     for name, text in KEPT:
@@ -103,28 +107,34 @@ def is_in_order(team: Team, reformatted: str) -> None:
     team.runs("alembic", "check")
     team.runs("ruff", "check")
     team.runs("mypy")
-    team.runs("pytest")
+    team.runs("pytest", *tests)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("steps", [LATER, [CURRENT]], ids=["one_by_one", "in_one_jump"])
 def test_a_year_of_updates_loses_nothing(
-    started: Started, interpreter: Interpreter, server: URL, steps: list[str]
+    started: Started, interpreter: Interpreter, server: URL, tmp_path: Path
 ) -> None:
     service = started(FIRST)
     team = Team(service, interpreter, new_database(server))
     makes_it_its_own(team)
     deletes_the_example(team)
     reformatted = service.read(REFORMATTED)
+    at_once = Service(Path(shutil.copytree(service.directory, tmp_path / "at_once")))
 
-    for release in steps:
-        service.update(release)
-        # The only lines that both sides changed: the team took the example's out.
-        assert set(service.unsettled()) <= {"src/app/registry.py"}
-        service.settle_with_ours("src/app/registry.py")
+    for release in LATER:
+        is_updated(service, release)
+    is_updated(at_once, CURRENT)
 
+    assert at_once.files() == service.files()
     is_in_order(team, reformatted)
     assert not [name for name in service.files() if "example/" in name]
+
+
+def is_updated(service: Service, release: str) -> None:
+    """The only lines that both sides change: the team took those of the example out."""
+    service.update(release)
+    assert set(service.unsettled()) <= {"src/app/registry.py"}
+    service.settle_with_ours("src/app/registry.py")
 
 
 @pytest.mark.slow
@@ -143,4 +153,4 @@ def test_revisions_of_the_team_s_own_join_with_those_that_come(
     service.commit()
     team.migrates()
     team.joins_revisions()
-    is_in_order(team, reformatted)
+    is_in_order(team, reformatted, "tests/features", "tests/kit")
