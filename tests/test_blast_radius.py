@@ -58,7 +58,7 @@ RADIUS: list[tuple[str, Any, list[str]]] = [
         False,
         [
             "README.md",
-            "docs/",
+            "docs/patterns.md",
             "migrations/versions/",
             "pyproject.toml",
             "src/app/example/",
