@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app import registry
 from app.about import NAME
 from app.kit.db.base import Base
+from app.kit.db.drift import COMPARISONS
 from app.kit.db.engine import build_migration_engine
 from app.settings import Settings
 
@@ -21,6 +22,7 @@ OPTIONS: dict[str, Any] = {
     "target_metadata": Base.metadata,
     "compare_type": True,
     "compare_server_default": True,
+    "autogenerate_plugins": COMPARISONS,
 }
 
 
