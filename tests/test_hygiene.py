@@ -141,6 +141,16 @@ def holding(texts: dict[str, str], pattern: str) -> set[str]:
     return {name for name, text in texts.items() if re.search(pattern, text, re.IGNORECASE)}
 
 
+@pytest.mark.parametrize(
+    "name", [name for name in SOURCES if name.startswith("template/tests/kit/")]
+)
+def test_the_tests_of_the_kit_leave_every_name_to_the_team(name: str) -> None:
+    tables = re.findall(r'(?:TABLE |INTO |__tablename__ = ")([a-z]+)', read(name))
+    paths = re.findall(r"@(?:own_)?app\.[a-z]+\(\"/([^/\"]*)", read(name))
+
+    assert {*tables, *paths} <= {"kit"}, "a team may have a table or a path of that name"
+
+
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_suppression_says_which_rule_and_why(name: str) -> None:
     for line in read(name).splitlines():

@@ -11,19 +11,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.kit.db.drift import COMPARISONS
 
 LIVING = text("gone IS NULL")
-CHECK = CheckConstraint("id > 0", name="ck_drifting_positive")
+CHECK = CheckConstraint("id > 0", name="ck_kit_drifting_positive")
 
 
 async def differences(connection: AsyncConnection, *declared: Index | CheckConstraint) -> list[Any]:
     """What a table with an index of all its rows lacks of what is declared."""
-    await connection.execute(text("CREATE TABLE drifting (id integer NOT NULL, gone integer)"))
-    await connection.execute(text("CREATE UNIQUE INDEX ix_drifting ON drifting (id)"))
+    await connection.execute(text("CREATE TABLE kit_drifting (id integer NOT NULL, gone integer)"))
+    await connection.execute(text("CREATE UNIQUE INDEX ix_kit_drifting ON kit_drifting (id)"))
     metadata = MetaData()
     columns = Column("id", Integer, nullable=False), Column("gone", Integer)
-    Table("drifting", metadata, *columns, *declared)
+    Table("kit_drifting", metadata, *columns, *declared)
 
     def only_that_table(name: str | None, kind: str, _parents: object) -> bool:
-        return kind != "table" or name == "drifting"
+        return kind != "table" or name == "kit_drifting"
 
     def compare(connection: Connection) -> list[Any]:
         options: dict[str, Any] = {
@@ -42,12 +42,12 @@ async def differences(connection: AsyncConnection, *declared: Index | CheckConst
 async def test_an_index_that_became_partial_is_made_anew(
     connection: AsyncConnection, condition: Any, expected: list[str]
 ) -> None:
-    index = Index("ix_drifting", "id", unique=True, postgresql_where=condition)
+    index = Index("ix_kit_drifting", "id", unique=True, postgresql_where=condition)
 
     assert await differences(connection, index) == expected
 
 
 async def test_a_check_that_is_missing_is_added(connection: AsyncConnection) -> None:
-    index = Index("ix_drifting", "id", unique=True)
+    index = Index("ix_kit_drifting", "id", unique=True)
 
     assert await differences(connection, index, CHECK) == ["add_constraint"]

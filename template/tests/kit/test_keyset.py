@@ -24,7 +24,7 @@ class OfThisTest(DeclarativeBase):
 class Thing(OfThisTest):
     """A row with a column of each kind that lists are sorted by."""
 
-    __tablename__ = "things"
+    __tablename__ = "kit_things"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     number: Mapped[int]
@@ -84,7 +84,7 @@ on_real_data = settings(
 @pytest.fixture
 async def things(session: AsyncSession) -> AsyncSession:
     """A session with an empty table of things; it is gone with the transaction of the test."""
-    await session.execute(CreateTable(Thing.metadata.tables["things"]))
+    await session.execute(CreateTable(Thing.metadata.tables["kit_things"]))
     return session
 
 
@@ -190,5 +190,5 @@ def test_a_term_that_may_be_null_says_where_null_goes() -> None:
 
 
 def test_the_key_is_in_every_order_and_reads_the_way_of_its_neighbour() -> None:
-    for terms, key in [((), "things.id ASC"), ((Thing.number.desc(),), "things.id DESC")]:
+    for terms, key in [((), "kit_things.id ASC"), ((Thing.number.desc(),), "kit_things.id DESC")]:
         assert str(order(Thing.id, *terms).clauses[-1]) == key

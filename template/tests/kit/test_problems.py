@@ -16,15 +16,15 @@ SECRET = "s3cret"
 async def faulty(own_app: FastAPI) -> AsyncClient:
     """A client of the service with a route that has a bug."""
 
-    @own_app.get("/bug")
+    @own_app.get("/kit/bug")
     async def bug() -> None:
         raise RuntimeError(SECRET)
 
-    @own_app.post("/number/{number}")
+    @own_app.post("/kit/number/{number}")
     async def number(number: int) -> int:
         return number
 
-    @own_app.post("/body")
+    @own_app.post("/kit/body")
     async def body(numbers: list[int]) -> list[int]:
         return numbers
 
@@ -39,7 +39,7 @@ async def test_a_path_that_does_not_exist_is_a_problem(client: AsyncClient) -> N
 
 
 async def test_a_malformed_request_names_the_field_and_not_its_value(faulty: AsyncClient) -> None:
-    response = await faulty.post(f"/number/{SECRET}")
+    response = await faulty.post(f"/kit/number/{SECRET}")
     assert response.status_code == 422
     assert [error["field"] for error in response.json()["errors"]] == ["path.number"]
     assert SECRET not in response.text
@@ -47,7 +47,7 @@ async def test_a_malformed_request_names_the_field_and_not_its_value(faulty: Asy
 
 async def test_a_body_that_is_no_text_is_a_malformed_request(faulty: AsyncClient) -> None:
     response = await faulty.post(
-        "/body", content=b'["\xe9"]', headers={"Content-Type": "application/json"}
+        "/kit/body", content=b'["\xe9"]', headers={"Content-Type": "application/json"}
     )
     assert response.status_code == 422
     assert [error["field"] for error in response.json()["errors"]] == ["body"]
@@ -56,7 +56,7 @@ async def test_a_body_that_is_no_text_is_a_malformed_request(faulty: AsyncClient
 async def test_a_wrong_method_keeps_the_header_that_names_the_right_ones(
     faulty: AsyncClient,
 ) -> None:
-    response = await faulty.put("/number/1")
+    response = await faulty.put("/kit/number/1")
     assert response.status_code == 405
     assert response.headers["allow"] == "POST"
 
@@ -64,7 +64,7 @@ async def test_a_wrong_method_keeps_the_header_that_names_the_right_ones(
 async def test_a_bug_is_a_500_that_can_be_found_in_the_logs(
     faulty: AsyncClient, logged: Logged
 ) -> None:
-    response = await faulty.get("/bug")
+    response = await faulty.get("/kit/bug")
     assert response.status_code == 500
     assert SECRET not in response.text
     request_id = response.json()["request_id"]

@@ -16,9 +16,9 @@ from tests.rig.app import client_of, running
 from tests.rig.database import settings_with
 from tests.rig.statements import counting_round_trips
 
-CREATE = text("CREATE TABLE notes (number int PRIMARY KEY)")
-INSERT = text("INSERT INTO notes VALUES (1)")
-COUNT = text("SELECT count(*) FROM notes")
+CREATE = text("CREATE TABLE kit_notes (number int PRIMARY KEY)")
+INSERT = text("INSERT INTO kit_notes VALUES (1)")
+COUNT = text("SELECT count(*) FROM kit_notes")
 
 
 @pytest.fixture(params=["none", "pgbouncer"])
@@ -33,7 +33,7 @@ async def opened(direct_url: URL, request: pytest.FixtureRequest) -> AsyncGenera
 
 
 @pytest.mark.parametrize("fresh", [False, True])
-@pytest.mark.parametrize("write", [INSERT, text("SELECT number FROM notes FOR UPDATE")])
+@pytest.mark.parametrize("write", [INSERT, text("SELECT number FROM kit_notes FOR UPDATE")])
 async def test_a_write_is_refused_by_the_server(
     opened: Database, write: TextClause, fresh: bool
 ) -> None:
@@ -85,19 +85,19 @@ async def test_a_request_of_a_test_cannot_write_either_where_it_only_reads(
     await session.commit()
     routes = len(app.router.routes)
 
-    @app.get("/write-in-a-read")
+    @app.get("/kit/write-in-a-read")
     async def write(session: ReadSessionDep) -> None:
         await session.execute(INSERT)
 
-    @app.get("/count-in-a-read")
+    @app.get("/kit/count-in-a-read")
     async def count(session: ReadSessionDep) -> int | None:
         found: int | None = await session.scalar(COUNT)
         return found
 
     try:
-        assert (await client.get("/write-in-a-read")).status_code == 500
+        assert (await client.get("/kit/write-in-a-read")).status_code == 500
         await session.execute(INSERT)
         await session.commit()
-        assert (await client.get("/count-in-a-read")).json() == 1
+        assert (await client.get("/kit/count-in-a-read")).json() == 1
     finally:
         del app.router.routes[routes:]

@@ -14,12 +14,12 @@ from tests.kit.conftest import Logged
 from tests.rig.database import settings_with
 
 SECRET = "s3cret"
-CREATE = text("CREATE TABLE notes (name text UNIQUE, size int CHECK (size > 0))")
+CREATE = text("CREATE TABLE kit_notes (name text UNIQUE, size int CHECK (size > 0))")
 FAULTS = {
-    "taken": (text("INSERT INTO notes VALUES (:value, 1)"), SECRET),
-    "refused": (text("INSERT INTO notes VALUES (:value, -1)"), f"{SECRET} too"),
+    "taken": (text("INSERT INTO kit_notes VALUES (:value, 1)"), SECRET),
+    "refused": (text("INSERT INTO kit_notes VALUES (:value, -1)"), f"{SECRET} too"),
     "malformed for PostgreSQL": (text("SELECT CAST(CAST(:value AS text) AS date)"), SECRET),
-    "malformed for the driver": (text("SELECT * FROM notes WHERE size = :value"), SECRET),
+    "malformed for the driver": (text("SELECT * FROM kit_notes WHERE size = :value"), SECRET),
 }
 
 
@@ -29,7 +29,7 @@ async def trace_of(fault: str, url: URL, **settings: object) -> str:
     statement, value = FAULTS[fault]
     async with database.transaction() as session:
         await session.execute(CREATE)
-        await session.execute(text("INSERT INTO notes VALUES (:value, 1)"), {"value": SECRET})
+        await session.execute(text("INSERT INTO kit_notes VALUES (:value, 1)"), {"value": SECRET})
     with pytest.raises(DBAPIError) as caught:
         async with database.transaction() as session:
             await session.execute(statement, {"value": value})
@@ -41,7 +41,7 @@ async def trace_of(fault: str, url: URL, **settings: object) -> str:
 async def test_a_trace_tells_the_statement_and_no_value(fault: str, own_database_url: URL) -> None:
     trace = await trace_of(fault, own_database_url)
     assert SECRET not in trace
-    assert "notes" in trace or "date" in trace
+    assert "kit_notes" in trace or "date" in trace
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -52,14 +52,14 @@ async def test_the_settings_can_ask_for_the_values(fault: str, own_database_url:
 async def test_a_bug_in_a_statement_logs_no_value(
     own_app: FastAPI, committing_client: AsyncClient, logged: Logged
 ) -> None:
-    @own_app.get("/faulty/{value}")
+    @own_app.get("/kit/faulty/{value}")
     async def faulty(value: str, session: SessionDep) -> None:
         await session.execute(FAULTS["malformed for the driver"][0], {"value": value})
 
     async with own_app.state.database.transaction() as session:
         await session.execute(CREATE)
     # The path is logged, and holds what the client sent: the trace is what counts here.
-    assert (await committing_client.get(f"/faulty/{SECRET}")).status_code == 500
+    assert (await committing_client.get(f"/kit/faulty/{SECRET}")).status_code == 500
     (trace,) = [line["exception"] for line in logged() if "exception" in line]
     assert SECRET not in trace
 

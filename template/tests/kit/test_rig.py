@@ -10,8 +10,8 @@ from app.kit.db.session import Database, SessionDep
 from tests.rig.database import server
 from tests.rig.statements import Statements, counting
 
-CREATE = text("CREATE TABLE rig (number int PRIMARY KEY DEFERRABLE INITIALLY DEFERRED)")
-INSERT = text("INSERT INTO rig VALUES (1)")
+CREATE = text("CREATE TABLE kit_rig (number int PRIMARY KEY DEFERRABLE INITIALLY DEFERRED)")
+INSERT = text("INSERT INTO kit_rig VALUES (1)")
 
 
 @pytest.mark.parametrize("name", ["production", "app", "contest", "latest_app"])
@@ -47,7 +47,7 @@ async def test_what_a_test_commits_is_for_this_test_alone(
     await session.execute(CREATE)
     await session.commit()
     async with database.transaction() as other:
-        assert await other.scalar(text("SELECT to_regclass('rig')")) is None
+        assert await other.scalar(text("SELECT to_regclass('kit_rig')")) is None
 
 
 async def test_a_request_fails_where_its_commit_would(
@@ -57,16 +57,16 @@ async def test_a_request_fails_where_its_commit_would(
     await session.commit()
     routes = len(app.router.routes)
 
-    @app.post("/rig")
+    @app.post("/kit/rig")
     async def write(session: SessionDep) -> None:
         await session.execute(INSERT)
 
     try:
         # The constraint is deferred: no statement of the request fails.
-        assert [(await client.post("/rig")).status_code for _ in range(2)] == [200, 409]
+        assert [(await client.post("/kit/rig")).status_code for _ in range(2)] == [200, 409]
     finally:
         del app.router.routes[routes:]
-    assert await session.scalar(text("SELECT count(*) FROM rig")) == 1
+    assert await session.scalar(text("SELECT count(*) FROM kit_rig")) == 1
 
 
 def test_a_wrong_count_of_statements_shows_them() -> None:

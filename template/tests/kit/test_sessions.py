@@ -16,7 +16,7 @@ class Own(DeclarativeBase):
 
 
 class Note(Own):
-    __tablename__ = "notes"
+    __tablename__ = "kit_notes"
     number: Mapped[int] = mapped_column(primary_key=True)
     text: Mapped[str]
 

@@ -20,8 +20,8 @@ from tests.rig.app import client_of, running
 from tests.rig.database import settings_with
 from tests.rig.standby import standby_of
 
-INSERT = text("INSERT INTO notes DEFAULT VALUES")
-COUNT = text("SELECT count(*) FROM notes")
+INSERT = text("INSERT INTO kit_notes DEFAULT VALUES")
+COUNT = text("SELECT count(*) FROM kit_notes")
 IN_RECOVERY = text("SELECT pg_is_in_recovery()")
 NO_CACHE = {"Cache-Control": "no-cache"}
 
@@ -55,18 +55,18 @@ async def service(anyio_backend: str, replication: Replication) -> AsyncGenerato
     second = settings_with(replication.begin()).database.url
     app = create_app(settings_with(replication.primary, replica_url=second))
 
-    @app.post("/notes")
+    @app.post("/kit/notes")
     async def write(session: SessionDep) -> bool | None:
         await session.execute(INSERT)
         in_recovery: bool | None = await session.scalar(IN_RECOVERY)
         return in_recovery
 
-    @app.get("/notes")
+    @app.get("/kit/notes")
     async def count(session: ReadSessionDep) -> int | None:
         found: int | None = await session.scalar(COUNT)
         return found
 
-    @app.get("/in-recovery")
+    @app.get("/kit/in-recovery")
     async def in_recovery(session: ReadSessionDep) -> bool | None:
         found: bool | None = await session.scalar(IN_RECOVERY)
         return found
@@ -80,11 +80,13 @@ async def database(service: FastAPI) -> AsyncGenerator[Database]:
     """The databases of the service, with an empty table that has reached the standby."""
     database: Database = service.state.database
     async with database.transaction() as session:
-        await session.execute(text("CREATE TABLE notes (number int GENERATED ALWAYS AS IDENTITY)"))
+        await session.execute(
+            text("CREATE TABLE kit_notes (number int GENERATED ALWAYS AS IDENTITY)")
+        )
     await caught_up(database)
     yield database
     async with database.transaction() as session:
-        await session.execute(text("DROP TABLE notes"))
+        await session.execute(text("DROP TABLE kit_notes"))
 
 
 @pytest.fixture
@@ -136,30 +138,30 @@ async def paused(database: Database) -> AsyncGenerator[None]:
 
 
 async def test_reads_go_to_the_standby_and_writes_to_the_primary(client: AsyncClient) -> None:
-    assert (await client.get("/in-recovery")).json() is True
-    assert (await client.post("/notes")).json() is False
+    assert (await client.get("/kit/in-recovery")).json() is True
+    assert (await client.post("/kit/notes")).json() is False
 
 
 async def test_what_is_written_can_be_read_once_the_standby_has_repeated_it(
     client: AsyncClient, database: Database
 ) -> None:
-    assert (await client.get("/notes")).json() == 0
-    await client.post("/notes")
+    assert (await client.get("/kit/notes")).json() == 0
+    await client.post("/kit/notes")
     await caught_up(database)
-    assert (await client.get("/notes")).json() == 1
+    assert (await client.get("/kit/notes")).json() == 1
 
 
 @pytest.mark.usefixtures("paused")
 async def test_a_reader_that_must_see_its_own_write_asks_for_the_primary(
     client: AsyncClient, database: Database
 ) -> None:
-    await client.post("/notes")
-    assert (await client.get("/notes")).json() == 0
-    assert (await client.get("/notes", headers=NO_CACHE)).json() == 1
-    assert (await client.get("/in-recovery", headers=NO_CACHE)).json() is False
+    await client.post("/kit/notes")
+    assert (await client.get("/kit/notes")).json() == 0
+    assert (await client.get("/kit/notes", headers=NO_CACHE)).json() == 1
+    assert (await client.get("/kit/in-recovery", headers=NO_CACHE)).json() is False
     await on_the_standby(database, "SELECT pg_wal_replay_resume()")
     await caught_up(database)
-    assert (await client.get("/notes")).json() == 1
+    assert (await client.get("/kit/notes")).json() == 1
 
 
 @pytest.mark.parametrize("fresh", [False, True])
@@ -176,15 +178,15 @@ async def test_a_write_in_a_session_that_only_reads_is_refused(
 async def test_while_the_standby_is_away_reads_are_503_and_writes_go_on(
     client: AsyncClient, database: Database, replication: Replication
 ) -> None:
-    assert (await client.get("/notes")).status_code == 200
+    assert (await client.get("/kit/notes")).status_code == 200
     replication.end()
-    for path in ("/notes", "/notes", "/health/ready"):
+    for path in ("/kit/notes", "/kit/notes", "/health/ready"):
         answer = await client.get(path)
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
-    assert (await client.post("/notes")).status_code == 200
-    assert (await client.get("/notes", headers=NO_CACHE)).json() == 1
+    assert (await client.post("/kit/notes")).status_code == 200
+    assert (await client.get("/kit/notes", headers=NO_CACHE)).json() == 1
 
     replication.begin()
     await caught_up(database)
-    assert (await client.get("/notes")).json() == 1
+    assert (await client.get("/kit/notes")).json() == 1
     assert (await client.get("/health/ready")).status_code == 200

@@ -151,20 +151,20 @@ class Wrong(DeclarativeBase):
 
 
 class Owner(Wrong):
-    __tablename__ = "owners"
+    __tablename__ = "kit_owners"
     id: Mapped[int] = mapped_column(primary_key=True)
     things: Mapped[list["Thing"]] = relationship(cascade="all, delete-orphan")
 
 
 class Thing(Wrong):
-    __tablename__ = "things"
+    __tablename__ = "kit_things"
     id: Mapped[int] = mapped_column(primary_key=True)
-    owner_id: Mapped[int] = mapped_column(ForeignKey("owners.id"))
+    owner_id: Mapped[int] = mapped_column(ForeignKey("kit_owners.id"))
 
 
 def test_the_rules_about_tables_notice_what_breaks_them() -> None:
-    assert foreign_keys_without_index(Wrong.metadata) == ["things.owner_id"]
-    assert foreign_keys_without_rule(Wrong.metadata) == ["things.owner_id"]
+    assert foreign_keys_without_index(Wrong.metadata) == ["kit_things.owner_id"]
+    assert foreign_keys_without_rule(Wrong.metadata) == ["kit_things.owner_id"]
     assert cascades_row_by_row(Wrong.registry) == ["Owner.things"]
 
 

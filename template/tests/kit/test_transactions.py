@@ -15,8 +15,8 @@ from app.kit.db.session import Database, SessionDep
 from app.kit.errors import Conflict
 from tests.rig.app import client_of
 
-CREATE = text("CREATE TABLE notes (number int PRIMARY KEY DEFERRABLE INITIALLY DEFERRED)")
-INSERT = text("INSERT INTO notes VALUES (:number)")
+CREATE = text("CREATE TABLE kit_notes (number int PRIMARY KEY DEFERRABLE INITIALLY DEFERRED)")
+INSERT = text("INSERT INTO kit_notes VALUES (:number)")
 
 
 @dataclass
@@ -37,13 +37,13 @@ async def notes(own_app: FastAPI) -> AsyncGenerator[AsyncClient]:
     async with database.transaction() as session:
         await session.execute(CREATE)
 
-    @own_app.post("/notes/{number}", status_code=201, response_model=Positive)
+    @own_app.post("/kit/notes/{number}", status_code=201, response_model=Positive)
     async def write(number: int, session: SessionDep, background: BackgroundTasks) -> Note:
         await session.execute(INSERT, {"number": number})
         background.add_task(seen.append, number)
         return Note(number)
 
-    @own_app.post("/refused/{number}")
+    @own_app.post("/kit/refused/{number}")
     async def refuse(number: int, session: SessionDep) -> None:
         await session.execute(INSERT, {"number": number})
         raise Conflict("No.")
@@ -57,40 +57,40 @@ async def notes(own_app: FastAPI) -> AsyncGenerator[AsyncClient]:
 async def stored(app: FastAPI) -> list[int]:
     """What another transaction can see."""
     async with app.state.database.transaction() as session:
-        return list(await session.scalars(text("SELECT number FROM notes ORDER BY number")))
+        return list(await session.scalars(text("SELECT number FROM kit_notes ORDER BY number")))
 
 
 async def test_what_was_acknowledged_is_stored(notes: AsyncClient, own_app: FastAPI) -> None:
-    assert (await notes.post("/notes/1")).status_code == 201
+    assert (await notes.post("/kit/notes/1")).status_code == 201
     assert await stored(own_app) == [1]
 
 
 async def test_a_commit_that_fails_is_an_error_for_the_client(
     notes: AsyncClient, own_app: FastAPI
 ) -> None:
-    await notes.post("/notes/1")
+    await notes.post("/kit/notes/1")
     # The constraint is deferred: the INSERT succeeds, the COMMIT does not.
-    assert (await notes.post("/notes/1")).status_code == 409
+    assert (await notes.post("/kit/notes/1")).status_code == 409
     assert await stored(own_app) == [1]
 
 
 async def test_work_in_the_background_begins_after_the_commit(
     notes: AsyncClient, own_app: FastAPI
 ) -> None:
-    await notes.post("/notes/1")
-    await notes.post("/notes/1")
+    await notes.post("/kit/notes/1")
+    await notes.post("/kit/notes/1")
     assert own_app.state.seen == [1]
 
 
 async def test_an_error_after_a_write_leaves_nothing(notes: AsyncClient, own_app: FastAPI) -> None:
-    assert (await notes.post("/refused/1")).status_code == 409
+    assert (await notes.post("/kit/refused/1")).status_code == 409
     assert await stored(own_app) == []
 
 
 async def test_a_response_that_is_not_valid_leaves_nothing(
     notes: AsyncClient, own_app: FastAPI
 ) -> None:
-    assert (await notes.post("/notes/-1")).status_code == 500
+    assert (await notes.post("/kit/notes/-1")).status_code == 500
     assert await stored(own_app) == []
 
 
