@@ -20,8 +20,14 @@ import asyncpg
 import pytest
 from sqlalchemy import URL, make_url
 
-from app.kit.local_postgres import PostgresUnavailable, binaries, development, throwaway
-from app.kit.local_postgres import server as server_module
+from app.kit.local_postgres import (
+    PostgresUnavailable,
+    binaries,
+    cluster,
+    development,
+    launch,
+    throwaway,
+)
 from app.kit.local_postgres.cluster import PERSISTENT, PREFIX, TEMPORARY
 
 SOURCES = Path(__file__).resolve().parents[1] / "template" / "src"
@@ -211,6 +217,19 @@ def test_a_throwaway_server_answers_and_is_gone_afterwards() -> None:
     assert not scratch.exists()
 
 
+@pytest.mark.parametrize("room", [0, 2**60])
+def test_a_throwaway_server_is_kept_in_memory_where_there_is_room(
+    project: Path, monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    monkeypatch.setattr(cluster, "MEMORY", project)
+    monkeypatch.setattr(cluster, "ROOM_IN_MEMORY", room)
+    with throwaway() as url:
+        data = Path(ask(url, "SHOW data_directory"))
+        assert data.parents[1] == (TEMPORARY if room else project)
+        assert Path(str(url.query["host"])).parent == TEMPORARY
+    assert not data.parent.exists()
+
+
 @pytest.mark.parametrize("kept", [True, False], ids=["development", "throwaway"])
 def test_the_server_is_gone_after_its_only_user_is_killed(
     kept: bool, project: Path, new_user: NewUser
@@ -218,9 +237,11 @@ def test_the_server_is_gone_after_its_only_user_is_killed(
     user = new_user(project if kept else None)
     url = user.url()
     server = postmaster(url)
+    data = Path(ask(url, "SHOW data_directory"))
     user.kill()
     eventually(lambda: not is_alive(server))
     eventually(lambda: not Path(str(url.query["host"])).exists())
+    eventually(lambda: data.exists() == kept)
 
 
 def test_the_server_goes_on_for_a_second_user_when_its_starter_is_killed(
@@ -339,7 +360,8 @@ def test_a_server_that_does_not_start_says_why_and_leaves_nothing(
     with pytest.raises(PostgresUnavailable, match="nonsense"), development(project):
         pass
     eventually(lambda: nothing_runs_in(project))
-    monkeypatch.setattr(server_module, "TEMPORARY", project)
+    monkeypatch.setattr(cluster, "MEMORY", project)
+    monkeypatch.setattr(launch, "TEMPORARY", project)
     with pytest.raises(PostgresUnavailable, match="outside the valid range"), throwaway(0):
         pass
     assert not list(project.glob(f"{PREFIX}*"))

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from app.kit.db.session import Database, reading_session, request_session
 from app.kit.local_postgres import throwaway
 from app.main import create_app
-from tests.rig.app import client_of, running
+from tests.rig.app import client_of, running, with_prepared_routes
 from tests.rig.constraints import check_constraints
 from tests.rig.database import clone, migrated, settings_for, template_for_workers, template_of
 
@@ -126,10 +126,17 @@ def direct_url(own_database_url: URL) -> Generator[URL]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def prepared(database_url: URL) -> FastAPI:
+    """A service that is never started; its routes serve all that have a database of their own."""
+    return create_app(settings_for(database_url))
+
+
 @pytest.fixture
-async def own_app(own_database_url: URL) -> AsyncGenerator[FastAPI]:
+async def own_app(own_database_url: URL, prepared: FastAPI) -> AsyncGenerator[FastAPI]:
     """The service on a database of the test's own."""
-    async with running(create_app(settings_for(own_database_url))) as app:
+    app = create_app(settings_for(own_database_url))
+    async with running(with_prepared_routes(app, prepared)) as app:
         yield app
 
 

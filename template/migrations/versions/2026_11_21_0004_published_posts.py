@@ -13,6 +13,8 @@ depends_on: str | Sequence[str] | None = None
 
 def upgrade() -> None:
     op.add_column("posts", sa.Column("published_at", sa.DateTime(timezone=True)))
+    op.create_index("ix_posts_author_id_created_at_id", "posts", ["author_id", "created_at", "id"])
+    op.drop_index("ix_posts_author_id", "posts")
     op.create_index("ix_posts_title_id", "posts", ["title", "id"])
     op.create_index(
         "ix_posts_published_at",
@@ -24,4 +26,6 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_index("ix_posts_published_at", "posts")
     op.drop_index("ix_posts_title_id", "posts")
+    op.create_index("ix_posts_author_id", "posts", ["author_id"])
+    op.drop_index("ix_posts_author_id_created_at_id", "posts")
     op.drop_column("posts", "published_at")

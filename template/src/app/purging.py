@@ -17,7 +17,9 @@ commands = typer.Typer()
 
 @commands.command()
 def purge(
-    days: Annotated[int, typer.Option(help="Keep what was deleted in so many days", min=1)],
+    days: Annotated[
+        int, typer.Option(help="Keep what was deleted in so many days", min=1, max=36_500)
+    ],
 ) -> None:
     """Remove for good what was deleted long ago; run it every night."""
     for table, rows in asyncio.run(_purge(Settings.load(), days)).items():

@@ -1,6 +1,6 @@
 """A shop to begin a test with: a customer and products for sale, committed for all to see."""
 
-from asyncio import sleep
+from asyncio import sleep, timeout
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -46,19 +46,24 @@ class Shop:
 
     async def until_waiting(self, sessions: int) -> None:
         """Come back when so many sessions wait for a lock."""
-        while await self._waiting() < sessions:  # noqa: ASYNC110 - PostgreSQL sends no event
-            await sleep(0.01)
-
-    async def _waiting(self) -> int:
-        locked = "datname = current_database() AND wait_event_type = 'Lock'"
-        async with self.database.transaction() as session:
-            statement = text(f"SELECT count(*) FROM pg_stat_activity WHERE {locked}")
-            return await session.scalar(statement) or 0
+        await until_waiting(self.database, sessions)
 
     async def count(self, table: str) -> int:
         """How many rows there are in a table."""
         async with self.database.transaction() as session:
             return await session.scalar(text(f"SELECT count(*) FROM {table}")) or 0
+
+
+async def until_waiting(database: Database, sessions: int) -> None:
+    """Come back when so many sessions wait for a lock; `TimeoutError` if they never do."""
+    locked = "datname = current_database() AND wait_event_type = 'Lock'"
+    statement = text(f"SELECT count(*) FROM pg_stat_activity WHERE {locked}")
+    async with timeout(10):
+        waiting = 0
+        while waiting < sessions:
+            async with database.transaction() as session:
+                waiting = await session.scalar(statement) or 0
+            await sleep(0.01)
 
 
 async def open_shop(app: FastAPI, *stocks: int, **values: Any) -> Shop:

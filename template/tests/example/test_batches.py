@@ -1,6 +1,7 @@
 """Many products in one request: all of them, or none and the reason for each row."""
 
-import asyncio
+from asyncio import create_task, gather, sleep
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
@@ -8,6 +9,9 @@ from fastapi import FastAPI
 from httpx2 import AsyncClient
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.example.catalog.models import Category, Product
+from app.kit.db import retry
+from app.kit.db.bulk import insert_many
 from app.kit.db.session import Database
 from tests.example.catalog_factories import (
     as_json,
@@ -16,12 +20,34 @@ from tests.example.catalog_factories import (
     product_rows,
     stored_products,
 )
+from tests.example.order_factories import until_waiting
 from tests.rig.statements import counting
+
+
+@pytest.fixture
+async def database(own_app: FastAPI) -> Database:
+    """A database of the test's own: a batch is a transaction of its own, that may be done again."""
+    found: Database = own_app.state.database
+    return found
+
+
+@pytest.fixture
+async def client(committing_client: AsyncClient) -> AsyncClient:
+    """A client whose requests really commit."""
+    return committing_client
+
+
+@pytest.fixture
+async def session(database: Database) -> AsyncGenerator[AsyncSession]:
+    """A session to prepare rows and to look at them."""
+    async with database.sessions() as session:
+        yield session
 
 
 async def batch_of(session: AsyncSession, count: int) -> list[dict[str, Any]]:
     """Rows of new products, as a request carries them."""
     rows = await product_rows(session, count)
+    await session.commit()
     return [row | {"category_id": as_json(row["category_id"])} for row in rows]
 
 
@@ -146,17 +172,115 @@ async def test_a_put_creates_anew_what_was_deleted(
     assert body["id"] != as_json(deleted.id)
 
 
+@pytest.fixture
+def without_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One attempt only: rows in one order must do, and a second attempt would hide it."""
+    monkeypatch.setattr(retry, "ATTEMPTS", 1)
+
+
+def without_stock(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows as a PUT has them: it leaves the stock alone."""
+    return [{name: row[name] for name in row if name != "stock"} for row in rows]
+
+
 async def test_two_puts_of_the_same_products_in_opposite_order_both_succeed(
-    committing_client: AsyncClient, own_app: FastAPI
+    client: AsyncClient, session: AsyncSession, without_retries: None
 ) -> None:
-    database: Database = own_app.state.database
-    async with database.sessions() as session:
-        rows = await batch_of(session, 500)
-    for row in rows:
-        del row["stock"]
+    rows = without_stock(await batch_of(session, 500))
     batches = [{"rows": rows}, {"rows": rows[::-1]}] * 3
-    done = await asyncio.gather(
-        *(committing_client.put("/products/batch", json=batch) for batch in batches)
-    )
+    done = await gather(*(client.put("/products/batch", json=batch) for batch in batches))
     assert [response.status_code for response in done] == [200] * len(batches)
     assert sum(response.json()["inserted"] for response in done) == 500
+
+
+async def test_of_many_who_create_the_same_products_in_opposite_order_one_succeeds(
+    client: AsyncClient, session: AsyncSession, without_retries: None
+) -> None:
+    rows = await batch_of(session, 500)
+    batches = [{"rows": rows}, {"rows": rows[::-1]}] * 3
+    done = await gather(*(client.post("/products/batch", json=batch) for batch in batches))
+    assert sorted(response.status_code for response in done) == [201] + [409] * 5
+    for response in done:
+        # Every row by its place, twice: the sku and the slug.
+        if response.status_code == 409:
+            fields = {error["field"] for error in response.json()["errors"]}
+            assert fields == {
+                f"body.rows.{index}.{name}" for index in range(500) for name in ("sku", "slug")
+            }
+    assert await stored_products(session) == 500
+
+
+@pytest.mark.parametrize(("method", "status"), [("POST", 201), ("PUT", 200)])
+async def test_of_two_who_want_the_same_slugs_crosswise_one_succeeds(
+    client: AsyncClient, session: AsyncSession, method: str, status: int
+) -> None:
+    # In the order of their skus, they come to the slugs from opposite ends.
+    rows = without_stock(await batch_of(session, 1000))
+    one, two = rows[:500], rows[500:]
+    for row, other in zip(one, reversed(two), strict=True):
+        other["slug"] = row["slug"]
+    done = await gather(
+        *(client.request(method, "/products/batch", json={"rows": batch}) for batch in (one, two))
+    )
+    assert sorted(response.status_code for response in done) == [status, 409]
+    (refused,) = [response for response in done if response.status_code == 409]
+    fields = [error["field"] for error in refused.json()["errors"]]
+    assert fields == [f"body.rows.{index}.slug" for index in range(500)]
+    assert await stored_products(session) == 500
+
+
+@pytest.mark.parametrize(("method", "field"), [("POST", "sku"), ("POST", "slug"), ("PUT", "slug")])
+async def test_a_row_that_is_taken_while_the_batch_is_stored_is_named(
+    client: AsyncClient, session: AsyncSession, database: Database, method: str, field: str
+) -> None:
+    rows = without_stock(await batch_of(session, 5))
+    taken = await product_rows(session, 1, **{field: rows[3][field]})
+    async with database.transaction() as other:
+        await insert_many(other, Product, taken)
+        request = create_task(client.request(method, "/products/batch", json={"rows": rows}))
+        await until_waiting(database, 1)
+    response = await request
+    assert response.status_code == 409
+    assert response.json()["errors"] == [
+        {"field": f"body.rows.3.{field}", "message": "is already taken"}
+    ]
+    assert await stored_products(session) == 1
+
+
+async def test_a_category_that_is_deleted_while_the_batch_is_stored_is_named(
+    client: AsyncClient, session: AsyncSession, database: Database
+) -> None:
+    rows = await batch_of(session, 3)
+    gone = await make_category(session)
+    rows[2]["category_id"] = as_json(gone.id)
+    async with database.transaction() as other:
+        await other.delete(await other.get_one(Category, gone.id))
+        await other.flush()
+        request = create_task(client.post("/products/batch", json={"rows": rows}))
+        await until_waiting(database, 1)
+    response = await request
+    assert response.status_code == 422
+    assert [error["field"] for error in response.json()["errors"]] == ["body.rows.2.category_id"]
+    assert await stored_products(session) == 0
+
+
+async def test_a_batch_that_stands_in_a_circle_of_locks_is_done_again(
+    client: AsyncClient, session: AsyncSession, database: Database
+) -> None:
+    rows = await batch_of(session, 2)
+    rows.sort(key=lambda row: row["sku"])
+    first, last = [(await product_rows(session, 1, sku=row["sku"]))[0] for row in rows]
+    async with database.transaction() as other:
+        await insert_many(other, Product, [last])
+        request = create_task(client.post("/products/batch", json={"rows": rows}))
+        await until_waiting(database, 1)
+        # Who has waited longest notices the circle first and gives way: the request.
+        await sleep(0.2)
+        await insert_many(other, Product, [first])
+    response = await request
+    assert response.status_code == 409
+    assert [error["field"] for error in response.json()["errors"]] == [
+        "body.rows.0.sku",
+        "body.rows.1.sku",
+    ]
+    assert await stored_products(session) == 2

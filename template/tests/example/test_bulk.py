@@ -11,13 +11,12 @@ from sqlalchemy.orm.exc import StaleDataError
 from app.example.catalog.models import Category, Product, ProductStatus
 from app.example.posts.models import Post
 from app.kit.db.base import now
+from app.kit.db.batches import delete_in_batches, update_in_batches
 from app.kit.db.bulk import (
     among,
-    delete_in_batches,
     delete_many,
     insert_many,
     insert_returning,
-    update_in_batches,
     update_many,
     update_where,
 )

@@ -13,8 +13,11 @@ from app.about import NAME
 from app.kit.db.concurrent import concurrent_reads
 from app.kit.db.session import Database
 from app.kit.errors import NotFound
+from app.main import create_app
 from tests.example.order_factories import open_shop
-from tests.rig.database import settings_for
+from tests.rig.app import client_of, running
+from tests.rig.database import clone, settings_for, settings_with
+from tests.rig.statements import counting
 
 WHO = text("SELECT pg_backend_pid() FROM pg_sleep(0.01)")
 
@@ -108,3 +111,20 @@ async def test_orders_are_counted_from_several_sides_at_once(
             {"sku": shop.products[1].sku, "quantity": 1},
         ],
     }
+
+
+async def test_orders_are_counted_on_the_replica_unless_the_count_must_be_fresh(
+    own_database_url: URL, template: URL
+) -> None:
+    with clone(template) as replica:
+        second = settings_with(replica).database.url
+        replicated = create_app(settings_with(own_database_url, replica_url=second))
+        async with running(replicated), client_of(replicated) as client:
+            shop = await open_shop(replicated, 10)
+            assert (await client.post("/orders", json=shop.order(1))).status_code == 201
+            with counting(shop.database.engine) as written:
+                there = (await client.get("/orders/overview")).json()
+            fresh = await client.get("/orders/overview", headers={"Cache-Control": "no-cache"})
+    written.assert_count(0)
+    assert there["orders"]["placed"] == 0
+    assert fresh.json()["orders"]["placed"] == 1

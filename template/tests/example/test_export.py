@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from httpx2 import AsyncClient
-from sqlalchemy import URL, text
+from sqlalchemy import URL, func, select, text
 
 from app.example.catalog.models import Product
 from app.kit.db.bulk import insert_many
@@ -17,7 +17,7 @@ from app.kit.stream import ROWS_AT_ONCE
 from app.main import create_app
 from tests.example.catalog_factories import described, make_category, make_product
 from tests.rig.app import client_of, running
-from tests.rig.database import settings_for
+from tests.rig.database import clone, settings_with
 
 PARTS = 5
 EXPORT = "/products/export"
@@ -145,6 +145,38 @@ async def test_an_export_that_breaks_off_is_seen_to_be_broken(
     assert not client.complete
 
 
+async def test_an_export_is_of_one_moment_and_cannot_write(database: Database) -> None:
+    async with database.sessions() as session:
+        await make_product(session)
+    async with database.snapshot() as session:
+        assert await session.scalar(text("SHOW transaction_read_only")) == "on"
+        assert await session.scalar(text("SHOW transaction_isolation")) == "repeatable read"
+        for _ in range(2):
+            assert await session.scalar(select(func.count()).select_from(Product)) == 1
+            async with database.sessions() as other:
+                await make_product(other)
+    # The connection is as before for who gets it next.
+    async with database.reading() as session:
+        assert await session.scalar(select(func.count()).select_from(Product)) == 3
+        async with database.sessions() as other:
+            await make_product(other)
+        assert await session.scalar(select(func.count()).select_from(Product)) == 4
+
+
+async def test_an_export_is_read_from_the_replica_unless_it_must_be_fresh(
+    own_database_url: URL, template: URL, database: Database
+) -> None:
+    async with database.sessions() as session:
+        await make_product(session)
+    with clone(template) as replica:
+        second = settings_with(replica).database.url
+        replicated = create_app(settings_with(own_database_url, replica_url=second))
+        async with running(replicated), client_of(replicated) as client:
+            assert (await client.get(EXPORT)).text == ""
+            fresh = await client.get(EXPORT, headers={"Cache-Control": "no-cache"})
+    assert len(fresh.text.splitlines()) == 1
+
+
 async def test_an_error_before_the_first_row_is_an_answer(
     committing_client: AsyncClient, database: Database
 ) -> None:
@@ -163,9 +195,8 @@ async def test_a_client_that_goes_away_frees_the_connection(
         await asyncio.sleep(60)
 
     client = Client(go_away)
-    settings = settings_for(own_database_url)
-    one = settings.database.model_copy(update={"pool_size": 1, "pool_timeout": 2})
-    async with running(create_app(settings.model_copy(update={"database": one}))) as app:
+    one = settings_with(own_database_url, pool_size=1, max_overflow=0, pool_timeout=2)
+    async with running(create_app(one)) as app:
         await client.export(app)
         assert (len(client.parts), client.complete) == (1, False)
         async with client_of(app) as other:

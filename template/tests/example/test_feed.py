@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from httpx2 import AsyncClient
-from sqlalchemy import event, insert, text
+from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.example.posts.models import Post
@@ -13,6 +13,7 @@ from app.example.posts.repository import PostRepository
 from app.example.posts.schemas import FeedQuery, PostSort
 from app.kit.db.session import Database
 from tests.example.factories import make_post, make_tag, make_user
+from tests.example.reading import rows_read
 
 A_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -141,29 +142,6 @@ async def test_a_sort_that_is_not_offered_is_refused_and_those_offered_are_docum
         assert (await client.get(path, params={"sort": sort})).status_code == 200
 
 
-async def rows_read(database: Database, session: AsyncSession, query: FeedQuery) -> int:
-    """How many rows of posts PostgreSQL looks at for a page."""
-    sent: list[tuple[str, Any]] = []
-
-    def record(_connection: Any, _cursor: Any, statement: str, values: Any, *_rest: Any) -> None:
-        sent.append((f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", values))
-
-    event.listen(database.engine.sync_engine, "before_cursor_execute", record)
-    await PostRepository(session).feed(query)
-    event.remove(database.engine.sync_engine, "before_cursor_execute", record)
-    connection = await session.connection()
-    (plan,) = (await connection.exec_driver_sql(*sent[0])).scalar_one()
-
-    def read(node: dict[str, Any]) -> int:
-        below = sum(read(child) for child in node.get("Plans", []))
-        if node.get("Relation Name") != "posts":
-            return below
-        each = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
-        return below + int(each * node["Actual Loops"])
-
-    return read(plan["Plan"])
-
-
 @pytest.mark.parametrize("sort", PostSort)
 async def test_a_page_deep_in_the_feed_reads_no_more_rows_than_its_own(
     database: Database, session: AsyncSession, sort: PostSort
@@ -187,4 +165,5 @@ async def test_a_page_deep_in_the_feed_reads_no_more_rows_than_its_own(
         page = await PostRepository(session).feed(query)
         query = query.model_copy(update={"cursor": page.next})
     # A range of the index for each term of the order, and the rows of the page themselves.
-    assert await rows_read(database, session, query.model_copy(update={"limit": 10})) <= 60
+    last = PostRepository(session).feed(query.model_copy(update={"limit": 10}))
+    assert await rows_read(database, session, "posts", last) <= 60

@@ -49,6 +49,24 @@ async def test_what_is_locked_can_be_read_and_referred_to_but_not_locked_again(
             await ProductRepository(other).get(product.id, for_update=True)
 
 
+async def test_what_is_held_can_be_held_by_many_but_neither_changed_nor_deleted(
+    own_app: FastAPI,
+) -> None:
+    shop = await open_shop(own_app, 10)
+    (product,) = shop.products
+    async with shop.database.transaction() as holder, shop.database.transaction() as other:
+        for session in (holder, other):
+            held = await ProductRepository(session).hold_many([product.id])
+            assert [each.id for each in held] == [product.id]
+    for change in ("UPDATE products SET stock = 0", "DELETE FROM products"):
+        async with shop.database.transaction() as holder:
+            await ProductRepository(holder).hold_many([product.id])
+            async with shop.database.transaction() as other:
+                await other.execute(IMPATIENT)
+                with pytest.raises(DBAPIError, match="lock timeout"):
+                    await other.execute(text(change))
+
+
 async def test_what_is_deleted_cannot_be_locked(
     own_app: FastAPI, committing_client: AsyncClient
 ) -> None:
@@ -59,6 +77,7 @@ async def test_what_is_deleted_cannot_be_locked(
         with pytest.raises(NotFound):
             await ProductRepository(session).get(product.id, for_update=True)
         assert await ProductRepository(session).lock_many([product.id]) == []
+        assert await ProductRepository(session).hold_many([product.id]) == []
 
 
 async def test_many_are_locked_in_the_order_of_their_keys_however_they_are_named(

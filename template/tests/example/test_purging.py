@@ -89,6 +89,7 @@ async def test_it_is_done_in_batches_and_what_is_still_needed_is_kept(own_app: F
     assert await rows(database) == [1, 1, 0, 0, 1, 0, 0]
 
 
-async def test_nobody_can_ask_to_remove_what_was_deleted_just_now(purge: Purge) -> None:
-    assert purge("--days", "0").exit_code == 2
+async def test_a_bad_number_of_days_is_refused(purge: Purge) -> None:
+    for days in ("0", "36501", "9" * 30):
+        assert purge("--days", days).exit_code == 2
     assert purge().exit_code == 2

@@ -1,6 +1,9 @@
 """Bringing back what was deleted."""
 
+from asyncio import create_task
+
 import pytest
+from fastapi import FastAPI
 from httpx2 import AsyncClient
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -8,8 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.example.posts.models import Post
 from app.example.users.models import User
 from app.kit.db.restoring import restore
+from app.kit.db.session import Database
 from app.kit.errors import Conflict
 from tests.example.factories import make_post, make_user
+from tests.example.order_factories import until_waiting
 
 
 async def test_a_user_comes_back_with_what_was_deleted_along_with_them(
@@ -59,3 +64,18 @@ async def test_what_belongs_to_something_deleted_waits_for_it(
         await restore(session, Post, post.id)
     await restore(session, User, author_id)
     assert await session.scalar(text("SELECT count(*) FROM posts WHERE deleted_at IS NULL")) == 1
+
+
+async def test_what_is_being_restored_goes_along_with_what_it_belongs_to(
+    own_app: FastAPI, committing_client: AsyncClient
+) -> None:
+    database: Database = own_app.state.database
+    async with database.sessions() as session:
+        post = await make_post(session)
+    await committing_client.delete(f"/posts/{post.id}")
+    async with database.transaction() as session:
+        await restore(session, Post, post.id)
+        request = create_task(committing_client.delete(f"/users/{post.author_id}"))
+        await until_waiting(database, 1)
+    assert (await request).status_code == 204
+    assert (await committing_client.get("/posts")).json()["total"] == 0

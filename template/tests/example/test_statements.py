@@ -19,6 +19,7 @@ LISTS = [
 ]
 OTHERS = [
     ("/users/{user}", 1),  # the user with the profile
+    ("/users/{user}/overview", 2),  # the user with the profile, the newest posts
     ("/posts/{post}", 2),  # the post with its author, its tags
     ("/posts/statistics", 1),
     ("/posts/statistics/by-day", 1),

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.kit.db.session import Database, ReadSessionDep, SessionDep
 from app.kit.local_postgres import throwaway
-from app.kit.local_postgres.cluster import TEMPORARY, scratch_name
+from app.kit.local_postgres.cluster import fastest, scratch_name
 from app.main import create_app
 from tests.rig.app import client_of, running
 from tests.rig.database import settings_with
@@ -46,7 +46,7 @@ class Replication:
 @pytest.fixture(scope="module")
 def replication() -> Generator[Replication]:
     with throwaway() as primary, ExitStack() as present:
-        yield Replication(primary, TEMPORARY / scratch_name(), present)
+        yield Replication(primary, fastest() / scratch_name(), present)
 
 
 @pytest.fixture(scope="module")

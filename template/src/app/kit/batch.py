@@ -1,10 +1,12 @@
 """Requests that carry many rows: all of them are taken, or none."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
 from pydantic import Field
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.kit.db.savepoint import savepoint
 from app.kit.errors import Conflict, FieldProblem, Invalid
 from app.kit.schemas import Input
 
@@ -42,3 +44,18 @@ def refuse(invalid: Sequence[FieldProblem], taken: Sequence[FieldProblem]) -> No
         raise Invalid("Nothing was stored: there are rows that are not valid.", *invalid, *taken)
     if taken:
         raise Conflict("Nothing was stored: there are rows that are taken.", *taken)
+
+
+async def checked(
+    session: AsyncSession, check: Callable[[], Awaitable[None]], store: Callable[[], Awaitable[T]]
+) -> T:
+    """Store rows that a check, which refuses them by name, finds nothing wrong with."""
+    await check()
+    try:
+        async with savepoint(session):
+            return await store()
+    except Conflict:
+        # Somebody else was faster. What they stored is there to be seen now: look again, so that
+        # the answer names the rows.
+        await check()
+        raise

@@ -25,7 +25,8 @@ JSON_LINES: dict[int | str, dict[str, Any]] = {
 class JsonLines(StreamingResponse):
     """The rows of a statement, each a line of JSON (NDJSON), in the form of a schema.
 
-    It reads them over a session of its own: the one of the request ends before an answer begins.
+    It reads them over a session of its own, all as of one moment: the one of the request ends
+    before an answer begins.
     An error before the first rows is answered as any other; a later one breaks the connection,
     so that nobody takes a part for the whole.
     """
@@ -52,7 +53,7 @@ class JsonLines(StreamingResponse):
 async def _lines(
     database: Database, statement: Select[Any], schema: type[BaseModel]
 ) -> AsyncGenerator[bytes]:
-    async with database.transaction() as session:
+    async with database.snapshot() as session:
         # A cursor of the server: it hands over so many rows at a time.
         result = await session.stream_scalars(statement.execution_options(yield_per=ROWS_AT_ONCE))
         async for rows in result.partitions():

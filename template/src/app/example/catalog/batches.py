@@ -1,13 +1,14 @@
 """Many products at once: all of them, or none and the reasons, row by row."""
 
 from collections.abc import Sequence
+from operator import attrgetter
 
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.example.catalog.models import Category, Product
 from app.example.catalog.schemas import ProductCreate, ProductIn
-from app.kit.batch import refuse, repeated, wrong
+from app.kit.batch import checked, refuse, repeated, wrong
 from app.kit.db.bulk import among, insert_returning
 from app.kit.db.ids import Id
 from app.kit.db.upsert import Upserted, upsert_many
@@ -16,24 +17,40 @@ from app.kit.errors import FieldProblem
 TAKEN = "is already taken"
 
 
-async def add_products(session: AsyncSession, rows: Sequence[ProductCreate]) -> list[Id]:
+async def add_products(rows: Sequence[ProductCreate], session: AsyncSession) -> list[Id]:
     """Create products and return their keys, in the order of the rows."""
-    owners = await _owners(session, rows)
-    skus = set(owners.values())
-    taken = [
-        *wrong(rows, "sku", TAKEN, lambda row: row.sku in skus),
-        *wrong(rows, "slug", TAKEN, lambda row: row.slug in owners),
-    ]
-    refuse(await _invalid(session, rows), taken)
-    return await insert_returning(session, Product, [row.model_dump() for row in rows])
+
+    async def check() -> None:
+        owners = await _owners(session, rows)
+        skus = set(owners.values())
+        taken = [
+            *wrong(rows, "sku", TAKEN, lambda row: row.sku in skus),
+            *wrong(rows, "slug", TAKEN, lambda row: row.slug in owners),
+        ]
+        refuse(await _invalid(session, rows), taken)
+
+    async def store() -> dict[str, Id]:
+        # In one order: two who create the same products do not wait for each other.
+        ordered = sorted(rows, key=attrgetter("sku"))
+        keys = await insert_returning(session, Product, (row.model_dump() for row in ordered))
+        return {row.sku: key for row, key in zip(ordered, keys, strict=True)}
+
+    stored = await checked(session, check, store)
+    return [stored[row.sku] for row in rows]
 
 
-async def put_products(session: AsyncSession, rows: Sequence[ProductIn]) -> Upserted:
+async def put_products(rows: Sequence[ProductIn], session: AsyncSession) -> Upserted:
     """Create each product, or describe the one with its sku anew; the stock of that one stays."""
-    owners = await _owners(session, rows)
-    taken = wrong(rows, "slug", TAKEN, lambda row: owners.get(row.slug, row.sku) != row.sku)
-    refuse(await _invalid(session, rows), list(taken))
-    return await upsert_many(session, Product, [row.model_dump() for row in rows], by=["sku"])
+
+    async def check() -> None:
+        owners = await _owners(session, rows)
+        taken = wrong(rows, "slug", TAKEN, lambda row: owners.get(row.slug, row.sku) != row.sku)
+        refuse(await _invalid(session, rows), list(taken))
+
+    async def store() -> Upserted:
+        return await upsert_many(session, Product, (row.model_dump() for row in rows), by=["sku"])
+
+    return await checked(session, check, store)
 
 
 async def _owners(session: AsyncSession, rows: Sequence[ProductIn]) -> dict[str, str]:

@@ -1,8 +1,9 @@
 """The products of the catalog."""
 
+from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request, status
+from fastapi import APIRouter, Path, Query, status
 
 from app.example.catalog import batches, service
 from app.example.catalog.models import Product
@@ -29,7 +30,8 @@ from app.example.catalog.schemas import (
 )
 from app.kit.batch import Batch
 from app.kit.db.ids import Id
-from app.kit.db.session import SessionDep, database_of
+from app.kit.db.retry import DatabaseDep, retrying
+from app.kit.db.session import ReadDatabaseDep
 from app.kit.db.upsert import Upserted
 from app.kit.errors import problems
 from app.kit.etag import ETag
@@ -62,22 +64,25 @@ async def list_products(
     response_model=ProductsAdded,
     responses=problems(409),
 )
-async def create_products(batch: Batch[ProductCreate], session: SessionDep) -> ProductsAdded:
+async def create_products(batch: Batch[ProductCreate], database: DatabaseDep) -> ProductsAdded:
     """Create up to 1000 products: all of them, or none and what is wrong with each row."""
-    return ProductsAdded(ids=await batches.add_products(session, batch.rows))
+    ids = await retrying(database, partial(batches.add_products, batch.rows))
+    return ProductsAdded(ids=ids)
 
 
 @router.put("/batch", response_model=ProductsPut, responses=problems(409))
-async def put_products(batch: Batch[ProductIn], session: SessionDep) -> Upserted:
+async def put_products(batch: Batch[ProductIn], database: DatabaseDep) -> Upserted:
     """Create or describe anew up to 1000 products, by their sku."""
-    return await batches.put_products(session, batch.rows)
+    return await retrying(database, partial(batches.put_products, batch.rows))
 
 
 @router.get("/export", response_class=JsonLines, responses=JSON_LINES)
-async def export_products(query: Annotated[ProductExport, Query()], request: Request) -> JsonLines:
+async def export_products(
+    query: Annotated[ProductExport, Query()], database: ReadDatabaseDep
+) -> JsonLines:
     """Send all products that match, each a line of JSON."""
     statement = matching(query).options(*PRODUCT_OUT)
-    return JsonLines(database_of(request), statement, ProductOut)
+    return JsonLines(database, statement, ProductOut)
 
 
 @router.delete("/discontinued", response_model=ProductsChanged, responses=problems(409))

@@ -3,7 +3,7 @@
 from app.example.catalog.models import Category, Product, ProductStatus
 from app.example.catalog.repository import PRODUCT_OUT, CategoryRepository, ProductRepository
 from app.example.catalog.schemas import ProductChanges, ProductCreate
-from app.kit.db.bulk import delete_in_batches, update_in_batches
+from app.kit.db.batches import delete_in_batches, update_in_batches
 from app.kit.db.ids import Id
 from app.kit.errors import FieldProblem, Invalid
 from app.kit.times import Moment

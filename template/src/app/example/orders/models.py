@@ -5,7 +5,6 @@ from enum import StrEnum
 from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.example.users.models import User
 from app.kit.db.base import Base, Record
 from app.kit.db.enums import stored_by_value
 from app.kit.db.ids import Id
@@ -29,7 +28,10 @@ class OrderStatus(StrEnum):
 
 
 class Order(Record):
-    """What a user bought at one time. It is a record of what happened: cancelled, never deleted."""
+    """What a user bought at one time. It is a record of what happened: cancelled, never deleted.
+
+    There is no relation to the user, who may be deleted when the order is read.
+    """
 
     __tablename__ = "orders"
     __table_args__ = (
@@ -46,8 +48,6 @@ class Order(Record):
         server_default=OrderStatus.PLACED,
     )
 
-    # One-sided: the orders of a user are read as pages, never as a whole.
-    user: Mapped[User] = relation()
     lines: Mapped[list["OrderLine"]] = relation(
         back_populates="order",
         order_by="OrderLine.product_id",

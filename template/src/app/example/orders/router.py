@@ -12,6 +12,7 @@ from app.example.orders.repository import ORDER_OUT, Orders, OrdersToRead
 from app.example.orders.schemas import Dispatch, OrderCreate, OrderOut, OrderQuery
 from app.kit.db.ids import Id
 from app.kit.db.retry import DatabaseDep, retrying
+from app.kit.db.session import ReadDatabaseDep
 from app.kit.errors import problems
 from app.kit.page import Page, Slice
 
@@ -34,7 +35,7 @@ async def list_orders(query: Annotated[OrderQuery, Query()], orders: OrdersToRea
 
 # Paths of one word come before `/{order_id}`, which would take them for a key.
 @router.get("/overview", response_model=OrderOverview)
-async def read_overview(database: DatabaseDep) -> OrderOverview:
+async def read_overview(database: ReadDatabaseDep) -> OrderOverview:
     """Count all orders."""
     return await overview(database)
 

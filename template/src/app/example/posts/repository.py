@@ -1,6 +1,7 @@
 """Finding and keeping posts."""
 
 from collections.abc import Collection
+from datetime import datetime
 from typing import Annotated
 
 from sqlalchemy import ARRAY, Select, any_, literal, or_, select
@@ -9,6 +10,8 @@ from sqlalchemy.orm import joinedload, selectinload
 from app.example.posts.models import Post
 from app.example.posts.schemas import FeedQuery, PostFilter, PostQuery, PostSort
 from app.example.tags.models import Tag
+from app.kit.db.batches import delete_batch
+from app.kit.db.bulk import CHUNK
 from app.kit.db.ids import Id
 from app.kit.db.keyset import keyset_page
 from app.kit.db.plan import plan
@@ -41,6 +44,13 @@ class PostRepository(Repository[Post]):
         """The posts that match, with author and tags, from where the cursor points."""
         order = ORDERS[query.sort]
         return await keyset_page(self.session, query, _matching(query), order, *POST_OUT)
+
+    async def delete_old(
+        self, before: datetime, after: Id | None = None, size: int = CHUNK
+    ) -> list[Id]:
+        """Delete the next posts that have not changed since; returns their keys."""
+        old = Post.updated_at < before
+        return await delete_batch(self.session, Post, old, after=after, size=size)
 
     async def lock(self, keys: Collection[Id]) -> None:
         """Keep others from changing these posts until the transaction ends."""

@@ -1,5 +1,10 @@
 """What can be done with posts beyond reading and writing a row."""
 
+from collections.abc import Container
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from app.example.posts.models import Post
 from app.example.posts.repository import POST_OUT, PostRepository
 from app.example.posts.schemas import (
@@ -11,11 +16,13 @@ from app.example.posts.schemas import (
     TransfersOut,
 )
 from app.example.tags.repository import TagRepository
-from app.example.users.models import User
 from app.example.users.repository import USER_OUT, UserRepository
+from app.kit.db.batches import in_batches
+from app.kit.db.bulk import CHUNK
 from app.kit.db.ids import Id
 from app.kit.db.plan import plan
 from app.kit.db.savepoint import savepoint
+from app.kit.db.session import Database
 from app.kit.errors import Conflict, FieldProblem, Invalid, NotFound
 
 
@@ -23,13 +30,14 @@ async def write_post(
     new: PostCreate, posts: PostRepository, users: UserRepository, tags: TagRepository
 ) -> Post:
     """Create a post by an existing user, filed under existing tags."""
-    author = await users.one_by(User.id == new.author_id, *USER_OUT)
-    if author is None:
+    # Held: who deletes the author waits, and then deletes this post as well.
+    authors = await users.hold_many([new.author_id], *USER_OUT)
+    if not authors:
         problem = FieldProblem(field="body.author_id", message="there is no such user")
         raise Invalid("A post needs an author.", problem)
     filed_under = await tags.named(new.tags)
     content = new.model_dump(exclude={"author_id", "tags"})
-    return await posts.add(Post(author=author, tags=filed_under, **content))
+    return await posts.add(Post(author=authors[0], tags=filed_under, **content))
 
 
 async def revise_post(
@@ -46,13 +54,16 @@ async def transfer_posts(
     batch: PostTransfers, posts: PostRepository, users: UserRepository
 ) -> TransfersOut:
     """Make each transfer as a whole; one that fails leaves the others as they are."""
+    # Users before posts, in the sequence in which a deletion locks them.
+    takers = await users.hold_many({transfer.to_author_id for transfer in batch.transfers}, *plan())
+    living = {user.id for user in takers}
     await posts.lock({key for transfer in batch.transfers for key in transfer.post_ids})
     moved = 0
     refused: list[RefusedTransfer] = []
     for index, transfer in enumerate(batch.transfers):
         try:
             async with savepoint(posts.session):
-                moved += await _transfer(transfer, posts, users)
+                moved += await _transfer(transfer, posts, living)
         except (Conflict, Invalid, NotFound) as problem:
             refused.append(
                 RefusedTransfer(index=index, detail=problem.detail, errors=problem.errors)
@@ -60,8 +71,17 @@ async def transfer_posts(
     return TransfersOut(moved=moved, refused=refused)
 
 
-async def _transfer(transfer: PostTransfer, posts: PostRepository, users: UserRepository) -> int:
-    if not await users.exists(User.id == transfer.to_author_id):
+async def delete_old_posts(database: Database, before: datetime, size: int = CHUNK) -> int:
+    """Delete the posts that have not changed since; returns how many."""
+
+    async def batch(session: AsyncSession, after: Id | None) -> list[Id]:
+        return await PostRepository(session).delete_old(before, after, size)
+
+    return await in_batches(database, batch)
+
+
+async def _transfer(transfer: PostTransfer, posts: PostRepository, takers: Container[Id]) -> int:
+    if transfer.to_author_id not in takers:
         raise NotFound(f"There is no user {transfer.to_author_id}.")
     # Read here: what a transfer before this one changed and had to undo is read anew.
     found = await posts.get_many(transfer.post_ids, *plan())

@@ -28,9 +28,8 @@ class User(Entity):
     hashed_password: Mapped[str]
     is_active: Mapped[bool] = mapped_column(default=True, server_default=true())
 
-    profile: Mapped["Profile | None"] = relation(
-        back_populates="user", cascade="all, delete-orphan", passive_deletes=True
-    )
+    # One-sided: a profile is found through its user and never by itself, as the user may be gone.
+    profile: Mapped["Profile | None"] = relation(cascade="all, delete-orphan", passive_deletes=True)
     posts: Mapped[list["Post"]] = relation(
         back_populates="author", cascade="all, delete-orphan", passive_deletes=True
     )
@@ -44,5 +43,3 @@ class Profile(Record):
     user_id: Mapped[Id] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), unique=True)
     bio: Mapped[str] = mapped_column(default="", server_default="")
     website: Mapped[str | None] = mapped_column(String(200))
-
-    user: Mapped[User] = relation(back_populates="profile")

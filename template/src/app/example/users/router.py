@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, status
 
 from app.example.users import service
 from app.example.users.models import Profile, User
-from app.example.users.repository import USER_DETAIL, USER_OUT, Users, UsersToRead
+from app.example.users.repository import USER_DETAIL, USER_OUT, Overview, Users, UsersToRead
 from app.example.users.schemas import (
     ProfileIn,
     ProfileOut,
@@ -14,6 +14,7 @@ from app.example.users.schemas import (
     UserCreate,
     UserDetail,
     UserOut,
+    UserOverview,
     UserQuery,
 )
 from app.kit.db.ids import Id
@@ -41,6 +42,12 @@ async def list_users(query: Annotated[UserQuery, Query()], users: UsersToRead) -
 async def read_user(user_id: Id, users: UsersToRead) -> User:
     """Read a user with their profile."""
     return await users.get(user_id, *USER_DETAIL)
+
+
+@router.get("/{user_id}/overview", response_model=UserOverview, responses=problems(404))
+async def read_user_overview(user_id: Id, users: UsersToRead) -> Overview:
+    """Read a user with their profile and the newest of their posts."""
+    return await users.overview(user_id)
 
 
 @router.patch("/{user_id}", response_model=UserOut, responses=problems(404, 409))

@@ -10,6 +10,8 @@ from app.kit.db.ids import Id
 from app.kit.page import PageQuery
 from app.kit.schemas import Changes, Input, Line, LongText, Output, SearchText, omittable
 
+LATEST_POSTS = 20
+
 # Stored in lower case, so that one address is one user however it is typed.
 Email = Annotated[EmailStr, AfterValidator(str.lower)]
 Password = Annotated[SecretStr, Field(min_length=8, max_length=128)]
@@ -77,3 +79,21 @@ class UserDetail(UserOut):
     """A user with their profile."""
 
     profile: ProfileOut | None
+
+
+class PostSummary(Output):
+    """A post in few words."""
+
+    id: Id
+    title: str
+    published_at: datetime | None
+    created_at: datetime
+
+
+class UserOverview(Output):
+    """A user with their profile and the newest of their posts."""
+
+    user: UserDetail
+    latest_posts: list[PostSummary] = Field(
+        max_length=LATEST_POSTS, description="The newest first; `GET /posts?author_id=` has all"
+    )

@@ -1,10 +1,17 @@
 """What can be done with users beyond reading and writing a row."""
 
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from app.example.users.models import Profile, User
 from app.example.users.passwords import hash_password
 from app.example.users.repository import USER_DETAIL, UserRepository
 from app.example.users.schemas import ProfileIn, UserCreate
+from app.kit.db.batches import in_batches
+from app.kit.db.bulk import CHUNK
 from app.kit.db.ids import Id
+from app.kit.db.session import Database
 from app.kit.errors import NotFound
 
 
@@ -37,3 +44,12 @@ async def remove_profile(user_id: Id, users: UserRepository) -> None:
         raise NotFound(f"User {user_id} has no profile.")
     user.profile = None
     await users.session.flush()
+
+
+async def deactivate_users(database: Database, idle_since: datetime, size: int = CHUNK) -> int:
+    """Deactivate the users who have neither changed nor written since; returns how many."""
+
+    async def batch(session: AsyncSession, after: Id | None) -> list[Id]:
+        return await UserRepository(session).deactivate(idle_since, after, size)
+
+    return await in_batches(database, batch)

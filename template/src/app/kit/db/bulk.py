@@ -5,11 +5,11 @@ Keys travel as one array: the driver takes no more than 32 767 parameters. No ob
 model's column defaults apply, its methods do not.
 """
 
-from collections.abc import AsyncGenerator, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, cast
 
-from sqlalchemy import ARRAY, ColumnElement, CursorResult, any_, insert, literal, select, update
+from sqlalchemy import ARRAY, ColumnElement, CursorResult, any_, insert, literal, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kit.db.base import Record
@@ -79,40 +79,6 @@ async def update_many(
 async def delete_many(session: AsyncSession, model: type[Record], keys: Collection[Id]) -> int:
     """Delete the rows with these keys, as `erase` would; returns how many there were."""
     return await erase_where(session, model, among(model.id, keys))
-
-
-async def update_in_batches(
-    session: AsyncSession,
-    model: type[Record],
-    *conditions: ColumnElement[bool],
-    values: Row,
-    size: int = CHUNK,
-) -> int:
-    """Like `update_where`, so many rows a statement; they are locked in the order of keys."""
-    count = 0
-    async for keys in _keys_in_batches(session, model, conditions, size):
-        count += await update_many(session, model, keys, values)
-    return count
-
-
-async def delete_in_batches(
-    session: AsyncSession, model: type[Record], *conditions: ColumnElement[bool], size: int = CHUNK
-) -> int:
-    """Delete what meets the conditions, so many rows a statement; locked in the order of keys."""
-    count = 0
-    async for keys in _keys_in_batches(session, model, conditions, size):
-        count += await delete_many(session, model, keys)
-    return count
-
-
-async def _keys_in_batches(
-    session: AsyncSession, model: type[Record], conditions: Iterable[ColumnElement[bool]], size: int
-) -> AsyncGenerator[list[Id]]:
-    wanted = select(model.id).where(*conditions).order_by(model.id).limit(size).with_for_update()
-    keys = list(await session.scalars(wanted))
-    while keys:
-        yield keys
-        keys = list(await session.scalars(wanted.where(model.id > keys[-1])))
 
 
 def chunks(model: type[Record], rows: Iterable[Row], size: int) -> Iterator[list[dict[str, Any]]]:

@@ -63,6 +63,15 @@ class Repository(Generic[M]):
         statement = select(self.model).where(among(self.model.id, keys)).order_by(self.model.id)
         return list(await self.session.scalars(self._locking(statement.options(*plan))))
 
+    async def hold_many(self, keys: Collection[Id], *plan: ORMOption) -> list[M]:
+        """The rows with these keys that there are; nobody deletes one until the transaction ends.
+
+        For what a new row is to refer to. Many can hold a row at the same time; nobody changes it.
+        """
+        statement = select(self.model).where(among(self.model.id, keys)).order_by(self.model.id)
+        held = statement.options(*plan).with_for_update(of=self.model, read=True)
+        return list(await self.session.scalars(held.execution_options(populate_existing=True)))
+
     async def claim(self, statement: Select[M], limit: int, *plan: ORMOption) -> list[M]:
         """The first rows of a statement that nobody else has locked, locked.
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
-from sqlalchemy import exists, inspect, select
+from sqlalchemy import inspect, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import RelationshipDirection
 from sqlalchemy.orm.interfaces import ORMOption
@@ -27,7 +27,9 @@ async def restore(session: AsyncSession, model: type[E], key: Id, *plan: ORMOpti
     if record is None or record.deleted_at is None:
         raise NotFound(f"There is no deleted {model.__name__.lower()} {key}.")
     for name, target, target_key in _referred(record):
-        if not await session.scalar(select(exists().where(target.id == target_key))):
+        # Held: it must not be deleted before the record is there for the deletion to see.
+        held = select(target.id).where(target.id == target_key).with_for_update(read=True)
+        if await session.scalar(held) is None:
             raise Conflict(f"Its {name} is deleted: restore that first.")
     when, record.deleted_at = record.deleted_at, None
     await session.flush()

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Self
 
 from fastapi import Depends, Request
@@ -56,6 +56,17 @@ class Database:
         async with self.sessions(bind=bind) as session:
             yield session
 
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncGenerator[AsyncSession]:
+        """A session that PostgreSQL lets only read, all of it as of one moment.
+
+        It is one transaction, as a cursor of the server needs it.
+        """
+        async with self.reading() as session:
+            one_moment = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+            await session.connection(execution_options=one_moment)
+            yield session
+
     async def close(self) -> None:
         """Close every connection."""
         await self.engine.dispose()
@@ -74,14 +85,24 @@ async def request_session(request: Request) -> AsyncGenerator[AsyncSession]:
         yield session
 
 
-async def reading_session(request: Request) -> AsyncGenerator[AsyncSession]:
-    """The session of a request that only reads.
+async def reading_database(request: Request) -> Database:
+    """The database as a request reads it.
 
     A client that must see what it has just written asks for it as it would ask any cache on the
     way: with `Cache-Control: no-cache`.
     """
+    database = database_of(request)
     fresh = "no-cache" in request.headers.get("cache-control", "")
-    async with database_of(request).reading(fresh=fresh) as session:
+    return replace(database, reading_engine=database.fresh_engine) if fresh else database
+
+
+# For an endpoint that reads over sessions of its own: several at once, or one for a stream.
+ReadDatabaseDep = Annotated[Database, Depends(reading_database)]
+
+
+async def reading_session(database: ReadDatabaseDep) -> AsyncGenerator[AsyncSession]:
+    """The session of a request that only reads."""
+    async with database.reading() as session:
         yield session
 
 

@@ -1,5 +1,6 @@
 """Where a cluster lives, how it is initialised, and with which settings it runs."""
 
+import os
 import secrets
 import shutil
 import sys
@@ -12,9 +13,18 @@ from app.kit.local_postgres.binaries import Binaries
 PORT = 5432  # names the socket file; nothing listens on the network
 TEMPORARY = Path("/tmp")  # noqa: S108  a socket's path is limited to about 100 bytes: no TMPDIR
 PERSISTENT = Path("/var/tmp")  # noqa: S108  survives a reboot, open to every account
+MEMORY = Path("/dev/shm")  # noqa: S108  open to every account; containers may have little of it
+ROOM_IN_MEMORY = 2**30  # several times what the suite of a service takes
 PREFIX = "local-postgres-"
 SETTINGS = ("listen_addresses=", f"port={PORT}", "timezone=UTC", "jit=off")
-WITHOUT_DURABILITY = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+WITHOUT_DURABILITY = (
+    "fsync=off",
+    "synchronous_commit=off",
+    "full_page_writes=off",
+    # What it writes down for after a crash goes soon: it takes memory.
+    "max_wal_size=128MB",
+    "wal_recycle=off",
+)
 
 
 @dataclass(frozen=True)
@@ -81,6 +91,13 @@ def scratch_name() -> str:
     is then never lost to a `kill -9` in between.
     """
     return PREFIX + secrets.token_hex(8)
+
+
+def fastest() -> Path:
+    """Where to keep what is forgotten anyway: in memory, if there is enough of it."""
+    if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM_IN_MEMORY:
+        return MEMORY
+    return TEMPORARY
 
 
 def make_way(cluster: Cluster, account: Account | None) -> None:

@@ -32,7 +32,7 @@ def start(cluster: Cluster) -> Path | None:
             return None
         if stale := _scratch_of(cluster):
             shutil.rmtree(stale, ignore_errors=True)
-        scratch = TEMPORARY / scratch_name() if cluster.durable else cluster.place
+        scratch = TEMPORARY / (scratch_name() if cluster.durable else cluster.place.name)
         claim.truncate(0)
         claim.write(scratch.name)
         claim.flush()
@@ -49,6 +49,8 @@ def start(cluster: Cluster) -> Path | None:
 def _launch(cluster: Cluster, scratch: Path, lock: int) -> None:
     account = account_for(cluster.data)
     hand_over(scratch, account)
+    if not cluster.durable:
+        hand_over(cluster.place, account)
     make_way(cluster, account)
     bindir = cluster.binaries.bindir
     if account:
@@ -58,7 +60,7 @@ def _launch(cluster: Cluster, scratch: Path, lock: int) -> None:
         users=str(cluster.users),
         data=str(cluster.data),
         fresh=str(cluster.fresh),
-        scratch=str(scratch),
+        leftovers=[str(scratch)] if cluster.durable else [str(scratch), str(cluster.place)],
         log=str(cluster.log),
         initialise=[] if cluster.is_initialised else cluster.initdb(bindir),
         serve=cluster.postgres(bindir, scratch),

@@ -11,7 +11,7 @@ from typing import TypeVar
 from sqlalchemy import URL
 
 from app.kit.local_postgres.binaries import find_binaries
-from app.kit.local_postgres.cluster import PORT, TEMPORARY, Cluster, scratch_name
+from app.kit.local_postgres.cluster import PORT, Cluster, fastest, scratch_name
 from app.kit.local_postgres.launch import attach, start
 from app.kit.local_postgres.supervisor import try_lock
 from app.kit.local_postgres.unavailable import PostgresUnavailable
@@ -47,7 +47,7 @@ def throwaway(max_connections: int = 100) -> Generator[URL]:
 
     Raises PostgresUnavailable.
     """
-    place = TEMPORARY / scratch_name()
+    place = fastest() / scratch_name()
     cluster = Cluster(place, find_binaries(), durable=False, max_connections=max_connections)
     with temporary(cluster) as url:
         yield url

@@ -35,7 +35,7 @@ class Job(NamedTuple):
     users: str
     data: str
     fresh: str
-    scratch: str
+    leftovers: list[str]
     log: str
     initialise: list[str]
     serve: list[str]
@@ -151,7 +151,8 @@ def main() -> None:
     except StartFailedError as error:
         _report(str(error))
     finally:
-        shutil.rmtree(job.scratch, ignore_errors=True)
+        for path in job.leftovers:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,164 @@
+"""The commands that are run every night: set-based, and a transaction for each batch."""
+
+from asyncio import CancelledError, create_task
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from fastapi import FastAPI
+from httpx2 import AsyncClient
+from sqlalchemy import URL, event, insert, select
+from typer.testing import CliRunner, Result
+
+from app.cli import cli
+from app.example.posts.models import Post
+from app.example.posts.repository import PostRepository
+from app.example.posts.service import delete_old_posts
+from app.example.users.models import User
+from app.example.users.service import deactivate_users
+from app.kit.db.base import now
+from app.kit.db.ids import Id
+from app.kit.db.session import Database
+from tests.example.factories import make_post, make_tag, make_user
+from tests.example.order_factories import until_waiting
+from tests.rig.statements import counting
+
+LONG_AGO = now() - timedelta(days=40)
+RECENTLY = now() - timedelta(days=20)
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+async def database(own_app: FastAPI) -> Database:
+    """A database of the test's own: a command commits."""
+    found: Database = own_app.state.database
+    return found
+
+
+@pytest.fixture
+def run(own_database_url: URL, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command on the database of the test."""
+    address = own_database_url.render_as_string(hide_password=False)
+    monkeypatch.setenv("DATABASE_URL", address)
+
+    def invoke(*arguments: str) -> Result:
+        # In a thread, because the test already runs inside an event loop, and the command has one.
+        with ThreadPoolExecutor(max_workers=1) as thread:
+            return thread.submit(CliRunner().invoke, cli, arguments).result()
+
+    return invoke
+
+
+async def make_old_posts(database: Database, count: int) -> list[Id]:
+    """The keys of posts that were not touched for long, in their order."""
+    async with database.transaction() as session:
+        author = User(email="ada@example.org", name="Ada", hashed_password="-")
+        session.add(author)
+        await session.flush()
+        row = {"author_id": author.id, "updated_at": LONG_AGO}
+        posts = [row | {"title": f"Post {number}"} for number in range(count)]
+        return sorted(await session.scalars(insert(Post).returning(Post.id), posts))
+
+
+async def left(database: Database) -> Sequence[Id]:
+    """The keys of the posts that there still are."""
+    async with database.reading() as session:
+        return (await session.scalars(select(Post.id).order_by(Post.id))).all()
+
+
+async def test_who_has_long_done_nothing_is_deactivated(
+    committing_client: AsyncClient, database: Database, run: Run
+) -> None:
+    async with database.sessions() as session:
+        idle = await make_user(session, updated_at=LONG_AGO)
+        await make_post(session, author=idle, created_at=LONG_AGO)
+        author = await make_user(session, updated_at=LONG_AGO)
+        await make_post(session, author=author, created_at=RECENTLY)
+        changed = await make_user(session, updated_at=RECENTLY)
+    result = run("deactivate-users", "--days", "30")
+    assert (result.exit_code, result.output) == (0, "1 users deactivated\n")
+    page = (await committing_client.get("/users", params={"is_active": True})).json()
+    assert {user["name"] for user in page["items"]} == {author.name, changed.name}
+    body = (await committing_client.get(f"/users/{idle.id}")).json()
+    assert not body["is_active"]
+    assert body["updated_at"] > body["created_at"]
+    # Who comes back is left in peace for as long again.
+    await committing_client.patch(f"/users/{idle.id}", json={"is_active": True})
+    assert run("deactivate-users", "--days", "30").output == "0 users deactivated\n"
+
+
+async def test_posts_that_have_long_not_changed_are_deleted(
+    committing_client: AsyncClient, database: Database, run: Run
+) -> None:
+    async with database.sessions() as session:
+        old = await make_post(session, updated_at=LONG_AGO, tags=[await make_tag(session)])
+        kept = await make_post(session, created_at=LONG_AGO, updated_at=RECENTLY)
+    result = run("delete-old-posts", "--days", "30")
+    assert (result.exit_code, result.output) == (0, "1 posts deleted\n")
+    assert (await committing_client.get(f"/posts/{old.id}")).status_code == 404
+    assert (await committing_client.get(f"/posts/{kept.id}")).status_code == 200
+    assert (await committing_client.get("/tags")).json()["total"] == 1
+    assert run("delete-old-posts", "--days", "30").output == "0 posts deleted\n"
+
+
+@pytest.mark.parametrize("days", ["0", "-1", "36501", "9" * 30, "x", ""])
+@pytest.mark.parametrize("command", ["deactivate-users", "delete-old-posts"])
+def test_a_bad_number_of_days_is_refused(run: Run, command: str, days: str) -> None:
+    result = run(command, "--days", days)
+    assert result.exit_code == 2
+    assert "--days" in result.output
+
+
+@pytest.fixture
+def commits(database: Database) -> list[object]:
+    """The transactions that are committed."""
+    found: list[object] = []
+    event.listen(database.engine.sync_engine, "commit", found.append)
+    return found
+
+
+async def test_each_batch_of_posts_is_bounded_and_a_transaction_of_its_own(
+    database: Database, commits: list[object]
+) -> None:
+    await make_old_posts(database, 25)
+    commits.clear()
+    with counting(database.engine) as statements:
+        assert await delete_old_posts(database, RECENTLY, size=10) == 25
+    # Three batches, and a look for a fourth: the keys, and what is done to them.
+    statements.assert_count(7)
+    assert len(commits) == 4
+    assert await left(database) == []
+
+
+async def test_each_batch_of_users_is_bounded_and_a_transaction_of_its_own(
+    database: Database, commits: list[object]
+) -> None:
+    async with database.transaction() as session:
+        users = [
+            {"email": f"{number}@example.org", "name": "-", "hashed_password": "-"}
+            for number in range(25)
+        ]
+        await session.execute(insert(User), users)
+    commits.clear()
+    with counting(database.engine) as statements:
+        assert await deactivate_users(database, now(), size=10) == 25
+    statements.assert_count(7)
+    assert len(commits) == 4
+
+
+async def test_an_interruption_keeps_what_was_done_and_a_repetition_finishes(
+    database: Database,
+) -> None:
+    keys = await make_old_posts(database, 25)
+    async with database.transaction() as session:
+        await PostRepository(session).lock([keys[22]])
+        job = create_task(delete_old_posts(database, RECENTLY, size=10))
+        await until_waiting(database, 1)
+        job.cancel()
+        with pytest.raises(CancelledError):
+            await job
+    assert await left(database) == keys[20:]
+    assert await delete_old_posts(database, RECENTLY, size=10) == 5
+    assert await left(database) == []
