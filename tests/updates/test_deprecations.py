@@ -4,14 +4,39 @@ import ast
 from pathlib import Path
 
 import pytest
+from sqlalchemy import URL
 
+from tests.processes import run
 from tests.rendering import ROOT
-from tests.updates.history import RELEASES, unpack
+from tests.services import Interpreter, address
+from tests.updates.conftest import Started
+from tests.updates.history import CURRENT, RELEASES, unpack
 
 # Variants of one file: whatever the answer, a feature finds these names in the kit.
 PLACES = ["template/src/app/kit", "variants"]
-# Names that no feature could use, and that went without notice.
-NEVER_FOR_FEATURES = {"kit/db/session.ServiceSession"}
+
+DEPRECATED = """
+
+from typing_extensions import deprecated
+
+
+@deprecated("use now; it goes in 9.0")
+def today() -> None: ...
+"""
+CALL = """
+from app.kit.times import today
+
+
+def call() -> None:
+    today()
+"""
+TEST = """
+from app.{package}.old import call
+
+
+def test_it_is_called() -> None:
+    call()
+"""
 
 
 def public_names(place: Path) -> dict[str, bool]:
@@ -39,13 +64,45 @@ def names_in(tree: ast.Module | ast.ClassDef, prefix: str) -> dict[str, bool]:
     return found
 
 
+def imported_names(place: Path) -> dict[str, bool]:
+    """What a module has from another one: a name that moved can still be found there."""
+    kit = place / PLACES[0]
+    return {
+        f"{path.relative_to(kit.parent).with_suffix('').as_posix()}.{alias.name}": False
+        for path in kit.rglob("*.py")
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+
+
 @pytest.mark.parametrize("version", RELEASES)
 def test_what_went_was_announced_in_the_release_before(version: str, tmp_path: Path) -> None:
     unpack(RELEASES[version], tmp_path)
-    before, now = public_names(tmp_path), public_names(ROOT)
+    before, now = public_names(tmp_path), public_names(ROOT) | imported_names(ROOT)
 
     assert len(before) > 50
     went = {name for name, deprecated in before.items() if name not in now and not deprecated}
-    assert went <= NEVER_FOR_FEATURES, (
+    assert not went, (
         "a team may call it: keep it, marked @deprecated('use …; it goes in the next release')"
     )
+
+
+@pytest.mark.slow
+def test_a_feature_is_warned_and_the_kit_itself_fails(
+    started: Started, interpreter: Interpreter, server: URL
+) -> None:
+    service = started(CURRENT, example=False)
+    service.append("src/app/kit/times.py", DEPRECATED)
+    service.write("src/app/features/old.py", CALL)
+    service.write("tests/features/test_old.py", TEST.format(package="features"))
+    given = {"cwd": service.directory, "PYTHONPATH": "src", "DATABASE_URL": address(server)}
+    tests = (interpreter.python, "-m", "pytest", "tests/features")
+
+    warned = run(*tests, **given)
+    assert warned.returncode == 0, warned.stdout
+    assert "DeprecationWarning: use now; it goes in 9.0" in warned.stdout
+
+    service.write("src/app/kit/old.py", CALL)
+    service.write("tests/features/test_old.py", TEST.format(package="kit"))
+    assert run(*tests, **given).returncode == 1
