@@ -60,14 +60,15 @@ def operations() -> dict[str, Any]:
 
 def shortened(part: Any) -> Any:
     """The document with less room for text: Schemathesis takes seconds to allow for much."""
-    if isinstance(part, list):
-        return [shortened(each) for each in part]
-    if not isinstance(part, dict):
-        return part
-    changed = {name: shortened(each) for name, each in part.items()}
-    if isinstance(length := part.get("maxLength"), int):
-        changed["maxLength"] = min(length, LONGEST)
-    return changed
+    match part:
+        case list():
+            return [shortened(each) for each in part]
+        case {"maxLength": int(length), **others}:
+            return {**shortened(others), "maxLength": min(length, LONGEST)}
+        case dict():
+            return {name: shortened(each) for name, each in part.items()}
+        case _:
+            return part
 
 
 OPERATIONS = operations()
