@@ -104,6 +104,17 @@ def test_shipped_revisions_are_the_team_s_even_when_it_reformats_or_squashes_the
     ]
 
 
+def test_an_example_that_is_answered_away_leaves_its_revisions(started_now: Started) -> None:
+    service = started_now(CURRENT)
+    before = {name for name in service.files() if name.startswith("migrations/versions/")}
+
+    service.update(NEXT, example=False)
+
+    assert service.unsettled() == []
+    after = {name for name in service.files() if name.startswith("migrations/versions/")}
+    assert after == before
+
+
 @pytest.mark.parametrize("version", [*RELEASES, CURRENT])
 def test_a_deleted_example_stays_deleted(started_now: Started, version: str) -> None:
     service = started_now(version)
