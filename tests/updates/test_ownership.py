@@ -1,5 +1,6 @@
 """An update hurts nothing that a team made its own."""
 
+import copier
 import pytest
 
 from tests.updates.conftest import Started
@@ -28,7 +29,12 @@ def test_a_team_s_files_are_neither_touched_nor_brought_back(started_now: Starte
     service.write("src/app/features/invoices/models.py", "OURS = True\n")
     service.write("tests/features/test_invoices.py", "OURS = True\n")
     service.write("migrations/versions/2027_01_01_ours.py", "OURS = True\n")
-    taken = ["src/app/features/__init__.py", ".pre-commit-config.yaml", ".env.example"]
+    taken = [
+        ".env.example",
+        ".pre-commit-config.yaml",
+        "src/app/features/__init__.py",
+        "tests/features/__init__.py",
+    ]
     service.remove(*taken)
     before = service.files()
 
@@ -53,6 +59,17 @@ def test_a_team_s_own_readme_may_be_missing(started_now: Started) -> None:
     service.update(NEXT)
 
     assert not service.path("README.md").exists()
+
+
+def test_even_copying_anew_overwrites_none_of_them(started_now: Started) -> None:
+    service = started_now(CURRENT)
+    ours = [name.removesuffix(".jinja") for name in (*SEEDED, SHIPPED)]
+    for name in ours:
+        service.write(name, "# ours\n")
+
+    copier.run_recopy(service.directory, defaults=True, overwrite=True, quiet=True)
+
+    assert {service.read(name) for name in ours} == {"# ours\n"}
 
 
 def test_an_edit_of_the_kit_merges_with_a_change_elsewhere_in_the_file(
