@@ -13,6 +13,8 @@ from tests.updates.conftest import Started
 from tests.updates.history import CURRENT, RELEASES, Template
 from tests.updates.team import Team
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     "answers",
@@ -72,7 +74,6 @@ def test_an_example_that_was_left_out_does_not_come_back(started: Started) -> No
     assert service.files() == before
 
 
-@pytest.mark.slow
 def test_the_example_goes_and_a_feature_of_the_team_s_own_stays(
     started: Started, interpreter: Interpreter, server: URL
 ) -> None:
@@ -104,7 +105,6 @@ def documented(beginning: str) -> str:
     return code.split("```")[0]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kept", [True, False], ids=["to_keep_rows", "to_delete_them"])
 def test_deletion_changes_with_the_revision_that_alembic_writes(
     started: Started, interpreter: Interpreter, server: URL, kept: bool

@@ -13,6 +13,8 @@ from tests.updates.conftest import Started
 from tests.updates.history import CURRENT, NEXT, RELEASES, Template, template_with_history
 from tests.updates.next_release import BROUGHT
 
+pytestmark = pytest.mark.slow
+
 OLD, NEW = "src/app/kit/page.py", "src/app/kit/paging.py"
 MIGRATION = {
     "version": NEXT,

@@ -18,6 +18,8 @@ from tests.updates.service import Service
 
 GH = """#!{python}
 import json, sys
+
+pytestmark = pytest.mark.slow
 open({log!r}, "a").write(json.dumps(sys.argv[1:]) + "\\n")
 """
 
@@ -55,7 +57,6 @@ class Platform:
         return [json.loads(line) for line in lines]
 
 
-@pytest.mark.slow
 def test_the_scheduled_job_opens_one_pull_request_for_a_newer_release(
     started_now: Started, tmp_path: Path
 ) -> None:
@@ -74,7 +75,6 @@ def test_the_scheduled_job_opens_one_pull_request_for_a_newer_release(
     assert f"_commit: v{NEXT}" in pushed
 
 
-@pytest.mark.slow
 def test_the_scheduled_job_says_when_there_is_nothing_newer(
     started: Started, tmp_path: Path
 ) -> None:
@@ -85,7 +85,6 @@ def test_the_scheduled_job_says_when_there_is_nothing_newer(
     assert platform.pull_requests() == []
 
 
-@pytest.mark.slow
 def test_before_a_commit_a_conflict_or_a_reject_is_refused(
     started_now: Started, interpreter: Interpreter
 ) -> None:

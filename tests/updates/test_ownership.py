@@ -7,6 +7,8 @@ from tests.updates.conftest import Started
 from tests.updates.history import CURRENT, NEXT, RELEASES
 from tests.updates.next_release import BROUGHT, EDITED, NEW, SEEDED, SHIPPED
 
+pytestmark = pytest.mark.slow
+
 REVISION, INVOICES, NEW_IN_POSTS, NEW_IN_KIT, NEW_TEST = NEW
 
 

@@ -103,6 +103,7 @@ def test_whatever_could_be_answered_still_can(released: Questionnaire) -> None:
         assert not refused, f"{name} would silently get its default in place of {refused}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", RELEASES)
 def test_an_update_keeps_the_furthest_answers(started: Started, version: str) -> None:
     service = started(version, **EXTREMES)

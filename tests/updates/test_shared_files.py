@@ -6,6 +6,8 @@ from tests.updates.conftest import Started
 from tests.updates.history import CURRENT, NEXT, RELEASES
 from tests.updates.next_release import BROUGHT, MARKER, SHARED
 
+pytestmark = pytest.mark.slow
+
 OURS = "ours"
 # Services with which every shared file is there once.
 ANSWERS = {".gitlab-ci.yml": {"ci": "gitlab"}}

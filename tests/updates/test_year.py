@@ -12,6 +12,8 @@ from tests.updates.history import CURRENT, RELEASES
 from tests.updates.service import Service
 from tests.updates.team import Team
 
+pytestmark = pytest.mark.slow
+
 FIRST, *LATER = [*RELEASES, CURRENT]
 
 COMMAND = '''
@@ -110,7 +112,6 @@ def is_in_order(team: Team, reformatted: str, *tests: str) -> None:
     team.runs("pytest", *tests)
 
 
-@pytest.mark.slow
 def test_a_year_of_updates_loses_nothing(
     started: Started, interpreter: Interpreter, server: URL, tmp_path: Path
 ) -> None:
@@ -137,7 +138,6 @@ def is_updated(service: Service, release: str) -> None:
     service.settle_with_ours("src/app/registry.py")
 
 
-@pytest.mark.slow
 def test_revisions_of_the_team_s_own_join_with_those_that_come(
     started: Started, interpreter: Interpreter, server: URL
 ) -> None:
