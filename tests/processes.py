@@ -29,6 +29,7 @@ OURS = (
     "GIT_",
     "VIRTUAL_ENV",
     "PYTHONPATH",
+    "PYTHONDONTWRITEBYTECODE",
     "PORT",
     "CI",
     "DOCS",

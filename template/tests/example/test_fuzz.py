@@ -43,7 +43,7 @@ CHECKS = [
     content_type_conformance,
     response_schema_conformance,
 ]
-EXAMPLES = settings().max_examples // 40
+EXAMPLES = settings().max_examples // 25
 # Longer than any text that Hypothesis makes.
 LONGEST = 10_000
 
