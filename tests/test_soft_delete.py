@@ -2,6 +2,8 @@
 
 from tests.rendering import Renderer, files_under
 
+# What goes with a change of the answer is told to every team.
+TOLD = {".copier-answers.yml", "docs/updating.md"}
 # Words that only a service which hides deleted rows has use for.
 TRACES = ("deleted_at", "include_deleted", "living_only", "restor", "purge", "purging", "soft")
 
@@ -11,7 +13,7 @@ def traces(service: dict[str, bytes]) -> set[str]:
     return {
         name
         for name, content in service.items()
-        if name != ".copier-answers.yml"
+        if name not in TOLD
         and any(word in name or word.encode() in content.lower() for word in TRACES)
     }
 

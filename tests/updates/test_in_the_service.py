@@ -16,10 +16,10 @@ from tests.updates.history import CURRENT, NEXT
 from tests.updates.next_release import EDITED
 from tests.updates.service import Service
 
+pytestmark = pytest.mark.slow
+
 GH = """#!{python}
 import json, sys
-
-pytestmark = pytest.mark.slow
 open({log!r}, "a").write(json.dumps(sys.argv[1:]) + "\\n")
 """
 

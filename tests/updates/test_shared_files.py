@@ -45,7 +45,7 @@ def test_what_a_team_adds_where_it_is_told_to_survives_every_release(
         (".pre-commit-config.yaml", "yours follow ----\n", "      - id: ours\n"),
         (".github/workflows/ci.yml", "yours follow ----\n", "      - run: make ours\n"),
         ("src/app/registry.py", "as users\n", "from app.features.ours import router as ours\n"),
-        ("src/app/registry.py", "your features follow ----\n", "    ours,\n"),
+        ("src/app/registry.py", "end here, your features follow ----\n", "    ours,\n"),
         ("pyproject.toml", "yours follow ----\n]\n\n[project.scripts]", '    "orjson>=3,<4",\n'),
         ("pyproject.toml", "yours follow ----\n]\n\n[build-system]", '    "respx>=0.22,<1",\n'),
     ]
