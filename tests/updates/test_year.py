@@ -136,6 +136,9 @@ def is_updated(service: Service, release: str) -> None:
     service.update(release)
     assert set(service.unsettled()) <= {"src/app/registry.py"}
     service.settle_with_ours("src/app/registry.py")
+    # What came with the lines that were refused: mypy names it.
+    registry = service.read("src/app/registry.py")
+    service.write("src/app/registry.py", registry.replace("    jobs,\n", ""))
 
 
 def test_revisions_of_the_team_s_own_join_with_those_that_come(
