@@ -22,6 +22,13 @@ from tests.rig.database import clone, migrated, settings_for, template_for_worke
 settings.register_profile("deep", max_examples=5000)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the stories of faults and load be told at full length."""
+    parser.addoption(
+        "--thorough", action="store_true", help="stories of faults and load at full length: minutes"
+    )
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Give each worker of pytest-xdist the one template to clone."""
@@ -31,6 +38,13 @@ def pytest_configure_node(node: Any) -> None:
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def thorough(pytestconfig: pytest.Config) -> bool:
+    """Whether to take minutes, for the figures, where seconds show the same."""
+    told: bool = pytestconfig.getoption("--thorough")
+    return told
 
 
 @pytest.fixture(scope="session")
