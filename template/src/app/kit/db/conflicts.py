@@ -3,7 +3,9 @@
 Codes: https://www.postgresql.org/docs/current/errcodes-appendix.html
 """
 
-from sqlalchemy import Constraint, Index
+import re
+
+from sqlalchemy import CheckConstraint, Constraint, Index, Table
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import ColumnCollectionConstraint
 
@@ -61,5 +63,14 @@ def _columns_of(constraint: str | None) -> list[str]:
         named: list[Constraint | Index] = [*table.constraints, *table.indexes]
         for item in named:
             if constraint and item.name == constraint:
-                return list(item.columns.keys()) if isinstance(item, _HAS_COLUMNS) else []
+                return _columns(table, item)
     return []
+
+
+def _columns(table: Table, item: Constraint | Index) -> list[str]:
+    columns = list(item.columns.keys()) if isinstance(item, _HAS_COLUMNS) else []
+    if isinstance(item, CheckConstraint) and not columns:
+        # Written as text, it has words in place of columns.
+        words = set(re.findall(r"\w+", str(item.sqltext)))
+        columns = [column.name for column in table.columns if column.name in words]
+    return columns

@@ -1,0 +1,103 @@
+"""What PostgreSQL refuses is told by its code and the constraint's name, never by its words."""
+
+from collections.abc import AsyncGenerator, Generator
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from httpx2 import AsyncClient
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Integer, String, Table, insert, text
+
+from app.kit.db.base import Base
+from app.kit.db.session import Database, SessionDep
+from tests.rig.app import client_of
+
+RAISE = "DO $$ BEGIN RAISE '{message}' USING ERRCODE = '{code}'; END $$"
+
+
+@pytest.fixture
+def rooms() -> Generator[Table]:
+    """A table that the service knows of for the time of a test."""
+    table = Table(
+        "kit_rooms",
+        Base.metadata,
+        Column("number", Integer, primary_key=True),
+        Column("name", String(5), unique=True),
+        Column("size", Integer, nullable=False),
+        Column("beside", Integer, ForeignKey("kit_rooms.number", ondelete="RESTRICT")),
+        CheckConstraint("size > 0", name="size_is_positive"),
+    )
+    yield table
+    Base.metadata.remove(table)
+
+
+@pytest.fixture
+async def caller(own_app: FastAPI, rooms: Table) -> AsyncGenerator[AsyncClient]:
+    """A client of the service, where there is one room, with routes that break the rules."""
+    database: Database = own_app.state.database
+    async with database.transaction() as session:
+        await (await session.connection()).run_sync(rooms.create)
+        await session.execute(insert(rooms).values(number=1, name="red", size=1))
+        await session.execute(insert(rooms).values(number=2, size=1, beside=1))
+
+    @own_app.post("/kit/rooms")
+    async def build(row: dict[str, Any], session: SessionDep) -> None:
+        await session.execute(insert(rooms).values(row))
+
+    @own_app.delete("/kit/rooms/{number}")
+    async def tear_down(number: int, session: SessionDep) -> None:
+        await session.execute(rooms.delete().where(rooms.c.number == number))
+
+    @own_app.post("/kit/raise/{code}")
+    async def fail(code: str, session: SessionDep, message: str = "No.") -> None:
+        await session.execute(text(RAISE.format(code=code, message=message)))
+
+    async with client_of(own_app) as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("row", "status", "field"),
+    [
+        ({"number": 3, "name": "red", "size": 1}, 409, "name"),
+        ({"number": 1, "size": 1}, 409, "number"),
+        ({"number": 3, "size": 1, "beside": 9}, 409, "beside"),
+        ({"number": 3, "size": 0}, 422, "size"),
+        ({"number": 3}, 422, "size"),
+    ],
+)
+async def test_a_rule_that_is_broken_names_its_field(
+    caller: AsyncClient, row: dict[str, Any], status: int, field: str
+) -> None:
+    answer = await caller.post("/kit/rooms", json=row)
+    assert answer.status_code == status
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert [error["field"] for error in answer.json()["errors"]] == [field]
+
+
+async def test_what_is_referred_to_stays(caller: AsyncClient) -> None:
+    assert (await caller.delete("/kit/rooms/1")).status_code == 409
+
+
+async def test_a_value_that_does_not_fit_is_invalid(caller: AsyncClient) -> None:
+    row = {"number": 3, "name": "orange", "size": 1}
+    assert (await caller.post("/kit/rooms", json=row)).status_code == 422
+
+
+@pytest.mark.parametrize(
+    "code", ["40001", "40P01", "53100", "53200", "53300", "55P03", "57014", "57P01", "08006"]
+)
+async def test_what_may_succeed_later_says_when_to_come_back(
+    caller: AsyncClient, code: str
+) -> None:
+    answer = await caller.post(f"/kit/raise/{code}")
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "1"
+
+
+async def test_the_words_of_an_error_decide_nothing(caller: AsyncClient) -> None:
+    words = 'duplicate key value violates unique constraint "uq_kit_rooms_name"'
+    answer = await caller.post("/kit/raise/XX000", params={"message": words})
+    assert answer.status_code == 500
+    assert "duplicate" not in answer.text
+    assert "errors" not in answer.json()
