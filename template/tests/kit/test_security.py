@@ -65,7 +65,8 @@ async def test_the_pages_of_the_documentation_may_load_what_they_name(page: str)
         part.split(" ", 1) for part in answer.headers["Content-Security-Policy"].split("; ")
     )
     kinds = {"script": "script-src", "link": "style-src", "img": "img-src"}
-    named = re.findall(r"<(script|link|img)\b[^>]*?(?:src|href)=\"([^\"]+)\"", answer.text)
+    pattern = r"<(script|link|img)\b[^>]*?(?:src|href)=\"([^\"]+)\""
+    named: list[tuple[str, str]] = re.findall(pattern, answer.text)
     assert named
     for tag, address in named:
         kind = "img-src" if "favicon" in address else kinds[tag]

@@ -56,6 +56,7 @@ class AdmissionMiddleware:
     async def _take_in(self, scope: Scope, receive: Receive, send: Send) -> Problem | None:
         """Have the request answered, or tell why not."""
         body: bytes | None = None
+        limit = timeout(self.settings.time_limit)
 
         async def send_in_time(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -67,7 +68,7 @@ class AdmissionMiddleware:
             await send(message)
 
         try:
-            async with timeout(self.settings.time_limit) as limit:
+            async with limit:
                 try:
                     body = await _body(scope, receive, self.settings.body_limit)
                 except TooLarge as problem:

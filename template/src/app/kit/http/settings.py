@@ -24,19 +24,19 @@ class HttpSettings(BaseModel):
     """How much the service takes at once, for how long, and from where. All times in seconds."""
 
     # Requests at work at the same time; as many as there are connections unless set.
-    concurrency: int | None = Field(None, ge=1, le=10_000)
+    concurrency: int | None = Field(default=None, ge=1, le=10_000)
     # Until one that has to wait for its turn is answered 503.
-    wait_limit: float = Field(5, gt=0, le=300)
+    wait_limit: float = Field(default=5, gt=0, le=300)
     # Until the answer begins, the time to send the request included: longer than a statement may
     # take, or a slow one is not told from a slow request.
-    time_limit: float = Field(60, gt=0, le=86_400)
+    time_limit: float = Field(default=60, gt=0, le=86_400)
     # Bytes. A thousand of the widest products are 3 MB.
-    body_limit: int = Field(5_000_000, ge=1_000, le=1_000_000_000)
+    body_limit: int = Field(default=5_000_000, ge=1_000, le=1_000_000_000)
 
     origins: Listed = ()
     credentials: bool = False
     hosts: Listed = ()
-    hsts: int = Field(0, ge=0, le=63_072_000)
+    hsts: int = Field(default=0, ge=0, le=63_072_000)
 
     @field_validator("origins")
     @classmethod
