@@ -9,7 +9,11 @@ from hypothesis import strategies as st
 from app.kit.http.gate import Gate, Turn
 
 STEPS = st.lists(
-    st.tuples(st.sampled_from(["arrive", "finish", "go", "cancel", "pause"]), st.integers(0, 9)),
+    st.tuples(
+        st.sampled_from(["arrive", "arrive", "finish", "finish", "go", "cancel", "pause"]),
+        st.integers(0, 9),
+    ),
+    min_size=10,
     max_size=60,
 )
 
@@ -48,7 +52,7 @@ class House:
 
 async def follow(places: int, steps: list[tuple[str, int]], *, hurried: bool) -> None:
     """Let visitors come and go as the steps say, and compare."""
-    house = House(Gate(places, wait_limit=60))
+    house = House(Gate(places, wait_limit=5))
     visitors: list[Visitor] = []
     visits: list[asyncio.Task[Turn]] = []
     for step, which in steps:
