@@ -32,6 +32,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         title=TITLE,
         description=DESCRIPTION,
         lifespan=lifespan,
+        http=settings.http,
+        places=settings.places,
         openapi_url="/openapi.json" if settings.docs else None,
     )
     for router in ROUTERS:

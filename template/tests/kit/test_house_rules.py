@@ -31,6 +31,12 @@ BROKEN = [
     ("makes_sessions_of_requests", "Own = Annotated[AsyncSession, Depends(request_session)]"),
     ("reads_without_bound", "async def f(s): return (await s.scalars(select(User))).all()"),
     ("reads_without_bound", "async def f(s): return list(await s.scalars(select(User)))"),
+    ("builds_sql_from_values", "found = text(f'SELECT {name}')"),
+    ("builds_sql_from_values", "found = sqlalchemy.text('SELECT %s' % name)"),
+    ("builds_sql_from_values", "found = text('SELECT ' + name)"),
+    ("builds_sql_from_values", "found = literal_column('{}'.format(name))"),
+    ("builds_sql_from_values", "async def f(c, name): await c.exec_driver_sql(f'DROP {name}')"),
+    ("builds_sql_from_values", "async def f(c, name): await c.execute(f'DROP {name}')"),
 ]
 
 MODULES = sorted(path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.py"))
@@ -61,6 +67,7 @@ def test_every_rule_is_shown_to_notice() -> None:
         "posts = relation(back_populates='author')",
         "async def f(s): return (await s.scalars(select(User).limit(10))).all()",
         "from app.kit.errors import NotFound",
+        "found = text('SELECT :name').bindparams(name=name)",
     ],
 )
 def test_what_is_as_it_should_be_is_let_be(source: str) -> None:

@@ -5,6 +5,7 @@ import traceback
 import pytest
 from fastapi import FastAPI
 from httpx2 import AsyncClient
+from pydantic import BaseModel
 from sqlalchemy import URL, text
 from sqlalchemy.exc import DBAPIError
 
@@ -62,6 +63,32 @@ async def test_a_bug_in_a_statement_logs_no_value(
     assert (await committing_client.get(f"/kit/faulty/{SECRET}")).status_code == 500
     (trace,) = [line["exception"] for line in logged() if "exception" in line]
     assert SECRET not in trace
+
+
+class Size(BaseModel):
+    """What a row is made into."""
+
+    size: int
+
+
+async def test_a_row_that_fits_no_schema_is_logged_without_its_values(
+    own_app: FastAPI, committing_client: AsyncClient, logged: Logged
+) -> None:
+    @own_app.get("/kit/answer", response_model=Size)
+    async def answer() -> dict[str, str]:
+        return {"size": SECRET}
+
+    @own_app.get("/kit/within")
+    async def within() -> Size:
+        return Size.model_validate({"size": SECRET})
+
+    for path in ("/kit/answer", "/kit/within"):
+        response = await committing_client.get(path)
+        assert response.status_code == 500
+        assert SECRET not in response.text
+    traces = [line["exception"] for line in logged() if "exception" in line]
+    assert ["size (int_parsing)" in trace for trace in traces] == [True, True]
+    assert SECRET not in str(logged())
 
 
 async def test_statements_are_logged_without_their_values(

@@ -1,11 +1,16 @@
 """The environment configures the service, or is refused by name."""
 
+import re
+from typing import get_args
+
 import pytest
+from pydantic import BaseModel, SecretStr
 
 from app.kit.settings import SettingsError
 from app.settings import Settings
 
 SECRET = "s3cret"
+TELLS_A_SECRET = re.compile(r"(^|_)(passw\w*|secret|token|key|url|dsn|credential)(_|$)")
 URL = f"postgresql://app:{SECRET}@db.example/app"
 
 
@@ -35,6 +40,13 @@ def test_without_a_database_url_the_variable_is_named() -> None:
         ("DATABASE_URL", f"nonsense {SECRET}"),
         ("LOG_LEVEL", "LOUD"),
         ("DOCS", "perhaps"),
+        ("HTTP_CONCURRENCY", "0"),
+        ("HTTP_BODY_LIMIT", "-1"),
+        ("HTTP_ORIGINS", f"https://{SECRET}.example/path"),
+        ("HTTP_ORIGINS", f"https://good.example,{SECRET}"),
+        ("HTTP_ORIGINS", "https://Loud.example"),
+        ("HTTP_HOSTS", "https://api.example.org"),
+        ("HTTP_HOSTS", "api.*.org"),
     ],
 )
 def test_a_bad_value_names_its_variable_and_shows_no_secret(
@@ -84,7 +96,59 @@ def test_the_environment_overrides_the_defaults_of_the_pool(
     assert settings.pool_recycle == type(settings).model_fields["pool_recycle"].default
 
 
+def test_a_list_is_its_parts_and_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", URL)
+    monkeypatch.setenv("HTTP_ORIGINS", "https://a.example, http://localhost:3000")
+    monkeypatch.setenv("HTTP_HOSTS", "*.example.org")
+    # What other programs read is no setting of the service.
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.example")
+    http = Settings.load().http
+    assert http.origins == ("https://a.example", "http://localhost:3000")
+    assert http.hosts == ("*.example.org",)
+
+
+def test_cookies_go_to_origins_that_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", URL)
+    monkeypatch.setenv("HTTP_ORIGINS", "*")
+    assert Settings.load().http.origins == ("*",)
+    monkeypatch.setenv("HTTP_CREDENTIALS", "true")
+    with pytest.raises(SettingsError, match="CREDENTIALS need HTTP_ORIGINS"):
+        Settings.load()
+
+
 def test_settings_do_not_print_their_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", URL)
+    monkeypatch.setenv("DATABASE_REPLICA_URL", URL)
     monkeypatch.setenv("DATABASE_PASSWORD", SECRET)
-    assert SECRET not in repr(Settings.load())
+    settings = Settings.load()
+    for shown in (repr(settings), str(settings), settings.model_dump_json()):
+        assert SECRET not in shown
+
+
+def open_secrets(model: type[BaseModel]) -> list[str]:
+    """The fields that tell by their name that they hold a secret, and show it when printed."""
+    found: list[str] = []
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            found += open_secrets(kind)
+        elif TELLS_A_SECRET.search(name) and str in (kind, *get_args(kind)):
+            found.append(f"{model.__name__}.{name}")
+    return found
+
+
+def test_every_setting_that_is_a_secret_is_declared_as_one() -> None:
+    assert not open_secrets(Settings), "declare it as SecretStr"
+
+
+def test_a_secret_that_is_plain_text_is_noticed() -> None:
+    class Mail(BaseModel):
+        token: str | None = None
+        password: SecretStr
+        sender: str
+
+    class Own(BaseModel):
+        mail: Mail
+        webhook_url: str
+
+    assert open_secrets(Own) == ["Mail.token", "Own.webhook_url"]

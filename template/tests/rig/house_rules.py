@@ -157,6 +157,26 @@ def reads_without_bound(node: ast.AST, _path: str) -> str | None:
     return None
 
 
+TAKES_SQL = {
+    *("text", "literal_column", "exec_driver_sql", "execute", "stream", "scalar", "scalars"),
+    *("stream_scalars", "fetch", "fetchrow", "fetchval"),
+}
+
+
+def builds_sql_from_values(node: ast.AST, _path: str) -> str | None:
+    if _called(node) in TAKES_SQL and isinstance(node, ast.Call) and node.args:
+        match node.args[0]:
+            case ast.JoinedStr() | ast.BinOp(op=ast.Mod() | ast.Add()):
+                built = True
+            case ast.Call(func=ast.Attribute(attr="format" | "join" | "replace")):
+                built = True
+            case _:
+                built = False
+        if built:
+            return "a value in SQL can be SQL: `text('… = :name')`, and the value as a parameter"
+    return None
+
+
 RULES: list[Rule] = [
     commits,
     tells_naive_time,
@@ -170,4 +190,5 @@ RULES: list[Rule] = [
     reaches_out_of_the_kit,
     makes_sessions_of_requests,
     reads_without_bound,
+    builds_sql_from_values,
 ]

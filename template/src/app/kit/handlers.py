@@ -5,7 +5,8 @@ from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
+from fastapi.exceptions import RequestValidationError, ResponseValidationError
+from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm.exc import StaleDataError
@@ -36,7 +37,8 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _on_bug)
 
 
-def _answer(problem: Problem) -> Response:
+def answer(problem: Problem) -> Response:
+    """The problem as an answer, also for middleware outside of the handlers."""
     return _document(problem.status, problem.detail, problem.errors, problem.headers)
 
 
@@ -62,7 +64,7 @@ def _document(
 
 
 async def _on_problem(_request: Request, error: Any) -> Response:
-    return _answer(error)
+    return answer(error)
 
 
 async def _on_invalid_request(_request: Request, error: Any) -> Response:
@@ -71,14 +73,14 @@ async def _on_invalid_request(_request: Request, error: Any) -> Response:
         FieldProblem(field=".".join(str(part) for part in item["loc"]), message=item["msg"])
         for item in error.errors()
     ]
-    return _answer(Invalid("The request is not valid.", *errors))
+    return answer(Invalid("The request is not valid.", *errors))
 
 
 async def _on_http_exception(_request: Request, error: Any) -> Response:
     if error.status_code == HTTPStatus.BAD_REQUEST:
         # FastAPI's word for a body of bytes that are no text; for any other it says 422.
         problem = FieldProblem(field="body", message="is not text in UTF-8")
-        return _answer(Invalid("The request is not valid.", problem))
+        return answer(Invalid("The request is not valid.", problem))
     return _document(error.status_code, str(error.detail), headers=error.headers)
 
 
@@ -86,21 +88,30 @@ async def _on_database_error(request: Request, error: Any) -> Response:
     if problem := problem_of(error):
         if isinstance(problem, Unavailable):
             _log.warning("database unavailable", error=type(error.orig).__name__)
-        return _answer(problem)
+        return answer(problem)
     return await _on_bug(request, error)
 
 
 async def _on_stale(_request: Request, _error: Any) -> Response:
-    return _answer(Conflict("It was changed or deleted in the meantime: read it again."))
+    return answer(Conflict("It was changed or deleted in the meantime: read it again."))
 
 
 async def _on_busy(_request: Request, _error: Any) -> Response:
     _log.warning("no connection became free in time")
-    return _answer(Unavailable("The service is busy; try again in a moment."))
+    return answer(Unavailable("The service is busy; try again in a moment."))
 
 
 async def _on_bug(_request: Request, error: Any) -> Response:
-    _log.error("unhandled exception", exc_info=error)
+    _log.error("unhandled exception", exc_info=_without_values(error))
     return _document(
         HTTPStatus.INTERNAL_SERVER_ERROR, "An unexpected error occurred; its trace is logged."
     )
+
+
+def _without_values(error: Exception) -> Exception:
+    # What does not fit a schema is told together with what was found in its place.
+    if not isinstance(error, ValidationError | ResponseValidationError):
+        return error
+    wrong = [f"{'.'.join(map(str, item['loc']))} ({item['type']})" for item in error.errors()]
+    told = ValueError(f"{type(error).__name__}: {', '.join(wrong)}")
+    return told.with_traceback(error.__traceback__)

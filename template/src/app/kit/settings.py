@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.kit.db.settings import DatabaseSettings
+from app.kit.http.settings import HttpSettings
 
 
 class SettingsError(ValueError):
@@ -40,7 +41,17 @@ class KitSettings(BaseSettings):
     # Empty by default so that what is missing is reported by its own name, DATABASE_URL.
     database: DatabaseSettings = Field(default={}, validate_default=True)
     log: LogSettings = LogSettings()
+    http: HttpSettings = HttpSettings()
     docs: bool = True
+
+    @property
+    def places(self) -> int:
+        """How many requests are at work at once: as many as can have a connection, unless set.
+
+        Behind PgBouncer too: how many it lets wait is its own affair, how many of this process
+        do is not.
+        """
+        return self.http.concurrency or self.database.pool_size + self.database.max_overflow
 
     @classmethod
     def load(cls, **overrides: Any) -> Self:

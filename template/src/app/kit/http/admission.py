@@ -1,0 +1,137 @@
+"""How a request is taken in: its body, its turn, its answer, each within a limit.
+
+In this order. Who sends slowly is waited for before there is a place to hold up; who waits for a
+place holds no connection. A place is held until the answer has ended, because a stream reads from
+the database until then.
+"""
+
+from asyncio import sleep, timeout
+from http import HTTPStatus
+from typing import ClassVar
+
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.kit.errors import Problem, Unavailable
+from app.kit.handlers import answer
+from app.kit.http.gate import Gate, Turn
+from app.kit.http.settings import HttpSettings
+
+HEALTH = "/health/"
+
+
+class TooLarge(Problem):
+    """The body of the request is beyond the limit."""
+
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+class TooSlow(Problem):
+    """The request did not arrive in time."""
+
+    status = HTTPStatus.REQUEST_TIMEOUT
+    # What is still to come of it would be waited for again.
+    headers: ClassVar[dict[str, str]] = {"Connection": "close"}
+
+
+class AdmissionMiddleware:
+    """Lets so many requests be at work at once; refuses what is too large or takes too long.
+
+    The health routes need no place: who looks after the process does not wait behind the clients.
+    """
+
+    def __init__(self, app: ASGIApp, settings: HttpSettings, places: int) -> None:
+        self.app = app
+        self.settings = settings
+        self.gate = Gate(places, settings.wait_limit)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request; anything that is not HTTP passes through."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+        elif problem := await self._take_in(scope, receive, send):
+            await answer(problem)(scope, receive, send)
+
+    async def _take_in(self, scope: Scope, receive: Receive, send: Send) -> Problem | None:
+        """Have the request answered, or tell why not."""
+        body: bytes | None = None
+        limit = timeout(self.settings.time_limit)
+
+        async def send_in_time(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                if limit.expired():
+                    # The cancellation is on its way: meet it before there are two answers.
+                    await sleep(0)
+                else:
+                    limit.reschedule(None)
+            await send(message)
+
+        try:
+            async with limit:
+                try:
+                    body = await _body(scope, receive, self.settings.body_limit)
+                except TooLarge as problem:
+                    return problem
+                except ClientDisconnect:
+                    return None
+                return await self._in_turn(scope, body, receive, send_in_time)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+        if body is None:
+            return TooSlow("The request did not arrive in time.")
+        return Unavailable("This took too long and was given up; try again in a moment.")
+
+    async def _in_turn(
+        self, scope: Scope, body: bytes, receive: Receive, send: Send
+    ) -> Problem | None:
+        received = _replayed(body, receive)
+        if is_health(scope):
+            await self.app(scope, received, send)
+            return None
+        # After the body, the only thing to receive is that the client is gone.
+        turn = await self.gate.enter(receive)
+        if turn is Turn.TOO_LATE:
+            return Unavailable("The service is busy; try again in a moment.")
+        if turn is Turn.CAME:
+            try:
+                await self.app(scope, received, send)
+            finally:
+                self.gate.leave()
+        return None
+
+
+def is_health(scope: Scope) -> bool:
+    """Whether this asks how the process is."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", "")).startswith(HEALTH)
+
+
+async def _body(scope: Scope, receive: Receive, limit: int) -> bytes:
+    """All of the body; raises `TooLarge` as soon as that is known, and `ClientDisconnect`."""
+    problem = TooLarge(f"The body of a request has at most {limit} bytes.")
+    announced = Headers(scope=scope).get("content-length", "")
+    if announced.isdecimal() and int(announced) > limit:
+        raise problem
+    body = bytearray()
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+        if len(body) > limit:
+            raise problem
+    return bytes(body)
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    """Receive the body that was already taken in, and then what follows it."""
+    whole: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> Message:
+        return whole.pop() if whole else await receive()
+
+    return replay

@@ -1,0 +1,126 @@
+"""What a browser is told about every answer, and which hosts and origins are served.
+
+The headers are those that OWASP asks of an API. They are few and constant: a library would choose
+the same, and compute them for each answer.
+"""
+
+from collections.abc import Collection
+from http import HTTPStatus
+
+from starlette.datastructures import MutableHeaders
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.kit.errors import Problem
+from app.kit.handlers import answer
+from app.kit.http.admission import is_health
+from app.kit.http.settings import ANY, HttpSettings
+
+# An answer of the API is data: were it shown as a page, it could load and do nothing.
+_DATA = "default-src 'none'; frame-ancestors 'none'"
+# The pages that show the API begin with a script in the page, and load the rest.
+_PAGES = "; ".join(
+    [
+        "default-src 'none'",
+        "script-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net",
+        "style-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net https://fonts.googleapis.com",
+        "font-src 'self' https://fonts.gstatic.com",
+        "img-src 'self' data: https://fastapi.tiangolo.com https://cdn.redoc.ly",
+        "connect-src 'self'",
+        "worker-src blob:",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    ]
+)
+
+
+class UntrustedHost(Problem):
+    """The request is for a host that this is not."""
+
+    status = HTTPStatus.BAD_REQUEST
+
+
+class SecurityHeadersMiddleware:
+    """Adds to each answer what it does not say itself."""
+
+    def __init__(self, app: ASGIApp, settings: HttpSettings, pages: Collection[str]) -> None:
+        self.app = app
+        self.pages = pages
+        self.headers = {
+            "X-Content-Type-Options": "nosniff",
+            "X-Frame-Options": "DENY",
+            "Referrer-Policy": "no-referrer",
+            "Cache-Control": "no-store",
+        }
+        if settings.hsts:
+            self.headers["Strict-Transport-Security"] = f"max-age={settings.hsts}"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request; anything that is not HTTP passes through."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        policy = _PAGES if path in self.pages else _DATA
+
+        async def send_secured(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.setdefault("Content-Security-Policy", policy)
+                for name, value in self.headers.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self.app(scope, receive, send_secured)
+
+
+class TrustedHostsMiddleware:
+    """Refuses requests for other hosts, but for those about health, which come by address."""
+
+    def __init__(self, app: ASGIApp, settings: HttpSettings) -> None:
+        self.app = app
+        self.hosts = settings.hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        trusted = False
+
+        async def trust(_scope: Scope, _receive: Receive, _send: Send) -> None:
+            nonlocal trusted
+            trusted = True
+
+        async def refuse(_message: Message) -> None:
+            """Send nothing: the refusal is to be a problem document."""
+
+        check = TrustedHostMiddleware(trust, self.hosts, www_redirect=False)
+        await check(scope, receive, refuse)
+        if trusted or is_health(scope):
+            await self.app(scope, receive, send)
+        else:
+            problem = UntrustedHost("The service does not answer for this host.")
+            await answer(problem)(scope, receive, send)
+
+
+def secured(app: ASGIApp, settings: HttpSettings, pages: Collection[str]) -> ASGIApp:
+    """Serve the hosts and origins of the settings, with headers on every answer."""
+    if settings.origins:
+        app = CORSMiddleware(
+            app,
+            allow_origins=settings.origins,
+            allow_credentials=settings.credentials,
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=[
+                "Authorization",
+                "Cache-Control",
+                "Idempotency-Key",
+                "If-Match",
+                "If-None-Match",
+                "X-Request-ID",
+            ],
+            expose_headers=["ETag", "Location", "Retry-After", "X-Request-ID"],
+        )
+    if settings.hosts and ANY not in settings.hosts:
+        app = TrustedHostsMiddleware(app, settings)
+    return SecurityHeadersMiddleware(app, settings, pages)

@@ -1,0 +1,106 @@
+"""A gate lets so many in, in the order of arrival, and loses no place whatever happens."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.kit.http.gate import Gate, Turn
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["arrive", "arrive", "finish", "finish", "go", "cancel", "pause"]),
+        st.integers(0, 9),
+    ),
+    min_size=10,
+    max_size=60,
+)
+
+
+@dataclass
+class Visitor:
+    """Somebody who comes, perhaps waits, and is inside until finished."""
+
+    number: int
+    finished: asyncio.Event = field(default_factory=asyncio.Event)
+    gone: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass
+class House:
+    """A gate, and who came in through it."""
+
+    gate: Gate
+    entered: list[int] = field(default_factory=list[int])
+    inside: int = 0
+    most: int = 0
+
+    async def visit(self, visitor: Visitor) -> Turn:
+        turn = await self.gate.enter(visitor.gone.wait)
+        if turn is Turn.CAME:
+            self.entered.append(visitor.number)
+            self.inside += 1
+            self.most = max(self.most, self.inside)
+            try:
+                await visitor.finished.wait()
+            finally:
+                self.inside -= 1
+                self.gate.leave()
+        return turn
+
+
+async def follow(places: int, steps: list[tuple[str, int]], *, hurried: bool) -> None:
+    """Let visitors come and go as the steps say, and compare."""
+    house = House(Gate(places, wait_limit=5))
+    visitors: list[Visitor] = []
+    visits: list[asyncio.Task[Turn]] = []
+    for step, which in steps:
+        if step == "arrive":
+            visitors.append(Visitor(len(visitors)))
+            visits.append(asyncio.create_task(house.visit(visitors[-1])))
+        elif step == "pause":
+            await asyncio.sleep(0)
+        elif visitors and step == "finish":
+            visitors[which % len(visitors)].finished.set()
+        elif visitors and step == "go":
+            visitors[which % len(visitors)].gone.set()
+        elif visitors:
+            visits[which % len(visitors)].cancel()
+        for _ in range(0 if hurried else 4):
+            await asyncio.sleep(0)
+    for visitor in visitors:
+        visitor.finished.set()
+    turns = await asyncio.gather(*visits, return_exceptions=True)
+    assert house.most <= places
+    # In a hurry, two who come in at the same time may say so in either order.
+    assert hurried or house.entered == sorted(house.entered)
+    assert turns.count(Turn.TOO_LATE) == 0
+    assert (house.inside, house.gate.free) == (0, places)
+
+
+@given(places=st.integers(1, 3), steps=STEPS, hurried=st.booleans())
+@settings(deadline=None)
+def test_no_place_is_lost_or_doubled_and_nobody_is_overtaken(
+    places: int, steps: list[tuple[str, int]], hurried: bool
+) -> None:
+    asyncio.run(follow(places, steps, hurried=hurried))
+
+
+async def test_who_has_waited_for_too_long_is_told_and_the_next_is_not_held_up() -> None:
+    gate = Gate(1, wait_limit=0.02)
+    assert await gate.enter(asyncio.Event().wait) is Turn.CAME
+    late = [gate.enter(asyncio.Event().wait) for _ in range(10)]
+    assert await asyncio.gather(*late) == [Turn.TOO_LATE] * 10
+    gate.leave()
+    assert await gate.enter(asyncio.Event().wait) is Turn.CAME
+
+
+async def test_a_place_that_comes_with_the_cancellation_goes_to_the_next() -> None:
+    gate = Gate(1, wait_limit=60)
+    await gate.enter(asyncio.Event().wait)
+    first, second = (asyncio.create_task(gate.enter(asyncio.Event().wait)) for _ in range(2))
+    await asyncio.sleep(0)
+    gate.leave()
+    first.cancel()
+    assert await second is Turn.CAME
