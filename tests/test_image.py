@@ -135,7 +135,7 @@ def test_the_image_migrates_and_serves_without_any_right_to_write(
     probe = json.loads(last.of("HEALTHCHECK")[-1].partition("CMD ")[2])
     probe = [word.replace(":8000", f":{port}") for word in probe]
     serve = [*json.loads(last.of("CMD")[-1])[:-1], str(port)]
-    nobody = without_rights(last)
+    nobody = without_rights(server)
 
     succeed(*nobody, "my-service", "migrate", cwd=image, **settings)
     with serving(
@@ -150,10 +150,13 @@ def test_the_image_migrates_and_serves_without_any_right_to_write(
     assert missing.returncode != 0
 
 
-def without_rights(stage: Stage) -> list[str]:
-    """The start of a command that runs as the image's account; as oneself where one is not root."""
-    user = stage.of("USER")[-1].split(":")[0]
-    if os.geteuid() != 0:
+def without_rights(server: URL) -> list[str]:
+    """The start of a command of an account that owns no file of the image.
+
+    Not the image's own: only PostgreSQL's account and root may reach the test's server.
+    """
+    user = Path(str(server.query["host"])).stat().st_uid
+    if user == os.geteuid():
         return []
     return ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
 
