@@ -80,7 +80,7 @@ def assert_working_or_refused(template: Path, question: str, answer: Any) -> Non
             assert_sound(service, **{question: answer})
 
 
-@settings(max_examples=50, **BOUNDED)
+@settings(max_examples=40, **BOUNDED)
 @given(question=st.sampled_from([*QUESTIONS, COMPUTED]), answer=TEXTS)
 def test_a_text_for_any_question_gives_a_working_service_or_a_clear_refusal(
     answered: Path, question: str, answer: str
@@ -96,7 +96,7 @@ def test_what_a_file_of_answers_can_hold_beside_text_is_taken_or_refused_likewis
     assert_working_or_refused(answered, question, answer)
 
 
-@settings(max_examples=10, **BOUNDED)
+@settings(max_examples=8, **BOUNDED)
 @given(answers=st.fixed_dictionaries(GOOD))
 def test_unusual_answers_that_are_taken_are_written_as_they_were_given(
     answered: Path, answers: dict[str, str]
@@ -190,7 +190,7 @@ def test_a_destination_that_cannot_be_written_is_named(answered: Path) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=12, **BOUNDED)
+@settings(max_examples=5, **BOUNDED)
 @given(answers=st.fixed_dictionaries(GOOD), choices=st.fixed_dictionaries(CHOSEN))
 def test_a_whole_service_with_unusual_answers_is_well_formed(
     render: Renderer, answers: dict[str, str], choices: dict[str, Any]
@@ -208,7 +208,7 @@ def test_a_whole_service_with_unusual_answers_is_well_formed(
 
 
 @pytest.mark.slow
-@settings(max_examples=6, **BOUNDED)
+@settings(max_examples=3, **BOUNDED)
 @given(text=GOOD["project_description"])
 def test_rendering_again_asks_for_the_same_values(repository: Path, text: str) -> None:
     with nowhere_else() as service:
