@@ -40,7 +40,7 @@ class Renderer:
     def __init__(self, place: Path) -> None:
         self._place = place
         # No repository: cloning one for each rendering would take twice as long again.
-        self._template = copy_of_working_tree(place / "template")
+        self.template = copy_of_working_tree(place / "template")
         self._known: dict[str, Path] = {}
 
     def __call__(self, **answers: Any) -> Path:
@@ -53,14 +53,25 @@ class Renderer:
 
     def into(self, destination: Path, **answers: Any) -> None:
         """Render without asking and without being trusted; raises on a wrong answer."""
-        render_from(self._template, destination, **answers)
+        render_from(self.template, destination, **answers)
 
 
 def complaint_about(project_name: str) -> str:
     """What the question says of a name: asks about hundreds without rendering a service."""
+    return _macro_of_names("complaint", project_name)
+
+
+def shadows_example(project_name: str) -> bool:
+    """Whether the example could not be installed beside a project of this name."""
+    return _macro_of_names("shadows", project_name) != ""
+
+
+def _macro_of_names(macro: str, project_name: str) -> str:
     jinja = SandboxedEnvironment(loader=FileSystemLoader(ROOT), extensions=[FILTERS_OF_COPIER])
-    validator = jinja.from_string(questionnaire()["project_name"]["validator"])
-    return validator.render(project_name=project_name)
+    names = jinja.from_string(
+        f"{{% from 'includes/names.jinja' import {macro} %}}{{{{ {macro}(name) }}}}"
+    )
+    return names.render(name=project_name).strip()
 
 
 def render_from(source: str | Path, destination: Path, **answers: Any) -> None:

@@ -40,7 +40,7 @@ POOL = ["src/app/kit/db/pool.py"]
 RADIUS: list[tuple[str, Any, list[str]]] = [
     ("project_name", "Zebra Crossing", ["README.md", "pyproject.toml", "src/app/about.py"]),
     ("project_description", "Counts", ["README.md", "pyproject.toml", "src/app/about.py"]),
-    ("python_version", "3.13", ["pyproject.toml"]),
+    ("python_version", "3.13", ["Dockerfile", "pyproject.toml"]),
     ("pk_type", "int", KEYS),
     ("pk_type", "uuid4", KEYS),
     ("lazy_strategy", "raise", RELATIONS),

@@ -41,7 +41,11 @@ WRONG: list[tuple[str, Any, str]] = [
     *(
         (name, text, YES_OR_NO)
         for name in ["soft_delete", "pool_pre_ping", "example"]
-        for text in ["", "maybe", "2", "[yes]"]
+        for text in ["", "maybe", "2"]
+    ),
+    *(
+        (name, "[yes]", "not in ['True', 'False']")
+        for name in ["soft_delete", "pool_pre_ping", "example"]
     ),
     *(("pool_size", text, SIZE) for text in ["", "many", "0", "-1", "1001", "1.5", "yes", "1e2"]),
     *(("max_overflow", text, OVERFLOW) for text in ["", "many", "-1", "1001", "0.5", "no"]),

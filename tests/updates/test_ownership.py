@@ -187,3 +187,17 @@ def test_what_a_missing_feature_needed_does_not_come_either(started: Started) ->
     assert not [name for name in service.files() if name.startswith(unwanted)]
     assert not service.path("tests/example/test_orders.py").exists()
     assert not service.path("migrations/versions/2026_11_21_0003_orders.py").exists()
+
+
+@pytest.mark.parametrize("version", RELEASES)
+def test_an_image_that_a_team_builds_already_is_kept_by_settling_a_conflict(
+    started: Started, version: str
+) -> None:
+    service = started(version)
+    service.write("Dockerfile", "FROM ours\n")
+
+    service.update()
+
+    assert service.unsettled() == ["Dockerfile"]
+    service.settle_with_ours("Dockerfile")
+    assert service.read("Dockerfile") == "FROM ours\n"

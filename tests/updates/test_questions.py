@@ -57,8 +57,8 @@ class Questionnaire:
         validator = self._jinja.from_string(question.get("validator", ""))
         # No service stands there yet: nothing is known of it.
         conf = {"dst_path": "/nowhere", "answers_file": ".copier-answers.yml"}
-        context = {"_copier_conf": conf, "_external_data": {}}
-        return validator.render(**context, **{name: value}).strip() == ""
+        context = {"_copier_conf": conf, "_external_data": {}, "project_name": "My Service"}
+        return validator.render({**context, name: value}).strip() == ""
 
     def choices(self, name: str) -> list[Any]:
         """The values among which the question lets choose."""
@@ -70,7 +70,9 @@ class Questionnaire:
         question = self.questions[name]
         if "choices" in question:
             return self.choices(name)
-        candidates = TEXTS if question["type"] == "str" else NUMBERS
+        candidates = (
+            TEXTS if "str" in self._jinja.from_string(question["type"]).render() else NUMBERS
+        )
         return [value for value in candidates if self.accepts(name, value)]
 
 

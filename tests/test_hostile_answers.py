@@ -1,0 +1,250 @@
+"""Whatever is answered, a service works or the answer is refused; nothing breaks or escapes."""
+
+import re
+import shlex
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import copier
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.hostile import (
+    GOOD,
+    TEXTS,
+    VALUES,
+    assert_sound,
+    is_clear,
+    refusal,
+    template_of_answers,
+)
+from tests.processes import UV, open_directory, run, succeed
+from tests.rendering import (
+    Copy,
+    Renderer,
+    answers_of,
+    complaint_about,
+    files_under,
+    questionnaire,
+    shadows_example,
+)
+from tests.services import DEV, Start
+from tests.test_copying import COPIER
+
+QUESTIONS = [*questionnaire()]
+COMPUTED = "project_slug"
+CHOSEN = {
+    name: st.sampled_from([*choices.values()] if isinstance(choices, dict) else choices)
+    for name, choices in ((name, entry.get("choices")) for name, entry in questionnaire().items())
+    if choices and name != "pool_pre_ping"
+}
+# The same in every run: a suite that fails by luck teaches nobody.
+BOUNDED = {
+    "deadline": None,
+    "derandomize": True,
+    "database": None,
+    "suppress_health_check": [HealthCheck.function_scoped_fixture],
+}
+
+
+@pytest.fixture(scope="session")
+def answered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The template with its questions, of which only what holds an answer is rendered."""
+    return template_of_answers(tmp_path_factory.mktemp("answered") / "template")
+
+
+@contextmanager
+def nowhere_else() -> Iterator[Path]:
+    """A destination; nothing may come to be beside it."""
+    with TemporaryDirectory() as place:
+        yield Path(place) / "a" / "b" / "service"
+        assert {path.name for path in Path(place).iterdir()} <= {"a"}
+        assert {path.name for path in (Path(place) / "a").glob("*")} <= {"b"}
+        assert {path.name for path in (Path(place) / "a" / "b").glob("*")} <= {"service"}
+
+
+def assert_working_or_refused(template: Path, question: str, answer: Any) -> None:
+    with nowhere_else() as service:
+        complaint = refusal(template, service, **{question: answer})
+
+        if complaint:
+            assert is_clear(complaint, question), complaint[:500]
+            assert not service.exists()
+        else:
+            assert_sound(service, **{question: answer})
+
+
+@settings(max_examples=40, **BOUNDED)
+@given(question=st.sampled_from([*QUESTIONS, COMPUTED]), answer=TEXTS)
+def test_a_text_for_any_question_gives_a_working_service_or_a_clear_refusal(
+    answered: Path, question: str, answer: str
+) -> None:
+    assert_working_or_refused(answered, question, answer)
+
+
+@settings(max_examples=25, **BOUNDED)
+@given(question=st.sampled_from([*QUESTIONS, COMPUTED]), answer=VALUES)
+def test_what_a_file_of_answers_can_hold_beside_text_is_taken_or_refused_likewise(
+    answered: Path, question: str, answer: Any
+) -> None:
+    assert_working_or_refused(answered, question, answer)
+
+
+@settings(max_examples=8, **BOUNDED)
+@given(answers=st.fixed_dictionaries(GOOD))
+def test_unusual_answers_that_are_taken_are_written_as_they_were_given(
+    answered: Path, answers: dict[str, str]
+) -> None:
+    with nowhere_else() as service:
+        complaint = refusal(answered, service, **answers)
+
+        assert not complaint or is_clear(complaint, "project_name")
+        if not complaint:
+            assert_sound(service, **answers)
+
+
+@pytest.mark.parametrize("question", [*QUESTIONS, COMPUTED])
+def test_each_question_refuses_some_answer(answered: Path, question: str) -> None:
+    with nowhere_else() as service:
+        assert is_clear(refusal(answered, service, **{question: "[1"}), question) or (
+            question == "project_description"
+        )
+
+
+def test_an_answer_that_is_not_asked_for_changes_nothing(answered: Path) -> None:
+    with nowhere_else() as service:
+        assert refusal(answered, service, pooler="pgbouncer", pool_size="7", unheard="of") == ""
+
+        assert not {"pool_size", "unheard"} & {*answers_of(service)}
+
+
+DESTINATIONS = [
+    "with space",
+    "it's",
+    'say "hi"',
+    "Grüße 服务",
+    "-dash",
+    "[x] *y?",
+    "$HOME;x",
+    "a&b",
+]
+
+
+@pytest.mark.parametrize("name", DESTINATIONS)
+def test_a_destination_may_have_any_name_and_the_next_commands_hold_it_quoted(
+    answered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    copier.run_copy(str(answered), tmp_path / name, defaults=True)
+
+    assert_sound(tmp_path / name, project_name="My Service")
+    [command] = re.findall(r"^ *(cd .*)$", capsys.readouterr().err, re.MULTILINE)
+    assert shlex.split(command) == ["cd", str(tmp_path / name)]
+
+
+@pytest.mark.parametrize(
+    "answer", ["pool_size=[1", "soft_delete=!!python/object:x", "project_name="]
+)
+def test_the_command_ends_with_one_sentence_and_leaves_nothing(
+    answered: Path, tmp_path: Path, answer: str
+) -> None:
+    ended = run(*COPIER, "--defaults", "--data", answer, answered, "service", cwd=tmp_path)
+
+    # Above it, Copier shows where in its own program it stopped.
+    assert ended.returncode != 0
+    assert is_clear(ended.stdout.splitlines()[-1], answer.partition("=")[0])
+    assert not (tmp_path / "service").exists()
+
+
+def test_a_file_in_the_way_is_named_and_kept(answered: Path, tmp_path: Path) -> None:
+    (tmp_path / "service").write_text("mine")
+
+    ended = run(*COPIER, "--defaults", answered, "service", cwd=tmp_path)
+
+    assert ended.returncode != 0
+    assert "service" in ended.stdout.splitlines()[-1]
+    assert (tmp_path / "service").read_text() == "mine"
+
+
+def test_files_in_the_way_are_never_overwritten_unasked(answered: Path, tmp_path: Path) -> None:
+    (tmp_path / "service").mkdir()
+    (tmp_path / "service/pyproject.toml").write_text("mine")
+
+    ended = run(*COPIER, "--defaults", answered, "service", cwd=tmp_path)
+
+    assert ended.returncode != 0
+    assert "--overwrite" in ended.stdout
+    assert (tmp_path / "service/pyproject.toml").read_text() == "mine"
+
+
+def test_a_destination_that_cannot_be_written_is_named(answered: Path) -> None:
+    ended = run(*COPIER, "--defaults", answered, "/proc/service", cwd=answered)
+
+    assert ended.returncode != 0
+    assert "/proc/service" in ended.stdout.splitlines()[-1]
+
+
+@pytest.mark.slow
+@settings(max_examples=5, **BOUNDED)
+@given(answers=st.fixed_dictionaries(GOOD), choices=st.fixed_dictionaries(CHOSEN))
+def test_a_whole_service_with_unusual_answers_is_well_formed(
+    render: Renderer, answers: dict[str, str], choices: dict[str, Any]
+) -> None:
+    with nowhere_else() as service:
+        complaint = refusal(render.template, service, **answers, **choices)
+
+        assert not complaint or is_clear(complaint, "project_name")
+        if not complaint:
+            assert_sound(service, **answers, **choices)
+            for path in service.rglob("*.py"):
+                compile(path.read_text(), path, "exec")
+            for path in [*service.rglob("*.yml"), *service.rglob("*.yaml")]:
+                yaml.safe_load(path.read_text())
+
+
+@pytest.mark.slow
+@settings(max_examples=3, **BOUNDED)
+@given(text=GOOD["project_description"])
+def test_rendering_again_asks_for_the_same_values(repository: Path, text: str) -> None:
+    with nowhere_else() as service:
+        copier.run_copy(
+            str(repository), service, data={"project_description": text}, defaults=True, quiet=True
+        )
+        before = files_under(service)
+
+        copier.run_recopy(service, defaults=True, overwrite=True, quiet=True)
+
+        assert files_under(service) == before
+
+
+@pytest.mark.slow
+def test_no_project_can_shadow_a_package_of_its_environment(service: Copy) -> None:
+    place = service()
+    succeed(UV, "lock", "--quiet", cwd=place)
+    locked = tomllib.loads((place / "uv.lock").read_text())["package"]
+
+    names = {package["name"] for package in locked} - {"my-service"}
+
+    assert not {name for name in names if not (complaint_about(name) or shadows_example(name))}
+
+
+@pytest.mark.slow
+def test_a_service_in_a_directory_of_spaces_and_umlauts_serves_what_was_answered(
+    render: Renderer, start: Start
+) -> None:
+    text = """Says "hello", 'bye', C:\\new {{ 7 * 7 }} <b> in ünïcode 😀"""
+    with open_directory() as place:
+        service = place / "Grüße an [alle]"
+        render.into(service, project_description=text, project_name="My Service")
+
+        server = start(service, *DEV)
+
+        about = server.get("/openapi.json").json()["info"]
+        assert (about["title"], about["description"]) == ("My Service", text)
+        server.interrupt()
+        succeed(UV, "run", "pytest", "-q", "tests/kit/test_settings.py", cwd=service)

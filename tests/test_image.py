@@ -1,0 +1,169 @@
+"""The image of a service: its Dockerfile is linted, and its steps are taken without an engine."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL
+
+from tests.processes import UV, Server, environment, free_port, open_directory, serving, succeed
+from tests.rendering import Renderer
+from tests.services import address, new_database
+
+# An interpreter that an account without rights can start, which one in root's home is not.
+PUBLIC = Path("/usr/bin/python3")
+SECONDS_TO_START = 60
+
+
+@dataclass
+class Stage:
+    """One `FROM` and what follows it: pairs of an instruction and its words."""
+
+    steps: list[tuple[str, str]] = field(default_factory=list)
+
+    def of(self, instruction: str) -> list[str]:
+        """The words of each such instruction, in order."""
+        return [words for name, words in self.steps if name == instruction]
+
+
+def stages(dockerfile: Path) -> list[Stage]:
+    """The stages of a Dockerfile."""
+    lines = [line for line in dockerfile.read_text().splitlines() if not line.startswith("#")]
+    found: list[Stage] = []
+    for step in re.sub(r"\\\n\s*", "", "\n".join(lines)).splitlines():
+        name, _, words = step.partition(" ")
+        if name == "FROM":
+            found.append(Stage())
+        elif step and found:
+            found[-1].steps.append((name, words))
+    return found
+
+
+def test_the_linter_of_dockerfiles_has_nothing_to_say(render: Renderer) -> None:
+    succeed(Path(sys.executable).with_name("hadolint"), "Dockerfile", cwd=render())
+
+
+def test_the_last_stage_builds_nothing_and_runs_as_nobody(render: Renderer) -> None:
+    build, last = stages(render() / "Dockerfile")
+
+    assert last.of("RUN") == []
+    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", last.of("USER")[-1])
+    assert json.loads(last.of("CMD")[-1])[0] == "uvicorn"
+    assert all("--no-dev" in words for words in build.of("RUN") if "uv sync" in words)
+    assert not {"curl", "ADD", "ARG"} & {name for name, _ in last.steps}
+
+
+def test_only_what_is_copied_reaches_the_builder(render: Renderer) -> None:
+    build, last = stages(render() / "Dockerfile")
+    copied = {
+        source
+        for words in [*build.of("COPY"), *last.of("COPY")]
+        for source in words.split()[:-1]
+        if not words.startswith("--from")
+    }
+
+    first, *kept = [
+        line
+        for line in (render() / ".dockerignore").read_text().splitlines()
+        if not line.startswith(("#", "**/"))
+    ]
+
+    assert first == "*"
+    assert {line.removeprefix("!") for line in kept} == copied
+
+
+@pytest.fixture
+def image(render: Renderer) -> Iterator[Path]:
+    """The service's directory as the image has it, where the last stage's files are alone."""
+    with open_directory() as place:
+        context, app = place / "context", place / "app"
+        shutil.copytree(render(), context)
+        public = {"UV_PYTHON": str(PUBLIC)} if os.geteuid() == 0 else {}
+        succeed(UV, "lock", "--quiet", cwd=context, **public)
+        build, last = stages(context / "Dockerfile")
+
+        take(build, context=context, built=place, app=app, **public)
+        app.rename(place / "built")
+        take(last, context=context, built=place / "built", app=app)
+        yield app
+
+
+def take(stage: Stage, *, context: Path, built: Path, app: Path, **variables: str) -> None:
+    """Take the steps of a stage in a directory that stands for /app."""
+    app.mkdir()
+    path = os.pathsep.join([str(Path(UV).parent), "/usr/bin", environment()["PATH"]])
+    for name, words in stage.steps:
+        if name == "COPY":
+            *sources, _ = words.removeprefix("--from=build ").split()
+            for source in sources:
+                origin = (
+                    built / source.removeprefix("/app/") if "--from" in words else context / source
+                )
+                into = app / origin.name
+                if origin.is_dir():
+                    shutil.copytree(origin, into, symlinks=True)
+                else:
+                    shutil.copy(origin, into)
+        elif name == "RUN" and "pip install" not in words:
+            command = (
+                words.replace("python ", "python3 ", 1) if words.startswith("python") else words
+            )
+            succeed(
+                "sh",
+                "-c",
+                command.replace("&& python ", "&& python3 "),
+                cwd=app,
+                PATH=path,
+                **variables,
+            )
+
+
+@pytest.mark.slow
+def test_the_image_migrates_and_serves_without_any_right_to_write(
+    image: Path, server: URL, tmp_path: Path
+) -> None:
+    port, database = free_port(), address(new_database(server))
+    settings = {"PATH": f"{image}/.venv/bin:/usr/bin:/bin", "DATABASE_URL": database}
+    last = stages(image.parent / "context/Dockerfile")[-1]
+    probe = json.loads(last.of("HEALTHCHECK")[-1].partition("CMD ")[2])
+    probe = [word.replace(":8000", f":{port}") for word in probe]
+    serve = [*json.loads(last.of("CMD")[-1])[:-1], str(port)]
+    nobody = without_rights(server)
+
+    succeed(*nobody, "my-service", "migrate", cwd=image, **settings)
+    with serving(
+        *nobody, *serve, cwd=image, port=port, log=tmp_path / "log", **settings
+    ) as running:
+        running.until_ready(SECONDS_TO_START)
+        succeed(*nobody, *probe, cwd=image, **settings)
+        assert running.get("/users").is_success
+        stopped_by_the_engine(running)
+
+    missing = subprocess.run([image / ".venv/bin/python", "-c", "import pytest"], check=False)
+    assert missing.returncode != 0
+
+
+def without_rights(server: URL) -> list[str]:
+    """The start of a command of an account that owns no file of the image.
+
+    Not the image's own: only PostgreSQL's account and root may reach the test's server.
+    """
+    user = Path(str(server.query["host"])).stat().st_uid
+    if user == os.geteuid():
+        return []
+    return ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
+
+
+def stopped_by_the_engine(server: Server) -> None:
+    """The signal goes to the one process, which ends in order."""
+    server.process.terminate()
+    server.process.wait(timeout=30)
+    assert "Traceback" not in server.output
+    assert not server.has_left_processes()
