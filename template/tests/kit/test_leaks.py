@@ -65,19 +65,26 @@ async def test_no_connection_is_lost_to_requests_that_fail_or_are_cancelled(
 
         await ask_and_cancel(client, 10_000 if thorough else 500)
 
-        assert [pool.checkedout() for pool in pools(database)] == [0, 0]
+        # A connection that was cut is gone for the server some moments later.
+        async with asyncio.timeout(5):
+            while await in_use(database) != (0, 0, True):  # noqa: ASYNC110 - it sends no event
+                await asyncio.sleep(0.02)
         assert (await client.get("/kit/write")).status_code == 200
-        async with database.transaction() as session:
-            seen = await session.execute(
-                text(
-                    "SELECT count(*), count(*) FILTER (WHERE state ~ 'in transaction') "
-                    "FROM pg_stat_activity "
-                    "WHERE application_name = 'leaks' AND pid <> pg_backend_pid()"
-                )
+
+
+async def in_use(database: Database) -> tuple[int, int, bool]:
+    """Connections that are checked out, that are in a transaction, and whether few are open."""
+    checked_out = sum(pool.checkedout() for pool in pools(database))
+    async with database.transaction() as session:
+        seen = await session.execute(
+            text(
+                "SELECT count(*) FILTER (WHERE state ~ 'in transaction'), count(*) < 2 * 5 "
+                "FROM pg_stat_activity "
+                "WHERE application_name = 'leaks' AND pid <> pg_backend_pid()"
             )
-            connections, in_transaction = seen.one()
-        assert connections < 2 * 5
-        assert in_transaction == 0
+        )
+        in_transaction, few = seen.one()
+    return checked_out, in_transaction, few
 
 
 def pools(database: Database) -> list[QueuePool]:
@@ -87,7 +94,7 @@ def pools(database: Database) -> list[QueuePool]:
 
 
 async def ask_and_cancel(client: AsyncClient, requests: int) -> None:
-    """Make requests of every kind, every other one cancelled at some point."""
+    """Make requests of every kind, one in four cancelled at some point."""
     chance = random.Random(5)
     turn = asyncio.Semaphore(AT_ONCE)
 
@@ -101,5 +108,5 @@ async def ask_and_cancel(client: AsyncClient, requests: int) -> None:
 
     async with asyncio.TaskGroup() as tasks:
         for number in range(requests):
-            patience = chance.uniform(0, 0.04) if chance.random() < 0.5 else None
+            patience = chance.uniform(0, 0.04) if chance.random() < 0.25 else None
             tasks.create_task(ask(KINDS[number % len(KINDS)], patience))
