@@ -1,6 +1,8 @@
 """The commands of this service."""
 
 import os
+import signal
+import sys
 from typing import Annotated
 
 import typer
@@ -8,9 +10,11 @@ import uvicorn
 
 from app.about import NAME
 from app.kit.db.migrate import migrate as migrate_database
+from app.kit.db.waiting import DatabaseUnreachable
 from app.kit.development import local_settings
 from app.kit.local_postgres import PostgresUnavailable
 from app.kit.settings import SettingsError
+from app.main import create_app
 from app.registry import COMMANDS
 from app.settings import Settings
 
@@ -45,6 +49,25 @@ def dev(
 
 
 @cli.command()
+def serve(
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; 0.0.0.0 in a container", envvar="HOST")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(help="Port to listen on", envvar="PORT", min=1, max=65535)
+    ] = 8000,
+    grace: Annotated[
+        int, typer.Option(help="Seconds that running requests have to end", min=1, max=3600)
+    ] = 20,
+) -> None:
+    """Serve in production: one process, which SIGTERM ends once its requests are answered."""
+    app = create_app(Settings.load())
+    # uvicorn ends with the signal that it was sent: make that an end like any other.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    uvicorn.run(app, host=host, port=port, timeout_graceful_shutdown=grace, log_config=None)
+
+
+@cli.command()
 def migrate(
     revision: Annotated[str, typer.Argument(help="Where to go: a revision, or heads")] = "heads",
 ) -> None:
@@ -56,6 +79,6 @@ def main() -> None:
     """Run a command; what the user can mend is one message and exit code 2, not a trace."""
     try:
         cli()
-    except (SettingsError, PostgresUnavailable) as error:
+    except (SettingsError, PostgresUnavailable, DatabaseUnreachable) as error:
         typer.echo(str(error), err=True)
         raise SystemExit(2) from None

@@ -1,5 +1,6 @@
 """The application: `uvicorn --factory app.main:create_app`."""
 
+import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -8,8 +9,10 @@ from fastapi import FastAPI
 from app.about import DESCRIPTION, NAME, TITLE
 from app.kit.application import Application
 from app.kit.db.capacity import warn_of_too_many_connections
+from app.kit.db.schema_state import revisions_of_the_code
 from app.kit.db.session import Database
 from app.kit.logging import configure_logging
+from app.kit.readiness import Readiness
 from app.kit.settings import SettingsError
 from app.registry import ROUTERS
 from app.settings import Settings
@@ -24,8 +27,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         app.state.database = database = Database.open(settings.database, application_name=NAME)
+        app.state.readiness = readiness = Readiness(
+            settings.database, NAME, revisions_of_the_code()
+        )
+        await readiness.tell()
         await warn_of_too_many_connections(database, settings.database)
         yield
+        await readiness.close()
         await database.close()
 
     app = Application(
@@ -46,4 +54,5 @@ def _from_environment() -> Settings:
         return Settings.load()
     except SettingsError as error:
         # The factory is where a server process begins: end it with the sentence, not a trace.
-        raise SystemExit(str(error)) from None
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(2) from None

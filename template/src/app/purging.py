@@ -10,6 +10,7 @@ from app.about import NAME
 from app.kit.db.base import now
 from app.kit.db.purging import purge as purge_deleted
 from app.kit.db.session import Database
+from app.kit.db.waiting import wait_for_database
 from app.settings import Settings
 
 commands = typer.Typer()
@@ -27,6 +28,7 @@ def purge(
 
 
 async def _purge(settings: Settings, days: int) -> dict[str, int]:
+    await wait_for_database(settings.database)
     database = Database.open(settings.database, f"{NAME} purge")
     try:
         return await purge_deleted(database, before=now() - timedelta(days=days))

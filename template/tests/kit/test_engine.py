@@ -6,6 +6,7 @@ from sqlalchemy import URL, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.about import NAME
+from app.kit.db.session import SessionDep
 from app.main import create_app
 from tests.rig.app import client_of, running
 from tests.rig.database import settings_for
@@ -19,6 +20,11 @@ async def test_the_service_is_known_by_name_to_the_server(connection: AsyncConne
 async def test_a_server_that_hung_up_is_noticed_before_the_request_is(
     own_app: FastAPI, committing_client: AsyncClient
 ) -> None:
+    @own_app.get("/kit/one")
+    async def one(session: SessionDep) -> int | None:
+        found: int | None = await session.scalar(text("SELECT 1"))
+        return found
+
     async with own_app.state.database.engine.connect() as connection:
         await connection.execute(text("SELECT 1"))
     async with own_app.state.database.engine.connect() as connection:
@@ -29,7 +35,7 @@ async def test_a_server_that_hung_up_is_noticed_before_the_request_is(
                 "WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
         )
-    assert (await committing_client.get("/health/ready")).status_code == 200
+    assert (await committing_client.get("/kit/one")).status_code == 200
 
 
 async def test_a_database_that_is_away_is_a_503_and_the_process_lives(

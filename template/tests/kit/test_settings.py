@@ -6,8 +6,9 @@ from typing import get_args
 import pytest
 from pydantic import BaseModel, SecretStr
 
-from app.kit.settings import SettingsError
+from app.kit.settings import KitSettings, SettingsError
 from app.settings import Settings
+from tests.kit.test_env_example import variables
 
 SECRET = "s3cret"
 TELLS_A_SECRET = re.compile(r"(^|_)(passw\w*|secret|token|key|url|dsn|credential)(_|$)")
@@ -152,3 +153,44 @@ def test_a_secret_that_is_plain_text_is_noticed() -> None:
         webhook_url: str
 
     assert open_secrets(Own) == ["Mail.token", "Own.webhook_url"]
+
+
+# Any text is a name or a password.
+FREE = {"DATABASE_APPLICATION_NAME", "DATABASE_PASSWORD"}
+
+
+def fields_of_the_kit() -> list[str]:
+    """Every variable that the kit itself reads and that not just any text suits."""
+    return sorted(variables(KitSettings) - FREE)
+
+
+@pytest.mark.parametrize("variable", fields_of_the_kit())
+def test_nonsense_in_any_variable_is_refused_by_its_name(
+    monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", URL)
+    monkeypatch.setenv(variable, f"~{SECRET}")
+    with pytest.raises(SettingsError) as error:
+        Settings.load()
+    assert f"  {variable}: " in str(error.value)
+    assert SECRET not in str(error.value)
+
+
+def test_a_misspelt_variable_is_refused_with_the_right_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", URL)
+    monkeypatch.setenv("DATABASE_POOLSIZE", SECRET)
+    with pytest.raises(SettingsError) as error:
+        Settings.load()
+    assert "  DATABASE_POOLSIZE: is not a setting, DATABASE_POOL_SIZE is" in str(error.value)
+    assert SECRET not in str(error.value)
+
+
+def test_what_an_orchestrator_sets_for_a_host_named_database_is_no_mistake(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", URL)
+    monkeypatch.setenv("DATABASE_PORT", "tcp://10.0.0.1:5432")
+    monkeypatch.setenv("DATABASE_SERVICE_HOST", "10.0.0.1")
+    Settings.load()

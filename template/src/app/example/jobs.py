@@ -13,6 +13,7 @@ from app.example.posts.service import delete_old_posts
 from app.example.users.service import deactivate_users
 from app.kit.db.base import now
 from app.kit.db.session import Database
+from app.kit.db.waiting import wait_for_database
 from app.settings import Settings
 
 commands = typer.Typer()
@@ -45,7 +46,9 @@ def forget(days: Days) -> None:
 
 
 async def _run(job: Callable[[Database, datetime], Awaitable[int]], days: int) -> int:
-    database = Database.open(Settings.load().database, f"{NAME} jobs")
+    settings = Settings.load().database
+    await wait_for_database(settings)
+    database = Database.open(settings, f"{NAME} jobs")
     try:
         return await job(database, now() - timedelta(days=days))
     finally:

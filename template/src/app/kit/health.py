@@ -2,11 +2,9 @@
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
-from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 
-from app.kit.db.session import database_of
-from app.kit.errors import Unavailable, problems
+from app.kit.errors import problems
+from app.kit.readiness import Readiness
 
 router = APIRouter(prefix="/health", tags=["health"])
 
@@ -25,12 +23,7 @@ async def live() -> Health:
 
 @router.get("/ready", responses=problems(503))
 async def ready(request: Request) -> Health:
-    """Tell whether the service can do its work, that is, reach its database."""
-    database = database_of(request)
-    try:
-        for engine in (database.engine, database.reading_engine):
-            async with engine.connect() as connection:
-                await connection.execute(text("SELECT 1"))
-    except SQLAlchemyError as error:
-        raise Unavailable("The database cannot be reached.") from error
+    """Tell whether the service can do its work: its database is there, and migrated."""
+    readiness: Readiness = request.app.state.readiness
+    await readiness.check()
     return Health()

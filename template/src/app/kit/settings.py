@@ -1,8 +1,9 @@
 """Settings from the environment and `.env`, checked as a whole before anything starts."""
 
+from difflib import get_close_matches
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.kit.db.settings import DatabaseSettings
@@ -44,6 +45,19 @@ class KitSettings(BaseSettings):
     http: HttpSettings = HttpSettings()
     docs: bool = True
 
+    @model_validator(mode="before")
+    @classmethod
+    def _has_no_misspelt_variable(cls, values: Any) -> Any:
+        # Only what is nearly a setting: the orchestrator sets DATABASE_PORT for a host `database`.
+        for group, field in cls.model_fields.items():
+            kind, given = field.annotation, values.get(group)
+            if isinstance(kind, type) and issubclass(kind, BaseModel) and isinstance(given, dict):
+                for name in sorted({str(key).lower() for key in given} - {*kind.model_fields}):
+                    if near := get_close_matches(name, kind.model_fields, 1, cutoff=0.8):
+                        wrong, right = f"{group}_{name}".upper(), f"{group}_{near[0]}".upper()
+                        raise ValueError(f"{wrong}: is not a setting, {right} is")
+        return values
+
     @property
     def places(self) -> int:
         """How many requests are at work at once: as many as can have a connection, unless set.
@@ -67,6 +81,7 @@ def _explain(error: ValidationError) -> str:
     for problem in error.errors(include_input=False, include_url=False):
         variable = "_".join(str(part) for part in problem["loc"]).upper()
         message = "is not set" if problem["type"] == "missing" else problem["msg"]
-        lines.append(f"  {variable}: {message.removeprefix('Value error, ')}")
+        message = message.removeprefix("Value error, ")
+        lines.append(f"  {variable}: {message}" if variable else f"  {message}")
     lines.append("Set each in the environment or in .env; .env.example describes them all.")
     return "\n".join(lines)

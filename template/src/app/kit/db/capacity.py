@@ -2,8 +2,11 @@
 
 Each process keeps up to POOL_SIZE + MAX_OVERFLOW connections to write and as many to read; with a
 replica the one half is on the primary, the other on the replica. So each server needs room for
-PROCESSES * (POOL_SIZE + MAX_OVERFLOW), and without a replica the primary for twice that.
+PROCESSES * (POOL_SIZE + MAX_OVERFLOW), and without a replica the primary for twice that. Readiness
+opens one more for some milliseconds, which is not counted.
 """
+
+import asyncio
 
 import structlog
 from sqlalchemy import text
@@ -15,6 +18,9 @@ from app.kit.db.settings import DatabaseSettings
 from app.kit.errors import Unavailable
 
 _log = structlog.get_logger(__name__)
+
+# Seconds that a server which hangs may take from the start-up.
+_PATIENCE = 1.5
 
 # What is left for roles that are no superusers; the second setting is new in PostgreSQL 16.
 _GRANTED = text("""
@@ -39,7 +45,7 @@ async def warn_of_too_many_connections(database: Database, settings: DatabaseSet
 
 async def _compare(server: str, engine: AsyncEngine, processes: int, each: int) -> None:
     try:
-        async with engine.connect() as connection:
+        async with asyncio.timeout(_PATIENCE), engine.connect() as connection:
             granted = await connection.scalar(_GRANTED)
     except (SQLAlchemyError, Unavailable, TimeoutError):
         # A server that is away is no reason not to start: requests are answered 503 until then.

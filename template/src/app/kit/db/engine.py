@@ -38,6 +38,16 @@ def build_migration_engine(settings: DatabaseSettings, application_name: str) ->
     return _build(unlimited, f"{application_name} migrate", poolclass=NullPool)
 
 
+def build_probe_engine(settings: DatabaseSettings, application_name: str) -> AsyncEngine:
+    """Make an engine that looks at the database from outside the pool, each time anew."""
+    return _build(
+        settings,
+        f"{application_name} readiness",
+        poolclass=NullPool,
+        isolation_level="AUTOCOMMIT",
+    )
+
+
 def _build(
     settings: DatabaseSettings, application_name: str, *, reads: bool = False, **options: Any
 ) -> AsyncEngine:

@@ -1,7 +1,8 @@
 """Sessions and transactions: one request, one session, one transaction."""
 
+from asyncio import timeout
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Annotated, Self
 
@@ -68,9 +69,11 @@ class Database:
             yield session
 
     async def close(self) -> None:
-        """Close every connection."""
-        await self.engine.dispose()
-        await self.reading_engine.dispose()
+        """Close every connection; a server that no longer answers is not waited for."""
+        with suppress(TimeoutError):
+            async with timeout(5):
+                await self.engine.dispose()
+                await self.reading_engine.dispose()
 
 
 def database_of(request: Request) -> Database:

@@ -1,0 +1,55 @@
+"""Whether the schema of a database is the one that the running code needs."""
+
+from collections.abc import Set
+from dataclasses import dataclass
+from functools import cache
+
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.kit.db.migrate import PROJECT_ROOT
+
+_APPLIED = text("SELECT version_num FROM alembic_version")
+_UNDEFINED_TABLE = "42P01"
+
+
+@dataclass(frozen=True)
+class Revisions:
+    """The revisions that the code brings along."""
+
+    heads: frozenset[str]
+    known: frozenset[str]
+
+    def fit(self, applied: Set[str]) -> bool:
+        """Whether the code can work with a database at these revisions.
+
+        One that the code does not know is a newer release's: its migration runs before the last
+        old process is gone.
+        """
+        return self.heads <= applied or bool(applied - self.known)
+
+
+@cache
+def revisions_of_the_code() -> Revisions:
+    """Read the revisions in `migrations/versions`."""
+    script = ScriptDirectory.from_config(Config(toml_file=PROJECT_ROOT / "pyproject.toml"))
+    known = frozenset(revision.revision for revision in script.walk_revisions())
+    return Revisions(heads=frozenset(script.get_heads()), known=known)
+
+
+async def applied_revisions(connection: AsyncConnection) -> frozenset[str]:
+    """The revisions that the database is at; none where it was never migrated."""
+    try:
+        return frozenset(await connection.scalars(_APPLIED))
+    except DBAPIError as error:
+        if getattr(error.driver_exception, "sqlstate", None) != _UNDEFINED_TABLE:
+            raise
+        return frozenset()
+
+
+def named(revisions: Set[str]) -> str:
+    """The revisions for a sentence."""
+    return ", ".join(sorted(revisions)) or "none"

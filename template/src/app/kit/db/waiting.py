@@ -1,0 +1,91 @@
+"""Waiting for a database that is still starting, before a command begins its work."""
+
+import asyncio
+import socket
+from time import monotonic
+
+from sqlalchemy import URL, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.kit.db.engine import build_migration_engine
+from app.kit.db.settings import DatabaseSettings
+from app.kit.errors import Unavailable
+
+_PAUSE = 0.2
+_MAY_PASS = (
+    "08",  # nobody answers behind a pooler
+    "53300",  # every connection is taken
+    "57P",  # the server is starting or stopping
+)
+
+
+class DatabaseUnreachable(Exception):
+    """The database cannot be reached; says where it was looked for and why not, no secret."""
+
+
+async def wait_for_database(settings: DatabaseSettings) -> None:
+    """Return once the database answers, within STARTUP_TIMEOUT; 0 tries once.
+
+    Raises DatabaseUnreachable: late where the server may be starting, at once where waiting would
+    not help: a wrong password, an unknown database or host.
+    """
+    deadline = monotonic() + settings.startup_timeout
+    bounds = {"connect_timeout": min(settings.connect_timeout, settings.startup_timeout or 5)}
+    engine = build_migration_engine(settings.model_copy(update=bounds), "waiting")
+    try:
+        while reason := await _refusal(engine):
+            message = f"The database at {address(settings.sqlalchemy_url)} cannot be reached"
+            if not reason.may_pass:
+                raise DatabaseUnreachable(f"{message}: {reason}.")
+            if monotonic() + _PAUSE >= deadline:
+                waited = (
+                    f" within {settings.startup_timeout:g} s" if settings.startup_timeout else ""
+                )
+                raise DatabaseUnreachable(f"{message}{waited}: {reason}.")
+            await asyncio.sleep(_PAUSE)
+    finally:
+        await engine.dispose()
+
+
+def address(url: URL) -> str:
+    """Where the URL leads, without anything that is secret in it."""
+    host = url.host or url.query.get("host") or "localhost"
+    port = url.port or url.query.get("port") or 5432
+    return f"{host if isinstance(host, str) else ','.join(host)}:{port}"
+
+
+class _Refusal(str):
+    may_pass: bool
+
+    def __new__(cls, reason: str, *, may_pass: bool) -> "_Refusal":
+        made = super().__new__(cls, reason)
+        made.may_pass = may_pass
+        return made
+
+
+async def _refusal(engine: AsyncEngine) -> _Refusal | None:
+    try:
+        async with engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+    except Unavailable as error:
+        return _of_network(error.__cause__)
+    except DBAPIError as error:
+        driver = error.driver_exception
+        code = getattr(driver, "sqlstate", None) or ""
+        return _Refusal(str(driver), may_pass=code.startswith(_MAY_PASS))
+    return None
+
+
+def _of_network(error: BaseException | None) -> _Refusal:
+    match error:
+        case socket.gaierror(errno=socket.EAI_AGAIN):
+            return _Refusal("its host name cannot be looked up now", may_pass=True)
+        case socket.gaierror():
+            return _Refusal("its host is not known", may_pass=False)
+        case TimeoutError():
+            return _Refusal("it does not answer", may_pass=True)
+        case ConnectionRefusedError() | FileNotFoundError():
+            return _Refusal("nothing listens there", may_pass=True)
+        case _:
+            return _Refusal("the connection breaks", may_pass=isinstance(error, ConnectionError))

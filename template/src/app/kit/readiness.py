@@ -1,0 +1,88 @@
+"""Whether the service can do its work: its databases answer and have the schema it needs.
+
+However many ask, one look a second is made at most. It has a connection of its own, so that
+requests neither wait for it nor make it fail: a service under load is not taken for a broken one.
+"""
+
+import asyncio
+from time import monotonic
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.kit.db.engine import build_probe_engine
+from app.kit.db.schema_state import Revisions, applied_revisions, named
+from app.kit.db.settings import DatabaseSettings
+from app.kit.errors import Unavailable
+
+# Seconds. A database that accepts and never answers is one that is away.
+PATIENCE = 1.5
+LIFETIME = 1.0
+
+_log = structlog.get_logger(__name__)
+
+
+class Readiness:
+    """What stands in the way of serving, asked of each database."""
+
+    def __init__(self, settings: DatabaseSettings, name: str, revisions: Revisions) -> None:
+        self._engines = {"database": build_probe_engine(settings, name)}
+        if settings.replica_url:
+            at = settings.model_copy(update={"url": settings.replica_url})
+            self._engines["replica"] = build_probe_engine(at, name)
+        self._revisions = revisions
+        self._told: dict[str, tuple[str, str]] = {}
+        self._look: asyncio.Task[str | None] | None = None
+        self._looked_at = -LIFETIME
+
+    async def check(self) -> None:
+        """Return where the service is ready, else raise Unavailable; at most a second old."""
+        if self._look is None or (self._look.done() and monotonic() - self._looked_at >= LIFETIME):
+            self._look = asyncio.create_task(self._obstacle())
+        # Who asks may go away; the others still wait for the same look.
+        if obstacle := await asyncio.shield(self._look):
+            raise Unavailable(obstacle)
+
+    async def tell(self) -> None:
+        """Log what is there at start-up. What is not is no reason not to start."""
+        if obstacle := await self._obstacle():
+            _log.warning(f"not ready: {obstacle}")
+
+    async def close(self) -> None:
+        """Give up a look that is under way."""
+        if self._look and not self._look.done():
+            self._look.cancel()
+            await asyncio.wait([self._look], timeout=PATIENCE)
+
+    async def _obstacle(self) -> str | None:
+        try:
+            looks = [self._of(server, engine) for server, engine in self._engines.items()]
+            found = [obstacle for obstacle in await asyncio.gather(*looks) if obstacle]
+            return " ".join(found) or None
+        finally:
+            self._looked_at = monotonic()
+
+    async def _of(self, server: str, engine: AsyncEngine) -> str | None:
+        # Not awaited itself: to give up a connection that hangs may hang as well.
+        asking = asyncio.create_task(_applied(engine))
+        await asyncio.wait([asking], timeout=PATIENCE)
+        if not asking.done():
+            asking.cancel()
+            return f"The {server} does not answer."
+        try:
+            applied = asking.result()
+        except (SQLAlchemyError, Unavailable, OSError):
+            return f"The {server} cannot be reached."
+        is_at, needed = named(applied), named(self._revisions.heads)
+        if (is_at, needed) != self._told.get(server):
+            self._told[server] = is_at, needed
+            _log.info("schema", server=server, is_at=is_at, needed=needed)
+        if self._revisions.fit(applied):
+            return None
+        return f"The schema of the {server} is at {is_at}, the code needs {needed}: migrate it."
+
+
+async def _applied(engine: AsyncEngine) -> frozenset[str]:
+    async with engine.connect() as connection:
+        return await applied_revisions(connection)
