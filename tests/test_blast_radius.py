@@ -38,7 +38,11 @@ POOL = ["src/app/kit/db/pool.py"]
 # Option, an answer other than the default, and all that it adds, changes or takes away compared
 # with the default service. A name that ends in a slash stands for the whole folder.
 RADIUS: list[tuple[str, Any, list[str]]] = [
-    ("project_name", "Zebra Crossing", ["README.md", "pyproject.toml", "src/app/about.py"]),
+    (
+        "project_name",
+        "Zebra Crossing",
+        ["Dockerfile", "README.md", "pyproject.toml", "src/app/about.py"],
+    ),
     ("project_description", "Counts", ["README.md", "pyproject.toml", "src/app/about.py"]),
     ("python_version", "3.13", ["Dockerfile", "pyproject.toml"]),
     ("pk_type", "int", KEYS),

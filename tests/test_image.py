@@ -55,7 +55,7 @@ def test_the_last_stage_builds_nothing_and_runs_as_nobody(render: Renderer) -> N
 
     assert last.of("RUN") == []
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", last.of("USER")[-1])
-    assert json.loads(last.of("CMD")[-1])[0] == "uvicorn"
+    assert json.loads(last.of("CMD")[-1])[:2] == ["my-service", "serve"]
     assert all("--no-dev" in words for words in build.of("RUN") if "uv sync" in words)
     assert not {"curl", "ADD", "ARG"} & {name for name, _ in last.steps}
 
@@ -134,7 +134,7 @@ def test_the_image_migrates_and_serves_without_any_right_to_write(
     last = stages(image.parent / "context/Dockerfile")[-1]
     probe = json.loads(last.of("HEALTHCHECK")[-1].partition("CMD ")[2])
     probe = [word.replace(":8000", f":{port}") for word in probe]
-    serve = [*json.loads(last.of("CMD")[-1])[:-1], str(port)]
+    serve = [*json.loads(last.of("CMD")[-1]), "--port", str(port)]
     nobody = without_rights(server)
 
     succeed(*nobody, "my-service", "migrate", cwd=image, **settings)
@@ -164,6 +164,6 @@ def without_rights(server: URL) -> list[str]:
 def stopped_by_the_engine(server: Server) -> None:
     """The signal goes to the one process, which ends in order."""
     server.process.terminate()
-    server.process.wait(timeout=30)
+    assert server.process.wait(timeout=30) == 0
     assert "Traceback" not in server.output
     assert not server.has_left_processes()

@@ -64,7 +64,14 @@ def serve(
     app = create_app(Settings.load())
     # uvicorn ends with the signal that it was sent: make that an end like any other.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    uvicorn.run(app, host=host, port=port, timeout_graceful_shutdown=grace, log_config=None)
+    uvicorn.run(
+        app,
+        host=host,
+        port=port,
+        timeout_graceful_shutdown=grace,
+        log_config=None,
+        server_header=False,
+    )
 
 
 @cli.command()

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.kit.db.engine import build_probe_engine
-from app.kit.db.schema_state import Revisions, applied_revisions, named
+from app.kit.db.schema_state import Revisions, RevisionsHidden, applied_revisions, named
 from app.kit.db.settings import DatabaseSettings
 from app.kit.errors import Unavailable
 
@@ -72,6 +72,8 @@ class Readiness:
             return f"The {server} does not answer."
         try:
             applied = asking.result()
+        except RevisionsHidden:
+            return f"The {server} does not let this role read alembic_version: grant SELECT."
         except (SQLAlchemyError, Unavailable, OSError):
             return f"The {server} cannot be reached."
         is_at, needed = named(applied), named(self._revisions.heads)

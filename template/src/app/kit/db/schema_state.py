@@ -13,7 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.kit.db.migrate import PROJECT_ROOT
 
 _APPLIED = text("SELECT version_num FROM alembic_version")
-_UNDEFINED_TABLE = "42P01"
+
+
+class RevisionsHidden(Exception):
+    """The role of the service may not see the revisions of the database."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +44,20 @@ def revisions_of_the_code() -> Revisions:
 
 
 async def applied_revisions(connection: AsyncConnection) -> frozenset[str]:
-    """The revisions that the database is at; none where it was never migrated."""
+    """The revisions that the database is at; none where it was never migrated.
+
+    Raises RevisionsHidden.
+    """
     try:
         return frozenset(await connection.scalars(_APPLIED))
     except DBAPIError as error:
-        if getattr(error.driver_exception, "sqlstate", None) != _UNDEFINED_TABLE:
-            raise
-        return frozenset()
+        match getattr(error.driver_exception, "sqlstate", None):
+            case "42P01":  # there is no such table
+                return frozenset()
+            case "42501":  # the role may not read it
+                raise RevisionsHidden from error
+            case _:
+                raise
 
 
 def named(revisions: Set[str]) -> str:

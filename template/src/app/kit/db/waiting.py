@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from dataclasses import dataclass
 from time import monotonic
 
 from sqlalchemy import URL, text
@@ -34,15 +35,17 @@ async def wait_for_database(settings: DatabaseSettings) -> None:
     bounds = {"connect_timeout": min(settings.connect_timeout, settings.startup_timeout or 5)}
     engine = build_migration_engine(settings.model_copy(update=bounds), "waiting")
     try:
-        while reason := await _refusal(engine):
-            message = f"The database at {address(settings.sqlalchemy_url)} cannot be reached"
-            if not reason.may_pass:
-                raise DatabaseUnreachable(f"{message}: {reason}.")
-            if monotonic() + _PAUSE >= deadline:
-                waited = (
-                    f" within {settings.startup_timeout:g} s" if settings.startup_timeout else ""
+        while refusal := await _refusal(engine):
+            where = address(settings.sqlalchemy_url)
+            if not refusal.may_pass:
+                raise DatabaseUnreachable(
+                    f"The database at {where} cannot be reached: {refusal.reason}."
                 )
-                raise DatabaseUnreachable(f"{message}{waited}: {reason}.")
+            if monotonic() + _PAUSE >= deadline:
+                raise DatabaseUnreachable(
+                    f"The database at {where} cannot be reached within "
+                    f"{settings.startup_timeout:g} s: {refusal.reason}."
+                )
             await asyncio.sleep(_PAUSE)
     finally:
         await engine.dispose()
@@ -55,13 +58,10 @@ def address(url: URL) -> str:
     return f"{host if isinstance(host, str) else ','.join(host)}:{port}"
 
 
-class _Refusal(str):
+@dataclass(frozen=True)
+class _Refusal:
+    reason: str
     may_pass: bool
-
-    def __new__(cls, reason: str, *, may_pass: bool) -> "_Refusal":
-        made = super().__new__(cls, reason)
-        made.may_pass = may_pass
-        return made
 
 
 async def _refusal(engine: AsyncEngine) -> _Refusal | None:
