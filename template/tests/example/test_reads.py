@@ -2,7 +2,7 @@
 
 import pytest
 from httpx2 import AsyncClient
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -11,6 +11,7 @@ from app.example.tags.models import Tag
 from app.example.tags.repository import TAG_OUT, TagRepository
 from app.example.users.models import User
 from app.example.users.repository import USER_OUT, UserRepository
+from app.kit.db.copy import copy_rows
 from app.kit.db.session import Database
 from tests.example.factories import make_post, make_tag, make_user
 from tests.rig.statements import counting
@@ -19,7 +20,7 @@ from tests.rig.statements import counting
 async def test_more_rows_are_read_by_key_than_a_statement_takes_parameters(
     session: AsyncSession, database: Database
 ) -> None:
-    await session.execute(insert(Tag), [{"name": f"tag-{number}"} for number in range(40_000)])
+    await copy_rows(session, Tag, ({"name": f"tag-{number}"} for number in range(40_000)))
     keys = list(await session.scalars(select(Tag.id).order_by(Tag.name)))
     with counting(database.engine) as statements:
         found = await TagRepository(session).get_many(keys, *TAG_OUT)
