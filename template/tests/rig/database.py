@@ -59,20 +59,22 @@ def template_of(config: pytest.Config) -> URL:
 @contextmanager
 def clone(template: URL) -> Generator[URL]:
     """A database like the template, dropped at the end."""
+    name = f"test_{uuid4().hex}"
     # A pooler may keep connections to the template, which could then not be copied.
-    _execute(
-        template,
+    freed = (
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-        f"WHERE datname = '{template.database}'",
+        f"WHERE datname = '{template.database}'"
     )
-    with _created(template, f"test_{uuid4().hex}", f"TEMPLATE {template.database}") as url:
-        yield url
+    with _created(template, name, freed, f"CREATE DATABASE {name} TEMPLATE {template.database}"):
+        yield template.set(database=name)
 
 
 @contextmanager
 def migrated(server: URL) -> Generator[URL]:
     """A new database on a server, with the schema of the service; dropped at the end."""
-    with _created(server, f"test_{uuid4().hex}") as url:
+    name = f"test_{uuid4().hex}"
+    with _created(server, name, f"CREATE DATABASE {name}"):
+        url = server.set(database=name)
         migrate(settings_for(url))
         # A pooler keeps its connection, and a database that is in use cannot be cloned.
         _execute(
@@ -103,23 +105,24 @@ def server() -> Generator[URL]:
 
 
 @contextmanager
-def _created(server: URL, name: str, options: str = "") -> Generator[URL]:
-    _execute(server, f"CREATE DATABASE {name} {options}")
+def _created(server: URL, name: str, *statements: str) -> Generator[None]:
+    _execute(server, *statements)
     try:
-        yield server.set(database=name)
+        yield
     finally:
         _execute(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def _execute(server: URL, statement: str) -> None:
+def _execute(server: URL, *statements: str) -> None:
     # Not over the database in question: it could neither be cloned nor dropped.
     maintenance = server.set(database="postgres")
     _, where = maintenance.get_dialect()().create_connect_args(maintenance)
 
     async def run() -> None:
         connection = await asyncpg.connect(**where)
-        # Without parameters: one message, which a pooler in transaction mode understands too.
-        await connection.execute(statement)
+        for statement in statements:
+            # Without parameters: one message, which a pooler in transaction mode understands too.
+            await connection.execute(statement)
         await connection.close()
 
     # In a thread, because a fixture may already run inside an event loop.
