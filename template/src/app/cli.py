@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -63,7 +64,7 @@ def serve(
     """Serve in production: one process, which SIGTERM ends once its requests are answered."""
     app = create_app(Settings.load())
     # uvicorn ends with the signal that it was sent: make that an end like any other.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGTERM, _end)
     uvicorn.run(
         app,
         host=host,
@@ -72,6 +73,10 @@ def serve(
         log_config=None,
         server_header=False,
     )
+
+
+def _end(_signal: int, _frame: FrameType | None) -> None:
+    sys.exit(0)
 
 
 @cli.command()

@@ -1,7 +1,7 @@
 """Settings from the environment and `.env`, checked as a whole before anything starts."""
 
 from difflib import get_close_matches
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, cast
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -52,7 +52,8 @@ class KitSettings(BaseSettings):
         for group, field in cls.model_fields.items():
             kind, given = field.annotation, values.get(group)
             if isinstance(kind, type) and issubclass(kind, BaseModel) and isinstance(given, dict):
-                for name in sorted({str(key).lower() for key in given} - {*kind.model_fields}):
+                names = {name.lower() for name in cast(dict[str, Any], given)}
+                for name in sorted(names - {*kind.model_fields}):
                     if near := get_close_matches(name, kind.model_fields, 1, cutoff=0.8):
                         wrong, right = f"{group}_{name}".upper(), f"{group}_{near[0]}".upper()
                         raise ValueError(f"{wrong}: is not a setting, {right} is")

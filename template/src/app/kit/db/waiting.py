@@ -42,9 +42,10 @@ async def wait_for_database(settings: DatabaseSettings) -> None:
                     f"The database at {where} cannot be reached: {refusal.reason}."
                 )
             if monotonic() + _PAUSE >= deadline:
+                limit = settings.startup_timeout
+                within = f" within {limit:g} s" if limit else ""
                 raise DatabaseUnreachable(
-                    f"The database at {where} cannot be reached within "
-                    f"{settings.startup_timeout:g} s: {refusal.reason}."
+                    f"The database at {where} cannot be reached{within}: {refusal.reason}."
                 )
             await asyncio.sleep(_PAUSE)
     finally:
