@@ -3,7 +3,7 @@
 from asyncio import CancelledError, create_task
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from fastapi import FastAPI
@@ -12,6 +12,8 @@ from sqlalchemy import URL, event, insert, select
 from typer.testing import CliRunner, Result
 
 from app.cli import cli
+from app.example.idempotency.models import IdempotencyKey
+from app.example.idempotency.service import forget_keys
 from app.example.posts.models import Post
 from app.example.posts.repository import PostRepository
 from app.example.posts.service import delete_old_posts
@@ -103,8 +105,27 @@ async def test_posts_that_have_long_not_changed_are_deleted(
     assert run("delete-old-posts", "--days", "30").output == "0 posts deleted\n"
 
 
+async def make_keys(database: Database, *created_at: datetime) -> None:
+    """Keys of requests from these times."""
+    rows = [
+        {"scope": "place_order", "key": str(number), "fingerprint": b"-", "created_at": created}
+        for number, created in enumerate(created_at)
+    ]
+    async with database.transaction() as session:
+        await session.execute(insert(IdempotencyKey), rows)
+
+
+async def test_the_keys_of_old_requests_are_forgotten(database: Database, run: Run) -> None:
+    await make_keys(database, LONG_AGO, RECENTLY, LONG_AGO)
+    result = run("forget-keys", "--days", "30")
+    assert (result.exit_code, result.output) == (0, "2 keys forgotten\n")
+    async with database.reading() as session:
+        assert (await session.scalars(select(IdempotencyKey.key))).all() == ["1"]
+    assert run("forget-keys", "--days", "30").output == "0 keys forgotten\n"
+
+
 @pytest.mark.parametrize("days", ["0", "-1", "36501", "9" * 30, "x", ""])
-@pytest.mark.parametrize("command", ["deactivate-users", "delete-old-posts"])
+@pytest.mark.parametrize("command", ["deactivate-users", "delete-old-posts", "forget-keys"])
 def test_a_bad_number_of_days_is_refused(run: Run, command: str, days: str) -> None:
     result = run(command, "--days", days)
     assert result.exit_code == 2
@@ -145,6 +166,17 @@ async def test_each_batch_of_users_is_bounded_and_a_transaction_of_its_own(
     with counting(database.engine) as statements:
         assert await deactivate_users(database, now(), size=10) == 25
     statements.assert_count(7)
+    assert len(commits) == 4
+
+
+async def test_each_batch_of_keys_is_bounded_and_a_transaction_of_its_own(
+    database: Database, commits: list[object]
+) -> None:
+    await make_keys(database, *[LONG_AGO] * 25)
+    commits.clear()
+    with counting(database.engine) as statements:
+        assert await forget_keys(database, RECENTLY, size=10) == 25
+    statements.assert_count(4)
     assert len(commits) == 4
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from app.about import NAME
+from app.example.idempotency.service import forget_keys
 from app.example.posts.service import delete_old_posts
 from app.example.users.service import deactivate_users
 from app.kit.db.base import now
@@ -31,6 +32,16 @@ def delete_old(days: Days) -> None:
     """Delete the posts that have not changed for so long."""
     count = asyncio.run(_run(delete_old_posts, days))
     typer.echo(f"{count} posts deleted")
+
+
+@commands.command("forget-keys")
+def forget(days: Days) -> None:
+    """Forget the keys of requests from before so long; whoever repeats one later does it again.
+
+    The answers that were kept with them go as well. Clients are told to repeat within a day.
+    """
+    count = asyncio.run(_run(forget_keys, days))
+    typer.echo(f"{count} keys forgotten")
 
 
 async def _run(job: Callable[[Database, datetime], Awaitable[int]], days: int) -> int:

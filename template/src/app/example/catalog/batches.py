@@ -7,7 +7,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.example.catalog.models import Category, Product
-from app.example.catalog.schemas import ProductCreate, ProductIn
+from app.example.catalog.schemas import ProductCreate, ProductIn, ProductsAdded
 from app.kit.batch import checked, refuse, repeated, wrong
 from app.kit.db.bulk import among, insert_returning
 from app.kit.db.ids import Id
@@ -17,7 +17,7 @@ from app.kit.errors import FieldProblem
 TAKEN = "is already taken"
 
 
-async def add_products(rows: Sequence[ProductCreate], session: AsyncSession) -> list[Id]:
+async def add_products(rows: Sequence[ProductCreate], session: AsyncSession) -> ProductsAdded:
     """Create products and return their keys, in the order of the rows."""
 
     async def check() -> None:
@@ -36,7 +36,7 @@ async def add_products(rows: Sequence[ProductCreate], session: AsyncSession) -> 
         return {row.sku: key for row, key in zip(ordered, keys, strict=True)}
 
     stored = await checked(session, check, store)
-    return [stored[row.sku] for row in rows]
+    return ProductsAdded(ids=[stored[row.sku] for row in rows])
 
 
 async def put_products(rows: Sequence[ProductIn], session: AsyncSession) -> Upserted:

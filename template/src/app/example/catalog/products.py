@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, status
+from fastapi import APIRouter, Path, Query, Response, status
 
 from app.example.catalog import batches, service
 from app.example.catalog.models import Product
@@ -28,6 +28,7 @@ from app.example.catalog.schemas import (
     Sku,
     Slug,
 )
+from app.example.idempotency.service import OncePerKey
 from app.kit.batch import Batch
 from app.kit.db.ids import Id
 from app.kit.db.retry import DatabaseDep, retrying
@@ -64,10 +65,9 @@ async def list_products(
     response_model=ProductsAdded,
     responses=problems(409),
 )
-async def create_products(batch: Batch[ProductCreate], database: DatabaseDep) -> ProductsAdded:
+async def create_products(batch: Batch[ProductCreate], once: OncePerKey) -> Response:
     """Create up to 1000 products: all of them, or none and what is wrong with each row."""
-    ids = await retrying(database, partial(batches.add_products, batch.rows))
-    return ProductsAdded(ids=ids)
+    return await once.do(partial(batches.add_products, batch.rows))
 
 
 @router.put("/batch", response_model=ProductsPut, responses=problems(409))

@@ -3,8 +3,9 @@
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Query, status
+from fastapi import APIRouter, Query, Response, status
 
+from app.example.idempotency.service import OncePerKey
 from app.example.orders import service
 from app.example.orders.models import Order
 from app.example.orders.overview import OrderOverview, overview
@@ -22,9 +23,9 @@ router = APIRouter(prefix="/orders", tags=["orders"])
 @router.post(
     "", status_code=status.HTTP_201_CREATED, response_model=OrderOut, responses=problems(409)
 )
-async def place_order(new: OrderCreate, database: DatabaseDep) -> Order:
+async def place_order(new: OrderCreate, once: OncePerKey) -> Response:
     """Order products at their price of now: all of them, or none if one is not to be had."""
-    return await retrying(database, partial(service.place_order, new))
+    return await once.do(partial(service.place_order, new))
 
 
 @router.get("", response_model=Page[OrderOut])

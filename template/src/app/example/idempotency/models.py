@@ -1,0 +1,9 @@
+"""What was answered to requests that may be repeated."""
+
+from app.kit.db.idempotency import KeptAnswer
+
+
+class IdempotencyKey(KeptAnswer):
+    """A key that a client gave its request, with the answer."""
+
+    __tablename__ = "idempotency_keys"
