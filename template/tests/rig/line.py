@@ -61,7 +61,11 @@ class Line:
     async def connect(self, reader: StreamReader, writer: StreamWriter) -> None:
         """Carry what one client and the server say to each other."""
         self._under_way.add(cast("Task[None]", current_task()))
-        far_reader, far_writer = await self._reach()
+        try:
+            far_reader, far_writer = await self._reach()
+        except OSError:  # the server is away
+            writer.close()
+            return
 
         async def to_server(data: bytes) -> bool:
             self.passed += 1
