@@ -7,7 +7,7 @@ from asyncio import TaskGroup, sleep, to_thread
 from collections import Counter
 from collections.abc import AsyncGenerator, Generator
 from dataclasses import dataclass, field
-from itertools import cycle
+from itertools import count, cycle
 from random import randint
 from signal import SIGKILL, SIGQUIT
 from time import monotonic
@@ -32,7 +32,7 @@ from tests.rig.line import Break, Line, line_to
 WRITERS = 16
 # Seconds before somebody who was refused comes again.
 PATIENCE = 0.1
-PLENTY, FEW = 50_000_000, 50
+PLENTY, FEW = 50_000_000, 20
 _log = structlog.get_logger(__name__)
 
 
@@ -78,11 +78,11 @@ def is_unknown(answer: Response) -> bool:
     return answer.status_code == 503 and "Retry-After" not in answer.headers
 
 
-def writes_to(shop: Shop, count: int) -> list[Write]:
+def writes_to(shop: Shop, number_of_writes: int) -> list[Write]:
     """Of three, one is an order with a key, one an order without, and one a tag."""
     *sold, rare = shop.products
     writes: list[Write] = []
-    for number in range(count):
+    for number in range(number_of_writes):
         kind, quantity = number % 3, number // len(sold) + 1
         if kind == 2:
             writes.append(Write("/tags", {"name": f"tag-{number}"}, ("tag", f"tag-{number}")))
@@ -215,6 +215,28 @@ async def test_what_was_answered_is_what_is_stored(
     assert await shop.stocks() == [
         initial - gone for initial, gone in zip([PLENTY] * 4 + [FEW], await sold(shop), strict=True)
     ]
+
+
+@pytest.mark.parametrize("how", Break)
+async def test_an_order_with_a_key_is_placed_once_wherever_the_line_breaks(
+    service: FastAPI, line: Line, how: Break
+) -> None:
+    shop = await open_shop(service, PLENTY)
+    async with client_of(service) as client:
+        for message in count(1):
+            order, key = shop.order(message), {"Idempotency-Key": f"{message}"}
+            line.break_at(message, how)
+            first = await client.post("/orders", json=order, headers=key)
+            broke = line.broke
+            line.break_at(0, how)
+            again = await client.post("/orders", json=order, headers=key)
+            assert first.status_code == (503 if broke else 201)
+            assert (again.status_code, again.json()["lines"][0]["quantity"]) == (201, message)
+            assert (await stored(shop))["order", str(shop.products[0].id), str(message)] == 1
+            if not broke:
+                break
+    assert again.json() == first.json()
+    assert await shop.stocks() == [PLENTY - sum(await sold(shop))]
 
 
 async def test_a_write_that_was_lost_would_be_noticed(

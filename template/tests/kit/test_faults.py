@@ -3,6 +3,7 @@
 from itertools import count
 
 import pytest
+from anyio import sleep
 
 from tests.kit.notes import Notes
 from tests.rig.line import Break
@@ -54,6 +55,18 @@ async def test_a_line_that_breaks_at_any_message(
     # BEGIN, two statements and COMMIT at least; then one request that nothing happened to.
     assert message > 4
     assert answer.status_code == 201
+
+
+async def test_a_session_that_is_ended_while_nobody_uses_it(notes: Notes) -> None:
+    await notes.assert_well()
+    # It is not closed yet, so that the pool takes it for a good one.
+    notes.line.say_goodbye()
+    await sleep(0.01)
+    number = next(notes.numbers)
+    answer = await notes.client.post(f"/kit/session/{number}")
+    assert answer.status_code in {201, 503}
+    await notes.assert_told(number, answer)
+    await notes.assert_well()
 
 
 @pytest.mark.parametrize("fault", ON_THE_SERVER)

@@ -47,6 +47,7 @@ class Line:
     _at: int = 0
     _how: Break = Break.BEFORE
     _silenced: set[StreamWriter] = field(default_factory=set[StreamWriter])
+    _clients: set[StreamWriter] = field(default_factory=set[StreamWriter])
     _under_way: set["Task[None]"] = field(default_factory=set["Task[None]"])
 
     def break_at(self, message: int, how: Break) -> None:
@@ -58,6 +59,12 @@ class Line:
         """Whether there were so many messages."""
         return 0 < self._at <= self.passed
 
+    def say_goodbye(self) -> None:
+        """Tell every client what a server does that ends its session, but do not hang up yet."""
+        fields = b"SFATAL\0VFATAL\0C57P01\0Mterminating connection\0\0"
+        for client in self._clients:
+            client.write(b"E" + (len(fields) + 4).to_bytes(4) + fields)
+
     async def connect(self, reader: StreamReader, writer: StreamWriter) -> None:
         """Carry what one client and the server say to each other."""
         self._under_way.add(cast("Task[None]", current_task()))
@@ -66,6 +73,8 @@ class Line:
         except OSError:  # the server is away
             writer.close()
             return
+
+        self._clients.add(writer)
 
         async def to_server(data: bytes) -> bool:
             self.passed += 1
@@ -96,6 +105,7 @@ class Line:
         async with TaskGroup() as both:
             both.create_task(carry(reader, to_server))
             both.create_task(carry(far_reader, to_client))
+        self._clients.discard(writer)
         for closed in (writer, far_writer):
             with suppress(ConnectionError):
                 await closed.wait_closed()
