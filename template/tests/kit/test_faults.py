@@ -51,10 +51,9 @@ async def test_a_line_that_breaks_at_any_message(
         await notes.assert_told(number, answer)
         await notes.assert_well()
         if not came_so_far:
+            # BEGIN, two statements and COMMIT at least; then one that nothing happened to.
+            assert (message > 4, answer.status_code) == (True, 201)
             break
-    # BEGIN, two statements and COMMIT at least; then one request that nothing happened to.
-    assert message > 4
-    assert answer.status_code == 201
 
 
 async def test_a_session_that_is_ended_while_nobody_uses_it(notes: Notes) -> None:
