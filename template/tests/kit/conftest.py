@@ -36,8 +36,13 @@ def logged(own_app: FastAPI) -> Generator[Logged]:
 
 
 @pytest.fixture(scope="module")
-async def notes(anyio_backend: str, template: URL) -> AsyncGenerator[Notes]:
-    """A service of its own, whose line to the database may break."""
+def url_of_notes(template: URL) -> Generator[URL]:
     with direct(template) as url:
-        async with notes_on(url) as notes:
-            yield notes
+        yield url
+
+
+@pytest.fixture(scope="module")
+async def notes(anyio_backend: str, url_of_notes: URL) -> AsyncGenerator[Notes]:
+    """A service of its own, whose line to the database may break."""
+    async with notes_on(url_of_notes) as notes:
+        yield notes
