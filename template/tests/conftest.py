@@ -12,11 +12,10 @@ from sqlalchemy import URL, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from app.kit.db.session import Database, reading_session, request_session
-from app.kit.local_postgres import throwaway
 from app.main import create_app
 from tests.rig.app import client_of, running, with_prepared_routes
 from tests.rig.constraints import check_constraints
-from tests.rig.database import clone, migrated, settings_for, template_for_workers, template_of
+from tests.rig.database import clone, direct, settings_for, template_for_workers, template_of
 
 # For a search through the night: `pytest --hypothesis-profile=deep`.
 settings.register_profile("deep", max_examples=5000)
@@ -130,12 +129,9 @@ def own_database_url(template: URL) -> Generator[URL]:
 
 
 @pytest.fixture
-def direct_url(own_database_url: URL) -> Generator[URL]:
+def direct_url(template: URL) -> Generator[URL]:
     """A database without a pooler in front, whatever the one of the service is behind."""
-    if settings_for(own_database_url).database.pooler == "none":
-        yield own_database_url
-        return
-    with throwaway() as server, migrated(server) as url:
+    with direct(template) as url:
         yield url
 
 

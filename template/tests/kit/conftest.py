@@ -3,12 +3,16 @@
 import io
 import json
 import logging
-from collections.abc import Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from typing import Any, cast
 
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import URL
 from structlog.stdlib import ProcessorFormatter
+
+from tests.kit.notes import Notes, notes_on
+from tests.rig.database import direct
 
 Logged = Callable[[], list[dict[str, Any]]]
 
@@ -29,3 +33,16 @@ def logged(own_app: FastAPI) -> Generator[Logged]:
     handler.setStream(lines)
     yield lambda: [json.loads(line) for line in lines.getvalue().splitlines()]
     handler.setStream(stderr)
+
+
+@pytest.fixture(scope="module")
+def url_of_notes(template: URL) -> Generator[URL]:
+    with direct(template) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+async def notes(anyio_backend: str, url_of_notes: URL) -> AsyncGenerator[Notes]:
+    """A service of its own, whose line to the database may break."""
+    async with notes_on(url_of_notes) as notes:
+        yield notes

@@ -1,20 +1,25 @@
 """The rules about tables, routes and features that only the assembled service can tell."""
 
 import importlib
+import inspect
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI, Response, WebSocket
 from fastapi.dependencies.models import Dependant
-from fastapi.routing import APIRoute, iter_route_contexts
+from fastapi.routing import APIRoute, APIWebSocketRoute, RouteContext, iter_route_contexts
 from sqlalchemy import ForeignKey, Index, MetaData, PrimaryKeyConstraint, UniqueConstraint
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, registry, relationship
+from starlette.responses import StreamingResponse
+from starlette.routing import Mount
 
 from app.kit.db.base import Base
 from app.kit.db.session import ReadSessionDep, SessionDep, reading_session, request_session
+from app.kit.stream import JsonLines
 
 SOURCE = Path(__file__).parents[2] / "src"
 INDEXED = (Index, PrimaryKeyConstraint, UniqueConstraint)
@@ -45,16 +50,38 @@ def cascades_row_by_row(mapped: registry) -> list[str]:
     return [str(item) for item in relations if item.cascade.delete and not item.passive_deletes]
 
 
-def sessions_of(route: APIRoute) -> list[tuple[Any, str | None]]:
+def makes_a_session(call: Any) -> bool:
+    """Whether a dependency hands out a session: the kit's, or one that a team wrote."""
+    yields = inspect.isasyncgenfunction(call) or inspect.isgeneratorfunction(call)
+    return call in SESSIONS or (
+        yields and AsyncSession.__name__ in str(inspect.signature(call).return_annotation)
+    )
+
+
+def sessions_of(route: RouteContext) -> list[tuple[Any, str | None]]:
     """The sessions that a route depends on, each with its scope."""
 
     def within(dependant: Dependant) -> Iterator[tuple[Any, str | None]]:
-        if dependant.call in SESSIONS:
+        if makes_a_session(dependant.call):
             yield dependant.call, dependant.scope
         for part in dependant.dependencies:
             yield from within(part)
 
     return list(dict.fromkeys(within(route.dependant)))
+
+
+def goes_on_after_the_endpoint(route: RouteContext) -> bool:
+    """Whether a route sends its answer bit by bit, or talks as long as the client likes."""
+    endpoint: Any = route.endpoint
+    if isinstance(route.original_route, APIWebSocketRoute):
+        return True
+    if inspect.isasyncgenfunction(endpoint) or inspect.isgeneratorfunction(endpoint):
+        return True
+    code = getattr(endpoint, "__code__", None)
+    named = [endpoint.__globals__.get(name) for name in code.co_names] if code else []
+    declared = getattr(route.response_class, "value", route.response_class)
+    said = [declared, inspect.signature(endpoint).return_annotation, *named]
+    return any(isinstance(each, type) and issubclass(each, StreamingResponse) for each in said)
 
 
 def unbounded_lists(document: dict[str, Any]) -> list[str]:
@@ -97,10 +124,18 @@ def test_what_goes_with_its_owner_is_left_to_the_database() -> None:
     assert not cascades_row_by_row(Base.registry), "pair `cascade` with `passive_deletes=True`"
 
 
-def routes_of(router: FastAPI | APIRouter) -> list[APIRoute]:
-    """The routes of a router and of all that it includes."""
-    routes = [context.original_route for context in iter_route_contexts(router.routes)]
-    return [route for route in routes if isinstance(route, APIRoute)]
+def routes_of(router: FastAPI | APIRouter) -> list[RouteContext]:
+    """The routes of a router and of all that it includes, with what each inclusion adds."""
+    found: list[RouteContext] = []
+    for context in iter_route_contexts(router.routes):
+        match context.original_route:
+            case APIRoute() | APIWebSocketRoute():
+                found.append(context)
+            case Mount(app=FastAPI() as mounted):
+                found += routes_of(mounted)
+            case _:
+                pass
+    return found
 
 
 def endpoints_of(router: FastAPI | APIRouter) -> set[Any]:
@@ -142,6 +177,14 @@ def test_a_request_has_one_session_that_ends_before_the_answer(app: FastAPI) -> 
         )
 
 
+def test_what_is_sent_bit_by_bit_is_read_over_a_session_of_its_own(app: FastAPI) -> None:
+    for route in routes_of(app):
+        assert not (goes_on_after_the_endpoint(route) and sessions_of(route)), (
+            f"{route.path} goes on when the transaction of the request has ended: take "
+            "`ReadDatabaseDep` or `DatabaseDep` and open a session there, as app.kit.stream does"
+        )
+
+
 def test_every_list_has_an_end(app: FastAPI) -> None:
     assert not unbounded_lists(app.openapi()), "answer a `Page`, or bound it with a parameter"
 
@@ -169,19 +212,59 @@ def test_the_rules_about_tables_notice_what_breaks_them() -> None:
 
 
 def test_the_rules_about_routes_notice_what_breaks_them() -> None:
-    wrong = FastAPI()
+    wrong, router = FastAPI(), APIRouter()
 
     @wrong.get("/both")
     async def both(_first: SessionDep, _second: ReadSessionDep) -> None: ...
 
-    @wrong.get("/scope", dependencies=[Depends(request_session)])
-    async def scope() -> None: ...
+    @router.get("/included")
+    async def included() -> None: ...
+
+    async def own() -> AsyncGenerator[AsyncSession]:
+        yield AsyncSession()
+
+    @wrong.get("/own", dependencies=[Depends(own)])
+    async def of_a_team() -> None: ...
 
     @wrong.get("/list")
     async def everything() -> list[int]:
         return []
 
-    found = {route.path: sessions_of(route) for route in routes_of(wrong)}
+    wrong.include_router(router, dependencies=[Depends(request_session)])
+    mounting = FastAPI()
+    mounting.mount("/part", wrong)
+    found = {route.path: sessions_of(route) for route in routes_of(mounting)}
     assert {call for call, _ in found["/both"]} == SESSIONS
-    assert found["/scope"] == [(request_session, None)]
+    assert found["/included"] == [(request_session, None)]
+    assert found["/own"] == [(own, None)]
     assert unbounded_lists(wrong.openapi()) == ["GET /list"]
+
+
+def test_the_rule_about_streams_notices_each_of_them() -> None:
+    wrong = FastAPI()
+
+    @wrong.get("/said")
+    async def said(_session: SessionDep) -> StreamingResponse:
+        return StreamingResponse(iter(()))
+
+    @wrong.get("/declared", response_class=JsonLines)
+    async def declared(_session: SessionDep) -> Any: ...
+
+    @wrong.get("/made")
+    async def made(_session: SessionDep) -> Response:
+        return StreamingResponse(iter(()))
+
+    @wrong.get("/generated")
+    async def generated(_session: ReadSessionDep) -> AsyncGenerator[int]:
+        yield 1
+
+    @wrong.websocket("/talk")
+    async def talk(_socket: WebSocket, _session: SessionDep) -> None: ...
+
+    @wrong.get("/at-once")
+    async def at_once(_session: SessionDep) -> Response:
+        return Response()
+
+    found = {route.path for route in routes_of(wrong) if goes_on_after_the_endpoint(route)}
+    assert found == {"/said", "/declared", "/made", "/generated", "/talk"}
+    assert all(sessions_of(route) for route in routes_of(wrong))

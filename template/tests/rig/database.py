@@ -70,6 +70,17 @@ def clone(template: URL) -> Generator[URL]:
 
 
 @contextmanager
+def direct(template: URL) -> Generator[URL]:
+    """A database without a pooler in front, whatever the one of the service is behind."""
+    if settings_for(template).database.pooler == "none":
+        with clone(template) as url:
+            yield url
+    else:
+        with throwaway() as server, migrated(server) as url:
+            yield url
+
+
+@contextmanager
 def migrated(server: URL) -> Generator[URL]:
     """A new database on a server, with the schema of the service; dropped at the end."""
     name = f"test_{uuid4().hex}"

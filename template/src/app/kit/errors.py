@@ -63,6 +63,15 @@ class Unavailable(Problem):
     headers: ClassVar[dict[str, str]] = {"Retry-After": "1"}
 
 
+class OutcomeUnknown(Problem):
+    """It may or may not be stored: the connection broke in the middle of the commit.
+
+    Without `Retry-After`, unlike `Unavailable`: whoever simply tries again may do it twice.
+    """
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 
 

@@ -18,6 +18,7 @@ from app.kit.errors import (
     Conflict,
     FieldProblem,
     Invalid,
+    OutcomeUnknown,
     Problem,
     ProblemDocument,
     Unavailable,
@@ -64,6 +65,8 @@ def _document(
 
 
 async def _on_problem(_request: Request, error: Any) -> Response:
+    if isinstance(error, OutcomeUnknown):
+        _log.warning("outcome of a commit unknown", exc_info=error.__cause__)
     return answer(error)
 
 
@@ -87,7 +90,7 @@ async def _on_http_exception(_request: Request, error: Any) -> Response:
 async def _on_database_error(request: Request, error: Any) -> Response:
     if problem := problem_of(error):
         if isinstance(problem, Unavailable):
-            _log.warning("database unavailable", error=type(error.orig).__name__)
+            _log.warning("database unavailable", error=type(error.driver_exception).__name__)
         return answer(problem)
     return await _on_bug(request, error)
 

@@ -24,16 +24,18 @@ _UNAVAILABLE = (
     "57P",  # the server is starting, stopping, or was told to end the session
     "57014",  # statement timeout
 )
+# Of a transaction that did not come to its commit, or was refused there.
+_NOTHING_STORED = "This request stored nothing; try again in a moment."
 
 
 def problem_of(error: DBAPIError) -> Problem | None:
     """The problem to answer, or None where the error is a bug of the service."""
     if error.connection_invalidated:
-        return Unavailable("The connection to the database was lost; nothing is known to be saved.")
+        return Unavailable(f"The connection to the database was lost. {_NOTHING_STORED}")
     driver = error.driver_exception
     code = getattr(driver, "sqlstate", None) or ""
     if code.startswith(_UNAVAILABLE):
-        return Unavailable("The database could not do this in time; try again in a moment.")
+        return Unavailable(f"The database could not do this in time. {_NOTHING_STORED}")
     columns = _columns_of(getattr(driver, "constraint_name", None))
     columns = columns or [name for name in [getattr(driver, "column_name", None)] if name]
     match code:
@@ -50,6 +52,14 @@ def problem_of(error: DBAPIError) -> Problem | None:
             return Invalid("A value is too long, too large or not storable.")
         case _:
             return None
+
+
+def is_refusal(error: DBAPIError) -> bool:
+    """Whether the server said no, and so undid the transaction, rather than fell silent."""
+    driver = error.driver_exception
+    # PgBouncer tells the second alone. What is FATAL ends the connection: who knows how far it got.
+    severity = getattr(driver, "severity_en", None) or getattr(driver, "severity", None)
+    return severity == "ERROR" and not error.connection_invalidated
 
 
 def _explain(columns: list[str], message: str) -> tuple[str, *tuple[FieldProblem, ...]]:

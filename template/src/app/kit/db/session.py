@@ -7,11 +7,19 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Self
 
 from fastapi import Depends, Request
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
+from app.kit.db.conflicts import is_refusal
 from app.kit.db.deletion import ServiceSession
 from app.kit.db.engine import build_engine, build_reading_engine, read_only
 from app.kit.db.settings import DatabaseSettings
+from app.kit.errors import OutcomeUnknown
+
+MAY_BE_STORED = (
+    "The connection to the database was lost while this was being stored: it may or may not be. "
+    "Look before you repeat it, or repeat it with the same Idempotency-Key where there is one."
+)
 
 
 @dataclass(frozen=True)
@@ -43,9 +51,21 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[AsyncSession]:
-        """One unit of work: commits at the end, rolls back on any exception."""
-        async with self.sessions.begin() as session:
-            yield session
+        """One unit of work: commits at the end, rolls back on any exception.
+
+        Raises OutcomeUnknown where the connection breaks during the commit.
+        """
+        committing = False
+        try:
+            async with self.sessions.begin() as session:
+                yield session
+                await session.flush()
+                # All is sent: only the COMMIT is left to fail.
+                committing = True
+        except DBAPIError as error:
+            if committing and not is_refusal(error):
+                raise OutcomeUnknown(MAY_BE_STORED) from error
+            raise
 
     @asynccontextmanager
     async def reading(self, *, fresh: bool = False) -> AsyncGenerator[AsyncSession]:
