@@ -115,19 +115,21 @@ def with_work(settings: Settings) -> FastAPI:
     return app
 
 
-async def slow_then_quick(app: FastAPI, client: AsyncClient) -> int:
-    """How many rows there are after a request that was cut, and one that was not."""
+async def slow_then_quick(app: FastAPI, client: AsyncClient) -> tuple[int, str | None]:
+    """How many rows there are after a request that was cut, and one that was not.
+
+    And when the first was told to come back.
+    """
     database: Database = app.state.database
     async with database.transaction() as session:
         await session.execute(text("CREATE TABLE kit_rows (value int)"))
     cut = await client.post("/kit/rows", params={"seconds": 30})
     assert cut.status_code == 503
-    assert cut.headers["Retry-After"] == "1"
     # With a pool of one, it is the same connection or its successor.
     assert (await client.post("/kit/rows")).status_code == 200
     async with database.reading() as session:
         rows: int = (await session.execute(text("SELECT count(*) FROM kit_rows"))).scalar_one()
-    return rows
+    return rows, cut.headers.get("Retry-After")
 
 
 async def test_work_that_takes_too_long_is_undone_and_its_connection_comes_back(
@@ -136,7 +138,8 @@ async def test_work_that_takes_too_long_is_undone_and_its_connection_comes_back(
     settings = settings_with(own_database_url, pool_size=1, max_overflow=0, pool_timeout=2)
     limited = settings.model_copy(update={"http": HttpSettings(time_limit=0.3)})
     async with running(with_work(limited)) as app, client_of(app) as client:
-        assert await slow_then_quick(app, client) == 1
+        # Nobody can tell how far it came.
+        assert await slow_then_quick(app, client) == (1, None)
 
 
 async def test_a_slow_statement_is_cut_by_the_database(direct_url: URL) -> None:
@@ -144,7 +147,7 @@ async def test_a_slow_statement_is_cut_by_the_database(direct_url: URL) -> None:
         direct_url, pooler="none", pool_size=1, max_overflow=0, statement_timeout=0.2
     )
     async with running(with_work(settings)) as app, client_of(app) as client:
-        assert await slow_then_quick(app, client) == 1
+        assert await slow_then_quick(app, client) == (1, "1")
 
 
 async def test_an_answer_that_has_begun_may_take_its_time(own_database_url: URL) -> None:

@@ -64,12 +64,18 @@ class Unavailable(Problem):
 
 
 class OutcomeUnknown(Problem):
-    """It may or may not be stored: the connection broke in the middle of the commit.
+    """It may or may not be stored: it was cut short at a moment that nobody can tell.
 
     Without `Retry-After`, unlike `Unavailable`: whoever simply tries again may do it twice.
     """
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"{what}: it may or may not be stored. Look before you repeat it, or repeat it with "
+            "the same Idempotency-Key where there is one."
+        )
 
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"

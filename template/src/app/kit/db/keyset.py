@@ -1,8 +1,9 @@
 """Pages by cursor: each begins where another ended, and costs the same at any depth."""
 
+from dataclasses import replace
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Select, and_, literal, tuple_, union_all
+from sqlalchemy import ColumnElement, Select, and_, literal, select, tuple_, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.interfaces import ORMOption
 
@@ -47,19 +48,22 @@ async def keyset_page(
 
 
 def _beyond(statement: Select[T], order: Order, values: tuple[Any, ...], limit: int) -> Select[T]:
-    """Keep the rows after a place; at least as many as the limit, where there are."""
+    """Keep the first rows after a place, as many as the limit."""
     ranges = _ranges(order, values)
     if len(ranges) == 1:
         return statement.where(ranges[0])
     # `a OR b` would read the index from its beginning; each range by itself begins at its place.
-    key = order.keys[-1].expression
-    nearest = [
-        statement.with_only_columns(key).where(part).order_by(None).order_by(*order.clauses)
-        for part in ranges
+    columns = [key.expression.label(f"key_{index}") for index, key in enumerate(order.keys)]
+    ordered = statement.with_only_columns(*columns).order_by(None).order_by(*order.clauses)
+    nearest = (ordered.where(part).limit(limit).subquery().select() for part in ranges)
+    together = list(union_all(*nearest).subquery().c)
+    # So many keys and no more: with more, PostgreSQL might look for them along the whole order.
+    first = [
+        replace(key, expression=column).clause
+        for key, column in zip(order.keys, together, strict=True)
     ]
-    return statement.where(
-        key.in_(union_all(*(part.limit(limit).subquery().select() for part in nearest)))
-    )
+    found = select(together[-1]).order_by(*first).limit(limit)
+    return statement.where(order.keys[-1].expression.in_(found))
 
 
 def _ranges(order: Order, values: tuple[Any, ...]) -> list[ColumnElement[bool]]:

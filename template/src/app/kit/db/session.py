@@ -16,11 +16,6 @@ from app.kit.db.engine import build_engine, build_reading_engine, read_only
 from app.kit.db.settings import DatabaseSettings
 from app.kit.errors import OutcomeUnknown
 
-MAY_BE_STORED = (
-    "The connection to the database was lost while this was being stored: it may or may not be. "
-    "Look before you repeat it, or repeat it with the same Idempotency-Key where there is one."
-)
-
 
 @dataclass(frozen=True)
 class Database:
@@ -64,7 +59,7 @@ class Database:
                 committing = True
         except DBAPIError as error:
             if committing and not is_refusal(error):
-                raise OutcomeUnknown(MAY_BE_STORED) from error
+                raise OutcomeUnknown("The connection to the database was lost") from error
             raise
 
     @asynccontextmanager

@@ -13,7 +13,7 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.kit.errors import Problem, Unavailable
+from app.kit.errors import OutcomeUnknown, Problem, Unavailable
 from app.kit.handlers import answer
 from app.kit.http.gate import Gate, Turn
 from app.kit.http.settings import HttpSettings
@@ -81,7 +81,7 @@ class AdmissionMiddleware:
                 raise
         if body is None:
             return TooSlow("The request did not arrive in time.")
-        return Unavailable("This took too long and was given up; try again in a moment.")
+        return OutcomeUnknown("This took too long and was given up")
 
     async def _in_turn(
         self, scope: Scope, body: bytes, receive: Receive, send: Send
