@@ -29,7 +29,8 @@ _FOR_TESTS = re.compile(r"(^|[_-])tests?(db|ing)?([_-]|\d|$)")
 def settings_for(url: URL) -> Settings:
     """The settings of the service on this database."""
     address = url.render_as_string(hide_password=False)
-    return Settings.load(database={"url": address})
+    # Never those of the environment, where a migration may be told to go elsewhere.
+    return Settings.load(database={"url": address, "migration_url": None})
 
 
 def settings_with(url: URL, **database: object) -> Settings:
@@ -72,7 +73,7 @@ def clone(template: URL) -> Generator[URL]:
 @contextmanager
 def migrated(server: URL) -> Generator[URL]:
     """A new database on a server, with the schema of the service; dropped at the end."""
-    with _created(server, f"test_{uuid4().hex}") as url:
+    with empty(server) as url:
         migrate(settings_for(url))
         # A pooler keeps its connection, and a database that is in use cannot be cloned.
         _execute(
@@ -80,6 +81,13 @@ def migrated(server: URL) -> Generator[URL]:
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             f"WHERE datname = '{url.database}'",
         )
+        yield url
+
+
+@contextmanager
+def empty(server: URL) -> Generator[URL]:
+    """A new database on a server, without a schema; dropped at the end."""
+    with _created(server, f"test_{uuid4().hex}") as url:
         yield url
 
 
