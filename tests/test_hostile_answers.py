@@ -12,7 +12,7 @@ from typing import Any
 import copier
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.hostile import (
@@ -47,6 +47,8 @@ CHOSEN = {
 # The same in every run: a suite that fails by luck teaches nobody.
 BOUNDED = {
     "deadline": None,
+    # Each example renders a service: a smaller one that fails as well would take minutes to find.
+    "phases": [Phase.explicit, Phase.generate],
     "derandomize": True,
     "database": None,
     "suppress_health_check": [HealthCheck.function_scoped_fixture],

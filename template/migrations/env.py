@@ -1,14 +1,15 @@
 """How Alembic reaches the database and learns of the models."""
 
 import asyncio
+from contextlib import nullcontext
 from typing import Any
 
 from alembic import context
 from sqlalchemy import Connection
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import registry
 from app.about import NAME
+from app.kit.db.alone import alone, migrate_patiently
 from app.kit.db.base import Base
 from app.kit.db.drift import COMPARISONS
 from app.kit.db.engine import build_migration_engine
@@ -23,6 +24,8 @@ OPTIONS: dict[str, Any] = {
     "compare_type": True,
     "compare_server_default": True,
     "autogenerate_plugins": COMPARISONS,
+    # A revision that fails undoes itself only; and CONCURRENTLY needs the others to have ended.
+    "transaction_per_migration": True,
 }
 
 
@@ -39,19 +42,28 @@ def run_offline() -> None:
 
 
 def run_on(connection: Connection) -> None:
-    """Migrate over this connection, in one transaction."""
+    """Migrate over this connection, each revision in a transaction of its own."""
     context.configure(connection=connection, **OPTIONS)
     with context.begin_transaction():
         context.run_migrations()
 
 
 async def run_online() -> None:
-    """Migrate over a connection of our own."""
+    """Migrate over connections of our own, one process at a time."""
     settings = context.config.attributes.get("settings") or Settings.load()
-    engine: AsyncEngine = build_migration_engine(settings.database, NAME)
-    async with engine.connect() as connection:
-        await connection.run_sync(run_on)
+    engine = build_migration_engine(settings.database, NAME)
+    async with alone(engine, settings.database) if changes_the_schema() else nullcontext():
+        await migrate_patiently(engine, settings.database, run_on)
     await engine.dispose()
+
+
+def changes_the_schema() -> bool:
+    """Whether this command goes somewhere; `check` and `current` only look."""
+    try:
+        context.get_revision_argument()
+    except KeyError:
+        return False
+    return True
 
 
 if context.is_offline_mode():

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 import uvicorn
+from alembic.util import CommandError
 
 from app.about import NAME
 from app.kit.db.migrate import migrate as migrate_database
@@ -91,6 +92,6 @@ def main() -> None:
     """Run a command; what the user can mend is one message and exit code 2, not a trace."""
     try:
         cli()
-    except (SettingsError, PostgresUnavailable, DatabaseUnreachable) as error:
+    except (SettingsError, PostgresUnavailable, DatabaseUnreachable, CommandError) as error:
         typer.echo(str(error), err=True)
         raise SystemExit(2) from None

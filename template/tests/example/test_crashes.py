@@ -156,11 +156,11 @@ async def write_all(service: FastAPI, writes: list[Write]) -> None:
 
 
 async def kill_while(writes: list[Write], server: CrashingServer, kills: int) -> None:
-    """Kill the server so many times, each when as many writes were stored since the last."""
+    """Kill the server so many times, each when as many writes were answered since the last."""
     signals = cycle([SIGKILL, SIGQUIT])
     for number in range(1, kills + 1):
         enough = len(writes) * number // (kills + 2)
-        while sum(each.acknowledged for each in writes) < enough:  # noqa: ASYNC110 - no event tells
+        while sum(bool(each.answers) for each in writes) < enough:  # noqa: ASYNC110 - no event tells
             await sleep(0.005)
         await to_thread(server.kill, next(signals))
         await to_thread(server.start)

@@ -1,17 +1,24 @@
 """The migrations and the models agree, in both directions."""
 
 import io
+import logging
+import re
+import sys
 from contextlib import redirect_stdout
+from pathlib import Path
+from subprocess import run
 
 import pytest
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import to_tuple
-from sqlalchemy import URL
+from sqlalchemy import URL, Connection, NullPool, text
 
+from app.kit.db.engine import build_migration_engine
 from app.kit.db.migrate import alembic_config
-from tests.rig.database import settings_for
+from tests.rig.database import settings_for, settings_with
+from tests.rig.revisions import add_revision, alembic_with
 
 
 @pytest.fixture
@@ -44,10 +51,73 @@ def test_the_sql_can_be_written_without_a_database(config: Config) -> None:
     config.output_buffer = io.StringIO()
     with redirect_stdout(io.StringIO()):
         command.upgrade(config, "heads", sql=True)
-    assert "BEGIN;" in config.output_buffer.getvalue()
+    sql = config.output_buffer.getvalue()
+    # Each revision is a transaction.
+    revisions = list(ScriptDirectory.from_config(config).walk_revisions())
+    assert sql.count("BEGIN;") >= len(revisions)
 
 
 def test_a_percent_sign_in_the_password_is_kept(config: Config) -> None:
     settings = config.attributes["settings"]
     url = settings.database.sqlalchemy_url.set(password="100%s")
     command.current(alembic_config(settings_for(url)))
+
+
+async def test_a_connection_may_be_handed_over(own_database_url: URL) -> None:
+    settings = settings_for(own_database_url)
+    config = alembic_config(settings)
+
+    def upgrade(connection: Connection) -> None:
+        config.attributes["connection"] = connection
+        # Within a running event loop, where none of its own could be started.
+        command.upgrade(config, "heads")
+
+    engine = build_migration_engine(settings.database, "test")
+    async with engine.connect() as connection:
+        await connection.run_sync(upgrade)
+    await engine.dispose()
+
+
+async def test_migrations_keep_no_connection_and_have_time(direct_url: URL) -> None:
+    settings = settings_with(direct_url, lock_timeout=0.5, pooler="none").database
+    engine = build_migration_engine(settings, "test")
+    assert isinstance(engine.pool, NullPool)
+    limits = "SELECT current_setting('lock_timeout'), current_setting('statement_timeout')"
+    async with engine.connect() as connection:
+        assert tuple((await connection.execute(text(limits))).one()) == ("500ms", "0")
+    await engine.dispose()
+
+
+async def test_behind_a_pooler_migrations_have_the_same_limits(own_database_url: URL) -> None:
+    settings = settings_with(own_database_url, lock_timeout=0.5, pooler="pgbouncer").database
+    engine = build_migration_engine(settings, "test")
+    limits = "SELECT current_setting('lock_timeout'), current_setting('statement_timeout')"
+    async with engine.connect() as connection:
+        assert tuple((await connection.execute(text(limits))).one()) == ("500ms", "0")
+    await engine.dispose()
+
+
+def test_migrations_go_where_they_are_told(own_database_url: URL) -> None:
+    elsewhere = settings_for(own_database_url).database.url
+    nowhere = own_database_url.set(host="127.0.0.1", port=1, query={})
+    settings = settings_with(nowhere, migration_url=elsewhere, password="another's")
+    command.upgrade(alembic_config(settings), "heads")
+
+
+def test_a_migration_leaves_the_loggers_alone(config: Config) -> None:
+    logger, root = logging.getLogger("app.features.of_a_team"), logging.getLogger()
+    before = (root.handlers[:], root.level)
+    command.downgrade(config, "base")
+    command.upgrade(config, "heads")
+    assert not logger.disabled
+    assert (root.handlers, root.level) == before
+
+
+def test_a_new_revision_is_dated_and_formatted(config: Config, tmp_path: Path) -> None:
+    config = alembic_with(tmp_path, config.attributes["settings"])
+    add_revision(config, tmp_path, "kit_first", "pass")
+    command.revision(config, "add a thing", version_path=str(tmp_path))
+    (made,) = tmp_path.glob("*_add_a_thing.py")
+    assert re.fullmatch(r"\d{4}_\d\d_\d\d_[0-9a-f]+_add_a_thing", made.stem)
+    for check in (["format", "--check"], ["check", "--ignore", "D1"]):
+        assert run([sys.executable, "-m", "ruff", *check, made], check=False).returncode == 0

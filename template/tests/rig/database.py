@@ -29,7 +29,8 @@ _FOR_TESTS = re.compile(r"(^|[_-])tests?(db|ing)?([_-]|\d|$)")
 def settings_for(url: URL) -> Settings:
     """The settings of the service on this database."""
     address = url.render_as_string(hide_password=False)
-    return Settings.load(database={"url": address})
+    # Never those of the environment, where a migration may be told to go elsewhere.
+    return Settings.load(database={"url": address, "migration_url": None})
 
 
 def settings_with(url: URL, **database: object) -> Settings:
@@ -83,9 +84,7 @@ def direct(template: URL) -> Generator[URL]:
 @contextmanager
 def migrated(server: URL) -> Generator[URL]:
     """A new database on a server, with the schema of the service; dropped at the end."""
-    name = f"test_{uuid4().hex}"
-    with _created(server, name, f"CREATE DATABASE {name}"):
-        url = server.set(database=name)
+    with empty(server) as url:
         migrate(settings_for(url))
         # A pooler keeps its connection, and a database that is in use cannot be cloned.
         _execute(
@@ -94,6 +93,14 @@ def migrated(server: URL) -> Generator[URL]:
             f"WHERE datname = '{url.database}'",
         )
         yield url
+
+
+@contextmanager
+def empty(server: URL) -> Generator[URL]:
+    """A new database on a server, without a schema; dropped at the end."""
+    name = f"test_{uuid4().hex}"
+    with _created(server, name, f"CREATE DATABASE {name}"):
+        yield server.set(database=name)
 
 
 @contextmanager

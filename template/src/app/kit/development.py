@@ -47,7 +47,7 @@ def local_settings(settings_class: type[S]) -> Generator[S]:
         return
     with development(PROJECT_ROOT) as url:
         address = url.render_as_string(hide_password=False)
-        yield settings_class.load(database={"url": address})
+        yield settings_class.load(database={"url": address, "migration_url": None})
 
 
 def end_with_parent() -> None:

@@ -2,6 +2,7 @@
 
 It knows an index by its name, columns and uniqueness, and would leave one alone whose condition
 came or went. Two conditions of different wording are not told apart: PostgreSQL words them anew.
+Nor are two wordings of a CHECK of the same name; docs/database.md lists what nobody compares.
 """
 
 from alembic.autogenerate.api import AutogenContext
@@ -10,12 +11,15 @@ from alembic.runtime.plugins import Plugin
 from alembic.util import PriorityDispatchResult
 from sqlalchemy import Index, Table
 
+from app.kit.db import enum_drift
+
 # For `autogenerate_plugins` in migrations/env.py.
 COMPARISONS = [
     "alembic.autogenerate.*",
     # CHECK constraints too, by their names.
     "alembic.ext.checkconstraint_byname",
     __name__,
+    enum_drift.__name__,
 ]
 
 

@@ -1,8 +1,9 @@
 """The engines of a process: one that writes, one that only reads."""
 
+from functools import partial
 from typing import Any
 
-from sqlalchemy import NullPool, event
+from sqlalchemy import Connection, NullPool, event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -34,8 +35,20 @@ def read_only(engine: AsyncEngine) -> AsyncEngine:
 
 def build_migration_engine(settings: DatabaseSettings, application_name: str) -> AsyncEngine:
     """Make an engine for one run of migrations: no pool, and no limit on a statement's time."""
-    unlimited = settings.model_copy(update={"statement_timeout": 0})
-    return _build(unlimited, f"{application_name} migrate", poolclass=NullPool)
+    changes: dict[str, Any] = {"statement_timeout": 0, "idle_in_transaction_timeout": 0}
+    if settings.migration_url:
+        changes |= {"url": settings.migration_url, "password": None, "pooler": "none"}
+    direct = settings.model_copy(update=changes)
+    engine = _build(direct, f"{application_name} migrate", poolclass=NullPool)
+    if direct.pooler == "pgbouncer":
+        event.listen(engine.sync_engine, "begin", partial(_limit_transaction, direct))
+    return engine
+
+
+def _limit_transaction(settings: DatabaseSettings, connection: Connection) -> None:
+    # What the pooler refuses at connect holds for the role: migrations need other limits.
+    for name, value in _limits(settings).items():
+        connection.exec_driver_sql(f"SET LOCAL {name} = {value}")
 
 
 def build_probe_engine(settings: DatabaseSettings, application_name: str) -> AsyncEngine:
@@ -80,6 +93,12 @@ def _server_settings(
     return name | {
         "default_transaction_read_only": "on" if reads else "off",
         "jit": "on" if settings.jit else "off",
+        **_limits(settings),
+    }
+
+
+def _limits(settings: DatabaseSettings) -> dict[str, str]:
+    return {
         "statement_timeout": _milliseconds(settings.statement_timeout),
         "lock_timeout": _milliseconds(settings.lock_timeout),
         "idle_in_transaction_session_timeout": _milliseconds(settings.idle_in_transaction_timeout),

@@ -1,9 +1,10 @@
-"""Undoing revisions that others were built upon: what a revision of your own may do."""
+"""What a revision of your own may do: undo others, build an index while the service writes."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from alembic import context
+from alembic import context, op
 
 
 def undo(revisions: Sequence[str]) -> None:
@@ -16,6 +17,19 @@ def redo(revisions: Sequence[str]) -> None:
     """Do what upgrading to these revisions, oldest first, would do."""
     for revision in revisions:
         _module_of(revision).upgrade()
+
+
+@contextmanager
+def concurrently() -> Generator[None]:
+    """Outside a transaction, for CREATE and DROP INDEX CONCURRENTLY; what is before it is kept.
+
+    They wait for others and hold up nobody, so that no lock timeout cuts them short: it would
+    leave an index that is not valid.
+    """
+    with op.get_context().autocommit_block():
+        op.execute("SET lock_timeout = 0")
+        yield
+        op.execute("RESET lock_timeout")
 
 
 def _module_of(revision: str) -> Any:

@@ -15,7 +15,9 @@ class DatabaseSettings(PoolSettings):
     url: SecretStr
     # Where to read; the same database as `url` unless set.
     replica_url: SecretStr | None = None
-    # For both. Taken literally, so that a generated password needs no percent-encoding.
+    # The owner of the tables, past any pooler; migrations use `url` unless set.
+    migration_url: SecretStr | None = None
+    # For the first two. Taken literally, so that a generated password needs no percent-encoding.
     password: SecretStr | None = None
     application_name: str | None = Field(None, max_length=63)
     # How many of this service share the server, on all hosts together: see `capacity`.
@@ -26,6 +28,8 @@ class DatabaseSettings(PoolSettings):
     connect_timeout: float = Field(5, gt=0, le=300)
     statement_timeout: float = Field(30, ge=0, le=86_400)
     lock_timeout: float = Field(5, ge=0, le=86_400)
+    # How long a migration waits for another one that runs already.
+    migration_wait: float = Field(300, ge=0, le=86_400)
     idle_in_transaction_timeout: float = Field(60, ge=0, le=86_400)
     jit: bool = False
 
@@ -33,7 +37,7 @@ class DatabaseSettings(PoolSettings):
     echo_pool: bool = False
     hide_parameters: bool = True
 
-    @field_validator("url", "replica_url")
+    @field_validator("url", "replica_url", "migration_url")
     @classmethod
     def _is_a_database_url(cls, url: SecretStr | None) -> SecretStr | None:
         if url:

@@ -1,0 +1,47 @@
+"""Revisions that a test adds to those of the service."""
+
+from pathlib import Path
+
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+from app.kit.db.migrate import alembic_config
+from app.settings import Settings
+
+_REVISION = '''"""A revision of the tests."""
+
+from alembic import op
+import sqlalchemy as sa
+
+from app.kit.db.revisions import concurrently
+
+revision, down_revision = {name!r}, {before!r}
+
+
+def upgrade() -> None:
+    {upgrade}
+
+
+def downgrade() -> None:
+    {downgrade}
+'''
+
+
+def alembic_with(place: Path, settings: Settings) -> Config:
+    """Alembic with the service's revisions and those in this place."""
+    config = alembic_config(settings)
+    script = ScriptDirectory.from_config(config)
+    config.set_main_option("path_separator", "newline")
+    places = "\n".join([script.versions, str(place)])
+    config.set_main_option("version_locations", places.replace("%", "%%"))
+    return config
+
+
+def add_revision(
+    config: Config, place: Path, name: str, *upgrade: str, downgrade: str = "pass"
+) -> None:
+    """Write one that follows the newest, of these lines of code."""
+    before = ScriptDirectory.from_config(config).get_current_head()
+    body = "\n    ".join(upgrade)
+    text = _REVISION.format(name=name, before=before, upgrade=body, downgrade=downgrade)
+    (place / f"{name}.py").write_text(text)
