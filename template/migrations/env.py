@@ -48,12 +48,18 @@ def run_on(connection: Connection) -> None:
         context.run_migrations()
 
 
+def run_and_commit(connection: Connection) -> None:
+    """Keep Alembic's own table as well, which no revision makes where there is none yet."""
+    run_on(connection)
+    connection.commit()
+
+
 async def run_online() -> None:
     """Migrate over connections of our own, one process at a time."""
     settings = context.config.attributes.get("settings") or Settings.load()
     engine = build_migration_engine(settings.database, NAME)
     async with alone(engine, settings.database) if changes_the_schema() else nullcontext():
-        await migrate_patiently(engine, settings.database, run_on)
+        await migrate_patiently(engine, settings.database, run_and_commit)
     await engine.dispose()
 
 

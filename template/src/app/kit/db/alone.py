@@ -33,7 +33,7 @@ _HOLDER = text(
 
 
 class MigrationBlocked(CommandError):
-    """Somebody else's work was in the way for too long; what was undone can be tried again."""
+    """Somebody else's work was in the way for too long; to migrate again is safe."""
 
 
 @asynccontextmanager
@@ -44,25 +44,23 @@ async def alone(engine: AsyncEngine, settings: DatabaseSettings) -> AsyncGenerat
     revisions, and a pooler in transaction mode leaves it in its place. Raises `MigrationBlocked`
     after the seconds of `migration_wait`.
     """
+    end = monotonic() + settings.migration_wait
     async with engine.connect() as connection:
-        end = monotonic() + settings.migration_wait
-        while not await _try_lock(connection):
-            if monotonic() > end:
-                raise MigrationBlocked(await _explain(connection, settings.migration_wait))
+        while True:
+            async with connection.begin():
+                if await connection.scalar(_TRY, {"key": KEY}):
+                    # Until a statement follows, PostgreSQL keeps the snapshot of the last one, and
+                    # CREATE INDEX CONCURRENTLY would wait for its end; this one has none.
+                    await connection.execute(
+                        text("SET LOCAL idle_in_transaction_session_timeout = 0")
+                    )
+                    yield
+                    return
+                if monotonic() > end:
+                    raise MigrationBlocked(await _explain(connection, settings.migration_wait))
             # Asked again rather than waited for: CREATE INDEX CONCURRENTLY waits for every
             # statement that runs, and one that waits for the lock would wait for it in turn.
             await asyncio.sleep(POLL)
-        yield
-
-
-async def _try_lock(connection: AsyncConnection) -> bool:
-    if await connection.scalar(_TRY, {"key": KEY}):
-        # Until a statement follows, PostgreSQL keeps the snapshot of the last one, and CREATE INDEX
-        # CONCURRENTLY would wait for its end; this one has none.
-        await connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
-        return True
-    await connection.rollback()
-    return False
 
 
 async def _explain(connection: AsyncConnection, waited: float) -> str:

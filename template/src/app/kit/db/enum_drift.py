@@ -6,6 +6,7 @@ says so, for a person to settle. A type that no table has yet comes with its tab
 """
 
 from collections.abc import Iterable
+from typing import Any, cast
 
 from alembic.autogenerate.api import AutogenContext
 from alembic.autogenerate.render import renderers
@@ -13,9 +14,9 @@ from alembic.operations.ops import MigrateOperation, UpgradeOps
 from alembic.runtime.plugins import Plugin
 from alembic.util import PriorityDispatchResult
 from sqlalchemy import ARRAY, Enum, MetaData, text
-from sqlalchemy.dialects.postgresql.base import PGDialect, PGIdentifierPreparer
+from sqlalchemy.engine.default import DefaultDialect
 
-_QUOTING = PGIdentifierPreparer(PGDialect())
+_QUOTING = DefaultDialect().identifier_preparer
 _VALUES = text(
     "SELECT t.typname, array_agg(e.enumlabel::text ORDER BY e.enumsortorder)"
     " FROM pg_enum e JOIN pg_type t ON t.oid = e.enumtypid"
@@ -83,7 +84,9 @@ def compare_enums(
 def _enums(metadata: MetaData) -> Iterable[Enum]:
     for table in metadata.tables.values():
         for column in table.columns:
-            kind = column.type.item_type if isinstance(column.type, ARRAY) else column.type
+            kind: Any = column.type
+            if isinstance(kind, ARRAY):
+                kind = cast(Any, kind).item_type
             if isinstance(kind, Enum) and kind.native_enum and kind.name:
                 yield kind
 
