@@ -11,6 +11,8 @@ SOURCE = Path(__file__).parents[2] / "src"
 # The machinery that starts PostgreSQL for development and tests runs outside the service.
 APART = ("app/kit/local_postgres/", "app/kit/development.py")
 
+# The edge, and the lock of migrations, which is a transaction and no session.
+_ENDS_TRANSACTIONS = {"app/kit/db/session.py", "app/kit/db/alone.py"}
 _DEFINES_SESSIONS = "app/kit/db/deletion.py"
 
 Rule = Callable[[ast.AST, str], str | None]
@@ -45,7 +47,7 @@ def _keywords(node: ast.AST) -> dict[str | None, ast.expr]:
 
 
 def commits(node: ast.AST, path: str) -> str | None:
-    if _called(node) in {"commit", "rollback"} and path != "app/kit/db/session.py":
+    if _called(node) in {"commit", "rollback"} and path not in _ENDS_TRANSACTIONS:
         return "only the edge ends a transaction: flush, or use `savepoint` or `transaction()`"
     return None
 

@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, NullPool, event
+from sqlalchemy import Connection, NullPool, event, text
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -11,6 +11,8 @@ from app.kit.db.pool import driver_arguments, pool_arguments
 from app.kit.db.redaction import hide_values
 from app.kit.db.settings import DatabaseSettings
 from app.kit.errors import Unavailable
+
+_SET_LOCAL = text("SELECT set_config(:name, :value, true)")
 
 
 def build_engine(settings: DatabaseSettings, application_name: str) -> AsyncEngine:
@@ -48,7 +50,7 @@ def build_migration_engine(settings: DatabaseSettings, application_name: str) ->
 def _limit_transaction(settings: DatabaseSettings, connection: Connection) -> None:
     # What the pooler refuses at connect holds for the role: migrations need other limits.
     for name, value in _limits(settings).items():
-        connection.exec_driver_sql(f"SET LOCAL {name} = {value}")
+        connection.execute(_SET_LOCAL, {"name": name, "value": value})
 
 
 def build_probe_engine(settings: DatabaseSettings, application_name: str) -> AsyncEngine:
