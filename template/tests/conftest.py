@@ -45,8 +45,7 @@ def anyio_backend() -> str:
 @pytest.fixture(scope="session")
 def thorough(pytestconfig: pytest.Config) -> bool:
     """Whether to take minutes, for the figures, where seconds show the same."""
-    told: bool = pytestconfig.getoption("--thorough")
-    return told
+    return bool(pytestconfig.getoption("--thorough"))
 
 
 @pytest.fixture(scope="session")
