@@ -1,8 +1,8 @@
 """Deleting removes the row."""
 
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
-from sqlalchemy import ColumnElement, CursorResult, Index, delete
+from sqlalchemy import ColumnElement, CursorResult, Executable, Index, delete
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
@@ -10,9 +10,16 @@ from app.kit.db.base import Record
 
 Entity = Record
 
+S = TypeVar("S", bound=Executable)
+
 
 class ServiceSession(Session):
     """The session below every `AsyncSession` of the service; its events attach here."""
+
+
+def living(statement: S) -> S:
+    """The statement as it is: what was deleted is gone."""
+    return statement
 
 
 def unique_live(*columns: str) -> Index:

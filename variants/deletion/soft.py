@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from sqlalchemy import (
     ARRAY,
     ColumnElement,
     CursorResult,
+    Executable,
     Index,
     any_,
     delete,
@@ -30,6 +31,8 @@ from app.kit.db.base import Record, now
 from app.kit.db.ids import Id
 
 INCLUDE_DELETED = {"include_deleted": True}
+
+S = TypeVar("S", bound=Executable)
 
 
 class Entity(Record):
@@ -54,6 +57,13 @@ class ServiceSession(Session):
         asked: Any = options.get("execution_options") or {}
         hidden = isinstance(found, Entity) and found.deleted_at and "include_deleted" not in asked
         return None if hidden else found
+
+
+def living(statement: S) -> S:
+    """The statement that sees no deleted row. What a session runs is made so by itself."""
+    return statement.options(
+        with_loader_criteria(Entity, lambda model: model.deleted_at.is_(None), include_aliases=True)
+    )
 
 
 def unique_live(*columns: str) -> Index:
@@ -133,8 +143,4 @@ def _without_deleted(state: ORMExecuteState) -> None:
         return
     if state.is_select or state.is_update or state.is_delete:
         state.update_execution_options(living_only=True)
-        state.statement = state.statement.options(
-            with_loader_criteria(
-                Entity, lambda model: model.deleted_at.is_(None), include_aliases=True
-            )
-        )
+        state.statement = living(state.statement)

@@ -38,6 +38,8 @@ async def ids(served: FastAPI) -> dict[str, Any]:
     ("path", "round_trips"),
     [
         ("/tags/{tag}", 1),
+        # Authors and tags included.
+        ("/posts/newest", 1),
         # The post with its author, and its tags.
         ("/posts/{post}", 2),
         # The total, the posts with their authors, and their tags.

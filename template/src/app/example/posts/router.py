@@ -2,13 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, status
+from fastapi import APIRouter, Query, Response, status
 
 from app.example.posts import service, statistics
 from app.example.posts.models import Post
+from app.example.posts.newest import NEWEST
 from app.example.posts.repository import POST_OUT, Posts, PostsToRead
 from app.example.posts.schemas import (
     FeedQuery,
+    NewestQuery,
     PostChanges,
     PostCreate,
     PostOut,
@@ -19,6 +21,7 @@ from app.example.posts.schemas import (
 from app.example.posts.statistics import AuthorCount, DayCount, DayQuery, PostTotals
 from app.example.tags.repository import Tags
 from app.example.users.repository import Users
+from app.kit.db.hot import Hot
 from app.kit.db.ids import Id
 from app.kit.db.session import ReadSessionDep
 from app.kit.errors import problems
@@ -44,6 +47,12 @@ async def list_posts(query: Annotated[PostQuery, Query()], posts: PostsToRead) -
 async def read_feed(query: Annotated[FeedQuery, Query()], posts: PostsToRead) -> CursorSlice[Post]:
     """List posts with author and tags, by cursor: as fast at the end as at the start."""
     return await posts.feed(query)
+
+
+@router.get("/newest", response_model=list[PostOut])
+async def list_newest(query: Annotated[NewestQuery, Query()], hot: Hot) -> Response:
+    """List the newest posts with author and tags, as one statement that writes the JSON."""
+    return await NEWEST.answer(hot, limit=query.limit)
 
 
 @router.get("/statistics", response_model=PostTotals)

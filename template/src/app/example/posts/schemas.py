@@ -62,6 +62,12 @@ class FeedQuery(PostFilter, CursorQuery):
     """Posts by cursor."""
 
 
+class NewestQuery(Input):
+    """How many of the newest posts to list."""
+
+    limit: int = Field(20, ge=1, le=100)
+
+
 class PostTransfer(Input):
     """Posts that change their author: all of them or none."""
 

@@ -6,7 +6,8 @@ from typing import Annotated
 from sqlalchemy import select
 
 from app.example.tags.models import Tag
-from app.example.tags.schemas import TagQuery
+from app.example.tags.schemas import TagOut, TagQuery
+from app.kit.db.hot import HotGet
 from app.kit.db.plan import plan
 from app.kit.db.repository import Repository, provided
 from app.kit.errors import FieldProblem, Invalid
@@ -14,6 +15,7 @@ from app.kit.page import Slice
 
 # What `TagOut` shows: no relation at all.
 TAG_OUT = plan()
+HOT_TAG = HotGet(Tag, TagOut)
 
 
 class TagRepository(Repository[Tag]):

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, status
 
 from app.example.tags import service
 from app.example.tags.models import Tag
-from app.example.tags.repository import TAG_OUT, Tags, TagsToRead
+from app.example.tags.repository import HOT_TAG, TAG_OUT, Tags, TagsToRead
 from app.example.tags.schemas import (
     TagChanges,
     TagCreate,
@@ -15,6 +15,7 @@ from app.example.tags.schemas import (
     TagOut,
     TagQuery,
 )
+from app.kit.db.hot import Hot
 from app.kit.db.ids import Id
 from app.kit.errors import problems
 from app.kit.page import Page, Slice
@@ -43,9 +44,9 @@ async def list_tags(query: Annotated[TagQuery, Query()], tags: TagsToRead) -> Sl
 
 
 @router.get("/{tag_id}", response_model=TagOut, responses=problems(404))
-async def read_tag(tag_id: Id, tags: TagsToRead) -> Tag:
+async def read_tag(tag_id: Id, hot: Hot) -> TagOut:
     """Read a tag."""
-    return await tags.get(tag_id, *TAG_OUT)
+    return await HOT_TAG.get(hot, tag_id)
 
 
 @router.patch("/{tag_id}", response_model=TagOut, responses=problems(404, 409))

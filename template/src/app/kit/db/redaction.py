@@ -11,11 +11,16 @@ _BEFORE_THE_VALUE = re.compile(r'[^:"]*')
 
 
 def hide_values(context: ExceptionContext) -> None:
-    """Take from an error of the database what it quotes from a row or a parameter.
+    """Take from an error of the database what it quotes from a row or a parameter."""
+    redact(context.original_exception, context.sqlalchemy_exception)
+
+
+def redact(original: BaseException, wrapped: BaseException | None) -> None:
+    """Take from an error of the driver, and from the one around it, what they quote of values.
 
     `hide_parameters` is about SQLAlchemy's own text; PostgreSQL and the driver quote as well.
     """
-    error = context.original_exception.__cause__
+    error = original.__cause__
     if not isinstance(error, PostgresError):
         return
     # It tells the row: `Key (email)=(ada@example.org) already exists.`
@@ -24,7 +29,7 @@ def hide_values(context: ExceptionContext) -> None:
         message = str(error.args[0])
         found = _BEFORE_THE_VALUE.match(message)
         said = found[0].rstrip() if found else ""
-        for part in (error, context.original_exception, context.sqlalchemy_exception):
+        for part in (error, original, wrapped):
             if part is not None and part.args:
                 part.args = (str(part.args[0]).replace(message, said), *part.args[1:])
         # What the driver stumbled over, which repeats the value.

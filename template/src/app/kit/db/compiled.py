@@ -1,0 +1,78 @@
+"""Statements compiled once: their text, and how values go in and rows come out."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from sqlalchemy import BindParameter, Dialect, Select
+from sqlalchemy.types import TypeEngine
+
+# Of any number of columns.
+AnySelect: TypeAlias = Select[*tuple[Any, ...]]
+Processor: TypeAlias = Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One value that a statement takes: given by name, unless it is part of the statement."""
+
+    name: str
+    given: bool
+    value: Any
+    process: Processor | None
+
+    def of(self, values: Mapping[str, Any]) -> Any:
+        """What is sent for it; raises KeyError where it is missing."""
+        value = values[self.name] if self.given else self.value
+        return self.process(value) if self.process else value
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledRead:
+    """A SELECT in the words of the server, for the driver."""
+
+    sql: str
+    arguments: tuple[Argument, ...]
+    columns: tuple[tuple[str, Processor | None], ...]
+
+    def values(self, values: Mapping[str, Any]) -> list[Any]:
+        """The values in the order of the statement; raises TypeError where one is missing."""
+        try:
+            return [argument.of(values) for argument in self.arguments]
+        except KeyError as missing:
+            raise TypeError(f"the statement needs a value for {missing}") from None
+
+    def rows(self, records: Iterable[Iterable[Any]]) -> list[dict[str, Any]]:
+        """The rows as the ordinary path would give them, by the names of their columns."""
+        return [
+            {
+                name: process(value) if process else value
+                for (name, process), value in zip(self.columns, record, strict=True)
+            }
+            for record in records
+        ]
+
+
+def compile_read(statement: AnySelect, dialect: Dialect) -> CompiledRead:
+    """Compile a SELECT of columns. Raises TypeError where its text hangs on its values."""
+    compiled = statement.compile(dialect=dialect)
+    # `IN (…)` has a text for each number of values: an array has one.
+    if compiled.post_compile_params:
+        raise TypeError("the statement has no fixed text: compare with `any_(…)`, not `in_`")
+    binds = [compiled.binds[name] for name in compiled.positiontup or ()]
+    return CompiledRead(
+        compiled.string,
+        tuple(_argument(bind, dialect) for bind in binds),
+        tuple(
+            (column.key or "", _out(column.type, dialect)) for column in statement.selected_columns
+        ),
+    )
+
+
+def _argument(bind: BindParameter[Any], dialect: Dialect) -> Argument:
+    into = bind.type.dialect_impl(dialect).bind_processor(dialect)
+    return Argument(bind.key, bind.required, bind.effective_value, into)
+
+
+def _out(kind: TypeEngine[Any], dialect: Dialect) -> Processor | None:
+    return kind.dialect_impl(dialect).result_processor(dialect, None)

@@ -1,0 +1,155 @@
+"""Reads for the few endpoints that are asked most: compiled once, and run by the driver.
+
+For a small read, a session takes several times as long to prepare the statement and to build its
+objects as PostgreSQL takes to answer it. Here the statement is compiled with its first use, and its
+rows become the response without an object between.
+
+What makes the ordinary path safe is kept: the pool and its check of each connection, the limits of
+the server, PostgreSQL's refusal of every write, the criteria of deletion, the conversion of types,
+and errors that are answered the same way.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Generic, TypeVar
+from weakref import WeakKeyDictionary
+
+from fastapi import Depends, Response
+from pydantic import BaseModel
+from sqlalchemy import ColumnElement, Dialect, Text, bindparam, cast, select
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.util import greenlet_spawn
+
+from app.kit.db.base import Record
+from app.kit.db.compiled import AnySelect, CompiledRead, compile_read
+from app.kit.db.deletion import living
+from app.kit.db.ids import Id
+from app.kit.db.redaction import redact
+from app.kit.db.session import ReadDatabaseDep
+from app.kit.errors import NotFound
+
+S = TypeVar("S", bound=BaseModel)
+Rows = Sequence[Sequence[Any]]
+
+
+class HotReads:
+    """How a request runs statements in the words of the server."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.engine = engine
+
+    async def fetch(self, sql: str, values: Sequence[Any]) -> Rows:
+        """The rows of a statement, over a connection that PostgreSQL lets only read."""
+        engine = self.engine.sync_engine
+        # Who listens to statements, or set options of the connection, has them honoured by it.
+        if engine.echo or engine.get_execution_options() or engine.dispatch.before_cursor_execute:
+            async with self.engine.connect() as connection:
+                return (await connection.exec_driver_sql(sql, tuple(values))).all()
+        return await greenlet_spawn(_fetch, engine, sql, values)
+
+
+async def hot_reads(database: ReadDatabaseDep) -> HotReads:
+    """How this request runs them: on the replica where one is set, unless it must be fresh."""
+    return HotReads(database.reading_engine)
+
+
+Hot = Annotated[HotReads, Depends(hot_reads)]
+
+
+class HotStatement:
+    """A SELECT of columns, compiled with its first use; values are given by name."""
+
+    def __init__(self, statement: AnySelect) -> None:
+        self.statement = living(statement)
+        self._compiled: WeakKeyDictionary[Dialect, CompiledRead] = WeakKeyDictionary()
+
+    async def rows(self, hot: HotReads, values: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Every row, by the names of the columns; the statement bounds them."""
+        dialect = hot.engine.dialect
+        read = self._compiled.get(dialect)
+        if read is None:
+            read = self._compiled[dialect] = compile_read(self.statement, dialect)
+        return read.rows(await hot.fetch(read.sql, read.values(values)))
+
+
+class HotSelect(HotStatement, Generic[S]):
+    """A SELECT whose rows have the form of a schema."""
+
+    def __init__(self, statement: AnySelect, schema: type[S]) -> None:
+        super().__init__(statement)
+        self.schema = schema
+
+    async def all(self, hot: HotReads, **values: Any) -> list[S]:
+        """Every row."""
+        return [self.schema.model_validate(row) for row in await self.rows(hot, values)]
+
+    async def first(self, hot: HotReads, **values: Any) -> S | None:
+        """The first row, or None."""
+        return next(iter(await self.all(hot, **values)), None)
+
+
+class HotGet(HotSelect[S]):
+    """The read of one row by its key."""
+
+    def __init__(self, model: type[Record], schema: type[S]) -> None:
+        self.name = model.__name__.lower()
+        columns = [getattr(model, name) for name in schema.model_fields]
+        super().__init__(select(*columns).where(model.id == bindparam("key")), schema)
+
+    async def get(self, hot: HotReads, key: Id) -> S:
+        """The row with this key, or `NotFound`."""
+        found = await self.first(hot, key=key)
+        if found is None:
+            raise NotFound(f"There is no {self.name} {key}.")
+        return found
+
+
+class HotJson(HotStatement):
+    """A SELECT of one JSON text, see app.kit.db.json, that is the response as it is."""
+
+    def __init__(self, document: ColumnElement[Any]) -> None:
+        super().__init__(select(cast(document, Text).label("document")))
+
+    async def answer(self, hot: HotReads, **values: Any) -> Response:
+        """The response; name its form with `response_model`, as nothing else checks it."""
+        (row,) = await self.rows(hot, values)
+        return Response(row["document"], media_type="application/json")
+
+
+def _fetch(engine: Engine, sql: str, values: Sequence[Any]) -> Rows:
+    dialect = engine.dialect
+    connection = None
+    try:
+        connection = engine.raw_connection()
+        cursor = connection.cursor()
+        cursor.execute(sql, values)
+        return cursor.fetchall()
+    except dialect.loaded_dbapi.Error as error:
+        lost = connection is not None and dialect.is_disconnect(error, connection, None)
+        if connection and lost:
+            connection.invalidate(error)
+        raise _told(error, sql, engine, lost=lost) from error
+    except BaseException:
+        # Cancelled in the middle of an answer, which the next user would get.
+        if connection:
+            connection.invalidate()
+        raise
+    finally:
+        if connection:
+            connection.close()
+
+
+def _told(error: Exception, sql: str, engine: Engine, *, lost: bool) -> BaseException:
+    told = DBAPIError.instance(
+        sql,
+        None,
+        error,
+        engine.dialect.loaded_dbapi.Error,
+        hide_parameters=engine.hide_parameters,
+        connection_invalidated=lost,
+        dialect=engine.dialect,
+    )
+    if engine.hide_parameters:
+        redact(error, told)
+    return told

@@ -1,0 +1,40 @@
+"""Rows with what belongs to them, written as JSON by PostgreSQL: one statement, no object.
+
+What comes out is what a schema of the same fields would write, byte for byte: compact, with times
+in UTC. PostgreSQL writes no JSON for a number that is not finite, as pydantic writes null.
+"""
+
+from typing import Any
+
+from sqlalchemy import JSON, ColumnElement, DateTime, Text, func, literal_column, select
+
+from app.kit.db.compiled import AnySelect
+
+# Part of the text: as parameters they would be sent with each request.
+_UTC = literal_column("'UTC'", Text)
+_FORM = literal_column("""'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'""", Text)
+_NO_FRACTION, _ZONE = literal_column("'.000000Z'", Text), literal_column("'Z'", Text)
+
+
+def json_object(statement: AnySelect) -> ColumnElement[Any]:
+    """The one row of a statement as an object, or null; for a column of a larger statement."""
+    return select(_object_of(statement)).scalar_subquery()
+
+
+def json_list(statement: AnySelect) -> ColumnElement[Any]:
+    """The rows of a statement as a list, in their order; for a column of a larger statement."""
+    rows = func.array_to_json(func.array_agg(_object_of(statement)))
+    return select(func.coalesce(rows, literal_column("'[]'"), type_=JSON)).scalar_subquery()
+
+
+def _object_of(statement: AnySelect) -> ColumnElement[Any]:
+    rows = statement.subquery()
+    columns = [_time(column) if isinstance(column.type, DateTime) else column for column in rows.c]
+    written = select(*columns).subquery()
+    return func.row_to_json(written.table_valued(), type_=JSON)
+
+
+def _time(column: ColumnElement[Any]) -> ColumnElement[str]:
+    written = func.to_char(func.timezone(_UTC, column), _FORM)
+    # Whole seconds have no fraction.
+    return func.replace(written, _NO_FRACTION, _ZONE, type_=Text).label(column.key)

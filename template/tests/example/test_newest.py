@@ -1,0 +1,87 @@
+"""What PostgreSQL writes as JSON is what the service would have written, byte for byte."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from httpx2 import AsyncClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import delete
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.example.posts.models import Post
+from app.example.tags.models import Tag
+from tests.example.factories import make_post, make_tag, make_user
+
+# Everything that PostgreSQL can store.
+TEXTS = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]))
+A_DAY = datetime(2026, 1, 1, tzinfo=UTC)
+MOMENTS = st.timedeltas(timedelta(days=-40_000), timedelta(days=40_000)).map(A_DAY.__add__)
+POSTS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "title": TEXTS,
+            "body": TEXTS,
+            "published_at": st.none() | MOMENTS | st.just(A_DAY),
+            "created_at": MOMENTS,
+            "updated_at": MOMENTS,
+        }
+    ),
+    max_size=5,
+)
+
+
+async def listed(client: AsyncClient) -> bytes:
+    """The newest posts as the ordinary list has them, objects and all."""
+    page = (await client.get("/posts", params={"sort": "newest"})).content
+    return page.removeprefix(b'{"items":').partition(b',"total":')[0]
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    # The table is emptied by each example.
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(posts=POSTS, name=TEXTS)
+async def test_the_newest_posts_are_those_of_the_ordinary_list(
+    client: AsyncClient, session: AsyncSession, posts: list[dict[str, Any]], name: str
+) -> None:
+    await session.execute(delete(Post))
+    author = await make_user(session, name=name)
+    for post in posts:
+        await make_post(session, author=author, **post)
+    answer = await client.get("/posts/newest")
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.content == await listed(client)
+
+
+async def test_each_post_has_its_tags_by_name(client: AsyncClient, session: AsyncSession) -> None:
+    tags: list[Tag] = [await make_tag(session, name) for name in ("sql", "async", "python")]
+    await make_post(session, tags=tags)
+    await make_post(session, tags=tags[:1])
+    await make_post(session)
+    assert (await client.get("/posts/newest")).content == await listed(client)
+    newest = (await client.get("/posts/newest", params={"limit": 3})).json()
+    assert [[tag["name"] for tag in post["tags"]] for post in newest] == [
+        [],
+        ["sql"],
+        ["async", "python", "sql"],
+    ]
+
+
+async def test_so_many_are_listed_as_were_asked_for(
+    client: AsyncClient, session: AsyncSession
+) -> None:
+    for _ in range(3):
+        await make_post(session)
+    assert len((await client.get("/posts/newest", params={"limit": 2})).json()) == 2
+    assert (await client.get("/posts/newest", params={"limit": 101})).status_code == 422
+
+
+async def test_a_post_that_was_deleted_is_not_among_them(
+    client: AsyncClient, session: AsyncSession
+) -> None:
+    post = await make_post(session)
+    assert (await client.delete(f"/posts/{post.id}")).status_code == 204
+    assert (await client.get("/posts/newest")).json() == []

@@ -1,0 +1,193 @@
+"""A read that is compiled once is as safe as one by a session."""
+
+import asyncio
+import traceback
+from collections.abc import AsyncGenerator
+from enum import StrEnum
+
+import pytest
+from fastapi import FastAPI
+from httpx2 import AsyncClient
+from pydantic import BaseModel
+from sqlalchemy import URL, Integer, Text, bindparam, cast, func, select, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from app.kit.db.compiled import compile_read
+from app.kit.db.enums import stored_by_value
+from app.kit.db.hot import Hot, HotReads, HotSelect
+from app.kit.db.session import Database
+from app.main import create_app
+from tests.rig.app import client_of, running
+from tests.rig.database import settings_with
+from tests.rig.statements import counting
+
+
+class Own(DeclarativeBase):
+    """A table of these tests; the service's own metadata knows nothing of it."""
+
+
+class Kind(StrEnum):
+    ROUND = "round"
+    FLAT = "flat"
+
+
+class Thing(Own):
+    __tablename__ = "kit_things"
+    number: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[Kind] = mapped_column(stored_by_value(Kind, "kit_kind"))
+
+
+class ThingOut(BaseModel):
+    number: int
+    kind: Kind
+
+
+class Slept(BaseModel):
+    slept: bool
+
+
+class Number(BaseModel):
+    number: int
+
+
+BY_KIND = HotSelect(
+    select(Thing.number, Thing.kind).where(Thing.kind == bindparam("kind")).order_by(Thing.number),
+    ThingOut,
+)
+SLEEP = HotSelect(
+    select(func.pg_sleep(bindparam("seconds", type_=Integer)).is_not(None).label("slept")), Slept
+)
+BACKEND = HotSelect(select(func.pg_backend_pid().label("number")), Number)
+
+
+SECRET = "not a " + "number"
+KILL = text("""
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+""")
+
+
+@pytest.fixture
+async def served(direct_url: URL) -> AsyncGenerator[FastAPI]:
+    """The service with a pool of one connection, a table, and routes that read it hot."""
+    settings = settings_with(
+        direct_url, pooler="none", pool_size=1, max_overflow=0, statement_timeout=0.5
+    )
+    app = create_app(settings)
+
+    @app.get("/kit/sleep", response_model=list[Slept])
+    async def sleep(hot: Hot) -> list[Slept]:
+        return await SLEEP.all(hot, seconds=2)
+
+    @app.get("/kit/backend", response_model=Number)
+    async def backend(hot: Hot) -> Number | None:
+        return await BACKEND.first(hot)
+
+    async with running(app):
+        async with app.state.database.transaction() as session:
+            await (await session.connection()).run_sync(Own.metadata.create_all)
+            session.add_all([Thing(number=number, kind=Kind.FLAT) for number in (1, 2)])
+            session.add(Thing(number=3, kind=Kind.ROUND))
+        yield app
+
+
+@pytest.fixture
+def hot(served: FastAPI) -> HotReads:
+    return HotReads(served.state.database.reading_engine)
+
+
+@pytest.fixture
+async def caller(served: FastAPI) -> AsyncGenerator[AsyncClient]:
+    async with client_of(served) as client:
+        yield client
+
+
+async def kill(app: FastAPI) -> None:
+    """End the connection that hot reads use."""
+    database: Database = app.state.database
+    async with database.transaction() as session:
+        reading = (
+            "application_name <> '' AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+        )
+        await session.execute(
+            text(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {reading}")
+        )
+
+
+async def test_values_and_rows_are_converted_as_on_the_ordinary_path(hot: HotReads) -> None:
+    found = await BY_KIND.all(hot, kind=Kind.FLAT)
+    assert found == [ThingOut(number=1, kind=Kind.FLAT), ThingOut(number=2, kind=Kind.FLAT)]
+    assert await BY_KIND.first(hot, kind=Kind.ROUND) == ThingOut(number=3, kind=Kind.ROUND)
+
+
+async def test_a_value_that_is_missing_is_named(hot: HotReads) -> None:
+    with pytest.raises(TypeError, match="needs a value for 'kind'"):
+        await BY_KIND.all(hot)
+
+
+async def test_a_statement_without_a_fixed_text_is_refused(served: FastAPI) -> None:
+    several = select(Thing.number).where(Thing.number.in_(bindparam("numbers", expanding=True)))
+    with pytest.raises(TypeError, match="any_"):
+        compile_read(several, served.state.database.engine.dialect)
+
+
+async def test_a_write_is_refused_by_the_server(hot: HotReads) -> None:
+    with pytest.raises(DBAPIError, match="read-only transaction"):
+        await hot.fetch("DELETE FROM kit_things RETURNING number", [])
+    assert len(await BY_KIND.all(hot, kind=Kind.FLAT)) == 2
+
+
+async def test_a_slow_statement_is_cut_and_answered_as_any_other(
+    caller: AsyncClient,
+) -> None:
+    answer = await caller.get("/kit/sleep")
+    assert answer.status_code == 503
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert (await caller.get("/kit/backend")).status_code == 200
+
+
+async def test_a_connection_that_was_closed_in_between_is_replaced_unnoticed(
+    caller: AsyncClient, served: FastAPI
+) -> None:
+    before = (await caller.get("/kit/backend")).json()["number"]
+    await kill(served)
+    # The event loop hears of it with its next turn.
+    await asyncio.sleep(0.05)
+    after = await caller.get("/kit/backend")
+    assert after.status_code == 200
+    assert after.json()["number"] != before
+
+
+async def test_a_connection_that_breaks_in_the_middle_is_a_503_and_is_replaced(
+    caller: AsyncClient, served: FastAPI
+) -> None:
+    asleep = asyncio.create_task(caller.get("/kit/sleep"))
+    await asyncio.sleep(0.1)
+    await kill(served)
+    assert (await asleep).status_code == 503
+    assert (await caller.get("/kit/backend")).status_code == 200
+
+
+async def test_who_is_cancelled_leaves_nothing_to_the_next(hot: HotReads) -> None:
+    before = await BACKEND.first(hot)
+    asleep = asyncio.create_task(SLEEP.all(hot, seconds=2))
+    await asyncio.sleep(0.1)
+    asleep.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asleep
+    assert await BACKEND.first(hot) not in (None, before)
+    assert hot.engine.pool.checkedout() == 0  # type: ignore[attr-defined]  # of a pool that queues
+
+
+async def test_an_error_shows_no_value(hot: HotReads) -> None:
+    number = HotSelect(select(cast(bindparam("told", type_=Text), Integer).label("number")), Number)
+    with pytest.raises(DBAPIError, match="invalid input syntax") as caught:
+        await number.all(hot, told=SECRET)
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+async def test_whoever_listens_to_statements_hears_of_it(hot: HotReads) -> None:
+    with counting(hot.engine) as statements:
+        await BY_KIND.all(hot, kind=Kind.FLAT)
+    statements.assert_count(1)
