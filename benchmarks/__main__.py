@@ -13,9 +13,9 @@ from pathlib import Path
 
 from sqlalchemy import URL
 
-from benchmarks import database, programs, report
+from benchmarks import database, programs, report, restart
 from benchmarks.lineup import PROGRAMS, SERVICE
-from benchmarks.measure import CONNECTIONS, Results, count_round_trips, measure
+from benchmarks.measure import Results, count_round_trips, measure
 from benchmarks.servers import OTHER_CORE, SERVER_CORE
 
 STARTED = time.monotonic()
@@ -60,11 +60,15 @@ def run(place: Path, interpreter: str, *, quick: bool) -> None:
             tell(f"  {name} cannot be measured: {problem}")
         for (contender, work), cell in results.cells.items():
             tell(f"  {contender:24} {work:3} {cell.wrong or cell.round_trips}")
-        rounds, seconds = (1, 1.0) if quick else (5, 3.0)
+        rounds, seconds = (1, 1.0) if quick else (5, 2.0)
         idle = os.getloadavg()[0]
         measure(ready, url, place, results, rounds=rounds, seconds=seconds, tell=tell)
         said = conditions(ready[SERVICE], url, rounds=rounds, seconds=seconds, load=idle)
-    report.write(results, said)
+    tell("restarting PostgreSQL below the service")
+    restarts = restart.measure(ready, ready[SERVICE], place)
+    for name, found in restarts.items():
+        tell(f"  {name}: {found}")
+    report.write(results, restarts, said)
     tell(f"written: {report.PAGE}")
 
 

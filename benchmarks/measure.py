@@ -12,13 +12,12 @@ from sqlalchemy import URL
 
 from benchmarks.database import DEEP, forget_what_was_created
 from benchmarks.lineup import CONTENDERS, Contender
-from benchmarks.load import WrongAnswer, ask, drive
+from benchmarks.generator import WrongAnswer, ask, drive
 from benchmarks.programs import NotReady, Ready
 from benchmarks.servers import Server, running
 from benchmarks.wire import Count, counting
-from benchmarks.workload import WORKS, Work
+from benchmarks.workload import CONNECTIONS, WORKS, Work
 
-CONNECTIONS = 16
 SECONDS_TO_SETTLE = 0.1
 Tell = Callable[[str], None]
 

@@ -1,12 +1,12 @@
 """Writes what was measured into docs/benchmarks.md, between its markers."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 from benchmarks import ROOT
 from benchmarks.chart import draw
 from benchmarks.lineup import CONTENDERS, Contender
 from benchmarks.measure import Cell, Results
+from benchmarks.restart import Restart
 from benchmarks.workload import WORKS
 
 PAGE = ROOT / "docs" / "benchmarks.md"
@@ -16,16 +16,17 @@ LIMIT = CONTENDERS[0].name
 SHOWN = ("R1", "R2", "R3", "R5")
 
 
-def write(results: Results, conditions: list[str], page: Path = PAGE) -> None:
+def write(results: Results, restarts: dict[str, Restart], conditions: list[str]) -> None:
     """Replace what the page said before."""
-    text = page.read_text()
+    text = PAGE.read_text()
     before, after = text[: text.index(BEGIN) + len(BEGIN)], text[text.index(END) :]
-    page.write_text(f"{before}\n{_measured(results, conditions)}\n{after}")
-    page.with_suffix(".svg").write_text(draw(_shares(results)))
+    measured = [*_measured(results, conditions), _restarts(restarts)]
+    PAGE.write_text(before + "\n\n" + "\n\n".join(measured) + "\n\n" + after)
+    PAGE.with_suffix(".svg").write_text(draw(_shares(results)))
 
 
-def _measured(results: Results, conditions: list[str]) -> str:
-    parts = [
+def _measured(results: Results, conditions: list[str]) -> list[str]:
+    return [
         "\n".join(f"- {condition}" for condition in conditions),
         "![Share of the limit, by CPU for a request](benchmarks.svg)",
         "### CPU for a request, in µs",
@@ -47,7 +48,21 @@ def _measured(results: Results, conditions: list[str]) -> str:
             if cell.wrong
         ),
     ]
-    return "\n" + "\n\n".join(parts) + "\n"
+
+
+def _restarts(restarts: dict[str, Restart]) -> str:
+    lines = [
+        "### A restart of PostgreSQL",
+        "",
+        "| | failed at rest | failed under load | answered under load | back after |",
+        "|---|--:|--:|--:|--:|",
+    ]
+    for name, met in restarts.items():
+        lines.append(
+            f"| {name} | {met.failed_at_rest} | {met.failed_under_load} "
+            f"| {met.answered_under_load} | {met.back_after:.3f} s |"
+        )
+    return "\n".join(lines)
 
 
 def _table(results: Results, show: Callable[[Cell, Cell], str]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from benchmarks.database import AUTHORS, DEEP, POSTS, author, post
 
 LIMIT = 20
+CONNECTIONS = 16
 BULK = 1000
 # More than a server could keep from the last time round.
 VARIETY = 997
