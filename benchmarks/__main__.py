@@ -17,6 +17,7 @@ from benchmarks import database, programs, report, restart
 from benchmarks.lineup import PROGRAMS, SERVICE
 from benchmarks.measure import Results, count_round_trips, measure
 from benchmarks.servers import OTHER_CORE, SERVER_CORE
+from benchmarks.workload import CONNECTIONS
 
 STARTED = time.monotonic()
 

@@ -11,8 +11,8 @@ from statistics import median
 from sqlalchemy import URL
 
 from benchmarks.database import DEEP, forget_what_was_created
-from benchmarks.lineup import CONTENDERS, Contender
 from benchmarks.generator import WrongAnswer, ask, drive
+from benchmarks.lineup import CONTENDERS, Contender
 from benchmarks.programs import NotReady, Ready
 from benchmarks.servers import Server, running
 from benchmarks.wire import Count, counting
@@ -142,7 +142,12 @@ def measure(
             if cell is None or cell.wrong:
                 continue
             server = servers[contender.program]
-            _measure(cell, server, work, paths[contender.name][work.name], seconds)
+            try:
+                _measure(cell, server, work, paths[contender.name][work.name], seconds)
+            except (WrongAnswer, OSError) as problem:
+                cell.wrong = str(problem)
+                tell(f"round {turn} {work.name:3} {contender.name:24} {problem}")
+                continue
             if work.creates:
                 forget_what_was_created(database)
             tell(
