@@ -85,8 +85,13 @@ def conditions(
         f"PostgreSQL {database.version(url)}, its data in memory, without fsync",
         f"{cpu_model()}; core {SERVER_CORE} for the server, core {OTHER_CORE} for the others",
         f"{CONNECTIONS} connections; the median of {rounds} rounds of {seconds:g} s each",
-        f"{datetime.now(UTC):%Y-%m-%d}; load average before the first round: {load:.1f}",
+        f"{datetime.now(UTC):%Y-%m-%d}; {_others(load)}",
     ]
+
+
+def _others(load: float) -> str:
+    said = f"load average before the first round: {load:.1f}"
+    return f"{said}; other programs were at work, so take these figures again" if load > 1 else said
 
 
 def cpu_model() -> str:

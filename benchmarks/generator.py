@@ -34,70 +34,94 @@ class Load:
 
 def drive(port: int, requests: Iterator[bytes], *, connections: int, seconds: float) -> Load:
     """Keep so many connections busy for so long; a connection that breaks is replaced."""
-    load = Load()
-    poll = select.epoll()
-    sockets: dict[int, socket.socket] = {}
-    sent: dict[int, float] = {}
-    missing: dict[int, int] = {}
+    clients = _Clients(port, requests)
+    started = perf_counter()
+    try:
+        clients.serve(connections, until=started + seconds)
+    finally:
+        clients.close()
+    clients.load.seconds = perf_counter() - started
+    return clients.load
 
-    def connect() -> None:
-        new = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+
+class _Clients:
+    """Connections, each of which asks again as soon as it has its answer; by file number."""
+
+    def __init__(self, port: int, requests: Iterator[bytes]) -> None:
+        self.load = Load()
+        self._port = port
+        self._requests = requests
+        self._poll = select.epoll()
+        self._sockets: dict[int, socket.socket] = {}
+        # Of what is under way: since when, and how much of the answer is still to come.
+        self._asked: dict[int, float] = {}
+        self._missing: dict[int, int] = {}
+
+    def serve(self, connections: int, until: float) -> None:
+        """Ask until then, and wait for the last answers."""
+        for _ in range(connections):
+            self._connect()
+        while self._asked:
+            ready = self._poll.poll(PATIENCE)
+            if not ready:
+                raise WrongAnswer(f"no answer within {PATIENCE} seconds")
+            for number, _event in ready:
+                if not self._receive(number):
+                    continue
+                if perf_counter() >= until:
+                    self._asked.pop(number, None)
+                elif number in self._sockets:
+                    self._ask(number)
+                else:
+                    self._connect()
+
+    def close(self) -> None:
+        """Hang up."""
+        for connection in self._sockets.values():
+            connection.close()
+        self._poll.close()
+
+    def _connect(self) -> None:
+        new = socket.create_connection(("127.0.0.1", self._port), timeout=PATIENCE)
         new.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         number = new.fileno()
-        sockets[number] = new
-        poll.register(number, select.EPOLLIN)
-        ask(number)
+        self._sockets[number] = new
+        self._poll.register(number, select.EPOLLIN)
+        self._ask(number)
 
-    def ask(number: int) -> None:
-        sent[number] = perf_counter()
-        sockets[number].sendall(next(requests))
+    def _ask(self, number: int) -> None:
+        self._asked[number] = perf_counter()
+        self._sockets[number].sendall(next(self._requests))
 
-    def note(number: int, answered: int) -> None:
+    def _receive(self, number: int) -> bool:
+        """Take what has come; whether nothing more will."""
+        try:
+            data = self._sockets[number].recv(262_144)
+        except ConnectionError:
+            data = b""
+        if not data:
+            self._note(number, 0)
+            self._poll.unregister(number)
+            self._sockets.pop(number).close()
+            self._asked.pop(number)
+            self._missing.pop(number, None)
+            return True
+        left = self._missing.pop(number, None)
+        if left is None:
+            left = _length(data)
+            # Noted with its first part: what follows is on its way.
+            self._note(number, int(data[9:12]))
+        if left > len(data):
+            self._missing[number] = left - len(data)
+            return False
+        return True
+
+    def _note(self, number: int, status: int) -> None:
         now = perf_counter()
-        load.statuses[answered] += 1
-        load.latencies.append(now - sent[number])
-        if answered // 100 != 2:
-            load.failed_at.append(now)
-
-    started = perf_counter()
-    end = started + seconds
-    for _ in range(connections):
-        connect()
-    while sent:
-        ready = poll.poll(PATIENCE)
-        if not ready:
-            raise WrongAnswer(f"no answer within {PATIENCE} seconds")
-        for number, _event in ready:
-            try:
-                data = sockets[number].recv(262_144)
-            except ConnectionError:
-                data = b""
-            if not data:
-                note(number, 0)
-                poll.unregister(number)
-                sockets.pop(number).close()
-                del sent[number]
-                missing.pop(number, None)
-                if perf_counter() < end:
-                    connect()
-                continue
-            if (left := missing.pop(number, None)) is None:
-                left = _length(data)
-                answered = int(data[9:12])
-                # Noted with its first part: what follows is on its way.
-                note(number, answered)
-            left -= len(data)
-            if left > 0:
-                missing[number] = left
-            elif perf_counter() < end:
-                ask(number)
-            else:
-                del sent[number]
-    load.seconds = perf_counter() - started
-    for open_socket in sockets.values():
-        open_socket.close()
-    poll.close()
-    return load
+        self.load.statuses[status] += 1
+        self.load.latencies.append(now - self._asked[number])
+        if status // 100 != 2:
+            self.load.failed_at.append(now)
 
 
 def _length(data: bytes) -> int:
