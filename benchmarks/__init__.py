@@ -1,7 +1,8 @@
-"""Figures, each with the command that reproduces it."""
+"""Measures the generated service against the limit, its peers, and what is usual."""
 
 import sys
 from pathlib import Path
 
-# PostgreSQL is started by the kit of the template.
-sys.path.append(str(Path(__file__).resolve().parents[1] / "template" / "src"))
+ROOT = Path(__file__).resolve().parents[1]
+# The launcher of PostgreSQL is that of the service.
+sys.path.append(str(ROOT / "template" / "src"))

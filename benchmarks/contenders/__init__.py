@@ -1,0 +1,1 @@
+"""One application each: the same endpoints on the same tables."""

@@ -1,0 +1,72 @@
+"""The measured endpoints that the example has no use for, as a team would write them."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from sqlalchemy import select
+from uuid_utils.compat import uuid7
+
+from app.example.posts.models import Post
+from app.example.posts.repository import ORDERS, POST_OUT, Posts, PostsToRead
+from app.example.posts.schemas import FeedQuery, NewestQuery, PostOut, PostSort
+from app.features.measured.schemas import Keys, NewRow, NewRows, Row, RowChanges
+from app.kit.cursor import Place, encode
+from app.kit.db.copy import copy_rows
+from app.kit.db.hot import Hot, HotGet
+from app.kit.db.ids import Id
+from app.kit.db.plan import plan
+
+router = APIRouter(prefix="/measured", tags=["measured"])
+
+ROW = plan()
+HOT_ROW = HotGet(Post, Row)
+NEWEST = ORDERS[PostSort.NEWEST]
+
+
+@router.get("/rows/{key}", response_model=Row)
+async def read_row(key: Id, posts: PostsToRead) -> Post:
+    """R1."""
+    return await posts.get(key, *ROW)
+
+
+@router.get("/hot/{key}", response_model=Row)
+async def read_hot_row(key: Id, hot: Hot) -> Row:
+    """R1 by the short way."""
+    return await HOT_ROW.get(hot, key)
+
+
+@router.get("/posts", response_model=list[PostOut])
+async def list_rows(query: Annotated[NewestQuery, Query()], posts: PostsToRead) -> Sequence[Post]:
+    """R2 with the load plan of the example."""
+    newest = select(Post).order_by(*NEWEST.clauses).limit(query.limit).options(*POST_OUT)
+    return (await posts.session.scalars(newest)).all()
+
+
+@router.get("/cursor", response_model=str)
+async def read_cursor(offset: int, posts: PostsToRead) -> str:
+    """The cursor of a page that deep, which a client would have walked to."""
+    values = [key.expression for key in NEWEST.keys]
+    place = select(*values).order_by(*NEWEST.clauses).offset(offset - 1).limit(1)
+    row = (await posts.session.execute(place)).one()
+    return encode(Place(tuple(row)), FeedQuery().scope(), NEWEST.types)
+
+
+@router.post("/rows", status_code=201, response_model=Row)
+async def create_row(new: NewRow, posts: Posts) -> Post:
+    """R3."""
+    return await posts.add(Post(**new.model_dump()))
+
+
+@router.post("/rows/bulk", status_code=201, response_model=Keys)
+async def create_rows(new: NewRows, posts: Posts) -> Keys:
+    """R5."""
+    rows = [{"id": uuid7(), **row.model_dump()} for row in new.rows]
+    await copy_rows(posts.session, Post, rows)
+    return Keys(ids=[row["id"] for row in rows])
+
+
+@router.patch("/rows/{key}", response_model=Row)
+async def change_row(key: Id, changes: RowChanges, posts: Posts) -> Post:
+    """R6."""
+    return await posts.update(await posts.get(key, *ROW), changes.sent())
