@@ -5,10 +5,10 @@ from contextlib import nullcontext
 from typing import Any
 
 from alembic import context
-from app.about import NAME
 from sqlalchemy import Connection
 
 from app import registry
+from app.about import NAME
 from app.kit.db.alone import alone, migrate_patiently
 from app.kit.db.base import Base
 from app.kit.db.drift import COMPARISONS
