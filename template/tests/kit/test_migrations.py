@@ -97,9 +97,9 @@ async def test_behind_a_pooler_migrations_have_the_same_limits(own_database_url:
     await engine.dispose()
 
 
-def test_migrations_go_where_they_are_told(own_database_url: URL) -> None:
-    elsewhere = settings_for(own_database_url).database.url
-    nowhere = own_database_url.set(host="127.0.0.1", port=1, query={})
+def test_migrations_go_where_they_are_told(direct_url: URL) -> None:
+    elsewhere = settings_for(direct_url).database.url
+    nowhere = direct_url.set(host="127.0.0.1", port=1, query={})
     settings = settings_with(nowhere, migration_url=elsewhere, password="another's")
     command.upgrade(alembic_config(settings), "heads")
 
