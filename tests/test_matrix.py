@@ -24,9 +24,15 @@ every_pair = pytest.mark.parametrize("answers", COVERING, ids=map(title, COVERIN
 # Long stories that no answer tells otherwise are told twice: in the default service, and in the one
 # that has an example, too, and differs most from it.
 LONG = [
+    "tests/example/test_crashes.py",
     "tests/example/test_fuzz.py",
+    "tests/kit/test_cancellation.py",
     "tests/kit/test_cursor.py",
     "tests/kit/test_keyset.py",
+    "tests/kit/test_leaks.py",
+    "tests/kit/test_one_migration.py",
+    "tests/kit/test_readiness.py",
+    "tests/kit/test_serving.py",
     "tests/kit/test_standby.py",
 ]
 DEFAULT = COVERING[0]

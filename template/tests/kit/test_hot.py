@@ -104,15 +104,10 @@ async def caller(served: FastAPI) -> AsyncGenerator[AsyncClient]:
 
 
 async def kill(app: FastAPI) -> None:
-    """End the connection that hot reads use."""
+    """End the connections of the service."""
     database: Database = app.state.database
     async with database.transaction() as session:
-        reading = (
-            "application_name <> '' AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
-        )
-        await session.execute(
-            text(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {reading}")
-        )
+        await session.execute(KILL)
 
 
 async def test_values_and_rows_are_converted_as_on_the_ordinary_path(hot: HotReads) -> None:

@@ -21,7 +21,7 @@ from app.kit.db.migrate import PROJECT_ROOT
 
 SETTINGS = PROJECT_ROOT / ".squawk.toml"
 _PROGRAM = Path(sysconfig.get_path("scripts")) / "squawk"
-_PRAGMA = re.compile(r"^# (squawk-ignore-file .+)$", re.MULTILINE)
+_PRAGMA = re.compile(r"^# (squawk-ignore-file.*)$", re.MULTILINE)
 
 
 def complaints(config: Config, place: Path) -> list[str]:

@@ -23,15 +23,16 @@ class DatabaseSettings(PoolSettings):
     # How many of this service share the server, on all hosts together: see `capacity`.
     processes: int = Field(1, ge=1, le=10_000)
 
-    # How long a command waits for a server that is still starting; a process that serves does not.
-    startup_timeout: float = Field(30, ge=0, le=3600)
     connect_timeout: float = Field(5, gt=0, le=300)
     statement_timeout: float = Field(30, ge=0, le=86_400)
     lock_timeout: float = Field(5, ge=0, le=86_400)
-    # How long a migration waits for another one that runs already.
-    migration_wait: float = Field(300, ge=0, le=86_400)
     idle_in_transaction_timeout: float = Field(60, ge=0, le=86_400)
     jit: bool = False
+
+    # How long a command waits for a server that is still starting; a process that serves does not.
+    startup_timeout: float = Field(30, ge=0, le=3600)
+    # How long a migration waits for another one that runs already.
+    migration_wait: float = Field(300, ge=0, le=86_400)
 
     echo: bool = False
     echo_pool: bool = False
