@@ -38,6 +38,13 @@ def dev(
         typer.echo(f"\n  Service   {url}\n  API docs  {url}/docs\n")
         # The reloader starts new processes: they find the database in the environment.
         os.environ["DATABASE_URL"] = settings.database.url.get_secret_value()
+        # Said in any case, or one in `.env` would be migrated in place of a local database.
+        owner = settings.database.migration_url
+        os.environ["DATABASE_MIGRATION_URL"] = (
+            owner.get_secret_value()
+            if owner
+            else settings.database.sqlalchemy_url.render_as_string(hide_password=False)
+        )
         if "format" not in settings.log.model_fields_set:
             os.environ["LOG_FORMAT"] = "console"
         uvicorn.run(
