@@ -31,6 +31,25 @@ class Load:
         """How many there were."""
         return len(self.latencies)
 
+    @property
+    def rate(self) -> float:
+        """Answers that are no error, in a second."""
+        return (self.answers - len(self.failed_at)) / self.seconds
+
+    def percentile(self, percent: int) -> float:
+        """The seconds within which so many of a hundred were answered."""
+        return sorted(self.latencies)[self.answers * percent // 100]
+
+
+def request(method: str, path: str, body: object = None) -> bytes:
+    """A request as it is sent."""
+    head = f"{method} {path} HTTP/1.1\r\nhost: localhost\r\n"
+    if body is None:
+        return f"{head}\r\n".encode()
+    content = json.dumps(body).encode()
+    head += f"content-type: application/json\r\ncontent-length: {len(content)}\r\n\r\n"
+    return head.encode() + content
+
 
 def drive(port: int, requests: Iterator[bytes], *, connections: int, seconds: float) -> Load:
     """Keep so many connections busy for so long; a connection that breaks is replaced."""

@@ -173,7 +173,7 @@ def _measure(cell: Cell, server: Server, work: Work, path: str, seconds: float) 
     if found.failed_at:
         raise WrongAnswer(f"{work.name}: {dict(found.statuses)}")
     used, took = server.cpu() - before, time.perf_counter() - started
-    cell.rates.append(found.answers / found.seconds)
+    cell.rates.append(found.rate)
     cell.cpu.append(used / found.answers)
     cell.busy.append(used / took)
-    cell.p99.append(sorted(found.latencies)[int(found.answers * 0.99)])
+    cell.p99.append(found.percentile(99))

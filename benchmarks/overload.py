@@ -13,8 +13,7 @@ unit, and about 1 where nobody is overtaken.
 """
 
 import argparse
-import asyncio
-import socket
+import os
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
@@ -27,8 +26,9 @@ from uuid import uuid4
 
 import httpx2
 
-from benchmarks.load import Load, drive, request
-from tests.processes import Server, serving, succeed
+from benchmarks.generator import Load, drive, request
+from benchmarks.servers import OTHER_CORE, SERVER_CORE
+from tests.processes import Server, free_port, serving, succeed
 from tests.rendering import copy_of_working_tree, render_from
 from tests.services import RUNNING_VERSION, address, interpreter_for, postgres
 
@@ -53,6 +53,7 @@ class Target:
     """A server under load, and a row in its database."""
 
     server: Server
+    port: int
     tag: str
 
     def reads(self) -> Iterator[bytes]:
@@ -61,11 +62,11 @@ class Target:
 
     def mixed(self) -> Iterator[bytes]:
         """A row, a list, and a new row, in turn."""
-        client = uuid4().hex
+        run = uuid4().hex
         for number in count():
             yield request("GET", f"/tags/{self.tag}")
             yield request("GET", "/posts?limit=20")
-            yield request("POST", "/tags", {"name": f"{client}-{number}"})
+            yield request("POST", "/tags", {"name": f"{run}-{number}"})
 
 
 def main() -> None:
@@ -75,13 +76,16 @@ def main() -> None:
     options.add_argument("--seconds", type=float, default=3, help="of each load")
     options.add_argument("--python", type=Path, help="an interpreter with what a service needs")
     given = options.parse_args()
+    os.sched_setaffinity(0, {OTHER_CORE})
     loads: dict[Of, list[Load]] = {}
     with tempfile.TemporaryDirectory() as place, ExitStack() as until_the_end:
         targets = until_the_end.enter_context(_servers(Path(place), given.python))
         for seconds in [1, *[given.seconds] * given.rounds]:
             for work, clients, name in product(("reads", "mixed"), CLIENTS, targets):
-                requests = getattr(targets[name], work)
-                load = asyncio.run(drive(targets[name].server.url, clients, seconds, requests))
+                target = targets[name]
+                load = drive(
+                    target.port, getattr(target, work)(), connections=clients, seconds=seconds
+                )
                 loads.setdefault((work, name, clients), []).append(load)
     # The first round warms up.
     _show({of: rounds[1:] for of, rounds in loads.items()})
@@ -103,10 +107,12 @@ def _servers(place: Path, given: Path | None) -> Iterator[dict[str, Target]]:
             DATABASE_URL=database,
             PYTHONPATH="src",
         )
-        servers: dict[str, Server] = {}
+        servers: dict[str, tuple[Server, int]] = {}
+        # A core for the servers; the other for PostgreSQL, which runs there already, and the load.
+        os.sched_setaffinity(0, {SERVER_CORE})
         for name, places in SERVERS.items():
-            port = _free_port()
-            servers[name] = until_the_end.enter_context(
+            port = free_port()
+            server = until_the_end.enter_context(
                 serving(
                     *(python, "-m", "uvicorn", "--factory", "app.main:create_app"),
                     *("--app-dir", "src", "--port", str(port)),
@@ -118,9 +124,11 @@ def _servers(place: Path, given: Path | None) -> Iterator[dict[str, Target]]:
                     LOG_LEVEL="WARNING",
                 )
             )
-            servers[name].until_ready(30)
-        tag = _fill(servers["gate"].url)
-        yield {name: Target(server, tag) for name, server in servers.items()}
+            server.until_ready(30)
+            servers[name] = server, port
+        os.sched_setaffinity(0, {OTHER_CORE})
+        tag = _fill(server.url)
+        yield {name: Target(server, port, tag) for name, (server, port) in servers.items()}
 
 
 def _fill(url: str) -> str:
@@ -138,27 +146,21 @@ def _fill(url: str) -> str:
         return keys[0]
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
-
-
 def _show(loads: dict[Of, list[Load]]) -> None:
     print("work   server   clients   per s  ratio   p50 s   p99 s  p99 fair  errors")
     for (work, name, clients), rounds in loads.items():
         # Round by round: the rest of the machine is about as busy for both.
         alone = loads[work, name, POOL]
         pairs = zip(rounds, alone, strict=True)
-        ratio = median(load.per_second / base.per_second for load, base in pairs)
-        rate = median(load.per_second for load in rounds)
+        ratio = median(load.rate / base.rate for load, base in pairs)
+        rate = median(load.rate for load in rounds)
         p50, p99 = (median(load.percentile(each) for load in rounds) for each in (50, 99))
-        fair = median(load.percentile(99) * load.per_second / clients for load in rounds)
-        errors = sum((Counter(load.errors) for load in rounds), Counter[int | str]())
+        fair = median(load.percentile(99) * load.rate / clients for load in rounds)
+        answered = sum((load.statuses for load in rounds), Counter[int]())
+        errors = {status: many for status, many in answered.items() if status // 100 != 2}
         print(
             f"{work:6} {name:8} {clients:7} {rate:7.0f} {ratio:6.2f} {p50:7.3f} {p99:7.3f} "
-            f"{fair:9.2f}  {dict(errors) or 'none'}"
+            f"{fair:9.2f}  {errors or 'none'}"
         )
 
 

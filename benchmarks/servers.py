@@ -15,6 +15,7 @@ from sqlalchemy import URL
 
 from benchmarks.database import driver_url
 from benchmarks.programs import NotReady, Ready, search_path
+from tests.processes import free_port
 
 SECONDS_TO_START = 30
 CORES = sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else []
@@ -40,7 +41,7 @@ class Server:
 @contextmanager
 def running(ready: Ready, database: URL, log: Path) -> Iterator[Server]:
     """The program, listening on the loopback; raises NotReady with its last words."""
-    port = _free_port()
+    port = free_port()
     command = [str(ready.python), "-m", "uvicorn", *ready.program.application.split()]
     command += ["--port", str(port), "--no-access-log", "--log-level", "warning"]
     environment = {
@@ -79,9 +80,3 @@ def _until_it_listens(process: subprocess.Popen[bytes], port: int, log: Path) ->
             return
         time.sleep(0.05)
     raise NotReady(f"it did not start: {log.read_text(errors='replace').strip()[-300:]}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

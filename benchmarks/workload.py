@@ -1,12 +1,12 @@
 """The work: what is asked of every contender, and what a right answer is."""
 
 import itertools
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.database import AUTHORS, DEEP, POSTS, author, post
+from benchmarks.generator import request
 
 LIMIT = 20
 CONNECTIONS = 16
@@ -15,7 +15,6 @@ BULK = 1000
 VARIETY = 997
 
 _CHANGES = itertools.count()
-_JSON = "content-type: application/json\r\n"
 
 
 @dataclass(frozen=True)
@@ -48,11 +47,8 @@ class Work:
     def _request(self, path: str, index: int) -> bytes:
         # Spread over the table, and the same for every contender.
         number = 1 + index * 7919 % POSTS
-        body = b"" if self.body is None else json.dumps(self.body(number)).encode()
-        head = f"{self.method} {path.format(key=post(number))} HTTP/1.1\r\nhost: localhost\r\n"
-        if body:
-            head += f"{_JSON}content-length: {len(body)}\r\n"
-        return head.encode() + b"\r\n" + body
+        body = None if self.body is None else self.body(number)
+        return request(self.method, path.format(key=post(number)), body)
 
 
 def _row(number: int) -> dict[str, Any]:

@@ -19,6 +19,29 @@ from tests.processes import UV, Server, environment, succeed
 DEV = [UV, "run", "my-service", "dev"]
 FASTAPI_DEV = [UV, "run", "fastapi", "dev"]
 
+# Long stories that no answer tells otherwise are told in a few services only: the default one, the
+# one with an example that differs most from it, one behind PgBouncer, and one on a newer Python.
+LONG = [
+    "tests/example/test_crashes.py",
+    "tests/example/test_fuzz.py",
+    "tests/example/test_idempotency.py",
+    "tests/kit/test_admission.py",
+    "tests/kit/test_cancellation.py",
+    "tests/kit/test_cursor.py",
+    "tests/kit/test_faults.py",
+    "tests/kit/test_gate.py",
+    "tests/kit/test_keyset.py",
+    "tests/kit/test_leaks.py",
+    "tests/kit/test_limits.py",
+    "tests/kit/test_one_migration.py",
+    "tests/kit/test_readiness.py",
+    "tests/kit/test_security.py",
+    "tests/kit/test_serving.py",
+    "tests/kit/test_standby.py",
+    "tests/kit/test_waiting.py",
+]
+LEFT_OUT = [f"--ignore={name}" for name in LONG]
+
 # Starts a command of a service and waits until it is ready: `start(service, *command)`.
 Start = Callable[..., Server]
 

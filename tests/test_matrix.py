@@ -15,26 +15,12 @@ from sqlalchemy import URL
 from tests.combinations import ALL, OPTIONS, covering, pairs, title
 from tests.processes import run, succeed
 from tests.rendering import TEMPLATE, Copy, Renderer
-from tests.services import Interpreter, address, new_database
+from tests.services import LEFT_OUT, LONG, Interpreter, address, new_database
 
 COVERING = covering()
 
 every_pair = pytest.mark.parametrize("answers", COVERING, ids=map(title, COVERING))
 
-# Long stories that no answer tells otherwise are told twice: in the default service, and in the one
-# that has an example, too, and differs most from it.
-LONG = [
-    "tests/example/test_crashes.py",
-    "tests/example/test_fuzz.py",
-    "tests/kit/test_cancellation.py",
-    "tests/kit/test_cursor.py",
-    "tests/kit/test_keyset.py",
-    "tests/kit/test_leaks.py",
-    "tests/kit/test_one_migration.py",
-    "tests/kit/test_readiness.py",
-    "tests/kit/test_serving.py",
-    "tests/kit/test_standby.py",
-]
 DEFAULT = COVERING[0]
 FURTHEST = max(
     (answers for answers in COVERING if answers["example"]),
@@ -150,7 +136,7 @@ def mypy_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_service_passes_its_own_tests(
     service: Copy, interpreter: Interpreter, server: URL, answers: dict[str, Any]
 ) -> None:
-    left_out = [] if answers in IN_FULL else [f"--ignore={name}" for name in LONG]
+    left_out = [] if answers in IN_FULL else LEFT_OUT
 
     interpreter.succeeds(service(**answers), "pytest", *left_out, DATABASE_URL=address(server))
 

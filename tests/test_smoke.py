@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 from tests.processes import UV, run
-from tests.services import DEV, Start, postmaster
+from tests.services import DEV, FASTAPI_DEV, LEFT_OUT, Start, postmaster
 
 pytestmark = pytest.mark.slow
 
@@ -77,6 +77,18 @@ def test_a_changed_source_file_reloads_while_the_database_goes_on(
     assert postmaster(default) == database
 
 
+@pytest.mark.parametrize("command", [DEV, FASTAPI_DEV], ids=["dev", "fastapi dev"])
+def test_a_database_to_migrate_elsewhere_is_left_alone_while_developing(
+    default: Path, start: Start, command: list[str]
+) -> None:
+    environment = default / ".env"
+    environment.write_text("DATABASE_MIGRATION_URL=postgresql://owner@127.0.0.1:1/production\n")
+    try:
+        assert start(default, *command).get("/health/ready").is_success
+    finally:
+        environment.unlink()
+
+
 def test_the_wholly_flipped_service_serves(flipped: Path, start: Start) -> None:
     server = start(flipped, *DEV)
 
@@ -91,7 +103,7 @@ def test_a_service_passes_its_tests_on_a_database_that_it_starts_itself(
 ) -> None:
     service: Path = request.getfixturevalue(answers)
 
-    tested = run(UV, "run", "pytest", "-q", cwd=service)
+    tested = run(UV, "run", "pytest", "-q", *LEFT_OUT, cwd=service)
 
     assert tested.returncode == 0, tested.stdout
     assert "skipped" not in tested.stdout

@@ -18,6 +18,7 @@ from tests.rig.app import client_of, running, with_prepared_routes
 from tests.rig.constraints import check_constraints
 from tests.rig.database import clone, direct, settings_for, template_for_workers, template_of
 from tests.rig.hot import HotReadsOn
+from tests.rig.interruption import overlook_cancelled_connects
 
 # For a search through the night: `pytest --hypothesis-profile=deep`.
 settings.register_profile("deep", max_examples=5000)
@@ -39,6 +40,11 @@ def pytest_configure_node(node: Any) -> None:
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+async def _overlooking(anyio_backend: str) -> None:
+    overlook_cancelled_connects()
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,6 @@ from app.main import create_app
 from tests.rig.app import client_of, running
 from tests.rig.database import settings_for, settings_with
 
-VERSIONS = "alembic_version"
 TWO_HEADS = Revisions(heads=frozenset({"b1", "b2"}), known=frozenset({"a", "b1", "b2"}))
 NO_REVISION = Revisions(heads=frozenset(), known=frozenset())
 
@@ -55,16 +54,16 @@ async def obstacle(url: URL, revisions: Revisions) -> str | None:
 async def test_behind_is_not_ready_and_ahead_is(
     own_database_url: URL, admin: AsyncConnection, applied: list[str], expected: str | None
 ) -> None:
-    await admin.execute(text(f"DELETE FROM {VERSIONS}"))
+    await admin.execute(text("DELETE FROM alembic_version"))
     for revision in applied:
-        await admin.execute(text(f"INSERT INTO {VERSIONS} VALUES (:it)"), {"it": revision})
+        await admin.execute(text("INSERT INTO alembic_version VALUES (:it)"), {"it": revision})
     assert await obstacle(own_database_url, TWO_HEADS) == expected
 
 
 async def test_a_database_that_was_never_migrated_is_not_ready(
     own_database_url: URL, admin: AsyncConnection
 ) -> None:
-    await admin.execute(text(f"DROP TABLE {VERSIONS}"))
+    await admin.execute(text("DROP TABLE alembic_version"))
     said = await obstacle(own_database_url, TWO_HEADS)
     assert said == "The schema of the database is at none, the code needs b1, b2: migrate it."
     assert await obstacle(own_database_url, NO_REVISION) is None

@@ -1,5 +1,11 @@
 """The rig of the tests keeps its own promises."""
 
+import asyncio
+import gc
+import socket
+from contextlib import suppress
+
+import asyncpg
 import pytest
 from fastapi import FastAPI
 from httpx2 import AsyncClient
@@ -8,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kit.db.session import Database, SessionDep
 from tests.rig.database import server
+from tests.rig.interruption import Interruption
 from tests.rig.statements import Statements, counting
 
 CREATE = text("CREATE TABLE kit_rig (number int PRIMARY KEY DEFERRABLE INITIALLY DEFERRED)")
@@ -82,3 +89,14 @@ async def test_what_the_rig_adds_around_a_request_is_not_counted(
     with counting(database.engine) as statements:
         await client.get("/nowhere")
     statements.assert_count(0)
+
+
+async def test_a_connection_over_tcp_may_be_cancelled_while_it_is_made() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        host, port = silent.getsockname()
+        for wait in range(1, 4):
+            connecting = asyncpg.connect(host=host, port=port)
+            with suppress(asyncio.CancelledError):
+                await asyncio.create_task(Interruption(connecting, at=wait).run())
+        # What nobody looked at is reported when it is collected.
+        gc.collect()

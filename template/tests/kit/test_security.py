@@ -101,7 +101,7 @@ async def test_the_pages_of_the_settings_may_read_every_answer() -> None:
         answer = await client.get(path, headers={"Origin": HERE})
         assert readable_for(answer) == HERE
         exposed = answer.headers["Access-Control-Expose-Headers"]
-        assert exposed == "ETag, Location, Retry-After, X-Request-ID"
+        assert exposed == "ETag, Idempotent-Replayed, Location, Retry-After, X-Request-ID"
         assert "Access-Control-Allow-Credentials" not in answer.headers
         other = await client.get(path, headers={"Origin": "https://other.example"})
         assert readable_for(other) is None

