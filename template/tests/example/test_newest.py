@@ -13,8 +13,9 @@ from app.example.posts.models import Post
 from app.example.tags.models import Tag
 from tests.example.factories import make_post, make_tag, make_user
 
-# Everything that PostgreSQL can store.
-TEXTS = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]))
+# Everything that PostgreSQL can store, as far as the columns are wide.
+CHARACTERS = st.characters(exclude_characters="\x00", exclude_categories=["Cs"])
+TEXTS = st.text(CHARACTERS, max_size=200)
 A_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 MOMENTS = st.timedeltas(timedelta(days=-40_000), timedelta(days=40_000)).map(A_DAY.__add__)
 POSTS = st.lists(
