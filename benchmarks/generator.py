@@ -52,15 +52,16 @@ def request(method: str, path: str, body: object = None) -> bytes:
 
 
 def drive(port: int, requests: Iterator[bytes], *, connections: int, seconds: float) -> Load:
-    """Keep so many connections busy for so long; a connection that breaks is replaced."""
+    """Keep so many connections busy for so long; a connection that breaks is replaced.
+
+    It begins when each has been answered once: a server that is busy accepts new ones slowly.
+    """
     clients = _Clients(port, requests)
-    started = perf_counter()
     try:
-        clients.serve(connections, until=started + seconds)
+        clients.open(connections)
+        return clients.serve(seconds)
     finally:
         clients.close()
-    clients.load.seconds = perf_counter() - started
-    return clients.load
 
 
 class _Clients:
@@ -76,10 +77,23 @@ class _Clients:
         self._asked: dict[int, float] = {}
         self._missing: dict[int, int] = {}
 
-    def serve(self, connections: int, until: float) -> None:
-        """Ask until then, and wait for the last answers."""
+    def open(self, connections: int) -> None:
+        """Connect so many, and wait for one answer each."""
         for _ in range(connections):
             self._connect()
+        self._exchange(until=0)
+
+    def serve(self, seconds: float) -> Load:
+        """Ask for so long, and wait for the last answers."""
+        self.load = Load()
+        started = perf_counter()
+        for number in self._sockets:
+            self._ask(number)
+        self._exchange(until=started + seconds)
+        self.load.seconds = perf_counter() - started
+        return self.load
+
+    def _exchange(self, until: float) -> None:
         while self._asked:
             ready = self._poll.poll(PATIENCE)
             if not ready:
