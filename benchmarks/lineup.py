@@ -62,7 +62,7 @@ CONTENDERS = (
     Contender(
         "this service, hot path",
         SERVICE,
-        {"R1": "/measured/hot/{key}", "R2": "/posts/newest?limit=20"},
+        {"R1": "/measured/hot/{key}", "R2": "/posts/newest?limit=20", "R3": "/measured/hot"},
     ),
     Contender(
         "this service",

@@ -12,12 +12,13 @@ from sqlalchemy import URL, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from app.kit.db.hot import hot_reads
+from app.kit.db.hot_writes import hot_writes
 from app.kit.db.session import Database, reading_session, request_session
 from app.main import create_app
 from tests.rig.app import client_of, running, with_prepared_routes
 from tests.rig.constraints import check_constraints
 from tests.rig.database import clone, direct, settings_for, template_for_workers, template_of
-from tests.rig.hot import HotReadsOn
+from tests.rig.hot import HotReadsOn, HotWritesOn
 from tests.rig.interruption import overlook_cancelled_connects
 
 # For a search through the night: `pytest --hypothesis-profile=deep`.
@@ -125,6 +126,7 @@ async def client(
     app.dependency_overrides[request_session] = in_the_transaction_of_the_test
     app.dependency_overrides[reading_session] = reading_in_the_transaction_of_the_test
     app.dependency_overrides[hot_reads] = lambda: HotReadsOn(connection)
+    app.dependency_overrides[hot_writes] = lambda: HotWritesOn(database, connection)
     async with client_of(app) as client:
         yield client
     app.dependency_overrides.clear()

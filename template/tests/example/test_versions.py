@@ -106,3 +106,11 @@ async def test_of_two_requests_that_read_the_same_version_one_is_a_conflict(
     won, lost = sorted(await patches, key=lambda response: response.status_code)
     assert (won.status_code, lost.status_code) == (200, 409)
     assert await shop.stocks() == [won.json()["stock"]]
+
+
+async def test_a_change_without_a_look_is_a_version_too(session: AsyncSession) -> None:
+    products, product = ProductRepository(session), await make_product(session)
+    changed = await products.change(product.id, {"name": "New"})
+    assert changed is product
+    assert (product.name, product.version) == ("New", 2)
+    assert (await products.change(product.id, {})).version == 2

@@ -14,6 +14,7 @@ from sqlalchemy import URL, QueuePool, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from app.kit.db.hot_writes import HotWrite
 from app.kit.db.retry import DatabaseDep, retrying
 from app.kit.db.session import Database, SessionDep
 from app.main import create_app
@@ -21,7 +22,10 @@ from tests.rig.app import client_of, running
 from tests.rig.database import settings_with
 from tests.rig.line import Line, connected, line_to
 
+# How a request of these tests may write.
+KINDS = ["session", "retrying", "hot"]
 INSERT = text("INSERT INTO kit_notes VALUES (:number, 1)")
+BOTH = "INSERT INTO kit_notes VALUES ($1, 1), ($1, 2) RETURNING number"
 # No key forbids a row to be there twice: so it would be seen.
 TABLES = """
     CREATE TABLE kit_notes (number int NOT NULL, part int NOT NULL);
@@ -123,6 +127,10 @@ async def notes_on(url: URL) -> AsyncGenerator[Notes]:
         @app.post("/kit/retrying/{number}", status_code=201)
         async def in_a_session_of_its_own(number: int, database: DatabaseDep) -> None:
             await retrying(database, lambda session: write(number, session))
+
+        @app.post("/kit/hot/{number}", status_code=201)
+        async def in_one_statement(number: int, hot: HotWrite) -> None:
+            await hot.fetch(BOTH, [number])
 
         async with running(app), client_of(app) as client:
             yield Notes(app, client, line, onlooker)

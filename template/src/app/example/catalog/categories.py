@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, status
+from fastapi import Query, status
 
 from app.example.catalog import service
 from app.example.catalog.models import Category
@@ -17,8 +17,9 @@ from app.example.catalog.schemas import (
 from app.kit.db.ids import Id
 from app.kit.errors import problems
 from app.kit.page import Page, Slice
+from app.kit.routing import FeatureRouter
 
-router = APIRouter(prefix="/categories", tags=["catalog"])
+router = FeatureRouter(prefix="/categories", tags=["catalog"])
 
 
 @router.post(

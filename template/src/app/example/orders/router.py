@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response, status
+from fastapi import Query, Response, status
 
 from app.example.idempotency.service import OncePerKey
 from app.example.orders import service
@@ -16,8 +16,9 @@ from app.kit.db.retry import DatabaseDep, retrying
 from app.kit.db.session import ReadDatabaseDep
 from app.kit.errors import problems
 from app.kit.page import Page, Slice
+from app.kit.routing import FeatureRouter
 
-router = APIRouter(prefix="/orders", tags=["orders"])
+router = FeatureRouter(prefix="/orders", tags=["orders"])
 
 
 @router.post(

@@ -6,8 +6,9 @@ from typing import Annotated
 from sqlalchemy import select
 
 from app.example.tags.models import Tag
-from app.example.tags.schemas import TagOut, TagQuery
+from app.example.tags.schemas import TagCreate, TagOut, TagQuery
 from app.kit.db.hot import HotGet
+from app.kit.db.hot_writes import HotInsert
 from app.kit.db.plan import plan
 from app.kit.db.repository import Repository, provided
 from app.kit.errors import FieldProblem, Invalid
@@ -16,6 +17,7 @@ from app.kit.page import Slice
 # What `TagOut` shows: no relation at all.
 TAG_OUT = plan()
 HOT_TAG = HotGet(Tag, TagOut)
+HOT_NEW_TAG = HotInsert(Tag, TagCreate, TagOut)
 
 
 class TagRepository(Repository[Tag]):

@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, status
+from fastapi import Query, status
 
 from app.example.tags import service
 from app.example.tags.models import Tag
-from app.example.tags.repository import HOT_TAG, TAG_OUT, Tags, TagsToRead
+from app.example.tags.repository import HOT_NEW_TAG, HOT_TAG, TAG_OUT, Tags, TagsToRead
 from app.example.tags.schemas import (
     TagChanges,
     TagCreate,
@@ -16,19 +16,21 @@ from app.example.tags.schemas import (
     TagQuery,
 )
 from app.kit.db.hot import Hot
+from app.kit.db.hot_writes import HotWrite
 from app.kit.db.ids import Id
 from app.kit.errors import problems
 from app.kit.page import Page, Slice
+from app.kit.routing import FeatureRouter
 
-router = APIRouter(prefix="/tags", tags=["tags"])
+router = FeatureRouter(prefix="/tags", tags=["tags"])
 
 
 @router.post(
     "", status_code=status.HTTP_201_CREATED, response_model=TagOut, responses=problems(409)
 )
-async def create_tag(new: TagCreate, tags: Tags) -> Tag:
+async def create_tag(new: TagCreate, hot: HotWrite) -> TagOut:
     """Create a tag."""
-    return await tags.add(Tag(name=new.name))
+    return await HOT_NEW_TAG.create(hot, new)
 
 
 @router.post("/import", response_model=TagImportOut)
@@ -52,7 +54,7 @@ async def read_tag(tag_id: Id, hot: Hot) -> TagOut:
 @router.patch("/{tag_id}", response_model=TagOut, responses=problems(404, 409))
 async def update_tag(tag_id: Id, changes: TagChanges, tags: Tags) -> Tag:
     """Rename a tag, for all posts filed under it."""
-    return await tags.update(await tags.get(tag_id, *TAG_OUT), changes.sent())
+    return await tags.change(tag_id, changes.sent(), *TAG_OUT)
 
 
 @router.delete("/{tag_id}", status_code=status.HTTP_204_NO_CONTENT, responses=problems(404))

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, status
+from fastapi import Query, status
 
 from app.example.users import service
 from app.example.users.models import Profile, User
@@ -20,8 +20,9 @@ from app.example.users.schemas import (
 from app.kit.db.ids import Id
 from app.kit.errors import problems
 from app.kit.page import Page, Slice
+from app.kit.routing import FeatureRouter
 
-router = APIRouter(prefix="/users", tags=["users"])
+router = FeatureRouter(prefix="/users", tags=["users"])
 
 
 @router.post(
@@ -53,7 +54,7 @@ async def read_user_overview(user_id: Id, users: UsersToRead) -> Overview:
 @router.patch("/{user_id}", response_model=UserOut, responses=problems(404, 409))
 async def update_user(user_id: Id, changes: UserChanges, users: Users) -> User:
     """Change what is sent, keep the rest."""
-    return await users.update(await users.get(user_id, *USER_OUT), changes.sent())
+    return await users.change(user_id, changes.sent(), *USER_OUT)
 
 
 @router.delete("/{user_id}", status_code=status.HTTP_204_NO_CONTENT, responses=problems(404, 409))

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from sqlalchemy import BindParameter, Dialect, Select
+from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.types import TypeEngine
 
 # Of any number of columns.
 AnySelect: TypeAlias = Select[*tuple[Any, ...]]
+AnyInsert: TypeAlias = ReturningInsert[*tuple[Any, ...]]
 Processor: TypeAlias = Callable[[Any], Any]
 
 
@@ -28,8 +30,8 @@ class Argument:
 
 
 @dataclass(frozen=True, slots=True)
-class CompiledRead:
-    """A SELECT in the words of the server, for the driver."""
+class CompiledStatement:
+    """A statement in the words of the server, for the driver."""
 
     sql: str
     arguments: tuple[Argument, ...]
@@ -53,19 +55,24 @@ class CompiledRead:
         ]
 
 
-def compile_read(statement: AnySelect, dialect: Dialect) -> CompiledRead:
+def compile_read(statement: AnySelect, dialect: Dialect) -> CompiledStatement:
     """Compile a SELECT of columns. Raises TypeError where its text hangs on its values."""
+    return compile_returning(statement, list(statement.selected_columns), dialect)
+
+
+def compile_returning(
+    statement: AnySelect | AnyInsert, columns: list[Any], dialect: Dialect
+) -> CompiledStatement:
+    """Compile a statement that returns these columns. Raises TypeError as `compile_read`."""
     compiled = statement.compile(dialect=dialect)
     # `IN (…)` has a text for each number of values: an array has one.
     if compiled.post_compile_params:
         raise TypeError("the statement has no fixed text: compare with `any_(…)`, not `in_`")
     binds = [compiled.binds[name] for name in compiled.positiontup or ()]
-    return CompiledRead(
+    return CompiledStatement(
         compiled.string,
         tuple(_argument(bind, dialect) for bind in binds),
-        tuple(
-            (column.key or "", _out(column.type, dialect)) for column in statement.selected_columns
-        ),
+        tuple((column.key or "", _out(column.type, dialect)) for column in columns),
     )
 
 

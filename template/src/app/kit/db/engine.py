@@ -4,8 +4,9 @@ from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, NullPool, event, text
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import DisconnectionError, MissingGreenlet
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.util.concurrency import in_greenlet
 
 from app.kit.db.pool import driver_arguments, pool_arguments
 from app.kit.db.redaction import hide_values
@@ -112,6 +113,9 @@ def _milliseconds(seconds: float) -> str:
 
 
 def _connect(dialect: Any, _record: Any, args: Any, kwargs: Any) -> Any:
+    # Who only wants a connection that is idle, without waiting, asks again where it can wait.
+    if not in_greenlet():
+        raise MissingGreenlet
     # The driver reports a host that does not answer as a plain OSError, which could come from
     # anywhere; here it is still known to be the database.
     try:

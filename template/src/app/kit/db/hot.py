@@ -13,24 +13,20 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
-from fastapi import Depends, Response
+from fastapi import Depends, Request, Response
 from pydantic import BaseModel
 from sqlalchemy import ColumnElement, Dialect, Text, bindparam, cast, select
-from sqlalchemy.engine import Engine
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlalchemy.util import greenlet_spawn
 
 from app.kit.db.base import Record
-from app.kit.db.compiled import AnySelect, CompiledRead, compile_read
+from app.kit.db.compiled import AnySelect, CompiledStatement, compile_read
 from app.kit.db.deletion import living
+from app.kit.db.driver import Rows, fetch, is_watched
 from app.kit.db.ids import Id
-from app.kit.db.redaction import redact
-from app.kit.db.session import ReadDatabaseDep
+from app.kit.db.session import reading_database
 from app.kit.errors import NotFound
 
 S = TypeVar("S", bound=BaseModel)
-Rows = Sequence[Sequence[Any]]
 
 
 class HotReads:
@@ -41,17 +37,15 @@ class HotReads:
 
     async def fetch(self, sql: str, values: Sequence[Any]) -> Rows:
         """The rows of a statement, over a connection that PostgreSQL lets only read."""
-        engine = self.engine.sync_engine
-        # Who listens to statements, or set options of the connection, has them honoured by it.
-        if engine.echo or engine.get_execution_options() or engine.dispatch.before_cursor_execute:
+        if is_watched(self.engine):
             async with self.engine.connect() as connection:
                 return (await connection.exec_driver_sql(sql, tuple(values))).all()
-        return await greenlet_spawn(_fetch, engine, sql, values)
+        return await fetch(self.engine, sql, values)
 
 
-async def hot_reads(database: ReadDatabaseDep) -> HotReads:
+async def hot_reads(request: Request) -> HotReads:
     """How this request runs them: on the replica where one is set, unless it must be fresh."""
-    return HotReads(database.reading_engine)
+    return HotReads((await reading_database(request)).reading_engine)
 
 
 Hot = Annotated[HotReads, Depends(hot_reads)]
@@ -62,7 +56,7 @@ class HotStatement:
 
     def __init__(self, statement: AnySelect) -> None:
         self.statement = living(statement)
-        self._compiled: WeakKeyDictionary[Dialect, CompiledRead] = WeakKeyDictionary()
+        self._compiled: WeakKeyDictionary[Dialect, CompiledStatement] = WeakKeyDictionary()
 
     async def rows(self, hot: HotReads, values: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Every row, by the names of the columns; the statement bounds them."""
@@ -115,41 +109,3 @@ class HotJson(HotStatement):
         """The response; name its form with `response_model`, as nothing else checks it."""
         (row,) = await self.rows(hot, values)
         return Response(row["document"], media_type="application/json")
-
-
-def _fetch(engine: Engine, sql: str, values: Sequence[Any]) -> Rows:
-    dialect = engine.dialect
-    connection = None
-    try:
-        connection = engine.raw_connection()
-        cursor = connection.cursor()
-        cursor.execute(sql, values)
-        return cursor.fetchall()
-    except dialect.loaded_dbapi.Error as error:
-        lost = connection is not None and dialect.is_disconnect(error, connection, None)
-        if connection and lost:
-            connection.invalidate(error)
-        raise _told(error, sql, engine, lost=lost) from error
-    except BaseException:
-        # Cancelled in the middle of an answer, which the next user would get.
-        if connection:
-            connection.invalidate()
-        raise
-    finally:
-        if connection:
-            connection.close()
-
-
-def _told(error: Exception, sql: str, engine: Engine, *, lost: bool) -> BaseException:
-    told = DBAPIError.instance(
-        sql,
-        None,
-        error,
-        engine.dialect.loaded_dbapi.Error,
-        hide_parameters=engine.hide_parameters,
-        connection_invalidated=lost,
-        dialect=engine.dialect,
-    )
-    if engine.hide_parameters:
-        redact(error, told)
-    return told

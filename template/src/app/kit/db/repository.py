@@ -1,15 +1,27 @@
 """A typed collection of one model, bound to the session of a request."""
 
 from collections.abc import Callable, Collection, Mapping
+from functools import lru_cache
 from typing import Any, ClassVar, Generic, TypeVar
 
 from fastapi import Depends
-from sqlalchemy import ARRAY, ColumnElement, Select, any_, exists, func, literal, select
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Select,
+    any_,
+    bindparam,
+    exists,
+    func,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.interfaces import ORMOption
 
 from app.kit.db.base import Record
-from app.kit.db.bulk import among
+from app.kit.db.bulk import among, next_version
 from app.kit.db.deletion import erase
 from app.kit.db.ids import Id
 from app.kit.db.plan import plan
@@ -31,13 +43,12 @@ class Repository(Generic[M]):
 
     async def get(self, key: Id, *plan: ORMOption, for_update: bool = False) -> M:
         """The row with this key, or `NotFound`; for an update, locked against anybody else's."""
-        statement = select(self.model).where(self.model.id == key).options(*plan)
+        model: Any = self.model
+        statement = _by_key(model, plan)
         row: M | None = await self.session.scalar(
-            self._locking(statement) if for_update else statement
+            self._locking(statement) if for_update else statement, {"key": key}
         )
-        if row is None:
-            raise NotFound(f"There is no {self.model.__name__.lower()} {key}.")
-        return row
+        return self._found(key, row)
 
     async def get_many(self, keys: Collection[Id], *plan: ORMOption) -> list[M]:
         """The rows with these keys, in the order of their keys; a key of no row is passed over."""
@@ -114,11 +125,34 @@ class Repository(Generic[M]):
         await self.session.flush()
         return record
 
+    async def change(self, key: Id, changes: Mapping[str, Any], *plan: ORMOption) -> M:
+        """Set these columns of the row with this key, without reading it before; or `NotFound`.
+
+        The methods of the model do not run: where one has to see the change, `get` and `update`.
+        """
+        if not changes:
+            return await self.get(key, *plan)
+        statement = (
+            update(self.model)
+            .where(self.model.id == key)
+            .values({**next_version(self.model), **changes})
+            .returning(self.model)
+            .options(*plan)
+            # The object is read from what the statement returns.
+            .execution_options(populate_existing=True, synchronize_session=False)
+        )
+        return self._found(key, await self.session.scalar(statement))
+
     async def delete(self, key: Id) -> None:
         """Delete the row with this key, or raise `NotFound`."""
         # Locked: whoever deletes it at the same time waits, and then finds nothing to delete. Its
         # relations stay unloaded, so that what it owns is left to one statement of the database.
         await erase(self.session, await self.get(key, *plan(), for_update=True))
+
+    def _found(self, key: Id, row: M | None) -> M:
+        if row is None:
+            raise NotFound(f"There is no {self.model.__name__.lower()} {key}.")
+        return row
 
     def _locking(self, statement: Select[M], *, skip_locked: bool = False) -> Select[M]:
         # Only what this repository is about, not what a plan joins to it, and only against changes:
@@ -127,6 +161,12 @@ class Repository(Generic[M]):
         return statement.with_for_update(
             of=self.model, key_share=True, skip_locked=skip_locked
         ).execution_options(populate_existing=True)
+
+
+# Of the plans of a service there are few, and to build a statement takes as long as to run it.
+@lru_cache(maxsize=500)
+def _by_key(model: type[Any], plan: tuple[ORMOption, ...]) -> Select[Any]:
+    return select(model).where(model.id == bindparam("key")).options(*plan)
 
 
 def provided(repository: type[R], *, read_only: bool = False) -> Any:

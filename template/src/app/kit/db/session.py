@@ -118,8 +118,10 @@ async def reading_database(request: Request) -> Database:
 ReadDatabaseDep = Annotated[Database, Depends(reading_database)]
 
 
-async def reading_session(database: ReadDatabaseDep) -> AsyncGenerator[AsyncSession]:
+async def reading_session(request: Request) -> AsyncGenerator[AsyncSession]:
     """The session of a request that only reads."""
+    # Called, not depended on: FastAPI takes longer to solve a dependency than this takes to run.
+    database = await reading_database(request)
     async with database.reading() as session:
         yield session
 

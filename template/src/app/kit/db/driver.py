@@ -1,0 +1,80 @@
+"""One statement, run by the driver itself on a connection of SQLAlchemy's pool.
+
+No transaction is begun: PostgreSQL makes one of the statement. What the pool promises is kept, and
+errors are those of SQLAlchemy.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from sqlalchemy import QueuePool
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import DBAPIError, MissingGreenlet
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.util import greenlet_spawn
+
+from app.kit.db.redaction import redact
+
+Rows = Sequence[Sequence[Any]]
+
+
+def is_watched(engine: AsyncEngine) -> bool:
+    """Whether somebody listens to statements, or set options that connections have to honour."""
+    sync = engine.sync_engine
+    return bool(sync.echo or sync.get_execution_options() or sync.dispatch.before_cursor_execute)
+
+
+async def fetch(engine: AsyncEngine, sql: str, values: Sequence[Any]) -> Rows:
+    """The rows of a statement in the words of the server."""
+    sync = engine.sync_engine
+    connection: Any = None
+    try:
+        connection = await _checked_out(sync)
+        return await _run(connection, sql, values)
+    except sync.dialect.loaded_dbapi.Error as error:
+        lost = connection is not None and sync.dialect.is_disconnect(error, connection, None)
+        if connection is not None and lost:
+            await greenlet_spawn(connection.invalidate, error)
+        raise _told(error, sql, sync, lost=lost) from error
+    except BaseException:
+        # Cancelled in the middle of an answer, which the next user would get.
+        if connection:
+            await greenlet_spawn(connection.invalidate)
+        raise
+    finally:
+        if connection:
+            # There is no transaction to end, so that this does not wait.
+            connection.close()
+
+
+async def _checked_out(engine: Engine) -> Any:
+    # A connection that is idle is had without waiting, and without a greenlet to wait in.
+    if isinstance(engine.pool, QueuePool) and engine.pool.checkedin():
+        with suppress(MissingGreenlet):
+            return engine.raw_connection()
+    return await greenlet_spawn(engine.raw_connection)
+
+
+async def _run(connection: Any, sql: str, values: Sequence[Any]) -> Rows:
+    try:
+        rows: Rows = await connection.driver_connection.fetch(sql, *values)
+    except Exception as error:  # the adapter knows which it has a name for
+        connection.dbapi_connection._handle_exception(error)
+        raise
+    return rows
+
+
+def _told(error: Exception, sql: str, engine: Engine, *, lost: bool) -> BaseException:
+    told = DBAPIError.instance(
+        sql,
+        None,
+        error,
+        engine.dialect.loaded_dbapi.Error,
+        hide_parameters=engine.hide_parameters,
+        connection_invalidated=lost,
+        dialect=engine.dialect,
+    )
+    if engine.hide_parameters:
+        redact(error, told)
+    return told

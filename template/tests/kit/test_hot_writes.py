@@ -1,0 +1,185 @@
+"""An INSERT that is compiled once stores what a session would, and refuses what it would."""
+
+from collections.abc import AsyncGenerator
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from httpx2 import AsyncClient
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import URL, DateTime, String, func, select, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from app.kit.db.base import now
+from app.kit.db.enums import stored_by_value
+from app.kit.db.hot_writes import HotInsert, HotWrite, HotWrites
+from app.kit.db.session import Database, SessionDep
+from app.main import create_app
+from tests.rig.app import client_of, running
+from tests.rig.database import settings_with
+from tests.rig.statements import counting
+
+
+class Own(DeclarativeBase):
+    """A table of these tests; the service's own metadata knows nothing of it."""
+
+
+class Kind(StrEnum):
+    ROUND = "round"
+    FLAT = "flat"
+
+
+class Thing(Own):
+    __tablename__ = "kit_made"
+    number: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(10), unique=True)
+    kind: Mapped[Kind] = mapped_column(stored_by_value(Kind, "kit_kind"), default=Kind.FLAT)
+    made_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
+    seen: Mapped[int] = mapped_column(default=0)
+    place: Mapped[str] = mapped_column(server_default="here")
+
+
+class Counted(Own):
+    __tablename__ = "kit_counted"
+    number: Mapped[int] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column()
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - as SQLAlchemy declares it
+
+
+class Computed(Own):
+    __tablename__ = "kit_computed"
+    number: Mapped[int] = mapped_column(primary_key=True)
+    made_at: Mapped[datetime] = mapped_column(default=func.now())
+
+
+class New(BaseModel):
+    number: int
+    name: str
+
+
+class Number(BaseModel):
+    number: int
+
+
+class NewOfKind(New):
+    kind: Kind
+
+
+class Out(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+    number: int
+    name: str
+    kind: Kind
+    made_at: datetime
+    seen: int
+    place: str
+
+
+HOT = HotInsert(Thing, New, Out)
+HOT_OF_KIND = HotInsert(Thing, NewOfKind, Out)
+
+
+@pytest.fixture(params=["none", "pgbouncer"])
+async def served(direct_url: URL, request: pytest.FixtureRequest) -> AsyncGenerator[FastAPI]:
+    """The service with a table, and a route for each way to write to it."""
+    app = create_app(settings_with(direct_url, pooler=request.param, lock_timeout=0.1))
+
+    @app.post("/kit/hot", status_code=201)
+    async def short(new: New, hot: HotWrite) -> Out:
+        return await HOT.create(hot, new)
+
+    @app.post("/kit/session", status_code=201, response_model=Out)
+    async def ordinary(new: New, session: SessionDep) -> Thing:
+        session.add(thing := Thing(number=new.number, name=new.name))
+        await session.flush()
+        return thing
+
+    async with running(app):
+        async with app.state.database.transaction() as session:
+            await (await session.connection()).run_sync(Own.metadata.create_all)
+        yield app
+
+
+@pytest.fixture
+async def caller(served: FastAPI) -> AsyncGenerator[AsyncClient]:
+    async with client_of(served) as client:
+        yield client
+
+
+@pytest.fixture
+def hot(served: FastAPI) -> HotWrites:
+    return HotWrites(served.state.database)
+
+
+async def rows(app: FastAPI) -> list[Any]:
+    """What others see of the table."""
+    database: Database = app.state.database
+    async with database.reading(fresh=True) as session:
+        return list(await session.scalars(select(Thing).order_by(Thing.number)))
+
+
+async def test_it_stores_and_answers_what_a_session_would(
+    caller: AsyncClient, served: FastAPI
+) -> None:
+    short = await caller.post("/kit/hot", json={"number": 1, "name": "a"})
+    ordinary = await caller.post("/kit/session", json={"number": 2, "name": "b"})
+    assert (short.status_code, ordinary.status_code) == (201, 201)
+    its_own = ("number", "name", "made_at")
+    first, second = [
+        {name: value for name, value in answer.json().items() if name not in its_own}
+        for answer in (short, ordinary)
+    ]
+    assert first == second == {"kind": "flat", "seen": 0, "place": "here"}
+    stored = [Out.model_validate(row).model_dump(mode="json") for row in await rows(served)]
+    assert stored == [short.json(), ordinary.json()]
+
+
+async def test_what_is_given_comes_before_a_default(hot: HotWrites, served: FastAPI) -> None:
+    new = NewOfKind(number=1, name="a", kind=Kind.ROUND)
+    assert (await HOT_OF_KIND.create(hot, new)).kind is Kind.ROUND
+    assert [row.kind for row in await rows(served)] == [Kind.ROUND]
+
+
+@pytest.mark.parametrize(("name", "status"), [("taken", 409), ("longer than ten", 422)])
+async def test_what_a_session_refuses_it_refuses_alike(
+    caller: AsyncClient, served: FastAPI, name: str, status: int
+) -> None:
+    await caller.post("/kit/hot", json={"number": 1, "name": "taken"})
+    answers = [
+        await caller.post(f"/kit/{way}", json={"number": 2, "name": name})
+        for way in ("hot", "session")
+    ]
+    assert [answer.status_code for answer in answers] == [status, status]
+    told = [{**answer.json(), "request_id": None} for answer in answers]
+    assert told[0] == told[1]
+    assert len(await rows(served)) == 1
+
+
+@pytest.mark.parametrize("served", ["none"], indirect=True)
+async def test_who_waits_too_long_for_a_lock_has_stored_nothing(
+    caller: AsyncClient, served: FastAPI
+) -> None:
+    async with served.state.database.transaction() as session:
+        await session.execute(text("LOCK TABLE kit_made"))
+        late = await caller.post("/kit/hot", json={"number": 1, "name": "a"})
+    assert (late.status_code, late.headers["Retry-After"]) == (503, "1")
+    assert await rows(served) == []
+    assert (await caller.post("/kit/hot", json={"number": 1, "name": "a"})).status_code == 201
+
+
+async def test_whoever_listens_to_statements_hears_of_it(hot: HotWrites) -> None:
+    with counting(hot.database.engine) as statements:
+        await HOT.create(hot, New(number=1, name="a"))
+    statements.assert_count(1)
+
+
+def test_a_model_that_counts_its_versions_is_left_to_a_session() -> None:
+    with pytest.raises(TypeError, match="Counted counts its versions"):
+        HotInsert(Counted, Number, Number)
+
+
+def test_a_default_that_only_postgresql_can_compute_has_to_be_its_own() -> None:
+    with pytest.raises(TypeError, match=r"kit_computed\.made_at"):
+        HotInsert(Computed, Number, Number)
