@@ -11,6 +11,7 @@ from app.kit.application import Application
 from app.kit.db.capacity import warn_of_too_many_connections
 from app.kit.db.schema_state import revisions_of_the_code
 from app.kit.db.session import Database
+from app.kit.garbage import spare_what_stays
 from app.kit.logging import configure_logging
 from app.kit.readiness import Readiness
 from app.kit.settings import SettingsError
@@ -20,8 +21,9 @@ from app.settings import Settings
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Build the application; with no settings given, from the environment."""
-    if settings is None:
-        settings = _from_environment()
+    # Whoever brings settings, as tests do, has the process for more than this application.
+    is_alone = settings is None
+    settings = settings or _from_environment()
     configure_logging(settings.log)
 
     @asynccontextmanager
@@ -32,6 +34,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         )
         await readiness.tell()
         await warn_of_too_many_connections(database, settings.database)
+        if is_alone:
+            spare_what_stays()
         yield
         await readiness.close()
         await database.close()
