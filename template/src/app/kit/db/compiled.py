@@ -30,8 +30,8 @@ class Argument:
 
 
 @dataclass(frozen=True, slots=True)
-class CompiledStatement:
-    """A statement in the words of the server, for the driver."""
+class CompiledRead:
+    """A statement in the words of the server, for the driver, and the rows that come of it."""
 
     sql: str
     arguments: tuple[Argument, ...]
@@ -55,21 +55,21 @@ class CompiledStatement:
         ]
 
 
-def compile_read(statement: AnySelect, dialect: Dialect) -> CompiledStatement:
+def compile_read(statement: AnySelect, dialect: Dialect) -> CompiledRead:
     """Compile a SELECT of columns. Raises TypeError where its text hangs on its values."""
     return compile_returning(statement, list(statement.selected_columns), dialect)
 
 
 def compile_returning(
     statement: AnySelect | AnyInsert, columns: list[Any], dialect: Dialect
-) -> CompiledStatement:
+) -> CompiledRead:
     """Compile a statement that returns these columns. Raises TypeError as `compile_read`."""
     compiled = statement.compile(dialect=dialect)
     # `IN (…)` has a text for each number of values: an array has one.
     if compiled.post_compile_params:
         raise TypeError("the statement has no fixed text: compare with `any_(…)`, not `in_`")
     binds = [compiled.binds[name] for name in compiled.positiontup or ()]
-    return CompiledStatement(
+    return CompiledRead(
         compiled.string,
         tuple(_argument(bind, dialect) for bind in binds),
         tuple((column.key or "", _out(column.type, dialect)) for column in columns),

@@ -19,7 +19,7 @@ from sqlalchemy import ColumnElement, Dialect, Text, bindparam, cast, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.kit.db.base import Record
-from app.kit.db.compiled import AnySelect, CompiledStatement, compile_read
+from app.kit.db.compiled import AnySelect, CompiledRead, compile_read
 from app.kit.db.deletion import living
 from app.kit.db.driver import Rows, fetch, is_watched
 from app.kit.db.ids import Id
@@ -56,7 +56,7 @@ class HotStatement:
 
     def __init__(self, statement: AnySelect) -> None:
         self.statement = living(statement)
-        self._compiled: WeakKeyDictionary[Dialect, CompiledStatement] = WeakKeyDictionary()
+        self._compiled: WeakKeyDictionary[Dialect, CompiledRead] = WeakKeyDictionary()
 
     async def rows(self, hot: HotReads, values: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Every row, by the names of the columns; the statement bounds them."""

@@ -19,7 +19,7 @@ from sqlalchemy import Column, Dialect, QueuePool, bindparam, insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase
 
-from app.kit.db.compiled import AnyInsert, CompiledStatement, compile_returning
+from app.kit.db.compiled import AnyInsert, CompiledRead, compile_returning
 from app.kit.db.driver import Rows, fetch, is_watched
 from app.kit.db.session import Database, database_of
 from app.kit.errors import OutcomeUnknown
@@ -83,7 +83,7 @@ class HotInsert(Generic[S]):
         }
         self.returned: list[Any] = [table.c[name] for name in schema.model_fields]
         self.statement: AnyInsert = insert(table).values(values).returning(*self.returned)
-        self._compiled: WeakKeyDictionary[Dialect, CompiledStatement] = WeakKeyDictionary()
+        self._compiled: WeakKeyDictionary[Dialect, CompiledRead] = WeakKeyDictionary()
 
     async def create(self, hot: HotWrites, new: BaseModel) -> S:
         """The row as it is stored and committed."""
