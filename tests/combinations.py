@@ -36,6 +36,14 @@ def covering() -> list[Combination]:
     return chosen
 
 
+def furthest() -> Combination:
+    """The one with an example, of those few, that differs most from the default."""
+    return max(
+        (answers for answers in covering() if answers["example"]),
+        key=lambda answers: sum(answers[option] != ALL[0][option] for option in OPTIONS),
+    )
+
+
 def title(combination: Combination) -> str:
     """A name for the combination in the list of tests."""
     return "-".join(

@@ -19,8 +19,8 @@ from tests.processes import UV, Server, environment, succeed
 DEV = [UV, "run", "my-service", "dev"]
 FASTAPI_DEV = [UV, "run", "fastapi", "dev"]
 
-# Long stories that no answer tells otherwise are told in a few services only: the default one, the
-# one with an example that differs most from it, one behind PgBouncer, and one on a newer Python.
+# Long stories that no answer tells otherwise are told in a few services only: the default one, that
+# on a newer Python, and the one with an example that differs most from it.
 LONG = [
     "tests/example/test_crashes.py",
     "tests/example/test_fuzz.py",

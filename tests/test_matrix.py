@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from sqlalchemy import URL
 
-from tests.combinations import ALL, OPTIONS, covering, pairs, title
+from tests.combinations import ALL, OPTIONS, covering, furthest, pairs, title
+from tests.pgbouncer import PGBOUNCER
 from tests.processes import run, succeed
 from tests.rendering import TEMPLATE, Copy, Renderer
 from tests.services import LEFT_OUT, LONG, Interpreter, address, new_database
@@ -21,12 +22,9 @@ COVERING = covering()
 
 every_pair = pytest.mark.parametrize("answers", COVERING, ids=map(title, COVERING))
 
-DEFAULT = COVERING[0]
-FURTHEST = max(
-    (answers for answers in COVERING if answers["example"]),
-    key=lambda answers: sum(answers[option] != DEFAULT[option] for option in OPTIONS),
-)
-IN_FULL = [DEFAULT, FURTHEST]
+DEFAULT, FURTHEST = COVERING[0], furthest()
+# The other in full is told through a real PgBouncer, where there is one.
+IN_FULL = [DEFAULT] if PGBOUNCER else [DEFAULT, FURTHEST]
 
 # What a developer types, one command after the other; in one process, since most of the time of
 # each goes into its imports.

@@ -8,15 +8,15 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import URL
 
-from tests.combinations import title
+from tests.combinations import furthest, title
 from tests.pgbouncer import PGBOUNCER, pooled
 from tests.processes import open_directory
 from tests.rendering import Copy
 from tests.services import LEFT_OUT, Interpreter, address
 
 SERVICES: list[tuple[dict[str, object], list[str]]] = [
-    ({"pooler": "pgbouncer"}, []),
-    ({"pooler": "pgbouncer", "pk_type": "int", "soft_delete": False}, LEFT_OUT),
+    (furthest(), []),
+    ({"pooler": "pgbouncer", "pk_type": "int"}, LEFT_OUT),
 ]
 
 if PGBOUNCER:

@@ -17,7 +17,13 @@ from app.kit.db.session import Database, reading_session, request_session
 from app.main import create_app
 from tests.rig.app import client_of, running, with_prepared_routes
 from tests.rig.constraints import check_constraints
-from tests.rig.database import clone, direct, settings_for, template_for_workers, template_of
+from tests.rig.database import (
+    clone,
+    settings_for,
+    template_for_workers,
+    template_of,
+    unpooled,
+)
 from tests.rig.hot import HotReadsOn, HotWritesOn
 from tests.rig.interruption import overlook_cancelled_connects
 
@@ -139,10 +145,17 @@ def own_database_url(template: URL) -> Generator[URL]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def unpooled_template(template: URL) -> Generator[URL]:
+    """The migrated database without a pooler in front; to clone, never to write to."""
+    with unpooled(template) as url:
+        yield url
+
+
 @pytest.fixture
-def direct_url(template: URL) -> Generator[URL]:
+def direct_url(unpooled_template: URL) -> Generator[URL]:
     """A database without a pooler in front, whatever the one of the service is behind."""
-    with direct(template) as url:
+    with clone(unpooled_template) as url:
         yield url
 
 

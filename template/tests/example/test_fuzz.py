@@ -36,7 +36,7 @@ from app.registry import ROUTERS
 from tests.example.catalog_factories import make_product
 from tests.example.factories import make_post, make_tag
 from tests.rig.app import client_of, running
-from tests.rig.database import clone, direct, settings_for, settings_with
+from tests.rig.database import clone, settings_for, settings_with
 from tests.rig.line import ONLOOKER, Break, Line, line_to
 
 CHECKS = [
@@ -141,10 +141,10 @@ class Breaking(Service):
 
 
 @pytest.fixture(scope="module")
-def breaking(template: URL) -> Generator[Breaking]:
+def breaking(unpooled_template: URL) -> Generator[Breaking]:
     """The service on a database of its own."""
     with (
-        direct(template) as url,
+        clone(unpooled_template) as url,
         start_blocking_portal() as portal,
         portal.wrap_async_context_manager(line_to(url)) as line,
     ):

@@ -12,7 +12,7 @@ from sqlalchemy import URL
 from structlog.stdlib import ProcessorFormatter
 
 from tests.kit.notes import Notes, notes_on
-from tests.rig.database import direct
+from tests.rig.database import clone
 
 Logged = Callable[[], list[dict[str, Any]]]
 
@@ -36,8 +36,8 @@ def logged(own_app: FastAPI) -> Generator[Logged]:
 
 
 @pytest.fixture(scope="module")
-def url_of_notes(template: URL) -> Generator[URL]:
-    with direct(template) as url:
+def url_of_notes(unpooled_template: URL) -> Generator[URL]:
+    with clone(unpooled_template) as url:
         yield url
 
 

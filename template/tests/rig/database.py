@@ -71,11 +71,10 @@ def clone(template: URL) -> Generator[URL]:
 
 
 @contextmanager
-def direct(template: URL) -> Generator[URL]:
-    """A database without a pooler in front, whatever the one of the service is behind."""
+def unpooled(template: URL) -> Generator[URL]:
+    """A migrated database to clone without a pooler in front, whatever the given one is behind."""
     if settings_for(template).database.pooler == "none":
-        with clone(template) as url:
-            yield url
+        yield template
     else:
         with throwaway() as server, migrated(server) as url:
             yield url
