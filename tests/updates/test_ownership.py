@@ -189,7 +189,8 @@ def test_what_a_missing_feature_needed_does_not_come_either(started: Started) ->
     assert not service.path("migrations/versions/2026_11_21_0003_orders.py").exists()
 
 
-@pytest.mark.parametrize("version", RELEASES)
+# The releases that brought no image.
+@pytest.mark.parametrize("version", ["0.1.0", "0.2.0"])
 def test_an_image_that_a_team_builds_already_is_kept_by_settling_a_conflict(
     started: Started, version: str
 ) -> None:

@@ -37,9 +37,11 @@ async def test_reads_go_on_at_the_same_time_each_over_its_own_connection(own_app
     everybody = Barrier(3)
 
     async def read(session: AsyncSession) -> int:
-        # Nobody passes before all three are here.
+        # Nobody passes before all three are here, and nobody leaves before all three have read.
         await everybody.wait()
-        return await session.scalar(WHO) or 0
+        found = await session.scalar(WHO) or 0
+        await everybody.wait()
+        return found
 
     async with timeout(5), concurrent_reads(own_app.state.database) as reads:
         tasks = [reads.start(read) for _ in range(3)]
