@@ -40,6 +40,8 @@ def main() -> None:
 
 
 def run(place: Path, interpreter: str, *, quick: bool) -> None:
+    # Before any work of its own.
+    load = os.getloadavg()[0]
     results = Results()
     ready = {}
     for name, program in PROGRAMS.items():
@@ -62,9 +64,8 @@ def run(place: Path, interpreter: str, *, quick: bool) -> None:
         for (contender, work), cell in results.cells.items():
             tell(f"  {contender:24} {work:3} {cell.wrong or cell.round_trips}")
         rounds, seconds = (1, 1.0) if quick else (5, 2.0)
-        idle = os.getloadavg()[0]
         measure(ready, url, place, results, rounds=rounds, seconds=seconds, tell=tell)
-        said = conditions(ready[SERVICE], url, rounds=rounds, seconds=seconds, load=idle)
+        said = conditions(ready[SERVICE], url, rounds=rounds, seconds=seconds, load=load)
     tell("restarting PostgreSQL below the service")
     restarts = restart.measure(ready, ready[SERVICE], place)
     for name, found in restarts.items():
@@ -90,7 +91,7 @@ def conditions(
 
 
 def _others(load: float) -> str:
-    said = f"load average before the first round: {load:.1f}"
+    said = f"load average before it began: {load:.1f}"
     return f"{said}; other programs were at work, so take these figures again" if load > 1 else said
 
 

@@ -32,6 +32,9 @@ from app.kit.page import PageQuery, Slice
 M = TypeVar("M", bound=Record)
 R = TypeVar("R", bound="Repository[Any]")
 
+# Made once, so that the statement that it is part of is, too.
+_ALONE = plan()
+
 
 class Repository(Generic[M]):
     """Reads and writes one model. It flushes; only the edge of the service commits."""
@@ -147,7 +150,7 @@ class Repository(Generic[M]):
         """Delete the row with this key, or raise `NotFound`."""
         # Locked: whoever deletes it at the same time waits, and then finds nothing to delete. Its
         # relations stay unloaded, so that what it owns is left to one statement of the database.
-        await erase(self.session, await self.get(key, *plan(), for_update=True))
+        await erase(self.session, await self.get(key, *_ALONE, for_update=True))
 
     def _found(self, key: Id, row: M | None) -> M:
         if row is None:
