@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sqlalchemy import URL
 
-from benchmarks import database, programs, report, restart
+from benchmarks import database, overload, programs, report, restart
 from benchmarks.lineup import PROGRAMS, SERVICE
 from benchmarks.measure import Results, count_round_trips, measure
 from benchmarks.servers import OTHER_CORE, SERVER_CORE
@@ -26,6 +26,7 @@ def main() -> None:
     """Measure, and write what was found into docs/benchmarks.md."""
     asked = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     asked.add_argument("--quick", action="store_true", help="one short round: for a glance")
+    asked.add_argument("--overload", action="store_true", help="only this; writes nothing")
     asked.add_argument("--python", default=sys.executable, help="the interpreter of all servers")
     arguments = asked.parse_args()
     # As on Ctrl-C: by way of every `finally`.
@@ -34,14 +35,17 @@ def main() -> None:
     os.sched_setaffinity(0, {OTHER_CORE})
     place = Path(tempfile.mkdtemp(prefix="benchmarks-"))
     try:
-        run(place, arguments.python, quick=arguments.quick)
+        if arguments.overload:
+            overload_alone(place, arguments.python, quick=arguments.quick)
+        else:
+            run(place, arguments.python, quick=arguments.quick)
     finally:
         shutil.rmtree(place, ignore_errors=True)
 
 
 def run(place: Path, interpreter: str, *, quick: bool) -> None:
     # Before any work of its own.
-    load = os.getloadavg()[0]
+    before = os.getloadavg()[0]
     results = Results()
     ready = {}
     for name, program in PROGRAMS.items():
@@ -59,19 +63,40 @@ def run(place: Path, interpreter: str, *, quick: bool) -> None:
         database.fill(url)
         tell("counting round trips")
         count_round_trips(ready, url, place, results)
-        for name, problem in results.failures.items():
-            tell(f"  {name} cannot be measured: {problem}")
+        for name, why in results.failures.items():
+            tell(f"  {name} cannot be measured: {why}")
         for (contender, work), cell in results.cells.items():
             tell(f"  {contender:24} {work:3} {cell.wrong or cell.round_trips}")
         rounds, seconds = (1, 1.0) if quick else (5, 2.0)
         measure(ready, url, place, results, rounds=rounds, seconds=seconds, tell=tell)
-        said = conditions(ready[SERVICE], url, rounds=rounds, seconds=seconds, load=load)
+        loads = overloaded(ready[SERVICE], url, place, quick=quick)
+        said = conditions(ready[SERVICE], url, rounds=rounds, seconds=seconds, load=before)
     tell("restarting PostgreSQL below the service")
     restarts = restart.measure(ready, ready[SERVICE], place)
     for name, found in restarts.items():
         tell(f"  {name}: {found}")
-    report.write(results, restarts, said)
+    report.write(results, loads, restarts, said)
     tell(f"written: {report.PAGE}")
+
+
+def overload_alone(place: Path, interpreter: str, *, quick: bool) -> None:
+    """For who works on the gate."""
+    tell(f"installing {SERVICE}")
+    service = programs.prepare(PROGRAMS[SERVICE], place, interpreter)
+    with database.server() as url:
+        programs.migrate(service, url.render_as_string(hide_password=False))
+        database.fill(url)
+        overloaded(service, url, place, quick=quick)
+
+
+def overloaded(
+    service: programs.Ready, url: URL, place: Path, *, quick: bool
+) -> list[overload.Overload]:
+    rounds, seconds = (1, 1.0) if quick else (3, 3.0)
+    loads = overload.measure(service, url, place, rounds=rounds, seconds=seconds, tell=tell)
+    for load in loads:
+        tell(f"  {load}")
+    return loads
 
 
 def conditions(

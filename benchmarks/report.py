@@ -6,6 +6,7 @@ from benchmarks import ROOT
 from benchmarks.chart import draw
 from benchmarks.lineup import CONTENDERS, Contender
 from benchmarks.measure import Cell, Results
+from benchmarks.overload import Overload
 from benchmarks.restart import Restart
 from benchmarks.workload import WORKS
 
@@ -16,11 +17,16 @@ LIMIT = CONTENDERS[0].name
 SHOWN = ("R1", "R2", "R3", "R5")
 
 
-def write(results: Results, restarts: dict[str, Restart], conditions: list[str]) -> None:
+def write(
+    results: Results,
+    loads: list[Overload],
+    restarts: dict[str, Restart],
+    conditions: list[str],
+) -> None:
     """Replace what the page said before."""
     text = PAGE.read_text()
     before, after = text[: text.index(BEGIN) + len(BEGIN)], text[text.index(END) :]
-    measured = [*_measured(results, conditions), _restarts(restarts)]
+    measured = [*_measured(results, conditions), _overload(loads), _restarts(restarts)]
     PAGE.write_text(before + "\n\n" + "\n\n".join(measured) + "\n\n" + after)
     PAGE.with_suffix(".svg").write_text(draw(_shares(results)))
 
@@ -48,6 +54,21 @@ def _measured(results: Results, conditions: list[str]) -> list[str]:
             if cell.wrong
         ),
     ]
+
+
+def _overload(loads: list[Overload]) -> str:
+    lines = [
+        "### 256 clients on 16 connections",
+        "",
+        "| work | gate | answers a second | ratio to 16 clients | p50 | p99 | fair | errors |",
+        "|---|---|--:|--:|--:|--:|--:|--:|",
+    ]
+    lines += [
+        f"| {met.work} | {met.server} | {met.rate:,.0f} | {met.ratio:.2f} | {met.p50:.2f} s "
+        f"| {met.p99:.2f} s | {met.fair:.2f} | {met.errors.total()} |"
+        for met in loads
+    ]
+    return "\n".join(lines)
 
 
 def _restarts(restarts: dict[str, Restart]) -> str:

@@ -39,7 +39,7 @@ class Server:
 
 
 @contextmanager
-def running(ready: Ready, database: URL, log: Path) -> Iterator[Server]:
+def running(ready: Ready, database: URL, log: Path, **variables: str) -> Iterator[Server]:
     """The program, listening on the loopback; raises NotReady with its last words."""
     port = free_port()
     command = [str(ready.python), "-m", "uvicorn", *ready.program.application.split()]
@@ -51,6 +51,7 @@ def running(ready: Ready, database: URL, log: Path) -> Iterator[Server]:
         "DRIVER_URL": driver_url(database),
         # Logs of requests are a choice of each; nobody writes them here.
         "LOG_LEVEL": "WARNING",
+        **variables,
     }
     with log.open("wb") as output:
         process = subprocess.Popen(

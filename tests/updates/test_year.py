@@ -56,7 +56,7 @@ KEPT = [
     ("README.md", "# Ours\n"),
     ("src/app/registry.py", "    notes,\n"),
 ]  # fmt: skip
-REFORMATTED = "src/app/kit/request_id.py"
+REFORMATTED = "src/app/kit/local_postgres/account.py"
 DELETED = [".pre-commit-config.yaml", "tests/kit/test_imports.py"]
 
 

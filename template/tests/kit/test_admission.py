@@ -1,12 +1,15 @@
 """More requests than connections: they wait in line for a while, and nobody else does."""
 
 import asyncio
+import socket
 from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
+import uvicorn
 from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
+from httpx2 import AsyncClient, TimeoutException
 from sqlalchemy import URL, text
 
 from app.kit.application import Application
@@ -137,8 +140,8 @@ async def test_who_goes_away_while_waiting_is_not_worked_for() -> None:
         waiting = tasks.create_task(call(busy.app, messages))
         await asyncio.sleep(0)
         messages.put_nowait({"type": "http.disconnect"})
-        assert await waiting == []
         busy.end.set()
+        assert await waiting == []
     assert busy.worked == 1
 
 
@@ -156,3 +159,25 @@ async def test_the_service_takes_the_limits_of_its_settings(own_database_url: UR
     app = create_app(settings)
     assert isinstance(app, Application)
     assert (app.places, app.http) == (3, settings.http)
+
+
+async def test_the_server_knows_who_went_away_while_waiting() -> None:
+    busy = Busy()
+    server = uvicorn.Server(uvicorn.Config(busy.app, port=0, lifespan="off", log_config=None))
+    listening = socket.create_server(("127.0.0.1", 0))
+    async with asyncio.TaskGroup() as tasks:
+        serving = tasks.create_task(server.serve([listening]))
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        async with AsyncClient(base_url=url, timeout=10) as client:
+            first = tasks.create_task(client.get("/kit/work"))
+            await busy.at_work.wait()
+            patient = tasks.create_task(client.get("/kit/work"))
+            with pytest.raises(TimeoutException):
+                await client.get("/kit/work", timeout=0.1)
+            # The server is told within this loop, which only has to turn.
+            await asyncio.sleep(0.2)
+            busy.end.set()
+            assert ((await first).status_code, (await patient).status_code) == (200, 200)
+        server.should_exit = True
+        await serving
+    assert busy.worked == 2

@@ -8,6 +8,12 @@ from hypothesis import strategies as st
 
 from app.kit.http.gate import Gate, Turn
 
+
+def stays() -> bool:
+    """One who waits for as long as it takes."""
+    return False
+
+
 STEPS = st.lists(
     st.tuples(
         st.sampled_from(["arrive", "arrive", "finish", "finish", "go", "cancel", "pause"]),
@@ -37,7 +43,7 @@ class House:
     most: int = 0
 
     async def visit(self, visitor: Visitor) -> Turn:
-        turn = await self.gate.enter(visitor.gone.wait)
+        turn = await self.gate.enter(visitor.gone.is_set)
         if turn is Turn.CAME:
             self.entered.append(visitor.number)
             self.inside += 1
@@ -89,18 +95,40 @@ def test_no_place_is_lost_or_doubled_and_nobody_is_overtaken(
 
 async def test_who_has_waited_for_too_long_is_told_and_the_next_is_not_held_up() -> None:
     gate = Gate(1, wait_limit=0.02)
-    assert await gate.enter(asyncio.Event().wait) is Turn.CAME
-    late = [gate.enter(asyncio.Event().wait) for _ in range(10)]
+    assert await gate.enter(stays) is Turn.CAME
+    late = [gate.enter(stays) for _ in range(10)]
     assert await asyncio.gather(*late) == [Turn.TOO_LATE] * 10
     gate.leave()
-    assert await gate.enter(asyncio.Event().wait) is Turn.CAME
+    assert await gate.enter(stays) is Turn.CAME
 
 
 async def test_a_place_that_comes_with_the_cancellation_goes_to_the_next() -> None:
     gate = Gate(1, wait_limit=60)
-    await gate.enter(asyncio.Event().wait)
-    first, second = (asyncio.create_task(gate.enter(asyncio.Event().wait)) for _ in range(2))
+    await gate.enter(stays)
+    first, second = (asyncio.create_task(gate.enter(stays)) for _ in range(2))
     await asyncio.sleep(0)
     gate.leave()
     first.cancel()
     assert await second is Turn.CAME
+
+
+async def test_who_left_before_the_turn_came_takes_no_place() -> None:
+    gate = Gate(1, wait_limit=60)
+    await gate.enter(stays)
+    gone, next_one = (
+        asyncio.create_task(gate.enter(has_left)) for has_left in (lambda: True, stays)
+    )
+    await asyncio.sleep(0)
+    gate.leave()
+    assert (await gone, await next_one) == (Turn.LEFT, Turn.CAME)
+
+
+async def test_who_is_cancelled_is_in_the_way_of_nobody() -> None:
+    gate = Gate(1, wait_limit=0.02)
+    await gate.enter(stays)
+    gone, late = (asyncio.create_task(gate.enter(stays)) for _ in range(2))
+    await asyncio.sleep(0)
+    gone.cancel()
+    assert await late is Turn.TOO_LATE
+    gate.leave()
+    assert gate.free == 1

@@ -1,14 +1,17 @@
 """A name for each request, in its logs, its errors and its response."""
 
 import re
+from secrets import token_hex
 from time import perf_counter
-from uuid import uuid4
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.kit.http.headers import header
+
 HEADER = "X-Request-ID"
+_NAME = HEADER.lower().encode()
 # A caller's own id is kept only where it cannot break a log line or a header.
 _ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _log = structlog.get_logger("app.access")
@@ -25,8 +28,8 @@ class RequestIdMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        given = Headers(scope=scope).get(HEADER, "")
-        request_id = given if _ACCEPTABLE.fullmatch(given) else uuid4().hex
+        given = header(scope, _NAME)
+        request_id = given if _ACCEPTABLE.fullmatch(given) else token_hex(16)
         statuses: list[int] = []
 
         async def send_named(message: Message) -> None:

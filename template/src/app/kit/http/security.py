@@ -7,7 +7,6 @@ the same, and compute them for each answer.
 from collections.abc import Collection
 from http import HTTPStatus
 
-from starlette.datastructures import MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.kit.errors import Problem
 from app.kit.handlers import answer
 from app.kit.http.admission import is_health
+from app.kit.http.headers import Headers, add_missing
 from app.kit.http.settings import ANY, HttpSettings
 
 # An answer of the API is data: were it shown as a page, it could load and do nothing.
@@ -48,14 +48,8 @@ class SecurityHeadersMiddleware:
     def __init__(self, app: ASGIApp, settings: HttpSettings, pages: Collection[str]) -> None:
         self.app = app
         self.pages = pages
-        self.headers = {
-            "X-Content-Type-Options": "nosniff",
-            "X-Frame-Options": "DENY",
-            "Referrer-Policy": "no-referrer",
-            "Cache-Control": "no-store",
-        }
-        if settings.hsts:
-            self.headers["Strict-Transport-Security"] = f"max-age={settings.hsts}"
+        self.of_data = _headers(_DATA, settings)
+        self.of_pages = _headers(_PAGES, settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request; anything that is not HTTP passes through."""
@@ -63,17 +57,27 @@ class SecurityHeadersMiddleware:
             await self.app(scope, receive, send)
             return
         path = scope["path"].removeprefix(scope.get("root_path", ""))
-        policy = _PAGES if path in self.pages else _DATA
+        headers = self.of_pages if path in self.pages else self.of_data
 
         async def send_secured(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers.setdefault("Content-Security-Policy", policy)
-                for name, value in self.headers.items():
-                    headers.setdefault(name, value)
+                add_missing(message, headers)
             await send(message)
 
         await self.app(scope, receive, send_secured)
+
+
+def _headers(policy: str, settings: HttpSettings) -> Headers:
+    headers = [
+        (b"content-security-policy", policy.encode()),
+        (b"x-content-type-options", b"nosniff"),
+        (b"x-frame-options", b"DENY"),
+        (b"referrer-policy", b"no-referrer"),
+        (b"cache-control", b"no-store"),
+    ]
+    if settings.hsts:
+        headers.append((b"strict-transport-security", b"max-age=%d" % settings.hsts))
+    return tuple(headers)
 
 
 class TrustedHostsMiddleware:
