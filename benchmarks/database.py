@@ -71,18 +71,18 @@ _FILL = f"""
 def server() -> Iterator[URL]:
     """A server of its own with an empty database, gone at the end."""
     with throwaway(max_connections=CONNECTIONS) as url:
-        _run(url, f"CREATE DATABASE {NAME}")
+        run(url, f"CREATE DATABASE {NAME}")
         yield url.set(database=NAME)
 
 
 def fill(url: URL) -> None:
     """Fill the migrated tables."""
-    _run(url, _FILL)
+    run(url, _FILL)
 
 
 def forget_what_was_created(url: URL) -> None:
     """Leave only the rows of the filling, so that every measurement finds the same tables."""
-    _run(url, "DELETE FROM posts WHERE created_at > '2026-01-01'", "VACUUM posts")
+    run(url, "DELETE FROM posts WHERE created_at > '2026-01-01'", "VACUUM posts")
 
 
 def version(url: URL) -> str:
@@ -90,7 +90,7 @@ def version(url: URL) -> str:
     return str(asyncio.run(_execute(url, "SHOW server_version")))
 
 
-def _run(url: URL, *statements: str) -> None:
+def run(url: URL, *statements: str) -> None:
     for statement in statements:
         asyncio.run(_execute(url, statement))
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import Query
-from sqlalchemy import select
+from sqlalchemy import func, select
 from uuid_utils.compat import uuid7
 
 from app.example.posts.models import Post
@@ -17,7 +17,9 @@ from app.kit.db.hot import Hot, HotGet
 from app.kit.db.hot_writes import HotInsert, HotWrite
 from app.kit.db.ids import Id
 from app.kit.db.plan import plan
+from app.kit.db.session import ReadDatabaseDep
 from app.kit.routing import FeatureRouter
+from app.kit.stream import JSON_LINES, JsonLines
 
 router = FeatureRouter(prefix="/measured", tags=["measured"])
 
@@ -53,6 +55,25 @@ async def read_cursor(offset: int, posts: PostsToRead) -> str:
     place = select(*values).order_by(*NEWEST.clauses).offset(offset - 1).limit(1)
     row = (await posts.session.execute(place)).one()
     return encode(Place(tuple(row)), FeedQuery().scope(), NEWEST.types)
+
+
+@router.get("/export", response_class=JsonLines, responses=JSON_LINES)
+async def export_rows(database: ReadDatabaseDep) -> JsonLines:
+    """Every post, the newest first, each a line of JSON."""
+    return JsonLines(database, select(Post).order_by(*NEWEST.clauses).options(*ROW), Row)
+
+
+@router.get("/count", response_model=int)
+async def count_rows(posts: PostsToRead) -> int:
+    """How many posts there are."""
+    return await posts.count()
+
+
+@router.get("/count/capped", response_model=int)
+async def count_some_rows(cap: int, posts: PostsToRead) -> int:
+    """How many posts there are, as far as a page would show it."""
+    some = select(Post.id).limit(cap).subquery()
+    return await posts.session.scalar(select(func.count()).select_from(some)) or 0
 
 
 @router.post("/rows", status_code=201, response_model=Row)
