@@ -96,6 +96,9 @@ def fill(side: Side, service: programs.Ready) -> str:
 def ask(sides: list[Side], work: list[Found]) -> None:
     """Ask each question in turn of both, until its time is over."""
     for question in work:
+        for side in sides:
+            # The server hangs up on who was silent for some seconds; it connects again by itself.
+            side.connection.close()
         paths = [question.path(side.content) for side in sides]
         taken: list[list[float]] = [[] for _ in sides]
         started = time.monotonic()
@@ -142,6 +145,7 @@ def index(sides: list[Side]) -> bool:
 def export(side: Side, rows: int) -> None:
     """Read the export as it comes, and note the memory of the server each tenfold of rows."""
     rows = min(rows, side.posts)
+    side.connection.close()
     side.memory.append((0, resident(side)))
     answer, sent, started = side.open("/measured/export"), 0, time.monotonic()
     marks = sorted({rows, *(10**power for power in range(3, 8) if 10**power < rows)})
