@@ -1,4 +1,4 @@
-"""What `copier copy` of the default service takes of a processor, next to what Copier itself needs for it.
+"""What `copier copy` of the default service costs, next to what Copier itself needs for it.
 
     uv run python -m benchmarks.copying
 
