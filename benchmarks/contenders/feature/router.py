@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import Query
-from sqlalchemy import func, select
+from sqlalchemy import select
 from uuid_utils.compat import uuid7
 
 from app.example.posts.models import Post
@@ -72,8 +72,7 @@ async def count_rows(posts: PostsToRead) -> int:
 @router.get("/count/capped", response_model=int)
 async def count_some_rows(cap: int, posts: PostsToRead) -> int:
     """How many posts there are, as far as a page would show it."""
-    some = select(Post.id).limit(cap).subquery()
-    return await posts.session.scalar(select(func.count()).select_from(some)) or 0
+    return await posts.count(at_most=cap)
 
 
 @router.post("/rows", status_code=201, response_model=Row)

@@ -70,6 +70,15 @@ async def test_a_count_honours_its_conditions(client: AsyncClient, session: Asyn
     assert await users.count(User.is_active.is_(True)) == 3
 
 
+async def test_a_count_stops_where_it_is_told_to(session: AsyncSession) -> None:
+    users = UserRepository(session)
+    for number in range(4):
+        await make_user(session, is_active=number > 0)
+    assert await users.count(at_most=3) == 3
+    assert await users.count(User.is_active.is_(True), at_most=3) == 3
+    assert await users.count(at_most=5) == 4
+
+
 async def test_what_a_plan_does_not_name_raises_whatever_the_strategy(
     session: AsyncSession,
 ) -> None:
