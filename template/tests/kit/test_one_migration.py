@@ -28,6 +28,8 @@ from alembic import command
 from sqlalchemy import make_url
 from tests.rig.database import settings_for
 from tests.rig.revisions import alembic_with
+
+pytestmark = pytest.mark.slow
 config = alembic_with(Path(sys.argv[1]), settings_for(make_url(sys.argv[2])))
 command.upgrade(config, "heads")
 """
