@@ -21,6 +21,8 @@ from tests.rig.database import empty, settings_with
 from tests.rig.revisions import add_revision, alembic_with
 
 # Each in a process of its own, as ten replicas that start at once.
+pytestmark = pytest.mark.slow
+
 PROGRAM = """
 import sys
 from pathlib import Path
@@ -28,8 +30,6 @@ from alembic import command
 from sqlalchemy import make_url
 from tests.rig.database import settings_for
 from tests.rig.revisions import alembic_with
-
-pytestmark = pytest.mark.slow
 config = alembic_with(Path(sys.argv[1]), settings_for(make_url(sys.argv[2])))
 command.upgrade(config, "heads")
 """
