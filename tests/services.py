@@ -40,6 +40,8 @@ LONG = [
     "tests/kit/test_standby.py",
     "tests/kit/test_waiting.py",
 ]
+# All stories of a suite, in the one process that a worker of this run has for it.
+EVERYTHING = ["pytest", "-n", "0", "-m", ""]
 LEFT_OUT = [f"--ignore={name}" for name in LONG]
 
 # Starts a command of a service and waits until it is ready: `start(service, *command)`.

@@ -16,7 +16,7 @@ from tests.combinations import ALL, OPTIONS, covering, furthest, pairs, title
 from tests.pgbouncer import PGBOUNCER
 from tests.processes import run, succeed
 from tests.rendering import TEMPLATE, Copy, Renderer
-from tests.services import LEFT_OUT, LONG, Interpreter, address, new_database
+from tests.services import EVERYTHING, LEFT_OUT, LONG, Interpreter, address, new_database
 
 COVERING = covering()
 
@@ -139,7 +139,7 @@ def test_a_service_passes_its_own_tests(
     # The default one on a database that it starts itself, as it is for its users.
     given = {} if answers == DEFAULT else {"DATABASE_URL": address(server)}
 
-    output = interpreter.succeeds(service(**answers), "pytest", *left_out, **given)
+    output = interpreter.succeeds(service(**answers), *EVERYTHING, *left_out, **given)
 
     assert "skipped" not in output
 
@@ -151,7 +151,9 @@ def test_the_default_service_passes_its_own_tests_on_python_3_13(
     newer = interpreter_of("3.13")
     directory = service()
 
-    assert "Python 3.13" in newer.succeeds(directory, "pytest", DATABASE_URL=address(server))
+    output = newer.succeeds(directory, *EVERYTHING, DATABASE_URL=address(server))
+
+    assert "Python 3.13" in output
 
 
 @pytest.mark.slow

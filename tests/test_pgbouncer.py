@@ -12,7 +12,7 @@ from tests.combinations import furthest, title
 from tests.pgbouncer import PGBOUNCER, pooled
 from tests.processes import open_directory
 from tests.rendering import Copy
-from tests.services import LEFT_OUT, Interpreter, address
+from tests.services import EVERYTHING, LEFT_OUT, Interpreter, address
 
 SERVICES: list[tuple[dict[str, object], list[str]]] = [
     (furthest(), []),
@@ -38,4 +38,6 @@ if PGBOUNCER:
         answers: dict[str, object],
         left_out: list[str],
     ) -> None:
-        interpreter.succeeds(service(**answers), "pytest", *left_out, DATABASE_URL=address(pooler))
+        interpreter.succeeds(
+            service(**answers), *EVERYTHING, *left_out, DATABASE_URL=address(pooler)
+        )

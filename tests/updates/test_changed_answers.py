@@ -95,7 +95,7 @@ def test_the_example_goes_and_a_feature_of_the_team_s_own_stays(
     team.writes_revision_of("drop the example", documented("from app.kit.db.revisions"))
     team.migrates()
     team.runs("alembic", "check")
-    team.runs("pytest")
+    team.runs("pytest", "-n", "0")
 
 
 def documented(beginning: str) -> str:

@@ -118,7 +118,7 @@ def is_in_order(team: Team, reformatted: str, *tests: str) -> None:
     team.runs("alembic", "check")
     team.runs("ruff", "check")
     team.runs("mypy")
-    team.runs("pytest", *tests)
+    team.runs("pytest", "-n", "0", *tests)
 
 
 def test_a_year_of_updates_loses_nothing(

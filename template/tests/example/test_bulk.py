@@ -136,6 +136,7 @@ async def test_an_upsert_goes_by_any_unique_columns_and_by_no_others(
 # ------------------------------------------------------------------ update and delete
 
 
+@pytest.mark.slow
 async def test_rows_are_updated_and_deleted_by_more_keys_than_there_can_be_parameters(
     session: AsyncSession, database: Database
 ) -> None:

@@ -29,6 +29,8 @@ from tests.rig.crashing import CrashingServer, crashing_server
 from tests.rig.database import migrated, settings_with
 from tests.rig.line import Break, Line, line_to
 
+pytestmark = pytest.mark.slow
+
 WRITERS = 16
 # Seconds before somebody who was refused comes again.
 PATIENCE = 0.1

@@ -39,6 +39,8 @@ from tests.rig.app import client_of, running
 from tests.rig.database import clone, settings_for, settings_with
 from tests.rig.line import ONLOOKER, Break, Line, line_to
 
+pytestmark = pytest.mark.slow
+
 CHECKS = [
     not_a_server_error,
     status_code_conformance,

@@ -172,6 +172,7 @@ async def test_an_answer_that_is_lost_after_the_commit_is_given_again(
     assert (await shop.count("orders"), await shop.stocks()) == (1, [7, 10])
 
 
+@pytest.mark.slow
 async def test_a_request_may_be_cancelled_at_any_moment_and_its_repetition_makes_one_order(
     own_app: FastAPI, order: Post, thorough: bool
 ) -> None:

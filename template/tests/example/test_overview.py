@@ -73,6 +73,7 @@ async def test_the_newest_posts_are_shown_in_as_many_statements_however_many_the
     assert [post["title"] for post in body["latest_posts"]] == newest[:LATEST_POSTS]
 
 
+@pytest.mark.slow
 async def test_who_wrote_a_thousand_posts_is_read_as_fast(
     session: AsyncSession, database: Database
 ) -> None:

@@ -17,6 +17,7 @@ from tests.example.factories import make_post, make_tag, make_user
 from tests.rig.statements import counting
 
 
+@pytest.mark.slow
 async def test_more_rows_are_read_by_key_than_a_statement_takes_parameters(
     session: AsyncSession, database: Database
 ) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import random
 
+import pytest
 from fastapi import FastAPI
 from httpx2 import AsyncClient
 from pydantic import RootModel
@@ -14,6 +15,8 @@ from app.kit.stream import JsonLines
 from app.main import create_app
 from tests.rig.app import client_of, running
 from tests.rig.database import settings_with
+
+pytestmark = pytest.mark.slow
 
 
 class Number(RootModel[int]):

@@ -21,6 +21,8 @@ from tests.rig.database import empty, settings_with
 from tests.rig.revisions import add_revision, alembic_with
 
 # Each in a process of its own, as ten replicas that start at once.
+pytestmark = pytest.mark.slow
+
 PROGRAM = """
 import sys
 from pathlib import Path

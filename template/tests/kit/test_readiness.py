@@ -69,6 +69,7 @@ async def test_a_database_that_was_never_migrated_is_not_ready(
     assert await obstacle(own_database_url, NO_REVISION) is None
 
 
+@pytest.mark.slow
 async def test_a_hundred_probes_at_once_are_one_look(own_database_url: URL) -> None:
     """Counted where the connections arrive; what accepts and never answers is away."""
     arrived: list[asyncio.StreamWriter] = []

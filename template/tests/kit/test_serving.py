@@ -78,6 +78,7 @@ def process(direct_url: URL, port: int, tmp_path: Path) -> Generator["subprocess
             process.kill()
 
 
+@pytest.mark.slow
 async def test_sigterm_finishes_what_runs_cuts_what_lasts_and_leaves_no_connection(
     database: Database, port: int, process: "subprocess.Popen[bytes]"
 ) -> None:

@@ -20,6 +20,8 @@ from tests.rig.app import client_of, running
 from tests.rig.database import migrated, settings_with
 from tests.rig.standby import standby_of
 
+pytestmark = pytest.mark.slow
+
 INSERT = text("INSERT INTO kit_notes DEFAULT VALUES")
 COUNT = text("SELECT count(*) FROM kit_notes")
 IN_RECOVERY = text("SELECT pg_is_in_recovery()")

@@ -4,14 +4,11 @@ With DATABASE_URL in the environment they are made on that server, beside the da
 without, on a PostgreSQL that is started for this run. `.env` is for development and not read.
 """
 
-import asyncio
 import re
 from collections.abc import Generator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from uuid import uuid4
 
-import asyncpg
 import pytest
 from sqlalchemy import URL, make_url
 
@@ -20,7 +17,9 @@ from app.kit.db.url import parse_url
 from app.kit.development import given_database_url
 from app.kit.local_postgres import throwaway
 from app.settings import Settings
+from tests.rig.maintenance import Maintenance
 
+MAINTENANCE = Maintenance()
 TEMPLATE = pytest.StashKey[URL]()
 # A word of its own: not the end of "contest" or "latest".
 _FOR_TESTS = re.compile(r"(^|[_-])tests?(db|ing)?([_-]|\d|$)")
@@ -86,7 +85,7 @@ def migrated(server: URL) -> Generator[URL]:
     with empty(server) as url:
         migrate(settings_for(url))
         # A pooler keeps its connection, and a database that is in use cannot be cloned.
-        _execute(
+        MAINTENANCE.execute(
             url,
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             f"WHERE datname = '{url.database}'",
@@ -123,25 +122,8 @@ def server() -> Generator[URL]:
 
 @contextmanager
 def _created(server: URL, name: str, *statements: str) -> Generator[None]:
-    _execute(server, *statements)
+    MAINTENANCE.execute(server, *statements)
     try:
         yield
     finally:
-        _execute(server, f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def _execute(server: URL, *statements: str) -> None:
-    # Not over the database in question: it could neither be cloned nor dropped.
-    maintenance = server.set(database="postgres")
-    _, where = maintenance.get_dialect()().create_connect_args(maintenance)
-
-    async def run() -> None:
-        connection = await asyncpg.connect(**where)
-        for statement in statements:
-            # Without parameters: one message, which a pooler in transaction mode understands too.
-            await connection.execute(statement)
-        await connection.close()
-
-    # In a thread, because a fixture may already run inside an event loop.
-    with ThreadPoolExecutor(max_workers=1) as thread:
-        thread.submit(asyncio.run, run()).result()
+        MAINTENANCE.execute(server, f"DROP DATABASE {name} WITH (FORCE)")
