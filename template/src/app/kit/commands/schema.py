@@ -1,18 +1,17 @@
 """`migrate` and `revision`: the schema of the database."""
 
-from argparse import Namespace
+from contextlib import redirect_stdout
+from io import StringIO
 from typing import Annotated
 
 import typer
 from alembic import command
-from alembic.script import Script, ScriptDirectory
+from alembic.script import Script
 
-from app.kit.commands.errors import Refused
 from app.kit.commands.service import service_of
 from app.kit.db.migrate import PROJECT_ROOT, alembic_config
 from app.kit.db.migrate import migrate as migrate_database
 from app.kit.db.review import Review
-from app.kit.db.schema_state import named
 
 commands = typer.Typer()
 
@@ -39,17 +38,12 @@ def revision(
     service = service_of(context)
     with service.migrated() as settings:
         config = alembic_config(settings)
-        heads = ScriptDirectory.from_config(config).get_heads()
-        if len(heads) > 1:
-            raise Refused(
-                f"The revisions have parted: {named({*heads})} are all the newest. Join them "
-                "first, with `alembic merge heads -m 'join two lines'`, and migrate."
-            )
         review = Review()
-        config.cmd_opts = Namespace(quiet=True)
-        written = command.revision(
-            config, message, autogenerate=True, process_revision_directives=review.of
-        )
+        # Alembic tells of each thing that it does.
+        with redirect_stdout(StringIO()):
+            written = command.revision(
+                config, message, autogenerate=True, process_revision_directives=review.of
+            )
     if not isinstance(written, Script):
         typer.echo("The models and the database agree: there is nothing to write.")
         return

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import cast
 
 import typer
+from alembic.script import ScriptDirectory
 from fastapi import FastAPI
 
 from app.kit.commands.errors import Refused
 from app.kit.db.engine import build_migration_engine
-from app.kit.db.migrate import PROJECT_ROOT, migrate
-from app.kit.db.schema_state import applied_revisions, named, revisions_of_the_code
+from app.kit.db.migrate import PROJECT_ROOT, alembic_config, migrate
+from app.kit.db.schema_state import applied_revisions, named
 from app.kit.db.waiting import wait_for_database
 from app.kit.development import given_database_url, local_settings
 from app.kit.seeding import Seeder
@@ -46,16 +47,23 @@ class Service:
     def migrated(self) -> Generator[KitSettings]:
         """The settings of a database that is at the newest revision.
 
-        The local one, where no DATABASE_URL is set, is brought there. Raises Refused for another.
+        The local one, where no DATABASE_URL is set, is brought there. Raises Refused for another,
+        and where it cannot be told which the newest is.
         """
         with local_settings(self.settings) as settings:
+            heads = frozenset(ScriptDirectory.from_config(alembic_config(settings)).get_heads())
+            if len(heads) > 1:
+                raise Refused(
+                    f"The revisions have parted: {named(heads)} are all the newest. Join them "
+                    "first, with `alembic merge heads -m 'join two lines'`."
+                )
             if given_database_url(env_file=True):
-                asyncio.run(self._check(settings))
+                asyncio.run(self._check(settings, heads))
             else:
                 migrate(settings)
             yield settings
 
-    async def _check(self, settings: KitSettings) -> None:
+    async def _check(self, settings: KitSettings, heads: frozenset[str]) -> None:
         await wait_for_database(settings.database)
         engine = build_migration_engine(settings.database, self.name)
         try:
@@ -63,7 +71,6 @@ class Service:
                 applied = await applied_revisions(connection)
         finally:
             await engine.dispose()
-        heads = revisions_of_the_code().heads
         if applied != heads:
             raise Refused(
                 f"The schema of the database is at {named(applied)}, the code at {named(heads)}: "

@@ -3,9 +3,12 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from sqlalchemy import (
+    URL,
     Column,
+    Dialect,
     ForeignKeyConstraint,
     Index,
     MetaData,
@@ -13,9 +16,9 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
 )
-from sqlalchemy.dialects import postgresql
 
-_DIALECT = postgresql.base.PGDialect()
+from app.kit.db.url import DRIVER
+
 _SHORT = {"timestamp with time zone": "timestamptz", "timestamp without time zone": "timestamp"}
 
 
@@ -101,7 +104,12 @@ def _unique(table: Table) -> set[tuple[str, ...]]:
     return {tuple(sorted(column.name for column in item.columns)) for item in found}
 
 
+@cache
+def _dialect() -> Dialect:
+    return URL.create(DRIVER).get_dialect()()
+
+
 def _type(column: Column[object]) -> str:
     """The type in a word."""
-    full = column.type.compile(dialect=_DIALECT).lower()
+    full = column.type.compile(dialect=_dialect()).lower()
     return re.sub(r"[^\w()\[\]-]+", "_", _SHORT.get(full, full)).strip("_")
