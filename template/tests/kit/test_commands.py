@@ -113,11 +113,13 @@ def test_a_shell_completes_the_commands(tmp_path: Path) -> None:
         "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": os.pathsep.join(sys.path),
     }
-    # Not the last command, or the shell would give way to it and could not be found.
+    # What the shell asks when somebody presses the tabulator. The last command is another one, or
+    # the shell would give way to it and could not be found.
     words = f"COMP_WORDS='{NAME} do' COMP_CWORD=1"
     asked = f"{NAME} --show-completion; {variable}=complete_bash {words} {NAME}; :"
     ended = run_process(
         ["bash", "-c", asked], capture_output=True, text=True, env=given, check=True
     )
-    assert f"complete -o default -F _{NAME.replace('-', '_')}_completion {NAME}" in ended.stdout
+    function = f"_{NAME.replace('-', '_')}_completion"
+    assert f"complete -o default -F {function} {NAME}" in ended.stdout
     assert ended.stdout.splitlines()[-1] == "doctor"

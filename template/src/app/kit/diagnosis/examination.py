@@ -46,7 +46,9 @@ async def examine(
 async def _examine(
     settings: DatabaseSettings, config: Config, server: str, service: str, seen: list[Facts]
 ) -> AsyncIterator[Finding]:
-    engine = build_probe_engine(settings, service)
+    # As behind a pooler, which would refuse what else is said at connect: it may be there untold.
+    careful = settings.model_copy(update={"pooler": "pgbouncer"})
+    engine = build_probe_engine(careful, service)
     if refusal := await look_for_refusal(engine):
         variable = "DATABASE_URL" if server == "database" else "DATABASE_REPLICA_URL"
         found = f"{address(settings.sqlalchemy_url)} cannot be reached: {refusal.reason}"
