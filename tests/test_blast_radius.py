@@ -20,6 +20,7 @@ KEYS = [
 ]
 RELATIONS = ["src/app/kit/db/relation.py", "tests/example/test_relations.py"]
 DELETION = [
+    "docs/cli.md",
     "docs/patterns.md",
     # Orders are cancelled, not deleted, whatever the answer.
     *TABLES[:2],
@@ -41,7 +42,7 @@ RADIUS: list[tuple[str, Any, list[str]]] = [
     (
         "project_name",
         "Zebra Crossing",
-        ["Dockerfile", "README.md", "pyproject.toml", "src/app/about.py"],
+        ["Dockerfile", "README.md", "docs/cli.md", "pyproject.toml", "src/app/about.py"],
     ),
     ("project_description", "Counts", ["README.md", "pyproject.toml", "src/app/about.py"]),
     ("python_version", "3.13", ["Dockerfile", "pyproject.toml"]),
@@ -62,6 +63,7 @@ RADIUS: list[tuple[str, Any, list[str]]] = [
         False,
         [
             "README.md",
+            "docs/cli.md",
             "docs/patterns.md",
             "migrations/versions/",
             "pyproject.toml",

@@ -12,7 +12,7 @@ SHARED = {
     ".gitlab-ci.yml": 1,
     ".pre-commit-config.yaml": 1,
     "pyproject.toml.jinja": 2,
-    "src/app/registry.py.jinja": 3,
+    "src/app/registry.py.jinja": 4,
 }
 # Files of which a team has the only say once they are there.
 SEEDED = ["README.md.jinja", "src/app/features/__init__.py", "tests/features/__init__.py"]

@@ -1,5 +1,6 @@
 """A second URL to read from, on a real streaming standby, whatever server the tests are given."""
 
+import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from app.kit.local_postgres import throwaway
 from app.kit.local_postgres.cluster import fastest, scratch_name
 from app.main import create_app
 from tests.rig.app import client_of, running
+from tests.rig.commands import run
 from tests.rig.database import migrated, settings_with
 from tests.rig.standby import standby_of
 
@@ -181,6 +183,21 @@ async def test_a_write_in_a_session_that_only_reads_is_refused(
             await session.execute(INSERT)
     async with database.reading(fresh=True) as session:
         assert await session.scalar(COUNT) == 0
+
+
+async def test_the_doctor_tells_a_standby_from_a_primary(
+    database: Database, replication: Replication
+) -> None:
+    standby = database.reading_engine.url
+    there = {"DATABASE_REPLICA_URL": standby.render_as_string(hide_password=False)}
+    well = {"DATABASE_POOLER": "none"}
+    ended = run(replication.primary, "doctor", **well, **there)
+    assert ended.code == 0, ended.out
+    assert re.search(r"^ok +replication: \d+ bytes behind$", ended.out, re.MULTILINE)
+    assert re.search(r"^ok +revision of replica: ", ended.out, re.MULTILINE)
+    ended = run(standby, "doctor", **well)
+    assert ended.code == 1
+    assert "failure  database: a standby, which refuses to write" in ended.out
 
 
 async def test_while_the_standby_is_away_reads_are_503_and_writes_go_on(

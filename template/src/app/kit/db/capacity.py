@@ -11,7 +11,7 @@ import asyncio
 import structlog
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.kit.db.session import Database
 from app.kit.db.settings import DatabaseSettings
@@ -30,32 +30,42 @@ _GRANTED = text("""
 """)
 
 
-async def warn_of_too_many_connections(database: Database, settings: DatabaseSettings) -> None:
-    """Log the numbers where the processes together may want more than a server grants."""
+def wanted_of_each_server(settings: DatabaseSettings) -> int:
+    """How many connections a process may open to one server; none are its own behind a pooler."""
     if settings.pooler == "pgbouncer":
         # It keeps the connections to the server, and has limits of its own.
-        return
+        return 0
     pool = settings.pool_size + settings.max_overflow
+    return pool if settings.replica_url else 2 * pool
+
+
+async def granted(connection: AsyncConnection) -> int:
+    """How many connections the server has for roles that are no superusers."""
+    return int(await connection.scalar(_GRANTED) or 0)
+
+
+async def warn_of_too_many_connections(database: Database, settings: DatabaseSettings) -> None:
+    """Log the numbers where the processes together may want more than a server grants."""
+    if not (each := wanted_of_each_server(settings)):
+        return
+    await _compare("primary", database.engine, settings.processes, each)
     if settings.replica_url:
-        await _compare("primary", database.engine, settings.processes, pool)
-        await _compare("replica", database.reading_engine, settings.processes, pool)
-    else:
-        await _compare("primary", database.engine, settings.processes, 2 * pool)
+        await _compare("replica", database.reading_engine, settings.processes, each)
 
 
 async def _compare(server: str, engine: AsyncEngine, processes: int, each: int) -> None:
     try:
         async with asyncio.timeout(_PATIENCE), engine.connect() as connection:
-            granted = await connection.scalar(_GRANTED)
+            most = await granted(connection)
     except (SQLAlchemyError, Unavailable, TimeoutError):
         # A server that is away is no reason not to start: requests are answered 503 until then.
         return
-    if granted is not None and processes * each > granted:
+    if processes * each > most:
         _log.warning(
             f"{processes} processes with {each} connections each may want {processes * each}, "
-            f"but the {server} grants {granted}: lower DATABASE_POOL_SIZE, or use PgBouncer",
+            f"but the {server} grants {most}: lower DATABASE_POOL_SIZE, or use PgBouncer",
             processes=processes,
             connections_each=each,
             wanted=processes * each,
-            granted=granted,
+            granted=most,
         )

@@ -35,7 +35,7 @@ async def wait_for_database(settings: DatabaseSettings) -> None:
     bounds = {"connect_timeout": min(settings.connect_timeout, settings.startup_timeout or 5)}
     engine = build_migration_engine(settings.model_copy(update=bounds), "waiting")
     try:
-        while refusal := await _refusal(engine):
+        while refusal := await look_for_refusal(engine):
             where = address(settings.sqlalchemy_url)
             if not refusal.may_pass:
                 raise DatabaseUnreachable(
@@ -60,12 +60,15 @@ def address(url: URL) -> str:
 
 
 @dataclass(frozen=True)
-class _Refusal:
+class Refusal:
+    """Why a database cannot be reached, and whether it is worth to try again."""
+
     reason: str
     may_pass: bool
 
 
-async def _refusal(engine: AsyncEngine) -> _Refusal | None:
+async def look_for_refusal(engine: AsyncEngine) -> Refusal | None:
+    """Try once whether the database answers; None where it does."""
     try:
         async with engine.connect() as connection:
             await connection.execute(text("SELECT 1"))
@@ -74,19 +77,19 @@ async def _refusal(engine: AsyncEngine) -> _Refusal | None:
     except DBAPIError as error:
         driver = error.driver_exception
         code = getattr(driver, "sqlstate", None) or ""
-        return _Refusal(str(driver), may_pass=code.startswith(_MAY_PASS))
+        return Refusal(str(driver), may_pass=code.startswith(_MAY_PASS))
     return None
 
 
-def _of_network(error: BaseException | None) -> _Refusal:
+def _of_network(error: BaseException | None) -> Refusal:
     match error:
         case socket.gaierror(errno=socket.EAI_AGAIN):
-            return _Refusal("its host name cannot be looked up now", may_pass=True)
+            return Refusal("its host name cannot be looked up now", may_pass=True)
         case socket.gaierror():
-            return _Refusal("its host is not known", may_pass=False)
+            return Refusal("its host is not known", may_pass=False)
         case TimeoutError():
-            return _Refusal("it does not answer", may_pass=True)
+            return Refusal("it does not answer", may_pass=True)
         case ConnectionRefusedError() | FileNotFoundError():
-            return _Refusal("nothing listens there", may_pass=True)
+            return Refusal("nothing listens there", may_pass=True)
         case _:
-            return _Refusal("the connection breaks", may_pass=isinstance(error, ConnectionError))
+            return Refusal("the connection breaks", may_pass=isinstance(error, ConnectionError))

@@ -1,0 +1,149 @@
+"""Example data: people who write posts and place orders, a shop with something to sell.
+
+So many users as asked for, a fifth as many products, some five posts and one order a user. They
+are stored a thousand users at a time, so that memory does not grow with the amount.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from app.example.catalog.models import Category, Product, ProductStatus
+from app.example.invented import ADJECTIVES, FIRST, LAST, SENTENCES, SHELVES, THINGS, TOPICS
+from app.example.orders.models import Order, OrderLine, OrderStatus
+from app.example.posts.models import Post, PostTag
+from app.example.tags.models import Tag
+from app.example.users.models import Profile, User
+from app.kit.db.base import Record
+from app.kit.db.bulk import among
+from app.kit.db.ids import Id
+from app.kit.seeding import Seed
+
+AT_ONCE = 1000
+MOST_PRODUCTS = 5000
+# No clock: the same rows on any day.
+LATEST = datetime(2026, 1, 1, tzinfo=UTC)
+# Nobody logs in as one of them: no password has this hash.
+NO_PASSWORD = "-"  # noqa: S105 - it is none
+
+Rows = list[dict[str, Any]]
+
+
+async def seed_example(seed: Seed) -> None:
+    """Store users with profiles, posts and orders; tags, categories and products for them."""
+    tags = await _shared(seed, Tag, "name", [{"name": topic} for topic in TOPICS])
+    shelves = [{"name": name, "slug": name.lower()} for name in SHELVES]
+    categories = await _shared(seed, Category, "slug", shelves)
+    products = _products(seed, categories)
+    keys = await seed.insert(Product, products)
+    stocked = [row | {"id": key} for row, key in zip(products, keys, strict=True)]
+    for first in range(0, seed.amount, AT_ONCE):
+        numbers = range(first, min(first + AT_ONCE, seed.amount))
+        users = await seed.insert(User, [_user(seed, number) for number in numbers])
+        await seed.copy(Profile, _profiles(seed, users))
+        posts = await seed.insert(Post, [row for user in users for row in _posts(seed, user)])
+        await seed.copy(PostTag, _filed(seed, posts, tags))
+        orders = await seed.insert(Order, [row for user in users for row in _orders(seed, user)])
+        await seed.copy(OrderLine, _lines(seed, orders, stocked))
+        seed.advance(len(numbers))
+
+
+async def _shared(seed: Seed, model: type[Record], name: str, rows: Rows) -> Sequence[Id]:
+    """The keys of rows that all example data shares; those that are not there yet are stored."""
+    column = getattr(model, name)
+    there = insert(model).on_conflict_do_nothing(index_elements=[name])
+    before = await _number(seed, model)
+    await seed.session.execute(there, rows)
+    seed.counts[model.__tablename__] += await _number(seed, model) - before
+    named = select(model.id).where(among(column, [row[name] for row in rows]))
+    return (await seed.session.scalars(named.order_by(column))).all()
+
+
+async def _number(seed: Seed, model: type[Record]) -> int:
+    return await seed.session.scalar(select(func.count()).select_from(model)) or 0
+
+
+def _products(seed: Seed, categories: Sequence[Id]) -> Rows:
+    chance = seed.random
+    rows: Rows = []
+    for number in range(min(seed.amount // 5 + 10, MOST_PRODUCTS)):
+        name = f"{chance.choice(ADJECTIVES)} {chance.choice(THINGS)}"
+        status = chance.choices(list(ProductStatus), weights=[1, 8, 1])[0]
+        row = {
+            "category_id": chance.choice(categories),
+            "sku": f"S{seed.number}-{number:05}",
+            "slug": f"{name.lower().replace(' ', '-')}-{seed.number}-{number}",
+            "name": name,
+            "status": status,
+            "price_cents": chance.randrange(99, 20_000, 50),
+            # Some are sold out.
+            "stock": max(0, chance.randrange(-20, 200)),
+        }
+        rows.append(row | _times(seed))
+    return rows
+
+
+def _user(seed: Seed, number: int) -> dict[str, Any]:
+    first, last = seed.random.choice(FIRST), seed.random.choice(LAST)
+    return {
+        "email": f"{first}.{last}.{seed.number}.{number}@example.org".lower(),
+        "name": f"{first} {last}",
+        "hashed_password": NO_PASSWORD,
+        "is_active": seed.random.random() < 0.95,
+    } | _times(seed)
+
+
+def _profiles(seed: Seed, users: Sequence[Id]) -> Iterator[dict[str, Any]]:
+    for user in users:
+        if seed.random.random() < 0.6:
+            bio = seed.random.choice(SENTENCES)
+            yield {"user_id": user, "bio": bio, "website": None} | _times(seed)
+
+
+def _posts(seed: Seed, user: Id) -> Iterator[dict[str, Any]]:
+    chance = seed.random
+    # Most write little, a few much.
+    for _ in range(min(int(chance.expovariate(1 / 5)), 100)):
+        times = _times(seed)
+        is_draft = chance.random() < 0.2
+        yield {
+            "author_id": user,
+            "title": f"{chance.choice(ADJECTIVES)} {chance.choice(TOPICS)}",
+            "body": " ".join(chance.choices(SENTENCES, k=chance.randint(1, 12))),
+            "published_at": None if is_draft else times["created_at"] + timedelta(hours=1),
+        } | times
+
+
+def _filed(seed: Seed, posts: Sequence[Id], tags: Sequence[Id]) -> Iterator[dict[str, Any]]:
+    for post in posts:
+        for tag in seed.random.sample(tags, k=seed.random.randint(0, 3)):
+            yield {"post_id": post, "tag_id": tag}
+
+
+def _orders(seed: Seed, user: Id) -> Iterator[dict[str, Any]]:
+    for _ in range(seed.random.choices([0, 1, 2, 3], weights=[40, 35, 15, 10])[0]):
+        status = seed.random.choices(list(OrderStatus), weights=[2, 7, 1])[0]
+        yield {"user_id": user, "status": status} | _times(seed)
+
+
+def _lines(seed: Seed, orders: Sequence[Id], products: Rows) -> Iterator[dict[str, Any]]:
+    for order in orders:
+        for product in seed.random.sample(products, k=seed.random.randint(1, 4)):
+            yield {
+                "order_id": order,
+                "product_id": product["id"],
+                "sku": product["sku"],
+                "name": product["name"],
+                "quantity": seed.random.randint(1, 5),
+                "unit_price_cents": product["price_cents"],
+            }
+
+
+def _times(seed: Seed) -> dict[str, datetime]:
+    """When a row was made, in the last two years, and last changed."""
+    made = LATEST - timedelta(seconds=seed.random.randrange(2 * 365 * 86_400))
+    changed = made + (LATEST - made) * seed.random.random() ** 3
+    return {"created_at": made, "updated_at": changed}

@@ -1,0 +1,73 @@
+"""`doctor`: whether everything is there that the service needs."""
+
+import asyncio
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+
+import typer
+
+from app.kit.commands.service import Service, is_developed_here, service_of
+from app.kit.db.migrate import alembic_config
+from app.kit.development import given_database_url, local_settings
+from app.kit.diagnosis.examination import examine
+from app.kit.diagnosis.findings import Finding, State, failure, ok, warning
+from app.kit.settings import KitSettings, SettingsError
+
+commands = typer.Typer()
+
+_COLOURS = {State.OK: "green", State.WARNING: "yellow", State.FAILURE: "red"}
+
+
+@commands.command()
+def doctor(context: typer.Context) -> None:
+    """Look at configuration, database, schema, connections and clocks; says what to do.
+
+    Changes nothing and tells no secret. Ends with 1 where something fails; warnings end with 0.
+    """
+    service = service_of(context)
+    states: list[State] = []
+
+    def tell(finding: Finding) -> None:
+        states.append(finding.state)
+        state = typer.style(f"{finding.state:<9}", fg=_COLOURS[finding.state])
+        typer.echo(f"{state}{finding.about}: {finding.found}")
+        if finding.advice:
+            typer.echo(f"{'':9}{'→'} {finding.advice}")
+
+    try:
+        with _settings(service) as settings:
+            for finding in _configuration(settings):
+                tell(finding)
+            asyncio.run(_examine(settings, service, tell))
+    except SettingsError as error:
+        _, *wrong, advice = str(error).splitlines()
+        for line in wrong:
+            tell(failure("configuration", line.strip(), advice))
+    if State.FAILURE in states:
+        raise typer.Exit(1)
+
+
+async def _examine(
+    settings: KitSettings, service: Service, tell: Callable[[Finding], None]
+) -> None:
+    config = alembic_config(settings)
+    async for finding in examine(settings.database, config, service.name):
+        tell(finding)
+
+
+@contextmanager
+def _settings(service: Service) -> Generator[KitSettings]:
+    """Those of the environment; where `dev` has been at work and none are, those it uses."""
+    if given_database_url(env_file=True) or not is_developed_here():
+        yield service.settings.load()
+        return
+    with local_settings(service.settings) as settings:
+        yield settings
+
+
+def _configuration(settings: KitSettings) -> Iterator[Finding]:
+    given = given_database_url(env_file=True)
+    yield ok("configuration", "valid" if given else "valid; the local database of `dev`")
+    if settings.database.echo and not settings.database.hide_parameters:
+        found = "DATABASE_ECHO without HIDE_PARAMETERS writes the values of rows into the log"
+        yield warning("configuration", found, "set DATABASE_HIDE_PARAMETERS=true in production")

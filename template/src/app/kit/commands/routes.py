@@ -1,0 +1,61 @@
+"""`routes`: what the service answers to."""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, NamedTuple
+
+import typer
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import iter_route_contexts
+from starlette.routing import Mount
+
+from app.kit.commands.service import service_of
+
+commands = typer.Typer()
+
+
+class RouteRow(NamedTuple):
+    """One route. Its module is where the function behind it is."""
+
+    methods: str
+    path: str
+    name: str
+    module: str
+
+
+@commands.command()
+def routes(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="For another program to read")] = False,
+) -> None:
+    """List the routes of the service: methods, path, name and module; needs no database."""
+    rows = sorted(routes_of(service_of(context).application()), key=lambda row: row[1::-1])
+    if as_json:
+        listed = [row._asdict() | {"methods": row.methods.split()} for row in rows]
+        typer.echo(json.dumps(listed, indent=2))
+        return
+    for line in table([("METHODS", "PATH", "NAME", "MODULE"), *rows]):
+        typer.echo(line)
+
+
+def routes_of(router: FastAPI | APIRouter, prefix: str = "") -> Iterator[RouteRow]:
+    """The routes of a router, of those that it includes, and of the applications below it."""
+    for route in iter_route_contexts(router.routes):
+        path = f"{prefix}{route.path}"
+        match route.original_route:
+            case Mount(app=FastAPI() as mounted):
+                yield from routes_of(mounted, path)
+            case other:
+                endpoint: Any = route.endpoint
+                # Of one for GET, Starlette says HEAD as well.
+                methods = sorted(route.methods or ()) or [type(other).__name__]
+                module = getattr(endpoint, "__module__", "")
+                yield RouteRow(" ".join(methods), path, route.name or "", module)
+
+
+def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """The rows in columns, as wide as each must be."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        yield "  ".join(cells).rstrip()

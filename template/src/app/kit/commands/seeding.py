@@ -1,0 +1,69 @@
+"""`seed`: example data for development."""
+
+import asyncio
+import sys
+from typing import Annotated
+
+import typer
+from sqlalchemy.exc import DBAPIError
+
+from app.kit.commands.errors import Refused
+from app.kit.commands.service import Service, service_of
+from app.kit.db.conflicts import problem_of
+from app.kit.db.session import Database
+from app.kit.errors import Conflict
+from app.kit.seeding import seed_all
+from app.kit.settings import KitSettings
+
+commands = typer.Typer()
+
+# Less is done before a bar could be read.
+_WORTH_A_BAR = 1000
+
+
+@commands.command()
+def seed(
+    context: typer.Context,
+    amount: Annotated[
+        int, typer.Option(help="How much: as many users, say, and what they have", min=1, max=10**8)
+    ] = 100,
+    random_seed: Annotated[
+        int, typer.Option(help="The same number makes the same rows, keys apart", min=0)
+    ] = 1,
+) -> None:
+    """Add example data, for development: all of it, or none where something goes wrong.
+
+    Without DATABASE_URL it goes into the local database, which is migrated before.
+    """
+    service = service_of(context)
+    if not service.seeders:
+        raise Refused("No feature has example data: list its seeder in SEEDERS, app/registry.py.")
+    with service.migrated() as settings:
+        counts = asyncio.run(_seed(service, settings, amount, random_seed))
+    for table, rows in sorted(counts.items()):
+        typer.echo(f"{table}: {rows} added")
+
+
+async def _seed(
+    service: Service, settings: KitSettings, amount: int, number: int
+) -> dict[str, int]:
+    # The service's own limits are for requests.
+    unhurried = settings.database.model_copy(update={"statement_timeout": 0})
+    database = Database.open(unhurried, f"{service.name} seed")
+    total = amount * len(service.seeders)
+    hidden = total < _WORTH_A_BAR
+    try:
+        with typer.progressbar(
+            length=total, label="Seeding", hidden=hidden, file=sys.stderr
+        ) as bar:
+            return await seed_all(database, service.seeders, amount, number, bar.update)
+    except DBAPIError as error:
+        problem = problem_of(error)
+        if isinstance(problem, Conflict):
+            raise Refused(
+                f"Some of these rows are there already: {problem.detail} Nothing was added; "
+                f"another number makes others: --random-seed {number + 1}."
+            ) from error
+        raise problem or error from error
+    finally:
+        await database.close()

@@ -1,0 +1,108 @@
+"""Everything that the service stands on, looked at from outside of it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from alembic.config import Config
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.kit.db.capacity import granted, wanted_of_each_server
+from app.kit.db.engine import build_probe_engine
+from app.kit.db.settings import DatabaseSettings
+from app.kit.db.waiting import address, look_for_refusal
+from app.kit.diagnosis.findings import Finding, failure, ok, warning
+from app.kit.diagnosis.schema import examine_schema
+from app.kit.diagnosis.server import Facts, ask, findings_of
+from app.kit.errors import Unavailable
+
+# Seconds for a server to answer all questions, beyond the time to connect.
+_PATIENCE = 10
+# Bytes, a file of the log: so far behind, what was written seconds ago may not be there.
+_FAR_BEHIND = 16 * 2**20
+
+_BEHIND = text("SELECT pg_wal_lsn_diff(CAST(:written AS text)::pg_lsn, pg_last_wal_replay_lsn())")
+
+
+async def examine(
+    settings: DatabaseSettings, config: Config, service: str
+) -> AsyncIterator[Finding]:
+    """Look at the database, at its replica and at the way of migrations, where these are set."""
+    primary: list[Facts] = []
+    async for finding in _examine(settings, config, "database", service, primary):
+        yield finding
+    if primary and primary[0].repeats:
+        found = "a standby, which refuses to write"
+        yield failure("database", found, "name the primary in DATABASE_URL")
+    if settings.replica_url:
+        at = settings.model_copy(update={"url": settings.replica_url})
+        async for finding in _examine(at, config, "replica", service, primary):
+            yield finding
+    if settings.migration_url:
+        yield await _migrations(settings, service)
+
+
+async def _examine(
+    settings: DatabaseSettings, config: Config, server: str, service: str, seen: list[Facts]
+) -> AsyncIterator[Finding]:
+    # As behind a pooler, which would refuse what else is said at connect: it may be there untold.
+    careful = settings.model_copy(update={"pooler": "pgbouncer"})
+    engine = build_probe_engine(careful, service)
+    if refusal := await look_for_refusal(engine):
+        variable = "DATABASE_URL" if server == "database" else "DATABASE_REPLICA_URL"
+        found = f"{address(settings.sqlalchemy_url)} cannot be reached: {refusal.reason}"
+        yield failure(server, found, f"start it, or mend {variable}")
+        return
+    try:
+        async with asyncio.timeout(_PATIENCE), engine.connect() as connection:
+            facts = await ask(connection)
+            for finding in findings_of(facts, server, settings):
+                yield finding
+            if server == "replica":
+                yield await _replica(connection, facts, seen)
+            seen.append(facts)
+            migrate = f"run `{service} migrate`"
+            async for finding in examine_schema(connection, config, server, migrate):
+                yield finding
+            yield await _connections(connection, settings, server)
+    except (SQLAlchemyError, Unavailable, OSError, TimeoutError) as error:
+        found = f"it stopped answering ({type(error).__name__})"
+        yield failure(server, found, "look at the server's log, and examine again")
+
+
+async def _connections(
+    connection: AsyncConnection, settings: DatabaseSettings, server: str
+) -> Finding:
+    about = "connections" if server == "database" else f"connections to {server}"
+    each, most = wanted_of_each_server(settings), await granted(connection)
+    if not each:
+        return ok(about, f"the pooler's affair: keep its pools below the {most} of the server")
+    wanted = settings.processes * each
+    found = f"{settings.processes} x {each} = {wanted} may be wanted, the server grants {most}"
+    if wanted <= most:
+        return ok(about, found)
+    return warning(about, found, "lower DATABASE_POOL_SIZE or DATABASE_PROCESSES, or use PgBouncer")
+
+
+async def _replica(connection: AsyncConnection, facts: Facts, seen: list[Facts]) -> Finding:
+    if not facts.repeats:
+        found = "no standby: what is written to the database does not arrive here"
+        return failure("replication", found, "name a standby in DATABASE_REPLICA_URL, or nothing")
+    if not seen:
+        return warning("replication", "nothing to compare with", "mend DATABASE_URL first")
+    behind = int(await connection.scalar(_BEHIND, {"written": seen[0].written}) or 0)
+    if behind > _FAR_BEHIND:
+        found = f"{behind // 2**20} MiB behind"
+        return warning("replication", found, "reads are late: look at the load of the standby")
+    return ok("replication", f"{max(behind, 0)} bytes behind")
+
+
+async def _migrations(settings: DatabaseSettings, service: str) -> Finding:
+    owner = settings.model_copy(update={"url": settings.migration_url, "password": None})
+    where = address(owner.sqlalchemy_url)
+    refusal = await look_for_refusal(build_probe_engine(owner, service))
+    if refusal is None:
+        return ok("migrations", f"{where} answers their role")
+    found = f"{where} cannot be reached: {refusal.reason}"
+    return failure("migrations", found, "mend DATABASE_MIGRATION_URL; the service works without")

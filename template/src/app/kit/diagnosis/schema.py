@@ -1,0 +1,72 @@
+"""The schema of a database against the revisions of the code, and the extensions they need."""
+
+import re
+from collections.abc import AsyncIterator, Set
+from pathlib import Path
+
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.kit.db.schema_state import Revisions, RevisionsHidden, applied_revisions, named
+from app.kit.diagnosis.findings import Finding, failure, ok, warning
+
+_CREATED = re.compile(r"CREATE EXTENSION (?:IF NOT EXISTS )?\"?([\w-]+)", re.IGNORECASE)
+_EXTENSIONS = text("SELECT name, installed_version IS NOT NULL FROM pg_available_extensions")
+
+
+async def examine_schema(
+    connection: AsyncConnection, config: Config, server: str, migrate: str
+) -> AsyncIterator[Finding]:
+    """Compare a database with the code; `migrate` is the command that brings it there."""
+    about = "revision" if server == "database" else f"revision of {server}"
+    script = ScriptDirectory.from_config(config)
+    known = {each.revision: Path(each.path) for each in script.walk_revisions()}
+    code = Revisions(heads=frozenset(script.get_heads()), known=frozenset(known))
+    try:
+        applied = await applied_revisions(connection)
+    except RevisionsHidden:
+        found = "this role may not read alembic_version"
+        yield failure(about, found, "as the owner: GRANT SELECT ON alembic_version TO it")
+        return
+    yield revision(applied, code, about, migrate)
+    if server == "database":
+        yield await _extensions(connection, applied, known)
+
+
+def revision(applied: Set[str], code: Revisions, about: str, migrate: str) -> Finding:
+    """Whether a database has the schema that the code needs."""
+    is_at, needed = named(applied), named(code.heads)
+    if len(code.heads) > 1:
+        advice = "join them: alembic merge heads -m 'join two lines'"
+        return failure(about, f"the code has several newest ones: {needed}", advice)
+    if applied == code.heads:
+        return ok(about, f"{is_at}, as the code needs")
+    if code.fit(applied):
+        advice = "well while a newer release takes over; else deploy the code that knows it"
+        return warning(about, f"{is_at}, newer than the {needed} of the code", advice)
+    return failure(about, f"the schema is at {is_at}, the code needs {needed}", migrate)
+
+
+async def _extensions(
+    connection: AsyncConnection, applied: Set[str], known: dict[str, Path]
+) -> Finding:
+    needed = {
+        name: each
+        for each, path in known.items()
+        for name in _CREATED.findall(path.read_text(encoding="utf-8"))
+    }
+    if not needed:
+        return ok("extensions", "no revision needs one")
+    there: dict[str, bool] = dict((await connection.execute(_EXTENSIONS)).all())
+    missing = sorted(name for name in needed if name not in there)
+    if missing:
+        found = f"the server does not have {', '.join(missing)}"
+        advice = "install them on the host of the server (postgresql-contrib has most)"
+        done = all(needed[name] in applied for name in missing)
+        return (warning if done else failure)("extensions", found, advice)
+    if left_out := sorted(name for name in needed if not there[name]):
+        found = f"{', '.join(left_out)}: on the server, and not yet in the database"
+        return warning("extensions", found, "migrate; where that is done, CREATE EXTENSION it")
+    return ok("extensions", f"{', '.join(sorted(needed))}: all there")

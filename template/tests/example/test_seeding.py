@@ -1,0 +1,101 @@
+"""Example data: enough of everything, the same each time, in any amount."""
+
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pytest
+from fastapi import FastAPI
+from httpx2 import AsyncClient
+from sqlalchemy import URL, func, select, text
+
+from app.example.orders.models import OrderLine
+from app.example.posts.models import Post, PostTag
+from app.example.users.models import Profile, User
+from app.kit.db.session import Database
+from tests.rig.commands import environment, run
+
+# What a row says of itself, without the keys.
+CONTENT = """
+    SELECT string_agg(line, E'\\n' ORDER BY line) FROM (
+        SELECT concat_ws(' ', u.email, u.name, u.is_active, u.created_at, p.title, p.published_at,
+                         p.body, t.name) AS line
+        FROM users u JOIN posts p ON p.author_id = u.id
+        JOIN post_tags f ON f.post_id = p.id JOIN tags t ON t.id = f.tag_id
+        UNION ALL
+        SELECT concat_ws(' ', u.email, o.status, o.created_at, l.sku, l.quantity, s.name, s.stock)
+        FROM users u JOIN orders o ON o.user_id = u.id JOIN order_lines l ON l.order_id = o.id
+        JOIN products s ON s.id = l.product_id
+    ) AS lines
+"""
+
+
+@pytest.fixture
+def database(own_app: FastAPI) -> Database:
+    """A database of the test's own: a command commits."""
+    found: Database = own_app.state.database
+    return found
+
+
+async def content(database: Database) -> str:
+    async with database.reading() as session:
+        return await session.scalar(text(CONTENT)) or ""
+
+
+async def test_there_is_some_of_everything_and_the_service_answers_with_it(
+    committing_client: AsyncClient, database: Database, own_database_url: URL
+) -> None:
+    ended = run(own_database_url, "seed", "--amount", "60")
+    assert ended.code == 0, ended.err
+    assert "users: 60 added\n" in ended.out
+    counts = dict(line.removesuffix(" added").split(": ") for line in ended.out.splitlines())
+    async with database.reading() as session:
+        for model in (User, Profile, Post, PostTag, OrderLine):
+            stored = await session.scalar(select(func.count()).select_from(model))
+            assert (stored, bool(stored)) == (int(counts[model.__tablename__]), True)
+    for path in ("users", "posts", "products", "orders", "tags", "categories"):
+        page = await committing_client.get(f"/{path}")
+        assert page.status_code == 200, page.text
+        assert page.json()["items"]
+
+
+async def test_the_same_number_makes_the_same_rows_and_another_goes_beside_them(
+    database: Database, own_database_url: URL
+) -> None:
+    seed = ["seed", "--amount", "20"]
+    assert run(own_database_url, *seed).code == 0
+    first = await content(database)
+    async with database.transaction() as session:
+        await session.execute(text("TRUNCATE users, products, categories, tags CASCADE"))
+    assert run(own_database_url, *seed).code == 0
+    assert await content(database) == first
+    assert run(own_database_url, *seed).code == 2
+    assert await content(database) == first
+    assert run(own_database_url, *seed, "--random-seed", "2").code == 0
+    both = (await content(database)).splitlines()
+    assert {*first.splitlines()} < {*both}
+
+
+def test_a_large_amount_shows_how_far_it_is(own_database_url: URL) -> None:
+    with environment(own_database_url, PYTHONPATH=os.pathsep.join(sys.path), COLUMNS="100"):
+        shown = "".join(on_a_terminal("seed --amount 1001"))
+    assert "[####" in shown
+    assert "100%" in shown
+    assert "users: 1001 added" in shown
+
+
+def on_a_terminal(arguments: str) -> Iterator[str]:
+    """What a command shows to whoever sits before it."""
+    terminal, end = pty.openpty()
+    program = [sys.executable, "-c", "from app.cli import main; main()", *arguments.split()]
+    with subprocess.Popen(program, stdin=end, stdout=end, stderr=end) as process:
+        os.close(end)
+        # Linux ends it with an error, other systems with nothing.
+        with suppress(OSError):
+            while part := os.read(terminal, 4096):
+                yield part.decode(errors="replace")
+        os.close(terminal)
+        assert process.wait() == 0

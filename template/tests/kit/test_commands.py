@@ -1,0 +1,125 @@
+"""The commands: what they are told of, how they end, and how a shell completes them."""
+
+import json
+import os
+import re
+import sys
+from pathlib import Path
+from subprocess import run as run_process
+from typing import Any
+
+import pytest
+import typer
+from sqlalchemy import URL, make_url
+
+from app.about import NAME
+from app.cli import SERVICE, cli
+from app.kit.commands.routes import routes_of
+from app.kit.db.migrate import PROJECT_ROOT
+from app.registry import COMMANDS
+from tests.rig.commands import run
+
+NOWHERE = make_url("postgresql://somebody:hunter2@127.0.0.1:1/nowhere")
+# One that is not found in .env either: that is for development.
+NO_DATABASE = {"DATABASE_STARTUP_TIMEOUT": "0"}
+ROW = re.compile(r"^\| `([\w-]+)` \| .+ \|([^|]*)\|$", re.MULTILINE)
+
+
+def told() -> dict[str, set[str]]:
+    """The commands of docs/cli.md, each with its options."""
+    page = (PROJECT_ROOT / "docs/cli.md").read_text()
+    return {name: {*re.findall(r"`(--[\w-]+)`", rest)} for name, rest in ROW.findall(page)}
+
+
+def there_are(commands: typer.Typer) -> dict[str, set[str]]:
+    """The commands that there are, each with its options."""
+    group: Any = typer.main.get_group(commands)
+    return {
+        name: {
+            max(parameter.opts, key=len)
+            for parameter in command.params
+            if parameter.param_type_name == "option" and parameter.name != "help"
+        }
+        for name, command in group.commands.items()
+    }
+
+
+def of_the_team() -> set[str]:
+    """The commands that a feature of the team brought, which the page need not know."""
+    return {
+        name
+        for commands in COMMANDS
+        for command in commands.registered_commands
+        if command.callback and command.callback.__module__.startswith("app.features.")
+        for name in [command.name or command.callback.__name__.replace("_", "-")]
+    }
+
+
+def test_the_page_tells_of_every_command_with_its_options() -> None:
+    expected = {name: has for name, has in there_are(cli).items() if name not in of_the_team()}
+    assert told() == expected, "say it in docs/cli.md"
+
+
+def test_each_command_says_what_it_does() -> None:
+    said = run(None, "--help").out
+    for name in there_are(cli):
+        assert re.search(rf"\b{name} +\w+", said), f"{name} has no docstring"
+
+
+def test_a_database_that_is_away_is_a_sentence_and_code_2() -> None:
+    ended = run(NOWHERE, "migrate", **NO_DATABASE)
+    assert ended.code == 2
+    assert ended.err == "The database at 127.0.0.1:1 cannot be reached: nothing listens there.\n"
+
+
+@pytest.mark.parametrize("command", ["migrate", "routes", "serve"])
+def test_a_wrong_setting_is_named_and_code_2(command: str) -> None:
+    ended = run(NOWHERE, command, DATABASE_POOL_SIZE="hunter2")
+    assert ended.code == 2
+    assert "DATABASE_POOL_SIZE: " in ended.err
+    assert "hunter2" not in ended.err
+
+
+@pytest.mark.parametrize("arguments", [["nothing"], ["serve", "--port", "x"], ["revision"]])
+def test_a_wrong_argument_is_code_2(arguments: list[str]) -> None:
+    assert run(NOWHERE, *arguments).code == 2
+
+
+def test_a_revision_that_is_not_there_is_a_sentence_and_code_2(own_database_url: URL) -> None:
+    ended = run(own_database_url, "migrate", "kit_nowhere")
+    assert (ended.code, "kit_nowhere" in ended.err) == (2, True)
+    assert "Traceback" not in ended.err
+
+
+def test_the_routes_are_listed_without_a_database() -> None:
+    expected = [*routes_of(SERVICE.application())]
+    lines = run(NOWHERE, "routes").out.splitlines()
+    assert len(lines) == len(expected) + 1
+    assert re.search(r"^GET +/health/live +live +app\.kit\.health$", "\n".join(lines), re.MULTILINE)
+    listed = json.loads(run(NOWHERE, "routes", "--json").out)
+    assert len(listed) == len(expected)
+    health = {"path": "/health/ready", "methods": ["GET"]}
+    assert health | {"name": "ready", "module": "app.kit.health"} in listed
+
+
+def test_a_shell_completes_the_commands(tmp_path: Path) -> None:
+    # As an installer writes it for [project.scripts].
+    script = tmp_path / NAME
+    script.write_text(f"#!{sys.executable}\nfrom app.cli import main\nmain()\n")
+    script.chmod(0o755)
+    variable = f"_{NAME.replace('-', '_').upper()}_COMPLETE"
+    given = {
+        **os.environ,
+        "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+    # What the shell asks when somebody presses the tabulator. The last command is another one, or
+    # the shell would give way to it and could not be found.
+    words = f"COMP_WORDS='{NAME} do' COMP_CWORD=1"
+    asked = f"{NAME} --show-completion; {variable}=complete_bash {words} {NAME}; :"
+    ended = run_process(
+        ["bash", "-c", asked], capture_output=True, text=True, env=given, check=True
+    )
+    function = f"_{NAME.replace('-', '_')}_completion"
+    assert f"complete -o default -F {function} {NAME}" in ended.stdout
+    assert ended.stdout.splitlines()[-1] == "doctor"

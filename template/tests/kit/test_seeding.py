@@ -1,0 +1,141 @@
+"""`seed` runs the seeders of the features: the same rows for the same number, all or none."""
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from sqlalchemy import URL, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from typer.testing import CliRunner, Result
+
+from app.about import NAME
+from app.cli import SERVICE
+from app.kit.commands.errors import Refused
+from app.kit.commands.seeding import commands
+from app.kit.db.engine import build_migration_engine
+from app.kit.seeding import Seed, Seeder
+from tests.rig.commands import environment, run
+from tests.rig.database import empty, settings_for
+
+TABLE = """
+    CREATE TABLE kit_seeded (id serial PRIMARY KEY, word text UNIQUE NOT NULL, parent_id integer)
+"""
+
+
+class Own(DeclarativeBase):
+    """The table of these tests; the service's own metadata knows nothing of it."""
+
+
+class Word(Own):
+    """A word, perhaps about another one."""
+
+    __tablename__ = "kit_seeded"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    word: Mapped[str]
+    parent_id: Mapped[int | None]
+
+
+WORD: Any = Word
+
+
+async def seed_words(seed: Seed) -> None:
+    """So many words, and one about each."""
+    words = [f"{seed.number}-{number}-{seed.random.random()}" for number in range(seed.amount)]
+    keys: Sequence[Any] = await seed.insert(WORD, [{"word": word} for word in words])
+    about = zip(words, keys, strict=True)
+    await seed.copy(WORD, ({"word": f"about {word}", "parent_id": key} for word, key in about))
+    seed.advance(seed.amount)
+
+
+async def seed_nothing(seed: Seed) -> None:
+    """Take of chance, and fail."""
+    seed.random.random()
+    raise Refused("there is no more")
+
+
+async def take_chances(seed: Seed) -> None:
+    """Take of chance, which changes nobody else's."""
+    seed.random.random()
+
+
+@pytest.fixture
+def url(own_database_url: URL) -> URL:
+    rows(own_database_url, TABLE)
+    return own_database_url
+
+
+def rows(url: URL, statement: str = "SELECT word FROM kit_seeded ORDER BY word") -> list[Any]:
+    """The first values of what a statement finds."""
+
+    async def ask() -> list[Any]:
+        engine = build_migration_engine(settings_for(url).database, "test")
+        async with engine.begin() as connection:
+            result = await connection.execute(text(statement))
+            found = list(result.scalars()) if result.returns_rows else []
+        await engine.dispose()
+        return found
+
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(asyncio.run, ask()).result()
+
+
+def seed(url: URL, *seeders: Seeder, options: Sequence[str] = ()) -> Result:
+    """Run the command in a service with these seeders."""
+    service = replace(SERVICE, seeders=seeders)
+    with environment(url):
+        return CliRunner().invoke(commands, ["--amount", "3", *options], obj=service)
+
+
+def test_rows_are_added_and_counted(url: URL) -> None:
+    ended = seed(url, seed_words)
+    assert (ended.exit_code, ended.output) == (0, "kit_seeded: 6 added\n")
+    parents = "SELECT count(*) FROM kit_seeded a JOIN kit_seeded b ON a.parent_id = b.id"
+    assert rows(url, f"{parents} WHERE a.word = 'about ' || b.word") == [3]
+
+
+def test_the_same_number_makes_the_same_rows_and_another_makes_others(url: URL) -> None:
+    seed(url, seed_words)
+    first = rows(url)
+    rows(url, "DELETE FROM kit_seeded")
+    # Another seeder before it takes nothing of its chance.
+    seed(url, take_chances, seed_words)
+    assert rows(url) == first
+    seed(url, seed_words, options=["--random-seed", "2"])
+    assert len(rows(url)) == 12
+
+
+def test_rows_that_are_there_already_are_refused_and_nothing_is_added(url: URL) -> None:
+    seed(url, seed_words)
+    ended = seed(url, seed_words)
+    assert isinstance(ended.exception, Refused)
+    assert "there already" in str(ended.exception)
+    assert "--random-seed 2" in str(ended.exception)
+    assert len(rows(url)) == 6
+
+
+def test_a_seeder_that_fails_undoes_those_before_it(url: URL) -> None:
+    assert isinstance(seed(url, seed_words, seed_nothing).exception, Refused)
+    assert rows(url) == []
+
+
+def test_a_service_without_seeders_says_where_to_list_one(url: URL) -> None:
+    assert "SEEDERS" in str(seed(url).exception)
+
+
+def test_a_database_without_the_schema_is_refused(template: URL) -> None:
+    with empty(template) as url:
+        rows(url, "CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)")
+        rows(url, "INSERT INTO alembic_version VALUES ('kit_elsewhere')")
+        ended = seed(url, seed_words)
+    assert f"`{NAME} migrate`" in str(ended.exception)
+
+
+@pytest.mark.parametrize("amount", ["0", "-1", "x", "9" * 12])
+def test_a_bad_amount_is_refused(amount: str) -> None:
+    ended = run(None, "seed", "--amount", amount)
+    assert ended.code == 2
+    assert "--amount" in ended.err
