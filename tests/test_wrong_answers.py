@@ -83,7 +83,7 @@ def test_no_project_can_shadow_a_keyword_or_the_standard_library() -> None:
 
 
 def test_no_project_can_shadow_what_its_service_depends_on(render: Renderer) -> None:
-    project = tomllib.loads((render() / "pyproject.toml").read_text())
+    project = tomllib.loads((render(telemetry=True) / "pyproject.toml").read_text())
     needed = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
     needed += project["build-system"]["requires"]
 

@@ -6,12 +6,12 @@ of the OpenTelemetry SDK (`OTEL_…`), which reads them itself; without an endpo
 """
 
 from asyncio import to_thread
+from importlib import import_module
 from typing import Any, Self
 
 from fastapi.telemetry import TelemetryConfig
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.instrumentation.asyncpg import AsyncPGInstrumentor
 from opentelemetry.sdk.resources import SERVICE_NAME, OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
@@ -74,10 +74,9 @@ class Tracing:
 
 
 def _driver() -> Any:
-    # There is one in a process, however often it is made. It tells the text of a statement, and no
-    # values unless it is asked to.
-    untyped: Any = AsyncPGInstrumentor
-    return untyped()
+    # It brings no types along. There is one in a process, however often it is made; of a statement
+    # it tells the text, and no values unless it is asked to.
+    return import_module("opentelemetry.instrumentation.asyncpg").AsyncPGInstrumentor()
 
 
 class _OfRequests(BatchSpanProcessor):

@@ -116,7 +116,7 @@ async def test_without_an_endpoint_nothing_is_traced_or_sent(
         monkeypatch.delenv(name, raising=False)
     fetch = asyncpg.Connection.fetch
     assert tracing.exporter() is None
-    assert tracing.Tracing.of(NAME).telemetry["tracing"] is False
+    assert tracing.Tracing.of(NAME).telemetry.get("tracing") is False
     assert asyncpg.Connection.fetch is fetch
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")
     assert isinstance(tracing.exporter(), OTLPSpanExporter)

@@ -144,11 +144,16 @@ def _of_pools(database: Database) -> Iterable[Metric]:
         pool = engine.sync_engine.pool
         # Behind PgBouncer there is none.
         if isinstance(pool, QueuePool):
-            size.add_metric([name], pool.size() + pool._max_overflow)
+            size.add_metric([name], _at_most(pool))
             having.add_metric([name, "in_use"], pool.checkedout())
             having.add_metric([name, "idle"], pool.checkedin())
             waiting.add_metric([name], _waiting(pool))
     yield from (size, having, waiting)
+
+
+def _at_most(pool: Any) -> int:
+    most: int = pool.size() + pool._max_overflow
+    return most
 
 
 def _waiting(pool: Any) -> int:
