@@ -44,6 +44,11 @@ def furthest() -> Combination:
     )
 
 
+def whole(combination: Combination) -> Combination:
+    """The combination with what is answered in one place, and needs no combination of its own."""
+    return combination | {"telemetry": combination == ALL[-1]}
+
+
 def title(combination: Combination) -> str:
     """A name for the combination in the list of tests."""
     return "-".join(

@@ -59,8 +59,10 @@ def interpreter_of(
     """An environment for generated services on a version of Python, made once."""
 
     def of(version: str) -> Interpreter:
-        # Of the default service, because every other one needs a part of what it needs.
-        largest = shutil.copytree(render(), tmp_path_factory.mktemp("largest") / "service")
+        # Of the default service with traces: every other one needs a part of what it needs.
+        largest = shutil.copytree(
+            render(telemetry=True), tmp_path_factory.mktemp("largest") / "service"
+        )
         return interpreter_for(largest, shared_directory / f"python-{version}", version)
 
     return of

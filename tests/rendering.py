@@ -29,6 +29,7 @@ FLIPPED: dict[str, Any] = {
     "soft_delete": False,
     "pooler": "pgbouncer",
     "example": False,
+    "telemetry": True,
     "ci": "gitlab",
 }
 

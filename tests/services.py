@@ -33,10 +33,12 @@ LONG = [
     "tests/kit/test_keyset.py",
     "tests/kit/test_leaks.py",
     "tests/kit/test_limits.py",
+    "tests/kit/test_metrics.py",
     "tests/kit/test_one_migration.py",
     "tests/kit/test_readiness.py",
     "tests/kit/test_security.py",
     "tests/kit/test_serving.py",
+    "tests/kit/test_slow_statements.py",
     "tests/kit/test_standby.py",
     "tests/kit/test_waiting.py",
 ]

@@ -72,6 +72,16 @@ RADIUS: list[tuple[str, Any, list[str]]] = [
             "tests/example/",
         ],
     ),
+    (
+        "telemetry",
+        True,
+        [
+            "docs/observability.md",
+            "pyproject.toml",
+            "src/app/kit/tracing.py",
+            "tests/kit/test_tracing.py",
+        ],
+    ),
     ("ci", "gitlab", [".github/", ".gitlab-ci.yml"]),
     ("ci", "none", [".github/"]),
 ]

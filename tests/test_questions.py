@@ -20,6 +20,7 @@ DEFAULTS: dict[str, Any] = {
     "pool_recycle": 1800,
     "pool_pre_ping": False,
     "example": True,
+    "telemetry": False,
     "ci": "github",
 }
 CHOICES: dict[str, list[Any]] = {
@@ -30,6 +31,7 @@ CHOICES: dict[str, list[Any]] = {
     "pooler": ["none", "pgbouncer"],
     "pool_pre_ping": [True, False],
     "example": [True, False],
+    "telemetry": [True, False],
     "ci": ["github", "gitlab", "none"],
 }
 POOL_QUESTIONS = ["pool_size", "max_overflow", "pool_timeout", "pool_recycle", "pool_pre_ping"]

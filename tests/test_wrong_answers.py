@@ -40,12 +40,12 @@ WRONG: list[tuple[str, Any, str]] = [
     *(("ci", text, "github") for text in ["", "jenkins"]),
     *(
         (name, text, YES_OR_NO)
-        for name in ["soft_delete", "pool_pre_ping", "example"]
+        for name in ["soft_delete", "pool_pre_ping", "example", "telemetry"]
         for text in ["", "maybe", "2"]
     ),
     *(
         (name, "[yes]", "not in ['True', 'False']")
-        for name in ["soft_delete", "pool_pre_ping", "example"]
+        for name in ["soft_delete", "pool_pre_ping", "example", "telemetry"]
     ),
     *(("pool_size", text, SIZE) for text in ["", "many", "0", "-1", "1001", "1.5", "yes", "1e2"]),
     *(("max_overflow", text, OVERFLOW) for text in ["", "many", "-1", "1001", "0.5", "no"]),
@@ -68,7 +68,7 @@ def test_an_error_names_the_question_and_what_would_be_right(
     assert not destination.exists()
 
 
-@pytest.mark.parametrize("question", ["soft_delete", "pool_pre_ping", "example"])
+@pytest.mark.parametrize("question", ["soft_delete", "pool_pre_ping", "example", "telemetry"])
 def test_a_number_is_not_a_yes(render: Renderer, tmp_path: Path, question: str) -> None:
     with pytest.raises(ValueError, match=question):
         render.into(tmp_path / "service", **{question: "1"})
@@ -83,7 +83,7 @@ def test_no_project_can_shadow_a_keyword_or_the_standard_library() -> None:
 
 
 def test_no_project_can_shadow_what_its_service_depends_on(render: Renderer) -> None:
-    project = tomllib.loads((render() / "pyproject.toml").read_text())
+    project = tomllib.loads((render(telemetry=True) / "pyproject.toml").read_text())
     needed = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
     needed += project["build-system"]["requires"]
 

@@ -13,8 +13,10 @@ from app.kit.db.schema_state import revisions_of_the_code
 from app.kit.db.session import Database
 from app.kit.garbage import spare_what_stays
 from app.kit.logging import configure_logging
+from app.kit.metrics import Metrics
 from app.kit.readiness import Readiness
 from app.kit.settings import SettingsError
+from app.kit.tracing import Tracing
 from app.registry import ROUTERS
 from app.settings import Settings
 
@@ -25,10 +27,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     is_alone = settings is None
     settings = settings or _from_environment()
     configure_logging(settings.log)
+    metrics = Metrics.of(settings.metrics)
+    tracing = Tracing.of(NAME)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-        app.state.database = database = Database.open(settings.database, application_name=NAME)
+        tells = [metrics.statement] if metrics else []
+        app.state.database = database = Database.open(settings.database, NAME, *tells)
+        if metrics:
+            metrics.start(database)
         app.state.readiness = readiness = Readiness(
             settings.database, NAME, revisions_of_the_code()
         )
@@ -39,6 +46,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         yield
         await readiness.close()
         await database.close()
+        if metrics:
+            await metrics.stop()
+        await tracing.close()
 
     app = Application(
         title=TITLE,
@@ -46,6 +56,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
         http=settings.http,
         places=settings.places,
+        metrics=metrics,
+        telemetry=tracing.telemetry,
         openapi_url="/openapi.json" if settings.docs else None,
     )
     for router in ROUTERS:

@@ -1,6 +1,9 @@
 """Every request has a name and a line in the log."""
 
+import logging
+
 import pytest
+from fastapi import APIRouter, FastAPI
 from httpx2 import AsyncClient
 
 from tests.kit.conftest import Logged
@@ -24,3 +27,40 @@ async def test_a_request_is_one_line_of_json(
     (line,) = [line for line in logged() if line["logger"] == "app.access"]
     assert line["request_id"] == "abc"
     assert (line["method"], line["path"], line["status"]) == ("GET", "/health/live", 200)
+    assert line["route"] == "/health/live"
+    assert line["milliseconds"] >= 0
+
+
+async def test_a_line_names_the_route_as_it_was_declared_prefixes_included(
+    own_app: FastAPI, committing_client: AsyncClient, logged: Logged
+) -> None:
+    things = APIRouter(prefix="/things")
+
+    @things.get("/{number}")
+    async def thing(number: int) -> int:
+        return number
+
+    own_app.include_router(things, prefix="/kit")
+    for path in ["/kit/things/7", "/kit/things/seven", "/kit/nothing"]:
+        await committing_client.get(path)
+    lines = [line for line in logged() if line["logger"] == "app.access"]
+    declared = "/kit/things/{number}"
+    assert [(line["route"], line["status"]) for line in lines] == [
+        (declared, 200),
+        (declared, 422),
+        (None, 404),
+    ]
+
+
+async def test_the_server_and_its_libraries_log_in_the_same_form(
+    own_app: FastAPI, logged: Logged
+) -> None:
+    logging.getLogger("uvicorn.error").info("Started server process")
+    logging.getLogger("some.library").warning("beware")
+    # The line of the request is in the place of this one.
+    logging.getLogger("uvicorn.access").info("GET /health/live")
+    told = [(line["logger"], line["level"], line["event"]) for line in logged()]
+    assert told == [
+        ("uvicorn.error", "info", "Started server process"),
+        ("some.library", "warning", "beware"),
+    ]

@@ -10,6 +10,7 @@ from app.kit.handlers import add_handlers
 from app.kit.http.admission import AdmissionMiddleware
 from app.kit.http.security import secured
 from app.kit.http.settings import HttpSettings
+from app.kit.metrics import Metrics
 from app.kit.request_id import RequestIdMiddleware
 
 _REFERENCE = {"$ref": f"#/components/schemas/{ProblemDocument.__name__}"}
@@ -22,7 +23,12 @@ class Application(FastAPI):
     """
 
     def __init__(
-        self, *, http: HttpSettings | None = None, places: int = 10, **options: Any
+        self,
+        *,
+        http: HttpSettings | None = None,
+        places: int = 10,
+        metrics: Metrics | None = None,
+        **options: Any,
     ) -> None:
         super().__init__(
             # A client generated from the document calls its methods by these names.
@@ -33,16 +39,19 @@ class Application(FastAPI):
         add_handlers(self)
         self.http = http or HttpSettings()
         self.places = places
+        self.metrics = metrics
 
     def build_middleware_stack(self) -> ASGIApp:
         """Put around everything else what holds for every request, the innermost first."""
         app = super().build_middleware_stack()
-        app = AdmissionMiddleware(app, self.http, self.places)
+        app = admission = AdmissionMiddleware(app, self.http, self.places)
+        if self.metrics:
+            self.metrics.watch(admission.gate, self.places)
         # A browser's question whether it may ask, and a stranger, are answered before the line.
         pages = {self.docs_url, self.redoc_url, self.swagger_ui_oauth2_redirect_url}
         app = secured(app, self.http, {page for page in pages if page})
         # Outermost, so that every answer is named and has its line in the log.
-        return RequestIdMiddleware(app)
+        return RequestIdMiddleware(app, self.metrics.request if self.metrics else None)
 
     def openapi(self) -> dict[str, Any]:
         """Build the document once, with problems under the media type they are sent in."""

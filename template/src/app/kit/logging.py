@@ -7,12 +7,14 @@ from typing import Any
 import structlog
 
 from app.kit.settings import LogSettings
+from app.kit.tracing import LOG_PROCESSORS
 
 
 def configure_logging(settings: LogSettings) -> None:
     """Send the logs of the service and of every library through structlog to stderr."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
+        *LOG_PROCESSORS,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

@@ -1,6 +1,7 @@
 """A name for each request, in its logs, its errors and its response."""
 
 import re
+from collections.abc import Callable
 from secrets import token_hex
 from time import perf_counter
 
@@ -9,6 +10,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.kit.http.headers import header
+from app.kit.http.route import route_of
 
 HEADER = "X-Request-ID"
 _NAME = HEADER.lower().encode()
@@ -20,8 +22,11 @@ _log = structlog.get_logger("app.access")
 class RequestIdMiddleware:
     """Binds the id of the request to the logs and writes one line when it is answered."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(
+        self, app: ASGIApp, count: Callable[[Scope, int | None, float], None] | None = None
+    ) -> None:
         self.app = app
+        self.count = count
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request; anything that is not HTTP passes through."""
@@ -48,10 +53,14 @@ class RequestIdMiddleware:
                 if statuses != [500]:
                     raise
             finally:
+                seconds = perf_counter() - started
+                if self.count:
+                    self.count(scope, statuses[0] if statuses else None, seconds)
                 _log.info(
                     "request",
                     method=scope["method"],
                     path=scope["path"],
+                    route=route_of(scope),
                     status=statuses[0] if statuses else None,
-                    milliseconds=round((perf_counter() - started) * 1000, 1),
+                    milliseconds=round(seconds * 1000, 1),
                 )

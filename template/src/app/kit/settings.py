@@ -21,6 +21,13 @@ class LogSettings(BaseModel):
     format: Literal["json", "console"] = "json"
 
 
+class MetricsSettings(BaseModel):
+    """Where the process tells its metrics (`METRICS_…`): nowhere, unless a port is set."""
+
+    port: int | None = Field(default=None, ge=1, le=65_535)
+    host: str = "127.0.0.1"
+
+
 class KitSettings(BaseSettings):
     """The settings of the kit; a service extends them in `app.settings`.
 
@@ -42,6 +49,7 @@ class KitSettings(BaseSettings):
     # Empty by default so that what is missing is reported by its own name, DATABASE_URL.
     database: DatabaseSettings = Field(default={}, validate_default=True)
     log: LogSettings = LogSettings()
+    metrics: MetricsSettings = MetricsSettings()
     http: HttpSettings = HttpSettings()
     docs: bool = True
 

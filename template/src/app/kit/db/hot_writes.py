@@ -48,6 +48,7 @@ class HotWrites:
             return await fetch(engine, sql, values)
         except DBAPIError as error:
             if error.connection_invalidated:
+                self.database.counts.outcomes_unknown += 1
                 raise OutcomeUnknown("The connection to the database was lost") from error
             raise
 

@@ -47,6 +47,7 @@ async def retrying(database: Database, work: Callable[[AsyncSession], Awaitable[
             code = getattr(error.driver_exception, "sqlstate", None)
             if code not in LOST_A_RACE:
                 raise
+            database.counts.retries += 1
             _log.info("unit of work lost a race", attempt=attempt, sqlstate=code)
         await sleep(pause(attempt))
     return await _once(database, work)

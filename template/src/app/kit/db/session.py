@@ -3,7 +3,7 @@
 from asyncio import timeout
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Self
 
 from fastapi import Depends, Request
@@ -14,7 +14,16 @@ from app.kit.db.conflicts import is_refusal
 from app.kit.db.deletion import ServiceSession
 from app.kit.db.engine import build_engine, build_reading_engine, read_only
 from app.kit.db.settings import DatabaseSettings
+from app.kit.db.watching import Tell, slow_statements, watch
 from app.kit.errors import OutcomeUnknown
+
+
+@dataclass
+class Counts:
+    """What went wrong with units of work, in the life of the process."""
+
+    retries: int = 0
+    outcomes_unknown: int = 0
 
 
 @dataclass(frozen=True)
@@ -27,10 +36,14 @@ class Database:
     # On the primary in any case.
     fresh_engine: AsyncEngine
     sessions: async_sessionmaker[AsyncSession]
+    counts: Counts = field(default_factory=Counts)
 
     @classmethod
-    def open(cls, settings: DatabaseSettings, application_name: str) -> Self:
-        """Build engines and sessions; nothing connects before the first use."""
+    def open(cls, settings: DatabaseSettings, application_name: str, *tells: Tell) -> Self:
+        """Build engines and sessions; nothing connects before the first use.
+
+        Each of `tells` hears of every statement.
+        """
         engine = build_engine(settings, application_name)
         reading_engine = build_reading_engine(settings, application_name)
         fresh_engine = read_only(engine) if settings.replica_url else reading_engine
@@ -42,7 +55,18 @@ class Database:
             # A session that was closed must raise, not silently connect again.
             close_resets_only=False,
         )
-        return cls(engine, reading_engine, fresh_engine, sessions)
+        database = cls(engine, reading_engine, fresh_engine, sessions)
+        if settings.slow_query_ms is not None:
+            tells = (*tells, slow_statements(settings.slow_query_ms))
+        if tells:
+            for name, pool in database.pools.items():
+                watch(pool, name, tells)
+        return database
+
+    @property
+    def pools(self) -> dict[str, AsyncEngine]:
+        """The engines that keep connections, by what they are for."""
+        return {"write": self.engine, "read": self.reading_engine}
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[AsyncSession]:
@@ -59,6 +83,7 @@ class Database:
                 committing = True
         except DBAPIError as error:
             if committing and not is_refusal(error):
+                self.counts.outcomes_unknown += 1
                 raise OutcomeUnknown("The connection to the database was lost") from error
             raise
 

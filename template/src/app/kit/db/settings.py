@@ -37,6 +37,8 @@ class DatabaseSettings(PoolSettings):
     echo: bool = False
     echo_pool: bool = False
     hide_parameters: bool = True
+    # Milliseconds, as nothing else here; None logs no statement for its time.
+    slow_query_ms: float | None = Field(None, ge=0, le=86_400_000)
 
     @field_validator("url", "replica_url", "migration_url")
     @classmethod

@@ -93,6 +93,7 @@ class AdmissionMiddleware:
             return None
         turn = await self.gate.enter(partial(_has_left, receive))
         if turn is Turn.TOO_LATE:
+            self.gate.shed += 1
             return Unavailable("The service is busy; try again in a moment.")
         if turn is Turn.CAME:
             try:

@@ -27,8 +27,15 @@ class Gate:
     def __init__(self, places: int, wait_limit: float) -> None:
         self.free = places
         self.wait_limit = wait_limit
+        # How many waited in vain, ever.
+        self.shed = 0
         self._line: deque[_Waiting] = deque()
         self._timer: TimerHandle | None = None
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for a place."""
+        return len(self._line)
 
     async def enter(self, has_left: Callable[[], bool]) -> Turn:
         """Take a place, or the first that becomes free: only with `Turn.CAME` it is taken.

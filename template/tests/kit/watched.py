@@ -1,0 +1,99 @@
+"""A service whose requests and statements somebody watches, each way to the database once."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from pydantic import BaseModel
+from sqlalchemy import URL, Float, Text, bindparam, cast, func, select, text
+
+from app.kit.db.hot import Hot, HotSelect
+from app.kit.db.hot_writes import HotWrite
+from app.kit.db.retry import DatabaseDep, retrying
+from app.kit.db.session import ReadSessionDep, SessionDep
+from app.main import create_app
+from app.settings import Settings
+from tests.rig.app import running
+from tests.rig.database import settings_with
+
+ORDINARY, HOT, HOT_WRITE = "/kit/ways/ordinary", "/kit/ways/hot", "/kit/ways/hot-write"
+WAYS = [ORDINARY, HOT, HOT_WRITE]
+
+RAISE = "DO $$ BEGIN RAISE EXCEPTION 'lost' USING ERRCODE = '40001'; END $$"
+BREAK = "SELECT pg_terminate_backend(pg_backend_pid())"
+
+
+class Told(BaseModel):
+    told: str | None
+
+
+def _sleeping(value: Any) -> Any:
+    # The value is a part of the statement for the server alone.
+    slept = func.pg_sleep(bindparam("seconds", type_=Float))
+    return select(cast(value, Text).label("told")).where(slept.is_not(None))
+
+
+STATEMENT = _sleeping(bindparam("value", type_=Text))
+SLEEP = HotSelect(STATEMENT, Told)
+
+
+def routes() -> APIRouter:
+    """The routes, to be included below a prefix."""
+    router = APIRouter(prefix="/ways")
+
+    @router.get("/ordinary/{value}", response_model=Told)
+    async def ordinary(session: ReadSessionDep, value: str, seconds: float = 0) -> Any:
+        found = await session.execute(STATEMENT, {"value": value, "seconds": seconds})
+        return found.mappings().one()
+
+    @router.get("/hot/{value}", response_model=Told)
+    async def hot(hot: Hot, value: str, seconds: float = 0) -> Told | None:
+        return await SLEEP.first(hot, value=value, seconds=seconds)
+
+    @router.get("/hot-write/{value}")
+    async def hot_write(hot: HotWrite, value: str, seconds: float = 0) -> None:
+        await hot.fetch("SELECT $1::text WHERE pg_sleep($2) IS NOT NULL", [value, seconds])
+
+    @router.put("/written/{value}")
+    async def written(session: SessionDep, value: str) -> None:
+        await session.execute(text("SELECT set_config('kit.told', :value, true)"), {"value": value})
+
+    @router.get("/wrong/{value}")
+    async def wrong(hot: Hot, value: str) -> None:
+        await hot.fetch("SELECT $1::text::integer", [value])
+
+    @router.put("/retried")
+    async def retried(database: DatabaseDep) -> None:
+        attempts = iter([RAISE, "SELECT 1"])
+
+        async def work(session: Any) -> None:
+            await session.execute(text(next(attempts)))
+
+        await retrying(database, work)
+
+    @router.put("/broken")
+    async def broken(hot: HotWrite) -> None:
+        await hot.fetch(BREAK, [])
+
+    return router
+
+
+def watched_settings(url: URL, **database: object) -> Settings:
+    """The settings of a service with one connection to write and one to read."""
+    return settings_with(url, pooler="none", pool_size=1, max_overflow=0, **database)
+
+
+@asynccontextmanager
+async def watched(settings: Settings) -> AsyncGenerator[FastAPI]:
+    """The service, until its shut-down is done."""
+    app = create_app(settings)
+    app.include_router(routes(), prefix="/kit")
+    async with running(app):
+        yield app
+
+
+async def a_turn() -> None:
+    """Let the event loop tell what the driver has left for it to tell."""
+    await asyncio.sleep(0.01)
