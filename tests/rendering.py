@@ -30,6 +30,7 @@ FLIPPED: dict[str, Any] = {
     "pooler": "pgbouncer",
     "example": False,
     "ci": "gitlab",
+    "deploy": "kubernetes",
 }
 
 # Gives a rendering to run things in: `service(pk_type="int")`.

@@ -21,6 +21,7 @@ DEFAULTS: dict[str, Any] = {
     "pool_pre_ping": False,
     "example": True,
     "ci": "github",
+    "deploy": "none",
 }
 CHOICES: dict[str, list[Any]] = {
     "python_version": ["3.11", "3.12", "3.13", "3.14"],
@@ -31,6 +32,7 @@ CHOICES: dict[str, list[Any]] = {
     "pool_pre_ping": [True, False],
     "example": [True, False],
     "ci": ["github", "gitlab", "none"],
+    "deploy": ["none", "kubernetes"],
 }
 POOL_QUESTIONS = ["pool_size", "max_overflow", "pool_timeout", "pool_recycle", "pool_pre_ping"]
 LOWEST: dict[str, Any] = {

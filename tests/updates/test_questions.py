@@ -30,6 +30,7 @@ EXTREMES: dict[str, Any] = {
     "pool_pre_ping": True,
     "example": False,
     "ci": "gitlab",
+    "deploy": "kubernetes",
 }
 
 
