@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import URL
 
-from tests.combinations import ALL, OPTIONS, covering, furthest, pairs, title
+from tests.combinations import ALL, OPTIONS, covering, furthest, pairs, title, whole
 from tests.pgbouncer import PGBOUNCER
 from tests.processes import run, succeed
 from tests.rendering import TEMPLATE, Copy, Renderer
@@ -87,7 +87,7 @@ def is_clean(*services: Path) -> None:
 def test_a_service_is_strictly_typed(
     service: Copy, interpreter: Interpreter, mypy_cache: Path, answers: dict[str, Any]
 ) -> None:
-    interpreter.succeeds(service(**answers), "mypy", "--cache-dir", mypy_cache)
+    interpreter.succeeds(service(**whole(answers)), "mypy", "--cache-dir", mypy_cache)
 
 
 @pytest.mark.slow
@@ -95,7 +95,7 @@ def test_another_checker_of_types_agrees(
     render: Renderer, interpreter: Interpreter, tmp_path: Path
 ) -> None:
     for answers in COVERING:
-        shutil.copytree(render(**answers), tmp_path / title(answers))
+        shutil.copytree(render(**whole(answers)), tmp_path / title(answers))
     services = sorted(tmp_path.iterdir())
     # It learns of the libraries once, where a process for each service would do so each time.
     settings = settings_of_pyright(*services)
@@ -139,7 +139,7 @@ def test_a_service_passes_its_own_tests(
     # The default one on a database that it starts itself, as it is for its users.
     given = {} if answers == DEFAULT else {"DATABASE_URL": address(server)}
 
-    output = interpreter.succeeds(service(**answers), *EVERYTHING, *left_out, **given)
+    output = interpreter.succeeds(service(**whole(answers)), *EVERYTHING, *left_out, **given)
 
     assert "skipped" not in output
 
