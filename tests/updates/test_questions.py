@@ -30,7 +30,6 @@ EXTREMES: dict[str, Any] = {
     "pool_pre_ping": True,
     "example": False,
     "ci": "gitlab",
-    "deploy": "kubernetes",
 }
 
 
