@@ -79,7 +79,7 @@ RADIUS: list[tuple[str, Any, list[str]]] = [
     (
         "deploy",
         "kubernetes",
-        ["README.md", "deploy/", "pyproject.toml", "tests/kit/test_manifests.py"],
+        ["deploy/", "pyproject.toml", "tests/kit/test_manifests.py"],
     ),
 ]
 
