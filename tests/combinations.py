@@ -45,8 +45,12 @@ def furthest() -> Combination:
 
 
 def whole(combination: Combination) -> Combination:
-    """The combination with what is answered in one place, and needs no combination of its own."""
-    return combination | {"telemetry": combination == ALL[-1]}
+    """It with the answers that change none of its code, but may add files that are tested too.
+
+    They are answered in few places, and need no combination of their own.
+    """
+    deploy = "none" if combination["example"] else "kubernetes"
+    return {**combination, "deploy": deploy, "telemetry": combination == ALL[-1]}
 
 
 def title(combination: Combination) -> str:

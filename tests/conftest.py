@@ -59,10 +59,9 @@ def interpreter_of(
     """An environment for generated services on a version of Python, made once."""
 
     def of(version: str) -> Interpreter:
-        # Of the default service with traces: every other one needs a part of what it needs.
-        largest = shutil.copytree(
-            render(telemetry=True), tmp_path_factory.mktemp("largest") / "service"
-        )
+        # Every other service needs a part of what this one needs.
+        place = tmp_path_factory.mktemp("largest") / "service"
+        largest = shutil.copytree(render(deploy="kubernetes", telemetry=True), place)
         return interpreter_for(largest, shared_directory / f"python-{version}", version)
 
     return of

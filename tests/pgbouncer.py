@@ -36,7 +36,6 @@ logfile = {place}/log
 @contextmanager
 def pooled(server: URL, place: Path) -> Iterator[URL]:
     """The same server, reached through PgBouncer; its files are in `place`."""
-    assert PGBOUNCER is not None
     port = free_port()
     configuration = place / "pgbouncer.ini"
     configuration.write_text(
@@ -44,15 +43,23 @@ def pooled(server: URL, place: Path) -> Iterator[URL]:
             host=server.query["host"], port=server.query["port"], listen_port=port, place=place
         )
     )
+    with started(configuration, Path(str(server.query["host"])), port):
+        yield URL.create("postgresql", "postgres", host="127.0.0.1", port=port, database="test")
+
+
+@contextmanager
+def started(configuration: Path, sockets: Path, port: int) -> Iterator[None]:
+    """PgBouncer with this configuration, which listens on the port, as the server's account."""
+    assert PGBOUNCER is not None
     process = subprocess.Popen(
         [PGBOUNCER, configuration],
-        **_account_of(Path(str(server.query["host"])), place),
+        **_account_of(sockets, configuration.parent),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     try:
         _wait_for(port)
-        yield URL.create("postgresql", "postgres", host="127.0.0.1", port=port, database="test")
+        yield
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=30)

@@ -31,6 +31,7 @@ FLIPPED: dict[str, Any] = {
     "example": False,
     "telemetry": True,
     "ci": "gitlab",
+    "deploy": "kubernetes",
 }
 
 # Gives a rendering to run things in: `service(pk_type="int")`.

@@ -42,7 +42,14 @@ RADIUS: list[tuple[str, Any, list[str]]] = [
     (
         "project_name",
         "Zebra Crossing",
-        ["Dockerfile", "README.md", "docs/cli.md", "pyproject.toml", "src/app/about.py"],
+        [
+            "Dockerfile",
+            "README.md",
+            "compose.yaml",
+            "docs/cli.md",
+            "pyproject.toml",
+            "src/app/about.py",
+        ],
     ),
     ("project_description", "Counts", ["README.md", "pyproject.toml", "src/app/about.py"]),
     ("python_version", "3.13", ["Dockerfile", "pyproject.toml"]),
@@ -52,7 +59,11 @@ RADIUS: list[tuple[str, Any, list[str]]] = [
     ("lazy_strategy", "selectin", RELATIONS),
     ("lazy_strategy", "select", RELATIONS),
     ("soft_delete", False, DELETION),
-    ("pooler", "pgbouncer", [*POOL, "tests/kit/test_pool.py", "tests/kit/test_pooler.py"]),
+    (
+        "pooler",
+        "pgbouncer",
+        [*POOL, "compose.yaml", "tests/kit/test_pool.py", "tests/kit/test_pooler.py"],
+    ),
     ("pool_size", 37, POOL),
     ("max_overflow", 38, POOL),
     ("pool_timeout", 39, POOL),
@@ -84,6 +95,11 @@ RADIUS: list[tuple[str, Any, list[str]]] = [
     ),
     ("ci", "gitlab", [".github/", ".gitlab-ci.yml"]),
     ("ci", "none", [".github/"]),
+    (
+        "deploy",
+        "kubernetes",
+        ["deploy/", "pyproject.toml", "tests/kit/test_manifests.py"],
+    ),
 ]
 
 

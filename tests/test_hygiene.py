@@ -23,12 +23,17 @@ UNUSUAL: dict[str, Any] = {
     "pool_pre_ping": True,
     "telemetry": True,
     "ci": "gitlab",
+    "deploy": "kubernetes",
 }
 RENDERINGS: list[dict[str, Any]] = [{}, UNUSUAL, FLIPPED]
 NAMES = {
     ".copier-answers.yml",
     "Dockerfile",
     "README.md",
+    "compose.yaml",
+    "deploy/deployment.yaml",
+    "deploy/kustomization.yaml",
+    "deploy/migration.yaml",
     "docs/cli.md",
     "pyproject.toml",
     "src/app/about.py",
@@ -112,7 +117,8 @@ def test_every_name_is_good_on_windows(texts: dict[str, str]) -> None:
 
 def test_a_file_named_jinja_varies(render: Renderer) -> None:
     default, without_example, unusual = (
-        files_under(render(**answers)) for answers in ({}, {"example": False}, UNUSUAL)
+        files_under(render(**{"deploy": "kubernetes", **answers}))
+        for answers in ({}, {"example": False}, UNUSUAL)
     )
     named = {
         name.removeprefix("template/")

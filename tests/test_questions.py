@@ -22,6 +22,7 @@ DEFAULTS: dict[str, Any] = {
     "example": True,
     "telemetry": False,
     "ci": "github",
+    "deploy": "none",
 }
 CHOICES: dict[str, list[Any]] = {
     "python_version": ["3.11", "3.12", "3.13", "3.14"],
@@ -33,6 +34,7 @@ CHOICES: dict[str, list[Any]] = {
     "example": [True, False],
     "telemetry": [True, False],
     "ci": ["github", "gitlab", "none"],
+    "deploy": ["none", "kubernetes"],
 }
 POOL_QUESTIONS = ["pool_size", "max_overflow", "pool_timeout", "pool_recycle", "pool_pre_ping"]
 LOWEST: dict[str, Any] = {

@@ -38,6 +38,7 @@ WRONG: list[tuple[str, Any, str]] = [
     *(("lazy_strategy", text, "raise_on_sql") for text in ["", "noload", "joined"]),
     *(("pooler", text, "pgbouncer") for text in ["", "odyssey"]),
     *(("ci", text, "github") for text in ["", "jenkins"]),
+    *(("deploy", text, "kubernetes") for text in ["", "nomad"]),
     *(
         (name, text, YES_OR_NO)
         for name in ["soft_delete", "pool_pre_ping", "example", "telemetry"]

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
         {"pool_size": 37, "pool_timeout": 2.5, "max_overflow": 3},
         {"pooler": "pgbouncer"},
         {"lazy_strategy": "select"},
-        {"python_version": "3.13", "ci": "gitlab"},
+        {"python_version": "3.13", "ci": "gitlab", "deploy": "kubernetes"},
     ],
     ids=lambda answers: "-".join(answers),
 )

@@ -63,6 +63,19 @@ def test_a_team_s_own_readme_may_be_missing(started_now: Started) -> None:
     assert not service.path("README.md").exists()
 
 
+def test_a_file_that_both_have_brought_is_a_marked_conflict_in_that_file_alone(
+    started: Started,
+) -> None:
+    # Releases up to this one had no compose.yaml.
+    service = started("0.3.0")
+    service.write("compose.yaml", "services: {ours: {image: ours}}\n")
+
+    service.update()
+
+    assert service.unsettled() == ["compose.yaml"]
+    assert "<<<<<<< before updating\nservices: {ours: " in service.read("compose.yaml")
+
+
 def test_even_copying_anew_overwrites_none_of_them(started_now: Started) -> None:
     service = started_now(CURRENT)
     ours = [name.removesuffix(".jinja") for name in (*SEEDED, SHIPPED)]

@@ -1,0 +1,179 @@
+"""compose.yaml: of the form that Compose reads, and its commands run, where no engine is."""
+
+import asyncio
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+import yaml
+from sqlalchemy import URL
+
+from app.kit.local_postgres import throwaway
+from tests.pgbouncer import PGBOUNCER, started
+from tests.processes import free_port, open_directory, run, serving, succeed
+from tests.rendering import Copy, Renderer
+from tests.services import Interpreter, create_database
+
+PROGRAMS = Path(sys.executable).parent
+SECONDS_TO_START = 60
+POOLERS = ["none", "pgbouncer"]
+# The console command of a service that is not installed.
+COMMAND = "from app.cli import main; main()"
+
+every_pooler = pytest.mark.parametrize("pooler", POOLERS)
+
+
+def composed(service: Path) -> dict[str, Any]:
+    """The file as it is where the environment sets nothing."""
+    text = (service / "compose.yaml").read_text()
+    content: dict[str, Any] = yaml.safe_load(re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text))
+    return content
+
+
+@every_pooler
+def test_the_file_has_the_form_that_compose_reads(render: Renderer, pooler: str) -> None:
+    check = [PROGRAMS / "check-jsonschema", "--builtin-schema", "vendor.compose-spec"]
+
+    succeed(*check, "compose.yaml", cwd=render(pooler=pooler))
+
+
+@every_pooler
+def test_what_it_refers_to_is_there(render: Renderer, pooler: str) -> None:
+    file = composed(render(pooler=pooler))
+    services = file["services"]
+
+    for service in services.values():
+        assert {*service.get("depends_on", {})} <= {*services}
+        assert {each["source"] for each in service.get("configs", [])} <= {*file.get("configs", {})}
+    for name, condition in services["service"]["depends_on"].items():
+        one_shot = condition["condition"] == "service_completed_successfully"
+        assert one_shot == ("healthcheck" not in services[name])
+
+
+@every_pooler
+def test_nothing_but_the_service_is_open_and_only_to_this_machine(
+    render: Renderer, pooler: str
+) -> None:
+    services = composed(render(pooler=pooler))["services"]
+
+    opened = {name: each["ports"] for name, each in services.items() if "ports" in each}
+    assert opened == {"service": ["127.0.0.1:8000:8000"]}
+
+
+def test_the_pooler_is_there_where_it_was_chosen(render: Renderer) -> None:
+    assert set(composed(render())["services"]) == {"database", "migrate", "service"}
+
+    through = composed(render(pooler="pgbouncer"))["services"]
+    assert "@pooler:6432/" in through["service"]["environment"]["DATABASE_URL"]
+    assert "@database:5432/" in through["migrate"]["environment"]["DATABASE_URL"]
+
+
+def test_the_linter_of_dockerfiles_has_nothing_to_say_of_the_pooler(render: Renderer) -> None:
+    build = composed(render(pooler="pgbouncer"))["services"]["pooler"]["build"]
+
+    subprocess.run(
+        [PROGRAMS / "hadolint", "-"], input=build["dockerfile_inline"], text=True, check=True
+    )
+
+
+@contextmanager
+def database() -> Iterator[URL]:
+    """What the image of PostgreSQL has made: a role and a database named `service`."""
+
+    async def prepare(url: URL) -> None:
+        connection = await asyncpg.connect(
+            host=str(url.query["host"]), user=url.username, database="postgres"
+        )
+        await connection.execute("CREATE ROLE service LOGIN SUPERUSER")
+        await connection.close()
+
+    with throwaway() as url:
+        asyncio.run(prepare(url))
+        create_database(url, "service")
+        yield url.set(username="service", database="service")
+
+
+@contextmanager
+def pooled(file: dict[str, Any], server: URL, place: Path) -> Iterator[int]:
+    """PgBouncer with the configuration that the file gives it, on a port of this machine."""
+    port = free_port()
+    mounted = {each["target"]: each["source"] for each in file["services"]["pooler"]["configs"]}
+    for target, source in mounted.items():
+        text = file["configs"][source]["content"]
+        for there, here in (
+            ("host=database port=5432", "host={host} port={port}".format(**server.query)),
+            ("listen_addr = *", "listen_addr = 127.0.0.1"),
+            ("listen_port = 6432", f"listen_port = {port}"),
+            ("/etc/pgbouncer", str(place)),
+        ):
+            text = text.replace(there, here)
+        (place / Path(target).name).write_text(text)
+    with started(place / "service.ini", Path(str(server.query["host"])), port):
+        yield port
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pooler", POOLERS if PGBOUNCER else POOLERS[:1])
+def test_the_schema_is_made_and_the_service_becomes_ready(
+    service: Copy, interpreter: Interpreter, tmp_path: Path, pooler: str
+) -> None:
+    directory = service(pooler=pooler)
+    file = composed(directory)
+    migrate, serve = file["services"]["migrate"], file["services"]["service"]
+    console = [interpreter.python, "-c", COMMAND]
+    port = free_port()
+    probe = [word.replace(":8000", f":{port}") for word in serve["healthcheck"]["test"][2:]]
+
+    with database() as server, open_directory() as place:
+        direct = server.render_as_string().replace("postgresql+asyncpg", "postgresql")
+        settings = {**migrate["environment"], "DATABASE_URL": direct, "PYTHONPATH": "src"}
+        succeed(*console, *migrate["command"][1:], cwd=directory, **settings)
+
+        if pooler == "none":
+            serves(console, probe, directory, port, tmp_path / "log", **settings)
+            return
+        with pooled(file, server, place) as listening:
+            through = serve["environment"]["DATABASE_URL"].replace(
+                "pooler:6432", f"127.0.0.1:{listening}"
+            )
+            settings = {**serve["environment"], "DATABASE_URL": through, "PYTHONPATH": "src"}
+            serves(console, probe, directory, port, tmp_path / "log", **settings)
+            stranger = settings | {"DATABASE_PASSWORD": "another", "DATABASE_STARTUP_TIMEOUT": "0"}
+            assert run(*console, "migrate", cwd=directory, **stranger).returncode == 2
+            assert asyncio.run(limits(through, serve["environment"]["DATABASE_PASSWORD"])) == [
+                "off",
+                "30s",
+                "5s",
+                "1min",
+            ]
+
+
+def serves(
+    console: list[str | Path],
+    probe: list[str],
+    directory: Path,
+    port: int,
+    log: Path,
+    **settings: str,
+) -> None:
+    """Serve until the probe of the file is content."""
+    command = [*console, "serve", "--port", str(port)]
+    with serving(*command, cwd=directory, port=port, log=log, **settings) as running:
+        running.until_ready(SECONDS_TO_START)
+        succeed(console[0], *probe, cwd=directory)
+        assert running.get("/users").is_success
+
+
+async def limits(url: str, password: str) -> list[str]:
+    """What PostgreSQL allows those who come through the pooler."""
+    connection = await asyncpg.connect(url, password=password, statement_cache_size=0)
+    names = ["jit", "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"]
+    found = [await connection.fetchval(f"SHOW {name}") for name in names]
+    await connection.close()
+    return found

@@ -1,0 +1,158 @@
+"""The manifests: valid, safe by themselves, and what they start works with what they give it."""
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from app.kit.local_postgres import throwaway
+from tests.processes import free_port, serving, succeed
+from tests.rendering import Copy, Renderer
+from tests.services import Interpreter, address, create_database
+
+PROGRAMS = Path(sys.executable).parent
+KUBECTL = shutil.which("kubectl")
+SECONDS_TO_START = 60
+# The console command of a service that is not installed.
+COMMAND = "from app.cli import main; main()"
+
+
+@pytest.fixture
+def deploy(render: Renderer) -> Path:
+    """The folder of the manifests, for reading."""
+    return render(deploy="kubernetes") / "deploy"
+
+
+def load(file: Path) -> dict[str, Any]:
+    """What a manifest says."""
+    content: dict[str, Any] = yaml.safe_load(file.read_text())
+    return content
+
+
+def pod(manifest: Path) -> dict[str, Any]:
+    """The pods that a Deployment or a Job starts."""
+    specification: dict[str, Any] = load(manifest)["spec"]["template"]["spec"]
+    return specification
+
+
+def environment_of(container: dict[str, Any], deploy: Path, secrets: dict[str, Any]) -> Any:
+    """The variables of a container, from the ConfigMap and the secrets that it names."""
+    found: dict[str, str] = {}
+    for source in container["envFrom"]:
+        if "configMapRef" in source:
+            settings = load(deploy / "settings.yaml")
+            assert settings["metadata"]["name"] == source["configMapRef"]["name"]
+            found |= settings["data"]
+        else:
+            found |= secrets[source["secretRef"]["name"]]
+    return found
+
+
+def test_every_manifest_has_the_form_that_the_server_takes(deploy: Path) -> None:
+    manifests = sorted({*deploy.iterdir()} - {deploy / "kustomization.yaml"})
+
+    validated = succeed(PROGRAMS / "kubernetes-validate", "--strict", *manifests, cwd=deploy)
+
+    assert validated.stdout.count("passed for resource") == len(manifests)
+
+
+def test_all_of_them_are_applied(deploy: Path) -> None:
+    applied = load(deploy / "kustomization.yaml")["resources"]
+
+    assert {*applied, "kustomization.yaml"} == {file.name for file in deploy.iterdir()}
+
+
+if KUBECTL:
+
+    def test_they_are_one_whole_in_a_namespace_with_the_image_of_the_service(
+        deploy: Path, tmp_path: Path
+    ) -> None:
+        assert KUBECTL is not None
+        whole = tmp_path / "whole.yaml"
+        whole.write_text(succeed(KUBECTL, "kustomize", deploy, cwd=tmp_path).stdout)
+
+        succeed(PROGRAMS / "kubernetes-validate", "--strict", whole, cwd=tmp_path)
+        objects = list(yaml.safe_load_all(whole.read_text()))
+        assert {each["metadata"]["namespace"] for each in objects} == {"my-service"}
+        assert whole.read_text().count("image: my-service:0.1.0") == 2
+
+
+@pytest.mark.parametrize("name", ["deployment.yaml", "migration.yaml"])
+def test_a_pod_has_no_right_that_it_does_not_need(deploy: Path, name: str) -> None:
+    specification = pod(deploy / name)
+    (container,) = specification["containers"]
+
+    user = (deploy.parent / "Dockerfile").read_text().partition("\nUSER ")[2].split(":")[0]
+    assert specification["securityContext"]["runAsNonRoot"]
+    assert str(specification["securityContext"]["runAsUser"]) == user
+    assert not specification["automountServiceAccountToken"]
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert {"memory"} == {*container["resources"]["limits"]}
+
+
+def test_the_pods_that_are_started_are_those_that_are_served_and_spared(deploy: Path) -> None:
+    deployment, job = load(deploy / "deployment.yaml"), load(deploy / "migration.yaml")
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+
+    wanted = load(deploy / "service.yaml")["spec"]["selector"]
+    assert wanted == labels == deployment["spec"]["selector"]["matchLabels"]
+    assert load(deploy / "disruption.yaml")["spec"]["selector"]["matchLabels"] == labels
+    assert job["spec"]["template"]["metadata"]["labels"] != labels
+
+
+@pytest.mark.slow
+def test_the_job_migrates_and_the_pods_serve_within_what_the_server_grants(
+    service: Copy, interpreter: Interpreter, tmp_path: Path
+) -> None:
+    directory = service(deploy="kubernetes")
+    manifests = directory / "deploy"
+    (migrates,) = pod(manifests / "migration.yaml")["containers"]
+    (serves,) = pod(manifests / "deployment.yaml")["containers"]
+    console = [interpreter.python, "-c", COMMAND]
+
+    # As many connections as PostgreSQL has unless told otherwise.
+    with throwaway(max_connections=100) as server:
+        create_database(server, "service")
+        there = address(server.set(database="service"))
+        secrets = {
+            "database": {"DATABASE_URL": there},
+            "database-owner": {"DATABASE_MIGRATION_URL": there},
+        }
+        migrating = environment_of(migrates, manifests, secrets)
+        settings = environment_of(serves, manifests, secrets)
+        assert "DATABASE_MIGRATION_URL" not in settings
+        succeed(*console, *migrates["command"][1:], cwd=directory, PYTHONPATH="src", **migrating)
+
+        log = start_and_stop(console, serves, directory, tmp_path, **settings)
+        assert "may want" not in log
+
+        # Two pods more, of which the settings were told: now it is too much.
+        more = settings | {"DATABASE_PROCESSES": "5"}
+        log = start_and_stop(console, serves, directory, tmp_path, **more)
+        assert "5 processes with 32 connections each may want 160, but the primary grants 97" in log
+
+
+def start_and_stop(
+    console: list[str | Path], serves: dict[str, Any], directory: Path, place: Path, **settings: str
+) -> str:
+    """What a pod logs that is started, found ready by its probes, and ended as the cluster does."""
+    port = free_port()
+    words = {"0.0.0.0": "127.0.0.1", "8000": str(port)}  # noqa: S104 - what the manifest says
+    command = [words.get(word, word) for word in serves["command"][1:]]
+    place = place / str(port)
+    with serving(
+        *(*console, *command), cwd=directory, port=port, log=place, PYTHONPATH="src", **settings
+    ) as pod:
+        pod.until_ready(SECONDS_TO_START)
+        for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+            assert pod.get(serves[probe]["httpGet"]["path"]).is_success
+        pod.process.terminate()
+        assert pod.process.wait(timeout=30) == 0
+        return pod.output
