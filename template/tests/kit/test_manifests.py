@@ -71,8 +71,16 @@ def test_probes_ask_routes_that_there_are(container: dict[str, Any]) -> None:
 
 def test_what_is_open_to_the_cluster_is_the_port_of_the_service(container: dict[str, Any]) -> None:
     command = container["command"]
-    (port,) = container["ports"]
+    port, _ = container["ports"]
     (open_to_all,) = manifest("service.yaml")["spec"]["ports"]
 
     assert str(port["containerPort"]) == command[command.index("--port") + 1]
     assert open_to_all["targetPort"] == port["name"]
+
+
+def test_prometheus_is_told_where_the_metrics_are(deployment: dict[str, Any]) -> None:
+    told = deployment["template"]["metadata"]["annotations"]
+    _, port = deployment["template"]["spec"]["containers"][0]["ports"]
+    settings = manifest("settings.yaml")["data"]
+
+    assert str(port["containerPort"]) == settings["METRICS_PORT"] == told["prometheus.io/port"]
