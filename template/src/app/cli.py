@@ -15,6 +15,7 @@ from app.kit.db.migrate import migrate as migrate_database
 from app.kit.db.waiting import DatabaseUnreachable
 from app.kit.development import local_settings
 from app.kit.local_postgres import PostgresUnavailable
+from app.kit.openapi import exporting
 from app.kit.settings import SettingsError
 from app.main import create_app
 from app.registry import COMMANDS
@@ -23,6 +24,7 @@ from app.settings import Settings
 cli = typer.Typer(name=NAME, no_args_is_help=True, help="Run and look after the service.")
 for commands in COMMANDS:
     cli.add_typer(commands)
+cli.command("openapi")(exporting(Settings, create_app))
 
 
 @cli.command()
