@@ -7,9 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from playwright.sync_api import ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import ConsoleMessage, Locator, Page, Request, expect, sync_playwright
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+# Milliseconds.
+PATIENCE = 30_000
 # Root in a container has no sandbox to give to the browser.
 ARGUMENTS = ["--no-sandbox"] if os.geteuid() == 0 else []
 
@@ -26,6 +28,16 @@ class Watched:
         """Whom the page has asked for anything, itself apart."""
         parts = [urlsplit(address) for address in self.sent]
         return {part.netloc for part in parts if part.scheme in ("http", "https")}
+
+    def try_out(self, group: str, name: str, status: str) -> Locator:
+        """Send a request from Swagger UI, as a reader does by hand; it shows the answer."""
+        operation = self.page.locator(f"#operations-{group}-{name}")
+        operation.locator(".opblock-summary-control").click()
+        operation.get_by_role("button", name="Try it out").click()
+        operation.get_by_role("button", name="Execute").click()
+        shown = operation.locator(".live-responses-table td.response-col_status:not(.col_header)")
+        expect(shown).to_contain_text(status, timeout=PATIENCE)
+        return operation
 
     def on_sent(self, request: Request) -> None:
         """Note a request."""

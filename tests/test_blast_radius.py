@@ -41,7 +41,7 @@ RADIUS: list[tuple[str, Any, list[str]]] = [
     (
         "project_name",
         "Zebra Crossing",
-        ["Dockerfile", "README.md", "pyproject.toml", "src/app/about.py"],
+        ["Dockerfile", "README.md", "pyproject.toml", "src/app/about.py", "zensical.toml"],
     ),
     ("project_description", "Counts", ["README.md", "pyproject.toml", "src/app/about.py"]),
     ("python_version", "3.13", ["Dockerfile", "pyproject.toml"]),

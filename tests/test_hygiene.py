@@ -24,7 +24,14 @@ UNUSUAL: dict[str, Any] = {
     "ci": "gitlab",
 }
 RENDERINGS: list[dict[str, Any]] = [{}, UNUSUAL, FLIPPED]
-NAMES = {".copier-answers.yml", "Dockerfile", "README.md", "pyproject.toml", "src/app/about.py"}
+NAMES = {
+    ".copier-answers.yml",
+    "Dockerfile",
+    "README.md",
+    "pyproject.toml",
+    "src/app/about.py",
+    "zensical.toml",
+}
 NUMBERS = {".copier-answers.yml", "src/app/kit/db/pool.py"}
 
 # `${{ … }}` belongs to GitHub, and `{{name}}` to Python's format strings.

@@ -3,9 +3,8 @@
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
 
-from tests.browsers import CHROMIUM, browsing
+from tests.browsers import CHROMIUM, PATIENCE, browsing
 from tests.processes import Server
 from tests.services import DEV, Start
 
@@ -13,8 +12,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="the header of the run says that there is none"),
 ]
-
-MILLISECONDS = 30_000
 
 
 @pytest.fixture
@@ -30,27 +27,17 @@ def test_the_pages_show_every_operation_and_ask_nobody_else(server: Server) -> N
 
     with browsing() as swagger:
         swagger.page.goto(f"{server.url}/docs")
-        swagger.page.wait_for_selector(".opblock", timeout=MILLISECONDS)
+        swagger.page.wait_for_selector(".opblock", timeout=PATIENCE)
         assert swagger.page.locator(".opblock").count() == operations
-        try_out(swagger.page, "health", "ready")
+        swagger.try_out("health", "ready", "200")
         assert swagger.hosts() == here
         assert swagger.complaints == []
 
     with browsing() as redoc:
         redoc.page.goto(f"{server.url}/redoc")
-        redoc.page.wait_for_selector("[id^='operation/']", timeout=MILLISECONDS)
+        redoc.page.wait_for_selector("[id^='operation/']", timeout=PATIENCE)
         assert redoc.page.locator("[id^='operation/']").count() == operations
         redoc.page.wait_for_load_state("networkidle")
         assert redoc.hosts() == here
         # Its own logo would come from elsewhere: the policy of the page keeps it from asking.
         assert [text for text in redoc.complaints if "logo-mini.svg" not in text] == []
-
-
-def try_out(page: Page, group: str, name: str) -> None:
-    """Send a request from the page, as a reader does by hand; its answer is shown."""
-    operation = page.locator(f"#operations-{group}-{name}")
-    operation.locator(".opblock-summary-control").click()
-    operation.get_by_role("button", name="Try it out").click()
-    operation.get_by_role("button", name="Execute").click()
-    status = operation.locator(".live-responses-table td.response-col_status:not(.col_header)")
-    expect(status).to_contain_text("200", timeout=MILLISECONDS)

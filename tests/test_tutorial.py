@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 PAGE = (ROOT / "docs" / "tutorial.md").read_text()
 # A block, and what the comment right above it says about it.
-STEP = re.compile(r"(?:<!-- (\w+): (.+) -->\n)?```(\w+)\n(.*?)```", re.DOTALL)
+STEP = re.compile(r"(?:<!-- (\w+): ([^\n]+) -->\n)?```(\w+)\n(.*?)```", re.DOTALL)
 SECONDS_TO_SERVE = 90
 
 
@@ -84,7 +84,7 @@ def test_a_newcomer_adds_a_feature_in_ten_minutes(newcomer: Newcomer, tmp_path: 
                 newcomer.adds(what, text)
             case "serves", "sh":
                 newcomer.serves(text, what, tmp_path / "log")
-            case ("" | "shows"), "sh":
+            case (("" | "shows"), "sh"):
                 newcomer.runs(text, what)
             case _:
                 pytest.fail(f"nobody knows what to do with a block of {language}: {kind}")
