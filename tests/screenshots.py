@@ -14,13 +14,14 @@ SECONDS_TO_START = 120
 def take(address: str) -> None:
     """Take all pictures of a service."""
     IMAGES.mkdir(exist_ok=True)
-    with browsing(height=1000) as watched:
+    with browsing() as watched:
         page = watched.page
         page.goto(f"{address}/docs")
         page.wait_for_selector(".opblock")
         page.screenshot(path=IMAGES / "docs.png")
         # The example of an operation, sent as it is.
         operation = watched.try_out("tags", "create_tag", "201")
+        page.set_viewport_size({"width": 1280, "height": 1500})
         operation.evaluate("each => each.scrollIntoView()")
         page.screenshot(path=IMAGES / "operation.png")
 
