@@ -2,12 +2,10 @@
 
 import difflib
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tests.rendering import ROOT, Renderer, files_under, questionnaire
-from tests.test_blast_radius import RADIUS
 
 PAGE = ROOT / "docs" / "options.md"
 # The answers stand in there too, whatever they are.
@@ -18,24 +16,20 @@ HEAD = """\
 # What each answer changes
 
 Written by `uv run python -m tests.options` from services that are rendered with every default but
-one; `tests/test_options.py` fails when it is not current. An answer is in one place; the rest of a
+one; `tests/test_blast_radius.py` fails when it is not current. An answer is in one place; the rest of a
 service does not know it. What each is for is said in the README.
 """
 
 
-def page(render: Callable[..., Path]) -> str:
-    """The whole page."""
-    parts = [HEAD]
-    before = files_under(render())
-    for name, question in questionnaire().items():
-        parts.append(f"## {name}\n\n{question['help']}?\n".replace("??", "?"))
-        for option, answer, _ in RADIUS:
-            if option == name:
-                after = files_under(render(**{option: answer}))
-                default = shown(question["default"])
-                parts.append(f"### {shown(answer)} in place of {default}\n")
-                parts.append(difference(before, after))
-    return "\n".join(parts)
+def heading(name: str, question: dict[str, Any]) -> str:
+    """What stands above the answers to a question."""
+    return f"## {name}\n\n{question['help'].partition('?')[0]}?\n"
+
+
+def section(option: str, answer: Any, before: dict[str, bytes], after: dict[str, bytes]) -> str:
+    """What one answer changes."""
+    default = shown(questionnaire()[option]["default"])
+    return f"### {shown(answer)} in place of {default}\n\n{difference(before, after)}"
 
 
 def shown(answer: Any) -> str:
@@ -85,6 +79,23 @@ def differing(name: str, before: bytes, after: bytes) -> list[str]:
     return [line.rstrip() for line in lines]
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Render every answer and write the page."""
+    # What it is written from is also what is tested, one answer a test.
+    from tests.test_blast_radius import RADIUS
+
+    parts = [HEAD]
     with tempfile.TemporaryDirectory() as place:
-        PAGE.write_text(page(Renderer(Path(place))))
+        render = Renderer(Path(place))
+        before = files_under(render())
+        for name, question in questionnaire().items():
+            parts.append(heading(name, question))
+            for option, answer, _ in RADIUS:
+                if option == name:
+                    after = files_under(render(**{option: answer}))
+                    parts.append(section(option, answer, before, after))
+    PAGE.write_text("\n".join(parts))
+
+
+if __name__ == "__main__":
+    main()
