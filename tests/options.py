@@ -11,13 +11,14 @@ PAGE = ROOT / "docs" / "options.md"
 # The answers stand in there too, whatever they are.
 EVERYWHERE = ".copier-answers.yml"
 LINES_TO_READ = 60
+MANY = 4
 
 HEAD = """\
 # What each answer changes
 
 Written by `uv run python -m tests.options` from services that are rendered with every default but
-one; `tests/test_blast_radius.py` fails when it is not current. An answer is in one place; the rest of a
-service does not know it. What each is for is said in the README.
+one; `tests/test_blast_radius.py` fails when it is not current. An answer is in one place; the rest
+of a service does not know it. What each is for is said in the README.
 """
 
 
@@ -60,10 +61,12 @@ def listed(verb: str, names: set[str]) -> list[str]:
     for name in sorted(names):
         parent = Path(name).parts
         folders.setdefault("/".join(parts_of_folder(parent)), []).append(name)
-    told = [
-        f"`{each[0]}`" if len(each) == 1 else f"{len(each)} files in `{folder}/`"
-        for folder, each in folders.items()
-    ]
+    told: list[str] = []
+    for folder, each in folders.items():
+        if len(each) > MANY:
+            told.append(f"{len(each)} files in `{folder}/`")
+        else:
+            told += [f"`{name}`" for name in each]
     return [f"- {verb} {', '.join(told)}"] if told else []
 
 
