@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import URL
 
+from tests.browsers import CHROMIUM
 from tests.pgbouncer import PGBOUNCER
 from tests.processes import Server, free_port, open_directory, serving
 from tests.rendering import FLIPPED, Copy, Renderer, repository_of_working_tree
@@ -112,7 +113,8 @@ def flipped(render: Renderer) -> Iterator[Path]:
         yield place / "service"
 
 
-def pytest_report_header() -> str:
-    """Say which part of the suite this machine cannot run."""
-    found = PGBOUNCER or "not installed, so no service is tested through it"
-    return f"pgbouncer: {found}"
+def pytest_report_header() -> list[str]:
+    """Say which parts of the suite this machine cannot run."""
+    pooler = PGBOUNCER or "not installed, so no service is tested through it"
+    browser = CHROMIUM or "not installed, so no page is looked at in a browser"
+    return [f"pgbouncer: {pooler}", f"chromium: {browser}"]

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.options import PAGE, heading, section, shown
 from tests.rendering import FLIPPED, Renderer, files_under, questionnaire
 
 # Each option about the data has one place in the kit, and one story among the example's tests.
@@ -49,6 +50,7 @@ RADIUS: list[tuple[str, Any, list[str]]] = [
             "docs/cli.md",
             "pyproject.toml",
             "src/app/about.py",
+            "zensical.toml",
         ],
     ),
     ("project_description", "Counts", ["README.md", "pyproject.toml", "src/app/about.py"]),
@@ -120,6 +122,8 @@ def test_an_option_changes_its_declared_files_and_no_other(
         if name in declared or any(d.endswith("/") and name.startswith(d) for d in declared)
     }
     assert changed == expected | {".copier-answers.yml"}
+    told = section(option, answer, before, after)
+    assert told in PAGE.read_text(), "write it: uv run python -m tests.options"
 
 
 def test_every_declared_file_exists(render: Renderer) -> None:
@@ -132,3 +136,16 @@ def test_every_declared_file_exists(render: Renderer) -> None:
 
 def test_every_question_has_a_declared_radius() -> None:
     assert {option for option, _, _ in RADIUS} == {*questionnaire()}
+
+
+def test_every_question_and_answer_has_its_part_of_the_page() -> None:
+    text = PAGE.read_text()
+    for name, question in questionnaire().items():
+        assert heading(name, question) in text
+    told = [line for line in text.splitlines() if line.startswith("### ")]
+    answers = [
+        (name, answer) for name in questionnaire() for each, answer, _ in RADIUS if each == name
+    ]
+    assert [line.split(" in place of ")[0] for line in told] == [
+        f"### {shown(answer)}" for _, answer in answers
+    ]

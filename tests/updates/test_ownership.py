@@ -54,6 +54,20 @@ def test_a_team_s_files_are_neither_touched_nor_brought_back(started_now: Starte
     assert not after.keys() & set(taken)
 
 
+def test_what_a_team_told_its_editor_before_is_kept(started_now: Started) -> None:
+    service = started_now(list(RELEASES)[-1])
+    ours = dict.fromkeys((".editorconfig", "AGENTS.md", ".vscode/settings.json"), "# ours\n")
+    for name, text in ours.items():
+        service.write(name, text)
+
+    service.update(CURRENT)
+
+    assert service.unsettled() == []
+    after = service.files()
+    assert {name: after[name] for name in ours} == {name: ours[name].encode() for name in ours}
+    assert "zensical.toml" in after
+
+
 def test_a_team_s_own_readme_may_be_missing(started_now: Started) -> None:
     service = started_now(CURRENT)
     service.remove("README.md")

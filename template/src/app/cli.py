@@ -3,7 +3,7 @@
 import typer
 
 from app.about import NAME
-from app.kit.commands import diagram, doctor, routes, schema, seeding, serving
+from app.kit.commands import diagram, doctor, openapi, routes, schema, seeding, serving
 from app.kit.commands.errors import MENDABLE
 from app.kit.commands.service import Service
 from app.main import create_app
@@ -18,7 +18,7 @@ cli = typer.Typer(
     help="Run and look after the service.",
     context_settings={"obj": SERVICE},
 )
-for module in (serving, schema, seeding, routes, doctor, diagram):
+for module in (serving, schema, seeding, routes, doctor, diagram, openapi):
     cli.add_typer(module.commands)
 for commands in COMMANDS:
     cli.add_typer(commands)

@@ -5,12 +5,14 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from app.kit.errors import PROBLEM_MEDIA_TYPE, ProblemDocument, problems
+from app.kit.errors import PROBLEM_MEDIA_TYPE, ProblemDocument, example_of_problem, problems
 from app.kit.handlers import add_handlers
 from app.kit.http.admission import AdmissionMiddleware
+from app.kit.http.pages import add_pages
 from app.kit.http.security import secured
 from app.kit.http.settings import HttpSettings
 from app.kit.metrics import Metrics
+from app.kit.openapi import descriptions_of_tags
 from app.kit.request_id import RequestIdMiddleware
 
 _REFERENCE = {"$ref": f"#/components/schemas/{ProblemDocument.__name__}"}
@@ -48,20 +50,28 @@ class Application(FastAPI):
         if self.metrics:
             self.metrics.watch(admission.gate, self.places)
         # A browser's question whether it may ask, and a stranger, are answered before the line.
-        pages = {self.docs_url, self.redoc_url, self.swagger_ui_oauth2_redirect_url}
-        app = secured(app, self.http, {page for page in pages if page})
+        app = secured(app, self.http)
         # Outermost, so that every answer is named and has its line in the log.
         return RequestIdMiddleware(app, self.metrics.request if self.metrics else None)
+
+    def setup(self) -> None:
+        """Add the routes that tell of the API."""
+        # Before FastAPI's own pages, which load from elsewhere: the first of a path answers.
+        add_pages(self)
+        super().setup()
 
     def openapi(self) -> dict[str, Any]:
         """Build the document once, with problems under the media type they are sent in."""
         if self.openapi_schema is None:
+            self.openapi_tags = self.openapi_tags or descriptions_of_tags(self)
             for path in super().openapi()["paths"].values():
                 for operation in path.values():
+                    responses: dict[str, Any] = operation["responses"]
                     if "requestBody" in operation:
-                        _add_refusals(operation["responses"])
-                    for response in operation["responses"].values():
-                        _retype(response.get("content", {}))
+                        _add_refusals(responses)
+                    for status, response in responses.items():
+                        _retype(status, response.get("content", {}))
+                    operation["responses"] = dict(sorted(responses.items()))
         return super().openapi()
 
 
@@ -74,7 +84,9 @@ def _add_refusals(responses: dict[str, Any]) -> None:
         )
 
 
-def _retype(content: dict[str, Any]) -> None:
+def _retype(status: str, content: dict[str, Any]) -> None:
     # FastAPI files every model under the media type of success.
     if content.get("application/json", {}).get("schema") == _REFERENCE:
-        content[PROBLEM_MEDIA_TYPE] = content.pop("application/json")
+        example = example_of_problem(int(status))
+        content.pop("application/json")
+        content[PROBLEM_MEDIA_TYPE] = {"schema": _REFERENCE, "example": example}

@@ -87,3 +87,16 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
         status: {"model": ProblemDocument, "description": HTTPStatus(status).phrase}
         for status in statuses
     }
+
+
+def example_of_problem(status: int) -> dict[str, Any]:
+    """What such an answer looks like, for the document of the API."""
+    document = ProblemDocument(
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail="What is wrong, in a sentence.",
+        request_id="01987f3e6b5d7c3ab0f2d4c6e8a01357",
+    )
+    if status == Invalid.status:
+        document.errors = [FieldProblem(field="body.name", message="Field required")]
+    return document.model_dump(exclude_none=True)

@@ -12,23 +12,32 @@ from app.kit.page import PageQuery
 from app.kit.schemas import Changes, Input, Line, Output, SearchText, omittable
 from app.kit.times import Moment
 
-Slug = Annotated[str, StringConstraints(max_length=100, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
-Sku = Annotated[str, StringConstraints(max_length=40, pattern=r"^[A-Z0-9]+(-[A-Z0-9]+)*$")]
-Cents = Annotated[int, Field(ge=0, le=MAX_PRICE_CENTS)]
-Stock = Annotated[int, Field(ge=0, le=MAX_STOCK)]
+Slug = Annotated[
+    str,
+    StringConstraints(max_length=100, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$"),
+    Field(examples=["brass-gears"]),
+]
+Sku = Annotated[
+    str,
+    StringConstraints(max_length=40, pattern=r"^[A-Z0-9]+(-[A-Z0-9]+)*$"),
+    Field(examples=["GEAR-12"]),
+]
+Name = Annotated[Line, Field(examples=["Brass gears"])]
+Cents = Annotated[int, Field(ge=0, le=MAX_PRICE_CENTS, examples=[1250])]
+Stock = Annotated[int, Field(ge=0, le=MAX_STOCK, examples=[40])]
 
 
 class CategoryCreate(Input):
     """A new category."""
 
-    name: Line
+    name: Name
     slug: Slug
 
 
 class CategoryChanges(Changes):
     """What may change about a category."""
 
-    name: Line = omittable()
+    name: Name = omittable()
     slug: Slug = omittable()
 
 
@@ -52,7 +61,7 @@ class ProductIn(Input):
     category_id: Id
     sku: Sku
     slug: Slug
-    name: Line
+    name: Name
     status: ProductStatus = ProductStatus.DRAFT
     price_cents: Cents
 
@@ -69,7 +78,7 @@ class ProductChanges(Changes):
     category_id: Id = omittable()
     sku: Sku = omittable()
     slug: Slug = omittable()
-    name: Line = omittable()
+    name: Name = omittable()
     status: ProductStatus = omittable()
     price_cents: Cents = omittable()
     stock: Stock = omittable()

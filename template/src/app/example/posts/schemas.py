@@ -13,6 +13,8 @@ from app.kit.page import CursorQuery, PageQuery
 from app.kit.schemas import Changes, Input, Line, LongText, Output, SearchText, omittable
 from app.kit.times import Moment
 
+Title = Annotated[Line, Field(examples=["Notes on the engine"])]
+Body = Annotated[LongText, Field(examples=["It weaves algebraical patterns."])]
 TagNames = Annotated[list[TagName], Field(max_length=20)]
 
 
@@ -20,8 +22,8 @@ class PostCreate(Input):
     """A new post."""
 
     author_id: Id
-    title: Line
-    body: LongText = ""
+    title: Title
+    body: Body = ""
     published_at: Moment | None = None
     tags: TagNames = Field(default_factory=list)
 
@@ -29,8 +31,8 @@ class PostCreate(Input):
 class PostChanges(Changes):
     """What may change about a post; `tags` replaces all it had."""
 
-    title: Line = omittable()
-    body: LongText = omittable()
+    title: Title = omittable()
+    body: Body = omittable()
     published_at: Moment | None = Field(None, description="null makes it a draft again")
     tags: TagNames = omittable()
 

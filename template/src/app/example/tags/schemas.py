@@ -8,7 +8,11 @@ from app.kit.db.ids import Id
 from app.kit.page import PageQuery
 from app.kit.schemas import Changes, Input, Output, SearchText, omittable
 
-TagName = Annotated[str, StringConstraints(max_length=50, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+TagName = Annotated[
+    str,
+    StringConstraints(max_length=50, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$"),
+    Field(examples=["analytical-engine"]),
+]
 
 
 class TagCreate(Input):
@@ -26,7 +30,9 @@ class TagChanges(Changes):
 class TagImport(Input):
     """Names of tags to create. Each is judged by itself, so none is refused here."""
 
-    names: list[str] = Field(min_length=1, max_length=200)
+    names: list[str] = Field(
+        min_length=1, max_length=200, examples=[["analytical-engine", "Not a tag"]]
+    )
 
 
 class TagQuery(PageQuery):

@@ -13,22 +13,23 @@ from app.kit.schemas import Changes, Input, Line, LongText, Output, SearchText, 
 LATEST_POSTS = 20
 
 # Stored in lower case, so that one address is one user however it is typed.
-Email = Annotated[EmailStr, AfterValidator(str.lower)]
-Password = Annotated[SecretStr, Field(min_length=8, max_length=128)]
+Email = Annotated[EmailStr, AfterValidator(str.lower), Field(examples=["ada@example.org"])]
+Name = Annotated[Line, Field(examples=["Ada Lovelace"])]
+Password = Annotated[SecretStr, Field(min_length=8, max_length=128, examples=["poetical science"])]
 
 
 class ProfileIn(Input):
     """A whole profile, as it should be from now on."""
 
-    bio: LongText = ""
-    website: Line | None = None
+    bio: LongText = Field("", examples=["Writes programs for engines that are yet to be built."])
+    website: Line | None = Field(None, examples=["https://example.org/ada"])
 
 
 class UserCreate(Input):
     """A new user, with a profile if there is one already."""
 
     email: Email
-    name: Line
+    name: Name
     password: Password
     profile: ProfileIn | None = None
 
@@ -37,7 +38,7 @@ class UserChanges(Changes):
     """What may change about a user."""
 
     email: Email = omittable()
-    name: Line = omittable()
+    name: Name = omittable()
     is_active: bool = omittable()
 
 

@@ -4,7 +4,6 @@ The headers are those that OWASP asks of an API. They are few and constant: a li
 the same, and compute them for each answer.
 """
 
-from collections.abc import Collection
 from http import HTTPStatus
 
 from starlette.middleware.cors import CORSMiddleware
@@ -18,22 +17,7 @@ from app.kit.http.headers import Headers, add_missing
 from app.kit.http.settings import ANY, HttpSettings
 
 # An answer of the API is data: were it shown as a page, it could load and do nothing.
-_DATA = "default-src 'none'; frame-ancestors 'none'"
-# The pages that show the API begin with a script in the page, and load the rest.
-_PAGES = "; ".join(
-    [
-        "default-src 'none'",
-        "script-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net",
-        "style-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net https://fonts.googleapis.com",
-        "font-src 'self' https://fonts.gstatic.com",
-        "img-src 'self' data: https://fastapi.tiangolo.com https://cdn.redoc.ly",
-        "connect-src 'self'",
-        "worker-src blob:",
-        "base-uri 'none'",
-        "form-action 'self'",
-        "frame-ancestors 'none'",
-    ]
-)
+_DATA = b"default-src 'none'; frame-ancestors 'none'"
 
 
 class UntrustedHost(Problem):
@@ -45,31 +29,27 @@ class UntrustedHost(Problem):
 class SecurityHeadersMiddleware:
     """Adds to each answer what it does not say itself."""
 
-    def __init__(self, app: ASGIApp, settings: HttpSettings, pages: Collection[str]) -> None:
+    def __init__(self, app: ASGIApp, settings: HttpSettings) -> None:
         self.app = app
-        self.pages = pages
-        self.of_data = _headers(_DATA, settings)
-        self.of_pages = _headers(_PAGES, settings)
+        self.headers = _headers(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request; anything that is not HTTP passes through."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        path = scope["path"].removeprefix(scope.get("root_path", ""))
-        headers = self.of_pages if path in self.pages else self.of_data
 
         async def send_secured(message: Message) -> None:
             if message["type"] == "http.response.start":
-                add_missing(message, headers)
+                add_missing(message, self.headers)
             await send(message)
 
         await self.app(scope, receive, send_secured)
 
 
-def _headers(policy: str, settings: HttpSettings) -> Headers:
+def _headers(settings: HttpSettings) -> Headers:
     headers = [
-        (b"content-security-policy", policy.encode()),
+        (b"content-security-policy", _DATA),
         (b"x-content-type-options", b"nosniff"),
         (b"x-frame-options", b"DENY"),
         (b"referrer-policy", b"no-referrer"),
@@ -107,7 +87,7 @@ class TrustedHostsMiddleware:
             await answer(problem)(scope, receive, send)
 
 
-def secured(app: ASGIApp, settings: HttpSettings, pages: Collection[str]) -> ASGIApp:
+def secured(app: ASGIApp, settings: HttpSettings) -> ASGIApp:
     """Serve the hosts and origins of the settings, with headers on every answer."""
     if settings.origins:
         app = CORSMiddleware(
@@ -133,4 +113,4 @@ def secured(app: ASGIApp, settings: HttpSettings, pages: Collection[str]) -> ASG
         )
     if settings.hosts and ANY not in settings.hosts:
         app = TrustedHostsMiddleware(app, settings)
-    return SecurityHeadersMiddleware(app, settings, pages)
+    return SecurityHeadersMiddleware(app, settings)

@@ -1,0 +1,37 @@
+"""`openapi`: a copy of the document of the API, in docs/."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.kit.commands.errors import Refused
+from app.kit.commands.service import service_of
+from app.kit.openapi import COPY, text_of_document
+
+commands = typer.Typer()
+
+
+@commands.command()
+def openapi(
+    context: typer.Context,
+    place: Annotated[Path, typer.Argument(help="Where to; - prints it")] = COPY,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; end with 1 where it is not current")
+    ] = False,
+) -> None:
+    """Write the OpenAPI document, from which clients are generated; needs no database."""
+    service = service_of(context)
+    text = text_of_document(service.application())
+    if place == Path("-"):
+        typer.echo(text, nl=False)
+    elif not check:
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise Refused(f"{place} cannot be written: {error.strerror}.") from error
+        typer.echo(f"{place} is written")
+    elif not place.is_file() or place.read_text(encoding="utf-8") != text:
+        typer.echo(f"{place} is not current. Run `{service.name} openapi {place}`.", err=True)
+        raise typer.Exit(1)

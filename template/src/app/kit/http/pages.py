@@ -1,0 +1,113 @@
+"""The pages that show the API in a browser, with all that they load served from here.
+
+Nothing comes from another host, so they work wherever the service does.
+"""
+
+import os
+import re
+from base64 import b64encode
+from hashlib import sha256
+from pathlib import Path
+
+import fastapi_offline
+from fastapi import FastAPI, Request
+from fastapi.openapi.docs import (
+    get_redoc_html,
+    get_swagger_ui_html,
+    get_swagger_ui_oauth2_redirect_html,
+)
+from starlette.responses import HTMLResponse, Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+# Of this package only the files are used; its application would take the place of ours.
+_FILES = Path(fastapi_offline.__file__).parent / "static"
+_PLACE = "/docs-assets"
+_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
+# ReDoc makes its styles as it runs, and searches in a worker that it makes as well.
+_POLICY = "; ".join(
+    [
+        "default-src 'none'",
+        "script-src {scripts}",
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data:",
+        "connect-src 'self'",
+        "worker-src blob:",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    ]
+)
+
+
+class _Assets(StaticFiles):
+    def file_response(
+        self,
+        full_path: str | os.PathLike[str],
+        stat_result: os.stat_result,
+        scope: Scope,
+        status_code: int = 200,
+    ) -> Response:
+        response = super().file_response(full_path, stat_result, scope, status_code)
+        # Kept by the browser, and asked after each time: they may be newer.
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+
+def add_pages(app: FastAPI) -> None:
+    """Show the document of an application at its `docs_url` and `redoc_url`."""
+    document, redirect = app.openapi_url, app.swagger_ui_oauth2_redirect_url
+
+    async def swagger_ui(request: Request) -> HTMLResponse:
+        root = _root(request)
+        page = get_swagger_ui_html(
+            openapi_url=f"{root}{document}",
+            title=app.title,
+            swagger_js_url=f"{root}{_PLACE}/swagger-ui-bundle.js",
+            swagger_css_url=f"{root}{_PLACE}/swagger-ui.css",
+            swagger_favicon_url=f"{root}{_PLACE}/favicon.png",
+            oauth2_redirect_url=redirect and f"{root}{redirect}",
+            init_oauth=app.swagger_ui_init_oauth,
+            swagger_ui_parameters=app.swagger_ui_parameters,
+        )
+        return _guarded(page)
+
+    async def back_from_login(_request: Request) -> HTMLResponse:
+        return _guarded(get_swagger_ui_oauth2_redirect_html())
+
+    async def redoc(request: Request) -> HTMLResponse:
+        root = _root(request)
+        page = get_redoc_html(
+            openapi_url=f"{root}{document}",
+            title=app.title,
+            redoc_js_url=f"{root}{_PLACE}/redoc.standalone.js",
+            redoc_favicon_url=f"{root}{_PLACE}/favicon.png",
+            with_google_fonts=False,
+        )
+        return _guarded(page)
+
+    if not document:
+        return
+    if app.docs_url:
+        app.add_route(app.docs_url, swagger_ui, include_in_schema=False)
+        if redirect:
+            app.add_route(redirect, back_from_login, include_in_schema=False)
+    if app.redoc_url:
+        app.add_route(app.redoc_url, redoc, include_in_schema=False)
+    app.mount(_PLACE, _Assets(directory=_FILES))
+
+
+def _root(request: Request) -> str:
+    """The path below which a proxy shows the service."""
+    root: str = request.scope.get("root_path", "")
+    return root.rstrip("/")
+
+
+def _guarded(page: HTMLResponse) -> HTMLResponse:
+    """The page, which runs the scripts that it was written with and no other."""
+    scripts = ["'self'"]
+    for script in _SCRIPT.findall(bytes(page.body).decode()):
+        digest = b64encode(sha256(script.encode()).digest()).decode()
+        scripts.append(f"'sha256-{digest}'")
+    page.headers["Content-Security-Policy"] = _POLICY.format(scripts=" ".join(scripts))
+    return page

@@ -1,0 +1,33 @@
+"""The document of the API: what it says of its tags, and a copy of it in the repository.
+
+Clients are generated from the copy, and a change of the API shows in its review.
+"""
+
+import inspect
+import json
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
+
+COPY = Path("docs/openapi.json")
+
+
+def descriptions_of_tags(app: FastAPI) -> list[dict[str, Any]]:
+    """Each tag in the order of the routes, described by the modules that its endpoints are in."""
+    described: dict[str, dict[str, None]] = {}
+    for route in iter_route_contexts(app.routes):
+        module = inspect.getmodule(route.endpoint)
+        paragraph, _, _ = (inspect.getdoc(module) or "").partition("\n\n")
+        for tag in getattr(route, "tags", None) or ():
+            described.setdefault(str(tag), {})[paragraph.replace("\n", " ")] = None
+    return [
+        {"name": tag, "description": " ".join(filter(None, paragraphs))}
+        for tag, paragraphs in described.items()
+    ]
+
+
+def text_of_document(app: FastAPI) -> str:
+    """The document as its copy is kept: the same application gives the same text."""
+    return json.dumps(app.openapi(), indent=2, ensure_ascii=False) + "\n"

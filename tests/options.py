@@ -1,0 +1,104 @@
+"""What each answer changes, as a page: `uv run python -m tests.options` writes docs/options.md."""
+
+import difflib
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from tests.rendering import ROOT, Renderer, files_under, questionnaire
+
+PAGE = ROOT / "docs" / "options.md"
+# The answers stand in there too, whatever they are.
+EVERYWHERE = ".copier-answers.yml"
+LINES_TO_READ = 60
+MANY = 4
+
+HEAD = """\
+# What each answer changes
+
+Written by `uv run python -m tests.options` from services that are rendered with every default but
+one; `tests/test_blast_radius.py` fails when it is not current. An answer is in one place; the rest
+of a service does not know it. What each is for is said in the README.
+"""
+
+
+def heading(name: str, question: dict[str, Any]) -> str:
+    """What stands above the answers to a question."""
+    return f"## {name}\n\n{question['help'].partition('?')[0]}?\n"
+
+
+def section(option: str, answer: Any, before: dict[str, bytes], after: dict[str, bytes]) -> str:
+    """What one answer changes."""
+    default = shown(questionnaire()[option]["default"])
+    return f"### {shown(answer)} in place of {default}\n\n{difference(before, after)}"
+
+
+def shown(answer: Any) -> str:
+    """An answer as one would write it."""
+    text = {True: "yes", False: "no"}[answer] if isinstance(answer, bool) else str(answer)
+    return f"`{text}`"
+
+
+def difference(before: dict[str, bytes], after: dict[str, bytes]) -> str:
+    """Which files come, go and change, and what changes in the one to read."""
+    changed = {name for name in before.keys() & after.keys() if before[name] != after[name]}
+    told = [
+        *listed("changes", changed - {EVERYWHERE}),
+        *listed("adds", after.keys() - before.keys()),
+        *listed("leaves out", before.keys() - after.keys()),
+    ]
+    text = "\n".join(told) + "\n"
+    for name in sorted(changed, key=lambda name: ("/kit/" not in name, name)):
+        lines = differing(name, before[name], after[name])
+        if name != EVERYWHERE and not name.startswith("tests/") and len(lines) <= LINES_TO_READ:
+            return text + "\n".join(["", f"`{name}`:", "", "```diff", *lines, "```", ""])
+    return text
+
+
+def listed(verb: str, names: set[str]) -> list[str]:
+    """A line of the list; many files of one folder are counted."""
+    folders: dict[str, list[str]] = {}
+    for name in sorted(names):
+        parent = Path(name).parts
+        folders.setdefault("/".join(parts_of_folder(parent)), []).append(name)
+    told: list[str] = []
+    for folder, each in folders.items():
+        if len(each) > MANY:
+            told.append(f"{len(each)} files in `{folder}/`")
+        else:
+            told += [f"`{name}`" for name in each]
+    return [f"- {verb} {', '.join(told)}"] if told else []
+
+
+def parts_of_folder(parts: tuple[str, ...]) -> tuple[str, ...]:
+    """The folder that stands for a file: that of the example as a whole, else its own."""
+    return parts[: parts.index("example") + 1] if "example" in parts else parts[:-1] or (".",)
+
+
+def differing(name: str, before: bytes, after: bytes) -> list[str]:
+    """The lines that differ, with one around them."""
+    old, new = (text.decode().splitlines() for text in (before, after))
+    _, _, *lines = difflib.unified_diff(old, new, name, name, lineterm="", n=1)
+    return [line.rstrip() for line in lines]
+
+
+def main() -> None:
+    """Render every answer and write the page."""
+    # What it is written from is also what is tested, one answer a test.
+    from tests.test_blast_radius import RADIUS
+
+    parts = [HEAD]
+    with tempfile.TemporaryDirectory() as place:
+        render = Renderer(Path(place))
+        before = files_under(render())
+        for name, question in questionnaire().items():
+            parts.append(heading(name, question))
+            for option, answer, _ in RADIUS:
+                if option == name:
+                    after = files_under(render(**{option: answer}))
+                    parts.append(section(option, answer, before, after))
+    PAGE.write_text("\n".join(parts))
+
+
+if __name__ == "__main__":
+    main()

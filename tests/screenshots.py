@@ -1,0 +1,44 @@
+"""Pictures of a service that runs: `uv run python -m tests.screenshots` writes docs/images/."""
+
+import sys
+from pathlib import Path
+
+from tests.browsers import CHROMIUM, browsing
+from tests.processes import UV, free_port, open_directory, serving
+from tests.rendering import ROOT, Renderer
+
+IMAGES = ROOT / "docs" / "images"
+SECONDS_TO_START = 120
+
+
+def take(address: str) -> None:
+    """Take all pictures of a service."""
+    IMAGES.mkdir(exist_ok=True)
+    with browsing() as watched:
+        page = watched.page
+        page.goto(f"{address}/docs")
+        page.wait_for_selector(".opblock")
+        page.screenshot(path=IMAGES / "docs.png")
+        # The example of an operation, sent as it is.
+        operation = watched.try_out("tags", "create_tag", "201")
+        page.set_viewport_size({"width": 1280, "height": 1500})
+        operation.evaluate("each => each.scrollIntoView()")
+        page.screenshot(path=IMAGES / "operation.png")
+
+
+def main() -> None:
+    """Start the default service, look at it, end it."""
+    if CHROMIUM is None:
+        sys.exit("no chromium on this machine")
+    with open_directory() as place:
+        service, port = place / "service", free_port()
+        Renderer(place).into(service)
+        command = (UV, "run", "my-service", "dev", "--port", str(port))
+        with serving(*command, cwd=service, port=port, log=Path(place / "log")) as server:
+            server.until_ready(SECONDS_TO_START)
+            take(server.url)
+            server.interrupt()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+"""The pages that show the API, in a real browser, where the machine has one."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.browsers import CHROMIUM, PATIENCE, browsing
+from tests.processes import Server
+from tests.services import DEV, Start
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="the header of the run says that there is none"),
+]
+
+
+@pytest.fixture
+def server(default: Path, start: Start) -> Server:
+    """The default service, as `dev` serves it."""
+    return start(default, *DEV)
+
+
+def test_the_pages_show_every_operation_and_ask_nobody_else(server: Server) -> None:
+    document = server.get("/openapi.json").json()
+    operations = sum(len(item) for item in document["paths"].values())
+    here = {server.url.removeprefix("http://")}
+
+    with browsing() as swagger:
+        swagger.page.goto(f"{server.url}/docs")
+        swagger.page.wait_for_selector(".opblock", timeout=PATIENCE)
+        assert swagger.page.locator(".opblock").count() == operations
+        swagger.try_out("health", "ready", "200")
+        assert swagger.hosts() == here
+        assert swagger.complaints == []
+
+    with browsing() as redoc:
+        redoc.page.goto(f"{server.url}/redoc")
+        redoc.page.wait_for_selector("[id^='operation/']", timeout=PATIENCE)
+        assert redoc.page.locator("[id^='operation/']").count() == operations
+        redoc.page.wait_for_load_state("networkidle")
+        assert redoc.hosts() == here
+        # Its own logo would come from elsewhere: the policy of the page keeps it from asking.
+        assert [text for text in redoc.complaints if "logo-mini.svg" not in text] == []

@@ -1,0 +1,23 @@
+"""The pages of this repository build into a site, with every link leading somewhere."""
+
+import shutil
+import sys
+import tomllib
+from pathlib import Path
+
+from tests.processes import succeed
+from tests.rendering import ROOT
+
+ZENSICAL = Path(sys.executable).with_name("zensical")
+
+
+def test_the_site_of_this_repository_builds(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "docs", tmp_path / "docs")
+    shutil.copy(ROOT / "zensical.toml", tmp_path)
+
+    succeed(ZENSICAL, "build", "--strict", cwd=tmp_path)
+
+    nav = tomllib.loads((ROOT / "zensical.toml").read_text())["project"]["nav"]
+    told = {name for entry in nav for name in entry.values()}
+    assert told == {path.name for path in (ROOT / "docs").glob("*.md")}
+    assert (tmp_path / "site/tutorial/index.html").is_file()
