@@ -80,7 +80,7 @@ def test_a_newcomer_adds_a_feature_in_ten_minutes(newcomer: Newcomer, tmp_path: 
         match kind, language:
             case "file", "python":
                 newcomer.writes(what, text)
-            case "below", "python":
+            case "below", ("python" | "text"):
                 newcomer.adds(what, text)
             case "serves", "sh":
                 newcomer.serves(text, what, tmp_path / "log")
