@@ -1,5 +1,6 @@
 """The commands of the service, run as its console command runs them."""
 
+import logging
 import os
 import sys
 from collections.abc import Generator
@@ -45,7 +46,13 @@ def environment(url: URL | None, **variables: str) -> Generator[None]:
 
 def _run(arguments: tuple[str, ...]) -> Ended:
     out, err, hook = StringIO(), StringIO(), sys.excepthook
-    with patch.object(sys, "argv", [NAME, *arguments]), redirect_stdout(out), redirect_stderr(err):
+    # A process of its own would have no handler that an earlier one left behind.
+    with (
+        patch.object(logging.getLogger(), "handlers", []),
+        patch.object(sys, "argv", [NAME, *arguments]),
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
         try:
             main()
         except SystemExit as end:

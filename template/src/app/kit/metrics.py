@@ -90,7 +90,7 @@ class Metrics:
     def start(self, database: Database) -> None:
         """Tell of this database too, and listen; raises `SettingsError` where it cannot."""
         self._kept.database = database
-        host, port = self.settings.host, self.settings.port or 0
+        host, port = str(self.settings.host), self.settings.port or 0
         try:
             self._server = start_http_server(port, host, self.registry)
         except OSError as error:

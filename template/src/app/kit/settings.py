@@ -1,9 +1,10 @@
 """Settings from the environment and `.env`, checked as a whole before anything starts."""
 
 from difflib import get_close_matches
+from ipaddress import IPv4Address
 from typing import Any, Literal, Self, cast
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, IPvAnyAddress, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.kit.db.settings import DatabaseSettings
@@ -25,7 +26,7 @@ class MetricsSettings(BaseModel):
     """Where the process tells its metrics (`METRICS_…`): nowhere, unless a port is set."""
 
     port: int | None = Field(default=None, ge=1, le=65_535)
-    host: str = "127.0.0.1"
+    host: IPvAnyAddress = IPv4Address("127.0.0.1")
 
 
 class KitSettings(BaseSettings):
