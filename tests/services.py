@@ -25,9 +25,13 @@ LONG = [
     "tests/example/test_crashes.py",
     "tests/example/test_fuzz.py",
     "tests/example/test_idempotency.py",
+    "tests/example/test_seeding.py",
     "tests/kit/test_admission.py",
     "tests/kit/test_cancellation.py",
+    "tests/kit/test_commands.py",
     "tests/kit/test_cursor.py",
+    "tests/kit/test_diagram.py",
+    "tests/kit/test_doctor.py",
     "tests/kit/test_faults.py",
     "tests/kit/test_gate.py",
     "tests/kit/test_keyset.py",
@@ -36,15 +40,20 @@ LONG = [
     "tests/kit/test_metrics.py",
     "tests/kit/test_one_migration.py",
     "tests/kit/test_readiness.py",
+    "tests/kit/test_revision_command.py",
     "tests/kit/test_security.py",
+    "tests/kit/test_seeding.py",
     "tests/kit/test_serving.py",
     "tests/kit/test_slow_statements.py",
     "tests/kit/test_standby.py",
     "tests/kit/test_waiting.py",
 ]
-# All stories of a suite, in the one process that a worker of this run has for it.
-EVERYTHING = ["pytest", "-n", "0", "-m", ""]
+# A suite as it is run by hand, in the one process that a worker of this run has for it; all its
+# stories, the slow ones too; and those that an answer may tell otherwise.
+USUAL = ["pytest", "-n", "0"]
+EVERYTHING = [*USUAL, "-m", ""]
 LEFT_OUT = [f"--ignore={name}" for name in LONG]
+SHORT = [*USUAL, *LEFT_OUT]
 
 # Starts a command of a service and waits until it is ready: `start(service, *command)`.
 Start = Callable[..., Server]

@@ -16,7 +16,7 @@ from tests.combinations import ALL, OPTIONS, covering, furthest, pairs, title, w
 from tests.pgbouncer import PGBOUNCER
 from tests.processes import run, succeed
 from tests.rendering import TEMPLATE, Copy, Renderer
-from tests.services import EVERYTHING, LEFT_OUT, LONG, Interpreter, address, new_database
+from tests.services import EVERYTHING, LONG, SHORT, USUAL, Interpreter, address, new_database
 
 COVERING = covering()
 
@@ -91,6 +91,7 @@ def test_a_service_is_strictly_typed(
 
 
 @pytest.mark.slow
+@pytest.mark.whole
 def test_another_checker_of_types_agrees(
     render: Renderer, interpreter: Interpreter, tmp_path: Path
 ) -> None:
@@ -131,27 +132,29 @@ def mypy_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.whole
 @pytest.mark.parametrize("answers", TESTED, ids=map(title, TESTED))
 def test_a_service_passes_its_own_tests(
     service: Copy, interpreter: Interpreter, server: URL, answers: dict[str, Any]
 ) -> None:
-    left_out = [] if answers in IN_FULL else LEFT_OUT
+    stories = EVERYTHING if answers in IN_FULL else SHORT
     # The default one on a database that it starts itself, as it is for its users.
     given = {} if answers == DEFAULT else {"DATABASE_URL": address(server)}
 
-    output = interpreter.succeeds(service(**whole(answers)), *EVERYTHING, *left_out, **given)
+    output = interpreter.succeeds(service(**whole(answers)), *stories, **given)
 
     assert "skipped" not in output
 
 
 @pytest.mark.slow
+@pytest.mark.whole
 def test_the_default_service_passes_its_own_tests_on_python_3_13(
     service: Copy, interpreter_of: Callable[[str], Interpreter], server: URL
 ) -> None:
     newer = interpreter_of("3.13")
     directory = service()
 
-    output = newer.succeeds(directory, *EVERYTHING, DATABASE_URL=address(server))
+    output = newer.succeeds(directory, *USUAL, DATABASE_URL=address(server))
 
     assert "Python 3.13" in output
 

@@ -12,11 +12,11 @@ from tests.combinations import furthest, title
 from tests.pgbouncer import PGBOUNCER, pooled
 from tests.processes import open_directory
 from tests.rendering import Copy
-from tests.services import EVERYTHING, LEFT_OUT, Interpreter, address
+from tests.services import EVERYTHING, SHORT, Interpreter, address
 
 SERVICES: list[tuple[dict[str, object], list[str]]] = [
-    (furthest(), []),
-    ({"pooler": "pgbouncer", "pk_type": "int"}, LEFT_OUT),
+    (furthest(), EVERYTHING),
+    ({"pooler": "pgbouncer", "pk_type": "int"}, SHORT),
 ]
 
 if PGBOUNCER:
@@ -28,16 +28,15 @@ if PGBOUNCER:
             yield url
 
     @pytest.mark.slow
+    @pytest.mark.whole
     @pytest.mark.parametrize(
-        ("answers", "left_out"), SERVICES, ids=[title(answers) for answers, _ in SERVICES]
+        ("answers", "stories"), SERVICES, ids=[title(answers) for answers, _ in SERVICES]
     )
     def test_a_service_passes_its_own_tests_through_pgbouncer(
         service: Copy,
         interpreter: Interpreter,
         pooler: URL,
         answers: dict[str, object],
-        left_out: list[str],
+        stories: list[str],
     ) -> None:
-        interpreter.succeeds(
-            service(**answers), *EVERYTHING, *left_out, DATABASE_URL=address(pooler)
-        )
+        interpreter.succeeds(service(**answers), *stories, DATABASE_URL=address(pooler))

@@ -5,7 +5,16 @@ from tests.rendering import Renderer, files_under
 # What goes with a change of the answer is told to every team.
 TOLD = {".copier-answers.yml", "docs/updating.md"}
 # Words that only a service which hides deleted rows has use for.
-TRACES = ("deleted_at", "include_deleted", "living_only", "restor", "purge", "purging", "soft")
+TRACES = (
+    "deleted_at",
+    "include_deleted",
+    "living_only",
+    "restor",
+    "purge",
+    "purging",
+    "soft_",
+    "soft delet",
+)
 
 
 def traces(service: dict[str, bytes]) -> set[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from tests.services import Interpreter, new_database
+from tests.services import SHORT, USUAL, Interpreter, new_database
 from tests.updates.conftest import Started
 from tests.updates.history import CURRENT, RELEASES
 from tests.updates.service import Service
@@ -118,9 +118,12 @@ def is_in_order(team: Team, reformatted: str, *tests: str) -> None:
     team.runs("alembic", "check")
     team.runs("ruff", "check")
     team.runs("mypy")
-    team.runs("pytest", "-n", "0", *tests)
+    team.runs(*SHORT, *tests)
+    # What a team changes in cli.py shows there.
+    team.runs(*USUAL, "tests/kit/test_commands.py")
 
 
+@pytest.mark.whole
 def test_a_year_of_updates_loses_nothing(
     started: Started, interpreter: Interpreter, server: URL, tmp_path: Path
 ) -> None:
@@ -150,6 +153,7 @@ def is_updated(service: Service, release: str) -> None:
     service.write("src/app/registry.py", registry.replace("    jobs,\n", ""))
 
 
+@pytest.mark.whole
 def test_revisions_of_the_team_s_own_join_with_those_that_come(
     started: Started, interpreter: Interpreter, server: URL
 ) -> None:

@@ -1,11 +1,14 @@
 """The commands of this service; docs/cli.md tells of each."""
 
+from typing import Annotated
+
 import typer
 
 from app.about import NAME
 from app.kit.commands import diagram, doctor, openapi, routes, schema, seeding, serving
 from app.kit.commands.errors import MENDABLE
 from app.kit.commands.service import Service
+from app.kit.db.migrate import migrate as migrate_database
 from app.main import create_app
 from app.registry import COMMANDS, SEEDERS
 from app.settings import Settings
@@ -22,6 +25,14 @@ for module in (serving, schema, seeding, routes, doctor, diagram, openapi):
     cli.add_typer(module.commands)
 for commands in COMMANDS:
     cli.add_typer(commands)
+
+
+@cli.command()
+def migrate(
+    revision: Annotated[str, typer.Argument(help="Where to go: a revision, or heads")] = "heads",
+) -> None:
+    """Bring the database's schema to a revision."""
+    migrate_database(Settings.load(), revision)
 
 
 def main() -> None:

@@ -45,8 +45,9 @@ def there_are(commands: typer.Typer) -> dict[str, set[str]]:
 
 
 def of_the_team() -> set[str]:
-    """The commands that a feature of the team brought, which the page need not know."""
-    return {
+    """The commands that the team brought, which the page need not know."""
+    beside = {command.callback.__name__ for command in cli.registered_commands if command.callback}
+    return (beside - {"migrate"}) | {
         name
         for commands in COMMANDS
         for command in commands.registered_commands

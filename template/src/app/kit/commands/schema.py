@@ -1,4 +1,4 @@
-"""`migrate` and `revision`: the schema of the database."""
+"""`revision`: what the models have and the database has not."""
 
 from contextlib import redirect_stdout
 from io import StringIO
@@ -10,19 +10,9 @@ from alembic.script import Script
 
 from app.kit.commands.service import service_of
 from app.kit.db.migrate import PROJECT_ROOT, alembic_config
-from app.kit.db.migrate import migrate as migrate_database
 from app.kit.db.review import Review
 
 commands = typer.Typer()
-
-
-@commands.command()
-def migrate(
-    context: typer.Context,
-    revision: Annotated[str, typer.Argument(help="Where to go: a revision, or heads")] = "heads",
-) -> None:
-    """Bring the database's schema to a revision."""
-    migrate_database(service_of(context).settings.load(), revision)
 
 
 @commands.command()
