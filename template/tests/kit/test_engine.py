@@ -6,10 +6,11 @@ from sqlalchemy import URL, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.about import NAME
+from app.kit.db.engine import build_probe_engine
 from app.kit.db.session import SessionDep
 from app.main import create_app
 from tests.rig.app import client_of, running
-from tests.rig.database import settings_for
+from tests.rig.database import settings_for, settings_with
 
 
 async def test_the_service_is_known_by_name_to_the_server(connection: AsyncConnection) -> None:
@@ -48,3 +49,15 @@ async def test_a_database_that_is_away_is_a_503_and_the_process_lives(
             assert response.status_code == 503
             assert response.headers["content-type"] == "application/problem+json"
             assert (await client.get("/health/live")).status_code == 200
+
+
+async def test_who_looks_from_outside_the_pool_stays_on_one_connection_of_a_pooler(
+    own_database_url: URL,
+) -> None:
+    settings = settings_with(own_database_url, pooler="pgbouncer").database
+    engine = build_probe_engine(settings, "kit")
+    async with engine.connect() as connection:
+        # In a transaction time stands still.
+        times = [await connection.scalar(text("SELECT now()")) for _ in range(2)]
+    await engine.dispose()
+    assert times[0] == times[1]

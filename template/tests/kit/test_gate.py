@@ -129,6 +129,8 @@ async def test_who_is_cancelled_is_in_the_way_of_nobody() -> None:
     gone, late = (asyncio.create_task(gate.enter(stays)) for _ in range(2))
     await asyncio.sleep(0)
     gone.cancel()
+    await asyncio.sleep(0)
+    assert gate.waiting == 1
     assert await late is Turn.TOO_LATE
     gate.leave()
     assert gate.free == 1

@@ -56,12 +56,11 @@ def _limit_transaction(settings: DatabaseSettings, connection: Connection) -> No
 
 def build_probe_engine(settings: DatabaseSettings, application_name: str) -> AsyncEngine:
     """Make an engine that looks at the database from outside the pool, each time anew."""
-    return _build(
-        settings,
-        f"{application_name} readiness",
-        poolclass=NullPool,
-        isolation_level="AUTOCOMMIT",
-    )
+    # Outside a transaction a pooler may take the two messages of a statement to two connections.
+    options: dict[str, Any] = {"poolclass": NullPool}
+    if settings.pooler != "pgbouncer":
+        options["isolation_level"] = "AUTOCOMMIT"
+    return _build(settings, f"{application_name} readiness", **options)
 
 
 def _build(

@@ -7,12 +7,15 @@ from functools import cache
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.kit.db.migrate import PROJECT_ROOT
 
 _APPLIED = text("SELECT version_num FROM alembic_version")
+_THERE_IS = text(
+    "SELECT found IS NOT NULL, has_table_privilege(found, 'SELECT')"
+    " FROM (SELECT to_regclass('alembic_version')::oid AS found) looked"
+)
 
 
 class RevisionsHidden(Exception):
@@ -48,16 +51,13 @@ async def applied_revisions(connection: AsyncConnection) -> frozenset[str]:
 
     Raises RevisionsHidden.
     """
-    try:
-        return frozenset(await connection.scalars(_APPLIED))
-    except DBAPIError as error:
-        match getattr(error.driver_exception, "sqlstate", None):
-            case "42P01":  # there is no such table
-                return frozenset()
-            case "42501":  # the role may not read it
-                raise RevisionsHidden from error
-            case _:
-                raise
+    # Asked for rather than tried: what fails would end the transaction of whoever looks further.
+    there_is, may_read = (await connection.execute(_THERE_IS)).one()
+    if not there_is:
+        return frozenset()
+    if not may_read:
+        raise RevisionsHidden
+    return frozenset(await connection.scalars(_APPLIED))
 
 
 def named(revisions: Set[str]) -> str:

@@ -35,7 +35,7 @@ class Gate:
     @property
     def waiting(self) -> int:
         """How many wait for a place."""
-        return len(self._line)
+        return sum(not each.turn.done() for each in self._line)
 
     async def enter(self, has_left: Callable[[], bool]) -> Turn:
         """Take a place, or the first that becomes free: only with `Turn.CAME` it is taken.
