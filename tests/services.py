@@ -1,6 +1,7 @@
 """What the suites of rendered services share: an environment, and a PostgreSQL server."""
 
 import asyncio
+import fcntl
 import os
 import pwd
 import sys
@@ -75,14 +76,17 @@ class Interpreter:
 def interpreter_for(service: Path, place: Path, version: str) -> Interpreter:
     """An environment in `place` for a service with every dependency; fails without the version.
 
-    Several processes may ask for the same place: uv lets one make it and the others wait.
+    Several processes may ask for the same place: one makes it and the others wait. uv locks the
+    project, not the environment, and here each process has a project of its own.
     """
-    succeed(
-        *(UV, "sync", "--quiet", "--no-install-project", "--python", version),
-        cwd=service,
-        UV_PROJECT_ENVIRONMENT=str(place),
-        PATH=os.pathsep.join([environment()["PATH"], *_python_directories()]),
-    )
+    with place.with_name(f"{place.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        succeed(
+            *(UV, "sync", "--quiet", "--no-install-project", "--python", version),
+            cwd=service,
+            UV_PROJECT_ENVIRONMENT=str(place),
+            PATH=os.pathsep.join([environment()["PATH"], *_python_directories()]),
+        )
     return Interpreter(place / "bin" / "python")
 
 
