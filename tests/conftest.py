@@ -24,15 +24,20 @@ for _name in [name for name in os.environ if name.startswith("DATABASE_")]:
 os.environ["GIT_CONFIG_GLOBAL"] = os.devnull
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have two workers begin with what takes minutes: what comes last is small, and soon shared.
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Have the workers begin with what takes minutes: what comes last is small, and soon shared.
 
-    Each begins with a half of the list, and takes from the other when it has done its own.
+    Each begins with its part of the list, and takes from the others when it has done its own.
     """
+    workers: int = getattr(config, "workerinput", {}).get("workercount", 1)
     whole = [item for item in items if item.get_closest_marker("whole")]
     rest = [item for item in items if item not in whole]
-    middle = max(0, len(items) // 2 - len(whole[::2]))
-    items[:] = whole[::2] + rest[:middle] + whole[1::2] + rest[middle:]
+    size = -(-len(items) // workers)
+    ordered: list[pytest.Item] = []
+    for worker in range(workers):
+        first = whole[worker::workers]
+        ordered += first + [rest.pop(0) for _ in range(min(size - len(first), len(rest)))]
+    items[:] = ordered
 
 
 @pytest.fixture(scope="session")
