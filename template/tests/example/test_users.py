@@ -1,15 +1,21 @@
 """Users and their profiles, through the API."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from httpx2 import AsyncClient
-from sqlalchemy import func, select, text
+from sqlalchemy import func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.example.users.models import Profile, User
+from app.example.users.repository import UserRepository
+from app.example.users.schemas import UserQuery, UserSort
+from app.kit.db.session import Database
 from tests.example.factories import make_user
+from tests.example.reading import rows_read
 
+A_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 NEW = {"email": "Ada@Example.org", "name": "Ada", "password": "long enough"}
 
 
@@ -156,6 +162,28 @@ async def test_filters_combine(client: AsyncClient, session: AsyncSession) -> No
     await make_user(session, name="Adam", is_active=False)
     response = await client.get("/users", params={"q": "ada", "is_active": False})
     assert [user["name"] for user in response.json()["items"]] == ["Adam"]
+
+
+@pytest.mark.parametrize("sort", UserSort)
+async def test_a_page_in_any_order_reads_no_more_rows_than_its_own(
+    database: Database, session: AsyncSession, sort: UserSort
+) -> None:
+    users = [
+        {
+            "email": f"{number}@example.org",
+            "name": f"User {number % 30:02}",
+            "hashed_password": "-",
+            "created_at": A_DAY + timedelta(minutes=number % 90),
+        }
+        for number in range(300)
+    ]
+    await session.execute(insert(User), users)
+    await session.execute(text("ANALYZE users"))
+    # For so small a table, PostgreSQL would rather read all of it.
+    await session.execute(text("SET LOCAL enable_seqscan = off"))
+    page = UserRepository(session).search(UserQuery(sort=sort, limit=10, offset=5))
+    # Only the total looks at all of them.
+    assert await rows_read(database, session, "users", page) == len(users) + 5 + 10
 
 
 async def test_a_profile_is_set_replaced_and_removed(

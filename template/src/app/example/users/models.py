@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import CheckConstraint, ForeignKey, String, true
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.kit.db.base import Record
@@ -20,6 +20,9 @@ class User(Entity):
     __tablename__ = "users"
     __table_args__ = (
         unique_live("email"),
+        # Each order in which users are listed, read in either direction; the key breaks ties.
+        Index(None, "created_at", "id"),
+        Index(None, "name", "id"),
         CheckConstraint("email = lower(email)", name="email_is_lower_case"),
     )
 
