@@ -16,7 +16,8 @@ import signal
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
 
@@ -24,7 +25,7 @@ from app.kit.local_postgres import throwaway
 from benchmarks import database, programs, scale_report
 from benchmarks.__main__ import cpu_model, tell
 from benchmarks.lineup import PROGRAMS, SERVICE
-from benchmarks.scale_side import Side, program, resident
+from benchmarks.scale_side import Rows, Side, program, resident
 from benchmarks.scale_work import INDEXES, SEARCHES, WORK, Found
 from benchmarks.servers import OTHER_CORE, running
 
@@ -50,14 +51,12 @@ def main() -> None:
         tell("installing the service")
         service = programs.prepare(PROGRAMS[SERVICE], place, given.python)
         with throwaway() as url, ExitStack() as stack:
-            sides = [
-                Side("small", given.users // SMALLER, given.posts // SMALLER, url),
-                Side("large", given.users, given.posts, url),
+            databases = [
+                Rows("small", given.users // SMALLER, given.posts // SMALLER, url),
+                Rows("large", given.users, given.posts, url),
             ]
-            filled = [fill(side, service) for side in sides]
-            for side in sides:
-                log = place / f"{side.name}.log"
-                side.server = stack.enter_context(running(service, side.url, log))
+            filled = [fill(rows, service) for rows in databases]
+            sides = [stack.enter_context(served(rows, service, place)) for rows in databases]
             ask(sides, WORK)
             plan(sides, service)
             indexed = index(sides)
@@ -78,19 +77,26 @@ def main() -> None:
     tell(f"written: {scale_report.PAGE}")
 
 
-def fill(side: Side, service: programs.Ready) -> str:
+def fill(rows: Rows, service: programs.Ready) -> str:
     """Make and fill a database; how fast."""
-    database.run(side.url, f"CREATE DATABASE {side.name}")
-    side.url = side.url.set(database=side.name)
-    programs.migrate(service, side.url.render_as_string(hide_password=False))
+    database.run(rows.url, f"CREATE DATABASE {rows.name}")
+    rows.url = rows.url.set(database=rows.name)
+    programs.migrate(service, rows.url.render_as_string(hide_password=False))
     last: dict[str, str] = {}
-    command = ["benchmarks.filling", str(side.users), str(side.posts)]
-    for line in program(service, side.url, *command):
+    command = ["benchmarks.filling", str(rows.users), str(rows.posts)]
+    for line in program(service, rows.url, *command):
         table, done, count, rate = line.split()
         last[table] = f"{int(count):,} {table} at {int(rate):,} a second"
-        tell(f"{side.name}: {table} {int(done) * 100 // int(count):3} %  {int(rate):7,}/s")
-    database.run(side.url, "VACUUM (ANALYZE)")
-    return f"{side.name}: filled by COPY, {', '.join(last.values())}"
+        tell(f"{rows.name}: {table} {int(done) * 100 // int(count):3} %  {int(rate):7,}/s")
+    database.run(rows.url, "VACUUM (ANALYZE)")
+    return f"{rows.name}: filled by COPY, {', '.join(last.values())}"
+
+
+@contextmanager
+def served(rows: Rows, service: programs.Ready, place: Path) -> Iterator[Side]:
+    """The service on a database that is filled; its log is in `place`."""
+    with running(service, rows.url, place / f"{rows.name}.log") as server:
+        yield Side(rows.name, rows.users, rows.posts, rows.url, server)
 
 
 def ask(sides: list[Side], work: list[Found]) -> None:

@@ -20,14 +20,20 @@ PATIENCE = 120
 
 
 @dataclass
-class Side:
-    """One of the two databases, and the service on it."""
+class Rows:
+    """One of the two databases, and how many rows it is to have."""
 
     name: str
     users: int
     posts: int
     url: URL
-    server: Server | None = None
+
+
+@dataclass
+class Side(Rows):
+    """One of the two databases, filled, and the service on it."""
+
+    server: Server
     seconds: dict[str, float] = field(default_factory=dict)
     plans: dict[str, list[list[str]]] = field(default_factory=dict)
     # Resident memory in MB, by the rows that were sent.
@@ -53,13 +59,11 @@ class Side:
     @cached_property
     def connection(self) -> HTTPConnection:
         """One, for all that is asked."""
-        assert self.server  # noqa: S101 - it runs from before the first question
         return HTTPConnection("127.0.0.1", self.server.port, timeout=PATIENCE)
 
 
 def resident(side: Side) -> float:
     """The memory of the server that is in use, in MB."""
-    assert side.server  # noqa: S101 - it runs from before the first question
     status = Path(f"/proc/{side.server.pid}/status").read_text()
     found = re.search(r"VmRSS:\s+(\d+) kB", status)
     return int(found[1]) / 1024 if found else 0

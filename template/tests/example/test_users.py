@@ -181,7 +181,8 @@ async def test_a_page_in_any_order_reads_no_more_rows_than_its_own(
     await session.execute(text("ANALYZE users"))
     # For so small a table, PostgreSQL would rather read all of it.
     await session.execute(text("SET LOCAL enable_seqscan = off"))
-    page = UserRepository(session).search(UserQuery(sort=sort, limit=10, offset=5))
+    query = UserQuery.model_validate({"sort": sort, "limit": 10, "offset": 5})
+    page = UserRepository(session).search(query)
     # Only the total looks at all of them.
     assert await rows_read(database, session, "users", page) == len(users) + 5 + 10
 

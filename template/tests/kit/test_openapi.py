@@ -2,17 +2,19 @@
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Body, FastAPI
 from typer import Typer
 from typer.testing import CliRunner
 
 from app.cli import cli
 from app.kit.application import Application
 from app.kit.openapi import COPY, text_of_document
+from tests.rig.examples import Untold, bodies, refusals
 
 ROOT = Path(__file__).parents[2]
 # Stable, because clients call methods by it; readable, because people call those methods.
@@ -50,6 +52,33 @@ def test_every_operation_is_in_a_group_and_says_what_it_does(app: FastAPI) -> No
         assert operation.get("tags"), f"{path}: give its router `tags`"
         assert set(operation["tags"]) <= described, f"{path}: its module has no docstring"
         assert operation.get("description"), f"{path}: give its endpoint a docstring"
+        assert operation.get("summary"), f"{path}: a list of operations shows this line"
+
+
+def test_an_example_is_what_the_endpoint_accepts(app: FastAPI) -> None:
+    for body in bodies(app):
+        # Whoever leaves a field without one has said nothing wrong.
+        with suppress(Untold):
+            assert refusals(app, *body) == []
+
+
+def test_an_example_that_is_refused_or_missing_is_noticed() -> None:
+    application = Application()
+
+    @application.put("/kit/wrong")
+    async def wrong(words: Annotated[list[str], Body(examples=[["a", 1]])]) -> None:
+        """Take what its example is not."""
+        raise NotImplementedError(words)
+
+    @application.put("/kit/untold")
+    async def untold(first: Annotated[str, Body()], second: Annotated[int, Body()]) -> None:
+        """Take something, without an example."""
+        raise NotImplementedError(first, second)
+
+    of = {name: (name, *rest) for name, *rest in bodies(application)}
+    assert refusals(application, *of["wrong"]) == ["wrong.1: Input should be a valid string"]
+    with pytest.raises(Untold, match=r"untold\.first"):
+        refusals(application, *of["untold"])
 
 
 def test_every_error_is_a_problem_with_an_example(app: FastAPI) -> None:

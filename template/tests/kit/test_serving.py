@@ -16,10 +16,12 @@ from httpx2 import AsyncClient, TransportError
 from sqlalchemy import URL, text
 
 from app.kit.db.session import Database
+from app.kit.garbage import OBJECTS_BETWEEN
 from tests.rig.database import settings_with
 
 SLOW = """
 import asyncio
+import gc
 from fastapi import APIRouter
 from sqlalchemy import text
 from app import registry
@@ -31,6 +33,10 @@ router = APIRouter()
 async def slow(seconds: float, session: SessionDep) -> None:
     await session.execute(text("INSERT INTO kit_slow VALUES (:it)"), {"it": seconds})
     await asyncio.sleep(seconds)
+
+@router.get("/kit/garbage")
+async def garbage() -> tuple[bool, int]:
+    return gc.get_freeze_count() > 0, gc.get_threshold()[0]
 
 registry.ROUTERS.append(router)
 from app.cli import main
@@ -85,6 +91,8 @@ async def test_sigterm_finishes_what_runs_cuts_what_lasts_and_leaves_no_connecti
     url = f"http://127.0.0.1:{port}"
     async with AsyncClient(base_url=url) as client, AsyncClient(base_url=url) as idle:
         await until_ready(idle)
+        # What the process began with is not looked at for garbage again.
+        assert (await idle.get("/kit/garbage")).json() == [True, OBJECTS_BETWEEN]
         short = asyncio.create_task(client.post("/kit/slow/0.5"))
         long = asyncio.create_task(client.post("/kit/slow/60"))
         await until_running(database, 2)
