@@ -8,10 +8,12 @@ from typing import Any, cast
 
 import pytest
 from fastapi import FastAPI
+from httpx2 import AsyncClient
 from sqlalchemy import URL
 from structlog.stdlib import ProcessorFormatter
 
 from tests.kit.notes import Notes, notes_on
+from tests.rig.app import client_of
 from tests.rig.database import clone
 
 Logged = Callable[[], list[dict[str, Any]]]
@@ -46,3 +48,10 @@ async def notes(anyio_backend: str, url_of_notes: URL) -> AsyncGenerator[Notes]:
     """A service of its own, whose line to the database may break."""
     async with notes_on(url_of_notes) as notes:
         yield notes
+
+
+@pytest.fixture
+async def caller(served: FastAPI) -> AsyncGenerator[AsyncClient]:
+    """A client of the service that a file of tests calls `served`."""
+    async with client_of(served) as client:
+        yield client

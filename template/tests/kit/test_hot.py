@@ -3,7 +3,6 @@
 import asyncio
 import traceback
 from collections.abc import AsyncGenerator
-from enum import StrEnum
 
 import pytest
 from fastapi import FastAPI
@@ -11,31 +10,15 @@ from httpx2 import AsyncClient
 from pydantic import BaseModel
 from sqlalchemy import URL, Integer, QueuePool, Text, bindparam, cast, func, select, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from app.kit.db.compiled import compile_read
-from app.kit.db.enums import stored_by_value
 from app.kit.db.hot import Hot, HotReads, HotSelect
 from app.kit.db.session import Database
 from app.main import create_app
-from tests.rig.app import client_of, running
+from tests.kit.things import Kind, Own, Thing
+from tests.rig.app import running
 from tests.rig.database import settings_with
 from tests.rig.statements import counting
-
-
-class Own(DeclarativeBase):
-    """A table of these tests; the service's own metadata knows nothing of it."""
-
-
-class Kind(StrEnum):
-    ROUND = "round"
-    FLAT = "flat"
-
-
-class Thing(Own):
-    __tablename__ = "kit_things"
-    number: Mapped[int] = mapped_column(primary_key=True)
-    kind: Mapped[Kind] = mapped_column(stored_by_value(Kind, "kit_kind"))
 
 
 class ThingOut(BaseModel):
@@ -87,20 +70,14 @@ async def served(direct_url: URL) -> AsyncGenerator[FastAPI]:
     async with running(app):
         async with app.state.database.transaction() as session:
             await (await session.connection()).run_sync(Own.metadata.create_all)
-            session.add_all([Thing(number=number, kind=Kind.FLAT) for number in (1, 2)])
-            session.add(Thing(number=3, kind=Kind.ROUND))
+            session.add_all([Thing(number=1, name="a"), Thing(number=2, name="b")])
+            session.add(Thing(number=3, name="c", kind=Kind.ROUND))
         yield app
 
 
 @pytest.fixture
 def hot(served: FastAPI) -> HotReads:
     return HotReads(served.state.database.reading_engine)
-
-
-@pytest.fixture
-async def caller(served: FastAPI) -> AsyncGenerator[AsyncClient]:
-    async with client_of(served) as client:
-        yield client
 
 
 async def kill(app: FastAPI) -> None:

@@ -2,43 +2,22 @@
 
 from collections.abc import AsyncGenerator
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from httpx2 import AsyncClient
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import URL, DateTime, String, func, select, text
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy import URL, func, select, text
+from sqlalchemy.orm import Mapped, mapped_column
 
-from app.kit.db.base import now
-from app.kit.db.enums import stored_by_value
 from app.kit.db.hot_writes import HotInsert, HotWrite, HotWrites
 from app.kit.db.session import Database, SessionDep
 from app.main import create_app
-from tests.rig.app import client_of, running
+from tests.kit.things import Kind, Own, Thing
+from tests.rig.app import running
 from tests.rig.database import settings_with
 from tests.rig.statements import counting
-
-
-class Own(DeclarativeBase):
-    """A table of these tests; the service's own metadata knows nothing of it."""
-
-
-class Kind(StrEnum):
-    ROUND = "round"
-    FLAT = "flat"
-
-
-class Thing(Own):
-    __tablename__ = "kit_made"
-    number: Mapped[int] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(String(10), unique=True)
-    kind: Mapped[Kind] = mapped_column(stored_by_value(Kind, "kit_kind"), default=Kind.FLAT)
-    made_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
-    seen: Mapped[int] = mapped_column(default=0)
-    place: Mapped[str] = mapped_column(server_default="here")
 
 
 class Counted(Own):
@@ -103,12 +82,6 @@ async def served(direct_url: URL, request: pytest.FixtureRequest) -> AsyncGenera
 
 
 @pytest.fixture
-async def caller(served: FastAPI) -> AsyncGenerator[AsyncClient]:
-    async with client_of(served) as client:
-        yield client
-
-
-@pytest.fixture
 def hot(served: FastAPI) -> HotWrites:
     return HotWrites(served.state.database)
 
@@ -162,7 +135,7 @@ async def test_who_waits_too_long_for_a_lock_has_stored_nothing(
     caller: AsyncClient, served: FastAPI
 ) -> None:
     async with served.state.database.transaction() as session:
-        await session.execute(text("LOCK TABLE kit_made"))
+        await session.execute(text("LOCK TABLE kit_things"))
         late = await caller.post("/kit/hot", json={"number": 1, "name": "a"})
     assert (late.status_code, late.headers["Retry-After"]) == (503, "1")
     assert await rows(served) == []

@@ -58,12 +58,6 @@ async def served(anyio_backend: str, url: URL, port: int) -> AsyncGenerator[Fast
 
 
 @pytest.fixture
-async def caller(served: FastAPI) -> AsyncGenerator[AsyncClient]:
-    async with client_of(served) as client:
-        yield client
-
-
-@pytest.fixture
 async def read(port: int, served: FastAPI) -> AsyncGenerator[Read]:
     """Read the metrics, as `name{label="value"}`."""
     async with AsyncClient(base_url=f"http://127.0.0.1:{port}") as prometheus:

@@ -6,6 +6,7 @@ Nothing comes from another host, so they work wherever the service does.
 import os
 import re
 from base64 import b64encode
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
@@ -58,9 +59,8 @@ def add_pages(app: FastAPI) -> None:
     """Show the document of an application at its `docs_url` and `redoc_url`."""
     document, redirect = app.openapi_url, app.swagger_ui_oauth2_redirect_url
 
-    async def swagger_ui(request: Request) -> HTMLResponse:
-        root = _root(request)
-        page = get_swagger_ui_html(
+    def swagger_ui(root: str) -> HTMLResponse:
+        return get_swagger_ui_html(
             openapi_url=f"{root}{document}",
             title=app.title,
             swagger_js_url=f"{root}{_PLACE}/swagger-ui-bundle.js",
@@ -70,30 +70,31 @@ def add_pages(app: FastAPI) -> None:
             init_oauth=app.swagger_ui_init_oauth,
             swagger_ui_parameters=app.swagger_ui_parameters,
         )
-        return _guarded(page)
 
-    async def back_from_login(_request: Request) -> HTMLResponse:
-        return _guarded(get_swagger_ui_oauth2_redirect_html())
+    def back_from_login(_root: str) -> HTMLResponse:
+        return get_swagger_ui_oauth2_redirect_html()
 
-    async def redoc(request: Request) -> HTMLResponse:
-        root = _root(request)
-        page = get_redoc_html(
+    def redoc(root: str) -> HTMLResponse:
+        return get_redoc_html(
             openapi_url=f"{root}{document}",
             title=app.title,
             redoc_js_url=f"{root}{_PLACE}/redoc.standalone.js",
             redoc_favicon_url=f"{root}{_PLACE}/favicon.png",
             with_google_fonts=False,
         )
-        return _guarded(page)
+
+    def show(path: str | None, page: Callable[[str], HTMLResponse]) -> None:
+        async def answer(request: Request) -> HTMLResponse:
+            return _guarded(page(_root(request)))
+
+        if path:
+            app.add_route(path, answer, include_in_schema=False)
 
     if not document:
         return
-    if app.docs_url:
-        app.add_route(app.docs_url, swagger_ui, include_in_schema=False)
-        if redirect:
-            app.add_route(redirect, back_from_login, include_in_schema=False)
-    if app.redoc_url:
-        app.add_route(app.redoc_url, redoc, include_in_schema=False)
+    show(app.docs_url, swagger_ui)
+    show(app.docs_url and redirect, back_from_login)
+    show(app.redoc_url, redoc)
     app.mount(_PLACE, _Assets(directory=_FILES))
 
 

@@ -1,0 +1,33 @@
+"""What the tests of the short ways read and write."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import DateTime, String
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from app.kit.db.base import now
+from app.kit.db.enums import stored_by_value
+
+
+class Own(DeclarativeBase):
+    """The tables of these tests; the service's own metadata knows nothing of them."""
+
+
+class Kind(StrEnum):
+    """What a thing is like."""
+
+    ROUND = "round"
+    FLAT = "flat"
+
+
+class Thing(Own):
+    """A row with defaults of the client and one of the server."""
+
+    __tablename__ = "kit_things"
+    number: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(10), unique=True)
+    kind: Mapped[Kind] = mapped_column(stored_by_value(Kind, "kit_kind"), default=Kind.FLAT)
+    made_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
+    seen: Mapped[int] = mapped_column(default=0)
+    place: Mapped[str] = mapped_column(server_default="here")
