@@ -11,9 +11,11 @@ from app.example.tags.models import Tag
 from app.example.tags.repository import TAG_OUT, TagRepository
 from app.example.users.models import User
 from app.example.users.repository import USER_OUT, UserRepository
+from app.kit.db import repository
 from app.kit.db.copy import copy_rows
 from app.kit.db.session import Database
 from tests.example.factories import make_post, make_tag, make_user
+from tests.example.reading import rows_read
 from tests.rig.statements import counting
 
 
@@ -71,13 +73,30 @@ async def test_a_count_honours_its_conditions(client: AsyncClient, session: Asyn
     assert await users.count(User.is_active.is_(True)) == 3
 
 
-async def test_a_count_stops_where_it_is_told_to(session: AsyncSession) -> None:
+async def test_a_count_stops_where_it_is_told_to(session: AsyncSession, database: Database) -> None:
     users = UserRepository(session)
     for number in range(4):
         await make_user(session, is_active=number > 0)
     assert await users.count(at_most=3) == 3
     assert await users.count(User.is_active.is_(True), at_most=3) == 3
     assert await users.count(at_most=5) == 4
+    # Nor does PostgreSQL look any further.
+    assert await rows_read(database, session, "users", users.count(at_most=3)) == 3
+
+
+async def test_a_read_by_key_is_put_together_once(
+    session: AsyncSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users, people = UserRepository(session), [await make_user(session) for _ in range(4)]
+    await users.get(people[0].id, *USER_OUT)
+    await users.delete(people[1].id)
+
+    def again(*_columns: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(repository, "select", again)
+    assert await users.get(people[2].id, *USER_OUT) is people[2]
+    await users.delete(people[3].id)
 
 
 async def test_what_a_plan_does_not_name_raises_whatever_the_strategy(

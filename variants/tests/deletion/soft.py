@@ -25,6 +25,7 @@ from app.example.posts.models import Post
 from app.example.posts.repository import PostRepository
 from app.example.users.models import User
 from app.example.users.repository import UserRepository
+from app.kit.db import deletion
 from app.kit.db.base import Base, now
 from app.kit.db.deletion import Entity, erase, erase_where
 from app.kit.db.session import Database
@@ -256,3 +257,13 @@ async def test_uniqueness_holds_among_the_living(
     await make_user(session, email="ada@example.org")
     with pytest.raises(IntegrityError):
         await make_user(session, email="ada@example.org")
+
+
+async def test_a_statement_is_told_of_the_living_by_what_is_made_once(
+    session: AsyncSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def again(*_criteria: object, **_options: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(deletion, "with_loader_criteria", again)
+    assert (await session.scalars(select(User.id))).all() == []
