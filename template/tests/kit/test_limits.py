@@ -12,6 +12,7 @@ from sqlalchemy import URL, text
 
 from app.kit.application import Application
 from app.kit.db.session import Database, SessionDep
+from app.kit.http.admission import HEADERS_LIMIT
 from app.kit.http.settings import HttpSettings
 from app.main import create_app
 from app.settings import Settings
@@ -56,6 +57,22 @@ async def test_a_body_is_as_large_as_the_limit_and_not_a_byte_larger(room: int) 
     if not room:
         assert announced.headers["content-type"] == "application/problem+json"
         assert announced.json()["detail"] == "The body of a request has at most 1000 bytes."
+
+
+@pytest.mark.parametrize(("more", "status"), [(0, 200), (1, 431)])
+async def test_headers_are_as_large_as_the_limit_and_not_a_byte_larger(
+    more: int, status: int
+) -> None:
+    async with client_of(taking()) as client:
+        request = client.build_request("PUT", "/kit/text", json=["it"], headers={"X-Kit": ""})
+        separators = len(": \r\n") * len(request.headers)
+        sent = sum(len(name) + len(value) for name, value in request.headers.raw) + separators
+        request.headers["X-Kit"] = "x" * (HEADERS_LIMIT - sent + more)
+        answer = await client.send(request)
+    assert answer.status_code == status
+    if more:
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert "at most 65536 bytes" in answer.json()["detail"]
 
 
 class Slow:

@@ -17,6 +17,7 @@ from sqlalchemy import URL, text
 
 from app.kit.db.session import Database
 from app.kit.garbage import OBJECTS_BETWEEN
+from app.kit.http.admission import HEADERS_LIMIT
 from tests.rig.database import settings_with
 
 SLOW = """
@@ -93,6 +94,7 @@ async def test_sigterm_finishes_what_runs_cuts_what_lasts_and_leaves_no_connecti
         await until_ready(idle)
         # What the process began with is not looked at for garbage again.
         assert (await idle.get("/kit/garbage")).json() == [True, OBJECTS_BETWEEN]
+        assert b" 431 Request Header Fields Too Large" in await sent_without_end(port)
         short = asyncio.create_task(client.post("/kit/slow/0.5"))
         long = asyncio.create_task(client.post("/kit/slow/60"))
         await until_running(database, 2)
@@ -124,6 +126,20 @@ async def until_ready(client: AsyncClient) -> None:
             except TransportError:
                 pass
             await asyncio.sleep(0.02)
+
+
+async def sent_without_end(port: int) -> bytes:
+    """What is answered to headers that do not come to an end, once they are too large."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /health/live HTTP/1.1\r\nHost: kit\r\nX-Kit: ")
+    await writer.drain()
+    # Counted is what comes after the beginning.
+    await asyncio.sleep(0.05)
+    writer.write(b"x" * (HEADERS_LIMIT + 1))
+    async with asyncio.timeout(5):
+        answer = await reader.read()
+    writer.close()
+    return answer
 
 
 async def until_running(database: Database, count: int, state: str = "idle in transaction") -> None:

@@ -11,6 +11,7 @@ import uvicorn
 
 from app.kit.commands.service import service_of
 from app.kit.development import local_settings
+from app.kit.http.protocol import HttpProtocol
 
 commands = typer.Typer()
 
@@ -71,6 +72,7 @@ def serve(
         app,
         host=host,
         port=port,
+        http=HttpProtocol,
         timeout_graceful_shutdown=grace,
         log_config=None,
         server_header=False,

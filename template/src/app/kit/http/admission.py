@@ -1,4 +1,4 @@
-"""How a request is taken in: its body, its turn, its answer, each within a limit.
+"""How a request is taken in: its headers, its body, its turn, its answer, each within a limit.
 
 In this order. Who sends slowly is waited for before there is a place to hold up; who waits for a
 place holds no connection. A place is held until the answer has ended, because a stream reads from
@@ -16,16 +16,29 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.kit.errors import OutcomeUnknown, Problem, Unavailable
 from app.kit.handlers import answer
 from app.kit.http.gate import Gate, Turn
-from app.kit.http.headers import header
+from app.kit.http.headers import Headers, header
 from app.kit.http.settings import HttpSettings
 
 HEALTH = "/health/"
+# Bytes of names and values, with what separates them; as much as uvicorn takes without httptools.
+HEADERS_LIMIT = 65_536
+_SEPARATORS = len(": \r\n")
 
 
 class TooLarge(Problem):
     """The body of the request is beyond the limit."""
 
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+class HeadersTooLarge(Problem):
+    """The headers of the request are beyond the limit."""
+
+    status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+    headers: ClassVar[dict[str, str]] = {"Connection": "close"}
+
+    def __init__(self) -> None:
+        super().__init__(f"The headers of a request have at most {HEADERS_LIMIT} bytes.")
 
 
 class TooSlow(Problem):
@@ -56,6 +69,8 @@ class AdmissionMiddleware:
 
     async def _take_in(self, scope: Scope, receive: Receive, send: Send) -> Problem | None:
         """Have the request answered, or tell why not."""
+        if _size(scope["headers"]) > HEADERS_LIMIT:
+            return HeadersTooLarge()
         body: bytes | None = None
         limit = timeout(self.settings.time_limit)
 
@@ -107,6 +122,10 @@ def is_health(scope: Scope) -> bool:
     """Whether this asks how the process is."""
     path: str = scope["path"]
     return path.removeprefix(scope.get("root_path", "")).startswith(HEALTH)
+
+
+def _size(headers: Headers) -> int:
+    return sum(len(name) + len(value) + _SEPARATORS for name, value in headers)
 
 
 async def _body(scope: Scope, receive: Receive, limit: int) -> bytes:

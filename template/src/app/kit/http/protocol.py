@@ -1,0 +1,41 @@
+"""HTTP as uvicorn reads it, with an end to the headers of a request.
+
+Nobody else is asked before the last of them has come, and until then all are kept.
+"""
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from app.kit.handlers import answer
+from app.kit.http.admission import HEADERS_LIMIT, HeadersTooLarge
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """Cuts off who sends more than may be sent, and does not come to the end."""
+
+    in_headers = False
+    received = 0
+
+    def on_message_begin(self) -> None:
+        """Begin to count, with what is read next."""
+        super().on_message_begin()
+        self.in_headers, self.received = True, 0
+
+    def on_headers_complete(self) -> None:
+        """Leave it to the application whether that was too much."""
+        self.in_headers = False
+        super().on_headers_complete()
+
+    def data_received(self, data: bytes) -> None:
+        """Read what has come."""
+        self.received += len(data)
+        super().data_received(data)
+        if self.in_headers and self.received > HEADERS_LIMIT:
+            self._refuse()
+
+    def _refuse(self) -> None:
+        problem = HeadersTooLarge()
+        refusal = answer(problem)
+        lines = [b"HTTP/1.1 %d %s" % (problem.status, problem.status.phrase.encode())]
+        lines += [b"%s: %s" % header for header in refusal.raw_headers]
+        self.transport.write(b"\r\n".join([*lines, b"", bytes(refusal.body)]))
+        self.transport.close()
