@@ -1,0 +1,105 @@
+"""The revision that docs/database.md of a service tells a team to write, for a search in text.
+
+It needs a PostgreSQL with the extension pg_trgm, which the one of the dev group has not: this test
+exists only where the machine has one; the header of the run says whether.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL
+
+from tests.extensions import WITH_TRIGRAMS
+from tests.rendering import Copy
+from tests.services import USUAL, Interpreter, address, postgres
+
+CODE = re.compile(r"```python\n# in (__table_args__|the revision)\n(.*?)```", re.DOTALL)
+REVISION = '''"""Let a search in text find its rows by an index."""
+
+from alembic import op
+
+from app.kit.db.revisions import concurrently
+
+revision, down_revision = "{name}", "{before}"
+
+
+{code}'''
+STORY = '''"""A search in text reads what it finds, and nothing else."""
+
+from hashlib import sha256
+
+from sqlalchemy import insert, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.example.users.models import User
+from app.example.users.repository import UserRepository
+from app.example.users.schemas import UserQuery
+from app.kit.db.session import Database
+from tests.example.reading import rows_read
+
+
+async def test_an_index_serves_the_search(session: AsyncSession, database: Database) -> None:
+    # No part of one is in many others.
+    names = [sha256(bytes([number % 256, number // 256])).hexdigest() for number in range(2000)]
+    users = [
+        {"email": f"{name}@example.org", "name": name[::-1], "hashed_password": "-"}
+        for name in names
+    ]
+    await session.execute(insert(User), users)
+    # What VACUUM would do: what was written last is in a list of its own, which is read as a whole.
+    for column in ("name", "email"):
+        clean = text("SELECT gin_clean_pending_list(CAST(:index AS regclass))")
+        await session.execute(clean, {"index": f"ix_users_{column}_trgm"})
+    await session.execute(text("ANALYZE users"))
+    # For so small a table, PostgreSQL would rather read all of it.
+    await session.execute(text("SET LOCAL enable_seqscan = off"))
+    repository = UserRepository(session)
+    for part in (names[42][:8], names[43][::-1][:8]):
+        search = repository.search(UserQuery.model_validate({"q": part}))
+        # One user, by the address or by the name: for the total, and for the page.
+        assert await rows_read(database, session, "users", search) == 2
+'''
+
+if WITH_TRIGRAMS:
+
+    @pytest.fixture
+    def server_with_trigrams(monkeypatch: pytest.MonkeyPatch) -> Iterator[URL]:
+        """A PostgreSQL that has the extension."""
+        monkeypatch.setenv("PG_BINDIR", str(WITH_TRIGRAMS))
+        with postgres() as url:
+            yield url
+
+    @pytest.mark.slow
+    def test_the_revision_of_the_document_can_be_written_done_used_and_undone(
+        service: Copy, interpreter: Interpreter, server_with_trigrams: URL
+    ) -> None:
+        place = service()
+        write_revisions(place)
+        (place / "tests/features/test_search.py").write_text(STORY)
+        # Up, down and up again; models and database agree; nobody is held up.
+        told = [f"tests/kit/test_{name}.py" for name in ("migrations", "migration_lint")]
+        found = interpreter.succeeds(
+            *(place, *USUAL, *told, "tests/features/test_search.py"),
+            DATABASE_URL=address(server_with_trigrams),
+        )
+        assert " passed" in found
+
+
+def write_revisions(place: Path) -> None:
+    """Do what the document says, for each column of the search: it names two with OR."""
+    code = dict(CODE.findall((place / "docs/database.md").read_text()))
+    models = place / "src/app/example/users/models.py"
+    before = "0007"
+    for column in ("name", "email"):
+        index, steps = (
+            code[where].replace("name_trgm", f"{column}_trgm").replace('"name"', f'"{column}"')
+            for where in ("__table_args__", "the revision")
+        )
+        mark = "        CheckConstraint("
+        models.write_text(models.read_text().replace(mark, index + mark, 1))
+        name = f"trigrams_of_{column}"
+        text = REVISION.format(name=name, before=before, code=steps)
+        (place / f"migrations/versions/2030_01_01_{name}.py").write_text(text)
+        before = name
