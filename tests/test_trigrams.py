@@ -98,7 +98,7 @@ def write_revisions(place: Path) -> None:
             for where in ("__table_args__", "the revision")
         )
         mark = "        CheckConstraint("
-        models.write_text(models.read_text().replace(mark, index + mark, 1))
+        models.write_text(models.read_text().replace(mark, f"{index.rstrip()},\n{mark}", 1))
         name = f"trigrams_of_{column}"
         text = REVISION.format(name=name, before=before, code=steps)
         (place / f"migrations/versions/2030_01_01_{name}.py").write_text(text)
