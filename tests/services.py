@@ -46,6 +46,7 @@ LONG = [
     "tests/kit/test_seeding.py",
     "tests/kit/test_serving.py",
     "tests/kit/test_slow_statements.py",
+    "tests/kit/test_spared.py",
     "tests/kit/test_standby.py",
     "tests/kit/test_waiting.py",
 ]

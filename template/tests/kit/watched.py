@@ -82,7 +82,8 @@ def routes() -> APIRouter:
 
 def watched_settings(url: URL, **database: object) -> Settings:
     """The settings of a service with one connection to write and one to read."""
-    return settings_with(url, pooler="none", pool_size=1, max_overflow=0, **database)
+    one = {"pool_size": 1, "max_overflow": 0, "pool_pre_ping": False}
+    return settings_with(url, pooler="none", **one, **database)
 
 
 @asynccontextmanager
