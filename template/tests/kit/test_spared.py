@@ -39,19 +39,19 @@ from tests.kit.things import Own, Thing
 from tests.rig.database import settings_with
 from tests.rig.line import Break, line_to
 
-Spy = Callable[[object, str], list[Any]]
+Spy = Callable[[object, str], list[str]]
 
 
 @pytest.fixture
 def spy(monkeypatch: pytest.MonkeyPatch) -> Spy:
-    """Listen to a function, which goes on as before: what it is called with."""
+    """Listen to a function, which goes on as before: its name, as often as it is called."""
 
-    def listening(owner: object, name: str) -> list[Any]:
-        calls: list[Any] = []
+    def listening(owner: object, name: str) -> list[str]:
+        calls: list[str] = []
         was = getattr(owner, name)
 
         def told(*arguments: Any, **named: Any) -> Any:
-            calls.append(arguments)
+            calls.append(name)
             return was(*arguments, **named)
 
         monkeypatch.setattr(owner, name, told)
