@@ -11,7 +11,7 @@ from sqlalchemy import Column, ForeignKey, Integer, MetaData, Numeric, String, T
 from app.about import NAME
 from app.kit.commands.diagram import DOCS, files
 from app.kit.db.base import Base
-from app.kit.diagram.columns import Line
+from app.kit.diagram.columns import Line, columns_of
 from app.kit.diagram.layout import layout
 from app.kit.diagram.mermaid import mermaid
 from app.kit.diagram.model import diagram_of
@@ -107,6 +107,13 @@ def test_no_two_lines_cross_where_that_can_be(names: str) -> None:
     for one, other in combinations([(boxes[one], boxes[two]) for one, two in pairs], 2):
         if one[0].x == other[0].x:
             assert (one[0].y - other[0].y) * (one[1].y - other[1].y) >= 0
+
+
+def test_a_box_moves_to_where_its_lines_cross_no_other() -> None:
+    found = columns_of(["a", "b", "x", "y"], [Line("a", "y"), Line("b", "x")])
+    assert found.crossings() > 0
+    found.uncross()
+    assert found.crossings() == 0
 
 
 def test_it_is_drawn_alike_each_time_and_noticed_where_it_is_not_current(tmp_path: Path) -> None:

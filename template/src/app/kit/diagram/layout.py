@@ -66,7 +66,7 @@ class _Ordered(NamedTuple):
 
 def _beginnings(names: list[str]) -> Iterator[list[str]]:
     step = max(1, len(names) // _BEGINNINGS)
-    for first in range(0, len(names), step):
+    for first in range(0, max(1, len(names)), step):
         turned = names[first:] + names[:first]
         yield turned
         yield turned[::-1]
