@@ -41,6 +41,6 @@ def _quoted(name: str) -> str:
 
 
 def _word(name: str) -> str:
-    """A name where none can be quoted: a letter or an underscore first, and nothing special."""
-    word = re.sub(r"[^\w()\[\]-]", "_", name)
-    return f"_{word}" if word in _KEYS or not re.match(r"[^\W\d]", word) else word
+    """A name where none can be quoted, as older releases of Mermaid read it too."""
+    word = re.sub(r"[^A-Za-z0-9_()\[\]-]", "_", name)
+    return f"_{word}" if word in _KEYS or not re.match(r"[A-Za-z_]", word) else word
