@@ -12,6 +12,7 @@ from sqlalchemy import URL
 
 from tests.browsers import CHROMIUM
 from tests.extensions import WITH_TRIGRAMS
+from tests.node import Node, node_with_packages
 from tests.pgbouncer import PGBOUNCER
 from tests.processes import Server, free_port, open_directory, serving
 from tests.rendering import FLIPPED, Copy, Renderer, repository_of_working_tree
@@ -68,6 +69,12 @@ def shared_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory for what all workers of this run share."""
     own = tmp_path_factory.getbasetemp()
     return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def node(shared_directory: Path) -> Node:
+    """Node.js with packages of npm, fetched once."""
+    return node_with_packages(shared_directory / "node")
 
 
 @pytest.fixture(scope="session")

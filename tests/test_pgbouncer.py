@@ -10,9 +10,9 @@ from sqlalchemy import URL
 
 from tests.combinations import furthest, title
 from tests.pgbouncer import PGBOUNCER, pooled
-from tests.processes import open_directory
+from tests.processes import open_directory, run
 from tests.rendering import Copy
-from tests.services import EVERYTHING, SHORT, Interpreter, address
+from tests.services import EVERYTHING, SHORT, Interpreter, address, new_database
 
 SERVICES: list[tuple[dict[str, object], list[str]]] = [
     (furthest(), EVERYTHING),
@@ -40,3 +40,29 @@ if PGBOUNCER:
         stories: list[str],
     ) -> None:
         interpreter.succeeds(service(**answers), *stories, DATABASE_URL=address(pooler))
+
+    @pytest.mark.slow
+    def test_the_doctor_notices_who_answers_in_place_of_postgresql(
+        service: Copy, interpreter: Interpreter, server: URL, pooler: URL
+    ) -> None:
+        place = service(pooler="pgbouncer")
+        database = new_database(server)
+        behind = pooler.set(database=database.database)
+
+        def said(command: str, url: URL, told: str) -> tuple[int, str]:
+            words = [interpreter.python, "-c", "from app.cli import main; main()", command]
+            variables = {"DATABASE_URL": address(url), "DATABASE_POOLER": told}
+            ended = run(*words, cwd=place, PYTHONPATH="src", **variables)
+            return ended.returncode, ended.stdout
+
+        assert said("migrate", database, "none")[0] == 0
+
+        code, lines = said("doctor", behind, "pgbouncer")
+        assert (code, "warning" in lines) == (0, False), lines
+        assert "ok       pooler: there is one, as DATABASE_POOLER says" in lines
+        assert "ok       connections: the pooler's affair" in lines
+
+        code, lines = said("doctor", behind, "none")
+        assert code == 1
+        assert "failure  pooler: something like PgBouncer answers in place of PostgreSQL" in lines
+        assert "set DATABASE_POOLER=pgbouncer" in lines

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from subprocess import run as run_process
 from typing import Any
@@ -108,24 +109,42 @@ def test_the_routes_are_listed_without_a_database() -> None:
     assert health | {"name": "ready", "module": "app.kit.health"} in listed
 
 
-def test_a_shell_completes_the_commands(tmp_path: Path) -> None:
+@pytest.fixture
+def bash(tmp_path: Path) -> Callable[[str], str]:
+    """What a shell prints, in which the service is installed, of a user who has nothing yet."""
     # As an installer writes it for [project.scripts].
     script = tmp_path / NAME
     script.write_text(f"#!{sys.executable}\nfrom app.cli import main\nmain()\n")
     script.chmod(0o755)
-    variable = f"_{NAME.replace('-', '_').upper()}_COMPLETE"
     given = {
         **os.environ,
+        "HOME": str(tmp_path),
         "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": os.pathsep.join(sys.path),
     }
-    # What the shell asks when somebody presses the tabulator. The last command is another one, or
-    # the shell would give way to it and could not be found.
-    words = f"COMP_WORDS='{NAME} do' COMP_CWORD=1"
-    asked = f"{NAME} --show-completion; {variable}=complete_bash {words} {NAME}; :"
-    ended = run_process(
-        ["bash", "-c", asked], capture_output=True, text=True, env=given, check=True
-    )
+
+    def printed(asked: str) -> str:
+        # The last command is another one, or the shell would give way to it and not be found.
+        command = ["bash", "-c", f"{asked}; :"]
+        return run_process(command, capture_output=True, text=True, env=given, check=True).stdout
+
+    return printed
+
+
+def test_a_shell_is_told_how_to_complete_the_commands(bash: Callable[[str], str]) -> None:
+    variable = f"_{NAME.replace('-', '_').upper()}_COMPLETE"
+    # What the shell asks when somebody presses the tabulator.
+    words = f"COMP_WORDS='{NAME} docto' COMP_CWORD=1"
+    said = bash(f"{NAME} --show-completion; {variable}=complete_bash {words} {NAME}")
     function = f"_{NAME.replace('-', '_')}_completion"
-    assert f"complete -o default -F {function} {NAME}" in ended.stdout
-    assert ended.stdout.splitlines()[-1] == "doctor"
+    assert f"complete -o default -F {function} {NAME}" in said
+    assert said.splitlines()[-1] == "doctor"
+
+
+def test_once_installed_each_later_shell_completes(bash: Callable[[str], str]) -> None:
+    bash("echo 'mine=kept' > ~/.bashrc")
+    bash(f"{NAME} --install-completion")
+    # A shell that somebody opens reads .bashrc; the tabulator then calls what is registered there.
+    function = f"$(complete -p {NAME} | grep -o '_[^ ]*_completion')"
+    pressed = f"COMP_WORDS=({NAME} diagra) COMP_CWORD=1; {function} {NAME}"
+    assert bash(f"source ~/.bashrc; {pressed}; echo $mine ${{COMPREPLY[@]}}") == "kept diagram\n"

@@ -62,8 +62,8 @@ async def _examine(
             if server == "replica":
                 yield await _replica(connection, facts, seen)
             seen.append(facts)
-            migrate = f"run `{service} migrate`"
-            async for finding in examine_schema(connection, config, server, migrate):
+            migrate, role = f"run `{service} migrate`", _migrating_role(settings)
+            async for finding in examine_schema(connection, config, server, migrate, role):
                 yield finding
             yield await _connections(connection, settings, server)
     except (SQLAlchemyError, Unavailable, OSError, TimeoutError) as error:
@@ -98,8 +98,17 @@ async def _replica(connection: AsyncConnection, facts: Facts, seen: list[Facts])
     return ok("replication", f"{max(behind, 0)} bytes behind")
 
 
+def _migrating_role(settings: DatabaseSettings) -> str | None:
+    """Who migrates, where that is not the role of the service."""
+    return _migrating(settings).sqlalchemy_url.username if settings.migration_url else None
+
+
+def _migrating(settings: DatabaseSettings) -> DatabaseSettings:
+    return settings.model_copy(update={"url": settings.migration_url, "password": None})
+
+
 async def _migrations(settings: DatabaseSettings, service: str) -> Finding:
-    owner = settings.model_copy(update={"url": settings.migration_url, "password": None})
+    owner = _migrating(settings)
     where = address(owner.sqlalchemy_url)
     refusal = await look_for_refusal(build_probe_engine(owner, service))
     if refusal is None:

@@ -13,13 +13,27 @@ from app.kit.db.schema_state import Revisions, RevisionsHidden, applied_revision
 from app.kit.diagnosis.findings import Finding, failure, ok, warning
 
 _CREATED = re.compile(r"CREATE EXTENSION (?:IF NOT EXISTS )?\"?([\w-]+)", re.IGNORECASE)
-_EXTENSIONS = text("SELECT name, installed_version IS NOT NULL FROM pg_available_extensions")
+# Each that the server has: whether the database has it, and whether the role could create it there;
+# NULL for a role that goes by another name on the server, as some providers have it.
+_EXTENSIONS = text("""
+    SELECT offered.name, offered.installed_version IS NOT NULL AS is_there,
+           (SELECT role.rolsuper OR (version.trusted OR NOT version.superuser)
+                   AND has_database_privilege(role.oid, current_database(), 'CREATE')
+              FROM pg_roles AS role
+             WHERE role.rolname = coalesce(CAST(:role AS text), current_user)) AS may_be_created
+      FROM pg_available_extensions AS offered
+      JOIN pg_available_extension_versions AS version
+        ON version.name = offered.name AND version.version = offered.default_version
+""")
 
 
 async def examine_schema(
-    connection: AsyncConnection, config: Config, server: str, migrate: str
+    connection: AsyncConnection, config: Config, server: str, migrate: str, role: str | None
 ) -> AsyncIterator[Finding]:
-    """Compare a database with the code; `migrate` is the command that brings it there."""
+    """Compare a database with the code.
+
+    `migrate` is the command that brings it there, and `role` who runs that, if it is another one.
+    """
     about = "revision" if server == "database" else f"revision of {server}"
     script = ScriptDirectory.from_config(config)
     known = {each.revision: Path(each.path) for each in script.walk_revisions()}
@@ -32,7 +46,7 @@ async def examine_schema(
         return
     yield revision(applied, code, about, migrate)
     if server == "database":
-        yield await _extensions(connection, applied, known)
+        yield await _extensions(connection, applied, known, role)
 
 
 def revision(applied: Set[str], code: Revisions, about: str, migrate: str) -> Finding:
@@ -50,7 +64,7 @@ def revision(applied: Set[str], code: Revisions, about: str, migrate: str) -> Fi
 
 
 async def _extensions(
-    connection: AsyncConnection, applied: Set[str], known: dict[str, Path]
+    connection: AsyncConnection, applied: Set[str], known: dict[str, Path], role: str | None
 ) -> Finding:
     needed = {
         name: each
@@ -59,14 +73,18 @@ async def _extensions(
     }
     if not needed:
         return ok("extensions", "no revision needs one")
-    there: dict[str, bool] = dict((await connection.execute(_EXTENSIONS)).all())
-    missing = sorted(name for name in needed if name not in there)
+    offered = {row.name: row for row in await connection.execute(_EXTENSIONS, {"role": role})}
+    missing = sorted(name for name in needed if name not in offered)
     if missing:
         found = f"the server does not have {', '.join(missing)}"
         advice = "install them on the host of the server (postgresql-contrib has most)"
         done = all(needed[name] in applied for name in missing)
         return (warning if done else failure)("extensions", found, advice)
-    if left_out := sorted(name for name in needed if not there[name]):
+    left_out = sorted(name for name in needed if not offered[name].is_there)
+    if refused := [name for name in left_out if offered[name].may_be_created is False]:
+        found = f"{', '.join(refused)}: on the server, and not to be created by who migrates"
+        return warning("extensions", found, "as the administrator, there: CREATE EXTENSION it")
+    if left_out:
         found = f"{', '.join(left_out)}: on the server, and not yet in the database"
         return warning("extensions", found, "migrate; where that is done, CREATE EXTENSION it")
     return ok("extensions", f"{', '.join(sorted(needed))}: all there")

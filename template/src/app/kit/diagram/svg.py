@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from xml.sax.saxutils import escape
 
-from app.kit.diagram.layout import Layout, Size, layout
+from app.kit.diagram.columns import Line
+from app.kit.diagram.layout import Box, Layout, Size, layout
 from app.kit.diagram.model import Diagram, Field, Link
 
 # Of a letter, in a font in which all are as wide.
@@ -28,7 +29,8 @@ text { fill: #f0f6fc; } .type, .mark { fill: #9198a1; }
 def svg(diagram: Diagram, title: str) -> str:
     """The diagram as a document that stands by itself."""
     sizes = {name: _size(name, fields) for name, fields in diagram.tables.items()}
-    found = layout(sizes, [(link.parent, link.child) for link in diagram.links])
+    lines = {link: _ends(link, diagram) for link in diagram.links}
+    found = layout(sizes, lines.values())
     # A reference to its own table is drawn beside it.
     beside = _LOOP if any(link.parent == link.child for link in diagram.links) else 0
     width = round(found.size[0] + 2 * _MARGIN + beside)
@@ -40,11 +42,26 @@ def svg(diagram: Diagram, title: str) -> str:
         f"<title>{escape(title)}</title>",
         f"<style>{_STYLE}</style>",
         f'<rect class="paper" x="{-_MARGIN:g}" y="{-_MARGIN:g}" width="100%" height="100%"/>',
-        *(part for link in diagram.links for part in _line(link, diagram, found, sizes)),
-        *(part for name in diagram.tables for part in _box(name, diagram, found, sizes)),
+        *(part for link, line in lines.items() for part in _line(link, line, found)),
+        *(part for name, box in found.boxes.items() for part in _box(name, box, diagram)),
         "</svg>",
     ]
     return "\n".join(parts) + "\n"
+
+
+def _ends(link: Link, diagram: Diagram) -> Line:
+    """From the key of the parent to the column that refers to it."""
+    return Line(
+        parent=link.parent,
+        child=link.child,
+        leaves=_row(diagram.tables[link.parent], link.parent_field),
+        arrives=_row(diagram.tables[link.child], link.child_field),
+    )
+
+
+def _row(fields: tuple[Field, ...], name: str) -> float:
+    """How far the middle of the row of a column is below the top of the box."""
+    return _ROW * ([field.name for field in fields].index(name) + 1.5)
 
 
 def _size(name: str, fields: tuple[Field, ...]) -> Size:
@@ -58,10 +75,10 @@ def _type(field: Field) -> str:
     return f"{field.type}?" if field.may_be_empty else field.type
 
 
-def _box(name: str, diagram: Diagram, found: Layout, sizes: dict[str, Size]) -> Iterator[str]:
-    (x, y), (width, height) = found.corners[name], sizes[name]
+def _box(name: str, box: Box, diagram: Diagram) -> Iterator[str]:
+    x, y, width = box.x, box.y, box.width
     rectangle = f'x="{x:g}" y="{y:g}" width="{width:g}"'
-    yield f'<rect class="box" {rectangle} height="{height:g}"/>'
+    yield f'<rect class="box" {rectangle} height="{box.height:g}"/>'
     yield f'<rect class="box head" {rectangle} height="{_ROW:g}"/>'
     yield _text("title", x + _PADDING, y, name)
     for row, field in enumerate(diagram.tables[name], 1):
@@ -77,36 +94,27 @@ def _text(kind: str, x: float, y: float, text: str, more: str = "") -> str:
     return f'<text class="{kind}" x="{x:g}" y="{y + 14.5:g}"{more}>{escape(text)}</text>'
 
 
-def _line(link: Link, diagram: Diagram, found: Layout, sizes: dict[str, Size]) -> Iterator[str]:
-    """From the key of the parent to the column that refers to it."""
-    ends = [(link.parent, link.parent_field), (link.child, link.child_field)]
-    (first, start), (last, stop) = sorted(ends, key=lambda end: found.corners[end[0]][0])
-    x, y = found.corners[first][0] + sizes[first][0], _row(first, start, diagram, found)
-    beyond, end = found.corners[last][0], _row(last, stop, diagram, found)
+def _line(link: Link, line: Line, found: Layout) -> Iterator[str]:
+    parent, child = found.boxes[link.parent], found.boxes[link.child]
+    start, end = parent.y + line.leaves, child.y + line.arrives
+    side = 1 if parent.x <= child.x else -1
     if link.parent == link.child:
-        yield f'<path class="line" d="M{x:g} {y:g}h{_LOOP:g}V{end:g}h-{_LOOP:g}"/>'
-        yield from _one(link, x, y, 1)
+        x = parent.x + parent.width
+        yield f'<path class="line" d="M{x:g} {start:g}h{_LOOP:g}V{end:g}h-{_LOOP:g}"/>'
+        yield from _one(link, x, start, 1)
         yield from _foot(link, x, end, 1)
         return
-    left, height = x + _STRAIGHT, y
-    drawn = f"M{x:g} {y:g}H{left:g}"
-    edge = (link.parent, link.child)
-    for enters, leaves, at in [*found.lanes.get(edge, []), (beyond - _STRAIGHT, beyond, end)]:
-        half = (left + enters) / 2
-        drawn += f"C{half:g} {height:g} {half:g} {at:g} {enters:g} {at:g}H{leaves:g}"
-        left, height = leaves, at
+    (left, y), (right, last) = sorted([(parent.x, start), (child.x, end)])
+    left += (parent if side == 1 else child).width
+    drawn, here = f"M{left:g} {y:g}H{left + _STRAIGHT:g}", left + _STRAIGHT
+    for enters, leaves, at in [*found.lanes.get(line, []), (right - _STRAIGHT, right, last)]:
+        half = (here + enters) / 2
+        drawn += f"C{half:g} {y:g} {half:g} {at:g} {enters:g} {at:g}H{leaves:g}"
+        here, y = leaves, at
     yield f'<path class="line" d="{drawn}"/>'
-    forwards = first == link.parent
-    near, far = ((x, y), (beyond, end)) if forwards else ((beyond, end), (x, y))
-    side = 1 if forwards else -1
+    near, far = ((left, start), (right, end)) if side == 1 else ((right, start), (left, end))
     yield from _one(link, *near, side)
     yield from _foot(link, *far, -side)
-
-
-def _row(table: str, name: str, diagram: Diagram, found: Layout) -> float:
-    """The middle of the row of a column."""
-    names = [field.name for field in diagram.tables[table]]
-    return found.corners[table][1] + _ROW * (names.index(name) + 1.5)
 
 
 def _one(link: Link, x: float, y: float, side: int) -> Iterator[str]:

