@@ -25,7 +25,7 @@ import platform, sysconfig
 built = sysconfig.get_config_var
 yes = "--enable-optimizations" in (built("CONFIG_ARGS") or "")
 flags = " ".join(flag for flag in built("PY_CFLAGS").split() if flag.startswith("-O"))
-print(f"{platform.python_implementation()} {platform.python_version()}, built",
+print(f"{platform.python_implementation()} {platform.python_version()}, configured",
       "with" if yes else "without", f"--enable-optimizations, {flags}")
 """
 

@@ -50,10 +50,10 @@ LONG = [
     "tests/kit/test_standby.py",
     "tests/kit/test_waiting.py",
 ]
-# A suite as it is run by hand, in the one process that a worker of this run has for it; all its
-# stories, the slow ones too; and those that an answer may tell otherwise.
-USUAL = ["pytest", "-n", "0"]
-EVERYTHING = [*USUAL, "-m", ""]
+# A suite in the one process that a worker of this run has for it: without the slow stories, with
+# them, and without all that no answer tells otherwise.
+USUAL = ["pytest", "-n", "0", "-m", "not slow"]
+EVERYTHING = ["pytest", "-n", "0", "-m", ""]
 LEFT_OUT = [f"--ignore={name}" for name in LONG]
 SHORT = [*USUAL, *LEFT_OUT]
 

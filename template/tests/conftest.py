@@ -29,6 +29,10 @@ from tests.rig.database import (
 from tests.rig.hot import HotReadsOn, HotWritesOn
 from tests.rig.interruption import overlook_cancelled_connects
 
+# What a run without any arguments tells (addopts in pyproject.toml).
+QUICK = "not slow and not own_database"
+OWN = {"own_database_url", "unpooled_template"}
+
 # For a search through the night: `pytest --hypothesis-profile=deep`.
 settings.register_profile("deep", max_examples=5000)
 
@@ -42,8 +46,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Tell all stories of a file that is named, the long ones too."""
-    if config.args_source is config.ArgsSource.ARGS and config.option.markexpr == "not slow":
+    if config.args_source is config.ArgsSource.ARGS and config.option.markexpr == QUICK:
         config.option.markexpr = ""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what the kit and the example tell on databases of their own."""
+    for item in items:
+        if item.path.parent.name in ("kit", "example") and OWN & {*_fixtures(item)}:
+            item.add_marker(pytest.mark.own_database)
+
+
+def _fixtures(item: pytest.Item) -> list[str]:
+    return item.fixturenames if isinstance(item, pytest.Function) else []
 
 
 @pytest.hookimpl(optionalhook=True)

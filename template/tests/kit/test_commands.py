@@ -131,6 +131,7 @@ def bash(tmp_path: Path) -> Callable[[str], str]:
     return printed
 
 
+@pytest.mark.slow
 def test_a_shell_is_told_how_to_complete_the_commands(bash: Callable[[str], str]) -> None:
     variable = f"_{NAME.replace('-', '_').upper()}_COMPLETE"
     # What the shell asks when somebody presses the tabulator.
@@ -141,6 +142,7 @@ def test_a_shell_is_told_how_to_complete_the_commands(bash: Callable[[str], str]
     assert said.splitlines()[-1] == "doctor"
 
 
+@pytest.mark.slow
 def test_once_installed_each_later_shell_completes(bash: Callable[[str], str]) -> None:
     bash("echo 'mine=kept' > ~/.bashrc")
     bash(f"{NAME} --install-completion")

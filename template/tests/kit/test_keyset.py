@@ -116,6 +116,7 @@ async def follow(
     return pages
 
 
+@pytest.mark.slow
 @on_real_data
 @given(rows=THINGS, by=ORDERS, limit=st.integers(1, 5))
 async def test_pages_joined_are_the_whole_list_forward_and_back(
@@ -136,6 +137,7 @@ async def test_pages_joined_are_the_whole_list_forward_and_back(
     assert back[-1].next == forward[0].next
 
 
+@pytest.mark.slow
 @on_real_data
 @given(rows=THINGS, by=ORDERS, limit=st.integers(1, 4), changes=CHANGES, back=st.booleans())
 async def test_rows_that_stay_are_met_once_and_in_order_whatever_comes_and_goes(
