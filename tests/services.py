@@ -29,11 +29,14 @@ LONG = [
     "tests/example/test_seeding.py",
     "tests/kit/test_admission.py",
     "tests/kit/test_cancellation.py",
+    "tests/kit/test_capacity.py",
     "tests/kit/test_commands.py",
+    "tests/kit/test_conflicts.py",
     "tests/kit/test_cursor.py",
     "tests/kit/test_diagram.py",
     "tests/kit/test_doctor.py",
     "tests/kit/test_faults.py",
+    "tests/kit/test_garbage.py",
     "tests/kit/test_gate.py",
     "tests/kit/test_keyset.py",
     "tests/kit/test_leaks.py",
@@ -41,17 +44,21 @@ LONG = [
     "tests/kit/test_metrics.py",
     "tests/kit/test_one_migration.py",
     "tests/kit/test_readiness.py",
+    "tests/kit/test_redaction.py",
     "tests/kit/test_revision_command.py",
+    "tests/kit/test_roles.py",
     "tests/kit/test_security.py",
     "tests/kit/test_seeding.py",
     "tests/kit/test_serving.py",
     "tests/kit/test_slow_statements.py",
     "tests/kit/test_spared.py",
     "tests/kit/test_standby.py",
+    "tests/kit/test_transactions.py",
     "tests/kit/test_waiting.py",
 ]
-# A suite in the one process that a worker of this run has for it: without the slow stories, with
-# them, and without all that no answer tells otherwise.
+# A suite in the one process that a worker of this run has for it: what a developer types, without
+# the slow stories, with them, and without all that no answer tells otherwise.
+PLAIN = ["pytest", "-n", "0"]
 USUAL = ["pytest", "-n", "0", "-m", "not slow"]
 EVERYTHING = ["pytest", "-n", "0", "-m", ""]
 LEFT_OUT = [f"--ignore={name}" for name in LONG]
@@ -86,7 +93,7 @@ def interpreter_for(service: Path, place: Path, version: str) -> Interpreter:
             *(UV, "sync", "--quiet", "--no-install-project", "--python", version),
             cwd=service,
             UV_PROJECT_ENVIRONMENT=str(place),
-            PATH=os.pathsep.join([environment()["PATH"], *_python_directories()]),
+            PATH=os.pathsep.join([SYSTEM, environment()["PATH"], *_python_directories()]),
         )
     return Interpreter(place / "bin" / "python")
 
@@ -97,6 +104,8 @@ def _python_directories() -> list[str]:
     return [str(found) for found in sorted(account.glob(".pyenv/versions/*/bin"))]
 
 
+# Where the Python of a distribution is, which is quicker than one that was built by hand.
+SYSTEM = "/usr/bin"
 RUNNING_VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import URL
 
 from tests.rendering import ROOT, answers_of, files_under
-from tests.services import SHORT, Interpreter, new_database
+from tests.services import PLAIN, Interpreter, new_database
 from tests.updates.conftest import Started
 from tests.updates.history import CURRENT, RELEASES, Template
 from tests.updates.team import Team
@@ -95,7 +95,7 @@ def test_the_example_goes_and_a_feature_of_the_team_s_own_stays(
     team.writes_revision_of("drop the example", documented("from app.kit.db.revisions"))
     team.migrates()
     team.runs("alembic", "check")
-    team.runs(*SHORT)
+    team.runs(*PLAIN)
 
 
 def documented(beginning: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from tests.services import SHORT, USUAL, Interpreter, new_database
+from tests.services import PLAIN, Interpreter, new_database
 from tests.updates.conftest import Started
 from tests.updates.history import CURRENT, RELEASES
 from tests.updates.service import Service
@@ -106,7 +106,7 @@ def tells_what_production_has(team: Team) -> None:
     team.service.replace(".squawk.toml", end, end + listed)
 
 
-def is_in_order(team: Team, reformatted: str, *tests: str) -> None:
+def is_in_order(team: Team, reformatted: str) -> None:
     """Nothing of the team's is lost, and all that the service checks of itself holds."""
     service = team.service
     tells_what_production_has(team)
@@ -118,9 +118,7 @@ def is_in_order(team: Team, reformatted: str, *tests: str) -> None:
     team.runs("alembic", "check")
     team.runs("ruff", "check")
     team.runs("mypy")
-    team.runs(*SHORT, *tests)
-    # What a team changes in cli.py shows there.
-    team.runs(*USUAL, "tests/kit/test_commands.py")
+    team.runs(*PLAIN)
 
 
 @pytest.mark.whole
@@ -171,4 +169,4 @@ def test_revisions_of_the_team_s_own_join_with_those_that_come(
     service.commit()
     team.migrates()
     team.joins_revisions()
-    is_in_order(team, reformatted, "tests/features", "tests/kit")
+    is_in_order(team, reformatted)
