@@ -14,7 +14,7 @@ from pathlib import Path
 from sqlalchemy import URL
 
 from benchmarks import database, overload, programs, report, restart
-from benchmarks.lineup import PROGRAMS, SERVICE
+from benchmarks.lineup import PEERS, PROGRAMS, SERVICE
 from benchmarks.measure import Results, count_round_trips, measure
 from benchmarks.servers import OTHER_CORE, SERVER_CORE
 from benchmarks.workload import CONNECTIONS
@@ -25,7 +25,7 @@ STARTED = time.monotonic()
 def main() -> None:
     """Measure, and write what was found into docs/benchmarks.md."""
     asked = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    asked.add_argument("--quick", action="store_true", help="one short round: for a glance")
+    asked.add_argument("--quick", action="store_true", help="one short round, without peers")
     asked.add_argument("--overload", action="store_true", help="only this; writes nothing")
     asked.add_argument("--python", default=sys.executable, help="the interpreter of all servers")
     arguments = asked.parse_args()
@@ -49,6 +49,9 @@ def run(place: Path, interpreter: str, *, quick: bool) -> None:
     results = Results()
     ready = {}
     for name, program in PROGRAMS.items():
+        if quick and name in PEERS:
+            results.failures[name] = "a quick run is without peers"
+            continue
         tell(f"installing {name}")
         try:
             ready[name] = programs.prepare(program, place, interpreter)
@@ -62,12 +65,12 @@ def run(place: Path, interpreter: str, *, quick: bool) -> None:
         programs.migrate(ready[SERVICE], url.render_as_string(hide_password=False))
         database.fill(url)
         tell("counting round trips")
-        count_round_trips(ready, url, place, results)
+        count_round_trips(ready, url, place, results, requests=3 if quick else 10)
         for name, why in results.failures.items():
             tell(f"  {name} cannot be measured: {why}")
         for (contender, work), cell in results.cells.items():
             tell(f"  {contender:24} {work:3} {cell.wrong or cell.round_trips}")
-        rounds, seconds = (1, 1.0) if quick else (5, 2.0)
+        rounds, seconds = (1, 0.5) if quick else (5, 2.0)
         measure(ready, url, place, results, rounds=rounds, seconds=seconds, tell=tell)
         loads = overloaded(ready[SERVICE], url, place, quick=quick)
         said = conditions(ready[SERVICE], url, rounds=rounds, seconds=seconds, load=before)
@@ -92,7 +95,7 @@ def overload_alone(place: Path, interpreter: str, *, quick: bool) -> None:
 def overloaded(
     service: programs.Ready, url: URL, place: Path, *, quick: bool
 ) -> list[overload.Overload]:
-    rounds, seconds = (1, 1.0) if quick else (3, 3.0)
+    rounds, seconds = (1, 0.5) if quick else (3, 3.0)
     loads = overload.measure(service, url, place, rounds=rounds, seconds=seconds, tell=tell)
     for load in loads:
         tell(f"  {load}")

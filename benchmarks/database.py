@@ -40,7 +40,7 @@ def post(number: int) -> str:
     return key(3, number)
 
 
-_KEY = """(lpad(to_hex(0x01930000 + {kind}), 8, '0') || lpad(to_hex(n >> 16), 4, '0')
+_KEY = """(lpad(to_hex(26411008 + {kind}), 8, '0') || lpad(to_hex(n >> 16), 4, '0')
     || '7' || lpad(to_hex(n >> 4 & 4095), 3, '0') || '8' || to_hex(n & 15)
     || '00000000000000')::uuid"""
 

@@ -55,6 +55,8 @@ PROGRAMS = {
         Program(GENERATOR, "--factory peer.web.application:get_app", (GENERATOR,)),
     )
 }
+# What others offer for the same work.
+PEERS = ("advanced_alchemy", "fastcrud", GENERATOR)
 
 CONTENDERS = (
     Contender("raw ASGI + asyncpg", "raw", BY_KEY),

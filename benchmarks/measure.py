@@ -57,21 +57,23 @@ class Results:
     failures: dict[str, str] = field(default_factory=dict)
 
 
-def count_round_trips(ready: dict[str, Ready], database: URL, logs: Path, results: Results) -> None:
-    """Check every answer once and count what it takes, one request at a time."""
+def count_round_trips(
+    ready: dict[str, Ready], database: URL, logs: Path, results: Results, *, requests: int
+) -> None:
+    """Check the answers to so many requests and count what they take, one at a time."""
     with counting(database) as (proxied, count):
         for name, program in ready.items():
             try:
                 with running(program, proxied, logs / f"{name}.counting.log") as server:
                     for contender in CONTENDERS:
                         if contender.program == name:
-                            _count(contender, server, database, count, results)
+                            _count(contender, server, database, count, results, requests)
             except NotReady as problem:
                 results.failures[name] = str(problem)
 
 
 def _count(
-    contender: Contender, server: Server, database: URL, count: Count, results: Results
+    contender: Contender, server: Server, database: URL, count: Count, results: Results, asked: int
 ) -> None:
     paths = _paths(contender, server)
     for work in WORKS.values():
@@ -81,12 +83,12 @@ def _count(
         requests = itertools.cycle(work.requests(paths[work.name]))
         try:
             # The first ones connect and prepare.
-            for _ in range(5):
+            for _ in range(3):
                 _checked(server, next(requests), work)
             before = _settled(count)
-            for _ in range(10):
+            for _ in range(asked):
                 _checked(server, next(requests), work)
-            cell.round_trips = (_settled(count) - before) / 10
+            cell.round_trips = (_settled(count) - before) / asked
         except (WrongAnswer, OSError) as problem:
             cell.wrong = str(problem)
         if work.creates:

@@ -98,7 +98,7 @@ def _shown(
     results: Results, contender: Contender, work: str, show: Callable[[Cell, Cell], str]
 ) -> str:
     if contender.program in results.failures:
-        return "not to be had"
+        return "not measured"
     if work not in contender.paths:
         return "-"
     cell = results.cells[contender.name, work]
