@@ -44,6 +44,11 @@ def furthest() -> Combination:
     )
 
 
+def behind_pgbouncer() -> list[Combination]:
+    """Those of the few with an example that are to run behind PgBouncer."""
+    return [each for each in covering() if each["example"] and each["pooler"] == "pgbouncer"]
+
+
 def whole(combination: Combination) -> Combination:
     """It with the answers that change none of its code, but may add files that are tested too.
 

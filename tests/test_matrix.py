@@ -12,7 +12,16 @@ from typing import Any
 import pytest
 from sqlalchemy import URL
 
-from tests.combinations import ALL, OPTIONS, covering, furthest, pairs, title, whole
+from tests.combinations import (
+    ALL,
+    OPTIONS,
+    behind_pgbouncer,
+    covering,
+    furthest,
+    pairs,
+    title,
+    whole,
+)
 from tests.pgbouncer import PGBOUNCER
 from tests.processes import run, succeed
 from tests.rendering import TEMPLATE, Copy, Renderer
@@ -24,8 +33,8 @@ every_pair = pytest.mark.parametrize("answers", COVERING, ids=map(title, COVERIN
 
 DEFAULT, FURTHEST = COVERING[0], furthest()
 IN_FULL = [DEFAULT, FURTHEST]
-# The furthest is tested through a real PgBouncer, where there is one.
-TESTED = [answers for answers in COVERING if not (PGBOUNCER and answers == FURTHEST)]
+# Where there is a PgBouncer, what is to run behind one is tested there.
+TESTED = [answers for answers in COVERING if not (PGBOUNCER and answers in behind_pgbouncer())]
 
 # What a developer types, one command after the other; in one process, since most of the time of
 # each goes into its imports.

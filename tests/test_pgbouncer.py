@@ -8,15 +8,14 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import URL
 
-from tests.combinations import furthest, title
+from tests.combinations import behind_pgbouncer, furthest, title
 from tests.pgbouncer import PGBOUNCER, pooled
 from tests.processes import open_directory, run
 from tests.rendering import Copy
 from tests.services import EVERYTHING, SHORT, Interpreter, address, new_database
 
 SERVICES: list[tuple[dict[str, object], list[str]]] = [
-    (furthest(), EVERYTHING),
-    ({"pooler": "pgbouncer", "pk_type": "int"}, SHORT),
+    (answers, EVERYTHING if answers == furthest() else SHORT) for answers in behind_pgbouncer()
 ]
 
 if PGBOUNCER:
