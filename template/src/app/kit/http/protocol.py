@@ -1,6 +1,7 @@
-"""HTTP as uvicorn reads it, with an end to the headers of a request.
+"""HTTP as uvicorn reads it, with an end to the headers of a request, and to what follows its body.
 
-Nobody else is asked before the last of them has come, and until then all are kept.
+The application is asked when the last of its headers has come, and bounds the body. All that comes
+beside is kept here, and was kept without end.
 """
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -13,7 +14,7 @@ class HttpProtocol(HttpToolsProtocol):
     """Cuts off who sends more than may be sent, and does not come to the end."""
 
     in_headers = False
-    received = 0
+    received = 0  # bytes since there was something for the application
 
     def on_message_begin(self) -> None:
         """Begin to count, with what is read next."""
@@ -22,20 +23,27 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Leave it to the application whether that was too much."""
-        self.in_headers = False
+        self.in_headers, self.received = False, 0
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Leave it to the application, likewise."""
+        self.received = 0
+        super().on_body(body)
 
     def data_received(self, data: bytes) -> None:
         """Read what has come."""
         self.received += len(data)
         super().data_received(data)
-        if self.in_headers and self.received > HEADERS_LIMIT:
-            self._refuse()
+        if self.received > HEADERS_LIMIT:
+            self._cut_off()
 
-    def _refuse(self) -> None:
-        problem = HeadersTooLarge()
-        refusal = answer(problem)
-        lines = [b"HTTP/1.1 %d %s" % (problem.status, problem.status.phrase.encode())]
-        lines += [b"%s: %s" % header for header in refusal.raw_headers]
-        self.transport.write(b"\r\n".join([*lines, b"", bytes(refusal.body)]))
+    def _cut_off(self) -> None:
+        # Not in place of the answer to a request that came before.
+        if self.in_headers and (self.cycle is None or self.cycle.response_complete):
+            problem = HeadersTooLarge()
+            refusal = answer(problem)
+            lines = [b"HTTP/1.1 %d %s" % (problem.status, problem.status.phrase.encode())]
+            lines += [b"%s: %s" % header for header in refusal.raw_headers]
+            self.transport.write(b"\r\n".join([*lines, b"", bytes(refusal.body)]))
         self.transport.close()
