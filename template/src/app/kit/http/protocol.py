@@ -40,7 +40,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _cut_off(self) -> None:
         # Not in place of the answer to a request that came before.
-        if self.in_headers and (self.cycle is None or self.cycle.response_complete):
+        if self.in_headers and not (self.cycle and not self.cycle.response_complete):
             problem = HeadersTooLarge()
             refusal = answer(problem)
             lines = [b"HTTP/1.1 %d %s" % (problem.status, problem.status.phrase.encode())]
