@@ -2,11 +2,12 @@
 
 import pytest
 from httpx2 import AsyncClient
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.example.posts.repository import POST_OUT, PostRepository
+from app.example.posts.schemas import PostQuery
 from app.example.tags.models import Tag
 from app.example.tags.repository import TAG_OUT, TagRepository
 from app.example.users.models import User
@@ -82,6 +83,18 @@ async def test_a_count_stops_where_it_is_told_to(session: AsyncSession, database
     assert await users.count(at_most=5) == 4
     # Nor does PostgreSQL look any further.
     assert await rows_read(database, session, "users", users.count(at_most=3)) == 3
+
+
+async def test_of_rows_that_a_page_passes_over_nothing_else_is_read(
+    session: AsyncSession, database: Database
+) -> None:
+    author, tag = await make_user(session), await make_tag(session)
+    for _ in range(8):
+        await make_post(session, author=author, tags=[tag])
+    await session.execute(text("ANALYZE posts"))
+    query = PostQuery.model_validate({"limit": 2, "offset": 5})
+    page = PostRepository(session).search(query)
+    assert await rows_read(database, session, "users", page) == 2
 
 
 async def test_a_read_by_key_is_put_together_once(

@@ -57,8 +57,9 @@ async def served(direct_url: URL) -> AsyncGenerator[Served]:
         ("/users/{user}", 1),
         # The post with its author, and its tags.
         ("/posts/{post}", 2),
-        # The total, the posts with their authors, and their tags.
-        ("/posts", 3),
+        # The total, and the posts with their authors and tags.
+        ("/posts", 2),
+        ("/posts/feed", 1),
     ],
 )
 async def test_a_read_sends_its_statements_and_nothing_else(

@@ -38,14 +38,16 @@ async def create_post(new: PostCreate, posts: Posts, users: Users, tags: Tags) -
 
 
 @router.get("", response_model=Page[PostOut])
-async def list_posts(query: Annotated[PostQuery, Query()], posts: PostsToRead) -> Slice[Post]:
+async def list_posts(query: Annotated[PostQuery, Query()], posts: PostsToRead) -> Slice[PostOut]:
     """List posts with author and tags, with their total, by offset."""
     return await posts.search(query)
 
 
 # Paths of one word come before `/{post_id}`, which would take them for a key.
 @router.get("/feed", response_model=CursorPage[PostOut])
-async def read_feed(query: Annotated[FeedQuery, Query()], posts: PostsToRead) -> CursorSlice[Post]:
+async def read_feed(
+    query: Annotated[FeedQuery, Query()], posts: PostsToRead
+) -> CursorSlice[PostOut]:
     """List posts with author and tags, by cursor: as fast at the end as at the start."""
     return await posts.feed(query)
 

@@ -1,12 +1,23 @@
 """Rows with what belongs to them, written as JSON by PostgreSQL: one statement, no object.
 
 What comes out is what a schema of the same fields would write, byte for byte: compact, with times
-in UTC. PostgreSQL writes no JSON for a number that is not finite, as pydantic writes null.
+in UTC and exact numbers as text. PostgreSQL writes no JSON for a number that is not finite, as
+pydantic writes null.
 """
 
 from typing import Any
 
-from sqlalchemy import JSON, ColumnElement, DateTime, Text, func, literal_column, select
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    DateTime,
+    Numeric,
+    Text,
+    cast,
+    func,
+    literal_column,
+    select,
+)
 
 from app.kit.db.compiled import AnySelect
 
@@ -29,9 +40,18 @@ def json_list(statement: AnySelect) -> ColumnElement[Any]:
 
 def _object_of(statement: AnySelect) -> ColumnElement[Any]:
     rows = statement.subquery()
-    columns = [_time(column) if isinstance(column.type, DateTime) else column for column in rows.c]
-    written = select(*columns).subquery()
+    written = select(*map(_written, rows.c)).subquery()
     return func.row_to_json(written.table_valued(), type_=JSON)
+
+
+def _written(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    match column.type:
+        case DateTime():
+            return _time(column)
+        case Numeric():
+            return cast(column, Text).label(column.key)
+        case _:
+            return column
 
 
 def _time(column: ColumnElement[Any]) -> ColumnElement[str]:

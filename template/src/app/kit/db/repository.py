@@ -30,6 +30,7 @@ from app.kit.errors import NotFound
 from app.kit.page import PageQuery, Slice
 
 M = TypeVar("M", bound=Record)
+T = TypeVar("T")
 R = TypeVar("R", bound="Repository[Any]")
 
 # Made once, so that the statement that it is part of is, too.
@@ -107,12 +108,18 @@ class Repository(Generic[M]):
         found = select(self.model.id).where(*conditions).limit(at_most).subquery()
         return await self.session.scalar(select(func.count()).select_from(found)) or 0
 
-    async def page(self, query: PageQuery, statement: Select[M], *plan: ORMOption) -> Slice[M]:
+    async def page(self, query: PageQuery, statement: Select[T], *plan: ORMOption) -> Slice[T]:
         """One page of a statement, with the total. The key breaks ties of its order."""
-        counted = select(func.count()).select_from(statement.order_by(None).subquery())
+        ordered = statement.order_by(self.model.id)
+        keys = ordered.with_only_columns(self.model.id, maintain_column_froms=True)
+        counted = select(func.count()).select_from(keys.order_by(None).subquery())
         total = await self.session.scalar(counted) or 0
-        ordered = statement.order_by(self.model.id).options(*plan)
-        rows = await self.session.scalars(ordered.limit(query.limit).offset(query.offset))
+        page = ordered.limit(query.limit).offset(query.offset)
+        if query.offset and statement.column_descriptions[0]["expr"] is not self.model:
+            # What a projection makes of a row, it would make of each that is passed over, too.
+            here = keys.limit(query.limit).offset(query.offset).correlate(None)
+            page = ordered.where(self.model.id.in_(here))
+        rows = await self.session.scalars(page.options(*plan))
         return Slice(rows.all(), total, query.limit, query.offset)
 
     async def add(self, record: M) -> M:

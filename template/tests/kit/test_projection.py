@@ -1,0 +1,316 @@
+"""A projection reads in one statement what objects with their relations would show."""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    DateTime,
+    Double,
+    Enum,
+    ForeignKey,
+    Interval,
+    Numeric,
+    Select,
+    String,
+    Text,
+    delete,
+    literal,
+    select,
+)
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.hybrid import hybrid_property
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    aliased,
+    mapped_column,
+    relationship,
+    selectinload,
+)
+from sqlalchemy.schema import CreateTable
+
+from app.kit.db.enums import stored_by_value
+from app.kit.db.json import json_list
+from app.kit.db.projection import Projection
+from app.kit.db.session import Database
+from tests.kit.things import Kind
+from tests.rig.statements import counting
+
+Moment = DateTime(timezone=True)
+
+
+class Own(DeclarativeBase):
+    """The tables of these tests; the service's own metadata knows nothing of them."""
+
+
+class Shelf(Own):
+    """A row that is related to others of its kind, and to two other kinds."""
+
+    __tablename__ = "kit_shelves"
+    number: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    lasts: Mapped[timedelta] = mapped_column(Interval, default=timedelta(days=1))
+    above_number: Mapped[int | None] = mapped_column(ForeignKey("kit_shelves.number"))
+
+    above: Mapped["Shelf | None"] = relationship(remote_side=[number], back_populates="below")
+    below: Mapped[list["Shelf"]] = relationship(
+        back_populates="above", order_by="Shelf.number.desc()"
+    )
+    books: Mapped[list["Book"]] = relationship(back_populates="shelf", order_by="Book.number")
+    labels: Mapped[list["Label"]] = relationship(secondary="kit_labelled", order_by="Label.name")
+
+    @hybrid_property
+    def title(self) -> str:
+        """What can be said in Python and in SQL."""
+        return "shelf " + self.name
+
+
+class Book(Own):
+    """A row with a column of each type that is shown within JSON."""
+
+    __tablename__ = "kit_books"
+    number: Mapped[int] = mapped_column(primary_key=True)
+    shelf_id: Mapped[int] = mapped_column(ForeignKey("kit_shelves.number"))
+    title: Mapped[str] = mapped_column(Text)
+    price: Mapped[Decimal | None] = mapped_column(Numeric(30, 12))
+    weight: Mapped[float] = mapped_column(Double)
+    is_lent: Mapped[bool]
+    kind: Mapped[Kind] = mapped_column(stored_by_value(Kind, "kit_kind"))
+    printed_on: Mapped[date]
+    lent_at: Mapped[datetime | None] = mapped_column(Moment)
+    code: Mapped[UUID]
+    words: Mapped[list[str]] = mapped_column(ARRAY(String))
+    notes: Mapped[dict[str, Any]] = mapped_column(JSON)
+    shelf: Mapped[Shelf] = relationship(back_populates="books")
+
+
+class Label(Own):
+    """A row that many are related to."""
+
+    __tablename__ = "kit_labels"
+    name: Mapped[str] = mapped_column(primary_key=True)
+
+
+class Labelled(Own):
+    """That a shelf has a label."""
+
+    __tablename__ = "kit_labelled"
+    shelf_id: Mapped[int] = mapped_column(ForeignKey("kit_shelves.number"), primary_key=True)
+    label: Mapped[str] = mapped_column(ForeignKey("kit_labels.name"), primary_key=True)
+
+
+class Out(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+
+class LabelOut(Out):
+    name: str
+
+
+class BookOut(Out):
+    number: int
+    title: str
+    price: Decimal | None
+    weight: float
+    is_lent: bool
+    kind: Kind
+    printed_on: date
+    lent_at: datetime | None
+    code: UUID
+    words: list[str]
+    notes: dict[str, Any]
+
+
+class PlaceOut(Out):
+    number: int
+    title: str
+    labels: list[LabelOut]
+
+
+class ShelfOut(Out):
+    title: str
+    lasts: timedelta
+    number: int
+    above: PlaceOut | None
+    below: list[PlaceOut]
+    books: list[BookOut]
+    labels: list[LabelOut]
+
+
+SHELVES = Projection(ShelfOut, Shelf)
+PLACES = selectinload(Shelf.above), selectinload(Shelf.below)
+OBJECTS = (
+    *PLACES,
+    *(place.selectinload(Shelf.labels) for place in PLACES),
+    selectinload(Shelf.books),
+    selectinload(Shelf.labels),
+)
+
+TEXTS = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=5)
+NUMBERS = st.decimals(-(10**17), 10**17, places=12, allow_nan=False)
+A_DAY = datetime(2026, 1, 1, tzinfo=UTC)
+MOMENTS = st.timedeltas(timedelta(days=-40_000), timedelta(days=40_000)).map(A_DAY.__add__)
+BOOKS = st.builds(
+    Book,
+    title=TEXTS,
+    price=st.none() | NUMBERS,
+    weight=st.floats(allow_nan=False, allow_infinity=False),
+    is_lent=st.booleans(),
+    kind=st.sampled_from(Kind),
+    printed_on=st.dates(),
+    lent_at=st.none() | MOMENTS,
+    code=st.uuids(),
+    words=st.lists(TEXTS, max_size=2),
+    notes=st.dictionaries(TEXTS, st.integers() | TEXTS, max_size=2),
+)
+ROWS = st.lists(st.tuples(st.lists(BOOKS, max_size=3), st.sets(st.sampled_from("abc"))), max_size=4)
+
+
+@pytest.fixture
+async def tables(session: AsyncSession) -> AsyncSession:
+    """A session with these tables."""
+    connection = await session.connection()
+    kinds = Book.__table__.c.kind.type
+    assert isinstance(kinds, Enum)
+    await connection.run_sync(kinds.create)
+    for table in Own.metadata.sorted_tables:
+        await session.execute(CreateTable(table))
+    session.add_all(Label(name=name) for name in "cba")
+    await session.flush()
+    return session
+
+
+async def shown(session: AsyncSession, statement: Select[Any]) -> Sequence[Any]:
+    session.expunge_all()
+    return (await session.scalars(statement)).all()
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(rows=ROWS)
+async def test_it_shows_what_objects_would(
+    tables: AsyncSession, rows: list[tuple[list[Book], set[str]]]
+) -> None:
+    for table in reversed(Own.metadata.sorted_tables):
+        if table is not Label.__table__:
+            await tables.execute(delete(table))
+    labels = {label.name: label for label in await tables.scalars(select(Label))}
+    shelf: Shelf | None = None
+    for number, (books, names) in enumerate(rows):
+        upper = shelf if number % 2 else None
+        shelf = Shelf(number=number, name=f"{number}", above=upper, books=books)
+        shelf.labels = [labels[name] for name in names]
+        tables.add(shelf)
+    await tables.flush()
+    everything = select(Shelf).options(*OBJECTS).order_by(Shelf.number)
+    expected = [ShelfOut.model_validate(row) for row in await shown(tables, everything)]
+    assert await shown(tables, SHELVES.select().order_by(Shelf.number)) == expected
+
+
+async def fill(session: AsyncSession) -> None:
+    """A shelf with two below it, one of which has a label."""
+    labels = [await session.get_one(Label, name) for name in "cab"]
+    top = Shelf(number=1, name="top", labels=labels)
+    session.add(Shelf(number=2, name="left", above=top, labels=labels[1:2]))
+    session.add(Shelf(number=3, name="right", above=top))
+    await session.flush()
+
+
+async def test_it_is_one_statement_whatever_is_related(
+    tables: AsyncSession, database: Database
+) -> None:
+    await fill(tables)
+    with counting(database.engine) as statements:
+        (top,) = await shown(tables, SHELVES.select().where(Shelf.name == "top"))
+    statements.assert_count(1)
+    assert [label.name for label in top.labels] == ["a", "b", "c"]
+    assert [below.title for below in top.below] == ["shelf right", "shelf left"]
+
+
+async def test_it_is_filtered_and_sorted_as_any_statement(tables: AsyncSession) -> None:
+    await fill(tables)
+    upper = aliased(Shelf)
+    below_top = SHELVES.select().join(upper, Shelf.above).where(upper.name == "top")
+    found = await shown(tables, below_top.order_by(Shelf.name.desc()))
+    assert [shelf.title for shelf in found] == ["shelf right", "shelf left"]
+    with_a_label = SHELVES.select().where(Shelf.labels.any(Label.name == "b"))
+    assert [shelf.number for shelf in await shown(tables, with_a_label)] == [1]
+
+
+async def test_exact_numbers_are_text_in_json_as_pydantic_writes_them(
+    tables: AsyncSession,
+) -> None:
+    price = Decimal("12345678901234567.100000000001")
+    column = literal(price, Numeric(30, 12)).label("price")
+    written = await tables.scalar(select(json_list(select(column))))
+    assert written == [{"price": str(price)}]
+
+
+class Unknown(Out):
+    pages: int
+
+
+class NoSchema(Out):
+    books: list[int]
+
+
+class TwoSchemas(Out):
+    books: list[BookOut | LabelOut]
+
+
+class NoForm(Out):
+    below: list["Lasting"]
+
+
+class Lasting(Out):
+    lasts: timedelta
+
+
+class Endless(Out):
+    below: list["Endless"]
+
+
+@pytest.mark.parametrize(
+    ("schema", "message"),
+    [
+        (Unknown, "Unknown.pages: Shelf has no column or relation of this name"),
+        (NoSchema, "NoSchema.books: a relation is shown by a schema, and by one"),
+        (TwoSchemas, "TwoSchemas.books: a relation is shown by a schema, and by one"),
+        (NoForm, "Lasting.lasts: Interval("),
+        (Endless, "Endless shows itself"),
+    ],
+)
+def test_what_cannot_be_shown_is_refused_by_name(schema: type[BaseModel], message: str) -> None:
+    with pytest.raises(TypeError, match=re.escape(message)):
+        Projection(schema, Shelf).select()
+
+
+def test_it_can_be_declared_before_every_model_is_there() -> None:
+    class Early(DeclarativeBase):
+        """Models of which one names another that is yet to come."""
+
+    class First(Early):
+        __tablename__ = "kit_first"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        later_id: Mapped[int] = mapped_column(ForeignKey("kit_later.id"))
+        later: Mapped["Later"] = relationship("Later")
+
+    first = Projection(Unknown, First)
+
+    class Later(Early):
+        __tablename__ = "kit_later"
+        id: Mapped[int] = mapped_column(primary_key=True)
+
+    with pytest.raises(TypeError, match="First has no column"):
+        first.select()
