@@ -66,8 +66,11 @@ _LIVING = with_loader_criteria(
 
 
 def living(statement: S) -> S:
-    """The statement that sees no deleted row. What a session runs is made so by itself."""
-    return statement.options(_LIVING)
+    """The statement that sees no deleted row. What a session runs is made so by itself.
+
+    One that is kept, to be run again and again, is better made so once.
+    """
+    return statement.options(_LIVING).execution_options(living_only=True)
 
 
 def unique_live(*columns: str) -> Index:
@@ -147,4 +150,4 @@ def _without_deleted(state: ORMExecuteState) -> None:
         return
     if state.is_select or state.is_update or state.is_delete:
         state.update_execution_options(living_only=True)
-        state.statement = living(state.statement)
+        state.statement = state.statement.options(_LIVING)

@@ -24,7 +24,6 @@ from sqlalchemy import (
     String,
     Text,
     delete,
-    literal,
     select,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -40,7 +39,6 @@ from sqlalchemy.orm import (
 from sqlalchemy.schema import CreateTable
 
 from app.kit.db.enums import stored_by_value
-from app.kit.db.json import json_list
 from app.kit.db.projection import Projection
 from app.kit.db.session import Database
 from tests.kit.things import Kind
@@ -234,6 +232,8 @@ async def test_it_is_one_statement_whatever_is_related(
     with counting(database.engine) as statements:
         (top,) = await shown(tables, SHELVES.select().where(Shelf.name == "top"))
     statements.assert_count(1)
+    # It is put together once.
+    assert SHELVES.select() is SHELVES.select()
     assert [label.name for label in top.labels] == ["a", "b", "c"]
     assert [below.title for below in top.below] == ["shelf right", "shelf left"]
 
@@ -246,15 +246,6 @@ async def test_it_is_filtered_and_sorted_as_any_statement(tables: AsyncSession) 
     assert [shelf.title for shelf in found] == ["shelf right", "shelf left"]
     with_a_label = SHELVES.select().where(Shelf.labels.any(Label.name == "b"))
     assert [shelf.number for shelf in await shown(tables, with_a_label)] == [1]
-
-
-async def test_exact_numbers_are_text_in_json_as_pydantic_writes_them(
-    tables: AsyncSession,
-) -> None:
-    price = Decimal("12345678901234567.100000000001")
-    column = literal(price, Numeric(30, 12)).label("price")
-    written = await tables.scalar(select(json_list(select(column))))
-    assert written == [{"price": str(price)}]
 
 
 class Unknown(Out):

@@ -10,9 +10,11 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     ColumnElement,
+    Date,
     DateTime,
     Numeric,
     Text,
+    case,
     cast,
     func,
     literal_column,
@@ -25,6 +27,9 @@ from app.kit.db.compiled import AnySelect
 _UTC = literal_column("'UTC'", Text)
 _FORM = literal_column("""'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'""", Text)
 _NO_FRACTION, _ZONE = literal_column("'.000000Z'", Text), literal_column("'Z'", Text)
+_BEFORE_ALL, _AFTER_ALL = literal_column("'-infinity'", Text), literal_column("'infinity'", Text)
+_FIRST, _LAST = literal_column("'0001-01-01Z'", Text), literal_column("'9999-12-31Z'", Text)
+_LAST_MOMENT = literal_column("'9999-12-31 23:59:59.999999Z'", Text)
 
 
 def json_object(statement: AnySelect) -> ColumnElement[Any]:
@@ -47,14 +52,21 @@ def _object_of(statement: AnySelect) -> ColumnElement[Any]:
 def _written(column: ColumnElement[Any]) -> ColumnElement[Any]:
     match column.type:
         case DateTime():
-            return _time(column)
+            return _time(_within(column, _LAST_MOMENT)).label(column.key)
+        case Date():
+            return _within(column, _LAST).label(column.key)
         case Numeric():
             return cast(column, Text).label(column.key)
         case _:
             return column
 
 
+def _within(column: ColumnElement[Any], last: ColumnElement[Any]) -> ColumnElement[Any]:
+    # What has no end ends with the calendar, as for the driver, which stores that as endless.
+    return case((column == _BEFORE_ALL, _FIRST), (column == _AFTER_ALL, last), else_=column)
+
+
 def _time(column: ColumnElement[Any]) -> ColumnElement[str]:
     written = func.to_char(func.timezone(_UTC, column), _FORM)
     # Whole seconds have no fraction.
-    return func.replace(written, _NO_FRACTION, _ZONE, type_=Text).label(column.key)
+    return func.replace(written, _NO_FRACTION, _ZONE, type_=Text)

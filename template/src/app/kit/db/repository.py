@@ -22,7 +22,7 @@ from sqlalchemy.orm.interfaces import ORMOption
 
 from app.kit.db.base import Record
 from app.kit.db.bulk import among, next_version
-from app.kit.db.deletion import erase
+from app.kit.db.deletion import erase, living
 from app.kit.db.ids import Id
 from app.kit.db.plan import plan
 from app.kit.db.session import ReadSessionDep, SessionDep
@@ -179,7 +179,7 @@ class Repository(Generic[M]):
 # Of the plans of a service there are few, and to build a statement takes as long as to run it.
 @lru_cache(maxsize=500)
 def _by_key(model: type[Any], plan: tuple[ORMOption, ...]) -> Select[Any]:
-    return select(model).where(model.id == bindparam("key")).options(*plan)
+    return living(select(model).where(model.id == bindparam("key")).options(*plan))
 
 
 def provided(repository: type[R], *, read_only: bool = False) -> Any:

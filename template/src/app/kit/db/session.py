@@ -76,7 +76,7 @@ class Database:
         """
         committing = False
         try:
-            async with self.sessions.begin() as session:
+            async with self.sessions() as session, session.begin():
                 yield session
                 await session.flush()
                 # All is sent: only the COMMIT is left to fail.
@@ -87,15 +87,12 @@ class Database:
                 raise OutcomeUnknown("The connection to the database was lost") from error
             raise
 
-    @asynccontextmanager
-    async def reading(self, *, fresh: bool = False) -> AsyncGenerator[AsyncSession]:
-        """A session that PostgreSQL lets only read, each statement by itself.
+    def reading(self, *, fresh: bool = False) -> AsyncSession:
+        """A session that PostgreSQL lets only read, each statement by itself; for `async with`.
 
         A replica is some moments behind: `fresh` reads what was just committed.
         """
-        bind = self.fresh_engine if fresh else self.reading_engine
-        async with self.sessions(bind=bind) as session:
-            yield session
+        return self.sessions(bind=self.fresh_engine if fresh else self.reading_engine)
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncGenerator[AsyncSession]:
