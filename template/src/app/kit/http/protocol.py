@@ -1,20 +1,36 @@
 """HTTP as uvicorn reads it, with an end to the headers of a request, and to what follows its body.
 
 The application is asked when the last of its headers has come, and bounds the body. All that comes
-beside is kept here, and was kept without end.
+beside is kept here, and was kept and waited for without end.
 """
+
+from asyncio import TimerHandle, Transport
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from app.kit.errors import Problem
 from app.kit.handlers import answer
-from app.kit.http.admission import HEADERS_LIMIT, HeadersTooLarge
+from app.kit.http.admission import HEADERS_LIMIT, HeadersTooLarge, TooSlow
+from app.kit.http.settings import HttpSettings
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """Cuts off who sends more than may be sent, and does not come to the end."""
+    """Cuts off who sends more than may be sent, or takes too long, and does not come to the end."""
 
     in_headers = False
     received = 0  # bytes since there was something for the application
+    asked = False  # whether there was, since the last look
+    next_look: TimerHandle
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        """Begin to look whether anything comes."""
+        super().connection_made(transport)
+        self._look_later()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Look no more."""
+        self.next_look.cancel()
+        super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
         """Begin to count, with what is read next."""
@@ -23,7 +39,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Leave it to the application whether that was too much."""
-        self.in_headers, self.received = False, 0
+        self.in_headers, self.received, self.asked = False, 0, True
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -36,12 +52,30 @@ class HttpProtocol(HttpToolsProtocol):
         self.received += len(data)
         super().data_received(data)
         if self.received > HEADERS_LIMIT:
-            self._cut_off()
+            self._cut_off(HeadersTooLarge())
 
-    def _cut_off(self) -> None:
+    @property
+    def _is_answering(self) -> bool:
+        return bool(self.cycle and not self.cycle.response_complete)
+
+    def _look_later(self) -> None:
+        # One timer a connection: one a request would cost each of them.
+        app: object = self.config.app
+        http: HttpSettings = getattr(app, "http", HttpSettings())
+        self.next_look = self.loop.call_later(http.time_limit, self._look)
+        self.asked = False
+
+    def _look(self) -> None:
+        if self.transport.get_protocol() is not self:
+            return  # it has become a web socket
+        if self.asked or self._is_answering:
+            self._look_later()
+        else:
+            self._cut_off(TooSlow("The request did not arrive in time."))
+
+    def _cut_off(self, problem: Problem) -> None:
         # Not in place of the answer to a request that came before.
-        if self.in_headers and not (self.cycle and not self.cycle.response_complete):
-            problem = HeadersTooLarge()
+        if self.in_headers and not self._is_answering:
             refusal = answer(problem)
             lines = [b"HTTP/1.1 %d %s" % (problem.status, problem.status.phrase.encode())]
             lines += [b"%s: %s" % header for header in refusal.raw_headers]

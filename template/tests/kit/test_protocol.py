@@ -1,0 +1,73 @@
+"""A client that does not come to the end of its headers is not waited for without end."""
+
+import asyncio
+import socket
+from collections.abc import AsyncGenerator
+
+import pytest
+import uvicorn
+from fastapi.responses import StreamingResponse
+
+from app.kit.application import Application
+from app.kit.http.protocol import HttpProtocol
+from app.kit.http.settings import HttpSettings
+
+LIMIT = 0.2
+ASKED = b"GET /kit/slow HTTP/1.1\r\nHost: kit\r\n"
+END = b"\r\n"
+
+
+async def parts() -> AsyncGenerator[str]:
+    for number in range(4):
+        await asyncio.sleep(LIMIT)
+        yield f"part {number} "
+
+
+@pytest.fixture
+async def port() -> AsyncGenerator[int]:
+    """Where a service listens that waits so long, and has an answer that takes longer."""
+    app = Application(http=HttpSettings(time_limit=LIMIT))
+
+    @app.get("/kit/slow")
+    async def slow() -> StreamingResponse:
+        return StreamingResponse(parts())
+
+    listening = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(app, lifespan="off", log_config=None, http=HttpProtocol)
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server.serve([listening]))
+    yield listening.getsockname()[1]
+    server.should_exit = True
+    await serving
+
+
+async def answered(port: int, *sent: bytes) -> bytes:
+    """What comes to parts of a request that come slowly, until the connection ends."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for part in sent:
+        writer.write(part)
+        await asyncio.sleep(LIMIT / 2)
+    async with asyncio.timeout(10 * LIMIT):
+        answer = await reader.read()
+    writer.close()
+    return answer
+
+
+async def test_headers_that_do_not_come_in_time_are_a_problem(port: int) -> None:
+    head, _, body = (await answered(port, ASKED, b"X-Kit: slow\r\n")).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+    assert b"application/problem+json" in head
+    assert b"did not arrive in time" in body
+
+
+@pytest.mark.parametrize("sent", [[], [b"\r\n"]])
+async def test_who_says_nothing_is_hung_up_on(port: int, sent: list[bytes]) -> None:
+    assert await answered(port, *sent) == b""
+
+
+async def test_an_answer_is_waited_for_as_long_as_it_takes(port: int) -> None:
+    # Another request has begun, which nobody ends.
+    answer = await answered(port, ASKED + END + ASKED)
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+    assert b"part 3" in answer
+    assert b"HTTP/1.1 408 Request Timeout" in answer
