@@ -4,7 +4,8 @@ The application is asked when the last of its headers has come, and bounds the b
 beside is kept here, and was kept and waited for without end.
 """
 
-from asyncio import TimerHandle, Transport
+from asyncio import BaseTransport, TimerHandle, Transport
+from typing import cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -22,9 +23,9 @@ class HttpProtocol(HttpToolsProtocol):
     asked = False  # whether there was, since the last look
     next_look: TimerHandle
 
-    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: BaseTransport) -> None:
         """Begin to look whether anything comes."""
-        super().connection_made(transport)
+        super().connection_made(cast("Transport", transport))
         self._look_later()
 
     def connection_lost(self, exc: Exception | None) -> None:
