@@ -51,7 +51,9 @@ async def list_rows(
 
 
 @router.get("/objects", response_model=list[PostOut])
-async def list_objects(query: Annotated[NewestQuery, Query()], posts: PostsToRead) -> Sequence[Post]:
+async def list_objects(
+    query: Annotated[NewestQuery, Query()], posts: PostsToRead
+) -> Sequence[Post]:
     """R2 with a load plan."""
     newest = select(Post).order_by(*NEWEST.clauses).limit(query.limit).options(*POST_OUT)
     return (await posts.session.scalars(newest)).all()
