@@ -9,7 +9,7 @@ from sqlalchemy import URL
 from tests.services import PLAIN, Interpreter, new_database
 from tests.updates.conftest import Started
 from tests.updates.history import CURRENT, RELEASES
-from tests.updates.service import Service
+from tests.updates.service import SEEDED, Service
 from tests.updates.team import Team
 
 pytestmark = pytest.mark.slow
@@ -136,9 +136,15 @@ def test_a_year_of_updates_loses_nothing(
         is_updated(service, release)
     is_updated(at_once, CURRENT)
 
-    assert at_once.files() == service.files()
+    assert apart_from_seeded(at_once) == apart_from_seeded(service)
     is_in_order(team, reformatted)
     assert not [name for name in service.files() if "example/" in name]
+
+
+def apart_from_seeded(service: Service) -> dict[str, bytes]:
+    """Its files, but for those that stay as the release wrote them that brought them."""
+    files = service.files()
+    return {name: files[name] for name in files.keys() - SEEDED}
 
 
 def is_updated(service: Service, release: str) -> None:
