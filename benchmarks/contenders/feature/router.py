@@ -8,7 +8,7 @@ from sqlalchemy import select
 from uuid_utils.compat import uuid7
 
 from app.example.posts.models import Post
-from app.example.posts.repository import ORDERS, POST_OUT, POSTS_OUT, Posts, PostsToRead
+from app.example.posts.repository import ORDERS, POSTS_OUT, Posts, PostsToRead
 from app.example.posts.schemas import FeedQuery, NewestQuery, PostOut, PostSort
 from app.features.measured.schemas import Keys, NewRow, NewRows, Row, RowChanges
 from app.kit.cursor import Place, encode
@@ -47,15 +47,6 @@ async def list_rows(
 ) -> Sequence[PostOut]:
     """R2 in the form of the response, as the example lists posts."""
     newest = POSTS_OUT.select().order_by(*NEWEST.clauses).limit(query.limit)
-    return (await posts.session.scalars(newest)).all()
-
-
-@router.get("/objects", response_model=list[PostOut])
-async def list_objects(
-    query: Annotated[NewestQuery, Query()], posts: PostsToRead
-) -> Sequence[Post]:
-    """R2 with a load plan."""
-    newest = select(Post).order_by(*NEWEST.clauses).limit(query.limit).options(*POST_OUT)
     return (await posts.session.scalars(newest)).all()
 
 

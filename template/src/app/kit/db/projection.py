@@ -7,7 +7,7 @@ what has methods, or is to be changed, load objects with a plan.
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
-from typing import Any, Generic, TypeVar, get_args
+from typing import Any, Generic, TypeAlias, TypeVar, get_args
 
 from pydantic import BaseModel
 from sqlalchemy import (
@@ -32,6 +32,7 @@ from sqlalchemy.sql.util import ClauseAdapter
 
 from app.kit.db.json import json_list, json_object
 
+Schema: TypeAlias = type[BaseModel]
 S = TypeVar("S", bound=BaseModel)
 
 # What a schema reads from JSON as it was stored; anything else would need a form of its own.
@@ -76,9 +77,6 @@ class _Shown(Bundle[S]):
         """How a row becomes a schema."""
         validate, fields = self.schema.model_validate, tuple(zip(labels, procs, strict=True))
         return lambda row: validate({name: read(row) for name, read in fields})
-
-
-Schema = type[BaseModel]
 
 
 def _columns(schema: Schema, model: Any, within: tuple[Schema, ...]) -> list[ColumnElement[Any]]:

@@ -14,6 +14,9 @@ from app.kit.handlers import answer
 from app.kit.http.admission import HEADERS_LIMIT, HeadersTooLarge, TooSlow
 from app.kit.http.settings import HttpSettings
 
+# Of an application that does not say.
+_USUAL = HttpSettings()
+
 
 class HttpProtocol(HttpToolsProtocol):
     """Cuts off who sends more than may be sent, or takes too long, and does not come to the end."""
@@ -61,8 +64,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _look_later(self) -> None:
         # One timer a connection: one a request would cost each of them.
-        app: object = self.config.app
-        http: HttpSettings = getattr(app, "http", HttpSettings())
+        http: HttpSettings = getattr(self.config.app, "http", _USUAL)
         self.next_look = self.loop.call_later(http.time_limit, self._look)
         self.asked = False
 
