@@ -73,9 +73,9 @@ def at_once(number: int, url: URL, place: Path) -> list[str]:
 
 
 @pytest.fixture
-def nothing(template: URL) -> Generator[URL]:
-    """A database without a schema."""
-    with empty(template) as url:
+def nothing(unpooled_template: URL) -> Generator[URL]:
+    """A database without a schema; not behind a pooler, where no index is built concurrently."""
+    with empty(unpooled_template) as url:
         yield url
 
 
