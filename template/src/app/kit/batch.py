@@ -49,7 +49,11 @@ def refuse(invalid: Sequence[FieldProblem], taken: Sequence[FieldProblem]) -> No
 async def checked(
     session: AsyncSession, check: Callable[[], Awaitable[None]], store: Callable[[], Awaitable[T]]
 ) -> T:
-    """Store rows that a check, which refuses them by name, finds nothing wrong with."""
+    """Store rows that a check, which refuses them by name, finds nothing wrong with.
+
+    To store may be tried twice. A row may meet one in a second unique index that is the very same,
+    stored a moment ago by another request: then the check finds nothing, and an upsert updates it.
+    """
     await check()
     try:
         async with savepoint(session):
@@ -58,4 +62,5 @@ async def checked(
         # Somebody else was faster. What they stored is there to be seen now: look again, so that
         # the answer names the rows.
         await check()
-        raise
+    async with savepoint(session):
+        return await store()

@@ -30,6 +30,8 @@ async def upsert_many(
     """Insert each row, or update the row that has the same values of `by`, a unique index.
 
     No two rows of a call may share them. Objects that the session already holds do not change.
+    Raises an IntegrityError where another unique index is in the way; now and then also where
+    somebody inserts the very same row at the same time, which `app.kit.batch.checked` knows.
     """
     new = old = 0
     for part in chunks(model, rows, chunk):
