@@ -1,8 +1,11 @@
 """A gate lets so many in, in the order of arrival, and loses no place whatever happens."""
 
 import asyncio
+import sys
+from collections.abc import Generator
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -134,3 +137,32 @@ async def test_who_is_cancelled_is_in_the_way_of_nobody() -> None:
     assert await late is Turn.TOO_LATE
     gate.leave()
     assert gate.free == 1
+
+
+@pytest.fixture
+def hasty() -> Generator[None]:
+    """Threads that take turns as often as they can."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(usual)
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_the_line_can_be_counted_from_another_thread_while_it_moves() -> None:
+    gate = Gate(1, wait_limit=60)
+    await gate.enter(stays)
+    line = [asyncio.create_task(gate.enter(stays)) for _ in range(500)]
+    await asyncio.sleep(0)
+
+    def count() -> list[int]:
+        return [gate.waiting for _ in range(200)]
+
+    counting = asyncio.create_task(asyncio.to_thread(count))
+    while not counting.done():
+        line.append(asyncio.create_task(gate.enter(stays)))
+        gate.leave()
+        await asyncio.sleep(0)
+    assert len(await counting) == 200
+    for each in line:
+        each.cancel()

@@ -35,7 +35,8 @@ class Gate:
     @property
     def waiting(self) -> int:
         """How many wait for a place."""
-        return sum(not each.turn.done() for each in self._line)
+        # A copy, which is made at once: metrics ask from a thread of their own.
+        return sum(not each.turn.done() for each in tuple(self._line))
 
     async def enter(self, has_left: Callable[[], bool]) -> Turn:
         """Take a place, or the first that becomes free: only with `Turn.CAME` it is taken.
