@@ -8,11 +8,24 @@ import pytest
 from fastapi import FastAPI
 from httpx2 import AsyncClient
 from pydantic import BaseModel
-from sqlalchemy import URL, Integer, QueuePool, Text, bindparam, cast, func, select, text
+from sqlalchemy import (
+    ARRAY,
+    URL,
+    Float,
+    Integer,
+    Numeric,
+    QueuePool,
+    Text,
+    bindparam,
+    cast,
+    func,
+    select,
+    text,
+)
 from sqlalchemy.exc import DBAPIError
 
-from app.kit.db.compiled import compile_read
-from app.kit.db.hot import Hot, HotReads, HotSelect
+from app.kit.db.compiled import AnySelect, compile_read
+from app.kit.db.hot import Hot, HotReads, HotSelect, HotStatement
 from app.kit.db.session import Database
 from app.main import create_app
 from tests.kit.things import Kind, Own, Thing
@@ -91,6 +104,19 @@ async def test_values_and_rows_are_converted_as_on_the_ordinary_path(hot: HotRea
     found = await BY_KIND.all(hot, kind=Kind.FLAT)
     assert found == [ThingOut(number=1, kind=Kind.FLAT), ThingOut(number=2, kind=Kind.FLAT)]
     assert await BY_KIND.first(hot, kind=Kind.ROUND) == ThingOut(number=3, kind=Kind.ROUND)
+
+
+async def test_numbers_are_those_of_the_ordinary_path(hot: HotReads) -> None:
+    numbers: AnySelect = select(
+        cast(1.5, Numeric(10, 2)).label("exact"),
+        cast(1.5, Numeric(10, 2, asdecimal=False)).label("rounded"),
+        cast(1.5, Float()).label("inexact"),
+        cast(1.5, Float(asdecimal=True)).label("written_out"),
+        cast([1.5, 2], ARRAY(Numeric(10, 2))).label("several"),
+    )
+    async with hot.engine.connect() as connection:
+        ordinary = (await connection.execute(numbers)).mappings().one()
+    assert repr(await HotStatement(numbers).rows(hot, {})) == repr([dict(ordinary)])
 
 
 async def test_a_value_that_is_missing_is_named(hot: HotReads) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from sqlalchemy import BindParameter, Dialect, Select
+from sqlalchemy import BindParameter, Dialect, Float, Select
 from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.types import TypeEngine
 
@@ -12,6 +12,9 @@ from sqlalchemy.types import TypeEngine
 AnySelect: TypeAlias = Select[*tuple[Any, ...]]
 AnyInsert: TypeAlias = ReturningInsert[*tuple[Any, ...]]
 Processor: TypeAlias = Callable[[Any], Any]
+
+# How PostgreSQL names them: a number is read as what it was sent as; of others nobody asks.
+_DOUBLE, _NUMERIC = 701, 1700
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,4 +85,5 @@ def _argument(bind: BindParameter[Any], dialect: Dialect) -> Argument:
 
 
 def _out(kind: TypeEngine[Any], dialect: Dialect) -> Processor | None:
-    return kind.dialect_impl(dialect).result_processor(dialect, None)
+    sent = _DOUBLE if isinstance(kind, Float) else _NUMERIC
+    return kind.dialect_impl(dialect).result_processor(dialect, sent)
