@@ -44,16 +44,31 @@ async def fetch(engine: AsyncEngine, sql: str, values: Sequence[Any]) -> Rows:
         raise
     finally:
         if connection:
-            # There is no transaction to end, so that this does not wait.
-            connection.close()
+            await _give_back(sync, connection)
 
 
 async def _checked_out(engine: Engine) -> Any:
-    # A connection that is idle is had without waiting, and without a greenlet to wait in.
-    if isinstance(engine.pool, QueuePool) and engine.pool.checkedin():
+    # A connection that is idle is had without waiting, and without a greenlet to wait in; unless
+    # the server is to be asked before whether it still answers.
+    pool = engine.pool
+    if isinstance(pool, QueuePool) and pool.checkedin() and not _asks_before(pool):
         with suppress(MissingGreenlet):
             return engine.raw_connection()
     return await greenlet_spawn(engine.raw_connection)
+
+
+def _asks_before(pool: Any) -> bool:
+    asks: bool = pool._pre_ping
+    return asks
+
+
+async def _give_back(engine: Engine, connection: Any) -> None:
+    # There is no transaction to end: only a pool that has as many as it keeps closes it, and waits.
+    pool = engine.pool
+    if isinstance(pool, QueuePool) and pool.checkedin() < pool.size():
+        connection.close()
+    else:
+        await greenlet_spawn(connection.close)
 
 
 async def _run(connection: Any, sql: str, values: Sequence[Any]) -> Rows:

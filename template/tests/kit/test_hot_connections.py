@@ -1,0 +1,58 @@
+"""The short way takes connections and gives them back as the pool's settings say."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+
+import pytest
+from sqlalchemy import URL, NullPool, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from app.kit.db.driver import Rows
+from app.kit.db.hot import HotReads
+from app.kit.db.session import Database
+from tests.rig.database import settings_with
+
+BACKENDS = """
+    SELECT pid FROM pg_stat_activity
+    WHERE datname = current_database() AND application_name = 'kit short'
+"""
+
+
+@asynccontextmanager
+async def hot_with(url: URL, **pool: object) -> AsyncGenerator[HotReads]:
+    """The short way over a pool with these settings."""
+    database = Database.open(settings_with(url, pooler="none", **pool).database, "kit short")
+    yield HotReads(database.reading_engine)
+    await database.close()
+
+
+async def at_once(hot: HotReads, number: int) -> Sequence[Rows]:
+    """So many reads at the same time, each on a connection of its own."""
+    asleep = (hot.fetch("SELECT pg_backend_pid() FROM pg_sleep(0.05)", []) for _ in range(number))
+    return await asyncio.gather(*asleep)
+
+
+async def on_the_server(url: URL) -> list[int]:
+    """The connections that the server has, once those that were closed are gone."""
+    await asyncio.sleep(0.1)
+    engine = create_async_engine(url, poolclass=NullPool)
+    async with engine.connect() as connection:
+        return list(await connection.scalars(text(BACKENDS)))
+
+
+@pytest.mark.parametrize(("size", "overflow", "kept"), [(1, 3, 1), (3, 1, 3), (4, 0, 4)])
+async def test_what_is_beyond_the_pool_is_closed_after_use(
+    direct_url: URL, size: int, overflow: int, kept: int
+) -> None:
+    async with hot_with(direct_url, pool_size=size, max_overflow=overflow) as hot:
+        for _ in range(2):
+            assert len({rows[0][0] for rows in await at_once(hot, 4)}) == 4
+            assert len(await on_the_server(direct_url)) == kept
+
+
+@pytest.mark.parametrize("pre_ping", [True, False])
+async def test_a_connection_that_answers_is_used_again(direct_url: URL, *, pre_ping: bool) -> None:
+    async with hot_with(direct_url, pool_size=1, pool_pre_ping=pre_ping) as hot:
+        used = {(await at_once(hot, 1))[0][0][0] for _ in range(3)}
+        assert used == {*await on_the_server(direct_url)}
