@@ -11,23 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import (
-    ARRAY,
-    JSON,
-    DateTime,
-    Double,
-    Enum,
-    ForeignKey,
-    Interval,
-    Numeric,
-    Select,
-    String,
-    Text,
-    delete,
-    select,
-)
+from sqlalchemy import Enum, ForeignKey, Select, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import (
     DeclarativeBase,
     Mapped,
@@ -38,73 +23,11 @@ from sqlalchemy.orm import (
 )
 from sqlalchemy.schema import CreateTable
 
-from app.kit.db.enums import stored_by_value
 from app.kit.db.projection import Projection
 from app.kit.db.session import Database
+from tests.kit.shelves import Book, Label, Own, Shelf
 from tests.kit.things import Kind
 from tests.rig.statements import counting
-
-Moment = DateTime(timezone=True)
-
-
-class Own(DeclarativeBase):
-    """The tables of these tests; the service's own metadata knows nothing of them."""
-
-
-class Shelf(Own):
-    """A row that is related to others of its kind, and to two other kinds."""
-
-    __tablename__ = "kit_shelves"
-    number: Mapped[int] = mapped_column(primary_key=True)
-    name: Mapped[str]
-    lasts: Mapped[timedelta] = mapped_column(Interval, default=timedelta(days=1))
-    above_number: Mapped[int | None] = mapped_column(ForeignKey("kit_shelves.number"))
-
-    above: Mapped["Shelf | None"] = relationship(remote_side=[number], back_populates="below")
-    below: Mapped[list["Shelf"]] = relationship(
-        back_populates="above", order_by="Shelf.number.desc()"
-    )
-    books: Mapped[list["Book"]] = relationship(back_populates="shelf", order_by="Book.number")
-    labels: Mapped[list["Label"]] = relationship(secondary="kit_labelled", order_by="Label.name")
-
-    @hybrid_property
-    def title(self) -> str:
-        """What can be said in Python and in SQL."""
-        return "shelf " + self.name
-
-
-class Book(Own):
-    """A row with a column of each type that is shown within JSON."""
-
-    __tablename__ = "kit_books"
-    number: Mapped[int] = mapped_column(primary_key=True)
-    shelf_id: Mapped[int] = mapped_column(ForeignKey("kit_shelves.number"))
-    title: Mapped[str] = mapped_column(Text)
-    price: Mapped[Decimal | None] = mapped_column(Numeric(30, 12))
-    weight: Mapped[float] = mapped_column(Double)
-    is_lent: Mapped[bool]
-    kind: Mapped[Kind] = mapped_column(stored_by_value(Kind, "kit_kind"))
-    printed_on: Mapped[date]
-    lent_at: Mapped[datetime | None] = mapped_column(Moment)
-    code: Mapped[UUID]
-    words: Mapped[list[str]] = mapped_column(ARRAY(String))
-    notes: Mapped[dict[str, Any]] = mapped_column(JSON)
-    shelf: Mapped[Shelf] = relationship(back_populates="books")
-
-
-class Label(Own):
-    """A row that many are related to."""
-
-    __tablename__ = "kit_labels"
-    name: Mapped[str] = mapped_column(primary_key=True)
-
-
-class Labelled(Own):
-    """That a shelf has a label."""
-
-    __tablename__ = "kit_labelled"
-    shelf_id: Mapped[int] = mapped_column(ForeignKey("kit_shelves.number"), primary_key=True)
-    label: Mapped[str] = mapped_column(ForeignKey("kit_labels.name"), primary_key=True)
 
 
 class Out(BaseModel):
@@ -178,9 +101,9 @@ ROWS = st.lists(st.tuples(st.lists(BOOKS, max_size=3), st.sets(st.sampled_from("
 async def tables(session: AsyncSession) -> AsyncSession:
     """A session with these tables."""
     connection = await session.connection()
-    kinds = Book.__table__.c.kind.type
-    assert isinstance(kinds, Enum)
-    await connection.run_sync(kinds.create)
+    for kinds in (Book.__table__.c.kind.type, Book.__table__.c.was.type):
+        assert isinstance(kinds, Enum)
+        await connection.run_sync(kinds.create)
     for table in Own.metadata.sorted_tables:
         await session.execute(CreateTable(table))
     session.add_all(Label(name=name) for name in "cba")
@@ -248,6 +171,17 @@ async def test_it_is_filtered_and_sorted_as_any_statement(tables: AsyncSession) 
     assert [shelf.number for shelf in await shown(tables, with_a_label)] == [1]
 
 
+class Backwards(Out):
+    backwards: list[LabelOut]
+
+
+async def test_it_keeps_an_order_by_what_is_between_the_two(tables: AsyncSession) -> None:
+    await fill(tables)
+    statement = Projection(Backwards, Shelf).select().where(Shelf.name == "top")
+    (top,) = await shown(tables, statement)
+    assert [label.name for label in top.backwards] == ["c", "b", "a"]
+
+
 class Unknown(Out):
     pages: int
 
@@ -268,6 +202,18 @@ class Lasting(Out):
     lasts: timedelta
 
 
+class Proxy(Out):
+    book_titles: list[str]
+
+
+class ByName(Out):
+    books: list["Was"]
+
+
+class Was(Out):
+    was: Kind
+
+
 class Endless(Out):
     below: list["Endless"]
 
@@ -279,6 +225,8 @@ class Endless(Out):
         (NoSchema, "NoSchema.books: a relation is shown by a schema, and by one"),
         (TwoSchemas, "TwoSchemas.books: a relation is shown by a schema, and by one"),
         (NoForm, "Lasting.lasts: Interval("),
+        (Proxy, "Proxy.book_titles: Shelf has no column or relation of this name"),
+        (ByName, "Was.was: a schema reads values, not names: use `stored_by_value`"),
         (Endless, "Endless shows itself"),
     ],
 )

@@ -28,7 +28,7 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.orm import Bundle, aliased
-from sqlalchemy.sql.util import ClauseAdapter
+from sqlalchemy.sql.util import ClauseAdapter, find_tables
 
 from app.kit.db.json import json_list, json_object
 
@@ -88,10 +88,11 @@ def _columns(schema: Schema, model: Any, within: tuple[Schema, ...]) -> list[Col
     mapper, within = inspect(model).mapper, (*within, schema)
     columns: list[ColumnElement[Any]] = []
     for name in schema.model_fields:
+        column: Any = getattr(model, name, None)
         if name in mapper.relationships:
             columns.append(_related(schema, name, model, within).label(name))
-        elif name in mapper.all_orm_descriptors:
-            columns.append(getattr(model, name).label(name))
+        elif hasattr(column, "label"):
+            columns.append(column.label(name))
         else:
             raise TypeError(
                 f"{schema.__name__}.{name}: {mapper.class_.__name__} has no column or relation of"
@@ -111,10 +112,15 @@ def _related(
     columns = _columns(shown, other, within)
     for column in columns:
         _check(shown, column)
+    joined = getattr(model, name).of_type(other).__clause_element__()
     named = ClauseAdapter(inspect(other).selectable)
+    for table in find_tables(joined, check_columns=True):
+        # What is between the two has a name of its own there, too.
+        if relation.secondary is not None and table.is_derived_from(relation.secondary):
+            named.chain(ClauseAdapter(table))
     rows = (
         select(*columns)
-        .where(getattr(model, name).of_type(other).__clause_element__())
+        .where(joined)
         .order_by(*(named.traverse(term) for term in relation.order_by or ()))
         .correlate(model)
     )
@@ -137,12 +143,19 @@ def _schemas(annotation: Any) -> Iterable[Schema]:
 
 
 def _check(schema: Schema, column: ColumnElement[Any]) -> None:
+    where = f"{schema.__name__}.{column.key}"
     match column.type:
-        case ARRAY(item_type=item):
-            suits = isinstance(item, _IN_LISTS)
-        case DateTime(timezone=zone):
+        case ARRAY(item_type=kind):
+            suits = isinstance(kind, _IN_LISTS)
+        case DateTime(timezone=zone) as kind:
             suits = zone
         case kind:
             suits = isinstance(kind, _IN_JSON)
     if not suits:
-        raise TypeError(f"{schema.__name__}.{column.key}: {column.type!r} has no form in JSON")
+        raise TypeError(f"{where}: {column.type!r} has no form in JSON")
+    if isinstance(kind, Enum) and kind.enum_class and kind.enums != _values(kind.enum_class):
+        raise TypeError(f"{where}: a schema reads values, not names: use `stored_by_value`")
+
+
+def _values(members: Any) -> list[Any]:
+    return [member.value for member in members]
