@@ -62,7 +62,10 @@ HotWrite = Annotated[HotWrites, Depends(hot_writes)]
 
 
 class HotInsert(Generic[S]):
-    """An INSERT of one row, whose columns `given` names; the row is answered as the schema."""
+    """An INSERT of one row, whose columns `given` names; the row is answered as the schema.
+
+    A None that is given is stored as NULL; a session would take the default of the column.
+    """
 
     def __init__(
         self, model: type[DeclarativeBase], given: type[BaseModel], schema: type[S]
