@@ -39,6 +39,7 @@ LONG = [
     "tests/kit/test_garbage.py",
     "tests/kit/test_gate.py",
     "tests/kit/test_hot.py",
+    "tests/kit/test_hot_connections.py",
     "tests/kit/test_hot_writes.py",
     "tests/kit/test_json.py",
     "tests/kit/test_keyset.py",
