@@ -39,6 +39,8 @@ def test_without_a_database_url_the_variable_is_named() -> None:
         ("DATABASE_URL", f"postgresql://app:{SECRET}@db.example"),
         ("DATABASE_URL", f"postgresql://app:{SECRET}@db/app?sslcert=x"),
         ("DATABASE_URL", f"nonsense {SECRET}"),
+        ("DATABASE_URL", f"postgresql://app:p@{SECRET}@db/app"),
+        ("DATABASE_URL", f"postgresql://app:{SECRET}@db:99999/app"),
         ("LOG_LEVEL", "LOUD"),
         ("DOCS", "perhaps"),
         ("HTTP_CONCURRENCY", "0"),

@@ -22,6 +22,11 @@ def parse_url(text: str) -> URL:
         raise ValueError("is not a URL like postgresql://user:password@host:5432/name") from None
     if url.drivername not in _NAMES:
         raise ValueError(f"must begin with postgresql://, not {url.drivername}://")
+    if "@" in (url.host or ""):
+        # What is taken for the host is the end of a password, and would be shown.
+        raise ValueError("has an @ in its password: write it as %40")
+    if url.port is not None and not 0 < url.port < 65_536:
+        raise ValueError("has a port that is not between 1 and 65535")
     if not url.database:
         raise ValueError("names no database: add it after the host, as in //host:5432/name")
     query = {_RENAMED.get(key, key): value for key, value in url.query.items()}
