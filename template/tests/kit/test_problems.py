@@ -1,7 +1,7 @@
 """Every error is a problem document, tells the client what helps and nothing more."""
 
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, HTTPException
 from httpx2 import AsyncClient
 
 from app.main import create_app
@@ -23,6 +23,10 @@ async def faulty(own_app: FastAPI) -> AsyncClient:
     @own_app.post("/kit/number/{number}")
     async def number(number: int) -> int:
         return number
+
+    @own_app.get("/kit/refused")
+    async def refused() -> None:
+        raise HTTPException(400, "The coupon has expired.")
 
     @own_app.post("/kit/body")
     async def body(numbers: list[int]) -> list[int]:
@@ -50,7 +54,21 @@ async def test_a_body_that_is_no_text_is_a_malformed_request(faulty: AsyncClient
         "/kit/body", content=b'["\xe9"]', headers={"Content-Type": "application/json"}
     )
     assert response.status_code == 422
-    assert [error["field"] for error in response.json()["errors"]] == ["body"]
+    problem = {"field": "body", "message": "is not text in UTF-8"}
+    assert response.json()["errors"] == [problem]
+
+
+async def test_a_body_that_is_nested_too_deeply_is_told_so(faulty: AsyncClient) -> None:
+    response = await faulty.post(
+        "/kit/body", content=b"[" * 100_000, headers={"Content-Type": "application/json"}
+    )
+    assert response.status_code == 422
+    assert response.json()["errors"] == [{"field": "body", "message": "cannot be read"}]
+
+
+async def test_a_refusal_in_the_words_of_fastapi_is_passed_on(faulty: AsyncClient) -> None:
+    response = await faulty.get("/kit/refused")
+    assert (response.status_code, response.json()["detail"]) == (400, "The coupon has expired.")
 
 
 async def test_a_wrong_method_keeps_the_header_that_names_the_right_ones(

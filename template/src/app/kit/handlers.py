@@ -26,6 +26,9 @@ from app.kit.errors import (
 
 _log = structlog.get_logger(__name__)
 
+# FastAPI's words, with 400, for a body that is no text or nested too deeply; else it says 422.
+_UNREADABLE = "There was an error parsing the body"
+
 
 def add_handlers(app: FastAPI) -> None:
     """Answer every exception with a problem document."""
@@ -80,9 +83,10 @@ async def _on_invalid_request(_request: Request, error: Any) -> Response:
 
 
 async def _on_http_exception(_request: Request, error: Any) -> Response:
-    if error.status_code == HTTPStatus.BAD_REQUEST:
-        # FastAPI's word for a body of bytes that are no text; for any other it says 422.
-        problem = FieldProblem(field="body", message="is not text in UTF-8")
+    if error.detail == _UNREADABLE:
+        is_no_text = isinstance(error.__cause__, UnicodeDecodeError)
+        message = "is not text in UTF-8" if is_no_text else "cannot be read"
+        problem = FieldProblem(field="body", message=message)
         return answer(Invalid("The request is not valid.", problem))
     return _document(error.status_code, str(error.detail), headers=error.headers)
 
