@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -85,6 +86,16 @@ def test_a_wrong_setting_is_named_and_code_2(command: str) -> None:
     assert ended.code == 2
     assert "DATABASE_POOL_SIZE: " in ended.err
     assert "hunter2" not in ended.err
+
+
+@pytest.mark.parametrize("command", ["dev", "serve"])
+def test_a_port_that_is_in_use_is_a_sentence_and_code_2(command: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        ended = run(NOWHERE, command, "--port", port)
+    assert (ended.code, ended.out) == (2, "")
+    assert f"port {port} of 127.0.0.1" in ended.err
+    assert "--port" in ended.err
 
 
 @pytest.mark.parametrize("arguments", [["nothing"], ["serve", "--port", "x"], ["revision"]])

@@ -1,7 +1,9 @@
 """`dev` and `serve`: the service as a process."""
 
+import errno
 import os
 import signal
+import socket
 import sys
 from types import FrameType
 from typing import Annotated
@@ -9,6 +11,7 @@ from typing import Annotated
 import typer
 import uvicorn
 
+from app.kit.commands.errors import Refused
 from app.kit.commands.service import service_of
 from app.kit.development import local_settings
 from app.kit.http.protocol import HttpProtocol
@@ -26,6 +29,7 @@ def dev(
 ) -> None:
     """Serve with reload, on a local database where no DATABASE_URL is set."""
     service = service_of(context)
+    _refuse_a_port_in_use(host, port)
     with local_settings(service.settings) as settings:
         url = f"http://{host}:{port}"
         typer.echo(f"\n  Service   {url}\n  API docs  {url}/docs\n")
@@ -66,6 +70,7 @@ def serve(
     """Serve in production: one process, which SIGTERM ends once its requests are answered."""
     # From the environment, as an application does that has the process for itself.
     app = service_of(context).create_app()
+    _refuse_a_port_in_use(host, port)
     # uvicorn ends with the signal that it was sent: make that an end like any other.
     signal.signal(signal.SIGTERM, _end)
     uvicorn.run(
@@ -77,6 +82,20 @@ def serve(
         log_config=None,
         server_header=False,
     )
+
+
+def _refuse_a_port_in_use(host: str, port: int) -> None:
+    """Raise Refused where uvicorn would end with a code of its own."""
+    try:
+        for family, _, _, _, place in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+            socket.create_server(place, family=family).close()
+    except OSError as error:
+        # Any other trouble is left to uvicorn, which need not listen on each address of a host.
+        if error.errno in (errno.EADDRINUSE, errno.EACCES):
+            raise Refused(
+                f"Nobody can listen on port {port} of {host}: {os.strerror(error.errno)}. "
+                "Choose another with --port."
+            ) from error
 
 
 def _end(_signal: int, _frame: FrameType | None) -> None:
