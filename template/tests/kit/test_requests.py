@@ -1,6 +1,7 @@
 """Every request has a name and a line in the log."""
 
 import logging
+from typing import Any
 
 import pytest
 from fastapi import APIRouter, FastAPI
@@ -50,6 +51,18 @@ async def test_a_line_names_the_route_as_it_was_declared_prefixes_included(
         (declared, 422),
         (None, 404),
     ]
+
+
+async def test_a_status_is_a_number_whoever_reads_it(
+    own_app: FastAPI, committing_client: AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    @own_app.get("/kit/things/{number}")
+    async def thing(number: int) -> int:
+        return number
+
+    await committing_client.get("/kit/things/seven")
+    lines: list[Any] = [record.msg for record in caplog.records if record.name == "app.access"]
+    assert [repr(line["status"]) for line in lines] == ["422"]
 
 
 async def test_the_server_and_its_libraries_log_in_the_same_form(

@@ -39,7 +39,8 @@ class RequestIdMiddleware:
 
         async def send_named(message: Message) -> None:
             if message["type"] == "http.response.start":
-                statuses.append(message["status"])
+                # A member of HTTPStatus would be written with its name.
+                statuses.append(int(message["status"]))
                 MutableHeaders(scope=message)[HEADER] = request_id
             await send(message)
 
