@@ -32,7 +32,7 @@ def doctor(context: typer.Context) -> None:
         state = typer.style(f"{finding.state:<9}", fg=_COLOURS[finding.state])
         typer.echo(f"{state}{finding.about}: {finding.found}")
         if finding.advice:
-            typer.echo(f"{'':9}{'→'} {finding.advice}")
+            typer.echo(f"{'':9}-> {finding.advice}")
 
     try:
         with _settings(service) as settings:
