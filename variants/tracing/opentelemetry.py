@@ -7,6 +7,7 @@ of the OpenTelemetry SDK (`OTEL_…`), which reads them itself; without an endpo
 
 from asyncio import to_thread
 from importlib import import_module
+from threading import Thread
 from typing import Any, Self
 
 from fastapi.telemetry import TelemetryConfig
@@ -18,6 +19,9 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.kit.http.admission import is_health
+
+# Seconds that the collector has in the end: the SDK alone would wait until the process is killed.
+PATIENCE = 3
 
 
 class _Environment(BaseSettings):
@@ -67,10 +71,12 @@ class Tracing:
         return cls(provider)
 
     async def close(self) -> None:
-        """Send what is not sent yet."""
+        """Send what is not sent yet; a collector that does not take it is not waited for."""
         if self._provider:
             _driver().uninstrument()
-            await to_thread(self._provider.shutdown)
+            sending = Thread(target=self._provider.shutdown, daemon=True)
+            sending.start()
+            await to_thread(sending.join, PATIENCE)
 
 
 def _driver() -> Any:

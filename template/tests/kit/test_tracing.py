@@ -1,6 +1,8 @@
 """A request and its statements are one trace."""
 
 from collections.abc import AsyncGenerator, Sequence
+from threading import Event
+from time import monotonic
 from typing import Any
 
 import asyncpg
@@ -8,6 +10,7 @@ import pytest
 from fastapi import FastAPI
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode, format_trace_id
 from sqlalchemy import URL
@@ -130,3 +133,29 @@ async def test_once_shut_down_the_driver_is_as_it_was(
     async with watched(watched_settings(direct_url)):
         assert asyncpg.Connection.fetch is not before
     assert asyncpg.Connection.fetch is before
+
+
+class Stuck(SpanExporter):
+    """A collector that accepts what is sent, and never answers."""
+
+    def __init__(self) -> None:
+        self.asked, self.gone = Event(), Event()
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        self.asked.set()
+        self.gone.wait(2)
+        return SpanExportResult.FAILURE
+
+
+async def test_a_collector_that_never_answers_does_not_keep_the_process(
+    monkeypatch: pytest.MonkeyPatch, direct_url: URL
+) -> None:
+    stuck = Stuck()
+    monkeypatch.setattr(tracing, "exporter", lambda: stuck)
+    monkeypatch.setattr(tracing, "PATIENCE", 0.1)
+    async with watched(watched_settings(direct_url)) as app, client_of(app) as client:
+        await client.get("/kit/ways/hot/1")
+        began = monotonic()
+    assert stuck.asked.is_set()
+    assert monotonic() - began < 1
+    stuck.gone.set()
