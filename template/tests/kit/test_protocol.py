@@ -24,21 +24,32 @@ async def parts() -> AsyncGenerator[str]:
 
 
 @pytest.fixture
-async def port() -> AsyncGenerator[int]:
-    """Where a service listens that waits so long, and has an answer that takes longer."""
+def listening() -> socket.socket:
+    return socket.create_server(("127.0.0.1", 0))
+
+
+@pytest.fixture
+async def server(listening: socket.socket) -> AsyncGenerator[uvicorn.Server]:
+    """A service that waits so long, and has an answer that takes longer."""
     app = Application(http=HttpSettings(time_limit=LIMIT))
 
     @app.get("/kit/slow")
     async def slow() -> StreamingResponse:
         return StreamingResponse(parts())
 
-    listening = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(app, lifespan="off", log_config=None, http=HttpProtocol)
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve([listening]))
-    yield listening.getsockname()[1]
+    yield server
     server.should_exit = True
     await serving
+
+
+@pytest.fixture
+def port(listening: socket.socket, server: uvicorn.Server) -> int:
+    """Where the service listens."""
+    number: int = listening.getsockname()[1]
+    return number
 
 
 async def answered(port: int, *sent: bytes) -> bytes:
@@ -71,3 +82,31 @@ async def test_an_answer_is_waited_for_as_long_as_it_takes(port: int) -> None:
     assert answer.startswith(b"HTTP/1.1 200 OK")
     assert b"part 3" in answer
     assert b"HTTP/1.1 408 Request Timeout" in answer
+
+
+async def test_a_request_on_its_way_to_a_service_that_ends_is_answered(
+    server: uvicorn.Server, port: int
+) -> None:
+    asks, other = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+    for reader, writer in (asks, other):
+        writer.write(b"GET /kit HTTP/1.1\r\nHost: kit\r\nContent-Length: 0\r\n\r\n")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 404 ")
+    server.should_exit = True
+    async with asyncio.timeout(5):
+        await until_it_ends(server)
+        reader, writer = asks
+        writer.write(ASKED + END)
+        answers = await reader.read()
+        # Nobody asks here, and it ends as well.
+        assert b"HTTP/1.1" not in await other[0].read()
+    assert b"HTTP/1.1 200 OK" in answers
+    assert b"part 3" in answers
+    for _, writer in (asks, other):
+        writer.close()
+
+
+async def until_it_ends(server: uvicorn.Server) -> None:
+    while True:
+        if not server.servers[0].is_serving():
+            return
+        await asyncio.sleep(0.01)

@@ -16,6 +16,8 @@ from app.kit.http.settings import HttpSettings
 
 # Of an application that does not say.
 _USUAL = HttpSettings()
+# Seconds that a request may be on its way to a service that is told to end.
+ON_ITS_WAY = 0.5
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -25,6 +27,7 @@ class HttpProtocol(HttpToolsProtocol):
     received = 0  # bytes since there was something for the application
     asked = False  # whether there was, since the last look
     next_look: TimerHandle
+    ends = False  # whether the connection does, with the next answer
 
     def connection_made(self, transport: BaseTransport) -> None:
         """Begin to look whether anything comes."""
@@ -45,6 +48,8 @@ class HttpProtocol(HttpToolsProtocol):
         """Leave it to the application whether that was too much."""
         self.in_headers, self.received, self.asked = False, 0, True
         super().on_headers_complete()
+        if self.ends and self.cycle:
+            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         """Leave it to the application, likewise."""
@@ -57,6 +62,17 @@ class HttpProtocol(HttpToolsProtocol):
         super().data_received(data)
         if self.received > HEADERS_LIMIT:
             self._cut_off(HeadersTooLarge())
+
+    def shutdown(self) -> None:
+        """End with the next answer, or without where nobody asks.
+
+        To close at once would reset a client whose request has come and is not read yet.
+        """
+        if self._is_answering or self.ends:
+            super().shutdown()
+        else:
+            self.ends = True
+            self.loop.call_later(ON_ITS_WAY, self.shutdown)
 
     @property
     def _is_answering(self) -> bool:
