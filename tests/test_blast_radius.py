@@ -126,6 +126,15 @@ def test_an_option_changes_its_declared_files_and_no_other(
     assert told in PAGE.read_text(), "write it: uv run python -m tests.options"
 
 
+def test_what_an_answer_leaves_out_leaves_no_empty_folder(render: Renderer) -> None:
+    for answers in ({}, {"example": False, "ci": "none"}):
+        service = render(**answers)
+        empty = [folder for folder in service.rglob("*/") if not any(folder.iterdir())]
+        # Where the first revision of a team comes.
+        kept = [] if not answers else [service / "migrations/versions"]
+        assert empty == kept
+
+
 def test_every_declared_file_exists(render: Renderer) -> None:
     names = {*files_under(render()), *files_under(render(**FLIPPED))}
 
