@@ -80,19 +80,24 @@ def _count(
         if work.name not in paths:
             continue
         cell = results.cells[contender.name, work.name] = Cell()
-        requests = itertools.cycle(work.requests(paths[work.name]))
         try:
-            # The first ones connect and prepare.
-            for _ in range(3):
-                _checked(server, next(requests), work)
-            before = _settled(count)
-            for _ in range(asked):
-                _checked(server, next(requests), work)
-            cell.round_trips = (_settled(count) - before) / asked
+            cell.round_trips = round_trips(server, work, paths[work.name], count, asked)
         except (WrongAnswer, OSError) as problem:
             cell.wrong = str(problem)
         if work.creates:
             forget_what_was_created(database)
+
+
+def round_trips(server: Server, work: Work, path: str, count: Count, asked: int) -> float:
+    """What an answer takes, of so many that are checked; raises WrongAnswer."""
+    requests = itertools.cycle(work.requests(path))
+    # The first ones connect and prepare.
+    for _ in range(3):
+        _checked(server, next(requests), work)
+    before = _settled(count)
+    for _ in range(asked):
+        _checked(server, next(requests), work)
+    return (_settled(count) - before) / asked
 
 
 def _settled(count: Count) -> int:
@@ -102,11 +107,16 @@ def _settled(count: Count) -> int:
 
 
 def _paths(contender: Contender, server: Server) -> dict[str, str]:
-    if not any("{cursor}" in path for path in contender.paths.values()):
-        return contender.paths
+    return {work: with_cursor(path, server) for work, path in contender.paths.items()}
+
+
+def with_cursor(path: str, server: Server) -> str:
+    """The path, with the cursor of the deep page where it has a place for one."""
+    if "{cursor}" not in path:
+        return path
     request = f"GET /measured/cursor?offset={DEEP} HTTP/1.1\r\nhost: localhost\r\n\r\n"
     _status, cursor = ask(server.port, request.encode())
-    return {work: path.replace("{cursor}", cursor) for work, path in contender.paths.items()}
+    return path.replace("{cursor}", cursor)
 
 
 def _checked(server: Server, request: bytes, work: Work) -> None:
@@ -145,7 +155,7 @@ def measure(
                 continue
             server = servers[contender.program]
             try:
-                _measure(cell, server, work, paths[contender.name][work.name], seconds)
+                load(cell, server, work, paths[contender.name][work.name], seconds)
             except (WrongAnswer, OSError) as problem:
                 cell.wrong = str(problem)
                 tell(f"round {turn} {work.name:3} {contender.name:24} {problem}")
@@ -165,7 +175,8 @@ def _turns(rounds: int) -> Iterator[tuple[int, Work, Contender]]:
                 yield turn, work, contender
 
 
-def _measure(cell: Cell, server: Server, work: Work, path: str, seconds: float) -> None:
+def load(cell: Cell, server: Server, work: Work, path: str, seconds: float) -> None:
+    """Ask for one kind of work for so long, and add what was found; raises WrongAnswer."""
     requests = itertools.cycle(work.requests(path))
 
     # Connect and prepare.

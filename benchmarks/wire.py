@@ -50,9 +50,17 @@ def counting(database: URL) -> Iterator[tuple[URL, Count]]:
     try:
         yield database.set(query={**database.query, "host": str(place)}), count
     finally:
+        asyncio.run_coroutine_threadsafe(_hang_up(), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         shutil.rmtree(place)
+
+
+async def _hang_up() -> None:
+    lines = asyncio.all_tasks() - {asyncio.current_task()}
+    for line in lines:
+        line.cancel()
+    await asyncio.gather(*lines, return_exceptions=True)
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
