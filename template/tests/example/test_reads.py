@@ -12,7 +12,7 @@ from app.example.tags.models import Tag
 from app.example.tags.repository import TAG_OUT, TagRepository
 from app.example.users.models import User
 from app.example.users.repository import USER_OUT, UserRepository
-from app.kit.db import repository
+from app.kit.db import by_key
 from app.kit.db.copy import copy_rows
 from app.kit.db.session import Database
 from tests.example.factories import make_post, make_tag, make_user
@@ -107,12 +107,34 @@ async def test_a_read_by_key_is_put_together_once(
     def again(*_columns: object) -> None:
         raise AssertionError
 
-    monkeypatch.setattr(repository, "select", again)
+    monkeypatch.setattr(by_key, "select", again)
     with monkeypatch.context() as within:
         # Nor is it told again what is deleted.
         within.setattr(Select, "options", again)
         assert await users.get(people[2].id, *USER_OUT) is people[2]
     await users.delete(people[3].id)
+
+
+async def test_a_change_by_key_is_put_together_once(
+    session: AsyncSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users, people = UserRepository(session), [await make_user(session) for _ in range(2)]
+    await users.change(people[0].id, {"name": "Ada"}, *USER_OUT)
+
+    def again(*_columns: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(by_key, "update", again)
+    assert (await users.change(people[1].id, {"name": "Bo"}, *USER_OUT)).name == "Bo"
+    assert people[0].name == "Ada"
+
+
+async def test_a_change_may_be_an_expression_and_names_columns_only(session: AsyncSession) -> None:
+    users, user = UserRepository(session), await make_user(session, name="Ada")
+    assert (await users.change(user.id, {"name": User.name + "!"}, *USER_OUT)).name == "Ada!"
+    assert (await users.change(user.id, {"name": User.email}, *USER_OUT)).name == user.email
+    with pytest.raises(TypeError, match="'posts'"):
+        await users.change(user.id, {"posts": []}, *USER_OUT)
 
 
 async def test_what_a_plan_does_not_name_raises_whatever_the_strategy(

@@ -36,6 +36,7 @@ async def at_once(hot: HotReads, number: int) -> Sequence[Rows]:
 async def on_the_server(url: URL, *, at_most: int) -> list[int]:
     """The connections that the server has, once those that were closed are gone."""
     engine = create_async_engine(url, poolclass=NullPool)
+    found: list[int] = []
     async with engine.connect() as connection:
         for _ in range(50):
             found = list(await connection.scalars(text(BACKENDS)))

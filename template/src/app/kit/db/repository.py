@@ -1,7 +1,6 @@
 """A typed collection of one model, bound to the session of a request."""
 
 from collections.abc import Callable, Collection, Mapping
-from functools import lru_cache
 from typing import Any, ClassVar, Generic, TypeVar
 
 from fastapi import Depends
@@ -10,19 +9,18 @@ from sqlalchemy import (
     ColumnElement,
     Select,
     any_,
-    bindparam,
     exists,
     func,
     literal,
     select,
-    update,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.interfaces import ORMOption
 
 from app.kit.db.base import Record
-from app.kit.db.bulk import among, next_version
-from app.kit.db.deletion import erase, living
+from app.kit.db.bulk import among
+from app.kit.db.by_key import changing, reading
+from app.kit.db.deletion import erase
 from app.kit.db.ids import Id
 from app.kit.db.plan import plan
 from app.kit.db.session import ReadSessionDep, SessionDep
@@ -48,7 +46,7 @@ class Repository(Generic[M]):
     async def get(self, key: Id, *plan: ORMOption, for_update: bool = False) -> M:
         """The row with this key, or `NotFound`; for an update, locked against anybody else's."""
         model: Any = self.model
-        statement = _by_key(model, plan)
+        statement = reading(model, plan)
         row: M | None = await self.session.scalar(
             self._locking(statement) if for_update else statement, {"key": key}
         )
@@ -141,20 +139,14 @@ class Repository(Generic[M]):
     async def change(self, key: Id, changes: Mapping[str, Any], *plan: ORMOption) -> M:
         """Set these columns of the row with this key, without reading it before; or `NotFound`.
 
-        The methods of the model do not run: where one has to see the change, `get` and `update`.
+        A value may be an expression of SQL; a name that is no column is a `TypeError`. The methods
+        of the model do not run: where one has to see the change, `get` and `update`.
         """
         if not changes:
             return await self.get(key, *plan)
-        statement = (
-            update(self.model)
-            .where(self.model.id == key)
-            .values({**next_version(self.model), **changes})
-            .returning(self.model)
-            .options(*plan)
-            # The object is read from what the statement returns.
-            .execution_options(populate_existing=True, synchronize_session=False)
-        )
-        return self._found(key, await self.session.scalar(statement))
+        statement, values = changing(self.model, plan, changes)
+        row: M | None = await self.session.scalar(statement, {"row__key": key, **values})
+        return self._found(key, row)
 
     async def delete(self, key: Id) -> None:
         """Delete the row with this key, or raise `NotFound`."""
@@ -174,12 +166,6 @@ class Repository(Generic[M]):
         return statement.with_for_update(
             of=self.model, key_share=True, skip_locked=skip_locked
         ).execution_options(populate_existing=True)
-
-
-# Of the plans of a service there are few, and to build a statement takes as long as to run it.
-@lru_cache(maxsize=500)
-def _by_key(model: type[Any], plan: tuple[ORMOption, ...]) -> Select[Any]:
-    return living(select(model).where(model.id == bindparam("key")).options(*plan))
 
 
 def provided(repository: type[R], *, read_only: bool = False) -> Any:

@@ -1,0 +1,64 @@
+"""Statements about one row by its key, each built once.
+
+Of models, plans and sets of columns a service has few, and to build a statement takes as long as to
+run it.
+"""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, TypeAlias
+
+from sqlalchemy import ClauseElement, Executable, Select, bindparam, select, update
+from sqlalchemy.orm.interfaces import ORMOption
+
+from app.kit.db.bulk import next_version
+from app.kit.db.deletion import living
+
+Plan: TypeAlias = tuple[ORMOption, ...]
+
+
+@lru_cache(maxsize=500)
+def reading(model: Any, plan: Plan) -> Select[Any]:
+    """Read the row with this `key`."""
+    return living(select(model).where(model.id == bindparam("key")).options(*plan))
+
+
+def changing(
+    model: Any, plan: Plan, changes: Mapping[str, Any]
+) -> tuple[Executable, dict[str, Any]]:
+    """Set these columns of the row with this `row__key` and read it; with the values to set.
+
+    Raises TypeError where a name is that of no column.
+    """
+    columns = model.__mapper__.columns
+    for name in changes:
+        if name not in columns:
+            raise TypeError(f"{model.__name__} has no column {name!r} to update")
+    if any(map(_is_expression, changes.values())):
+        return _changing(model, plan, changes), {}
+    # A parameter must not be named as a column is.
+    values = {f"new__{name}": value for name, value in changes.items()}
+    return _changing_to_values(model, plan, tuple(changes)), values
+
+
+@lru_cache(maxsize=500)
+def _changing_to_values(model: Any, plan: Plan, names: tuple[str, ...]) -> Executable:
+    columns = model.__mapper__.columns
+    given = {name: bindparam(f"new__{name}", type_=columns[name].type) for name in names}
+    return _changing(model, plan, given)
+
+
+def _changing(model: Any, plan: Plan, changes: Mapping[str, Any]) -> Executable:
+    return living(
+        update(model)
+        .where(model.id == bindparam("row__key"))
+        .values({**next_version(model), **changes})
+        .returning(model)
+        .options(*plan)
+        # The object is read from what the statement returns.
+        .execution_options(populate_existing=True, synchronize_session=False)
+    )
+
+
+def _is_expression(value: Any) -> bool:
+    return isinstance(value, ClauseElement) or hasattr(value, "__clause_element__")
