@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 QUIET_IMPORT = """
 import os, socket, sys
 def refuse(*_): raise AssertionError("a socket was opened")
@@ -13,6 +15,7 @@ import app.main, app.cli, app.registry
 """
 
 
+@pytest.mark.slow
 def test_importing_opens_no_socket_and_needs_no_settings(tmp_path: Path) -> None:
     source = Path(__file__).parents[2] / "src"
     subprocess.run(

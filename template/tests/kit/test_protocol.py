@@ -76,6 +76,7 @@ async def test_who_says_nothing_is_hung_up_on(port: int, sent: list[bytes]) -> N
     assert await answered(port, *sent) == b""
 
 
+@pytest.mark.slow
 async def test_an_answer_is_waited_for_as_long_as_it_takes(port: int) -> None:
     # Another request has begun, which nobody ends.
     answer = await answered(port, ASKED + END + ASKED)
@@ -84,6 +85,7 @@ async def test_an_answer_is_waited_for_as_long_as_it_takes(port: int) -> None:
     assert b"HTTP/1.1 408 Request Timeout" in answer
 
 
+@pytest.mark.slow
 async def test_a_request_on_its_way_to_a_service_that_ends_is_answered(
     server: uvicorn.Server, port: int
 ) -> None:
