@@ -20,6 +20,9 @@ from tests.services import RUNNING_VERSION, Interpreter, Start, interpreter_for,
 
 SECONDS_TO_START = 90
 
+# It runs inside rendered services: tests/test_conformance.py.
+collect_ignore = ["conformance"]
+
 # Nothing that a test starts or calls may meet a database, or settings of Git, from outside.
 for _name in [name for name in os.environ if name.startswith("DATABASE_")]:
     del os.environ[_name]
@@ -119,6 +122,12 @@ def start(tmp_path: Path) -> Iterator[Start]:
             return server
 
         yield started
+
+
+@pytest.fixture(scope="session")
+def mypy_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Cache directory of mypy, shared by the services that this worker checks."""
+    return tmp_path_factory.mktemp("mypy")
 
 
 @pytest.fixture(scope="session")

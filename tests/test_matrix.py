@@ -134,12 +134,6 @@ def settings_of_pyright(*services: Path) -> dict[str, Any]:
     return settings
 
 
-@pytest.fixture(scope="session")
-def mypy_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where mypy keeps what it knows of the libraries, from one service to the next."""
-    return tmp_path_factory.mktemp("mypy")
-
-
 @pytest.mark.slow
 @pytest.mark.whole
 @pytest.mark.parametrize("answers", TESTED, ids=map(title, TESTED))

@@ -1,0 +1,34 @@
+"""Fixtures of the conformance suite: the service's own, on a schema with the suite's tables."""
+
+import asyncio
+from collections.abc import Generator
+
+import pytest
+from sqlalchemy import URL
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from app.kit.db.base import Base
+from app.registry import ROUTERS
+from tests.conformance.features import ROUTERS as ROUTERS_OF_CONFORMANCE
+from tests.rig.database import clone
+
+# Before the first application is created.
+ROUTERS += ROUTERS_OF_CONFORMANCE
+
+
+@pytest.fixture(scope="session")
+def template(template: URL) -> Generator[URL]:
+    """The migrated database with the tables of the suite, to clone; never written to.
+
+    All other fixtures of the service (`session`, `client`, `committing_client`, …) derive from it.
+    """
+    with clone(template) as url:
+        asyncio.run(_create_tables(url))
+        yield url
+
+
+async def _create_tables(url: URL) -> None:
+    engine = create_async_engine(url)
+    async with engine.begin() as connection:
+        await connection.run_sync(Base.metadata.create_all)
+    await engine.dispose()

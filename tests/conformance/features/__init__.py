@@ -1,0 +1,12 @@
+"""Features of the conformance suite, written as a team would write them.
+
+Each feature is a package with `models.py`, `schemas.py`, `repository.py` and `router.py` as needed.
+"""
+
+from fastapi import APIRouter
+
+from tests.conformance.features.notes.router import router as notes
+
+ROUTERS: list[APIRouter] = [
+    notes,
+]

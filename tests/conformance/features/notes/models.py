@@ -1,0 +1,13 @@
+"""A note: the smallest model a team would write."""
+
+from sqlalchemy.orm import Mapped
+
+from app.kit.db.deletion import Entity
+
+
+class Note(Entity):
+    """A note."""
+
+    __tablename__ = "conformance_notes"
+
+    title: Mapped[str]
