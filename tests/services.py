@@ -37,6 +37,7 @@ LONG = [
     "tests/kit/test_doctor.py",
     "tests/kit/test_faults.py",
     "tests/kit/test_garbage.py",
+    "tests/kit/test_fuzz.py",
     "tests/kit/test_gate.py",
     "tests/kit/test_hot.py",
     "tests/kit/test_hot_connections.py",

@@ -1,0 +1,76 @@
+"""The OpenAPI fuzz test of a service finds faults in the endpoints that a team adds."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL
+
+from tests.processes import run
+from tests.rendering import Copy
+from tests.services import Interpreter, address, new_database
+
+ROUTER = '''"""Gauges."""
+
+from app.kit.routing import FeatureRouter
+from app.kit.schemas import Input
+
+router = FeatureRouter(prefix="/gauges", tags=["gauges"])
+
+
+class Reading(Input):
+    """A reading."""
+
+    litres: int
+
+
+@router.post("/{gauge}")
+async def add_reading(gauge: str, reading: Reading) -> int:
+    """Add a reading."""
+    return 100 // reading.litres
+'''
+
+
+def add_feature(service: Path) -> None:
+    """Write a feature with a fault, and register it."""
+    feature = service / "src/app/features/gauges"
+    feature.mkdir()
+    (feature / "__init__.py").touch()
+    (feature / "router.py").write_text(ROUTER)
+    registry = service / "src/app/registry.py"
+    text = registry.read_text()
+    for marker, line in (
+        (
+            "the imports of your features follow ----",
+            "from app.features.gauges.router import router",
+        ),
+        ("your features follow ----", "    router,"),
+    ):
+        head, tail = text.split(f", {marker}", 1)
+        text = f"{head}, {marker}\n{line}{tail}"
+    registry.write_text(text)
+
+
+@pytest.mark.slow
+@pytest.mark.whole
+@pytest.mark.parametrize("example", [True, False])
+def test_fuzz_test_finds_a_server_error_of_a_feature(
+    service: Copy, interpreter: Interpreter, server: URL, example: bool
+) -> None:
+    place = service(example=example)
+    add_feature(place)
+
+    # As `pytest` without arguments does, in one process and without the other tests.
+    result = run(
+        *(interpreter.python, "-m", "pytest", "-q", "-n", "0", "-k", "test_fuzz"),
+        cwd=place,
+        PYTHONPATH="src",
+        DATABASE_URL=address(new_database(server)),
+    )
+
+    assert result.returncode == 1
+    output = result.stdout
+    assert "AssertionError: POST /gauges/{gauge}: Server error" in output
+    assert '\nE         json: {"litres": 0}' in output
+    assert "\nE       The response: 500" in output
+    # Of the template's own endpoints only CI sends requests.
+    assert "1 failed, 1 passed" in output, output
