@@ -178,7 +178,14 @@ GOOD: dict[str, st.SearchStrategy[Any]] = {
     "pool_recycle": st.integers(1, 86_400).map(str),
     "pool_pre_ping": st.sampled_from(["yes", "no", "True", "off"]),
 }
-NUMBERS = ["pool_size", "max_overflow", "pool_timeout", "pool_recycle", "pool_pre_ping"]
+NUMBERS = [
+    "tune_pool",
+    "pool_size",
+    "max_overflow",
+    "pool_timeout",
+    "pool_recycle",
+    "pool_pre_ping",
+]
 REMEDIES = (
     *("begin with", "use at most", "choose another", "write ", "answer ", " is not in ["),
     *("leave it out",),
@@ -259,8 +266,9 @@ def constants(module: Path) -> dict[str, Any]:
 def assert_pool(module: Path, answers: dict[str, Any]) -> None:
     """The numbers are the defaults of the settings."""
     settings = runpy.run_path(str(module))["PoolSettings"]()
-    for question in NUMBERS:
-        assert getattr(settings, question) == answers[question]
+    for question in NUMBERS[1:]:
+        default = questionnaire()[question]["default"]
+        assert getattr(settings, question) == answers.get(question, default)
 
 
 def assert_reads_as(readme: Path, name: str, description: str) -> None:

@@ -2,12 +2,15 @@
 
 import difflib
 import tempfile
+import tomllib
 from pathlib import Path
 from typing import Any
 
 from tests.rendering import ROOT, Renderer, files_under, questionnaire
 
 PAGE = ROOT / "docs" / "options.md"
+# Why one would choose each answer, by question.
+REASONS: dict[str, str] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text())
 # The answers stand in there too, whatever they are.
 EVERYWHERE = ".copier-answers.yml"
 LINES_TO_READ = 60
@@ -17,14 +20,14 @@ HEAD = """\
 # What each answer changes
 
 Written by `uv run python -m tests.options` from services that are rendered with every default but
-one; `tests/test_blast_radius.py` fails when it is not current. An answer is in one place; the rest
-of a service does not know it. What each is for is said in the README.
+one, and from the reasons in `tests/options.toml`; `tests/test_blast_radius.py` fails when it is not
+current. An answer is in one place; the rest of a service does not know it.
 """
 
 
 def heading(name: str, question: dict[str, Any]) -> str:
-    """What stands above the answers to a question."""
-    return f"## {name}\n\n{question['help'].partition('?')[0]}?\n"
+    """The question, and why one would choose which answer."""
+    return f"## {name}\n\n{question['help'].partition('?')[0]}?\n\n{REASONS[name].strip()}\n"
 
 
 def section(option: str, answer: Any, before: dict[str, bytes], after: dict[str, bytes]) -> str:
@@ -47,7 +50,7 @@ def difference(before: dict[str, bytes], after: dict[str, bytes]) -> str:
         *listed("adds", after.keys() - before.keys()),
         *listed("leaves out", before.keys() - after.keys()),
     ]
-    text = "\n".join(told) + "\n"
+    text = "\n".join(told or ["- changes nothing by itself"]) + "\n"
     for name in sorted(changed, key=lambda name: ("/kit/" not in name, name)):
         lines = differing(name, before[name], after[name])
         if name != EVERYWHERE and not name.startswith("tests/") and len(lines) <= LINES_TO_READ:

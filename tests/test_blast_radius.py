@@ -66,6 +66,7 @@ RADIUS: list[tuple[str, Any, list[str]]] = [
         "pgbouncer",
         [*POOL, "compose.yaml", "tests/kit/test_pool.py", "tests/kit/test_pooler.py"],
     ),
+    ("tune_pool", True, []),
     ("pool_size", 37, POOL),
     ("max_overflow", 38, POOL),
     ("pool_timeout", 39, POOL),

@@ -1,9 +1,11 @@
 """The questions: what is asked, in which order, with which defaults, and what is computed."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.options import REASONS
 from tests.rendering import FLIPPED, Renderer, answers_of, questionnaire
 
 DEFAULTS: dict[str, Any] = {
@@ -14,6 +16,7 @@ DEFAULTS: dict[str, Any] = {
     "lazy_strategy": "raise_on_sql",
     "soft_delete": True,
     "pooler": "none",
+    "tune_pool": False,
     "pool_size": 16,
     "max_overflow": 0,
     "pool_timeout": 5,
@@ -30,6 +33,7 @@ CHOICES: dict[str, list[Any]] = {
     "lazy_strategy": ["raise_on_sql", "raise", "selectin", "select"],
     "soft_delete": [True, False],
     "pooler": ["none", "pgbouncer"],
+    "tune_pool": [True, False],
     "pool_pre_ping": [True, False],
     "example": [True, False],
     "telemetry": [True, False],
@@ -62,7 +66,10 @@ def test_the_questions_come_in_the_order_in_which_one_thinks_of_them() -> None:
 def test_taking_every_default_gives_the_recommended_service(render: Renderer) -> None:
     answers = answers_of(render())
 
-    assert {name: answers[name] for name in DEFAULTS} == DEFAULTS
+    stored = {name: value for name, value in DEFAULTS.items() if name not in POOL_QUESTIONS}
+    assert {name: answers[name] for name in stored} == stored
+    assert not {*POOL_QUESTIONS} & {*answers}
+    assert answers_of(render(tune_pool=True)).items() >= {**DEFAULTS, "tune_pool": True}.items()
 
 
 @pytest.mark.parametrize("question", list(CHOICES))
@@ -73,12 +80,12 @@ def test_a_choice_offers_what_it_should(question: str) -> None:
 
 
 @pytest.mark.parametrize("question", list(DEFAULTS))
-def test_a_question_says_in_one_line_why_one_would_choose_what(question: str) -> None:
+def test_a_question_is_one_line_and_has_its_reasons_in_the_docs(question: str) -> None:
     text = questionnaire()[question]["help"]
 
     assert "?" in text
     assert "\n" not in text
-    assert len(text) <= 140
+    assert set(REASONS) == set(DEFAULTS)
 
 
 @pytest.mark.parametrize("answers", [LOWEST, HIGHEST, {"pool_recycle": -1}])
@@ -91,8 +98,26 @@ def test_answers_on_the_boundary_are_taken(render: Renderer, answers: dict[str, 
 def test_the_pool_is_not_asked_about_behind_pgbouncer(render: Renderer) -> None:
     answers = answers_of(render(**FLIPPED))
 
-    assert not {*POOL_QUESTIONS} & {*answers}
-    assert {questionnaire()[name]["when"] for name in POOL_QUESTIONS} == {"{{ pooler == 'none' }}"}
+    assert not {"tune_pool", *POOL_QUESTIONS} & {*answers}
+
+
+@pytest.mark.parametrize("value", [37, "37"])
+def test_a_given_number_counts_without_the_answer_to_tune_the_pool(
+    render: Renderer, value: Any
+) -> None:
+    service = render(pool_size=value)
+
+    expected = {"tune_pool": True, "pool_size": 37, "max_overflow": 0}
+    assert answers_of(service).items() >= expected.items()
+    assert "Field(37," in (service / "src/app/kit/db/pool.py").read_text()
+
+
+@pytest.mark.parametrize("given", POOL_QUESTIONS)
+def test_a_number_is_refused_together_with_the_answer_not_to_tune_the_pool(
+    render: Renderer, tmp_path: Path, given: str
+) -> None:
+    with pytest.raises(ValueError, match=f"'tune_pool': answer yes, or leave out {given}"):
+        render.into(tmp_path / "service", tune_pool=False, **{given: 1})
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import copier
 import pytest
 import yaml
 from jinja2 import FileSystemLoader, StrictUndefined
@@ -11,7 +12,7 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from tests.rendering import FILTERS_OF_COPIER, ROOT, answers_of
 from tests.updates.conftest import Started
-from tests.updates.history import RELEASES, unpack
+from tests.updates.history import CURRENT, RELEASES, unpack
 
 # What may have been answered where the question has no choices.
 TEXTS = ["A", "My Service", "my.service_2 - b", "x" * 60, "Zebra Crossing", "Zählt", "x" * 200]
@@ -115,10 +116,65 @@ def test_an_update_keeps_the_furthest_answers(started: Started, version: str) ->
     assert answers_of(service.directory).items() >= EXTREMES.items()
 
 
+# A pool that the team tuned, as the releases before `tune_pool` stored it.
+TUNED: list[dict[str, Any]] = [
+    {"pool_size": 37},
+    {"max_overflow": 3},
+    {"pool_timeout": 2.5},
+    {"pool_recycle": -1},
+    {"pool_pre_ping": True},
+]
+POOL: dict[str, Any] = {
+    "pool_size": 16,
+    "max_overflow": 0,
+    "pool_timeout": 5,
+    "pool_recycle": 1800,
+    "pool_pre_ping": False,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("version", "answers"),
+    [(version, TUNED[number % len(TUNED)]) for number, version in enumerate([*RELEASES, CURRENT])],
+)
+@pytest.mark.parametrize("skipping", [True, False], ids=["skip_answered", "defaults"])
+def test_an_update_keeps_a_tuned_pool(
+    started: Started, version: str, answers: dict[str, Any], skipping: bool
+) -> None:
+    service = started(version, **answers)
+    before = service.read("src/app/kit/db/pool.py")
+
+    copier.run_update(
+        service.directory, defaults=True, overwrite=True, quiet=True, skip_answered=skipping
+    )
+
+    assert service.unsettled() == []
+    kept = {"tune_pool": True, **POOL, **answers}
+    assert answers_of(service.directory).items() >= kept.items()
+    assert [line for line in before.splitlines() if " = Field(" in line] == [
+        line for line in service.read("src/app/kit/db/pool.py").splitlines() if " = Field(" in line
+    ]
+
+
+@pytest.mark.slow
+def test_a_pool_that_was_not_tuned_can_be_tuned_and_reset(started: Started) -> None:
+    service = started(CURRENT)
+    service.update(pool_size=37)
+    assert answers_of(service.directory).items() >= {"tune_pool": True, "pool_size": 37}.items()
+    service.commit()
+
+    service.update(tune_pool=False)
+
+    assert service.unsettled() == []
+    assert "pool_size: int = Field(16," in service.read("src/app/kit/db/pool.py")
+    assert not {*POOL} & {*answers_of(service.directory)}
+
+
 def test_a_narrower_validator_or_a_missing_choice_would_be_noticed(tmp_path: Path) -> None:
     text = (ROOT / "copier.yml").read_text()
     for old, new in [
-        ("<= pool_size <= 1000", "<= pool_size <= 100"),
+        ("pool_size, 1, 1000)", "pool_size, 1, 100)"),
         (": selectin\n", ": eager\n"),
     ]:
         assert text.count(old) == 1

@@ -1,0 +1,148 @@
+"""The questions at a terminal of 80 columns, as a person answers them."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jinja2 import FileSystemLoader
+from jinja2.sandbox import SandboxedEnvironment
+
+from tests.rendering import FILTERS_OF_COPIER, ROOT, Renderer, answers_of, questionnaire
+from tests.terminal import BACKSPACE, CLEAR_LINE, COLUMNS, DOWN, ENTER, Terminal, terminal
+from tests.test_wrong_answers import WRONG
+
+# What stands before a question (an emoji is two columns wide) and before a choice; the last column
+# stays empty.
+BEFORE = 3
+WIDTH = COLUMNS - 1
+UP_TO_THE_POOL = ["name of the service?", "in one line?", "oldest Python", "primary key?"]
+UP_TO_THE_POOL += ["relationship", "Soft-delete", "between the service"]
+AFTER_THE_POOL = ["Include the example", "OpenTelemetry", "Which CI", "Where does it run?"]
+COPY = (sys.executable, "-m", "copier", "copy")
+# Question, its default, an answer that is rejected, why, and a correct one.
+NUMBERS = [
+    (
+        "How many connections per process",
+        "16",
+        "many",
+        "answer a whole number from 1 to 1000",
+        "32",
+    ),
+    ("How many extra connections", "0", "-1", "answer a whole number, 0 to 1000", "4"),
+    ("How many seconds may a request wait", "5", "301", "answer seconds from 0.1 to 300", "2.5"),
+    ("After how many seconds", "1800", "never", "answer 1 to 86400, or -1 (never)", "-1"),
+]
+
+
+def test_a_wrong_number_is_explained_and_can_be_corrected(render: Renderer, tmp_path: Path) -> None:
+    with terminal(*COPY, render.template, "service", cwd=tmp_path) as user:
+        accept(user, UP_TO_THE_POOL)
+        tune(user)
+        for question, default, wrong, explanation, right in NUMBERS:
+            user.expect(question)
+            user.expect(f"\n   {default}")
+            user.type(CLEAR_LINE + wrong + ENTER)
+            user.expect(explanation)
+            user.type(BACKSPACE * len(wrong) + right + ENTER)
+        accept(user, ["Ping the server", *AFTER_THE_POOL])
+        assert user.wait() == 0
+
+    answers = answers_of(tmp_path / "service")
+    assert [answers[name] for name in POOL] == [32, 4, 2.5, -1]
+    assert "pool_timeout: float = Field(2.5," in pool_of(tmp_path / "service")
+    assert "..." not in user.text()
+
+
+def test_the_default_of_a_number_can_be_edited(render: Renderer, tmp_path: Path) -> None:
+    with terminal(*COPY, render.template, "service", cwd=tmp_path) as user:
+        accept(user, UP_TO_THE_POOL)
+        tune(user)
+        for question, *_ in NUMBERS:
+            user.answer(question, BACKSPACE + "1")
+        accept(user, ["Ping the server", *AFTER_THE_POOL])
+        assert user.wait() == 0
+
+    answers = answers_of(tmp_path / "service")
+    assert [answers[name] for name in POOL] == [11, 1, 1, 1801]
+
+
+def test_pool_numbers_are_asked_only_to_tune_the_pool(render: Renderer, tmp_path: Path) -> None:
+    with terminal(*COPY, render.template, "service", cwd=tmp_path) as user:
+        accept(user, [*UP_TO_THE_POOL, "Tune the connection pool?", *AFTER_THE_POOL])
+        assert user.wait() == 0
+
+    assert not [question for question, *_ in NUMBERS if question in user.text()]
+    answers = answers_of(tmp_path / "service")
+    assert answers["tune_pool"] is False
+    assert not {*POOL} & {*answers}
+    assert "pool_size: int = Field(16," in pool_of(tmp_path / "service")
+
+
+def test_a_given_number_needs_no_question(render: Renderer, tmp_path: Path) -> None:
+    given = ("--data", "pool_size=32")
+    with terminal(*COPY, *given, render.template, "service", cwd=tmp_path) as user:
+        accept(user, [*UP_TO_THE_POOL, *(question for question, *_ in NUMBERS[1:])])
+        accept(user, ["Ping the server", *AFTER_THE_POOL])
+        assert user.wait() == 0
+
+    assert "Tune the connection pool?" not in user.text()
+    assert answers_of(tmp_path / "service")["pool_size"] == 32
+
+
+def test_a_rejected_name_is_explained_and_can_be_corrected(
+    render: Renderer, tmp_path: Path
+) -> None:
+    with terminal(*COPY, render.template, "service", cwd=tmp_path) as user:
+        user.expect("name of the service?")
+        user.type(CLEAR_LINE + "class" + ENTER)
+        user.expect("a Python keyword: choose another")
+        user.type(CLEAR_LINE + "Order Desk" + ENTER)
+        accept(user, [*UP_TO_THE_POOL[1:], "Tune the connection pool?", *AFTER_THE_POOL])
+        assert user.wait() == 0
+
+    assert answers_of(tmp_path / "service")["project_name"] == "Order Desk"
+
+
+@pytest.mark.parametrize("name", questionnaire())
+def test_a_question_and_its_choices_fit_in_the_terminal(name: str) -> None:
+    question = questionnaire()[name]
+
+    assert BEFORE + len(question["help"]) <= WIDTH
+    assert not [each for each in question.get("choices", []) if BEFORE + len(each) > WIDTH]
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"),
+    [(name, answer) for name, answer, _ in WRONG if "choices" not in questionnaire().get(name, {})],
+)
+def test_the_message_of_a_validator_fits_in_the_terminal(name: str, answer: str) -> None:
+    if name not in questionnaire():
+        return
+    jinja = SandboxedEnvironment(loader=FileSystemLoader(ROOT), extensions=[FILTERS_OF_COPIER])
+    validator = jinja.from_string(questionnaire()[name]["validator"])
+
+    message = validator.render({name: answer, "_copier_conf": {"data": {}}}).strip()
+
+    assert message
+    assert len(f"Validation error for question '{name}': {message}") <= WIDTH
+
+
+POOL = ["pool_size", "max_overflow", "pool_timeout", "pool_recycle"]
+
+
+def accept(user: Terminal, questions: list[str]) -> None:
+    """Take the default of each question."""
+    for question in questions:
+        user.answer(question)
+
+
+def tune(user: Terminal) -> None:
+    """Choose to tune the pool: yes stands above no, the default."""
+    user.expect("Tune the connection pool?")
+    user.type(DOWN + ENTER)
+
+
+def pool_of(service: Path) -> Any:
+    """The settings of the pool."""
+    return (service / "src/app/kit/db/pool.py").read_text()
