@@ -6,7 +6,9 @@ Each feature is a package with `models.py`, `schemas.py`, `repository.py` and `r
 from fastapi import APIRouter
 
 from tests.conformance.features.notes.router import router as notes
+from tests.conformance.features.schema_changes.router import router as samples
 
 ROUTERS: list[APIRouter] = [
     notes,
+    samples,
 ]

@@ -5,6 +5,22 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+# Python 3.13 renamed these: the same service has the same titles on every version.
+_RFC_9110 = {
+    413: "Content Too Large",
+    414: "URI Too Long",
+    416: "Range Not Satisfiable",
+    422: "Unprocessable Content",
+}
+
+
+def title_of(status: int) -> str:
+    """Return the name of an HTTP status in RFC 9110, the same on every version of Python."""
+    try:
+        return _RFC_9110.get(status) or HTTPStatus(status).phrase
+    except ValueError:
+        return "Client Error" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "Server Error"
+
 
 class FieldProblem(BaseModel):
     """What is wrong with one part of a request."""
@@ -84,15 +100,14 @@ PROBLEM_MEDIA_TYPE = "application/problem+json"
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Document these answers of an endpoint, for `responses=`."""
     return {
-        status: {"model": ProblemDocument, "description": HTTPStatus(status).phrase}
-        for status in statuses
+        status: {"model": ProblemDocument, "description": title_of(status)} for status in statuses
     }
 
 
 def example_of_problem(status: int) -> dict[str, Any]:
     """What such an answer looks like, for the document of the API."""
     document = ProblemDocument(
-        title=HTTPStatus(status).phrase,
+        title=title_of(status),
         status=status,
         detail="What is wrong, in a sentence.",
         request_id="01987f3e6b5d7c3ab0f2d4c6e8a01357",

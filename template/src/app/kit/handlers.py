@@ -1,5 +1,8 @@
 """Where exceptions become answers: HTTP is decided here and nowhere else."""
 
+import http.client
+import json
+from collections.abc import Awaitable, Callable, Iterator
 from http import HTTPStatus
 from typing import Any
 
@@ -12,7 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException
 
-from app.kit.db.conflicts import problem_of
+from app.kit.db.conflicts import driver_error, problem_of
 from app.kit.errors import (
     PROBLEM_MEDIA_TYPE,
     Conflict,
@@ -22,6 +25,7 @@ from app.kit.errors import (
     Problem,
     ProblemDocument,
     Unavailable,
+    title_of,
 )
 
 _log = structlog.get_logger(__name__)
@@ -31,14 +35,11 @@ _UNREADABLE = "There was an error parsing the body"
 
 
 def add_handlers(app: FastAPI) -> None:
-    """Answer every exception with a problem document."""
-    app.add_exception_handler(Problem, _on_problem)
-    app.add_exception_handler(RequestValidationError, _on_invalid_request)
-    app.add_exception_handler(HTTPException, _on_http_exception)
-    app.add_exception_handler(DBAPIError, _on_database_error)
-    app.add_exception_handler(PoolTimeoutError, _on_busy)
-    app.add_exception_handler(StaleDataError, _on_stale)
-    app.add_exception_handler(Exception, _on_bug)
+    """Respond to every exception with a problem document."""
+    for kind, handler in _HANDLERS.items():
+        app.add_exception_handler(kind, handler)
+    app.add_exception_handler(ExceptionGroup, _on_group)
+    app.add_exception_handler(Exception, on_bug)
 
 
 def answer(problem: Problem) -> Response:
@@ -53,14 +54,15 @@ def _document(
     headers: dict[str, str] | None = None,
 ) -> Response:
     document = ProblemDocument(
-        title=HTTPStatus(status).phrase,
+        title=title_of(status),
         status=status,
         detail=detail,
         request_id=structlog.contextvars.get_contextvars().get("request_id"),
         errors=errors or None,
     )
     return Response(
-        document.model_dump_json(exclude_none=True),
+        # Unlike Pydantic's, this JSON can hold any text that a client has sent.
+        json.dumps(document.model_dump(exclude_none=True), separators=(",", ":")),
         status_code=status,
         headers=headers,
         media_type=PROBLEM_MEDIA_TYPE,
@@ -88,15 +90,19 @@ async def _on_http_exception(_request: Request, error: Any) -> Response:
         message = "is not text in UTF-8" if is_no_text else "cannot be read"
         problem = FieldProblem(field="body", message=message)
         return answer(Invalid("The request is not valid.", problem))
-    return _document(error.status_code, str(error.detail), headers=error.headers)
+    detail = str(error.detail)
+    if detail == http.client.responses.get(error.status_code):
+        # Starlette's default, which depends on the version of Python.
+        detail = title_of(error.status_code)
+    return _document(error.status_code, detail, headers=error.headers)
 
 
 async def _on_database_error(request: Request, error: Any) -> Response:
     if problem := problem_of(error):
         if isinstance(problem, Unavailable):
-            _log.warning("database unavailable", error=type(error.driver_exception).__name__)
+            _log.warning("database unavailable", error=type(driver_error(error)).__name__)
         return answer(problem)
-    return await _on_bug(request, error)
+    return await on_bug(request, error)
 
 
 async def _on_stale(_request: Request, _error: Any) -> Response:
@@ -108,11 +114,39 @@ async def _on_busy(_request: Request, _error: Any) -> Response:
     return answer(Unavailable("The service is busy; try again in a moment."))
 
 
-async def _on_bug(_request: Request, error: Any) -> Response:
+async def _on_group(request: Request, error: Any) -> Response:
+    # Of a task group: the first error that has a meaning for the client.
+    for each in _leaves(error):
+        for kind, handler in _HANDLERS.items():
+            if isinstance(each, kind):
+                return await handler(request, each)
+    return await on_bug(request, error)
+
+
+def _leaves(group: ExceptionGroup[Exception]) -> Iterator[Exception]:
+    for each in group.exceptions:
+        if isinstance(each, ExceptionGroup):
+            yield from _leaves(each)
+        else:
+            yield each
+
+
+async def on_bug(_request: Request, error: Any) -> Response:
+    """Log an unexpected exception and respond with 500."""
     _log.error("unhandled exception", exc_info=_without_values(error))
     return _document(
         HTTPStatus.INTERNAL_SERVER_ERROR, "An unexpected error occurred; its trace is logged."
     )
+
+
+_HANDLERS: dict[type[Exception], Callable[[Request, Any], Awaitable[Response]]] = {
+    Problem: _on_problem,
+    RequestValidationError: _on_invalid_request,
+    HTTPException: _on_http_exception,
+    DBAPIError: _on_database_error,
+    PoolTimeoutError: _on_busy,
+    StaleDataError: _on_stale,
+}
 
 
 def _without_values(error: Exception) -> Exception:

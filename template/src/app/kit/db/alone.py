@@ -11,6 +11,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from app.kit.db.conflicts import driver_error
 from app.kit.db.settings import DatabaseSettings
 
 log = logging.getLogger(__name__)
@@ -86,7 +87,7 @@ async def migrate_patiently(
                 await connection.run_sync(work)
             return
         except DBAPIError as error:
-            if getattr(error.driver_exception, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+            if getattr(driver_error(error), "sqlstate", None) != _LOCK_NOT_AVAILABLE:
                 raise
             if attempt == ATTEMPTS:
                 raise MigrationBlocked(

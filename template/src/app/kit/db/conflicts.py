@@ -5,8 +5,9 @@ Codes: https://www.postgresql.org/docs/current/errcodes-appendix.html
 
 import re
 
+import asyncpg
 from sqlalchemy import CheckConstraint, Constraint, Index, Table
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, EmulatedDBAPIException
 from sqlalchemy.schema import ColumnCollectionConstraint
 
 from app.kit.db.base import Base
@@ -24,6 +25,10 @@ _UNAVAILABLE = (
     "57P",  # the server is starting, stopping, or was told to end the session
     "57014",  # statement timeout
 )
+# A statement that was prepared before a migration changed what it returns or takes.
+_STALE = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
+# A type that the statement takes was dropped. PostgreSQL translates no internal error.
+_TYPE_DROPPED = "cache lookup failed for type"
 # Of a transaction that did not come to its commit, or was refused there.
 _NOTHING_STORED = "This request stored nothing; try again in a moment."
 
@@ -32,7 +37,9 @@ def problem_of(error: DBAPIError) -> Problem | None:
     """The problem to answer, or None where the error is a bug of the service."""
     if error.connection_invalidated:
         return Unavailable(f"The connection to the database was lost. {_NOTHING_STORED}")
-    driver = error.driver_exception
+    if is_stale(error):
+        return Unavailable(f"The database schema has changed. {_NOTHING_STORED}")
+    driver = driver_error(error)
     code = getattr(driver, "sqlstate", None) or ""
     if code.startswith(_UNAVAILABLE):
         return Unavailable(f"The database could not do this in time. {_NOTHING_STORED}")
@@ -54,9 +61,25 @@ def problem_of(error: DBAPIError) -> Problem | None:
             return None
 
 
+def driver_error(error: DBAPIError) -> BaseException | None:
+    """Return the driver's exception or None. Unlike `driver_exception`, this never raises."""
+    if isinstance(error.orig, EmulatedDBAPIException):
+        # Of an invalid cached statement SQLAlchemy keeps no original, only the cause.
+        return error.orig.orig or error.orig.__cause__
+    return error.orig
+
+
+def is_stale(error: DBAPIError) -> bool:
+    """Whether a cached statement failed because the schema has changed; a new attempt succeeds."""
+    driver = driver_error(error)
+    if isinstance(driver, asyncpg.InternalServerError):
+        return str(driver).startswith(_TYPE_DROPPED)
+    return isinstance(driver, _STALE)
+
+
 def is_refusal(error: DBAPIError) -> bool:
     """Whether the server said no, and so undid the transaction, rather than fell silent."""
-    driver = error.driver_exception
+    driver = driver_error(error)
     # PgBouncer tells the second alone. What is FATAL ends the connection: who knows how far it got.
     severity = getattr(driver, "severity_en", None) or getattr(driver, "severity", None)
     return severity == "ERROR" and not error.connection_invalidated

@@ -30,6 +30,9 @@ async def copy_rows(session: AsyncSession, model: type[Record], rows: Iterable[R
     # without one before it, the rows would be committed at once.
     await connection.execute(text("SELECT 1"))
     driver: Any = (await connection.get_raw_connection()).driver_connection
+    # COPY encodes for the types that the driver remembers, and PostgreSQL does not check them: an
+    # integer would become part of a float in a column that a migration has changed.
+    await driver.reload_schema_state()
     table: Any = model.__table__
     values = _values(model, first, connection.dialect)
     try:

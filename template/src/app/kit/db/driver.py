@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
+import asyncpg
 from sqlalchemy import QueuePool
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError, MissingGreenlet
@@ -73,11 +74,20 @@ async def _give_back(engine: Engine, connection: Any) -> None:
 
 async def _run(connection: Any, sql: str, values: Sequence[Any]) -> Rows:
     try:
-        rows: Rows = await connection.driver_connection.fetch(sql, *values)
+        rows: Rows = await _fetch(connection.driver_connection, sql, values)
     except Exception as error:  # the adapter knows which it has a name for
         connection.dbapi_connection._handle_exception(error)
         raise
     return rows
+
+
+async def _fetch(driver: Any, sql: str, values: Sequence[Any]) -> Any:
+    try:
+        return await driver.fetch(sql, *values)
+    except asyncpg.InternalServerError:
+        # A cached statement may refer to a type that a migration has dropped. Nothing was stored.
+        await driver.reload_schema_state()
+    return await driver.fetch(sql, *values)
 
 
 def _told(error: Exception, sql: str, engine: Engine, *, lost: bool) -> BaseException:

@@ -3,7 +3,8 @@
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, NullPool, event, text
+import asyncpg
+from sqlalchemy import Connection, ExceptionContext, NullPool, event, text
 from sqlalchemy.exc import DisconnectionError, MissingGreenlet
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.util.concurrency import in_greenlet
@@ -80,6 +81,7 @@ def _build(
     )
     event.listen(engine.sync_engine, "do_connect", _connect)
     event.listen(engine.sync_engine, "checkout", _refuse_closed)
+    event.listen(engine.sync_engine, "handle_error", _reconnect_after_type_change)
     if settings.hide_parameters:
         event.listen(engine.sync_engine, "handle_error", hide_values)
     return engine
@@ -121,6 +123,13 @@ def _connect(dialect: Any, _record: Any, args: Any, kwargs: Any) -> Any:
         return dialect.connect(*args, **kwargs)
     except OSError as error:
         raise Unavailable("The database cannot be reached; try again in a moment.") from error
+
+
+def _reconnect_after_type_change(context: ExceptionContext) -> None:
+    # The driver closes a prepared statement of which a composite type has changed, and SQLAlchemy
+    # would use it again.
+    if isinstance(context.original_exception.__cause__, asyncpg.OutdatedSchemaCacheError):
+        context.is_disconnect = True
 
 
 def _refuse_closed(connection: Any, _record: Any, _proxy: Any) -> None:

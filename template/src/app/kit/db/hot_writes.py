@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
+import asyncpg
 from fastapi import Depends, Request
 from pydantic import BaseModel
 from sqlalchemy import Column, Dialect, QueuePool, bindparam, insert
@@ -20,6 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase
 
 from app.kit.db.compiled import AnyInsert, CompiledRead, compile_returning
+from app.kit.db.conflicts import driver_error
 from app.kit.db.driver import Rows, fetch, is_watched
 from app.kit.db.session import Database, database_of
 from app.kit.errors import OutcomeUnknown
@@ -36,7 +38,7 @@ class HotWrites:
     async def fetch(self, sql: str, values: Sequence[Any]) -> Rows:
         """The rows that a statement returns, once it is committed.
 
-        Raises OutcomeUnknown where the connection breaks before the server has answered.
+        Raises OutcomeUnknown where the connection breaks before the response of the server.
         """
         engine = self.database.engine
         # Behind a pooler, what the driver says in two messages has to be within a transaction.
@@ -47,9 +49,11 @@ class HotWrites:
         try:
             return await fetch(engine, sql, values)
         except DBAPIError as error:
-            if error.connection_invalidated:
+            # The driver cannot read the returned row where a composite type has changed.
+            unread = isinstance(driver_error(error), asyncpg.OutdatedSchemaCacheError)
+            if error.connection_invalidated or unread:
                 self.database.counts.outcomes_unknown += 1
-                raise OutcomeUnknown("The connection to the database was lost") from error
+                raise OutcomeUnknown("The response of the database was lost") from error
             raise
 
 

@@ -1,7 +1,7 @@
-"""Units of work that are done again where they lost a race.
+"""Retry transactions that failed with a serialization error or a deadlock.
 
-PostgreSQL ends a transaction that cannot be put in a line with others (40001) or that stands in a
-circle of locks (40P01). Done again, it succeeds; but only as a whole, from its first read on.
+A new attempt succeeds, but only as a whole, from its first read on. The same holds for a statement
+that was prepared before a migration changed the schema.
 """
 
 from asyncio import sleep
@@ -14,6 +14,7 @@ from fastapi import Depends, Request
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.kit.db.conflicts import driver_error, is_stale
 from app.kit.db.session import Database, database_of
 
 T = TypeVar("T")
@@ -35,7 +36,9 @@ DatabaseDep = Annotated[Database, Depends(_database)]
 
 
 async def retrying(database: Database, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
-    """Do work in a transaction of its own; again where that loses a race, `ATTEMPTS` times in all.
+    """Do work in its own transaction; retry serialization errors, deadlocks and stale statements.
+
+    There are at most `ATTEMPTS` attempts.
 
     It returns once the transaction is committed. The work does nothing but use its session:
     a message that it sends would be sent again.
@@ -44,11 +47,11 @@ async def retrying(database: Database, work: Callable[[AsyncSession], Awaitable[
         try:
             return await _once(database, work)
         except DBAPIError as error:
-            code = getattr(error.driver_exception, "sqlstate", None)
-            if code not in LOST_A_RACE:
+            code = getattr(driver_error(error), "sqlstate", None)
+            if code not in LOST_A_RACE and not is_stale(error):
                 raise
             database.counts.retries += 1
-            _log.info("unit of work lost a race", attempt=attempt, sqlstate=code)
+            _log.info("transaction is retried", attempt=attempt, sqlstate=code)
         await sleep(pause(attempt))
     return await _once(database, work)
 

@@ -9,6 +9,7 @@ from sqlalchemy import URL, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.kit.db.conflicts import driver_error
 from app.kit.db.engine import build_migration_engine
 from app.kit.db.settings import DatabaseSettings
 from app.kit.errors import Unavailable
@@ -75,7 +76,7 @@ async def look_for_refusal(engine: AsyncEngine) -> Refusal | None:
     except Unavailable as error:
         return _of_network(error.__cause__)
     except DBAPIError as error:
-        driver = error.driver_exception
+        driver = driver_error(error)
         code = getattr(driver, "sqlstate", None) or ""
         return Refusal(str(driver), may_pass=code.startswith(_MAY_PASS))
     return None

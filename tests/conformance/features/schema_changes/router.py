@@ -1,0 +1,95 @@
+"""Endpoints of samples: one for each way in which the kit runs statements."""
+
+from http import HTTPStatus
+
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.kit.db.concurrent import concurrent_reads
+from app.kit.db.copy import copy_rows
+from app.kit.db.hot import Hot, HotSelect
+from app.kit.db.hot_writes import HotInsert, HotWrite
+from app.kit.db.retry import DatabaseDep, retrying
+from app.kit.db.session import ReadDatabaseDep, ReadSessionDep, SessionDep
+from app.kit.routing import FeatureRouter
+from app.kit.stream import JSON_LINES, JsonLines
+from tests.conformance.features.schema_changes.models import Sample
+from tests.conformance.features.schema_changes.schemas import SampleIn, SampleOut
+
+router = FeatureRouter(prefix="/conformance/samples", tags=["conformance"])
+
+_ALL = select(Sample).order_by(Sample.id)
+_HOT_READ = HotSelect(
+    select(Sample.id, Sample.label, Sample.weight, Sample.grade).order_by(Sample.id), SampleOut
+)
+_HOT_INSERT = HotInsert(Sample, SampleIn, SampleOut)
+
+
+async def _insert(session: AsyncSession, sample: SampleIn) -> Sample:
+    row = Sample(**sample.model_dump())
+    session.add(row)
+    await session.flush()
+    return row
+
+
+@router.get("/by-read-session", response_model=list[SampleOut])
+async def list_samples_by_read_session(session: ReadSessionDep) -> list[Sample]:
+    """List samples."""
+    return list(await session.scalars(_ALL))
+
+
+@router.get("/by-session", response_model=list[SampleOut])
+async def list_samples_by_session(session: SessionDep) -> list[Sample]:
+    """List samples."""
+    return list(await session.scalars(_ALL))
+
+
+@router.get("/by-star")
+async def count_samples_by_star(session: ReadSessionDep) -> int:
+    """Count samples."""
+    return len((await session.execute(text("SELECT * FROM conformance_samples"))).all())
+
+
+@router.get("/by-compiled-read")
+async def list_samples_by_compiled_read(hot: Hot) -> list[SampleOut]:
+    """List samples."""
+    return await _HOT_READ.all(hot)
+
+
+@router.get("/by-concurrent-reads", response_model=list[SampleOut])
+async def list_samples_by_concurrent_reads(database: ReadDatabaseDep) -> list[Sample]:
+    """List samples."""
+    async with concurrent_reads(database) as reads:
+        first = reads.start(lambda session: session.scalars(_ALL))
+        second = reads.start(lambda session: session.scalars(_ALL))
+    return [*first.result(), *second.result()]
+
+
+@router.get("/by-stream", responses=JSON_LINES)
+async def export_samples(database: ReadDatabaseDep) -> JsonLines:
+    """Stream samples."""
+    return JsonLines(database, _ALL, SampleOut)
+
+
+@router.post("/by-session", status_code=HTTPStatus.CREATED, response_model=SampleOut)
+async def create_sample_by_session(sample: SampleIn, session: SessionDep) -> Sample:
+    """Create a sample."""
+    return await _insert(session, sample)
+
+
+@router.post("/by-retrying", status_code=HTTPStatus.CREATED, response_model=SampleOut)
+async def create_sample_by_retrying(sample: SampleIn, database: DatabaseDep) -> Sample:
+    """Create a sample."""
+    return await retrying(database, lambda session: _insert(session, sample))
+
+
+@router.post("/by-compiled-insert", status_code=HTTPStatus.CREATED)
+async def create_sample_by_compiled_insert(sample: SampleIn, hot: HotWrite) -> SampleOut:
+    """Create a sample."""
+    return await _HOT_INSERT.create(hot, sample)
+
+
+@router.post("/by-copy", status_code=HTTPStatus.CREATED)
+async def create_sample_by_copy(sample: SampleIn, session: SessionDep) -> int:
+    """Create a sample."""
+    return await copy_rows(session, Sample, [sample.model_dump()])
