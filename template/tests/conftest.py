@@ -1,5 +1,6 @@
 """One PostgreSQL a run, one database a worker, one transaction a test."""
 
+import logging
 from collections.abc import AsyncGenerator, Generator
 from functools import partial
 from typing import Any
@@ -48,6 +49,23 @@ def pytest_configure(config: pytest.Config) -> None:
     """Tell all stories of a file that is named, the long ones too."""
     if config.args_source is config.ArgsSource.ARGS and config.option.markexpr == QUICK:
         config.option.markexpr = ""
+    # The service logs each request; the test client would log it a second time.
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show each log event of a failed test once: the service writes it to stderr, in full."""
+    report = yield
+    names = [name for name, _ in report.sections]
+    report.sections = [
+        (name, content)
+        for name, content in report.sections
+        if name.replace("Captured log", "Captured stderr") not in names or "log" not in name
+    ]
+    return report
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -1,0 +1,50 @@
+"""What pytest shows of a test of a service that fails."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL
+
+from tests.processes import run
+from tests.rendering import Copy
+from tests.services import Interpreter, address, new_database
+
+TESTS = """
+import logging
+
+from httpx2 import AsyncClient
+
+
+async def test_of_a_request(client: AsyncClient) -> None:
+    assert (await client.get("/no-such-path")).status_code == 200
+
+
+def test_without_the_service() -> None:
+    print("printed by the test")
+    assert False
+"""
+
+
+def write_failing_tests(service: Path) -> None:
+    """Add tests that fail to those of the team."""
+    (service / "tests/features/test_failing.py").write_text(TESTS)
+
+
+@pytest.mark.slow
+@pytest.mark.whole
+def test_failing_test_shows_its_request_once(
+    service: Copy, interpreter: Interpreter, server: URL
+) -> None:
+    place = service(example=False)
+    write_failing_tests(place)
+
+    result = run(
+        *(interpreter.python, "-m", "pytest", "-q", "tests/features/test_failing.py"),
+        cwd=place,
+        PYTHONPATH="src",
+        DATABASE_URL=address(new_database(server)),
+    )
+
+    assert result.stdout.count('"path": "/no-such-path"') == 1, result.stdout
+    assert "HTTP Request" not in result.stdout
+    assert "printed by the test" in result.stdout
