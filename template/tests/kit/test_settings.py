@@ -1,10 +1,11 @@
 """The environment configures the service, or is refused by name."""
 
 import re
+from pathlib import Path
 from typing import get_args
 
 import pytest
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, Field, SecretStr
 
 from app.kit.settings import KitSettings, SettingsError
 from app.settings import Settings
@@ -196,3 +197,100 @@ def test_what_an_orchestrator_sets_for_a_host_named_database_is_no_mistake(
     monkeypatch.setenv("DATABASE_PORT", "tcp://10.0.0.1:5432")
     monkeypatch.setenv("DATABASE_SERVICE_HOST", "10.0.0.1")
     Settings.load()
+
+
+def test_all_wrong_variables_are_in_one_message(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DATABASE_POOLSIZE", "5")
+    monkeypatch.setenv("DATABASE_MAX_OVERFLOW", "many")
+    monkeypatch.setenv("LOG_LEVL", "INFO")
+    monkeypatch.setenv("LOG_COLOUR", "red")
+    monkeypatch.setenv("METRICS", "yes")
+    monkeypatch.setenv("HTTP_ORIGINS", "https://Loud.example")
+    (tmp_path / ".env").write_text("DOCSS=false\nHTTP_TIME_LIMIT=soon\nCOMPOSE_PROJECT_NAME=x\n")
+    with pytest.raises(SettingsError) as error:
+        Settings.load()
+    lines = str(error.value).splitlines()[1:-1]
+    assert sorted(line.split(":")[0].strip() for line in lines) == [
+        "DATABASE_MAX_OVERFLOW",
+        "DATABASE_POOLSIZE",
+        "DATABASE_URL",
+        "DOCSS",
+        "HTTP_ORIGINS",
+        "HTTP_TIME_LIMIT",
+        "LOG_COLOUR",
+        "LOG_LEVL",
+        "METRICS",
+    ]
+    assert "  DOCSS: is not a setting, DOCS is" in lines
+    assert "  LOG_LEVL: is not a setting, LOG_LEVEL is" in lines
+
+
+def test_variables_of_other_programs_are_no_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Own(Settings):
+        ignored_variables = frozenset({"LOG_DIR"})
+
+    monkeypatch.setenv("DATABASE_URL", URL)
+    for name in (
+        "DATABASE_URL_UNPOOLED",
+        "DATABASE_USER",
+        "DATABASE_PORT_5432_TCP_ADDR",
+        "LOG_DIR",
+    ):
+        monkeypatch.setenv(name, "x")
+    Own.load()
+    with pytest.raises(SettingsError, match="LOG_DIR: is not a setting: remove it, or"):
+        Settings.load()
+
+
+def test_settings_of_a_service_are_checked_as_those_of_the_kit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Smtp(BaseModel):
+        host: str = "localhost"
+        port: int = 25
+
+    class Mail(BaseModel):
+        sender: str
+        smtp: Smtp = Smtp()
+
+    class Own(Settings):
+        mail: Mail
+        colours: list[int] = Field(default=[])
+        legacy: int = Field(1, validation_alias="OLD_NAME")
+
+    monkeypatch.setenv("DATABASE_URL", URL)
+    monkeypatch.setenv("MAIL_SENDR", "a@example.org")
+    monkeypatch.setenv("MAIL_SMTP", '{"port": "x"}')
+    monkeypatch.setenv("COLOURS", "1,2")
+    monkeypatch.setenv("OLD_NAME", "x")
+    with pytest.raises(SettingsError) as error:
+        Own.load()
+    lines = str(error.value).splitlines()[1:-1]
+    assert [line.split(": Input")[0] for line in sorted(lines)] == [
+        "  COLOURS",
+        "  MAIL_SENDER: is not set",
+        "  MAIL_SENDR: is not a setting, MAIL_SENDER is",
+        "  MAIL_SMTP: port",
+        "  OLD_NAME",
+    ]
+
+
+@pytest.mark.parametrize("text", [b"DOCS=perhaps # \xff\n", "DOCS=perhaps\n".encode("utf-16")])
+def test_env_file_in_another_encoding_is_reported_by_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: bytes
+) -> None:
+    (tmp_path / ".env").write_bytes(text)
+    monkeypatch.setenv("LOG_LEVEL", "LOUD")
+    with pytest.raises(SettingsError) as error:
+        Settings.load()
+    message = str(error.value)
+    assert "  .env: is not text in UTF-8" in message
+    assert "  LOG_LEVEL: " in message
+    assert "  DATABASE_URL: is not set" in message
+
+
+def test_env_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(f"DATABASE_URL={URL}\n", encoding="utf-8-sig")
+    assert Settings.load().database.sqlalchemy_url.host == "db.example"

@@ -1,13 +1,32 @@
 """Settings from the environment and `.env`, checked as a whole before anything starts."""
 
-from difflib import get_close_matches
 from ipaddress import IPv4Address
-from typing import Any, Literal, Self, cast
+from typing import Any, ClassVar, Literal, Self, cast
 
-from pydantic import BaseModel, Field, IPvAnyAddress, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    BaseModel,
+    Field,
+    IPvAnyAddress,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from app.kit.db.settings import DatabaseSettings
+from app.kit.environment import (
+    EnvironmentSource,
+    FileSource,
+    groups_of,
+    unknown_variables,
+    variable_of,
+)
 from app.kit.http.settings import HttpSettings
 
 
@@ -38,6 +57,8 @@ class KitSettings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_file=".env",
+        # With or without the mark that some editors begin a file with.
+        env_file_encoding="utf-8-sig",
         env_ignore_empty=True,
         env_nested_delimiter="_",
         env_nested_max_split=1,
@@ -54,19 +75,40 @@ class KitSettings(BaseSettings):
     http: HttpSettings = HttpSettings()
     docs: bool = True
 
-    @model_validator(mode="before")
+    # Variables that begin like a group's but that another program reads, such as LOG_DIR.
+    ignored_variables: ClassVar[frozenset[str]] = frozenset()
+
     @classmethod
-    def _has_no_misspelt_variable(cls, values: Any) -> Any:
-        # Only what is nearly a setting: the orchestrator sets DATABASE_PORT for a host `database`.
-        for group, field in cls.model_fields.items():
-            kind, given = field.annotation, values.get(group)
-            if isinstance(kind, type) and issubclass(kind, BaseModel) and isinstance(given, dict):
-                names = {name.lower() for name in cast(dict[str, Any], given)}
-                for name in sorted(names - {*kind.model_fields}):
-                    if near := get_close_matches(name, kind.model_fields, 1, cutoff=0.8):
-                        wrong, right = f"{group}_{name}".upper(), f"{group}_{near[0]}".upper()
-                        raise ValueError(f"{wrong}: is not a setting, {right} is")
-        return values
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read the environment so that no value keeps the others from being checked."""
+        given = cast("DotEnvSettingsSource", dotenv_settings)
+        file = FileSource(settings_cls, given.env_file, given.env_file_encoding)
+        return init_settings, EnvironmentSource(settings_cls), file, file_secret_settings
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _has_no_unknown_variable(
+        cls, values: Any, validate: ModelWrapValidatorHandler[Self]
+    ) -> Self:
+        problems: list[InitErrorDetails] = []
+        for location, message in unknown_variables(cls, values, cls.ignored_variables):
+            problems.append(_details("unknown_variable", message, location))
+        try:
+            settings = validate(values)
+        except ValidationError as error:
+            found = error.errors(include_input=False, include_url=False)
+            problems += [_details(each["type"], each["msg"], each["loc"]) for each in found]
+        else:
+            if not problems:
+                return settings
+        raise ValidationError.from_exception_data(cls.__name__, problems, hide_input=True)
 
     @property
     def places(self) -> int:
@@ -80,18 +122,44 @@ class KitSettings(BaseSettings):
     @classmethod
     def load(cls, **overrides: Any) -> Self:
         """Read the settings, or raise `SettingsError` with one line per wrong variable."""
+        lines: list[str] = []
         try:
-            return cls(**overrides)
+            try:
+                return cls(**overrides)
+            except UnicodeDecodeError as error:
+                lines = [f"  .env: is not text in UTF-8 (byte {error.start + 1}): save it as UTF-8"]
+                # Every byte is a character of this encoding: the rest is checked as well.
+                readable: dict[str, Any] = {**overrides, "_env_file_encoding": "latin-1"}
+                cls(**readable)
+        except OSError as error:
+            lines = [f"  {error.filename}: cannot be read: {error.strerror}"]
         except ValidationError as error:
-            raise SettingsError(_explain(error)) from None
+            lines += _explain(cls, error)
+        raise SettingsError(
+            "\n".join(
+                [
+                    "The configuration is not valid:",
+                    *lines,
+                    "Set each in the environment or in .env; .env.example describes them all.",
+                ]
+            )
+        )
 
 
-def _explain(error: ValidationError) -> str:
-    lines = ["The configuration is not valid:"]
+def _details(kind: str, message: str, location: tuple[int | str, ...]) -> InitErrorDetails:
+    # Any text is a LiteralString here: none of it is formatted.
+    error = PydanticCustomError(cast("Any", kind), cast("Any", message))
+    return {"type": error, "loc": location, "input": None}
+
+
+def _explain(model: type[BaseModel], error: ValidationError) -> list[str]:
+    lines: list[str] = []
     for problem in error.errors(include_input=False, include_url=False):
-        variable = "_".join(str(part) for part in problem["loc"]).upper()
+        variable, path = variable_of(model, problem["loc"])
         message = "is not set" if problem["type"] == "missing" else problem["msg"]
         message = message.removeprefix("Value error, ")
-        lines.append(f"  {variable}: {message}" if variable else f"  {message}")
-    lines.append("Set each in the environment or in .env; .env.example describes them all.")
-    return "\n".join(lines)
+        if problem["type"] == "model_type" and variable.lower() in groups_of(model):
+            message = f"is not a setting by itself; the settings of this group are {variable}_…"
+        parts = [part for part in (variable, path, message) if part]
+        lines.append("  " + ": ".join(parts))
+    return lines
