@@ -129,14 +129,14 @@ def files_of_working_tree() -> list[str]:
     return sorted(name for name in listed.split("\0") if name and (ROOT / name).is_file())
 
 
-def git(directory: Path, *arguments: str) -> str:
+def git(directory: Path, *arguments: str, check: bool = True) -> str:
     """What Git prints, whatever its user has configured."""
     alone = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
     return subprocess.run(
         ["git", *arguments],
         cwd=directory,
         env={**os.environ, **alone},
-        check=True,
+        check=check,
         capture_output=True,
         text=True,
     ).stdout

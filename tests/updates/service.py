@@ -19,7 +19,8 @@ class Service:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        git(directory, "init")
+        if not git(directory, "rev-parse", "--is-inside-work-tree", check=False):
+            git(directory, "init")
         self.commit()
 
     def commit(self) -> None:
@@ -61,6 +62,15 @@ class Service:
         self.path(new).parent.mkdir(parents=True, exist_ok=True)
         git(self.directory, "mv", old, new)
         self.commit()
+
+    def into_subfolder(self, folder: str) -> "Service":
+        """Move everything into a folder, as in a repository of several services; that service."""
+        place = self.directory / folder
+        place.mkdir(parents=True)
+        for entry in self.directory.iterdir():
+            if entry.name != ".git" and entry.name != Path(folder).parts[0]:
+                entry.rename(place / entry.name)
+        return Service(place)
 
     def update(self, release: str | None = None, *, trusted: bool = False, **answers: Any) -> None:
         """Bring the newest release, or this one; what it changes stays to be committed."""

@@ -8,7 +8,7 @@ import yaml
 from copier.errors import UnsafeTemplateError
 
 from tests.processes import succeed
-from tests.rendering import ROOT
+from tests.rendering import ROOT, git
 from tests.updates.conftest import Started
 from tests.updates.history import CURRENT, NEXT, RELEASES, Template, template_with_history
 from tests.updates.next_release import BROUGHT
@@ -72,6 +72,27 @@ def test_a_change_of_the_very_line_is_a_marked_conflict_under_the_new_name(
 
     assert service.unsettled() == [NEW]
     assert "<<<<<<< before updating\n# ours\n" in service.read(NEW)
+    # Git knows: this is what the message after an update and the scheduled job list.
+    assert git(service.directory, "diff", "--name-only", "--diff-filter=U").split() == [NEW]
+    assert f"UU {NEW}" in git(service.directory, "status", "--porcelain").splitlines()
+    versions = [git(service.directory, "show", f":{stage}:{NEW}") for stage in (1, 2, 3)]
+    assert ["# ours" in text for text in versions] == [False, True, False]
+    assert [BROUGHT in text for text in versions] == [False, False, True]
+    marked = service.read(NEW)
+    succeed(sys.executable, ROOT / "hooks/rename.py", OLD, NEW, cwd=service.directory)
+    assert service.read(NEW) == marked
+
+
+def test_a_conflict_in_a_subfolder_of_a_repository_is_one_for_git(started_now: Started) -> None:
+    service = started_now(CURRENT)
+    first, rest = service.read(OLD).split("\n", 1)
+    service.write(OLD, f"{first}\n# ours\n{rest}")
+    part = service.into_subfolder("services/orders")
+
+    part.update(NEXT, trusted=True)
+
+    name = f"services/orders/{NEW}"
+    assert git(service.directory, "diff", "--name-only", "--diff-filter=U").split() == [name]
 
 
 def test_bringing_a_file_along_again_changes_nothing(started_now: Started) -> None:
