@@ -13,6 +13,7 @@ from app.kit.db.alone import alone, migrate_patiently
 from app.kit.db.base import Base
 from app.kit.db.drift import COMPARISONS
 from app.kit.db.engine import build_migration_engine
+from app.kit.db.schema_drift import only_schemas_of
 from app.settings import Settings
 
 # Models register with their base as the registry imports them: without it, autogenerate would
@@ -24,6 +25,9 @@ OPTIONS: dict[str, Any] = {
     "compare_type": True,
     "compare_server_default": True,
     "autogenerate_plugins": COMPARISONS,
+    # Tables in every schema that the models name, and in no other.
+    "include_schemas": True,
+    "include_name": only_schemas_of(Base.metadata),
     # A revision that fails undoes itself only; and CONCURRENTLY needs the others to have ended.
     "transaction_per_migration": True,
 }

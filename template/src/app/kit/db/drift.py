@@ -1,17 +1,24 @@
-"""What Alembic does not compare by itself: whether an index is partial.
+"""What Alembic does not compare by itself: partial indexes, and defaults without an equality.
 
-It knows an index by its name, columns and uniqueness, and would leave one alone whose condition
-came or went. Two conditions of different wording are not told apart: PostgreSQL words them anew.
-Nor are two wordings of a CHECK of the same name; docs/database.md lists what nobody compares.
+It knows an index by its name, columns and uniqueness, and would leave one alone that is partial in
+the database or in the models only. Two conditions of different wording are not told apart, because
+PostgreSQL words them anew; nor are two texts of a CHECK of the same name. docs/database.md lists
+what is not compared.
 """
 
-from alembic.autogenerate.api import AutogenContext
-from alembic.operations.ops import CreateIndexOp, DropIndexOp, ModifyTableOps
-from alembic.runtime.plugins import Plugin
-from alembic.util import PriorityDispatchResult
-from sqlalchemy import Index, Table
+import re
+from typing import Any
 
-from app.kit.db import enum_drift
+from alembic.autogenerate.api import AutogenContext
+from alembic.operations.ops import AlterColumnOp, CreateIndexOp, DropIndexOp, ModifyTableOps
+from alembic.runtime.plugins import Plugin
+from alembic.util import DispatchPriority, PriorityDispatchResult
+from sqlalchemy import JSON, Column, DefaultClause, Index, Table
+from sqlalchemy.dialects import postgresql
+
+from app.kit.db import enum_drift, schema_drift
+from app.kit.db.enum_types import native_enum
+from app.kit.db.migration_steps import default_sql
 
 # For `autogenerate_plugins` in migrations/env.py.
 COMPARISONS = [
@@ -20,7 +27,13 @@ COMPARISONS = [
     "alembic.ext.checkconstraint_byname",
     __name__,
     enum_drift.__name__,
+    # Last: a schema is created before the types and tables in it.
+    schema_drift.__name__,
 ]
+
+
+# The cast in 'a'::kind, as PostgreSQL words a default.
+_CAST = re.compile(r"(::[\w .\"\[\]]+)+$")
 
 
 def compare_conditions(
@@ -45,4 +58,37 @@ def _is_partial(index: Index) -> bool:
     return index.dialect_options["postgresql"].get("where") is not None
 
 
-Plugin(__name__).add_autogenerate_comparator(compare_conditions, "table", "conditions")
+def compare_defaults(
+    _context: AutogenContext,
+    operation: AlterColumnOp,
+    _schema: str | None,
+    _table: str,
+    _name: str,
+    actual: Column[Any],
+    declared: Column[Any],
+) -> PriorityDispatchResult:
+    """Compare defaults of enums and JSON as text.
+
+    Alembic has PostgreSQL compare them, which fails for a value that the type is yet to have, and
+    for JSON, which has no `=`.
+    """
+    kind, old = declared.type, actual.server_default
+    is_json = isinstance(kind, JSON) and not isinstance(kind, postgresql.JSONB)
+    if not (is_json or native_enum(kind)) or (old is None and declared.server_default is None):
+        return PriorityDispatchResult.CONTINUE
+    operation.existing_server_default = old if isinstance(old, DefaultClause) else None
+    if _default(actual) != _default(declared):
+        default: Any = declared.server_default
+        operation.modify_server_default = default
+    return PriorityDispatchResult.STOP
+
+
+def _default(column: Column[Any]) -> str:
+    return _CAST.sub("", default_sql(column.server_default) or "")
+
+
+_plugin = Plugin(__name__)
+_plugin.add_autogenerate_comparator(compare_conditions, "table", "conditions")
+_plugin.add_autogenerate_comparator(
+    compare_defaults, "column", "server_default", priority=DispatchPriority.FIRST
+)

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 from alembic.operations import ops
 
+from app.kit.db.migration_steps import MigrationStep
+
 _LOST = "what is in it is lost. Was it renamed? Alembic cannot tell: write"
 _BUSY = "holds up those who write while it looks at every row"
 
@@ -73,6 +75,8 @@ def _change(operation: ops.MigrateOperation, *, is_new: bool) -> Change:
         case ops.AddConstraintOp():
             name = getattr(operation, "constraint_name", None)
             return Change(f"add the constraint {name}", None if is_new else _BUSY)
+        case MigrationStep():
+            return Change(operation.what, operation.risk)
         case _:
             told = " ".join(str(part) for part in operation.to_diff_tuple())
             return Change(told, "look at it closely: it has no word of its own here")

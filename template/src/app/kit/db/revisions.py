@@ -6,6 +6,9 @@ from typing import Any
 
 from alembic import context, op
 
+from app.kit.db.enum_replacement import replacement
+from app.kit.db.migration_steps import escape
+
 
 def undo(revisions: Sequence[str]) -> None:
     """Do what downgrading these revisions, oldest first, would do; they stay in the history."""
@@ -30,6 +33,16 @@ def concurrently() -> Generator[None]:
         op.execute("SET lock_timeout = 0")
         yield
         op.execute("RESET lock_timeout")
+
+
+def replace_enum(name: str, values: Sequence[str], *, schema: str | None = None) -> None:
+    """Give an enum type exactly these values, in this order: PostgreSQL removes and moves none.
+
+    A new type takes the place of the old one in every column. Defaults, CHECK constraints, foreign
+    keys and indexes that name the values are kept. Locks and rewrites each table. PostgreSQL
+    raises an error, and changes nothing, while a row has a value that is not among the new ones.
+    """
+    op.execute(escape(replacement(name, values, schema)))
 
 
 def _module_of(revision: str) -> Any:

@@ -1,0 +1,100 @@
+"""Columns whose type becomes an enum type, or no longer is one."""
+
+from typing import Any
+
+from alembic.operations import ops
+from sqlalchemy import Column, MetaData
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.types import ARRAY, TypeEngine
+
+from app.kit.db.enum_catalog import EnumCatalog, Key
+from app.kit.db.enum_types import native_enum
+from app.kit.db.migration_steps import ConvertColumn, default_sql, quote
+
+_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
+_REMOVED = (ops.DropConstraintOp, ops.DropIndexOp)
+_ADDED = (ops.AddConstraintOp, ops.CreateIndexOp)
+
+
+def convert_columns(operations: ops.UpgradeOps, metadata: MetaData, catalog: EnumCatalog) -> None:
+    """Replace changes to or from an enum type, which need a cast that Alembic does not write."""
+    for modified in operations.ops:
+        if isinstance(modified, ops.ModifyTableOps):
+            altered = [each for each in modified.ops if isinstance(each, ops.AlterColumnOp)]
+            for operation in altered:
+                _convert(modified, operation, metadata, catalog)
+    operations.ops = [
+        each
+        for each in operations.ops
+        if not (isinstance(each, ops.ModifyTableOps) and each.is_empty())
+    ]
+
+
+def _convert(
+    modified: ops.ModifyTableOps,
+    operation: ops.AlterColumnOp,
+    metadata: MetaData,
+    catalog: EnumCatalog,
+) -> None:
+    old, new = operation.existing_type, operation.modify_type
+    if old is None or new is None or not (native_enum(old) or native_enum(new)):
+        return
+    operation.modify_type = None
+    if not _is_same(old, new, catalog):
+        column = _column(operation, metadata, catalog.default_schema)
+        step = _step(operation, column, old, new)
+        operation.existing_type = new
+        operation.modify_server_default = False
+        # CHECKs and indexes compare with values of the old type, or of the new one.
+        kinds = {each: _phase(each) for each in modified.ops}
+        modified.ops = sorted(modified.ops, key=lambda each: kinds[each])
+        place = sum(kind == 0 for kind in kinds.values())
+        modified.ops.insert(place, step)
+    if not operation.has_changes():
+        modified.ops.remove(operation)
+
+
+def _phase(operation: ops.MigrateOperation) -> int:
+    return 0 if isinstance(operation, _REMOVED) else 2 if isinstance(operation, _ADDED) else 1
+
+
+def _is_same(old: TypeEngine[Any], new: TypeEngine[Any], catalog: EnumCatalog) -> bool:
+    first, second = native_enum(old), native_enum(new)
+    if first is None or second is None or isinstance(old, ARRAY) != isinstance(new, ARRAY):
+        return False
+    keys = [Key(enum.schema, str(enum.name)) for enum in (first, second)]
+    return catalog.absolute(keys[0]) == catalog.absolute(keys[1])
+
+
+def _column(operation: ops.AlterColumnOp, metadata: MetaData, default: str) -> Column[Any]:
+    return next(
+        column
+        for table in metadata.tables.values()
+        for column in table.columns
+        if (table.schema or default) == (operation.schema or default)
+        and (table.name, column.name) == (operation.table_name, operation.column_name)
+    )
+
+
+def _step(
+    operation: ops.AlterColumnOp, column: Column[Any], old: TypeEngine[Any], new: TypeEngine[Any]
+) -> ConvertColumn:
+    upgrade = _alter(operation, old, new, default_sql(column.server_default))
+    old_default: Any = operation.existing_server_default
+    before = default_sql(old_default or None)
+    return ConvertColumn(operation, upgrade, _alter(operation, new, old, before))
+
+
+def _alter(
+    operation: ops.AlterColumnOp, old: TypeEngine[Any], new: TypeEngine[Any], default: str | None
+) -> str:
+    column = quote(operation.column_name)
+    suffix = "[]" if isinstance(old, ARRAY) and isinstance(new, ARRAY) else ""
+    kind = new.compile(dialect=_DIALECT)
+    changes = [
+        "DROP DEFAULT",
+        f"TYPE {kind} USING {column}::text{suffix}::{kind}",
+        *([f"SET DEFAULT {default}"] if default else ()),
+    ]
+    table = quote(operation.table_name, operation.schema)
+    return f"ALTER TABLE {table} " + ", ".join(f"ALTER COLUMN {column} {each}" for each in changes)

@@ -1,0 +1,57 @@
+"""Schemas other than the default one: compare those of the models, and create what is missing."""
+
+from collections.abc import Callable
+from typing import Any
+
+from alembic.autogenerate.api import AutogenContext
+from alembic.operations.ops import UpgradeOps
+from alembic.runtime.plugins import Plugin
+from alembic.util import DispatchPriority, PriorityDispatchResult
+from sqlalchemy import MetaData, inspect
+
+from app.kit.db.enum_types import native_enums
+from app.kit.db.migration_steps import MigrationStep, execute, quote
+
+
+def schemas_of(metadata: MetaData) -> set[str]:
+    """Return the schemas that tables and enum types of the models name."""
+    tables = {table.schema for table in metadata.tables.values()}
+    return {name for name in tables | {enum.schema for enum in native_enums(metadata)} if name}
+
+
+def only_schemas_of(metadata: MetaData) -> Callable[[str | None, str, Any], bool]:
+    """Return an `include_name` for Alembic: other services' schemas are not compared.
+
+    Without it, `include_schemas` would propose to drop every table of every schema.
+    """
+
+    def include_name(name: str | None, kind: str, _parents: Any) -> bool:
+        return kind != "schema" or name is None or name in schemas_of(metadata)
+
+    return include_name
+
+
+def compare_schemas(
+    context: AutogenContext, operations: UpgradeOps, _schemas: set[str | None]
+) -> PriorityDispatchResult:
+    """Create each schema that the models name and the database does not have."""
+    metadata, connection = context.metadata, context.connection
+    if isinstance(metadata, MetaData) and connection is not None:
+        missing = schemas_of(metadata) - {*inspect(connection).get_schema_names()}
+        operations.ops[:0] = [_create(name) for name in sorted(missing)]
+    return PriorityDispatchResult.CONTINUE
+
+
+def _create(name: str) -> MigrationStep:
+    return MigrationStep(
+        f"create the schema {name}",
+        [execute(f"CREATE SCHEMA IF NOT EXISTS {quote(name)}")],
+        [execute(f"DROP SCHEMA {quote(name)}")],
+        risk="the role of the service needs USAGE on it, and its rights on the tables in it",
+    )
+
+
+# After the tables and enums, so that the schema comes first in the migration.
+Plugin(__name__).add_autogenerate_comparator(
+    compare_schemas, "schema", "schemas", priority=DispatchPriority.LAST
+)
