@@ -76,6 +76,28 @@ async def test_who_says_nothing_is_hung_up_on(port: int, sent: list[bytes]) -> N
     assert await answered(port, *sent) == b""
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\x16\x03\x01\x02\x00\x01",
+        b"GET http://[ HTTP/1.1\r\nHost: kit\r\n\r\n",
+        b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+        b"POST /kit/slow HTTP/1.1\r\nHost: kit\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+    ],
+)
+async def test_malformed_request_is_problem_document(port: int, sent: bytes) -> None:
+    head, _, body = (await answered(port, sent)).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert b"application/problem+json" in head
+    assert b"not valid HTTP" in body
+
+
+async def test_malformed_request_does_not_interrupt_response_before_it(port: int) -> None:
+    response = await answered(port, ASKED + END + b"nonsense\r\n\r\n")
+    assert response.startswith(b"HTTP/1.1 200 OK")
+    assert b"part 3" in response
+
+
 @pytest.mark.slow
 async def test_an_answer_is_waited_for_as_long_as_it_takes(port: int) -> None:
     # Another request has begun, which nobody ends.

@@ -8,6 +8,7 @@ from starlette.types import ASGIApp
 from app.kit.errors import PROBLEM_MEDIA_TYPE, ProblemDocument, example_of_problem, problems
 from app.kit.handlers import add_handlers
 from app.kit.http.admission import AdmissionMiddleware
+from app.kit.http.negotiation import NegotiationMiddleware
 from app.kit.http.pages import add_pages
 from app.kit.http.security import secured
 from app.kit.http.settings import HttpSettings
@@ -46,6 +47,7 @@ class Application(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         """Put around everything else what holds for every request, the innermost first."""
         app = super().build_middleware_stack()
+        app = NegotiationMiddleware(app, self.routes)
         app = admission = AdmissionMiddleware(app, self.http, self.places)
         if self.metrics:
             self.metrics.watch(admission.gate, self.places)

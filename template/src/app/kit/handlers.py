@@ -27,6 +27,7 @@ from app.kit.errors import (
     Unavailable,
     title_of,
 )
+from app.kit.http.route import allowed_methods
 
 _log = structlog.get_logger(__name__)
 
@@ -44,19 +45,20 @@ def add_handlers(app: FastAPI) -> None:
 
 def answer(problem: Problem) -> Response:
     """The problem as an answer, also for middleware outside of the handlers."""
-    return _document(problem.status, problem.detail, problem.errors, problem.headers)
+    return problem_response(problem.status, problem.detail, problem.errors, problem.headers)
 
 
-def _document(
+def problem_response(
     status: int,
-    detail: str,
+    detail: str = "",
     errors: list[FieldProblem] | None = None,
     headers: dict[str, str] | None = None,
 ) -> Response:
+    """Return a problem document; without a detail it is the title."""
     document = ProblemDocument(
         title=title_of(status),
         status=status,
-        detail=detail,
+        detail=detail or title_of(status),
         request_id=structlog.contextvars.get_contextvars().get("request_id"),
         errors=errors or None,
     )
@@ -84,7 +86,7 @@ async def _on_invalid_request(_request: Request, error: Any) -> Response:
     return answer(Invalid("The request is not valid.", *errors))
 
 
-async def _on_http_exception(_request: Request, error: Any) -> Response:
+async def _on_http_exception(request: Request, error: Any) -> Response:
     if error.detail == _UNREADABLE:
         is_no_text = isinstance(error.__cause__, UnicodeDecodeError)
         message = "is not text in UTF-8" if is_no_text else "cannot be read"
@@ -94,7 +96,13 @@ async def _on_http_exception(_request: Request, error: Any) -> Response:
     if detail == http.client.responses.get(error.status_code):
         # Starlette's default, which depends on the version of Python.
         detail = title_of(error.status_code)
-    return _document(error.status_code, detail, headers=error.headers)
+    headers = error.headers
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        # Starlette names the methods of one route; a path may have several.
+        allowed = allowed_methods(request.app.routes, request.scope)
+        if allowed and request.method not in allowed:
+            headers = {**(headers or {}), "Allow": ", ".join(allowed)}
+    return problem_response(error.status_code, detail, headers=headers)
 
 
 async def _on_database_error(request: Request, error: Any) -> Response:
@@ -134,7 +142,7 @@ def _leaves(group: ExceptionGroup[Exception]) -> Iterator[Exception]:
 async def on_bug(_request: Request, error: Any) -> Response:
     """Log an unexpected exception and respond with 500."""
     _log.error("unhandled exception", exc_info=_without_values(error))
-    return _document(
+    return problem_response(
         HTTPStatus.INTERNAL_SERVER_ERROR, "An unexpected error occurred; its trace is logged."
     )
 

@@ -8,10 +8,11 @@ import re
 from base64 import b64encode
 from collections.abc import Callable
 from hashlib import sha256
+from http import HTTPStatus
 from pathlib import Path
 
 import fastapi_offline
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, HTTPException, Request
 from fastapi.openapi.docs import (
     get_redoc_html,
     get_swagger_ui_html,
@@ -42,6 +43,11 @@ _POLICY = "; ".join(
 
 
 class _Assets(StaticFiles):
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        if scope["method"] not in ("GET", "HEAD"):
+            raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": "GET, HEAD"})
+        return await super().get_response(path, scope)
+
     def file_response(
         self,
         full_path: str | os.PathLike[str],

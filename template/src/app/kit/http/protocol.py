@@ -5,11 +5,12 @@ beside is kept here, and was kept and waited for without end.
 """
 
 from asyncio import BaseTransport, TimerHandle, Transport
-from typing import cast
+from http import HTTPStatus
+from typing import ClassVar, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from app.kit.errors import Problem
+from app.kit.errors import Problem, title_of
 from app.kit.handlers import answer
 from app.kit.http.admission import HEADERS_LIMIT, HeadersTooLarge, TooSlow
 from app.kit.http.settings import HttpSettings
@@ -18,6 +19,13 @@ from app.kit.http.settings import HttpSettings
 _USUAL = HttpSettings()
 # Seconds that a request may be on its way to a service that is told to end.
 ON_ITS_WAY = 0.5
+
+
+class Malformed(Problem):
+    """The server cannot parse the request."""
+
+    status = HTTPStatus.BAD_REQUEST
+    headers: ClassVar[dict[str, str]] = {"Connection": "close"}
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -74,6 +82,15 @@ class HttpProtocol(HttpToolsProtocol):
             self.ends = True
             self.loop.call_later(ON_ITS_WAY, self.shutdown)
 
+    def send_400_response(self, msg: str) -> None:
+        """Respond with a problem document to what is not HTTP, and close the connection."""
+        if self._is_answering and (self.cycle.response_started or not self.cycle.more_body):
+            # The response is to an earlier request: finish it first.
+            self.cycle.keep_alive = False
+            return
+        self._write(Malformed("The request is not valid HTTP."))
+        self.transport.close()
+
     @property
     def _is_answering(self) -> bool:
         return bool(self.cycle and not self.cycle.response_complete)
@@ -95,8 +112,11 @@ class HttpProtocol(HttpToolsProtocol):
     def _cut_off(self, problem: Problem) -> None:
         # Not in place of the answer to a request that came before.
         if self.in_headers and not self._is_answering:
-            refusal = answer(problem)
-            lines = [b"HTTP/1.1 %d %s" % (problem.status, problem.status.phrase.encode())]
-            lines += [b"%s: %s" % header for header in refusal.raw_headers]
-            self.transport.write(b"\r\n".join([*lines, b"", bytes(refusal.body)]))
+            self._write(problem)
         self.transport.close()
+
+    def _write(self, problem: Problem) -> None:
+        response = answer(problem)
+        lines = [b"HTTP/1.1 %d %s" % (problem.status, title_of(problem.status).encode())]
+        lines += [b"%s: %s" % header for header in response.raw_headers]
+        self.transport.write(b"\r\n".join([*lines, b"", bytes(response.body)]))

@@ -1,7 +1,10 @@
-"""Which route a request took."""
+"""Which route a request takes, and which others have its path."""
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from fastapi.routing import RouteContext, iter_route_contexts
+from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.types import Scope
 
 
@@ -12,3 +15,23 @@ def route_of(scope: Scope) -> str | None:
     route: Any = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
     path: str | None = getattr(route, "path_format", None)
     return path
+
+
+def routes_at(routes: Sequence[BaseRoute], scope: Scope) -> Iterator[RouteContext]:
+    """Yield the routes that match the path of a request, with any method, in routing order.
+
+    This compares all paths: call it for rare requests only.
+    """
+    # A mount has changed `root_path`.
+    root: str = scope.get("app_root_path", scope.get("root_path", ""))
+    path = scope["path"].removeprefix(root)
+    for route in iter_route_contexts(routes):
+        regex: Any = getattr(route, "path_regex", None)
+        if regex and regex.match(path) and not isinstance(route.original_route, WebSocketRoute):
+            yield route
+
+
+def allowed_methods(routes: Sequence[BaseRoute], scope: Scope) -> list[str]:
+    """Return the methods that the path of a request has, for the `Allow` header."""
+    methods = {method for route in routes_at(routes, scope) for method in route.methods or ()}
+    return sorted(methods | {"HEAD"} if "GET" in methods else methods)

@@ -6,6 +6,7 @@ the same, and compute them for each answer.
 
 from http import HTTPStatus
 
+from starlette.datastructures import URL
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -14,6 +15,7 @@ from app.kit.errors import Problem
 from app.kit.handlers import answer
 from app.kit.http.admission import is_health
 from app.kit.http.headers import Headers, add_missing
+from app.kit.http.plain_errors import PlainErrorsMiddleware
 from app.kit.http.settings import ANY, HttpSettings
 
 # An answer of the API is data: were it shown as a page, it could load and do nothing.
@@ -42,9 +44,24 @@ class SecurityHeadersMiddleware:
         async def send_secured(message: Message) -> None:
             if message["type"] == "http.response.start":
                 add_missing(message, self.headers)
+                if 300 <= message["status"] < 400 or message["status"] == HTTPStatus.CREATED:
+                    _make_location_relative(message, scope)
             await send(message)
 
         await self.app(scope, receive, send_secured)
+
+
+def _make_location_relative(message: Message, scope: Scope) -> None:
+    """Remove the host of the request, which nobody has checked, from the `Location` header."""
+    url = URL(scope=scope)
+    own = f"{url.scheme}://{url.netloc}/".encode("latin-1")
+    message["headers"] = [
+        # Two slashes at the beginning would name a host.
+        (name, b"/" + value.removeprefix(own).lstrip(b"/"))
+        if name == b"location" and value.startswith(own)
+        else (name, value)
+        for name, value in message["headers"]
+    ]
 
 
 def _headers(settings: HttpSettings) -> Headers:
@@ -113,4 +130,4 @@ def secured(app: ASGIApp, settings: HttpSettings) -> ASGIApp:
         )
     if settings.hosts and ANY not in settings.hosts:
         app = TrustedHostsMiddleware(app, settings)
-    return SecurityHeadersMiddleware(app, settings)
+    return SecurityHeadersMiddleware(PlainErrorsMiddleware(app), settings)

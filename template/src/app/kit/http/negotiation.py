@@ -1,0 +1,142 @@
+"""HTTP semantics that hold for every route: HEAD, conditional GET, and the type of bodies.
+
+FastAPI routes declare GET alone, and parse a body of the wrong type as text.
+"""
+
+import re
+from asyncio import Event
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.kit.errors import Problem
+from app.kit.handlers import answer
+from app.kit.http.headers import header
+from app.kit.http.route import routes_at
+
+_JSON = re.compile(r"application/(?:[^\s;]+\+)?json", re.IGNORECASE)
+_TAG = re.compile(r'"[^"]*"')
+# Headers of a body; a 304 has none.
+_OF_BODY = frozenset({b"content-length", b"content-type"})
+
+
+class UnsupportedMediaType(Problem):
+    """The endpoint takes JSON, and the body is declared as something else."""
+
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    headers: ClassVar[dict[str, str]] = {"Accept": "application/json"}
+
+
+class NegotiationMiddleware:
+    """Responds to HEAD as to GET, to `If-None-Match` with 304, to a wrong `Content-Type` with 415.
+
+    It is the innermost middleware: an endpoint sees GET in place of HEAD.
+    """
+
+    def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute]) -> None:
+        self.app = app
+        self.routes = routes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request; anything that is not HTTP passes through."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+        elif scope["method"] == "HEAD" and self._is_get(scope):
+            await self._head(scope, receive, send)
+        elif scope["method"] in ("GET", "HEAD"):
+            await self.app(scope, receive, _conditional(scope, send))
+        elif _has_body(scope) and (problem := self._find_problem(scope)):
+            await answer(problem)(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    def _is_get(self, scope: Scope) -> bool:
+        """Whether GET leads to a route that does not take HEAD itself, as a mount may."""
+        for route in routes_at(self.routes, scope):
+            if not route.methods or "HEAD" in route.methods:
+                return False
+            if "GET" in route.methods:
+                return True
+        return False
+
+    async def _head(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # The server reads the method of the original.
+        inner = {**scope, "method": "GET"}
+        received, sent = False, Event()
+
+        async def receive_once() -> Message:
+            # A stream ends early, as for a client that disconnects after the headers.
+            nonlocal received
+            if not received:
+                received = True
+                return await receive()
+            await sent.wait()
+            return {"type": "http.disconnect"}
+
+        async def send_headers(message: Message) -> None:
+            if message["type"] != "http.response.body":
+                await send(message)
+            elif not sent.is_set():
+                sent.set()
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+        try:
+            await self.app(inner, receive_once, _conditional(inner, send_headers))
+        finally:
+            # The log and the metrics read the route.
+            scope.update({**inner, "method": "HEAD"})
+
+    def _find_problem(self, scope: Scope) -> Problem | None:
+        media_type = header(scope, b"content-type").partition(";")[0].strip()
+        if _JSON.fullmatch(media_type):
+            return None
+        for route in routes_at(self.routes, scope):
+            if route.methods and scope["method"] in route.methods:
+                if _takes_json(getattr(route, "body_field", None)):
+                    return UnsupportedMediaType(
+                        "Send the body as JSON, with the header Content-Type: application/json."
+                    )
+                return None
+        return None
+
+
+def _takes_json(body: Any) -> bool:
+    # A form, a file, or a body of another declared type is the endpoint's own affair.
+    declared: str = getattr(getattr(body, "field_info", None), "media_type", "")
+    return bool(_JSON.fullmatch(declared))
+
+
+def _has_body(scope: Scope) -> bool:
+    return any(
+        name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
+        for name, value in scope["headers"]
+    )
+
+
+def _conditional(scope: Scope, send: Send) -> Send:
+    """Send 304 in place of a response whose `ETag` the client already has (RFC 9110, 13.1.2)."""
+    condition = header(scope, b"if-none-match")
+    if not condition:
+        return send
+    known = set(_TAG.findall(condition))  # without `W/`: the comparison is weak
+    unchanged = False
+
+    async def send_if_changed(message: Message) -> None:
+        nonlocal unchanged
+        if message["type"] == "http.response.start" and message["status"] == HTTPStatus.OK:
+            headers = message.get("headers", ())
+            tags = [value.decode("latin-1") for name, value in headers if name == b"etag"]
+            unchanged = bool(tags) and (
+                condition.strip() == "*" or not known.isdisjoint(_TAG.findall(tags[0]))
+            )
+            if unchanged:
+                kept = [pair for pair in headers if pair[0] not in _OF_BODY]
+                message = {**message, "status": int(HTTPStatus.NOT_MODIFIED), "headers": kept}
+        elif unchanged and message["type"] == "http.response.body":
+            message = {**message, "body": b""}
+        await send(message)
+
+    return send_if_changed
