@@ -15,6 +15,7 @@ from app.kit.http.settings import HttpSettings
 from app.kit.metrics import Metrics
 from app.kit.openapi import descriptions_of_tags
 from app.kit.request_id import RequestIdMiddleware
+from app.kit.response_headers import document_headers
 
 _REFERENCE = {"$ref": f"#/components/schemas/{ProblemDocument.__name__}"}
 
@@ -66,20 +67,22 @@ class Application(FastAPI):
         """Build the document once, with problems under the media type they are sent in."""
         if self.openapi_schema is None:
             self.openapi_tags = self.openapi_tags or descriptions_of_tags(self)
-            for path in super().openapi()["paths"].values():
+            document = super().openapi()
+            for path in document["paths"].values():
                 for operation in path.values():
                     responses: dict[str, Any] = operation["responses"]
-                    if "requestBody" in operation:
-                        _add_refusals(responses)
+                    if body := operation.get("requestBody"):
+                        _add_refusals(responses, is_json="application/json" in body["content"])
                     for status, response in responses.items():
                         _retype(status, response.get("content", {}))
                     operation["responses"] = dict(sorted(responses.items()))
+            document_headers(document)
         return super().openapi()
 
 
-def _add_refusals(responses: dict[str, Any]) -> None:
-    """A body can be too large, or too slow."""
-    for status, documented in problems(408, 413).items():
+def _add_refusals(responses: dict[str, Any], *, is_json: bool) -> None:
+    """A body can be too large, too slow, or of the wrong type."""
+    for status, documented in problems(408, 413, *([415] if is_json else [])).items():
         content = {"application/json": {"schema": _REFERENCE}}
         responses.setdefault(
             str(status), {"description": documented["description"], "content": content}

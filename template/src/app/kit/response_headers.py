@@ -1,0 +1,70 @@
+"""Headers in the OpenAPI document: those that middleware and dependencies read and send."""
+
+import http.client
+from typing import Any
+
+from app.kit.errors import title_of
+
+_COMPONENTS = {
+    "X-Request-ID": ("Id of the request, as in logs and errors", "string"),
+    "ETag": ("Version of the resource, for If-Match and If-None-Match", "string"),
+    "Retry-After": ("Seconds to wait before a new attempt. Without it, check first", "integer"),
+    "Idempotent-Replayed": ("Is `true` where the response is that of an earlier request", "string"),
+    "Accept": ("Media types that the endpoint takes", "string"),
+}
+_OF_STATUS = {"415": "Accept", "503": "Retry-After"}
+_IF_NONE_MATCH = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "description": "ETags that the client has: the response is 304 where one of them is current",
+    "schema": {"type": "string"},
+}
+
+
+def document_headers(document: dict[str, Any]) -> None:
+    """Add response headers to all operations of an OpenAPI document, and correct parameters."""
+    components = document.setdefault("components", {}).setdefault("headers", {})
+    for name, (description, kind) in _COMPONENTS.items():
+        components.setdefault(name, {"description": description, "schema": {"type": kind}})
+    for path in document["paths"].values():
+        for method, operation in path.items():
+            _document_operation(method, operation)
+
+
+def _document_operation(method: str, operation: dict[str, Any]) -> None:
+    parameters: list[dict[str, Any]] = operation.get("parameters", [])
+    for parameter in parameters:
+        if parameter["in"] in ("header", "cookie"):
+            _remove_null(parameter["schema"])
+    names = {each["name"].lower() for each in parameters if each["in"] == "header"}
+    responses: dict[str, Any] = operation["responses"]
+    if method == "get" and "if-match" in names:
+        # The dependency declares it for every method.
+        parameters[:] = [each for each in parameters if each["name"].lower() != "if-match"]
+        if "if-none-match" not in names:
+            parameters.append(_IF_NONE_MATCH)
+        responses.setdefault("304", {"description": title_of(304)})
+    for status, response in responses.items():
+        is_success = status.startswith("2")
+        sent = {"X-Request-ID", _OF_STATUS.get(status, "X-Request-ID")}
+        if "if-match" in names and ((is_success and status != "204") or status == "304"):
+            sent.add("ETag")
+        if "idempotency-key" in names and is_success:
+            sent.add("Idempotent-Replayed")
+        headers: dict[str, Any] = response.setdefault("headers", {})
+        for name in sorted(sent):
+            headers.setdefault(name, {"$ref": f"#/components/headers/{name}"})
+        if status.isdecimal() and response["description"] == http.client.responses.get(int(status)):
+            response["description"] = title_of(int(status))
+
+
+def _remove_null(schema: dict[str, Any]) -> None:
+    """A header that is not sent is missing, never null."""
+    options: list[dict[str, Any]] = schema.get("anyOf", [])
+    kept = [each for each in options if each != {"type": "null"}]
+    if len(kept) == 1:
+        del schema["anyOf"]
+        schema.update(kept[0])
+    elif kept:
+        schema["anyOf"] = kept

@@ -1,0 +1,122 @@
+"""The OpenAPI document describes the headers that are sent, and does not depend on Python."""
+
+from typing import Annotated, Any
+
+import pytest
+from fastapi import Cookie, FastAPI, Header
+from pydantic import BaseModel
+
+from app.kit.application import Application
+from app.kit.errors import problems
+from app.kit.etag import ETag
+
+
+class Item(BaseModel):
+    name: str
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    app: FastAPI = Application(title="Test")
+
+    @app.get("/items/{item_id}", tags=["x"])
+    async def read_item(item_id: int, etag: ETag) -> Item:
+        raise NotImplementedError(item_id, etag)
+
+    @app.patch("/items/{item_id}", tags=["x"], responses=problems(412))
+    async def update_item(item_id: int, item: Item, etag: ETag) -> Item:
+        raise NotImplementedError(item_id, item, etag)
+
+    @app.delete("/items/{item_id}", tags=["x"], status_code=204)
+    async def delete_item(item_id: int, etag: ETag) -> None:
+        raise NotImplementedError(item_id, etag)
+
+    @app.post("/items", tags=["x"], responses={413: {"model": Item}, 416: {"model": Item}})
+    async def create_item(
+        item: Item,
+        x_number: Annotated[int | None, Header(description="A number")] = None,
+        x_either: Annotated[int | str | None, Header()] = None,
+        crumb: Annotated[str | None, Cookie(max_length=3)] = None,
+    ) -> Item:
+        raise NotImplementedError(item, x_number, x_either, crumb)
+
+    return app.openapi()
+
+
+def headers(operation: dict[str, Any], status: int) -> set[str]:
+    return set(operation["responses"][str(status)]["headers"])
+
+
+def parameters(operation: dict[str, Any]) -> set[str]:
+    return {each["name"].lower() for each in operation["parameters"]}
+
+
+def test_get_takes_if_none_match_and_not_if_match(document: dict[str, Any]) -> None:
+    read = document["paths"]["/items/{item_id}"]["get"]
+    assert parameters(read) == {"item_id", "if-none-match"}
+    assert "ETag" in headers(read, 200)
+    assert "ETag" in headers(read, 304)
+    assert "content" not in read["responses"]["304"]
+
+
+def test_update_and_delete_take_if_match(document: dict[str, Any]) -> None:
+    path = document["paths"]["/items/{item_id}"]
+    assert parameters(path["patch"]) == parameters(path["delete"]) == {"item_id", "if-match"}
+    assert "ETag" in headers(path["patch"], 200)
+    assert "ETag" not in headers(path["delete"], 204)
+    assert "304" not in path["patch"]["responses"]
+
+
+def test_every_response_has_request_id_and_unavailable_retry_after(
+    document: dict[str, Any],
+) -> None:
+    for path in document["paths"].values():
+        for operation in path.values():
+            for status, response in operation["responses"].items():
+                assert "X-Request-ID" in response["headers"]
+                assert ("Retry-After" in response["headers"]) == (status == "503")
+                for header in response["headers"].values():
+                    name = header["$ref"].rpartition("/")[2]
+                    assert document["components"]["headers"][name]["schema"]
+
+
+def test_header_and_cookie_parameters_are_not_nullable(document: dict[str, Any]) -> None:
+    given = {each["name"]: each for each in document["paths"]["/items"]["post"]["parameters"]}
+    assert given["x-number"]["schema"]["type"] == "integer"
+    assert given["x-number"]["description"] == "A number"
+    assert given["x-either"]["schema"]["anyOf"] == [{"type": "integer"}, {"type": "string"}]
+    assert given["crumb"]["schema"]["maxLength"] == 3
+    assert "null" not in str(given)
+    assert not any(each["required"] for each in given.values())
+
+
+def test_json_body_documents_unsupported_media_type(document: dict[str, Any]) -> None:
+    create = document["paths"]["/items"]["post"]
+    assert headers(create, 415) == {"Accept", "X-Request-ID"}
+
+
+def test_statuses_are_described_by_rfc_9110(document: dict[str, Any]) -> None:
+    responses = document["paths"]["/items"]["post"]["responses"]
+    described = {status: each["description"] for status, each in responses.items()}
+    expected = {
+        "408": "Request Timeout",
+        "413": "Content Too Large",
+        "415": "Unsupported Media Type",
+        "416": "Range Not Satisfiable",
+        "422": "Unprocessable Content",
+        "503": "Service Unavailable",
+    }
+    assert {status: described[status] for status in expected} == expected
+    example = responses["422"]["content"]["application/problem+json"]["example"]
+    assert example["title"] == "Unprocessable Content"
+
+
+def test_idempotent_operations_document_replay(app: FastAPI) -> None:
+    for path in app.openapi()["paths"].values():
+        for operation in path.values():
+            has_key = "Idempotency-Key" in {
+                each["name"] for each in operation.get("parameters", ())
+            }
+            for status, response in operation["responses"].items():
+                replays = "Idempotent-Replayed" in response["headers"]
+                assert replays == (has_key and status.startswith("2"))
