@@ -29,6 +29,7 @@ DELETION = [
     "src/app/kit/db/deletion.py",
     "src/app/kit/db/purging.py",
     "src/app/kit/db/restoring.py",
+    "src/app/kit/db/soft_delete.py",
     "src/app/purging.py",
     "src/app/registry.py",
     "tests/example/test_deletion.py",

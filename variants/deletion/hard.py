@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, CursorResult, Executable, Index, delete
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
-from app.kit.db.base import Record
+from app.kit.db.base import Record, in_base_table
 
 Entity = Record
 
@@ -20,6 +20,11 @@ class ServiceSession(Session):
 def living(statement: S) -> S:
     """The statement as it is: what was deleted is gone."""
     return statement
+
+
+def not_deleted(_model: type[Record]) -> tuple[ColumnElement[bool], ...]:
+    """The conditions on rows that are not deleted: none, as these are the rows there are."""
+    return ()
 
 
 def unique_live(*columns: str) -> Index:
@@ -37,5 +42,6 @@ async def erase_where(
     session: AsyncSession, model: type[Record], *conditions: ColumnElement[bool]
 ) -> int:
     """Delete the rows that meet the conditions, with what they own; returns how many they were."""
-    result = await session.execute(delete(model).where(*conditions))
+    stored, where = in_base_table(model, *conditions)
+    result = await session.execute(delete(stored).where(*where))
     return cast("CursorResult[Any]", result).rowcount

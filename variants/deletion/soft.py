@@ -1,62 +1,64 @@
 """Deleting hides the row: `deleted_at` is set, and no statement sees the row any more."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import (
-    ARRAY,
-    ColumnElement,
-    CursorResult,
-    Executable,
-    Index,
-    any_,
-    delete,
-    event,
-    inspect,
-    literal,
-    text,
-    update,
-)
+from sqlalchemy import ColumnElement, CursorResult, Executable, Index, delete, event, inspect, text
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import (
-    Mapped,
-    ORMExecuteState,
-    Session,
-    mapped_column,
-    with_loader_criteria,
+from sqlalchemy.orm import ONETOMANY, ORMExecuteState, Session, with_loader_criteria
+from sqlalchemy.orm.attributes import set_committed_value
+
+from app.kit.db.base import Record, in_base_table, now
+from app.kit.db.ids import Id
+from app.kit.db.soft_delete import (
+    INCLUDE_DELETED,
+    Entity,
+    mark,
+    mark_owned_by,
+    owning_relationships,
 )
 
-from app.kit.db.base import Record, now
-from app.kit.db.ids import Id
-
-INCLUDE_DELETED = {"include_deleted": True}
+__all__ = [
+    "INCLUDE_DELETED",
+    "Entity",
+    "ServiceSession",
+    "erase",
+    "erase_where",
+    "living",
+    "mark_owned",
+    "not_deleted",
+    "unique_live",
+]
 
 S = TypeVar("S", bound=Executable)
-
-
-class Entity(Record):
-    """A record whose deletion hides it. Statements opt out with the option `include_deleted`."""
-
-    __abstract__ = True
-
-    deleted_at: Mapped[datetime | None] = mapped_column()
-
-    def __init__(self, **values: Any) -> None:
-        # Said from the start: an UPDATE by criteria changes only what an object knows of itself.
-        super().__init__(**{"deleted_at": None} | values)
 
 
 class ServiceSession(Session):
     """The session below every `AsyncSession` of the service; its events attach here."""
 
     def get(self, *args: Any, **options: Any) -> Any:
-        """The row with this key, unless it is deleted."""
-        # One that the session already holds is found without a statement.
+        """Return the row with this primary key, or None where it is missing or deleted."""
+        # A row that the session already holds is returned without a statement.
         found: Any = super().get(*args, **options)
         asked: Any = options.get("execution_options") or {}
-        hidden = isinstance(found, Entity) and found.deleted_at and "include_deleted" not in asked
+        hidden = isinstance(found, Entity) and found.deleted_at and not asked.get("include_deleted")
         return None if hidden else found
+
+    def delete(self, instance: object) -> None:
+        """Hide an `Entity` with everything it owns; delete the row of any other model."""
+        self.delete_all([instance])
+
+    def delete_all(self, instances: Iterable[object]) -> None:
+        """Delete these objects as `delete` does."""
+        when = now()
+        for instance in instances:
+            if isinstance(instance, Entity) and inspect(instance).has_identity:
+                self.add(instance)
+                instance.deleted_at = instance.deleted_at or when
+            else:
+                super().delete(instance)
 
 
 # Made once: a statement takes longer to be told its criteria than to be looked up compiled.
@@ -73,6 +75,11 @@ def living(statement: S) -> S:
     return statement.options(_LIVING).execution_options(living_only=True)
 
 
+def not_deleted(model: type[Record]) -> tuple[ColumnElement[bool], ...]:
+    """The conditions on rows that are not deleted, for statements that no session filters."""
+    return (model.deleted_at.is_(None),) if issubclass(model, Entity) else ()
+
+
 def unique_live(*columns: str) -> Index:
     """Let no two rows share these columns, deleted rows apart."""
     return Index(None, *columns, unique=True, postgresql_where=text("deleted_at IS NULL"))
@@ -80,26 +87,22 @@ def unique_live(*columns: str) -> Index:
 
 async def erase(session: AsyncSession, record: Record) -> None:
     """Delete a record: hide an `Entity` with the entities it owns, remove anything else."""
-    if isinstance(record, Entity):
-        record.deleted_at = when = now()
-        await session.flush()
-        await mark_owned(session, type(record), [record.id], old=None, new=when)
-    else:
-        await session.delete(record)
-        await session.flush()
+    await session.delete(record)
+    await session.flush()
 
 
 async def erase_where(
     session: AsyncSession, model: type[Record], *conditions: ColumnElement[bool]
 ) -> int:
     """Delete the rows that meet the conditions, as `erase` would; returns how many they were."""
-    if not issubclass(model, Entity):
-        result = await session.execute(delete(model).where(*conditions))
-        return cast("CursorResult[Any]", result).rowcount
-    when = now()
-    hidden = await _mark(session, model, *conditions, old=None, new=when)
-    await mark_owned(session, model, hidden, old=None, new=when)
-    return len(hidden)
+    if issubclass(model, Entity):
+        when = now()
+        hidden = await session.run_sync(mark, model, *conditions, old=None, new=when)
+        await mark_owned(session, model, hidden, old=None, new=when)
+        return len(hidden)
+    stored, where = in_base_table(model, *conditions)
+    result = await session.execute(delete(stored).where(*where))
+    return cast("CursorResult[Any]", result).rowcount
 
 
 async def mark_owned(
@@ -114,30 +117,43 @@ async def mark_owned(
 
     The same reach as `ON DELETE CASCADE`, in one statement for each kind of child.
     """
-    for relation in inspect(owner).relationships if ids else ():
-        child = relation.mapper.class_
-        if relation.cascade.delete and issubclass(child, Entity):
-            ((_, foreign_key),) = relation.local_remote_pairs
-            owned = foreign_key == any_(literal(list(ids), ARRAY(foreign_key.type)))
-            children = await _mark(session, child, owned, old=old, new=new)
-            await mark_owned(session, child, children, old=old, new=new)
+    await session.run_sync(mark_owned_by, owner, ids, old=old, new=new)
 
 
-async def _mark(
-    session: AsyncSession,
-    model: type[Entity],
-    *conditions: ColumnElement[bool],
-    old: datetime | None,
-    new: datetime | None,
-) -> Sequence[Id]:
-    values: dict[str, Any] = {"deleted_at": new}
-    # Whoever read a row before must not save it over this change.
-    version: Any = model.__mapper__.version_id_col
-    if version is not None:
-        values[version.key] = version + 1
-    statement = update(model).where(*conditions, model.deleted_at == old)
-    changed = statement.values(values).returning(model.id)
-    return (await session.scalars(changed, execution_options=INCLUDE_DELETED)).all()
+@event.listens_for(ServiceSession, "before_flush")
+def _hide_orphans(session: Session, *_context: object) -> None:
+    # What is removed from a relationship with `delete-orphan` would be deleted by this flush.
+    when = now()
+    for owner in session.dirty:
+        for relation in owning_relationships(type(owner)):
+            if not relation.cascade.delete_orphan:
+                continue
+            attribute: Any = relation.class_attribute
+            for child in inspect(owner).attrs[relation.key].history.deleted:
+                state = inspect(child)
+                if (
+                    state is None
+                    or not state.persistent
+                    or attribute.hasparent(state, optimistic=True)
+                ):
+                    continue
+                child.deleted_at = child.deleted_at or when
+                # It keeps its owner, which a restored row must have, and so is no orphan.
+                attribute.impl.sethasparent(state, inspect(owner), True)
+                if relation.direction is ONETOMANY and relation.back_populates:
+                    set_committed_value(child, relation.back_populates, owner)
+
+
+@event.listens_for(ServiceSession, "after_flush")
+def _hide_owned(session: Session, _context: object) -> None:
+    hidden: dict[tuple[type[Entity], datetime], list[Id]] = defaultdict(list)
+    for record in session.dirty:
+        if isinstance(record, Entity):
+            changed = inspect(record).attrs.deleted_at.history
+            if changed.added and changed.added[0] and not any(changed.deleted):
+                hidden[type(record), changed.added[0]].append(record.id)
+    for (model, when), ids in hidden.items():
+        mark_owned_by(session, model, ids, old=None, new=when)
 
 
 @event.listens_for(ServiceSession, "do_orm_execute")
@@ -145,9 +161,25 @@ def _without_deleted(state: ORMExecuteState) -> None:
     # Eager loads inherit the condition together with the mark; a lazy load may have either or
     # neither, and gets it again: twice the same condition is better than none. A refresh must
     # find the row that the session already holds.
+    if state.is_update or state.is_delete:
+        _join_base_table(state)
     options = state.execution_options
     if state.is_column_load or options.get("include_deleted") or options.get("living_only"):
         return
     if state.is_select or state.is_update or state.is_delete:
         state.update_execution_options(living_only=True)
         state.statement = state.statement.options(_LIVING)
+
+
+def _join_base_table(state: ORMExecuteState) -> None:
+    # Joined-table inheritance: `deleted_at` is in another table than the one that is changed.
+    mapper = state.bind_mapper
+    if mapper is None or len(mapper.tables) == 1 or not issubclass(mapper.class_, Entity):
+        return
+    name = mapper.class_.__name__
+    if state.is_delete:
+        raise TypeError(f"delete({name}) would leave the rows of its base: use `erase_where`")
+    if not state.is_executemany:
+        joined = [each.inherit_condition for each in mapper.iterate_to_root() if each.inherits]
+        statement: Any = state.statement
+        state.statement = statement.where(*joined)

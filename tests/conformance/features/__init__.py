@@ -3,12 +3,22 @@
 Each feature is a package with `models.py`, `schemas.py`, `repository.py` and `router.py` as needed.
 """
 
+from types import ModuleType
+
 from fastapi import APIRouter
 
+from tests.conformance.features.hierarchies import models as hierarchies
 from tests.conformance.features.notes.router import router as notes
+from tests.conformance.features.ownership import models as ownership
 from tests.conformance.features.schema_changes.router import router as samples
 
 ROUTERS: list[APIRouter] = [
     notes,
     samples,
+]
+
+# Features without routes.
+MODELS: list[ModuleType] = [
+    hierarchies,
+    ownership,
 ]

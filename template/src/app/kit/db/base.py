@@ -3,9 +3,19 @@
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import DateTime, MetaData, Text, func
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    DateTime,
+    MetaData,
+    Text,
+    event,
+    func,
+    inspect,
+    select,
+)
 from sqlalchemy.ext.asyncio import AsyncAttrs
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, Mapper, mapped_column, object_session
 
 from app.kit.db.ids import PrimaryKey
 
@@ -44,3 +54,30 @@ class Record(Base):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.__dict__.get('id', 'new')}>"
+
+
+@event.listens_for(Record, "before_update", propagate=True)
+def _set_updated_at(mapper: Mapper[Any], _connection: Connection, record: Record) -> None:
+    # Joined-table inheritance: a flush would leave the table with this column alone where only
+    # columns of the subclass have changed.
+    if len(mapper.tables) == 1 or inspect(record).attrs.updated_at.history.added:
+        return
+    session = object_session(record)
+    if session and session.is_modified(record, include_collections=False):
+        record.updated_at = now()
+
+
+def in_base_table(
+    model: type[Any], *conditions: ColumnElement[bool]
+) -> tuple[Any, tuple[ColumnElement[bool], ...]]:
+    """Return the class whose table holds the columns of `Record`, and these conditions on it.
+
+    This is the model itself, except for a subclass with a table of its own (joined-table
+    inheritance): UPDATE and DELETE reach one table, so its rows are found first, and locked.
+    """
+    mapper = inspect(model)
+    if len(mapper.tables) == 1:
+        return model, conditions
+    base: Any = mapper.base_mapper.class_
+    found = select(model.id).where(*conditions).correlate(None).with_for_update()
+    return base, (base.id.in_(found),)

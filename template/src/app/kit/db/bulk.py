@@ -9,10 +9,20 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, cast
 
-from sqlalchemy import ARRAY, ColumnElement, CursorResult, any_, insert, literal, update
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    CursorResult,
+    any_,
+    insert,
+    inspect,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.kit.db.base import Record
+from app.kit.db.base import Record, now
 from app.kit.db.deletion import erase_where
 from app.kit.db.ids import Id
 
@@ -45,18 +55,24 @@ async def insert_returning(
     session: AsyncSession, model: type[Record], rows: Iterable[Row], chunk: int = CHUNK
 ) -> list[Id]:
     """Insert rows and return their keys, in the order of the rows."""
-    table: Any = model.__table__
-    key_default = table.c.id.default
+    mapper = inspect(model)
+    key_default: Any = mapper.primary_key[0].default
     keys: list[Id] = []
     for part in chunks(model, rows, chunk):
-        if key_default is None:
-            ordered = insert(model).returning(model.id, sort_by_parameter_order=True)
-            keys += await session.scalars(ordered, part, execution_options=OPTIONS)
-        else:
+        if key_default is not None:
             # Keys that are made here need not be asked for.
             new = [{"id": key_default.arg(None)} | row for row in part]
             await session.execute(insert(model), new, execution_options=OPTIONS)
             keys += [row["id"] for row in new]
+        elif len(mapper.tables) == 1:
+            ordered = insert(model).returning(model.id, sort_by_parameter_order=True)
+            keys += await session.scalars(ordered, part, execution_options=OPTIONS)
+        else:
+            # Joined-table inheritance: the tables of subclasses wait for the keys of the base.
+            records = [model(**row) for row in part]
+            session.add_all(records)
+            await session.flush()
+            keys += [record.id for record in records]
     return keys
 
 
@@ -65,8 +81,38 @@ async def update_where(
 ) -> int:
     """Set these columns of every row that meets the conditions; returns how many did."""
     changes = next_version(model) | dict(values)
+    if len(inspect(model).tables) > 1:
+        return await _update_tables(session, model, conditions, changes)
     result = await session.execute(update(model).where(*conditions).values(changes))
     return cast("CursorResult[Any]", result).rowcount
+
+
+async def _update_tables(
+    session: AsyncSession,
+    model: type[Record],
+    conditions: Iterable[ColumnElement[bool]],
+    changes: Row,
+) -> int:
+    """Update a model of joined-table inheritance: one statement for each of its tables."""
+    mapper = inspect(model)
+    if unknown := changes.keys() - set(mapper.columns.keys()):
+        raise TypeError(f"{model.__name__} has no column {', '.join(sorted(unknown))}")
+    found = select(model.id).where(*conditions).order_by(model.id)
+    keys = (await session.scalars(found.with_for_update(key_share=True))).all()
+    for part in mapper.iterate_to_root() if keys else ():
+        stored: dict[str, Any] = {} if part.inherits else {"updated_at": now()}
+        stored |= {
+            name: value
+            for name, value in changes.items()
+            if mapper.columns[name].table is part.local_table
+        }
+        if stored:
+            table: Any = part.class_
+            # An expression may name columns of the parent's table.
+            joined = [] if part.inherit_condition is None else [part.inherit_condition]
+            statement = update(table).where(among(table.id, keys), *joined)
+            await session.execute(statement.values(stored))
+    return len(keys)
 
 
 async def update_many(

@@ -5,9 +5,10 @@ from itertools import chain
 from typing import Any
 
 import asyncpg
-from sqlalchemy import Column, Dialect, text
+from sqlalchemy import Column, Dialect, inspect, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapper
 
 from app.kit.db.base import Record
 from app.kit.db.bulk import Row
@@ -56,15 +57,24 @@ def _records(rows: Iterable[Row], values: list[Value], named: int) -> Iterator[t
 
 def _values(model: type[Record], row: Row, dialect: Dialect) -> dict[str, Value]:
     """How to get the value of each column: from the row, or from the default of the client."""
+    mapper = inspect(model)
+    if len(mapper.tables) > 1:
+        raise TypeError(
+            f"COPY fills one table, {model.__name__} has {len(mapper.tables)}: use `insert_many`"
+        )
     table: Any = model.__table__
     columns: dict[str, Column[Any]] = {column.key: column for column in table.columns}
     if unknown := row.keys() - columns.keys():
         raise TypeError(f"{model.__name__} has no column {', '.join(sorted(unknown))}")
     # A column that is neither here nor there is left to PostgreSQL.
-    return {
-        column.name: _converted(_given(name) if name in row else _default(column), column, dialect)
+    given = {
+        name: _given(name) if name in row else _default(column, mapper)
         for name, column in columns.items()
-        if name in row or column.default is not None
+        if name in row or column.default is not None or column is mapper.polymorphic_on
+    }
+    return {
+        columns[name].name: _converted(value, columns[name], dialect)
+        for name, value in given.items()
     }
 
 
@@ -72,7 +82,9 @@ def _given(name: str) -> Value:
     return lambda row: row[name]
 
 
-def _default(column: Column[Any]) -> Value:
+def _default(column: Column[Any], mapper: Mapper[Any]) -> Value:
+    if column is mapper.polymorphic_on:
+        return lambda _row: mapper.polymorphic_identity
     default: Any = column.default
     if default.is_callable:
         return lambda _row: default.arg(None)

@@ -36,7 +36,12 @@ async def purge(database: Database, before: datetime, size: int = CHUNK) -> dict
 
 def _children_first() -> list[type[Entity]]:
     # Parents first would be right as well, by ON DELETE CASCADE, but with batches of any size.
-    models = {mapper.local_table: mapper.class_ for mapper in Base.registry.mappers}
+    # A subclass is removed with its base, whatever table it is in.
+    models = {
+        mapper.local_table: mapper.class_
+        for mapper in Base.registry.mappers
+        if mapper is mapper.base_mapper
+    }
     ordered = [models.get(table) for table in reversed(Base.metadata.sorted_tables)]
     return [model for model in ordered if model is not None and issubclass(model, Entity)]
 

@@ -11,6 +11,7 @@ from sqlalchemy import (
     any_,
     exists,
     func,
+    inspect,
     literal,
     select,
 )
@@ -144,6 +145,9 @@ class Repository(Generic[M]):
         """
         if not changes:
             return await self.get(key, *plan)
+        if len(inspect(self.model).tables) > 1:
+            # Joined-table inheritance: a statement with RETURNING reaches one table only.
+            return await self.update(await self.get(key, *plan, for_update=True), changes)
         statement, values = changing(self.model, plan, changes)
         row: M | None = await self.session.scalar(statement, {"row__key": key, **values})
         return self._found(key, row)

@@ -1,11 +1,10 @@
 """Bringing back what was deleted."""
 
-from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from sqlalchemy import inspect, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import RelationshipDirection
+from sqlalchemy.orm import MANYTOONE, RelationshipProperty, aliased
 from sqlalchemy.orm.interfaces import ORMOption
 
 from app.kit.db.deletion import INCLUDE_DELETED, Entity, mark_owned
@@ -26,21 +25,35 @@ async def restore(session: AsyncSession, model: type[E], key: Id, *plan: ORMOpti
     record = await session.scalar(found.with_for_update(of=model), execution_options=options)
     if record is None or record.deleted_at is None:
         raise NotFound(f"There is no deleted {model.__name__.lower()} {key}.")
-    for name, target, target_key in _referred(record):
-        # Held: it must not be deleted before the record is there for the deletion to see.
-        held = select(target.id).where(target.id == target_key).with_for_update(read=True)
-        if await session.scalar(held) is None:
-            raise Conflict(f"Its {name} is deleted: restore that first.")
+    for relation in inspect(type(record)).relationships:
+        if _must_exist(relation) and await _is_deleted(session, record, relation):
+            raise Conflict(f"Its {relation.key} is deleted: restore that first.")
     when, record.deleted_at = record.deleted_at, None
     await session.flush()
-    await mark_owned(session, model, [record.id], old=when, new=None)
+    await mark_owned(session, type(record), [record.id], old=when, new=None)
+    if missing := inspect(record).unloaded.intersection(record.__mapper__.column_attrs.keys()):
+        # Columns of a subclass: what loads them apart from the base passes over deleted rows.
+        await session.refresh(record, missing)
     return record
 
 
-def _referred(record: Entity) -> Iterator[tuple[str, type[Entity], Id]]:
-    for relation in inspect(type(record)).relationships:
-        target: Any = relation.mapper.class_
-        if relation.direction is RelationshipDirection.MANYTOONE and issubclass(target, Entity):
-            ((column, _),) = relation.local_remote_pairs
-            if key := getattr(record, str(column.key)):
-                yield relation.key, target, key
+def _must_exist(relation: RelationshipProperty[Any]) -> bool:
+    """Whether a relationship refers to a row that must exist before; what is owned comes along."""
+    refers = relation.direction is MANYTOONE and not relation.cascade.delete
+    return refers and issubclass(relation.mapper.class_, Entity)
+
+
+async def _is_deleted(
+    session: AsyncSession, record: Entity, relation: RelationshipProperty[Any]
+) -> bool:
+    model: Any = relation.parent.class_
+    target: Any = aliased(relation.mapper.class_, flat=True)
+    found = (
+        select(target.deleted_at)
+        .select_from(model)
+        .join(getattr(model, relation.key).of_type(target))
+        .where(model.id == record.id)
+        # FOR SHARE: a concurrent deletion waits for this transaction, and then sees the record.
+        .with_for_update(read=True, of=target)
+    )
+    return any((await session.scalars(found, execution_options=INCLUDE_DELETED)).all())

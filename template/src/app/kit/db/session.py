@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
+from app.kit.db.base import Base
 from app.kit.db.conflicts import is_refusal
 from app.kit.db.deletion import ServiceSession
 from app.kit.db.engine import build_engine, build_reading_engine, read_only
@@ -44,6 +45,8 @@ class Database:
 
         Each of `tells` hears of every statement.
         """
+        # An unsupported mapping fails at start-up, not in the first request.
+        Base.registry.configure()
         engine = build_engine(settings, application_name)
         reading_engine = build_reading_engine(settings, application_name)
         fresh_engine = read_only(engine) if settings.replica_url else reading_engine

@@ -3,12 +3,23 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Boolean, Index, PrimaryKeyConstraint, UniqueConstraint, literal_column
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Index,
+    PrimaryKeyConstraint,
+    UniqueConstraint,
+    and_,
+    inspect,
+    literal_column,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kit.db.base import Record
 from app.kit.db.bulk import CHUNK, OPTIONS, Row, chunks, next_version
+from app.kit.db.deletion import not_deleted
+from app.kit.errors import Conflict, FieldProblem
 
 _UNIQUE = (PrimaryKeyConstraint, UniqueConstraint)
 
@@ -30,9 +41,16 @@ async def upsert_many(
     """Insert each row, or update the row that has the same values of `by`, a unique index.
 
     No two rows of a call may share them. Objects that the session already holds do not change.
-    Raises an IntegrityError where another unique index is in the way; now and then also where
-    somebody inserts the very same row at the same time, which `app.kit.batch.checked` knows.
+    Raises Conflict where that row is deleted or of another subclass, and an IntegrityError where
+    another unique index is in the way; now and then also where somebody inserts the very same row
+    at the same time, which `app.kit.batch.checked` knows.
     """
+    mapper = inspect(model)
+    if len(mapper.tables) > 1:
+        raise TypeError(
+            f"An upsert writes one table, {model.__name__} has {len(mapper.tables)}: "
+            "insert with `insert_many`, update with `update_where`"
+        )
     new = old = 0
     for part in chunks(model, rows, chunk):
         changes = {name: insert(model).excluded[name] for name in part[0] if name not in by}
@@ -42,6 +60,7 @@ async def upsert_many(
                 index_elements=by,
                 index_where=_predicate(model, by),
                 set_=_touched(model) | changes,
+                where=_replaceable(model),
             )
             # A row that was there is locked before it is updated, and its new version says so in
             # `xmax`; one that is new was never locked. (PostgreSQL 18 has `old IS NULL` for it.)
@@ -50,6 +69,11 @@ async def upsert_many(
         # Rows are locked as they come: two calls that sort them cannot wait for each other.
         part.sort(key=lambda row: [row[name] for name in by])
         were_new = (await session.scalars(statement, part, execution_options=OPTIONS)).all()
+        if len(were_new) < len(part):
+            # A row that no query of the model finds has the same values.
+            message = "is already taken"
+            fields = (FieldProblem(field=name, message=message) for name in by)
+            raise Conflict(f"{' and '.join(by)} {message}.", *fields)
         new += sum(were_new)
         old += len(were_new) - sum(were_new)
     return Upserted(new, old)
@@ -63,6 +87,16 @@ def _predicate(model: type[Record], columns: Sequence[str]) -> Any:
         if unique and set(item.columns.keys()) == set(columns):
             return item.dialect_options["postgresql"].get("where")
     raise TypeError(f"{model.__name__} has no unique index on {', '.join(columns)}")
+
+
+def _replaceable(model: type[Record]) -> ColumnElement[bool] | None:
+    """The condition on rows that queries of the model find; None where they find all."""
+    mapper = inspect(model)
+    conditions = not_deleted(model)
+    if mapper.single and mapper.polymorphic_on is not None:
+        kinds = [each.polymorphic_identity for each in mapper.self_and_descendants]
+        conditions = (*conditions, mapper.polymorphic_on.in_(kinds))
+    return and_(*conditions) if conditions else None
 
 
 def _touched(model: type[Record]) -> dict[str, Any]:

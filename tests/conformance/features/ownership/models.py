@@ -1,0 +1,173 @@
+"""Models that own others through every kind of relationship."""
+
+from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint, Table, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.kit.db.base import Base
+from app.kit.db.deletion import Entity
+from app.kit.db.ids import Id
+from app.kit.db.relation import relation
+
+
+class Address(Entity):
+    """Where a writer lives; owned through a many-to-one relationship."""
+
+    __tablename__ = "conformance_addresses"
+
+    city: Mapped[str]
+
+
+class Writer(Entity):
+    """A writer, who holds the foreign key of what it owns."""
+
+    __tablename__ = "conformance_writers"
+
+    name: Mapped[str]
+    address_id: Mapped[Id | None] = mapped_column(
+        ForeignKey("conformance_addresses.id", ondelete="RESTRICT"), index=True
+    )
+
+    address: Mapped[Address | None] = relation(cascade="all, delete-orphan", single_parent=True)
+
+
+class Remark(Entity):
+    """A remark on an article or a photo: a polymorphic association without a foreign key."""
+
+    __tablename__ = "conformance_remarks"
+
+    target_id: Mapped[Id] = mapped_column(index=True)
+    target_kind: Mapped[str]
+
+
+class Article(Entity):
+    """An article with its remarks."""
+
+    __tablename__ = "conformance_articles"
+
+    remarks: Mapped[list[Remark]] = relation(
+        primaryjoin="and_(Article.id == foreign(Remark.target_id),"
+        " Remark.target_kind == 'article')",
+        cascade="all, delete-orphan",
+        passive_deletes=True,
+    )
+
+
+class Region(Entity):
+    """A region, identified by two columns."""
+
+    __tablename__ = "conformance_regions"
+    __table_args__ = (UniqueConstraint("tenant", "code"),)
+
+    tenant: Mapped[int]
+    code: Mapped[str]
+
+    shops: Mapped[list["Shop"]] = relation(
+        back_populates="region", cascade="all, delete-orphan", passive_deletes=True
+    )
+
+
+class Shop(Entity):
+    """A shop, with a composite foreign key and a version counter."""
+
+    __tablename__ = "conformance_shops"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant", "region_code"],
+            ["conformance_regions.tenant", "conformance_regions.code"],
+            ondelete="CASCADE",
+        ),
+    )
+
+    # Its key comes last, as nothing says that it comes first.
+    tenant: Mapped[int]
+    region_code: Mapped[str]
+    version: Mapped[int] = mapped_column()
+
+    region: Mapped[Region] = relation(back_populates="shops")
+
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
+
+
+class Folder(Entity):
+    """A folder in a folder: a relationship to itself."""
+
+    __tablename__ = "conformance_folders"
+
+    parent_id: Mapped[Id | None] = mapped_column(
+        ForeignKey("conformance_folders.id", ondelete="CASCADE"), index=True
+    )
+
+    parent: Mapped["Folder | None"] = relation(back_populates="children", remote_side="Folder.id")
+    children: Mapped[list["Folder"]] = relation(
+        back_populates="parent", cascade="all, delete-orphan", passive_deletes=True
+    )
+
+
+class Track(Entity):
+    """A track of a playlist."""
+
+    __tablename__ = "conformance_tracks"
+
+    title: Mapped[str]
+
+
+playlist_tracks = Table(
+    "conformance_playlist_tracks",
+    Base.metadata,
+    Column(
+        "playlist_id",
+        ForeignKey("conformance_playlists.id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column(
+        "track_id",
+        ForeignKey("conformance_tracks.id", ondelete="CASCADE"),
+        primary_key=True,
+        index=True,
+    ),
+)
+
+
+class Playlist(Entity):
+    """A playlist that owns its tracks through a secondary table."""
+
+    __tablename__ = "conformance_playlists"
+
+    tracks: Mapped[list[Track]] = relation(
+        secondary=playlist_tracks, cascade="all, delete", passive_deletes=True
+    )
+
+
+class Account(Entity):
+    """An account that others refer to by its name."""
+
+    __tablename__ = "conformance_accounts"
+
+    name: Mapped[str] = mapped_column("account_name", unique=True)
+
+    logins: Mapped[list["Login"]] = relation(
+        back_populates="account", cascade="all, delete-orphan", passive_deletes=True
+    )
+    badge: Mapped["Badge | None"] = relation(cascade="all, delete-orphan", passive_deletes=True)
+
+
+class Login(Entity):
+    """A login of an account; its foreign key is not to `id`."""
+
+    __tablename__ = "conformance_logins"
+
+    account_name: Mapped[str] = mapped_column(
+        ForeignKey("conformance_accounts.account_name", ondelete="CASCADE"), index=True
+    )
+
+    account: Mapped[Account] = relation(back_populates="logins")
+
+
+class Badge(Entity):
+    """The badge of an account, one-to-one and without a way back."""
+
+    __tablename__ = "conformance_badges"
+
+    account_id: Mapped[Id] = mapped_column(
+        ForeignKey("conformance_accounts.id", ondelete="CASCADE"), index=True
+    )

@@ -1,0 +1,95 @@
+"""Mappings that would show deleted rows are rejected before the first query."""
+
+from collections.abc import Generator
+
+import pytest
+from sqlalchemy import ForeignKey, MetaData
+from sqlalchemy.orm import Mapped, mapped_column, registry
+
+from app.kit.db.base import Record
+from app.kit.db.deletion import Entity
+from app.kit.db.ids import Id, PrimaryKey
+from app.kit.db.relation import relation
+
+
+class Separate:
+    """Keeps models that must not be configured out of the registry of the service."""
+
+    _sa_registry = registry(metadata=MetaData())
+    metadata = _sa_registry.metadata
+
+
+@pytest.fixture(autouse=True)
+def models() -> Generator[registry]:
+    """The registry of the models that a test declares."""
+    yield Separate._sa_registry
+    Separate._sa_registry.dispose()
+    Separate.metadata.clear()
+
+
+def test_soft_delete_below_a_class_without_it_is_rejected(models: registry) -> None:
+    class Machine(Separate, Record):
+        __tablename__ = "machines"
+        __mapper_args__ = {"polymorphic_on": "kind"}  # noqa: RUF012
+        kind: Mapped[str]
+
+    class Robot(Machine, Entity):
+        __tablename__ = "robots"
+        __mapper_args__ = {"polymorphic_identity": "robot"}  # noqa: RUF012
+        id: Mapped[Id] = mapped_column(ForeignKey("machines.id"), primary_key=True)
+
+    with pytest.raises(TypeError, match="Robot is an Entity, but inherits from Machine"):
+        models.configure()
+
+
+def test_concrete_table_inheritance_is_rejected(models: registry) -> None:
+    class Machine(Separate, Entity):
+        __tablename__ = "machines"
+
+    class Robot(Machine):
+        __tablename__ = "robots"
+        __mapper_args__ = {"concrete": True}  # noqa: RUF012
+        id: Mapped[PrimaryKey]
+
+    with pytest.raises(TypeError, match=r"Robot: .* concrete table inheritance"):
+        models.configure()
+
+
+@pytest.mark.parametrize("viewonly", [False, True])
+def test_secondary_table_of_a_soft_deletable_model_is_rejected(
+    models: registry, viewonly: bool
+) -> None:
+    class Team(Separate, Record):
+        __tablename__ = "teams"
+
+    class Membership(Separate, Entity):
+        __tablename__ = "memberships"
+        team_id: Mapped[Id] = mapped_column(ForeignKey("teams.id"))
+        person_id: Mapped[Id] = mapped_column(ForeignKey("persons.id"))
+
+    class Person(Separate, Record):
+        __tablename__ = "persons"
+        teams: Mapped[list[Team]] = relation(secondary="memberships", viewonly=viewonly)
+
+    with pytest.raises(TypeError, match=r"Person.teams would follow deleted rows of Membership"):
+        models.configure()
+
+
+def test_secondary_table_that_excludes_deleted_rows_is_accepted(models: registry) -> None:
+    class Team(Separate, Entity):
+        __tablename__ = "teams"
+
+    class Membership(Separate, Entity):
+        __tablename__ = "memberships"
+        team_id: Mapped[Id] = mapped_column(ForeignKey("teams.id"))
+        person_id: Mapped[Id] = mapped_column(ForeignKey("persons.id"))
+
+    class Person(Separate, Entity):
+        __tablename__ = "persons"
+        teams: Mapped[list[Team]] = relation(
+            secondary="memberships",
+            primaryjoin="and_(Person.id == Membership.person_id, Membership.deleted_at.is_(None))",
+            viewonly=True,
+        )
+
+    models.configure()
