@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.kit.db.engine import build_probe_engine
 from app.kit.db.schema_state import Revisions, RevisionsHidden, applied_revisions, named
 from app.kit.db.settings import DatabaseSettings
+from app.kit.db.waiting import network_refusal
 from app.kit.errors import Unavailable
 
 # Seconds. A database that accepts and never answers is one that is away.
@@ -74,7 +75,10 @@ class Readiness:
             applied = asking.result()
         except RevisionsHidden:
             return f"The {server} does not let this role read alembic_version: grant SELECT."
-        except (SQLAlchemyError, Unavailable, OSError):
+        except Unavailable as error:
+            reason = network_refusal(error.__cause__).reason
+            return f"The {server} cannot be reached: {reason}."
+        except (SQLAlchemyError, OSError):
             return f"The {server} cannot be reached."
         is_at, needed = named(applied), named(self._revisions.heads)
         if (is_at, needed) != self._told.get(server):

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 from dataclasses import dataclass
 from time import monotonic
 
@@ -15,6 +16,8 @@ from app.kit.db.settings import DatabaseSettings
 from app.kit.errors import Unavailable
 
 _PAUSE = 0.2
+# The driver raises a bare ConnectionError: only its text tells it from a broken connection.
+_NO_TLS = "rejected SSL upgrade"
 _MAY_PASS = (
     "08",  # nobody answers behind a pooler
     "53300",  # every connection is taken
@@ -57,7 +60,8 @@ def address(url: URL) -> str:
     """Where the URL leads, without anything that is secret in it."""
     host = url.host or url.query.get("host") or "localhost"
     port = url.port or url.query.get("port") or 5432
-    return f"{host if isinstance(host, str) else ','.join(host)}:{port}"
+    # Each of several hosts has its port.
+    return f"{host}:{port}" if isinstance(host, str) else ",".join(host)
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ async def look_for_refusal(engine: AsyncEngine) -> Refusal | None:
         async with engine.connect() as connection:
             await connection.execute(text("SELECT 1"))
     except Unavailable as error:
-        return _of_network(error.__cause__)
+        return network_refusal(error.__cause__)
     except DBAPIError as error:
         driver = driver_error(error)
         code = getattr(driver, "sqlstate", None) or ""
@@ -82,8 +86,16 @@ async def look_for_refusal(engine: AsyncEngine) -> Refusal | None:
     return None
 
 
-def _of_network(error: BaseException | None) -> Refusal:
+def network_refusal(error: BaseException | None) -> Refusal:
+    """Return why no connection was made, in words without a secret."""
     match error:
+        case ssl.SSLCertVerificationError():
+            reason = f"its TLS certificate is not trusted ({error.verify_message})"
+            return Refusal(f"{reason}: see sslrootcert and sslmode in the URL", may_pass=False)
+        case ssl.SSLError():
+            return Refusal(f"the TLS handshake failed ({error.reason})", may_pass=False)
+        case ConnectionError() if _NO_TLS in str(error):
+            return Refusal("the server has no TLS, which sslmode requires", may_pass=False)
         case socket.gaierror(errno=socket.EAI_AGAIN):
             return Refusal("its host name cannot be looked up now", may_pass=True)
         case socket.gaierror():
