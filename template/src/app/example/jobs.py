@@ -1,20 +1,16 @@
 """The commands of the example: what is done to it every night."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Annotated
 
 import typer
 
-from app.about import NAME
 from app.example.idempotency.service import forget_keys
 from app.example.posts.service import delete_old_posts
 from app.example.users.service import deactivate_users
+from app.kit.commands.jobs import job
 from app.kit.db.base import now
 from app.kit.db.session import Database
-from app.kit.db.waiting import wait_for_database
-from app.settings import Settings
 
 commands = typer.Typer()
 
@@ -22,34 +18,27 @@ Days = Annotated[int, typer.Option(help="For how many days", min=1, max=36_500)]
 
 
 @commands.command("deactivate-users")
-def deactivate(days: Days) -> None:
-    """Deactivate the users who have neither changed nor written anything for so long."""
-    count = asyncio.run(_run(deactivate_users, days))
-    typer.echo(f"{count} users deactivated")
+@job
+async def deactivate(database: Database, days: Days) -> str:
+    """Deactivate users who have not changed or written anything for some days."""
+    count = await deactivate_users(database, now() - timedelta(days=days))
+    return f"{count} users deactivated"
 
 
 @commands.command("delete-old-posts")
-def delete_old(days: Days) -> None:
-    """Delete the posts that have not changed for so long."""
-    count = asyncio.run(_run(delete_old_posts, days))
-    typer.echo(f"{count} posts deleted")
+@job
+async def delete_old(database: Database, days: Days) -> str:
+    """Delete posts that have not changed for some days."""
+    count = await delete_old_posts(database, now() - timedelta(days=days))
+    return f"{count} posts deleted"
 
 
 @commands.command("forget-keys")
-def forget(days: Days) -> None:
-    """Forget the keys of requests from before so long; whoever repeats one later does it again.
+@job
+async def forget(database: Database, days: Days) -> str:
+    """Delete expired idempotency keys, with the responses stored for them.
 
-    The answers that were kept with them go as well. Clients are told to repeat within a day.
+    A request that is repeated later is done again. Clients are told to repeat within a day.
     """
-    count = asyncio.run(_run(forget_keys, days))
-    typer.echo(f"{count} keys forgotten")
-
-
-async def _run(job: Callable[[Database, datetime], Awaitable[int]], days: int) -> int:
-    settings = Settings.load().database
-    await wait_for_database(settings)
-    database = Database.open(settings, f"{NAME} jobs")
-    try:
-        return await job(database, now() - timedelta(days=days))
-    finally:
-        await database.close()
+    count = await forget_keys(database, now() - timedelta(days=days))
+    return f"{count} keys forgotten"

@@ -27,12 +27,16 @@ class _Environment(BaseSettings):
 
 
 class _EnvironmentAndFile(_Environment):
-    model_config = SettingsConfigDict(env_file=".env")
+    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8-sig")
 
 
 def given_database_url(*, env_file: bool) -> str | None:
     """DATABASE_URL from the environment, or with `env_file` from `.env` as well."""
-    given = (_EnvironmentAndFile() if env_file else _Environment()).database_url
+    try:
+        given = (_EnvironmentAndFile() if env_file else _Environment()).database_url
+    except UnicodeDecodeError:
+        # `Settings.load` reports this with everything else that is wrong.
+        given = _Environment().database_url
     return given.get_secret_value() if given else None
 
 

@@ -98,8 +98,13 @@ class KitSettings(BaseSettings):
         cls, values: Any, validate: ModelWrapValidatorHandler[Self]
     ) -> Self:
         problems: list[InitErrorDetails] = []
-        for location, message in unknown_variables(cls, values, cls.ignored_variables):
-            problems.append(_details("unknown_variable", message, location))
+        if isinstance(values, dict):
+            problems += [
+                _details("unknown_variable", message, location)
+                for location, message in unknown_variables(
+                    cls, cast("dict[str, Any]", values), cls.ignored_variables
+                )
+            ]
         try:
             settings = validate(values)
         except ValidationError as error:

@@ -1,0 +1,105 @@
+"""Jobs: commands that work on the database, such as those that run every night."""
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from functools import wraps
+from typing import Any, ParamSpec
+
+import typer
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.kit.commands.service import service_of
+from app.kit.db.conflicts import problem_of
+from app.kit.db.session import Database
+from app.kit.db.waiting import wait_for_database
+from app.kit.development import local_settings
+from app.kit.errors import Unavailable
+from app.kit.logging import configure_logging
+from app.kit.settings import KitSettings
+
+P = ParamSpec("P")
+
+_CONTEXT = inspect.Parameter(
+    "context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context
+)
+
+
+def job(function: Callable[P, Awaitable[str | None]]) -> Callable[..., None]:
+    """Make a command of an async function; what the function returns is printed.
+
+    A parameter of type `Database`, `AsyncSession` or `Settings` is provided; all others are options
+    and arguments of the command. The session is one transaction, committed at the end. Put it below
+    `@commands.command()`:
+
+        @commands.command("delete-old-posts")
+        @job
+        async def delete_old(database: Database, days: int) -> str:
+            ...
+
+    The job waits for a database that is starting, and logs as the service does. It ends with code
+    2 and one message where the settings are wrong or the database cannot be reached, or where the
+    function raises `Refused`; any other exception is a bug: its trace, and code 1.
+    """
+    signature = inspect.signature(function, eval_str=True)
+    provided = {
+        name: parameter.annotation
+        for name, parameter in signature.parameters.items()
+        if inspect.isclass(parameter.annotation)
+        and issubclass(parameter.annotation, Database | AsyncSession | KitSettings)
+    }
+    options = [
+        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for name, parameter in signature.parameters.items()
+        if name not in provided
+    ]
+
+    @wraps(function)
+    def command(context: typer.Context, **values: Any) -> None:
+        service = service_of(context)
+        with local_settings(service.settings) as settings:
+            # Unless something has, as a test runner does.
+            if not logging.getLogger().hasHandlers():
+                configure_logging(settings.log)
+            name = f"{service.name} {context.info_name}"
+            message = asyncio.run(_run(function, settings, name, provided, values))
+        if message is not None:
+            typer.echo(message)
+
+    # Typer reads the options from here.
+    shown: Any = command
+    shown.__signature__ = signature.replace(parameters=[_CONTEXT, *options], return_annotation=None)
+    shown.__annotations__ = {each.name: each.annotation for each in (_CONTEXT, *options)}
+    del shown.__wrapped__
+    return command
+
+
+async def _run(
+    function: Callable[..., Awaitable[str | None]],
+    settings: KitSettings,
+    name: str,
+    provided: dict[str, type[Any]],
+    values: dict[str, Any],
+) -> str | None:
+    await wait_for_database(settings.database)
+    database = Database.open(settings.database, name)
+    try:
+        async with AsyncExitStack() as stack:
+            for parameter, kind in provided.items():
+                if issubclass(kind, Database):
+                    values[parameter] = database
+                elif issubclass(kind, AsyncSession):
+                    values[parameter] = await stack.enter_async_context(database.transaction())
+                else:
+                    values[parameter] = settings
+            return await function(**values)
+    except DBAPIError as error:
+        problem = problem_of(error)
+        if isinstance(problem, Unavailable):
+            raise problem from error
+        raise
+    finally:
+        await database.close()
