@@ -102,6 +102,16 @@ async def test_every_product_that_matches_is_a_line(
     assert lines[1] == (await committing_client.get(f"/products/{mint.id}")).json()
 
 
+async def test_products_are_exported_as_csv(
+    committing_client: AsyncClient, database: Database
+) -> None:
+    async with database.sessions() as session:
+        mint = await make_product(session, name="=Mint, fresh")
+    lines = (await committing_client.get("/products/export.csv")).text.splitlines()
+    assert lines[0] == "id,sku,name,status,price_cents,stock"
+    assert f'{mint.id},{mint.sku},"\'=Mint, fresh"' in lines[1]
+
+
 async def test_nothing_that_matches_is_no_line(committing_client: AsyncClient) -> None:
     response = await committing_client.get(EXPORT)
     assert (response.status_code, response.content) == (200, b"")

@@ -20,6 +20,7 @@ from app.example.catalog.schemas import (
     ProductCreate,
     ProductExport,
     ProductIn,
+    ProductLine,
     ProductOut,
     ProductQuery,
     ProductsAdded,
@@ -38,7 +39,7 @@ from app.kit.errors import problems
 from app.kit.etag import ETag
 from app.kit.page import Page, Slice
 from app.kit.routing import FeatureRouter
-from app.kit.stream import JSON_LINES, JsonLines
+from app.kit.stream import CSV, JSON_LINES, CsvLines, JsonLines
 
 router = FeatureRouter(prefix="/products", tags=["catalog"])
 
@@ -84,6 +85,14 @@ async def export_products(
     """Send all products that match, each a line of JSON."""
     statement = matching(query).options(*PRODUCT_OUT)
     return JsonLines(database, statement, ProductOut)
+
+
+@router.get("/export.csv", response_class=CsvLines, responses=CSV)
+async def export_products_as_csv(
+    query: Annotated[ProductExport, Query()], database: ReadDatabaseDep
+) -> CsvLines:
+    """Export all products that match, as CSV for a spreadsheet."""
+    return CsvLines(database, matching(query), ProductLine, escape_formulas=True)
 
 
 @router.delete("/discontinued", response_model=ProductsChanged, responses=problems(409))

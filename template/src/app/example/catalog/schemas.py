@@ -135,6 +135,17 @@ class ProductOut(Output):
     updated_at: datetime
 
 
+class ProductLine(Output):
+    """A product in a table of products."""
+
+    id: Id
+    sku: str
+    name: str
+    status: ProductStatus
+    price_cents: int
+    stock: int
+
+
 class ProductsAdded(Output):
     """The keys of new products, in the order of the rows."""
 

@@ -1,0 +1,118 @@
+"""Streamed responses in several formats."""
+
+import csv
+import json
+from io import StringIO
+
+import pytest
+from fastapi import FastAPI
+from httpx2 import AsyncClient
+from sqlalchemy import func, select
+
+from app.kit.application import Application
+from app.kit.db.session import Database, ReadDatabaseDep
+from app.kit.schemas import Output
+from app.kit.stream import CSV, ROWS_AT_ONCE, CsvLines, StreamedRows
+from tests.conformance.features.notes.models import Note
+from tests.rig.app import client_of
+
+TEXTS = ["plain", 'a,"b"', "line\r\nbreak", "=1+1", "-1", "", "ß\U0001f600", " blank "]
+
+
+class NoteLine(Output):
+    """A line of the export."""
+
+    title: str
+    length: int | None
+    flags: list[bool]
+
+
+application = Application()
+STATEMENT = select(
+    Note.title,
+    func.nullif(func.length(Note.title), 0).label("length"),
+    func.string_to_array("true", ",").label("flags"),
+).order_by(Note.id)
+
+
+@application.get("/csv", response_class=CsvLines, responses=CSV)
+async def read_csv(database: ReadDatabaseDep, escape: bool = False) -> CsvLines:
+    """Export as CSV."""
+    return CsvLines(database, STATEMENT, NoteLine, escape_formulas=escape)
+
+
+@application.get("/bytes")
+async def read_bytes(database: ReadDatabaseDep) -> StreamedRows:
+    """Export in a format of the team's own."""
+
+    def encode(note: Note) -> bytes:
+        return note.title.encode("utf-16-le") + b"\0\0"
+
+    statement = select(Note).order_by(Note.id)
+    return StreamedRows(database, statement, encode, header=b"\xff\xfe", media_type="text/x-own")
+
+
+@pytest.fixture
+async def client_of_exports(own_app: FastAPI) -> AsyncClient:
+    """A client of the exports, on a database with notes."""
+    database: Database = own_app.state.database
+    application.state.database = database
+    return client_of(application)
+
+
+async def add_notes(app: FastAPI, titles: list[str]) -> None:
+    """Store notes, in this order."""
+    database: Database = app.state.database
+    async with database.transaction() as session:
+        for title in titles:
+            session.add(Note(title=title))
+            await session.flush()
+
+
+async def test_csv_has_a_header_line_and_quotes_what_needs_it(
+    client_of_exports: AsyncClient, own_app: FastAPI
+) -> None:
+    await add_notes(own_app, TEXTS)
+    response = await client_of_exports.get("/csv")
+    assert response.headers["content-type"] == "text/csv; charset=utf-8"
+    rows = list(csv.reader(StringIO(response.content.decode(), newline="")))
+    assert rows[0] == ["title", "length", "flags"]
+    assert [row[0] for row in rows[1:]] == TEXTS
+    assert rows[1][1:] == ["5", "[true]"]
+    assert rows[6][1:] == ["", "[true]"]
+    assert response.content.count(b"\r\n") == len(TEXTS) + 2
+
+
+async def test_csv_escapes_formulas_on_request(
+    client_of_exports: AsyncClient, own_app: FastAPI
+) -> None:
+    await add_notes(own_app, TEXTS)
+    response = await client_of_exports.get("/csv", params={"escape": True})
+    rows = list(csv.reader(StringIO(response.content.decode(), newline="")))
+    assert [row[0] for row in rows[4:6]] == ["'=1+1", "'-1"]
+
+
+async def test_csv_without_rows_is_a_header(client_of_exports: AsyncClient) -> None:
+    assert (await client_of_exports.get("/csv")).text == "title,length,flags\r\n"
+
+
+async def test_header_is_sent_once(client_of_exports: AsyncClient, own_app: FastAPI) -> None:
+    database: Database = own_app.state.database
+    async with database.transaction() as session:
+        session.add_all([Note(title=str(number)) for number in range(ROWS_AT_ONCE * 2)])
+    text = (await client_of_exports.get("/csv")).text
+    assert text.count("title") == 1
+    assert len(text.splitlines()) == ROWS_AT_ONCE * 2 + 1
+
+
+async def test_encoder_of_a_service_is_given_models(
+    client_of_exports: AsyncClient, own_app: FastAPI
+) -> None:
+    await add_notes(own_app, ["a", "b"])
+    response = await client_of_exports.get("/bytes")
+    assert response.content.decode("utf-16") == "a\0b\0"
+
+
+async def test_csv_is_documented() -> None:
+    document = json.dumps(application.openapi()["paths"]["/csv"]["get"]["responses"]["200"])
+    assert "text/csv" in document
