@@ -7,6 +7,7 @@ from types import ModuleType
 
 from fastapi import APIRouter
 
+from tests.conformance.features.everything.router import ROUTERS as EVERYTHING
 from tests.conformance.features.hierarchies import models as hierarchies
 from tests.conformance.features.notes.router import router as notes
 from tests.conformance.features.ownership import models as ownership
@@ -15,6 +16,7 @@ from tests.conformance.features.schema_changes.router import router as samples
 ROUTERS: list[APIRouter] = [
     notes,
     samples,
+    *EVERYTHING,
 ]
 
 # Features without routes.

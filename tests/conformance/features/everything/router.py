@@ -1,0 +1,155 @@
+"""Endpoints of samples and vehicles."""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from sqlalchemy import select
+
+from app.kit.batch import Batch
+from app.kit.db.ids import Id
+from app.kit.db.session import ReadDatabaseDep
+from app.kit.db.upsert import Upserted
+from app.kit.errors import problems
+from app.kit.page import CursorPage, CursorSlice, Page, PageQuery, Slice
+from app.kit.routing import FeatureRouter
+from app.kit.stream import JSON_LINES, JsonLines
+from tests.conformance.features.everything.models import (
+    TypedBicycle,
+    TypedRow,
+    TypedTruck,
+    TypedVehicle,
+)
+from tests.conformance.features.everything.repository import (
+    SAMPLE_OUT,
+    Samples,
+    SamplesToRead,
+    Vehicles,
+    VehiclesToRead,
+)
+from tests.conformance.features.everything.schemas import (
+    TypedRowChanges,
+    TypedRowCreate,
+    TypedRowFeed,
+    TypedRowOut,
+    TypedRowQuery,
+    TypedRowsPut,
+    TypedVehicleChanges,
+    TypedVehicleCreate,
+    TypedVehicleOut,
+)
+
+samples = FeatureRouter(prefix="/conformance/everything", tags=["conformance"])
+vehicles = FeatureRouter(prefix="/conformance/everything-vehicles", tags=["conformance"])
+
+
+@samples.post(
+    "", status_code=HTTPStatus.CREATED, response_model=TypedRowOut, responses=problems(409)
+)
+async def create_sample_of_everything(new: TypedRowCreate, samples: Samples) -> TypedRow:
+    """Create a sample."""
+    return await samples.add(TypedRow(**dict(new)))
+
+
+@samples.get("", response_model=Page[TypedRowOut])
+async def list_samples_of_everything(
+    query: Annotated[TypedRowQuery, Query()], samples: SamplesToRead
+) -> Slice[TypedRow]:
+    """List samples, by offset."""
+    return await samples.search(query)
+
+
+@samples.get("/feed", response_model=CursorPage[TypedRowOut])
+async def read_samples_feed_of_everything(
+    query: Annotated[TypedRowFeed, Query()], samples: SamplesToRead
+) -> CursorSlice[TypedRow]:
+    """List samples, by cursor."""
+    return await samples.feed(query)
+
+
+@samples.get("/projected", response_model=Page[TypedRowOut])
+async def list_projected_samples_of_everything(
+    query: Annotated[PageQuery, Query()], samples: SamplesToRead
+) -> Slice[TypedRowOut]:
+    """List samples as a projection."""
+    return await samples.projected(query)
+
+
+@samples.get("/export", response_class=JsonLines, responses=JSON_LINES)
+async def export_samples_of_everything(database: ReadDatabaseDep) -> JsonLines:
+    """Export all samples as NDJSON."""
+    return JsonLines(database, select(TypedRow).order_by(TypedRow.code), TypedRowOut)
+
+
+@samples.put("/batch", response_model=TypedRowsPut, responses=problems(409))
+async def put_samples_of_everything(batch: Batch[TypedRowCreate], samples: Samples) -> Upserted:
+    """Create or update samples, by their code."""
+    return await samples.put(batch.rows)
+
+
+@samples.get("/{sample_id}", response_model=TypedRowOut, responses=problems(404))
+async def get_sample_of_everything(sample_id: Id, samples: SamplesToRead) -> TypedRow:
+    """Return a sample."""
+    return await samples.get(sample_id, *SAMPLE_OUT)
+
+
+@samples.patch("/{sample_id}", response_model=TypedRowOut, responses=problems(404, 409))
+async def update_sample_of_everything(
+    sample_id: Id, changes: TypedRowChanges, samples: Samples
+) -> TypedRow:
+    """Change the fields that are sent."""
+    sample = await samples.get(sample_id, *SAMPLE_OUT, for_update=True)
+    return await samples.update(sample, changes.sent())
+
+
+@samples.put("/{sample_id}", response_model=TypedRowOut, responses=problems(404, 409))
+async def replace_sample_of_everything(
+    sample_id: Id, new: TypedRowCreate, samples: Samples
+) -> TypedRow:
+    """Replace all fields in one statement."""
+    return await samples.change(sample_id, dict(new), *SAMPLE_OUT)
+
+
+@samples.delete("/{sample_id}", status_code=HTTPStatus.NO_CONTENT, responses=problems(404))
+async def delete_sample_of_everything(sample_id: Id, samples: Samples) -> None:
+    """Delete a sample."""
+    await samples.delete(sample_id)
+
+
+@vehicles.post("", status_code=HTTPStatus.CREATED, response_model=TypedVehicleOut)
+async def create_vehicle_of_everything(new: TypedVehicleCreate, vehicles: Vehicles) -> TypedVehicle:
+    """Create a truck (joined table) or a bicycle (single table)."""
+    if new.kind == "truck":
+        return await vehicles.add(TypedTruck(name=new.name, load=new.number))
+    return await vehicles.add(TypedBicycle(name=new.name, gears=new.number))
+
+
+@vehicles.get("", response_model=Page[TypedVehicleOut])
+async def list_vehicles_of_everything(
+    query: Annotated[PageQuery, Query()], vehicles: VehiclesToRead
+) -> Slice[TypedVehicle]:
+    """List vehicles of all kinds."""
+    return await vehicles.list_all(query)
+
+
+@vehicles.get("/{vehicle_id}", response_model=TypedVehicleOut, responses=problems(404))
+async def get_vehicle_of_everything(vehicle_id: Id, vehicles: VehiclesToRead) -> TypedVehicle:
+    """Return a vehicle."""
+    return await vehicles.get(vehicle_id)
+
+
+@vehicles.patch("/{vehicle_id}", response_model=TypedVehicleOut, responses=problems(404))
+async def update_vehicle_of_everything(
+    vehicle_id: Id, changes: TypedVehicleChanges, vehicles: Vehicles
+) -> TypedVehicle:
+    """Change a vehicle in one statement."""
+    return await vehicles.change(vehicle_id, changes.sent())
+
+
+@vehicles.delete("/{vehicle_id}", status_code=HTTPStatus.NO_CONTENT, responses=problems(404))
+async def delete_vehicle_of_everything(vehicle_id: Id, vehicles: Vehicles) -> None:
+    """Delete a vehicle."""
+    await vehicles.delete(vehicle_id)
+
+
+ROUTERS: list[APIRouter] = [samples, vehicles]
