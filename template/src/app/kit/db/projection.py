@@ -58,7 +58,7 @@ class Projection(Generic[S]):
     @cached_property
     def _statement(self) -> Select[S]:
         # With the first use: then every model that a relation names has been imported.
-        return select(_Shown(self.schema, _columns(self.schema, self.model, ())))
+        return select(_Shown(self.schema, columns_of(self.schema, self.model)))
 
 
 class _Shown(Bundle[S]):
@@ -79,7 +79,9 @@ class _Shown(Bundle[S]):
         return lambda row: validate({name: read(row) for name, read in fields})
 
 
-def _columns(schema: Schema, model: Any, within: tuple[Schema, ...]) -> list[ColumnElement[Any]]:
+def columns_of(
+    schema: Schema, model: Any, within: tuple[Schema, ...] = ()
+) -> list[ColumnElement[Any]]:
     """What a schema shows of a model, or of an alias of one."""
     if schema in within:
         raise TypeError(f"{schema.__name__} shows itself: how deep is for a statement of your own")
@@ -109,7 +111,7 @@ def _related(
     # Under a name of its own, as a model may be related to itself.
     other = aliased(relation.entity)
     shown = _schema_in(schema, name)
-    columns = _columns(shown, other, within)
+    columns = columns_of(shown, other, within)
     for column in columns:
         _check(shown, column)
     joined = getattr(model, name).of_type(other).__clause_element__()

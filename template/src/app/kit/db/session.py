@@ -1,18 +1,20 @@
 """Sessions and transactions: one request, one session, one transaction."""
 
 from asyncio import timeout
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from fastapi import Depends, Request
+from sqlalchemy import QueuePool
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from app.kit.db.base import Base
 from app.kit.db.conflicts import is_refusal
 from app.kit.db.deletion import ServiceSession
+from app.kit.db.driver import Rows, fetch, is_watched
 from app.kit.db.engine import build_engine, build_reading_engine, read_only
 from app.kit.db.settings import DatabaseSettings
 from app.kit.db.watching import Tell, slow_statements, watch
@@ -96,6 +98,34 @@ class Database:
         A replica is some moments behind: `fresh` reads what was just committed.
         """
         return self.sessions(bind=self.fresh_engine if fresh else self.reading_engine)
+
+    async def fetch(self, sql: str, arguments: Sequence[Any]) -> Rows:
+        """Run a statement that PostgreSQL lets only read, by itself, on a connection of the pool."""
+        engine = self.reading_engine
+        if is_watched(engine):
+            async with engine.connect() as connection:
+                return (await connection.exec_driver_sql(sql, tuple(arguments))).all()
+        return await fetch(engine, sql, arguments)
+
+    async def fetch_committed(self, sql: str, arguments: Sequence[Any]) -> Rows:
+        """Run a statement as a transaction of its own; its rows, once it is committed.
+
+        Raises OutcomeUnknown if the connection breaks before the server has answered.
+        """
+        engine = self.engine
+        # The driver sends two messages for a statement, which a pooler keeps together only within
+        # a transaction.
+        if is_watched(engine) or not isinstance(engine.pool, QueuePool):
+            async with self.transaction() as session:
+                connection = await session.connection()
+                return (await connection.exec_driver_sql(sql, tuple(arguments))).all()
+        try:
+            return await fetch(engine, sql, arguments)
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                self.counts.outcomes_unknown += 1
+                raise OutcomeUnknown("The connection to the database was lost") from error
+            raise
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncGenerator[AsyncSession]:

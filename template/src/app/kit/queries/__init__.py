@@ -1,0 +1,1 @@
+"""How rows are read for a response and written from a request."""

@@ -1,0 +1,101 @@
+"""INSERT and UPDATE statements of one row, with parameters for its values."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeAlias
+
+from sqlalchemy import Column, Insert, Update, bindparam, insert, inspect, update
+from sqlalchemy.orm import Mapper
+
+from app.kit.db.bulk import next_version
+
+# Attributes, and what computes their value when the statement runs.
+Defaults: TypeAlias = dict[str, Callable[[], Any]]
+
+# SQLAlchemy reserves the names of columns for parameters of its own.
+_PREFIX = "value_"
+
+
+def insert_row(model: type[Any], names: Iterable[str]) -> Insert:
+    """Return the INSERT of a row with these attributes."""
+    mapper = mapper_of(model)
+    values = _values(mapper, names)
+    if mapper.polymorphic_on is not None and mapper.polymorphic_on not in values:
+        values[mapper.polymorphic_on] = mapper.polymorphic_identity
+    return insert(mapper.local_table).values(values)
+
+
+def update_row(model: type[Any], names: Iterable[str]) -> Update:
+    """Return the UPDATE of these attributes in the row with a given `key`."""
+    mapper = mapper_of(model)
+    values = next_version(model) | {
+        column.key: value for column, value in _values(mapper, names).items()
+    }
+    return update(model).where(mapper.primary_key[0] == bindparam("key")).values(values)
+
+
+def arguments(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments for the values of these attributes."""
+    return {_PREFIX + name: value for name, value in values.items()}
+
+
+def insert_defaults(model: type[Any], names: Iterable[str]) -> Defaults:
+    """Return the defaults in Python of the other attributes of a new row."""
+    mapper = mapper_of(model)
+    found = _defaults(mapper, names, lambda column: column.default)
+    version = mapper.version_id_col
+    if version is not None and callable(mapper.version_id_generator):
+        first = mapper.version_id_generator(None)
+        found[mapper.get_property_by_column(version).key] = lambda: first
+    return found
+
+
+def update_defaults(model: type[Any], names: Iterable[str]) -> Defaults:
+    """Return what Python sets in the other attributes with every update (`onupdate`)."""
+    return _defaults(mapper_of(model), names, lambda column: column.onupdate)
+
+
+def mapper_of(model: type[Any]) -> Mapper[Any]:
+    """Return the mapper of a model that has one table; TypeError if it has several."""
+    mapper: Mapper[Any] = inspect(model)
+    if len(mapper.tables) > 1:
+        raise TypeError(
+            f"{model.__name__} is stored in several tables: create and update it with a repository."
+        )
+    return mapper
+
+
+def _values(mapper: Mapper[Any], names: Iterable[str]) -> dict[Column[Any], Any]:
+    columns = {name: _column(mapper, name) for name in names}
+    return {
+        column: bindparam(_PREFIX + name, type_=column.type) for name, column in columns.items()
+    }
+
+
+def _column(mapper: Mapper[Any], name: str) -> Any:
+    if name not in mapper.column_attrs:
+        raise TypeError(f"{mapper.class_.__name__} has no column for {name!r}.")
+    return mapper.column_attrs[name].columns[0]
+
+
+def _defaults(
+    mapper: Mapper[Any], names: Iterable[str], default_of: Callable[[Any], Any]
+) -> Defaults:
+    given = set(names)
+    found: dict[str, Callable[[], Any]] = {}
+    for attribute in mapper.column_attrs:
+        default = default_of(attribute.columns[0])
+        # An expression of SQL is part of the statement.
+        if (
+            attribute.key in given
+            or default is None
+            or not (default.is_callable or default.is_scalar)
+        ):
+            continue
+        found[attribute.key] = _call(default)
+    return found
+
+
+def _call(default: Any) -> Callable[[], Any]:
+    if default.is_callable:
+        return lambda: default.arg(None)
+    return lambda: default.arg

@@ -1,0 +1,103 @@
+"""Execution of prepared statements: over the pool, or in the transaction of a session."""
+
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, TypeAlias
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import Dialect
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.kit.db.session import Database
+from app.kit.queries.prepared import Prepared, cache_key, prepare
+
+# Where a statement runs: by itself over the pool, or in the transaction of a session.
+Connectable: TypeAlias = Database | AsyncSession
+Row: TypeAlias = dict[str, Any]
+Values: TypeAlias = Mapping[str, Any]
+
+# Statements per cache. A view has a handful: one for each set of filters and each order.
+_CACHE_SIZE = 500
+
+
+class StatementCache:
+    """Runs statements that it compiles once."""
+
+    def __init__(self) -> None:
+        self._prepared: WeakKeyDictionary[Dialect, dict[Any, Prepared]] = WeakKeyDictionary()
+
+    async def read(
+        self,
+        db: Connectable,
+        statement: Any,
+        build: Callable[[Any], Any],
+        values: Values | None = None,
+    ) -> list[Row]:
+        """Return the rows of `build(statement)` by column name; PostgreSQL refuses its writes.
+
+        It is built once for all statements that differ only in the values of their parameters.
+        `values` are for parameters given by name.
+        """
+        known = self._of(db)
+        key = cache_key(statement)
+        entry = key and (build, key.key, *sorted(statement.get_execution_options().items()))
+        prepared = known.get(entry)
+        if prepared is None:
+            built = build(statement)
+            prepared = prepare(built, _dialect(db), key)
+            if prepared is None:
+                return await _execute(db, built, values)
+            if entry:
+                _store(known, entry, prepared)
+        return await _fetch(db, prepared, prepared.arguments(key, values), write=False)
+
+    async def write(
+        self, db: Connectable, entry: Hashable, build: Callable[[], Any], values: Values
+    ) -> list[Row]:
+        """Return the rows of an INSERT or UPDATE, built once for each entry.
+
+        Over the pool it is a transaction of its own, committed when this returns.
+        """
+        known = self._of(db)
+        prepared = known.get(entry)
+        if prepared is None:
+            prepared = prepare(build(), _dialect(db))
+            if prepared is None:
+                raise TypeError("the text of the statement depends on its values")
+            _store(known, entry, prepared)
+        return await _fetch(db, prepared, prepared.arguments(values=values), write=True)
+
+    def _of(self, db: Connectable) -> dict[Any, Prepared]:
+        return self._prepared.setdefault(_dialect(db), {})
+
+
+def _dialect(db: Connectable) -> Dialect:
+    return db.get_bind().dialect if isinstance(db, AsyncSession) else db.engine.dialect
+
+
+def _store(known: dict[Any, Prepared], entry: Hashable, prepared: Prepared) -> None:
+    if len(known) >= _CACHE_SIZE:
+        known.clear()
+    known[entry] = prepared
+
+
+async def _fetch(
+    db: Connectable, prepared: Prepared, arguments: list[Any], *, write: bool
+) -> list[Row]:
+    if isinstance(db, AsyncSession):
+        # As a session does before it queries.
+        await db.flush()
+        connection = await db.connection()
+        result = await connection.exec_driver_sql(prepared.sql, tuple(arguments))
+        return prepared.rows(result.all())
+    fetch = db.fetch_committed if write else db.fetch
+    return prepared.rows(await fetch(prepared.sql, arguments))
+
+
+async def _execute(db: Connectable, statement: Any, values: Values | None) -> list[Row]:
+    """Run a statement whose text depends on its values, which SQLAlchemy writes for each run."""
+    if isinstance(db, AsyncSession):
+        await db.flush()
+        result = await (await db.connection()).execute(statement, values)
+        return [dict(row) for row in result.mappings()]
+    async with db.reading() as session:
+        return await _execute(session, statement, values)

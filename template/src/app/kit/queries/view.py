@@ -1,0 +1,144 @@
+"""Views: response schemas, read from a model in one statement, relationships included.
+
+A view is the ordinary way to read for a response: `POSTS = View(PostOut, Post)`. Its statements are
+compiled once and go straight to the driver, and their rows become the schema without ORM objects in
+between. To change a row by the methods of its model, load it with a repository.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, TypeAdapter
+from sqlalchemy import Select, bindparam, func, select
+from sqlalchemy.orm import aliased
+
+from app.kit.db.deletion import living
+from app.kit.db.projection import columns_of
+from app.kit.errors import NotFound
+from app.kit.page import PageQuery, Slice
+from app.kit.queries.dml import (
+    Defaults,
+    arguments,
+    insert_defaults,
+    insert_row,
+    update_defaults,
+    update_row,
+)
+from app.kit.queries.execution import Connectable, StatementCache
+
+S = TypeVar("S", bound=BaseModel)
+
+
+class View(Generic[S]):
+    """Reads a response schema from a model.
+
+    The fields of the schema are named as attributes of the model. A relationship is shown by a
+    schema, or by a list of one. Raises TypeError at the first use if a field has no attribute.
+    """
+
+    def __init__(self, schema: type[S], model: type[Any]) -> None:
+        self.schema = schema
+        self.model = model
+        self._statements = StatementCache()
+        self._known_defaults: dict[Any, Defaults] = {}
+        self._rows: TypeAdapter[list[S]] = TypeAdapter(list[schema])  # type: ignore[valid-type]
+
+    def select(self) -> Select[Any]:
+        """Return the statement of all rows; add filters, joins and an order to it."""
+        return select(self.model)
+
+    async def get(self, db: Connectable, key: Any) -> S:
+        """Return the row with this primary key, or raise `NotFound`."""
+        found = await self._statements.read(db, self._by_key, self._build, {"key": key})
+        if not found:
+            raise self._not_found(key)
+        return self.schema.model_validate(found[0])
+
+    async def first(self, db: Connectable, statement: Select[Any]) -> S | None:
+        """Return the first row of a statement, or None."""
+        return next(iter(await self.list(db, statement.limit(1))), None)
+
+    async def list(self, db: Connectable, statement: Select[Any]) -> list[S]:
+        """Return every row of a statement. Limit it if the table can grow."""
+        found = await self._statements.read(db, statement, self._build)
+        return self._rows.validate_python(found)
+
+    async def page(self, db: Connectable, query: PageQuery, statement: Select[Any]) -> Slice[S]:
+        """Return one page of a statement, with the total. The primary key breaks ties."""
+        ordered = statement.order_by(self.model.id)
+        items = await self.list(db, ordered.limit(query.limit).offset(query.offset))
+        total = query.offset + len(items)
+        # A page that is not full is the last one: its end is the total.
+        if len(items) == query.limit or (query.offset and not items):
+            [counted] = await self._statements.read(db, statement, self._count)
+            total = counted["total"]
+        return Slice(items, total, query.limit, query.offset)
+
+    async def insert(self, db: Connectable, new: BaseModel | Mapping[str, Any]) -> S:
+        """Insert a row and return it, in one statement; over the pool it is committed then.
+
+        Column defaults apply, the methods of the model do not run. Raises TypeError for a name that
+        is no column.
+        """
+        values = dict(new)
+        names = frozenset(values)
+        defaults = self._defaults(insert_defaults, names)
+        values |= {name: default() for name, default in defaults.items()}
+
+        def build() -> Any:
+            table = self.model.__table__
+            inserted = insert_row(self.model, values).returning(*table.c).cte("inserted")
+            return select(*columns_of(self.schema, aliased(self.model, inserted)))
+
+        [row] = await self._statements.write(db, ("insert", names), build, arguments(values))
+        return self.schema.model_validate(row)
+
+    async def update(self, db: Connectable, key: Any, changes: BaseModel | Mapping[str, Any]) -> S:
+        """Update the fields that were set and return the row, or raise `NotFound`.
+
+        One statement; over the pool it is committed when this returns. The methods of the model do
+        not run. Raises TypeError for a name that is no column.
+        """
+        values = (
+            changes.model_dump(exclude_unset=True)
+            if isinstance(changes, BaseModel)
+            else dict(changes)
+        )
+        names = frozenset(values)
+        defaults = self._defaults(update_defaults, names)
+        values |= {name: default() for name, default in defaults.items()}
+
+        def build() -> Any:
+            columns = columns_of(self.schema, self.model)
+            return living(update_row(self.model, values).returning(*columns))
+
+        given = arguments(values) | {"key": key}
+        rows = await self._statements.write(db, ("update", names), build, given)
+        if not rows:
+            raise self._not_found(key)
+        return self.schema.model_validate(rows[0])
+
+    @cached_property
+    def _by_key(self) -> Select[Any]:
+        return self.select().where(self.model.id == bindparam("key"))
+
+    def _build(self, statement: Select[Any]) -> Select[Any]:
+        columns = columns_of(self.schema, self.model)
+        return living(statement.with_only_columns(*columns, maintain_column_froms=True))
+
+    def _count(self, statement: Select[Any]) -> Select[Any]:
+        keys = statement.with_only_columns(self.model.id, maintain_column_froms=True)
+        counted = keys.order_by(None).subquery()
+        return living(select(func.count().label("total")).select_from(counted))
+
+    def _defaults(
+        self, find: Callable[[type[Any], frozenset[str]], Defaults], names: frozenset[str]
+    ) -> Defaults:
+        known = self._known_defaults.get((find, names))
+        if known is None:
+            known = self._known_defaults[find, names] = find(self.model, names)
+        return known
+
+    def _not_found(self, key: Any) -> NotFound:
+        return NotFound(f"There is no {self.model.__name__.lower()} {key}.")
