@@ -2,23 +2,19 @@
 
 import logging
 from collections.abc import AsyncGenerator, Generator
-from functools import partial
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from httpx2 import AsyncClient
 from hypothesis import settings
-from sqlalchemy import URL, text
+from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from app.kit.db.hot import hot_reads
-from app.kit.db.hot_writes import hot_writes
-from app.kit.db.session import Database, reading_session, request_session
+from app.kit.db.session import Database
 from app.kit.garbage import spare_what_stays
 from app.main import create_app
 from tests.rig.app import client_of, running, with_prepared_routes
-from tests.rig.constraints import check_constraints
 from tests.rig.database import (
     MAINTENANCE,
     clone,
@@ -27,8 +23,8 @@ from tests.rig.database import (
     template_of,
     unpooled,
 )
-from tests.rig.hot import HotReadsOn, HotWritesOn
 from tests.rig.interruption import overlook_cancelled_connects
+from tests.rig.rolled_back import RolledBackDatabase
 
 # What a run without any arguments tells (addopts in pyproject.toml).
 QUICK = "not slow and not own_database"
@@ -173,28 +169,10 @@ async def client(
     Each request has a session of its own, so that what it did not load is not there; one that
     only reads cannot write here either.
     """
-
-    sessions = partial(database.sessions, bind=connection, join_transaction_mode="create_savepoint")
-
-    async def in_the_transaction_of_the_test() -> AsyncGenerator[AsyncSession]:
-        async with sessions() as session, session.begin():
-            yield session
-            await session.flush()
-            await check_constraints(connection)
-
-    async def reading_in_the_transaction_of_the_test() -> AsyncGenerator[AsyncSession]:
-        async with sessions() as session:
-            # It holds until the savepoint of this session is undone.
-            await session.execute(text("SET TRANSACTION READ ONLY"))
-            yield session
-
-    app.dependency_overrides[request_session] = in_the_transaction_of_the_test
-    app.dependency_overrides[reading_session] = reading_in_the_transaction_of_the_test
-    app.dependency_overrides[hot_reads] = lambda: HotReadsOn(connection)
-    app.dependency_overrides[hot_writes] = lambda: HotWritesOn(database, connection)
+    app.state.database = RolledBackDatabase.of(database, connection)
     async with client_of(app) as client:
         yield client
-    app.dependency_overrides.clear()
+    app.state.database = database
 
 
 @pytest.fixture

@@ -90,7 +90,7 @@ async def served(direct_url: URL) -> AsyncGenerator[FastAPI]:
 
 @pytest.fixture
 def hot(served: FastAPI) -> HotReads:
-    return HotReads(served.state.database.reading_engine)
+    return HotReads(served.state.database)
 
 
 async def kill(app: FastAPI) -> None:

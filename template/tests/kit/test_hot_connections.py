@@ -23,7 +23,7 @@ BACKENDS = """
 async def hot_with(url: URL, **pool: object) -> AsyncGenerator[HotReads]:
     """The short way over a pool with these settings."""
     database = Database.open(settings_with(url, pooler="none", **pool).database, "kit short")
-    yield HotReads(database.reading_engine)
+    yield HotReads(database)
     await database.close()
 
 

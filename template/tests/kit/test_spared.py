@@ -175,7 +175,7 @@ async def test_a_statement_of_the_short_ways_is_compiled_once(database: Database
     for number in range(3):
         new = New(number=number, name=str(number))
         await insert.create(HotWrites(database), new)
-        assert await read.first(HotReads(database.reading_engine), number=number)
+        assert await read.first(HotReads(database), number=number)
     assert (len(reads), len(writes)) == (1, 1)
 
 
@@ -187,7 +187,7 @@ async def test_the_short_ways_make_no_connection_of_sqlalchemy_and_wait_in_no_gr
         event.listen(engine.sync_engine, "engine_connect", connected.append)
     new = New(number=1, name="a")
     await HotInsert(Thing, New, Number).create(HotWrites(database), new)
-    assert await reading().first(HotReads(database.reading_engine), number=1)
+    assert await reading().first(HotReads(database), number=1)
     assert (spawned, connected) == ([], [])
 
 

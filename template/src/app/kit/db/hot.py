@@ -16,14 +16,13 @@ from weakref import WeakKeyDictionary
 from fastapi import Depends, Request, Response
 from pydantic import BaseModel
 from sqlalchemy import ColumnElement, Dialect, Text, bindparam, cast, select
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.kit.db.base import Record
 from app.kit.db.compiled import AnySelect, CompiledRead, compile_read
 from app.kit.db.deletion import living
-from app.kit.db.driver import Rows, fetch, is_watched
+from app.kit.db.driver import Rows
 from app.kit.db.ids import Id
-from app.kit.db.session import reading_database
+from app.kit.db.session import Database, reading_database
 from app.kit.errors import NotFound
 
 S = TypeVar("S", bound=BaseModel)
@@ -32,20 +31,18 @@ S = TypeVar("S", bound=BaseModel)
 class HotReads:
     """How a request runs statements in the words of the server."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self.engine = engine
+    def __init__(self, database: Database) -> None:
+        self.engine = database.reading_engine
+        self._database = database
 
     async def fetch(self, sql: str, values: Sequence[Any]) -> Rows:
         """The rows of a statement, over a connection that PostgreSQL lets only read."""
-        if is_watched(self.engine):
-            async with self.engine.connect() as connection:
-                return (await connection.exec_driver_sql(sql, tuple(values))).all()
-        return await fetch(self.engine, sql, values)
+        return await self._database.fetch(sql, values)
 
 
 async def hot_reads(request: Request) -> HotReads:
     """How this request runs them: on the replica where one is set, unless it must be fresh."""
-    return HotReads((await reading_database(request)).reading_engine)
+    return HotReads(await reading_database(request))
 
 
 Hot = Annotated[HotReads, Depends(hot_reads)]

@@ -13,18 +13,14 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
-import asyncpg
 from fastapi import Depends, Request
 from pydantic import BaseModel
-from sqlalchemy import Column, Dialect, QueuePool, bindparam, insert
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Column, Dialect, bindparam, insert
 from sqlalchemy.orm import DeclarativeBase
 
 from app.kit.db.compiled import AnyInsert, CompiledRead, compile_returning
-from app.kit.db.conflicts import driver_error
-from app.kit.db.driver import Rows, fetch, is_watched
+from app.kit.db.driver import Rows
 from app.kit.db.session import Database, database_of
-from app.kit.errors import OutcomeUnknown
 
 S = TypeVar("S", bound=BaseModel)
 
@@ -40,21 +36,7 @@ class HotWrites:
 
         Raises OutcomeUnknown where the connection breaks before the response of the server.
         """
-        engine = self.database.engine
-        # Behind a pooler, what the driver says in two messages has to be within a transaction.
-        if is_watched(engine) or not isinstance(engine.pool, QueuePool):
-            async with self.database.transaction() as session:
-                connection = await session.connection()
-                return (await connection.exec_driver_sql(sql, tuple(values))).all()
-        try:
-            return await fetch(engine, sql, values)
-        except DBAPIError as error:
-            # The driver cannot read the returned row where a composite type has changed.
-            unread = isinstance(driver_error(error), asyncpg.OutdatedSchemaCacheError)
-            if error.connection_invalidated or unread:
-                self.database.counts.outcomes_unknown += 1
-                raise OutcomeUnknown("The response of the database was lost") from error
-            raise
+        return await self.database.fetch_committed(sql, values)
 
 
 async def hot_writes(request: Request) -> HotWrites:

@@ -7,15 +7,17 @@ that was prepared before a migration changed the schema.
 from asyncio import sleep
 from collections.abc import Awaitable, Callable
 from random import SystemRandom
-from typing import Annotated, TypeVar
+from typing import TypeVar
 
 import structlog
-from fastapi import Depends, Request
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kit.db.conflicts import driver_error, is_stale
-from app.kit.db.session import Database, database_of
+from app.kit.db.session import Database, DatabaseDep
+
+# Endpoints import `DatabaseDep` from here too.
+__all__ = ["DatabaseDep", "pause", "retrying"]
 
 T = TypeVar("T")
 
@@ -24,15 +26,6 @@ LOST_A_RACE = frozenset({"40001", "40P01"})
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
 _random = SystemRandom()
 _log = structlog.get_logger(__name__)
-
-
-async def _database(request: Request) -> Database:
-    return database_of(request)
-
-
-# For an endpoint whose work opens its own sessions: the transaction of `SessionDep` spans the
-# request and cannot be done again. An endpoint takes one of the two, or it holds two connections.
-DatabaseDep = Annotated[Database, Depends(_database)]
 
 
 async def retrying(database: Database, work: Callable[[AsyncSession], Awaitable[T]]) -> T:

@@ -2,17 +2,18 @@
 
 from asyncio import timeout
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Self
 
+import asyncpg
 from fastapi import Depends, Request
 from sqlalchemy import QueuePool
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from app.kit.db.base import Base
-from app.kit.db.conflicts import is_refusal
+from app.kit.db.conflicts import driver_error, is_refusal
 from app.kit.db.deletion import ServiceSession
 from app.kit.db.driver import Rows, fetch, is_watched
 from app.kit.db.engine import build_engine, build_reading_engine, read_only
@@ -92,7 +93,7 @@ class Database:
                 raise OutcomeUnknown("The connection to the database was lost") from error
             raise
 
-    def reading(self, *, fresh: bool = False) -> AsyncSession:
+    def reading(self, *, fresh: bool = False) -> AbstractAsyncContextManager[AsyncSession]:
         """A session that PostgreSQL lets only read, each statement by itself; for `async with`.
 
         A replica is some moments behind: `fresh` reads what was just committed.
@@ -100,7 +101,7 @@ class Database:
         return self.sessions(bind=self.fresh_engine if fresh else self.reading_engine)
 
     async def fetch(self, sql: str, arguments: Sequence[Any]) -> Rows:
-        """Run a statement that PostgreSQL lets only read, by itself, on a connection of the pool."""
+        """Run a read-only statement by itself, on a connection of the pool; return its rows."""
         engine = self.reading_engine
         if is_watched(engine):
             async with engine.connect() as connection:
@@ -110,7 +111,7 @@ class Database:
     async def fetch_committed(self, sql: str, arguments: Sequence[Any]) -> Rows:
         """Run a statement as a transaction of its own; its rows, once it is committed.
 
-        Raises OutcomeUnknown if the connection breaks before the server has answered.
+        Raises OutcomeUnknown if the connection breaks before the response of the server.
         """
         engine = self.engine
         # The driver sends two messages for a statement, which a pooler keeps together only within
@@ -122,9 +123,11 @@ class Database:
         try:
             return await fetch(engine, sql, arguments)
         except DBAPIError as error:
-            if error.connection_invalidated:
+            # The driver cannot read the returned row if a composite type has changed.
+            unread = isinstance(driver_error(error), asyncpg.OutdatedSchemaCacheError)
+            if error.connection_invalidated or unread:
                 self.counts.outcomes_unknown += 1
-                raise OutcomeUnknown("The connection to the database was lost") from error
+                raise OutcomeUnknown("The response of the database was lost") from error
             raise
 
     @asynccontextmanager
@@ -169,8 +172,10 @@ async def reading_database(request: Request) -> Database:
     return replace(database, reading_engine=database.fresh_engine) if fresh else database
 
 
-# For an endpoint that reads over sessions of its own: several at once, or one for a stream.
-ReadDatabaseDep = Annotated[Database, Depends(reading_database)]
+# For an endpoint that reads and writes with views, or opens sessions of its own: several at once,
+# one for a stream, one for each attempt of a retried transaction.
+DatabaseDep = Annotated[Database, Depends(reading_database)]
+ReadDatabaseDep = DatabaseDep
 
 
 async def reading_session(request: Request) -> AsyncGenerator[AsyncSession]:

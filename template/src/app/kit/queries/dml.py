@@ -18,10 +18,10 @@ _PREFIX = "value_"
 def insert_row(model: type[Any], names: Iterable[str]) -> Insert:
     """Return the INSERT of a row with these attributes."""
     mapper = mapper_of(model)
-    values = _values(mapper, names)
+    values: dict[Any, Any] = _values(mapper, names)
     if mapper.polymorphic_on is not None and mapper.polymorphic_on not in values:
         values[mapper.polymorphic_on] = mapper.polymorphic_identity
-    return insert(mapper.local_table).values(values)
+    return insert(model.__table__).values(values)
 
 
 def update_row(model: type[Any], names: Iterable[str]) -> Update:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Dialect, Executable, Float
+from sqlalchemy import Dialect, Float
 from sqlalchemy.sql.cache_key import CacheKey
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
@@ -53,7 +53,7 @@ class Prepared:
         ]
 
 
-def cache_key(statement: Executable) -> CacheKey | None:
+def cache_key(statement: Any) -> CacheKey | None:
     """What statements have in common that differ only in the values of their parameters.
 
     None if SQLAlchemy does not cache statements of this kind. This is the key of SQLAlchemy's own
