@@ -18,6 +18,7 @@ UNTOLD = {
     "kit/db/__init__.py",
     "kit/development.py",
     "kit/health.py",
+    "kit/queries/__init__.py",
     "kit/times.py",
 }
 QUOTES = re.findall(r"<!-- ([\w/.]+) -->\n```python\n(.*?)```", PAGE, re.DOTALL)
