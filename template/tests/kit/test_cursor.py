@@ -2,9 +2,7 @@
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -27,7 +25,15 @@ COLUMNS = Table(
 TYPES = Order(
     tuple(SortKey(column, False, None if column.primary_key else True) for column in COLUMNS)
 ).types
-VALUES = (UUID(int=7), 2, 3, True, "ß'; --", datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC))
+# As PostgreSQL writes them.
+VALUES = (
+    "00000000-0000-0000-0000-000000000007",
+    "2",
+    "3",
+    "true",
+    "ß'; --",
+    "2026-01-02 03:04:05.000006+00",
+)
 SCOPE = 'Feed{"sort":"newest"}'
 
 
@@ -82,25 +88,17 @@ def test_a_value_that_was_not_written_is_refused(position: int, value: Any) -> N
     ("position", "value"),
     [
         (0, None),
-        (0, "7"),
-        (1, "2"),
+        (0, False),
+        (1, 2),
         (1, 2.0),
-        (1, True),
-        (1, 2**31),
-        (2, 2**63),
-        (2, -(2**63) - 1),
-        (2, 10**4000),
-        (3, 1),
+        (2, 10**400),
+        (3, [True]),
         (4, "a\x00b"),
         (4, "\ud800"),
-        (4, 5),
-        (5, "2026-01-02T03:04:05"),
-        (5, "0001-01-01T00:00:00+14:00"),
-        (5, "10000-01-01T00:00:00Z"),
-        (5, 0),
+        (5, {}),
     ],
 )
-def test_a_value_that_postgresql_would_not_take_is_refused_even_with_the_right_digest(
+def test_a_value_that_is_no_text_is_refused_even_with_the_right_digest(
     position: int, value: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Who knows the code can make a digest that fits.

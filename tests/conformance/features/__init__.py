@@ -12,6 +12,7 @@ from tests.conformance.features.hierarchies import models as hierarchies
 from tests.conformance.features.notes.router import router as notes
 from tests.conformance.features.ownership import models as ownership
 from tests.conformance.features.schema_changes.router import router as samples
+from tests.conformance.features.sorting import models as sorting
 
 ROUTERS: list[APIRouter] = [
     notes,
@@ -23,4 +24,5 @@ ROUTERS: list[APIRouter] = [
 MODELS: list[ModuleType] = [
     hierarchies,
     ownership,
+    sorting,
 ]

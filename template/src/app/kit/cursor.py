@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from app.kit.errors import FieldProblem, Invalid
 
-VERSION = 1
+VERSION = 2
 
 
 class BadCursor(Invalid):
@@ -63,5 +63,5 @@ def _digest(place: Place, scope: str, types: tuple[Any, ...]) -> str:
 @cache
 def _format(types: tuple[Any, ...]) -> TypeAdapter[Any]:
     values = GenericAlias(tuple, types)
-    content: Any = GenericAlias(tuple, (Literal[1], bool, values | None, str))
+    content: Any = GenericAlias(tuple, (Literal[2], bool, values | None, str))
     return TypeAdapter(content)

@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Header, Response
 
+from app.kit.db.attributes import attribute_name
 from app.kit.db.base import Record
 from app.kit.errors import Problem
 
@@ -50,7 +51,7 @@ class EntityTag:
 def _tag(row: Record) -> str:
     # A model that counts no versions has no such column: an error of whoever uses a tag for it.
     version: Any = row.__mapper__.version_id_col
-    return f'"{getattr(row, version.key)}"'
+    return f'"{getattr(row, attribute_name(row.__mapper__, version))}"'
 
 
 # A coroutine: FastAPI would run a plain class in a thread of its own.

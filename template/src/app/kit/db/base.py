@@ -3,7 +3,10 @@
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
+from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
 from sqlalchemy import (
+    JSON,
     ColumnElement,
     Connection,
     DateTime,
@@ -38,6 +41,28 @@ class Base(AsyncAttrs, DeclarativeBase):
         }
     )
     type_annotation_map: ClassVar[dict[Any, Any]] = {datetime: DateTime(timezone=True), str: Text()}
+
+
+@event.listens_for(Base, "attribute_instrument", propagate=True)
+def _store_models_as_json(_model: Any, _name: str, attribute: Any) -> None:
+    """Let a JSON column take Pydantic models: the attribute becomes what a read returns."""
+    columns = getattr(attribute.property, "columns", ())
+    if columns and isinstance(columns[0].type, JSON):
+        event.listen(attribute, "set", _as_json, retval=True)
+
+
+def _as_json(_record: Any, value: Any, *_: Any) -> Any:
+    is_structured = isinstance(value, (BaseModel, dict, list, tuple))
+    return to_jsonable_python(value) if is_structured else value
+
+
+@event.listens_for(Base, "after_mapper_constructed", propagate=True)
+def _return_computed_columns(mapper: Any, _model: Any) -> None:
+    """Let an UPDATE return what PostgreSQL computes; a later read of it would need a statement."""
+    expressions = (column.onupdate for column in mapper.columns)
+    on_update = any(value is not None and value.is_clause_element for value in expressions)
+    if on_update or any(column.server_onupdate is not None for column in mapper.columns):
+        mapper.eager_defaults = True
 
 
 class Record(Base):

@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.kit.db.attributes import attribute_name
 from app.kit.db.base import Record, now
 from app.kit.db.deletion import erase_where
 from app.kit.db.ids import Id
@@ -145,4 +146,4 @@ def next_version(model: type[Record]) -> dict[str, Any]:
     """What makes an update the next version of its rows, where a model counts them."""
     # Whoever read a row before must not save it over this change.
     version: Any = model.__mapper__.version_id_col
-    return {} if version is None else {version.key: version + 1}
+    return {} if version is None else {attribute_name(model.__mapper__, version): version + 1}

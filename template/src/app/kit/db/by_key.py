@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from sqlalchemy import ClauseElement, Executable, Select, bindparam, select, update
 from sqlalchemy.orm.interfaces import ORMOption
 
+from app.kit.db.attributes import primary_key
 from app.kit.db.bulk import next_version
 from app.kit.db.deletion import living
 
@@ -20,7 +21,7 @@ Plan: TypeAlias = tuple[ORMOption, ...]
 @lru_cache(maxsize=500)
 def reading(model: Any, plan: Plan) -> Select[Any]:
     """Read the row with this `key`."""
-    return living(select(model).where(model.id == bindparam("key")).options(*plan))
+    return living(select(model).where(primary_key(model) == bindparam("key")).options(*plan))
 
 
 def changing(
@@ -51,7 +52,7 @@ def _changing_to_values(model: Any, plan: Plan, names: tuple[str, ...]) -> Execu
 def _changing(model: Any, plan: Plan, changes: Mapping[str, Any]) -> Executable:
     return living(
         update(model)
-        .where(model.id == bindparam("row__key"))
+        .where(primary_key(model) == bindparam("row__key"))
         .values({**next_version(model), **changes})
         .returning(model)
         .options(*plan)

@@ -59,23 +59,32 @@ class CompiledRead:
 
 
 def compile_read(statement: AnySelect, dialect: Dialect) -> CompiledRead:
-    """Compile a SELECT of columns. Raises TypeError where its text hangs on its values."""
-    return compile_returning(statement, list(statement.selected_columns), dialect)
+    """Compile a SELECT of columns. Raises TypeError where its text depends on its values."""
+    # An attribute has a name of its own, which need not be that of its column.
+    described = statement.column_descriptions
+    if any(item["expr"] is item.get("entity") for item in described):
+        raise TypeError("select the columns of the model, not the model")
+    columns = list(statement.selected_columns)
+    names = [str(item["name"]) for item in described]
+    return compile_returning(statement, dict(zip(names, columns, strict=True)), dialect)
 
 
 def compile_returning(
-    statement: AnySelect | AnyInsert, columns: list[Any], dialect: Dialect
+    statement: AnySelect | AnyInsert, columns: Mapping[str, Any], dialect: Dialect
 ) -> CompiledRead:
-    """Compile a statement that returns these columns. Raises TypeError as `compile_read`."""
+    """Compile a statement that returns these columns, by name; raises as `compile_read`."""
     compiled = statement.compile(dialect=dialect)
-    # `IN (…)` has a text for each number of values: an array has one.
     if compiled.post_compile_params:
-        raise TypeError("the statement has no fixed text: compare with `any_(…)`, not `in_`")
+        # `IN (…)` has a text for each number of values, unless they are part of the statement, as
+        # the classes of single-table inheritance are.
+        if any(bind.required for bind in compiled.post_compile_params):
+            raise TypeError("the statement has no fixed text: compare with `any_(…)`, not `in_`")
+        compiled = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
     binds = [compiled.binds[name] for name in compiled.positiontup or ()]
     return CompiledRead(
         compiled.string,
         tuple(_argument(bind, dialect) for bind in binds),
-        tuple((column.key or "", _out(column.type, dialect)) for column in columns),
+        tuple((name, _out(column.type, dialect)) for name, column in columns.items()),
     )
 
 

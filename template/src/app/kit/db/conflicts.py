@@ -4,12 +4,16 @@ Codes: https://www.postgresql.org/docs/current/errcodes-appendix.html
 """
 
 import re
+from contextlib import suppress
+from typing import Any
 
 import asyncpg
 from sqlalchemy import CheckConstraint, Constraint, Index, Table
 from sqlalchemy.exc import DBAPIError, EmulatedDBAPIException
+from sqlalchemy.orm.exc import UnmappedColumnError
 from sqlalchemy.schema import ColumnCollectionConstraint
 
+from app.kit.db.attributes import attribute_name
 from app.kit.db.base import Base
 from app.kit.errors import Conflict, FieldProblem, Invalid, Problem, Unavailable
 
@@ -43,8 +47,7 @@ def problem_of(error: DBAPIError) -> Problem | None:
     code = getattr(driver, "sqlstate", None) or ""
     if code.startswith(_UNAVAILABLE):
         return Unavailable(f"The database could not do this in time. {_NOTHING_STORED}")
-    columns = _columns_of(getattr(driver, "constraint_name", None))
-    columns = columns or [name for name in [getattr(driver, "column_name", None)] if name]
+    columns = _columns_of(getattr(driver, "constraint_name", None)) or _column_in(driver)
     match code:
         case "23505" | "23P01":
             return Conflict(*_explain(columns, "is already taken"))
@@ -101,9 +104,30 @@ def _columns_of(constraint: str | None) -> list[str]:
 
 
 def _columns(table: Table, item: Constraint | Index) -> list[str]:
-    columns = list(item.columns.keys()) if isinstance(item, _HAS_COLUMNS) else []
+    columns = list(item.columns) if isinstance(item, _HAS_COLUMNS) else []
     if isinstance(item, CheckConstraint) and not columns:
         # Written as text, it has words in place of columns.
         words = set(re.findall(r"\w+", str(item.sqltext)))
-        columns = [column.name for column in table.columns if column.name in words]
-    return columns
+        columns = [column for column in table.columns if column.name in words]
+    return [_attribute(table, column) for column in columns]
+
+
+def _column_in(error: Any) -> list[str]:
+    """The column that the driver names: one that must not be NULL."""
+    name, table = getattr(error, "column_name", None), getattr(error, "table_name", None)
+    if not name:
+        return []
+    schemas = {None, getattr(error, "schema_name", None)}
+    for item in Base.metadata.tables.values():
+        if item.name == table and item.schema in schemas:
+            return [_attribute(item, column) for column in item.columns if column.name == name]
+    return [name]
+
+
+def _attribute(table: Table, column: Any) -> str:
+    """The attribute that holds a column: clients know it by this name."""
+    for mapper in Base.registry.mappers:
+        if table in mapper.tables:
+            with suppress(UnmappedColumnError):
+                return attribute_name(mapper, column)
+    return str(column.name)

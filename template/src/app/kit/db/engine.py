@@ -1,14 +1,17 @@
 """The engines of a process: one that writes, one that only reads."""
 
+import json
 from functools import partial
 from typing import Any
 
 import asyncpg
-from sqlalchemy import Connection, ExceptionContext, NullPool, event, text
+from pydantic_core import to_jsonable_python
+from sqlalchemy import Connection, DateTime, ExceptionContext, NullPool, event, text
 from sqlalchemy.exc import DisconnectionError, MissingGreenlet
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.util.concurrency import in_greenlet
 
+from app.kit.db.datetimes import AwareDateTime
 from app.kit.db.pool import driver_arguments, pool_arguments
 from app.kit.db.redaction import hide_values
 from app.kit.db.settings import DatabaseSettings
@@ -77,8 +80,12 @@ def _build(
         echo=settings.echo,
         echo_pool=settings.echo_pool,
         hide_parameters=settings.hide_parameters,
+        # Pydantic models, dates and exact numbers too.
+        json_serializer=partial(json.dumps, default=to_jsonable_python),
         **options,
     )
+    dialect = engine.sync_engine.dialect
+    dialect.colspecs = {**dialect.colspecs, DateTime: AwareDateTime}
     event.listen(engine.sync_engine, "do_connect", _connect)
     event.listen(engine.sync_engine, "checkout", _refuse_closed)
     event.listen(engine.sync_engine, "handle_error", _reconnect_after_type_change)

@@ -17,7 +17,8 @@ from fastapi import Depends, Request, Response
 from pydantic import BaseModel
 from sqlalchemy import ColumnElement, Dialect, Text, bindparam, cast, select
 
-from app.kit.db.base import Record
+from app.kit.db.attributes import column_of, primary_key
+from app.kit.db.base import Base
 from app.kit.db.compiled import AnySelect, CompiledRead, compile_read
 from app.kit.db.deletion import living
 from app.kit.db.driver import Rows
@@ -81,12 +82,17 @@ class HotSelect(HotStatement, Generic[S]):
 
 
 class HotGet(HotSelect[S]):
-    """The read of one row by its key."""
+    """The read of one row by its primary key, which is one column.
 
-    def __init__(self, model: type[Record], schema: type[S]) -> None:
+    Raises TypeError where the schema shows anything else than columns of the model.
+    """
+
+    def __init__(self, model: type[Base], schema: type[S]) -> None:
         self.name = model.__name__.lower()
+        for name in schema.model_fields:
+            column_of(model, name, used_by=schema.__name__)
         columns = [getattr(model, name) for name in schema.model_fields]
-        super().__init__(select(*columns).where(model.id == bindparam("key")), schema)
+        super().__init__(select(*columns).where(primary_key(model) == bindparam("key")), schema)
 
     async def get(self, hot: HotReads, key: Id) -> S:
         """The row with this key, or `NotFound`."""

@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from sqlalchemy import Column, Dialect, bindparam, insert
 from sqlalchemy.orm import DeclarativeBase
 
+from app.kit.db.attributes import attribute_name, column_of
 from app.kit.db.compiled import AnyInsert, CompiledRead, compile_returning
 from app.kit.db.driver import Rows
 from app.kit.db.session import Database, database_of
@@ -58,21 +59,31 @@ class HotInsert(Generic[S]):
     ) -> None:
         if model.__mapper__.version_id_col is not None:
             raise TypeError(f"{model.__name__} counts its versions: create it with a session")
-        table: Any = model.__table__
+        mapper: Any = model.__mapper__
+        if len(mapper.tables) != 1:
+            raise TypeError(f"{model.__name__} is stored in several tables: use a session")
         self.schema = schema
         self.given = tuple(given.model_fields)
         # PostgreSQL knows no default of Python.
         self.defaults = {
-            column.key: _default(column)
-            for column in table.c
-            if column.default is not None and column.key not in self.given
+            name: _default(column)
+            for name, column in mapper.columns.items()
+            if column.default is not None and name not in self.given
         }
-        values = {
-            name: bindparam(name, type_=table.c[name].type)
+        if mapper.polymorphic_on is not None:
+            self.defaults |= _discriminator(model, self.given)
+        columns = {
+            name: column_of(model, name, used_by=given.__name__)
             for name in (*self.given, *self.defaults)
         }
-        self.returned: list[Any] = [table.c[name] for name in schema.model_fields]
-        self.statement: AnyInsert = insert(table).values(values).returning(*self.returned)
+        values: Any = {
+            column: bindparam(f"new__{name}", type_=column.type) for name, column in columns.items()
+        }
+        self.returned: dict[str, Any] = {
+            name: column_of(model, name, used_by=schema.__name__) for name in schema.model_fields
+        }
+        table: Any = mapper.local_table
+        self.statement: AnyInsert = insert(table).values(values).returning(*self.returned.values())
         self._compiled: WeakKeyDictionary[Dialect, CompiledRead] = WeakKeyDictionary()
 
     async def create(self, hot: HotWrites, new: BaseModel) -> S:
@@ -82,10 +93,22 @@ class HotInsert(Generic[S]):
         if compiled is None:
             compiled = compile_returning(self.statement, self.returned, dialect)
             self._compiled[dialect] = compiled
-        values = {name: getattr(new, name) for name in self.given}
-        values |= {name: default() for name, default in self.defaults.items()}
+        values = {f"new__{name}": getattr(new, name) for name in self.given}
+        values |= {f"new__{name}": default() for name, default in self.defaults.items()}
         (row,) = compiled.rows(await hot.fetch(compiled.sql, compiled.values(values)))
         return self.schema.model_validate(row)
+
+
+def _discriminator(model: Any, given: tuple[str, ...]) -> dict[str, Callable[[], Any]]:
+    """What tells the class of a row in a table that several classes share."""
+    mapper = model.__mapper__
+    identity, column = mapper.polymorphic_identity, mapper.polymorphic_on
+    if identity is None or column not in mapper.local_table.c.values():
+        raise TypeError(f"{model.__name__} is stored as one of its subclasses: name a subclass")
+    name = attribute_name(mapper, column)
+    if name in given:
+        raise TypeError(f"{model.__name__}.{name} is set by its class: leave it out of the input")
+    return {name: lambda: identity}
 
 
 def _default(column: Column[Any]) -> Callable[[], Any]:

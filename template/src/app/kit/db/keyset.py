@@ -1,40 +1,51 @@
 """Pages by cursor: each begins where another ended, and costs the same at any depth."""
 
+import json
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Select, and_, literal, select, tuple_, union_all
+from sqlalchemy import ColumnElement, Select, and_, select, tuple_, union_all
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.interfaces import ORMOption
 
-from app.kit.cursor import Place, decode, encode
+from app.kit.cursor import BadCursor, Place, decode, encode
+from app.kit.db.page_rows import check_statement, distinct_by, has_entities, repeats_rows
 from app.kit.db.sorting import Order, SortKey
 from app.kit.page import CursorQuery, CursorSlice
 
 T = TypeVar("T")
+Values = tuple[Any, ...]
+
+# Bytes of a value in a cursor. A longer value is read again from the row.
+_LONGEST = 1000
 
 
 async def keyset_page(
     session: AsyncSession, query: CursorQuery, statement: Select[T], order: Order, *plan: ORMOption
 ) -> CursorSlice[T]:
-    """One page of a statement, in this order; rows that come and go move no other row."""
+    """One page of a statement, in this order; rows that come and go move no other row.
+
+    A join may find a row several times; a page has it once. Raises TypeError for a statement with
+    GROUP BY, LIMIT or OFFSET.
+    """
+    check_statement(statement)
+    parts: Any = statement
+    if parts._group_by_clauses:
+        raise TypeError("keyset_page takes no GROUP BY: join a grouped subquery.")
     scope, types = query.scope(), order.types
     place = decode(query.cursor, scope, types) if query.cursor is not None else Place()
+    if repeats_rows(statement):
+        statement = distinct_by(statement, [key.expression for key in order.keys])
 
-    onward = order.reversed() if place.backward else order
-    if place.values is not None:
-        statement = _beyond(statement, onward, place.values, query.limit + 1)
-    # The values of the order come along: they are the cursors of the first and the last row.
-    values = [key.expression for key in order.keys]
-    page = statement.add_columns(*values).order_by(None).order_by(*onward.clauses)
-    found = (await session.execute(page.limit(query.limit + 1).options(*plan))).all()
+    found = await _find(session, query.limit + 1, statement, order, place, plan)
     rows = found[: query.limit]
     if place.backward:
         rows = rows[::-1]
 
     def cursor_at(index: int, *, backward: bool) -> str:
         # Where all rows are gone, the way back begins at the end of the list.
-        values = tuple(rows[index][1:]) if rows else None
+        values = _values(order, rows[index][1:]) if rows else None
         return encode(Place(values, backward), scope, types)
 
     # There is more onward if a row too many was found, and behind if the page began at a place.
@@ -47,7 +58,70 @@ async def keyset_page(
     )
 
 
-def _beyond(statement: Select[T], order: Order, values: tuple[Any, ...], limit: int) -> Select[T]:
+async def _find(
+    session: AsyncSession,
+    limit: int,
+    statement: Select[T],
+    order: Order,
+    place: Place,
+    plan: tuple[ORMOption, ...],
+) -> list[Any]:
+    """The rows from a place on, each with the values of the order: its cursor."""
+    onward = order.reversed() if place.backward else order
+    page = statement
+    try:
+        if place.values is not None:
+            values = await _complete(session, statement, order, place.values)
+            page = _beyond(statement, onward, values, limit)
+        page = page.add_columns(*(key.as_text for key in order.keys))
+        page = page.order_by(None).order_by(*onward.clauses).limit(limit).options(*plan)
+        result = await session.execute(page)
+        return list(result.unique() if has_entities(statement) else result)
+    except DBAPIError as error:
+        # 22: not a value of its type. 54: nested too deep. The digest of a cursor is no signature.
+        code = str(getattr(error.driver_exception, "sqlstate", ""))
+        if place.values is not None and code.startswith(("22", "54")):
+            raise BadCursor from error
+        raise
+
+
+def _values(order: Order, row: Any) -> Values:
+    for key, value in zip(order.keys, row, strict=True):
+        if value is None and key.nulls_first is None:
+            raise TypeError(
+                f"{key.expression} is NULL in a row: add .nulls_first() or .nulls_last()"
+            )
+    ties = len(order.keys) - order.unique
+    return tuple(
+        True if index < ties and value is not None and _is_long(value) else value
+        for index, value in enumerate(row)
+    )
+
+
+def _is_long(text: str) -> bool:
+    return len(json.dumps(text, ensure_ascii=False).encode()) > _LONGEST
+
+
+async def _complete(
+    session: AsyncSession, statement: Select[T], order: Order, values: Values
+) -> Values:
+    """The values of a cursor, with those that were too long for it; `BadCursor` if it is gone."""
+    if True not in values:
+        return values
+    unique = zip(order.keys[-order.unique :], values[-order.unique :], strict=True)
+    row = statement.with_only_columns(*(key.as_text for key in order.keys)).order_by(None)
+    if repeats_rows(statement):
+        row = row.order_by(*order.clauses)
+    row = row.where(*(key.expression == key.bound(value) for key, value in unique)).limit(1)
+    found = (await session.execute(row)).first()
+    if found is None:
+        raise BadCursor
+    return tuple(
+        after if before is True else before for before, after in zip(values, found, strict=True)
+    )
+
+
+def _beyond(statement: Select[T], order: Order, values: Values, limit: int) -> Select[T]:
     """Keep the first rows after a place, as many as the limit."""
     ranges = _ranges(order, values)
     if len(ranges) == 1:
@@ -62,21 +136,22 @@ def _beyond(statement: Select[T], order: Order, values: tuple[Any, ...], limit: 
         replace(key, expression=column).clause
         for key, column in zip(order.keys, together, strict=True)
     ]
-    found = select(together[-1]).order_by(*first).limit(limit)
-    return statement.where(order.keys[-1].expression.in_(found))
+    found = select(*together[-order.unique :]).order_by(*first).limit(limit)
+    unique = [key.expression for key in order.keys[-order.unique :]]
+    return statement.where((tuple_(*unique) if len(unique) > 1 else unique[0]).in_(found))
 
 
-def _ranges(order: Order, values: tuple[Any, ...]) -> list[ColumnElement[bool]]:
+def _ranges(order: Order, values: Values) -> list[ColumnElement[bool]]:
     if order.is_uniform:
         mine = tuple_(*(key.expression for key in order.keys))
-        theirs = tuple_(*map(_bound, order.keys, values))
+        theirs = tuple_(*(key.bound(value) for key, value in zip(order.keys, values, strict=True)))
         return [mine < theirs if order.keys[0].descending else mine > theirs]
     ranges: list[ColumnElement[bool]] = []
     ties: list[ColumnElement[bool]] = []
     for key, value in zip(order.keys, values, strict=True):
         ranges += [and_(*ties, part) for part in _after(key, value)]
         ties.append(
-            key.expression.is_(None) if value is None else key.expression == _bound(key, value)
+            key.expression.is_(None) if value is None else key.expression == key.bound(value)
         )
     return ranges
 
@@ -84,11 +159,7 @@ def _ranges(order: Order, values: tuple[Any, ...]) -> list[ColumnElement[bool]]:
 def _after(key: SortKey, value: Any) -> list[ColumnElement[bool]]:
     if value is None:
         return [key.expression.is_not(None)] if key.nulls_first else []
-    bound = _bound(key, value)
+    bound = key.bound(value)
     beyond = key.expression < bound if key.descending else key.expression > bound
     # An explicit False: None says that there are no NULLs to come.
     return [beyond, key.expression.is_(None)] if key.nulls_first is False else [beyond]
-
-
-def _bound(key: SortKey, value: Any) -> ColumnElement[Any]:
-    return literal(value, key.expression.type)

@@ -18,17 +18,25 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.interfaces import ORMOption
 
-from app.kit.db.base import Record
+from app.kit.db.attributes import primary_key
+from app.kit.db.base import Base
 from app.kit.db.bulk import among
 from app.kit.db.by_key import changing, reading
 from app.kit.db.deletion import erase
 from app.kit.db.ids import Id
+from app.kit.db.page_rows import (
+    check_statement,
+    distinct_by,
+    has_entities,
+    order_terms,
+    repeats_rows,
+)
 from app.kit.db.plan import plan
 from app.kit.db.session import ReadSessionDep, SessionDep
 from app.kit.errors import NotFound
 from app.kit.page import PageQuery, Slice
 
-M = TypeVar("M", bound=Record)
+M = TypeVar("M", bound=Base)
 T = TypeVar("T")
 R = TypeVar("R", bound="Repository[Any]")
 
@@ -37,9 +45,18 @@ _ALONE = plan()
 
 
 class Repository(Generic[M]):
-    """Reads and writes one model. It flushes; only the edge of the service commits."""
+    """Reads and writes one model, whose primary key is one column, of any name.
+
+    It flushes; only the session dependency commits.
+    """
 
     model: ClassVar[type[Any]]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Refuse a model with a composite primary key, with a TypeError."""
+        super().__init_subclass__(**options)
+        if "model" in cls.__dict__:
+            primary_key(cls.model)
 
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
@@ -48,24 +65,23 @@ class Repository(Generic[M]):
         """The row with this key, or `NotFound`; for an update, locked against anybody else's."""
         model: Any = self.model
         statement = reading(model, plan)
-        row: M | None = await self.session.scalar(
+        rows = await self.session.scalars(
             self._locking(statement) if for_update else statement, {"key": key}
         )
-        return self._found(key, row)
+        return self._found(key, rows.unique().first())
 
     async def get_many(self, keys: Collection[Id], *plan: ORMOption) -> list[M]:
         """The rows with these keys, in the order of their keys; a key of no row is passed over."""
         # An array is one parameter, however many keys; a list of them ends at the driver's 32 767.
-        key = self.model.id
+        key = primary_key(self.model)
         wanted = key == any_(literal(list(keys), ARRAY(key.type)))
         statement = select(self.model).where(wanted).order_by(key).options(*plan)
-        return list(await self.session.scalars(statement))
+        return await self._all(statement)
 
     async def one_by(self, condition: ColumnElement[bool], *plan: ORMOption) -> M | None:
         """The one row that meets a condition on a unique column, or None."""
-        row: M | None = await self.session.scalar(
-            select(self.model).where(condition).options(*plan)
-        )
+        rows = await self.session.scalars(select(self.model).where(condition).options(*plan))
+        row: M | None = rows.unique().first()
         return row
 
     async def lock_many(self, keys: Collection[Id], *plan: ORMOption) -> list[M]:
@@ -74,29 +90,31 @@ class Repository(Generic[M]):
         They are locked in the order of their keys: two who lock the same rows queue up, and never
         wait for each other.
         """
-        statement = select(self.model).where(among(self.model.id, keys)).order_by(self.model.id)
-        return list(await self.session.scalars(self._locking(statement.options(*plan))))
+        key = primary_key(self.model)
+        statement = select(self.model).where(among(key, keys)).order_by(key)
+        return await self._all(self._locking(statement.options(*plan)))
 
     async def hold_many(self, keys: Collection[Id], *plan: ORMOption) -> list[M]:
         """The rows with these keys that there are; nobody deletes one until the transaction ends.
 
         For what a new row is to refer to. Many can hold a row at the same time; nobody changes it.
         """
-        statement = select(self.model).where(among(self.model.id, keys)).order_by(self.model.id)
+        key = primary_key(self.model)
+        statement = select(self.model).where(among(key, keys)).order_by(key)
         held = statement.options(*plan).with_for_update(of=self.model, read=True)
-        return list(await self.session.scalars(held.execution_options(populate_existing=True)))
+        return await self._all(held.execution_options(populate_existing=True))
 
     async def claim(self, statement: Select[M], limit: int, *plan: ORMOption) -> list[M]:
         """The first rows of a statement that nobody else has locked, locked.
 
         Workers that claim at the same time get different rows, and none of them waits.
         """
-        first = statement.order_by(self.model.id).limit(limit).options(*plan)
-        return list(await self.session.scalars(self._locking(first, skip_locked=True)))
+        first = statement.order_by(primary_key(self.model)).limit(limit).options(*plan)
+        return await self._all(self._locking(first, skip_locked=True))
 
     async def exists(self, *conditions: ColumnElement[bool]) -> bool:
         """Whether any row meets the conditions; stops at the first."""
-        query = select(exists(select(self.model.id).where(*conditions)))
+        query = select(exists(select(primary_key(self.model)).where(*conditions)))
         return bool(await self.session.scalar(query))
 
     async def count(self, *conditions: ColumnElement[bool], at_most: int | None = None) -> int:
@@ -104,22 +122,33 @@ class Repository(Generic[M]):
 
         An exact count reads every row that matches, which is what makes it slow in a large table.
         """
-        found = select(self.model.id).where(*conditions).limit(at_most).subquery()
+        key = primary_key(self.model)
+        found = select(key).where(*conditions).limit(at_most).subquery()
         return await self.session.scalar(select(func.count()).select_from(found)) or 0
 
     async def page(self, query: PageQuery, statement: Select[T], *plan: ORMOption) -> Slice[T]:
-        """One page of a statement, with the total. The key breaks ties of its order."""
-        ordered = statement.order_by(self.model.id)
-        keys = ordered.with_only_columns(self.model.id, maintain_column_froms=True)
+        """One page of a statement, with the total. The primary key breaks ties of its order.
+
+        A join may find a row several times: it is counted and shown once for each set of values
+        that it is ordered by. Raises TypeError for a statement with LIMIT or OFFSET.
+        """
+        check_statement(statement)
+        key = primary_key(self._root(statement))
+        ordered = statement.order_by(key)
+        if repeats := repeats_rows(statement):
+            ordered = distinct_by(ordered, order_terms(ordered))
+        keys = ordered.with_only_columns(key, maintain_column_froms=True)
         counted = select(func.count()).select_from(keys.order_by(None).subquery())
         total = await self.session.scalar(counted) or 0
         page = ordered.limit(query.limit).offset(query.offset)
-        if query.offset and statement.column_descriptions[0]["expr"] is not self.model:
-            # What a projection makes of a row, it would make of each that is passed over, too.
+        entities = has_entities(statement)
+        if query.offset and not entities and not repeats:
+            # A projection would read what belongs to each row that is skipped, too.
             here = keys.limit(query.limit).offset(query.offset).correlate(None)
-            page = ordered.where(self.model.id.in_(here))
+            page = ordered.where(key.in_(here))
         rows = await self.session.scalars(page.options(*plan))
-        return Slice(rows.all(), total, query.limit, query.offset)
+        items = rows.unique().all() if entities else rows.all()
+        return Slice(items, total, query.limit, query.offset)
 
     async def add(self, record: M) -> M:
         """Insert a row; its generated values are set when this returns."""
@@ -129,10 +158,11 @@ class Repository(Generic[M]):
 
     async def update(self, record: M, changes: Mapping[str, Any]) -> M:
         """Set these columns; a name that is none is a `TypeError`, never silently ignored."""
-        columns = self.model.__mapper__.column_attrs.keys()
+        # Of its own class: a subclass may have columns that the model of the repository has not.
+        columns = type(record).__mapper__.column_attrs.keys()
         for name, value in changes.items():
             if name not in columns:
-                raise TypeError(f"{self.model.__name__} has no column {name!r} to update")
+                raise TypeError(f"{type(record).__name__} has no column {name!r} to update")
             setattr(record, name, value)
         await self.session.flush()
         return record
@@ -149,14 +179,26 @@ class Repository(Generic[M]):
             # Joined-table inheritance: a statement with RETURNING reaches one table only.
             return await self.update(await self.get(key, *plan, for_update=True), changes)
         statement, values = changing(self.model, plan, changes)
-        row: M | None = await self.session.scalar(statement, {"row__key": key, **values})
-        return self._found(key, row)
+        rows = await self.session.scalars(statement, {"row__key": key, **values})
+        return self._found(key, rows.unique().first())
 
     async def delete(self, key: Id) -> None:
         """Delete the row with this key, or raise `NotFound`."""
         # Locked: whoever deletes it at the same time waits, and then finds nothing to delete. Its
         # relations stay unloaded, so that what it owns is left to one statement of the database.
-        await erase(self.session, await self.get(key, *_ALONE, for_update=True))
+        record: Any = await self.get(key, *_ALONE, for_update=True)
+        await erase(self.session, record)
+
+    def _root(self, statement: Select[Any]) -> Any:
+        """What the statement selects: the model, a subclass or an alias of one of them."""
+        entity: Any = statement.column_descriptions[0].get("entity")
+        found = inspect(entity, raiseerr=False)
+        common = found is not None and found.mapper.base_mapper
+        return entity if common is self.model.__mapper__.base_mapper else self.model
+
+    async def _all(self, statement: Select[M]) -> list[M]:
+        # A joined collection repeats the row for each of its items.
+        return list((await self.session.scalars(statement)).unique())
 
     def _found(self, key: Id, row: M | None) -> M:
         if row is None:

@@ -1,23 +1,28 @@
-"""Orders of rows that leave nothing to chance: every tie is broken by the key."""
+"""Deterministic sort orders: a unique key breaks every tie."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
-from annotated_types import Interval
 from pydantic import StringConstraints
 from sqlalchemy import (
-    BigInteger,
     ColumnElement,
-    DateTime,
-    Integer,
-    SmallInteger,
-    String,
+    Index,
+    Label,
+    PrimaryKeyConstraint,
+    Text,
     UnaryExpression,
+    UniqueConstraint,
+    cast,
+    literal,
 )
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql import operators
 
-from app.kit.times import Moment
+from app.kit.db.sort_types import type_as_text
+
+# PostgreSQL's text form of a value; True where it is too long for a cursor.
+_Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")] | Literal[True]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +43,17 @@ class SortKey:
 
     @property
     def python_type(self) -> Any:
-        """The type of its values, as narrow as what PostgreSQL takes for them."""
-        nullable = self.nulls_first is not None
-        return _python_type(self.expression) | None if nullable else _python_type(self.expression)
+        """The type of its values in a cursor."""
+        return _Text if self.nulls_first is None else _Text | None
+
+    @property
+    def as_text(self) -> Label[str]:
+        """The value of a row as PostgreSQL writes it; every value can be read back."""
+        return cast(cast(self.expression, type_as_text(self.expression)), Text).label(None)
+
+    def bound(self, text: str) -> ColumnElement[Any]:
+        """The value with this text, as a parameter."""
+        return cast(literal(text, Text), type_as_text(self.expression))
 
     def reversed(self) -> Self:
         """The term that sorts the other way round."""
@@ -50,9 +63,10 @@ class SortKey:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A total order: no two rows are alike in it."""
+    """A total order: the last `unique` keys together are different in every row."""
 
     keys: tuple[SortKey, ...]
+    unique: int = 1
 
     @property
     def clauses(self) -> list[ColumnElement[Any]]:
@@ -75,19 +89,52 @@ class Order:
         return replace(self, keys=tuple(key.reversed() for key in self.keys))
 
 
-def order(key: InstrumentedAttribute[Any], *terms: UnaryExpression[Any]) -> Order:
+def order(
+    key: InstrumentedAttribute[Any] | Sequence[InstrumentedAttribute[Any]],
+    *terms: UnaryExpression[Any],
+) -> Order:
     """An order by terms such as `Post.title.asc()`, with a unique key to break their ties.
 
-    A term that may be NULL says where NULL goes: `.nulls_first()` or `.nulls_last()`.
+    The key is a primary key or another unique column; where several columns are unique together,
+    pass them as a tuple. A term that may be NULL says where NULL goes: `.nulls_first()` or
+    `.nulls_last()`. Raises TypeError where a column has no order or the key is not unique.
     """
+    attributes = [key] if isinstance(key, InstrumentedAttribute) else list(key)
+    _check_unique(attributes)
     keys = [_parse(term) for term in terms]
     # In the direction of its neighbour, so that one index serves them both.
     descending = bool(keys) and keys[-1].descending
-    return Order((*keys, SortKey(key.expression, descending, nulls_first=None)))
+    ties = [SortKey(each.expression, descending, nulls_first=None) for each in attributes]
+    for each in (*keys, *ties):
+        type_as_text(each.expression)
+    return Order((*keys, *ties), len(ties))
+
+
+def _check_unique(key: Sequence[InstrumentedAttribute[Any]]) -> None:
+    named = ", ".join(map(str, key))
+    names = {each.expression.key for each in key}
+    if not any(unique <= names for unique in _unique_columns(key[0].class_.__mapper__)):
+        raise TypeError(f"{named}: not unique. Pass the whole primary key to order(), as a tuple.")
+    for each in key:
+        if getattr(each.expression, "nullable", True):
+            raise TypeError(f"{each} may be NULL, so it is not unique: pass the primary key.")
+
+
+def _unique_columns(mapper: Any) -> Iterator[set[str]]:
+    for table in mapper.tables:
+        for item in (*table.constraints, *table.indexes):
+            unique = item.unique if isinstance(item, Index) else isinstance(item, _UNIQUE)
+            if unique:
+                yield {column.key for column in item.columns}
+
+
+_UNIQUE = (PrimaryKeyConstraint, UniqueConstraint)
 
 
 def _parse(term: UnaryExpression[Any]) -> SortKey:
     nulls_first, inner = _nulls(term)
+    if getattr(inner, "modifier", None) not in (operators.asc_op, operators.desc_op):
+        raise TypeError(f"{term} has no direction: add .asc() or .desc()")
     expression = inner.element
     if getattr(expression, "nullable", True) and nulls_first is None:
         raise TypeError(f"{term} may be NULL: add .nulls_first() or .nulls_last()")
@@ -95,26 +142,7 @@ def _parse(term: UnaryExpression[Any]) -> SortKey:
 
 
 def _nulls(term: Any) -> tuple[bool | None, Any]:
-    if term.modifier in (operators.nulls_first_op, operators.nulls_last_op):
-        return term.modifier is operators.nulls_first_op, term.element
+    modifier = getattr(term, "modifier", None)
+    if modifier in (operators.nulls_first_op, operators.nulls_last_op):
+        return modifier is operators.nulls_first_op, term.element
     return None, term
-
-
-def _python_type(expression: ColumnElement[Any]) -> Any:
-    match expression.type:
-        case SmallInteger():
-            return _integer(bits=16)
-        case BigInteger():
-            return _integer(bits=64)
-        case Integer():
-            return _integer(bits=32)
-        case String(python_type=python_type) if python_type is str:
-            return Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
-        case DateTime(timezone=True):
-            return Moment
-        case other:
-            return other.python_type
-
-
-def _integer(bits: int) -> Any:
-    return Annotated[int, Interval(ge=-(2 ** (bits - 1)), lt=2 ** (bits - 1))]

@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kit.db.base import Record
-from app.kit.db.bulk import CHUNK, OPTIONS, Row, chunks, next_version
+from app.kit.db.bulk import CHUNK, OPTIONS, Row, chunks
 from app.kit.db.deletion import not_deleted
 from app.kit.errors import Conflict, FieldProblem
 
@@ -53,12 +53,17 @@ async def upsert_many(
         )
     new = old = 0
     for part in chunks(model, rows, chunk):
-        changes = {name: insert(model).excluded[name] for name in part[0] if name not in by}
+        columns: Any = model.__mapper__.columns
+        index = [columns[name].name for name in by]
+        excluded = insert(model).excluded
+        changes = {
+            columns[name].name: excluded[columns[name].key] for name in part[0] if name not in by
+        }
         statement = (
             insert(model)
             .on_conflict_do_update(
-                index_elements=by,
-                index_where=_predicate(model, by),
+                index_elements=index,
+                index_where=_predicate(model, by, index),
                 set_=_touched(model) | changes,
                 where=_replaceable(model),
             )
@@ -79,14 +84,14 @@ async def upsert_many(
     return Upserted(new, old)
 
 
-def _predicate(model: type[Record], columns: Sequence[str]) -> Any:
+def _predicate(model: type[Record], by: Sequence[str], columns: Sequence[str]) -> Any:
     """The condition of the unique index on these columns; None where it holds for all rows."""
     table: Any = model.__table__
     for item in (*table.indexes, *table.constraints):
         unique = item.unique if isinstance(item, Index) else isinstance(item, _UNIQUE)
-        if unique and set(item.columns.keys()) == set(columns):
+        if unique and {column.name for column in item.columns} == set(columns):
             return item.dialect_options["postgresql"].get("where")
-    raise TypeError(f"{model.__name__} has no unique index on {', '.join(columns)}")
+    raise TypeError(f"{model.__name__} has no unique index on {', '.join(by)}")
 
 
 def _replaceable(model: type[Record]) -> ColumnElement[bool] | None:
@@ -101,5 +106,8 @@ def _replaceable(model: type[Record]) -> ColumnElement[bool] | None:
 
 def _touched(model: type[Record]) -> dict[str, Any]:
     """What any update changes: here PostgreSQL decides on it, and SQLAlchemy cannot add it."""
-    stamped = [column.key for column in model.__table__.columns if column.onupdate is not None]
-    return next_version(model) | {name: insert(model).excluded[name] for name in stamped}
+    stamped = [column for column in model.__table__.columns if column.onupdate is not None]
+    excluded = insert(model).excluded
+    version: Any = model.__mapper__.version_id_col
+    counted = {} if version is None else {version.name: version + 1}
+    return counted | {column.name: excluded[column.key] for column in stamped}

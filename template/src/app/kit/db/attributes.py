@@ -1,0 +1,33 @@
+"""The attributes of a model, by the names that its code uses rather than those of its columns."""
+
+from typing import Any
+
+from sqlalchemy import Column, inspect
+from sqlalchemy.orm import InstrumentedAttribute
+
+
+def primary_key(entity: Any) -> InstrumentedAttribute[Any]:
+    """The primary key of a model or of an alias; TypeError where it has several columns."""
+    mapper = getattr(entity, "__mapper__", None) or inspect(entity).mapper
+    if len(mapper.primary_key) != 1:
+        names = ", ".join(attribute_name(mapper, column) for column in mapper.primary_key)
+        raise TypeError(
+            f"{mapper.class_.__name__} has a composite primary key ({names});"
+            " read and write its rows with statements of your own"
+        )
+    key: InstrumentedAttribute[Any] = getattr(entity, attribute_name(mapper, mapper.primary_key[0]))
+    return key
+
+
+def attribute_name(mapper: Any, column: Column[Any]) -> str:
+    """The name of the attribute that holds a column."""
+    name: str = mapper.get_property_by_column(column).key
+    return name
+
+
+def column_of(model: Any, name: str, *, used_by: str) -> Column[Any]:
+    """The column behind an attribute; TypeError where it is none."""
+    column: Column[Any] | None = model.__mapper__.columns.get(name)
+    if column is None:
+        raise TypeError(f"{used_by}.{name}: {model.__name__} has no column attribute of this name")
+    return column

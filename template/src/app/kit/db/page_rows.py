@@ -1,0 +1,73 @@
+"""Statements divided into pages: a page counts each row of the model once."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, inspect
+from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.orm import Bundle
+from sqlalchemy.sql import operators
+
+_MODIFIERS = (
+    operators.asc_op,
+    operators.desc_op,
+    operators.nulls_first_op,
+    operators.nulls_last_op,
+)
+
+
+def check_statement(statement: Any) -> None:
+    """Raise TypeError for a statement that cannot be divided into pages."""
+    if not isinstance(statement, Select):
+        raise TypeError("A page needs a select(): select from the UNION as a subquery.")
+    parts: Any = statement
+    if parts._limit_clause is not None or parts._offset_clause is not None:
+        raise TypeError("A page sets LIMIT and OFFSET: limit the rows in a subquery.")
+    if parts._distinct and not (has_entities(statement) or _is_bundle(statement)):
+        raise TypeError("A page of columns takes no DISTINCT: use it in a subquery.")
+
+
+def has_entities(statement: Any) -> bool:
+    """Whether the rows of a statement are objects, rather than columns or a projection."""
+    shown = statement.column_descriptions[0]
+    return shown.get("entity") is not None and shown["expr"] is shown["entity"]
+
+
+def repeats_rows(statement: Any) -> bool:
+    """Whether a statement may find a row of its model more than once, because of a join."""
+    if statement._distinct or statement._setup_joins or statement._from_obj:
+        return True
+    root: Any = inspect(statement.column_descriptions[0].get("entity"), raiseerr=False)
+    if root is None:
+        return False
+    own = {root.selectable, *(root.mapper.tables if root.is_mapper else ())}
+    named = (*statement._where_criteria, *statement._order_by_clauses)
+    return any(table not in own for part in named for table in part._from_objects)
+
+
+def distinct_by(statement: Any, terms: Sequence[ColumnElement[Any]]) -> Any:
+    """One row for all that have the same values of these terms, which begin its order."""
+    # DISTINCT alone compares whole rows, and PostgreSQL does not compare JSON.
+    return statement.ext(distinct_on(*terms))
+
+
+def order_terms(statement: Any) -> list[ColumnElement[Any]]:
+    """The expressions by which a statement is ordered, without their directions."""
+    return [_without_direction(clause) for clause in statement._order_by_clauses]
+
+
+def _without_direction(clause: Any) -> ColumnElement[Any]:
+    while getattr(clause, "modifier", None) in _MODIFIERS or _is_label(clause):
+        clause = clause.element
+    if isinstance(clause, str):
+        raise TypeError(f"Order by an expression in place of the text {clause!r}.")
+    expression: ColumnElement[Any] = clause
+    return expression
+
+
+def _is_label(clause: Any) -> bool:
+    return getattr(clause, "__visit_name__", "") in ("label_reference", "textual_label_reference")
+
+
+def _is_bundle(statement: Any) -> bool:
+    return isinstance(statement.column_descriptions[0]["expr"], Bundle)

@@ -1,0 +1,76 @@
+"""Column types whose values sort, and the type through which a cursor compares each of them."""
+
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    CHAR,
+    JSON,
+    BigInteger,
+    ColumnElement,
+    DateTime,
+    Dialect,
+    Double,
+    Enum,
+    Float,
+    Integer,
+    Numeric,
+    String,
+    Text,
+    Time,
+    TypeDecorator,
+)
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.types import NullType, TypeEngine
+
+_DIALECT: Dialect = postgresql.asyncpg.dialect()  # type: ignore[no-untyped-call]
+
+
+def type_as_text(expression: ColumnElement[Any]) -> TypeEngine[Any]:
+    """The type that reads and writes the values of a column as text, without loss.
+
+    It has no length or precision: the type of an expression is only inferred, and its values may
+    be longer than the type allows. Raises TypeError for a type without an order.
+    """
+    found = _unlimited(expression.type)
+    if found is None:
+        raise TypeError(
+            f"{expression}: PostgreSQL does not sort {expression.type!r}."
+            " Sort by an expression of another type, such as a field cast to text;"
+            " state the type of an untyped expression with type_coerce()."
+        )
+    return found
+
+
+def _unlimited(kind: TypeEngine[Any]) -> TypeEngine[Any] | None:
+    if isinstance(kind, TypeDecorator):
+        stored: TypeEngine[Any] = kind.type_engine(_DIALECT)
+    else:
+        stored = kind.dialect_impl(_DIALECT)
+    match stored:
+        case postgresql.JSONB():
+            return stored
+        case NullType() | JSON() | postgresql.JSONPATH():
+            return None
+        case ARRAY(item_type=item):
+            # Arrays are compared with arrays of the very same type.
+            return None if _unlimited(item) is None else ARRAY(item)
+        case Enum(native_enum=True):
+            return stored
+        case CHAR(length=length):
+            return CHAR(length)
+        case String():
+            return Text()
+        case Integer():
+            return BigInteger()
+        case Float():
+            # A value of four bytes is exact in eight, and its text is not.
+            return Double()
+        case Numeric():
+            return Numeric()
+        case DateTime(timezone=timezone):
+            return DateTime(timezone=timezone)
+        case Time(timezone=timezone):
+            return Time(timezone=timezone)
+        case other:
+            return other

@@ -1,0 +1,101 @@
+"""A sample: one column of every type that PostgreSQL sorts."""
+
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum as PythonEnum
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    CHAR,
+    REAL,
+    BigInteger,
+    Boolean,
+    Date,
+    DateTime,
+    Double,
+    Enum,
+    Float,
+    Identity,
+    Integer,
+    Interval,
+    LargeBinary,
+    Numeric,
+    SmallInteger,
+    String,
+    Text,
+    Time,
+    Uuid,
+)
+from sqlalchemy.dialects.postgresql import BIT, CIDR, INET, INT4RANGE, JSONB, MACADDR, TSVECTOR
+from sqlalchemy.orm import Mapped, deferred, mapped_column
+
+from app.kit.db.base import Base
+from app.kit.db.enums import stored_by_value
+
+
+class Mood(StrEnum):
+    """Members in another order than their values: the database keeps this one."""
+
+    SAD = "c"
+    CALM = "a"
+    GLAD = "b"
+
+
+class Level(PythonEnum):
+    """An enumeration that is stored as text."""
+
+    HIGH = "high"
+    LOW = "low"
+
+
+class SortSample(Base):
+    """Everything nullable; the number comes from an identity column."""
+
+    __tablename__ = "conformance_sort_samples"
+
+    number: Mapped[int] = mapped_column(Integer, Identity(), primary_key=True)
+    rank: Mapped[int] = mapped_column(BigInteger, Identity(), unique=True)
+    small: Mapped[int | None] = mapped_column(SmallInteger)
+    whole: Mapped[int | None] = mapped_column(Integer)
+    big: Mapped[int | None] = mapped_column(BigInteger)
+    real: Mapped[float | None] = mapped_column(REAL)
+    inexact: Mapped[float | None] = mapped_column(Float)
+    double: Mapped[float | None] = mapped_column(Double)
+    exact: Mapped[Decimal | None] = mapped_column(Numeric)
+    money: Mapped[Decimal | None] = mapped_column(Numeric(12, 2))
+    flag: Mapped[bool | None] = mapped_column(Boolean)
+    words: Mapped[str | None] = mapped_column(Text)
+    name: Mapped[str | None] = mapped_column(String(20))
+    code: Mapped[str | None] = mapped_column(CHAR(4))
+    posix: Mapped[str | None] = mapped_column(String(20, collation="C"))
+    mood: Mapped[Mood | None] = mapped_column(stored_by_value(Mood, "conformance_mood"))
+    level: Mapped[Level | None] = mapped_column(Enum(Level, native_enum=False, length=10))
+    uuid: Mapped[UUID | None] = mapped_column(Uuid)
+    raw: Mapped[bytes | None] = mapped_column(LargeBinary)
+    # The driver reads no date outside the calendar of Python.
+    day: Mapped[date | None] = deferred(mapped_column(Date), raiseload=True)
+    moment: Mapped[datetime | None] = deferred(
+        mapped_column(DateTime(timezone=True)), raiseload=True
+    )
+    local: Mapped[datetime | None] = deferred(
+        mapped_column(DateTime(timezone=False)), raiseload=True
+    )
+    clock: Mapped[time | None] = deferred(mapped_column(Time), raiseload=True)
+    zoned: Mapped[time | None] = deferred(mapped_column(Time(timezone=True)), raiseload=True)
+    lasts: Mapped[timedelta | None] = deferred(mapped_column(Interval), raiseload=True)
+    numbers: Mapped[list[int | None] | None] = mapped_column(ARRAY(Integer))
+    texts: Mapped[list[str | None] | None] = mapped_column(ARRAY(String(9)))
+    reals: Mapped[list[float] | None] = mapped_column(ARRAY(Double))
+    moments: Mapped[list[datetime] | None] = deferred(
+        mapped_column(ARRAY(DateTime(timezone=True))), raiseload=True
+    )
+    document: Mapped[Any | None] = mapped_column(JSONB)
+    address: Mapped[Any | None] = mapped_column(INET)
+    network: Mapped[Any | None] = mapped_column(CIDR)
+    device: Mapped[str | None] = mapped_column(MACADDR)
+    bits: Mapped[Any | None] = mapped_column(BIT(4))
+    between: Mapped[Any | None] = mapped_column(INT4RANGE)
+    terms: Mapped[str | None] = mapped_column(TSVECTOR)
