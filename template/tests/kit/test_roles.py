@@ -24,7 +24,7 @@ from tests.rig.database import settings_for, settings_with
 from tests.rig.revisions import add_revision, alembic_with
 
 DOCUMENT = (PROJECT_ROOT / "docs" / "database.md").read_text()
-ROLES, GRANTS, AFTERWARDS = re.findall(r"```sql\n(.*?)```", DOCUMENT, re.DOTALL)
+ROLES, GRANTS, AFTERWARDS, *_ = re.findall(r"```sql\n(.*?)```", DOCUMENT, re.DOTALL)
 
 # The server asks both for their passwords, as one in production does.
 ASK = """DO $$ BEGIN EXECUTE format(
