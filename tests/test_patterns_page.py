@@ -1,0 +1,59 @@
+"""docs/patterns.md of a service without the example: its code works, the files it names exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.processes import UV, succeed
+from tests.rendering import Copy, Renderer
+
+FILE = re.compile(r"<!-- file: (\S+) -->\n```python\n(.*?)```", re.DOTALL)
+NAMED = re.compile(r"`((?:kit|features|rig)/\w[\w/]*\.py)`")
+IMPORT = "from app.features.notes.router import router as notes\n"
+
+
+def page_of(service: Path) -> str:
+    """The page of a service."""
+    return (service / "docs/patterns.md").read_text()
+
+
+def write_feature(service: Path) -> None:
+    """Write the files of the page, and register the feature."""
+    for name, text in FILE.findall(page_of(service)):
+        file = service / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text)
+    (service / "src/app/features/notes/__init__.py").touch()
+    registry = service / "src/app/registry.py"
+    lines = registry.read_text().splitlines(keepends=True)
+    for marker, line in (("the imports of your", IMPORT), (", your features", "    notes,\n")):
+        [number] = [index for index, text in enumerate(lines) if marker in text]
+        lines.insert(number + 1, line)
+    registry.write_text("".join(lines))
+
+
+@pytest.mark.parametrize("soft_delete", [True, False])
+def test_page_names_only_files_that_exist(render: Renderer, soft_delete: bool) -> None:
+    service = render(example=False, soft_delete=soft_delete)
+    page = page_of(service)
+    assert "example/" not in page
+    assert "docs/tutorial.md" in page
+    own = {name for name, _ in FILE.findall(page)}
+    for name in NAMED.findall(page):
+        places = (service / "src/app" / name, service / "tests" / name)
+        is_written = any(each.endswith(name) for each in own)
+        assert is_written or any(place.exists() for place in places), name
+
+
+@pytest.mark.slow
+@pytest.mark.whole
+def test_code_of_the_page_is_a_working_feature(service: Copy) -> None:
+    place = service(example=False)
+    write_feature(place)
+
+    succeed(UV, "run", "my-service", "revision", "-m", "add notes", cwd=place)
+    checks = ("tests/features", "tests/kit/test_migrations.py", "tests/kit/test_structure.py")
+    succeed(UV, "run", "pytest", "-q", *checks, cwd=place)
+    succeed(UV, "run", "ruff", "check", cwd=place)
+    succeed(UV, "run", "mypy", cwd=place)
