@@ -9,12 +9,15 @@ from fastapi import APIRouter
 
 from tests.conformance.features.everything.router import ROUTERS as EVERYTHING
 from tests.conformance.features.hierarchies import models as hierarchies
+from tests.conformance.features.locked_tables.router import locked, unlocked
 from tests.conformance.features.notes.router import router as notes
 from tests.conformance.features.ownership import models as ownership
 from tests.conformance.features.schema_changes.router import router as samples
 from tests.conformance.features.sorting import models as sorting
 
 ROUTERS: list[APIRouter] = [
+    locked,
+    unlocked,
     notes,
     samples,
     *EVERYTHING,

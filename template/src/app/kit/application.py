@@ -49,7 +49,7 @@ class Application(FastAPI):
         """Put around everything else what holds for every request, the innermost first."""
         app = super().build_middleware_stack()
         app = NegotiationMiddleware(app, self.routes)
-        app = admission = AdmissionMiddleware(app, self.http, self.places)
+        app = admission = AdmissionMiddleware(app, self.http, self.places, self.routes)
         if self.metrics:
             self.metrics.watch(admission.gate, self.places)
         # A browser's question whether it may ask, and a stranger, are answered before the line.

@@ -6,11 +6,14 @@ the database until then.
 """
 
 from asyncio import sleep, timeout
-from functools import partial
+from collections.abc import Sequence
+from functools import cached_property, partial
 from http import HTTPStatus
 from typing import ClassVar
 
+from fastapi.routing import iter_route_contexts
 from starlette.requests import ClientDisconnect
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.kit.errors import OutcomeUnknown, Problem, Unavailable
@@ -50,13 +53,20 @@ class TooSlow(Problem):
 
 
 class AdmissionMiddleware:
-    """Lets so many requests be at work at once; refuses what is too large or takes too long.
+    """Limits the concurrent requests; rejects those that are too large or take too long.
 
     The health routes need no place: who looks after the process does not wait behind the clients.
     """
 
-    def __init__(self, app: ASGIApp, settings: HttpSettings, places: int) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        settings: HttpSettings,
+        places: int,
+        routes: Sequence[BaseRoute] = (),
+    ) -> None:
         self.app = app
+        self.routes = routes
         self.settings = settings
         self.gate = Gate(places, settings.wait_limit)
 
@@ -106,7 +116,9 @@ class AdmissionMiddleware:
         if is_health(scope):
             await self.app(scope, received, send)
             return None
-        turn = await self.gate.enter(partial(_has_left, receive))
+        # A table is in most cases used by the paths below one word.
+        resource = "/".join(filter(self._words.__contains__, scope["path"].split("/")))
+        turn = await self.gate.enter(partial(_has_left, receive), resource)
         if turn is Turn.TOO_LATE:
             self.gate.shed += 1
             return Unavailable("The service is busy; try again in a moment.")
@@ -114,8 +126,14 @@ class AdmissionMiddleware:
             try:
                 await self.app(scope, received, send)
             finally:
-                self.gate.leave()
+                self.gate.leave(resource)
         return None
+
+    @cached_property
+    def _words(self) -> frozenset[str]:
+        """The parts of all paths that are no parameters: what a path has of them is a resource."""
+        paths = [route.path or "" for route in iter_route_contexts(self.routes)]
+        return frozenset(part for path in paths for part in path.split("/") if part)
 
 
 def is_health(scope: Scope) -> bool:

@@ -1,10 +1,18 @@
-"""So many at once; the others wait in the order of their arrival."""
+"""A concurrency limiter: FIFO, and fair between resources.
+
+A resource holds at most `SHARE` times as many slots as are free. If its requests are blocked, as by
+a locked table, slots remain for others; the second resource that is blocked finds fewer, and still
+leaves some.
+"""
 
 from asyncio import AbstractEventLoop, CancelledError, Future, TimerHandle, get_running_loop
 from collections import deque
 from collections.abc import Callable
 from enum import Enum, auto
 from typing import NamedTuple
+
+# One resource holds at most two thirds of all slots: 7 of 10, 11 of 16.
+SHARE = 2
 
 
 class Turn(Enum):
@@ -22,66 +30,95 @@ class _Waiting(NamedTuple):
 
 
 class Gate:
-    """A number of places. Who takes one has to give it back, with `leave`."""
+    """A number of slots. Give each back with `leave`, and with the resource it was taken for."""
 
     def __init__(self, places: int, wait_limit: float) -> None:
         self.free = places
         self.wait_limit = wait_limit
-        # How many waited in vain, ever.
+        # Requests that waited too long, since the start of the process.
         self.shed = 0
-        self._line: deque[_Waiting] = deque()
+        # By resource; those with no slots or no queue are absent.
+        self._used: dict[str, int] = {}
+        self._queues: dict[str, deque[_Waiting]] = {}
         self._timer: TimerHandle | None = None
 
     @property
     def waiting(self) -> int:
-        """How many wait for a place."""
-        # A copy, which is made at once: metrics ask from a thread of their own.
-        return sum(not each.turn.done() for each in tuple(self._line))
+        """The number of requests that wait for a slot."""
+        # Copies, which are made at once: metrics are read in another thread.
+        queues = [tuple(queue) for queue in tuple(self._queues.values())]
+        return sum(not each.turn.done() for queue in queues for each in queue)
 
-    async def enter(self, has_left: Callable[[], bool]) -> Turn:
-        """Take a place, or the first that becomes free: only with `Turn.CAME` it is taken.
+    async def enter(self, has_left: Callable[[], bool], resource: str = "") -> Turn:
+        """Take a slot, or wait for one; it is taken only with `Turn.CAME`.
 
-        `has_left` says whether there is nobody any more who waits for an answer. It is asked when
-        the turn of one who had to wait has come.
+        `has_left` says whether the client has disconnected. It is called when the slot is free.
         """
-        if self.free:
-            self.free -= 1
+        if resource not in self._queues and self._has_slot_for(resource):
+            self._take(resource)
             return Turn.CAME
         loop = get_running_loop()
         turn: Future[Turn] = loop.create_future()
-        if not self._line:
-            self._watch(loop, loop.time() + self.wait_limit)
-        self._line.append(_Waiting(turn, loop.time() + self.wait_limit, has_left))
+        until = loop.time() + self.wait_limit
+        if not self._queues:
+            self._watch(loop, until)
+        self._queues.setdefault(resource, deque()).append(_Waiting(turn, until, has_left))
         try:
             return await turn
         except CancelledError:
             if not turn.cancelled() and turn.result() is Turn.CAME:
                 # It came in the same moment.
-                self.leave()
+                self.leave(resource)
             raise
 
-    def leave(self) -> None:
-        """Give a place back, to the first in the line where there is one."""
-        while self._line:
-            turn, _, has_left = self._line.popleft()
-            if turn.done():
-                continue
-            if not has_left():
-                turn.set_result(Turn.CAME)
-                return
-            turn.set_result(Turn.LEFT)
+    def leave(self, resource: str = "") -> None:
+        """Give a slot back. The request that has waited longest of those that may have it gets it.
+
+        The requests of one resource get slots in the order of their arrival.
+        """
         self.free += 1
+        self._used[resource] -= 1
+        if not self._used[resource]:
+            del self._used[resource]
+        while self._queues and (first := self._first()) is not None:
+            waiting = self._queues[first].popleft()
+            if waiting.has_left():
+                waiting.turn.set_result(Turn.LEFT)
+            else:
+                self._take(first)
+                waiting.turn.set_result(Turn.CAME)
+
+    def _has_slot_for(self, resource: str) -> bool:
+        return self._used.get(resource, 0) < SHARE * self.free
+
+    def _take(self, resource: str) -> None:
+        self.free -= 1
+        self._used[resource] = self._used.get(resource, 0) + 1
+
+    def _first(self) -> str | None:
+        """The resource whose first request in the queue is next, if one may have a slot."""
+        self._remove(lambda waiting: waiting.turn.done())
+        ready = [resource for resource in self._queues if self._has_slot_for(resource)]
+        return min(ready, key=lambda resource: self._queues[resource][0].until, default=None)
+
+    def _remove(self, ended: Callable[[_Waiting], bool]) -> None:
+        """Remove requests from the front of each queue, and reject those that still wait."""
+        for resource, queue in tuple(self._queues.items()):
+            while queue and ended(queue[0]):
+                turn = queue.popleft().turn
+                if not turn.done():
+                    turn.set_result(Turn.TOO_LATE)
+            if not queue:
+                del self._queues[resource]
 
     def _watch(self, loop: AbstractEventLoop, until: float) -> None:
-        # All wait for the same time: one timer, for the first, is enough for the whole line.
+        # All wait for the same time: one timer, for the first of all queues, is enough.
         if self._timer:
             self._timer.cancel()
-        self._timer = loop.call_at(until, self._turn_away, loop)
+        self._timer = loop.call_at(until, self._reject_late, loop)
 
-    def _turn_away(self, loop: AbstractEventLoop) -> None:
-        while self._line and (self._line[0].turn.done() or self._line[0].until <= loop.time()):
-            turn = self._line.popleft().turn
-            if not turn.done():
-                turn.set_result(Turn.TOO_LATE)
-        if self._line:
-            self._watch(loop, self._line[0].until)
+    def _reject_late(self, loop: AbstractEventLoop) -> None:
+        now = loop.time()
+        self._remove(lambda waiting: waiting.turn.done() or waiting.until <= now)
+        if self._queues:
+            self._watch(loop, min(queue[0].until for queue in self._queues.values()))

@@ -1,0 +1,113 @@
+"""Requests that wait for a locked table leave slots and connections to other endpoints."""
+
+import asyncio
+from time import perf_counter
+
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import URL, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from app.kit.http.gate import Gate, Turn
+from app.main import create_app
+from tests.rig.app import client_of, running
+from tests.rig.database import settings_with
+
+LOCK = text("LOCK TABLE conformance_locked IN ACCESS EXCLUSIVE MODE")
+
+
+async def test_other_endpoints_respond_while_requests_wait_for_locked_table(
+    own_database_url: URL,
+) -> None:
+    settings = settings_with(own_database_url, pool_size=10, max_overflow=0, lock_timeout=30)
+    app: FastAPI = create_app(settings)
+    engine = create_async_engine(own_database_url)
+    async with running(app), client_of(app) as client, asyncio.TaskGroup() as tasks:
+        async with engine.connect() as connection:
+            await connection.execute(LOCK)
+            blocked = [
+                tasks.create_task(client.get("/conformance/locked/x"))
+                if each % 2
+                else tasks.create_task(client.post("/conformance/locked"))
+                for each in range(16)
+            ]
+            await asyncio.sleep(0.3)
+
+            started = perf_counter()
+            others = [client.post("/conformance/unlocked") for _ in range(20)]
+            others += [client.get("/conformance/unlocked/count") for _ in range(20)]
+            statuses = [each.status_code for each in await asyncio.gather(*others)]
+            duration = perf_counter() - started
+
+            assert set(statuses) == {200, 201}
+            assert duration < 3
+            assert not any(each.done() for each in blocked)
+            await connection.rollback()
+        waited = await asyncio.gather(*blocked)
+    await engine.dispose()
+    assert {each.status_code for each in waited} == {200, 201}
+
+
+def stays() -> bool:
+    return False
+
+
+async def held(gate: Gate, resource: str) -> int:
+    """Let requests of a resource come until one has to wait; returns how many did not."""
+    for number in range(1000):
+        waiting = asyncio.create_task(gate.enter(stays, resource))
+        await asyncio.sleep(0)
+        if not waiting.done():
+            waiting.cancel()
+            return number
+    raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("slots", "first", "second"), [(1, 1, 0), (2, 2, 0), (4, 3, 1), (10, 7, 2), (16, 11, 4)]
+)
+async def test_one_resource_holds_a_share_of_the_slots(slots: int, first: int, second: int) -> None:
+    gate = Gate(slots, wait_limit=60)
+    assert (await held(gate, "a"), await held(gate, "b")) == (first, second)
+    for _ in range(first):
+        gate.leave("a")
+    for _ in range(second):
+        gate.leave("b")
+    assert gate.free == slots
+
+
+async def test_queue_is_fifo_within_a_resource_and_others_overtake_only_the_blocked() -> None:
+    gate = Gate(4, wait_limit=60)
+    for _ in range(3):
+        await gate.enter(stays, "blocked")
+    order: list[str] = []
+
+    async def enter(name: str, resource: str) -> None:
+        assert await gate.enter(stays, resource) is Turn.CAME
+        order.append(name)
+
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(3):
+            tasks.create_task(enter(f"blocked {number}", "blocked"))
+        for number in range(3):
+            tasks.create_task(enter(f"other {number}", "other"))
+        await asyncio.sleep(0.01)
+        assert order == ["other 0"]
+        for _ in range(2):
+            gate.leave("other")
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        assert order == ["other 0", "other 1", "other 2"]
+        for resource in ["other", "blocked", "blocked", "blocked"]:
+            gate.leave(resource)
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+    assert order[3:] == ["blocked 0", "blocked 1", "blocked 2"]
+
+
+async def test_waiting_requests_of_all_resources_are_rejected_in_time() -> None:
+    gate = Gate(1, wait_limit=0.05)
+    await gate.enter(stays, "a")
+    waiting = [gate.enter(stays, resource) for resource in "abc" for _ in range(3)]
+    assert set(await asyncio.gather(*waiting)) == {Turn.TOO_LATE}
+    assert gate.waiting == 0
