@@ -9,9 +9,11 @@ from fastapi import APIRouter
 
 from tests.conformance.features.everything.router import ROUTERS as EVERYTHING
 from tests.conformance.features.hierarchies import models as hierarchies
+from tests.conformance.features.inheritance import models as inheritance
 from tests.conformance.features.locked_tables.router import locked, unlocked
 from tests.conformance.features.notes.router import router as notes
 from tests.conformance.features.ownership import models as ownership
+from tests.conformance.features.renamed import models as renamed
 from tests.conformance.features.schema_changes.router import router as samples
 from tests.conformance.features.sorting import models as sorting
 
@@ -26,6 +28,8 @@ ROUTERS: list[APIRouter] = [
 # Features without routes.
 MODELS: list[ModuleType] = [
     hierarchies,
+    inheritance,
     ownership,
+    renamed,
     sorting,
 ]

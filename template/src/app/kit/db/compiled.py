@@ -74,22 +74,30 @@ def compile_returning(
 ) -> CompiledRead:
     """Compile a statement that returns these columns, by name; raises as `compile_read`."""
     compiled = statement.compile(dialect=dialect)
-    if compiled.post_compile_params:
-        # `IN (…)` has a text for each number of values, unless they are part of the statement, as
-        # the classes of single-table inheritance are.
-        if any(bind.required for bind in compiled.post_compile_params):
-            raise TypeError("the statement has no fixed text: compare with `any_(…)`, not `in_`")
-        compiled = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
-    binds = [compiled.binds[name] for name in compiled.positiontup or ()]
+    # `IN (…)` has a text for each number of values, unless they are part of the statement, as the
+    # classes of single-table inheritance are.
+    if any(bind.required for bind in compiled.post_compile_params):
+        raise TypeError("the statement has no fixed text: compare with `any_(…)`, not `in_`")
+    given = {name: None for name, bind in compiled.binds.items() if bind.required}
+    state = compiled.construct_expanded_state(given)
+    owners = {part: name for name, parts in state.parameter_expansion.items() for part in parts}
+    arguments = (
+        _argument(compiled.binds[owners[name]], dialect, fixed=(state.parameters[name],))
+        if name in owners
+        else _argument(compiled.binds[name], dialect)
+        for name in state.positiontup or ()
+    )
     return CompiledRead(
-        compiled.string,
-        tuple(_argument(bind, dialect) for bind in binds),
+        state.statement,
+        tuple(arguments),
         tuple((name, _out(column.type, dialect)) for name, column in columns.items()),
     )
 
 
-def _argument(bind: BindParameter[Any], dialect: Dialect) -> Argument:
+def _argument(bind: BindParameter[Any], dialect: Dialect, fixed: tuple[Any, ...] = ()) -> Argument:
     into = bind.type.dialect_impl(dialect).bind_processor(dialect)
+    if fixed:
+        return Argument(bind.key, given=False, value=fixed[0], process=into)
     return Argument(bind.key, bind.required, bind.effective_value, into)
 
 

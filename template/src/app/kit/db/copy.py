@@ -62,7 +62,6 @@ def _values(model: type[Record], row: Row, dialect: Dialect) -> dict[str, Value]
         raise TypeError(
             f"COPY fills one table, {model.__name__} has {len(mapper.tables)}: use `insert_many`"
         )
-    table: Any = model.__table__
     # By attribute; a subclass in the same table (single-table inheritance) has only its own.
     columns: dict[str, Column[Any]] = dict(mapper.columns.items())
     if unknown := row.keys() - columns.keys():

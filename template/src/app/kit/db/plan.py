@@ -1,5 +1,7 @@
 """Load plans: which relations a read brings along."""
 
+from typing import Any
+
 from sqlalchemy.orm import raiseload
 from sqlalchemy.orm.interfaces import ORMOption
 
@@ -10,3 +12,9 @@ def plan(*loads: ORMOption) -> tuple[ORMOption, ...]:
     Whatever the lazy strategy, a read with a plan sends the statements that the plan names.
     """
     return (*loads, raiseload("*"))
+
+
+def has_joins(loads: tuple[Any, ...]) -> bool:
+    """Whether any of these options is a `joinedload`."""
+    parts = (part for load in loads for part in getattr(load, "context", ()))
+    return any(("lazy", "joined") in (part.strategy or ()) for part in parts)

@@ -31,7 +31,7 @@ from app.kit.db.page_rows import (
     order_terms,
     repeats_rows,
 )
-from app.kit.db.plan import plan
+from app.kit.db.plan import has_joins, plan
 from app.kit.db.session import ReadSessionDep, SessionDep
 from app.kit.errors import NotFound
 from app.kit.page import PageQuery, Slice
@@ -133,11 +133,14 @@ class Repository(Generic[M]):
         that it is ordered by. Raises TypeError for a statement with LIMIT or OFFSET.
         """
         check_statement(statement)
-        key = primary_key(self._root(statement))
+        root = self._root(statement)
+        key = primary_key(root)
         ordered = statement.order_by(key)
         if repeats := repeats_rows(statement):
             ordered = distinct_by(ordered, order_terms(ordered))
-        keys = ordered.with_only_columns(key, maintain_column_froms=True)
+        # A subclass with a table of its own is a join, which its key alone selects from.
+        one_table = len(inspect(root).mapper.tables) == 1
+        keys = ordered.with_only_columns(key, maintain_column_froms=one_table)
         counted = select(func.count()).select_from(keys.order_by(None).subquery())
         total = await self.session.scalar(counted) or 0
         page = ordered.limit(query.limit).offset(query.offset)
@@ -178,9 +181,16 @@ class Repository(Generic[M]):
         if len(inspect(self.model).tables) > 1:
             # Joined-table inheritance: a statement with RETURNING reaches one table only.
             return await self.update(await self.get(key, *plan, for_update=True), changes)
-        statement, values = changing(self.model, plan, changes)
+        # RETURNING joins no other table: a plan that does needs a SELECT.
+        joined = has_joins(plan)
+        statement, values = changing(self.model, _ALONE if joined else plan, changes)
         rows = await self.session.scalars(statement, {"row__key": key, **values})
-        return self._found(key, rows.unique().first())
+        row = self._found(key, rows.unique().first())
+        if not joined:
+            return row
+        model: Any = self.model
+        again = reading(model, plan).execution_options(populate_existing=True)
+        return self._found(key, (await self.session.scalars(again, {"key": key})).unique().first())
 
     async def delete(self, key: Id) -> None:
         """Delete the row with this key, or raise `NotFound`."""

@@ -1,0 +1,78 @@
+"""Documents: single-table inheritance below an abstract base; staff: joined-table inheritance."""
+
+from sqlalchemy import ForeignKey
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.kit.db.base import Base, Record
+from app.kit.db.ids import Id
+from app.kit.db.relation import relation
+
+
+class Document(Record):
+    """Any document."""
+
+    __tablename__ = "conformance_read_documents"
+    __mapper_args__ = {"polymorphic_on": "sort", "polymorphic_identity": "document"}  # noqa: RUF012
+
+    sort: Mapped[str] = mapped_column("kind")
+    title: Mapped[str]
+    person_id: Mapped[Id | None] = mapped_column(
+        ForeignKey("conformance_read_people.id", ondelete="CASCADE"), index=True
+    )
+
+
+class Letter(Document):
+    """A kind of document."""
+
+    __mapper_args__ = {"polymorphic_identity": "letter"}  # noqa: RUF012
+    stamp: Mapped[str | None]
+
+
+class OpenLetter(Letter):
+    """A kind of letter."""
+
+    __mapper_args__ = {"polymorphic_identity": "open_letter"}  # noqa: RUF012
+
+
+class Person(Record):
+    """Any person."""
+
+    __tablename__ = "conformance_read_people"
+    __mapper_args__ = {"polymorphic_on": "role", "polymorphic_identity": "person"}  # noqa: RUF012
+
+    role: Mapped[str]
+    name: Mapped[str]
+    boss_id: Mapped[Id | None] = mapped_column(
+        ForeignKey("conformance_read_bosses.id", ondelete="SET NULL", use_alter=True), index=True
+    )
+    boss: Mapped["Boss | None"] = relation(back_populates="staff", foreign_keys=[boss_id])
+    letters: Mapped[list[Letter]] = relation(order_by=Letter.title)
+
+
+class Boss(Person):
+    """With a table of its own."""
+
+    __tablename__ = "conformance_read_bosses"
+
+    id: Mapped[Id] = mapped_column(
+        ForeignKey("conformance_read_people.id", ondelete="CASCADE"), primary_key=True
+    )
+    budget: Mapped[int] = mapped_column("euros", default=1)
+    staff: Mapped[list[Person]] = relation(
+        back_populates="boss", foreign_keys=[Person.boss_id], order_by=Person.name
+    )
+
+    __mapper_args__ = {  # noqa: RUF012 - as SQLAlchemy declares it
+        "polymorphic_identity": "boss",
+        "inherit_condition": id == Person.id,  # noqa: A003 - the column
+    }
+
+
+class Seat(Base):
+    """With a composite primary key."""
+
+    __tablename__ = "conformance_read_seats"
+
+    row: Mapped[str] = mapped_column("seat_row", primary_key=True)
+    number: Mapped[int] = mapped_column("seat_number", primary_key=True)
+    note: Mapped[str | None]

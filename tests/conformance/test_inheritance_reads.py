@@ -1,0 +1,216 @@
+"""Reads of models with inheritance or with primary keys of another form than `id`."""
+
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from pydantic import BaseModel, TypeAdapter
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import selectinload, with_polymorphic
+
+from app.kit.db.hot import HotGet, HotJson, HotReads, HotSelect
+from app.kit.db.hot_writes import HotInsert, HotWrites
+from app.kit.db.json import json_list
+from app.kit.db.keyset import keyset_page
+from app.kit.db.projection import Projection
+from app.kit.db.repository import Repository
+from app.kit.db.session import Database
+from app.kit.db.sorting import order
+from app.kit.errors import NotFound
+from app.kit.page import CursorQuery, PageQuery
+from app.kit.schemas import Output
+from tests.conformance.features.inheritance.models import (
+    Boss,
+    Document,
+    Letter,
+    OpenLetter,
+    Person,
+    Seat,
+)
+
+
+class DocumentIn(BaseModel):
+    title: str
+
+
+class DocumentOut(Output):
+    title: str
+    sort: str
+
+
+class LetterOut(DocumentOut):
+    stamp: str | None
+
+
+class PersonOut(Output):
+    name: str
+    role: str
+
+
+class BossOut(PersonOut):
+    budget: int
+
+
+class WithBoss(PersonOut):
+    boss: BossOut | None
+    letters: list[LetterOut]
+
+
+class BossWithStaff(BossOut):
+    staff: list[PersonOut]
+    letters: list[LetterOut]
+
+
+class SeatOut(Output):
+    row: str
+    number: int
+
+
+class Letters(Repository[Letter]):
+    model = Letter
+
+
+class Bosses(Repository[Boss]):
+    model = Boss
+
+
+@pytest.fixture
+def database(own_app: FastAPI) -> Database:
+    """A database whose commits stay."""
+    found: Database = own_app.state.database
+    return found
+
+
+async def fill(session: AsyncSession) -> None:
+    """Two bosses, with staff and documents of each kind."""
+    for name in ("ada", "bob"):
+        boss = Boss(name=name, budget=5, staff=[], letters=[], boss=None)
+        boss.letters = [Letter(title=f"{name} b"), OpenLetter(title=f"{name} a", stamp="x")]
+        session.add(boss)
+        await session.flush()
+        session.add(Document(title=f"{name} c", person_id=boss.id))
+        session.add(Person(name=f"{name}'s", boss=boss, letters=[]))
+    await session.flush()
+
+
+async def test_compiled_statements_see_their_own_class(database: Database) -> None:
+    async with database.transaction() as session:
+        await fill(session)
+        keys = {row.title: row.id for row in await session.scalars(select(Document))}
+        (boss, _) = await session.scalars(select(Boss.id).order_by(Boss.name))
+    reads = HotReads(database)
+    letter = HotGet(Letter, LetterOut)
+    assert (await letter.get(reads, keys["ada a"])).sort == "open_letter"
+    with pytest.raises(NotFound):
+        await letter.get(reads, keys["ada c"])
+    assert (await HotGet(Document, DocumentOut).get(reads, keys["ada c"])).sort == "document"
+    letters = HotSelect(select(Letter.title, Letter.sort, Letter.stamp), LetterOut)
+    assert {row.title for row in await letters.all(reads)} == {"ada a", "ada b", "bob a", "bob b"}
+    written = await HotJson(json_list(select(Letter.title).order_by(Letter.title))).answer(reads)
+    assert (
+        written.body == b'[{"title":"ada a"},{"title":"ada b"},{"title":"bob a"},{"title":"bob b"}]'
+    )
+    assert await HotGet(Boss, BossOut).get(reads, boss) == BossOut(
+        name="ada", role="boss", budget=5
+    )
+
+
+async def test_compiled_inserts_are_of_their_own_class(database: Database) -> None:
+    writes = HotWrites(database)
+    for model, sort in [(Document, "document"), (Letter, "letter"), (OpenLetter, "open_letter")]:
+        created = await HotInsert(model, DocumentIn, DocumentOut).create(
+            writes, DocumentIn(title=sort)
+        )
+        assert created.sort == sort
+    async with database.reading() as session:
+        assert [type(row).__name__ for row in await session.scalars(select(Letter))] == [
+            "Letter",
+            "OpenLetter",
+        ]
+
+
+def test_what_is_not_supported_is_refused_by_name() -> None:
+    with pytest.raises(TypeError, match="Boss is stored in several tables"):
+        HotInsert(Boss, PersonOut, PersonOut)
+    with pytest.raises(TypeError, match=r"Document\.sort is set by its class"):
+        HotInsert(Document, DocumentOut, DocumentOut)
+    with pytest.raises(TypeError, match=r"Seat has a composite primary key \(row, number\)"):
+        HotGet(Seat, SeatOut)
+    with pytest.raises(TypeError, match=r"Seat has a composite primary key \(row, number\)"):
+        type("Seats", (Repository,), {"model": Seat})
+    with pytest.raises(TypeError, match=r"WithBoss\.boss: Person has no column attribute"):
+        HotGet(Person, WithBoss)
+    with pytest.raises(TypeError, match="not unique"):
+        order(Seat.number)
+
+
+async def test_projections_show_what_objects_show(session: AsyncSession) -> None:
+    await fill(session)
+    session.expunge_all()
+    cases: list[tuple[Any, Any, list[Any]]] = [
+        (DocumentOut, Document, []),
+        (LetterOut, Letter, []),
+        (DocumentOut, OpenLetter, []),
+        (PersonOut, Person, []),
+        (BossOut, Boss, []),
+        (WithBoss, Person, [selectinload(Person.boss), selectinload(Person.letters)]),
+        (WithBoss, Boss, [selectinload(Boss.boss), selectinload(Boss.letters)]),
+        (BossWithStaff, Boss, [selectinload(Boss.staff), selectinload(Boss.letters)]),
+    ]
+    for schema, model, loads in cases:
+        rows = (await session.scalars(select(model).order_by(model.id).options(*loads))).all()
+        expected = [schema.model_validate(row) for row in rows]
+        session.expunge_all()
+        shown = (await session.scalars(Projection(schema, model).select().order_by(model.id))).all()
+        lists: TypeAdapter[Any] = TypeAdapter(list[schema])  # type: ignore[valid-type]
+        assert lists.dump_json(list(shown)) == lists.dump_json(expected), (schema, model)
+        assert expected
+
+
+async def test_repositories_of_subclasses_page_and_read_their_own_rows(
+    session: AsyncSession,
+) -> None:
+    await fill(session)
+    session.expunge_all()
+    letters = Letters(session)
+    page = await letters.page(PageQuery(limit=3, offset=1), select(Letter).order_by(Letter.title))
+    assert ([row.title for row in page.items], page.total) == (["ada b", "bob a", "bob b"], 4)
+    assert await letters.count() == 4
+    bosses = Bosses(session)
+    found = await bosses.page(PageQuery(), Projection(BossOut, Boss).select())
+    assert (len(found.items), found.total) == (2, 2)
+    ada = await bosses.one_by(Boss.name == "ada")
+    assert ada is not None
+    assert (await bosses.get(ada.id, for_update=True)).budget == 5
+    assert await bosses.get_many([ada.id]) == [ada]
+    assert await bosses.exists(Boss.budget == 5)
+
+
+async def test_keyset_pages_of_hierarchies_and_composite_keys(session: AsyncSession) -> None:
+    await fill(session)
+    session.add_all(Seat(row=row, number=number) for row in "ab" for number in (1, 2, 3))
+    await session.flush()
+    session.expunge_all()
+    people = with_polymorphic(Person, [Boss])
+    for statement, by, size in [
+        (select(Letter), order(Letter.id, Letter.stamp.desc().nulls_last()), 4),
+        (select(Boss), order(Boss.id, Boss.name.desc()), 2),
+        (select(Boss), order(Boss.id, Boss.budget.desc(), Boss.name.asc()), 2),
+        (select(people), order(people.id, people.Boss.budget.asc().nulls_last()), 4),
+        (select(Seat), order((Seat.row, Seat.number)), 6),
+        (select(Seat), order((Seat.row, Seat.number), Seat.note.asc().nulls_first()), 6),
+        (select(Seat), order((Seat.row, Seat.number), Seat.number.desc(), Seat.row.asc()), 6),
+    ]:
+        wanted: Any = statement
+        whole = (await session.scalars(wanted.order_by(*by.clauses))).all()
+        found: list[Any] = []
+        cursor: str | None = None
+        while True:
+            page = await keyset_page(session, CursorQuery(limit=2, cursor=cursor), wanted, by)
+            found += page.items
+            cursor = page.next
+            if cursor is None:
+                break
+        assert found == whole
+        assert len(found) == size

@@ -1,0 +1,280 @@
+"""Attributes named unlike their columns, JSON documents and computed columns."""
+
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import joinedload
+
+from app.kit.db.bulk import insert_many, insert_returning, update_many, update_where
+from app.kit.db.conflicts import problem_of
+from app.kit.db.copy import copy_rows
+from app.kit.db.hot import HotGet, HotReads, HotSelect
+from app.kit.db.hot_writes import HotInsert, HotWrites
+from app.kit.db.keyset import keyset_page
+from app.kit.db.plan import plan
+from app.kit.db.projection import Projection
+from app.kit.db.repository import Repository
+from app.kit.db.session import Database
+from app.kit.db.sorting import order
+from app.kit.db.upsert import upsert_many
+from app.kit.page import CursorQuery, PageQuery
+from app.kit.schemas import Changes, Output
+from tests.conformance.features.renamed.models import Crate, Parcel, Size, Stamp
+
+WITH_STAMPS = plan(joinedload(Parcel.stamps))
+
+
+class ParcelChanges(Changes):
+    meta: Size | None = None
+    size: Size | None = None
+    sizes: list[Size] | None = None
+    weight: int = 1
+
+
+class StampOut(Output):
+    number: int
+    text: str
+
+
+class ParcelOut(Output):
+    code: str
+    meta: Size | None
+    size: Size | None
+    sizes: list[Size] | None
+    weight: int
+    kilos: int
+    edits: int
+    revision: int
+    stamps: list[StampOut]
+
+
+class CrateIn(BaseModel):
+    code: str
+    meta: Size | None = None
+
+
+class CrateOut(Output):
+    code: str
+    meta: Size | None
+    weight: int
+    kilos: int
+
+
+class Parcels(Repository[Parcel]):
+    model = Parcel
+
+
+class Stamps(Repository[Stamp]):
+    model = Stamp
+
+
+SIZE = Size(width=1, height=2)
+AS_JSON = {"width": 1, "height": 2}
+
+
+async def parcels(session: AsyncSession, count: int = 3) -> list[Parcel]:
+    """Parcels with two stamps each."""
+    rows = [
+        Parcel(
+            code=f"p{number}",
+            weight=1000 * (number + 1),
+            stamps=[Stamp(number=10 * number + i, text=f"s{i}") for i in (1, 2)],
+        )
+        for number in range(count)
+    ]
+    session.add_all(rows)
+    await session.flush()
+    return rows
+
+
+@pytest.mark.parametrize("way", ["update", "change"])
+async def test_patch_stores_models_as_json_and_returns_computed_columns(
+    session: AsyncSession, way: str
+) -> None:
+    (parcel,) = await parcels(session, 1)
+    repository = Parcels(session)
+    sent = ParcelChanges(meta=SIZE, size=SIZE, sizes=[SIZE], weight=5000).sent()
+    if way == "update":
+        changed = await repository.update(parcel, sent)
+    else:
+        changed = await repository.change(parcel.id, sent)
+    assert (changed.meta, changed.size, changed.sizes) == (AS_JSON, AS_JSON, [AS_JSON])
+    assert (changed.weight, changed.kilos, changed.edits, changed.revision) == (5000, 5, 0, 2)
+    assert changed.touched
+    cleared = await repository.update(changed, ParcelChanges(size=None).sent())
+    assert cleared.size is None
+
+
+async def test_create_stores_models_as_json(session: AsyncSession) -> None:
+    created = await Parcels(session).add(
+        Parcel(code="a", meta=SIZE, size=SIZE, sizes=[SIZE], stamps=[])
+    )
+    assert created.meta == created.size == AS_JSON
+    assert created.size is not None
+    created.size["width"] = 3
+    await session.flush()
+    session.expunge_all()
+    assert (await Parcels(session).get(created.id)).size == {"width": 3, "height": 2}
+
+
+async def test_bulk_writes_use_attribute_names_and_store_models_as_json(
+    session: AsyncSession,
+) -> None:
+    def row(code: str) -> dict[str, Any]:
+        return {"code": code, "meta": SIZE, "sizes": [SIZE], "weight": 2000, "revision": 1}
+
+    await insert_many(session, Parcel, [row("many")])
+    await insert_returning(session, Parcel, [row("returning")])
+    assert await upsert_many(session, Parcel, [row("upsert")], by=["code"]) == (1, 0)
+    again = row("upsert") | {"weight": 3000}
+    assert await upsert_many(session, Parcel, [again], by=["code"]) == (0, 1)
+    await copy_rows(session, Parcel, [row("copy")])
+    await update_where(session, Parcel, Parcel.code == "many", values={"weight": 4000})
+    session.expunge_all()
+    found = {row.code: row for row in await session.scalars(select(Parcel))}
+    assert {code: row.weight for code, row in found.items()} == {
+        "many": 4000,
+        "returning": 2000,
+        "upsert": 3000,
+        "copy": 2000,
+    }
+    assert found["many"].revision == 2
+    assert all(row.meta == AS_JSON and row.sizes == [AS_JSON] for row in found.values())
+    assert await update_many(session, Parcel, [found["copy"].id], {"meta": SIZE}) == 1
+
+
+async def test_errors_name_the_attribute(session: AsyncSession) -> None:
+    await parcels(session, 1)
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"code": "p0"}, "code"),
+        ({"code": "x", "weight": -1}, "weight"),
+        ({"code": None}, "code"),
+    ]
+    for values, field in cases:
+        with pytest.raises(IntegrityError) as caught:
+            async with session.begin_nested():
+                session.add(Parcel(**values))
+        problem = problem_of(caught.value)
+        assert problem is not None
+        assert [error.field.rpartition(".")[2] for error in problem.errors] == [field]
+
+
+async def test_compiled_statements_use_attribute_names(own_database: Database) -> None:
+    insert = HotInsert(Crate, CrateIn, CrateOut)
+    writes, reads = HotWrites(own_database), HotReads(own_database)
+    created = await insert.create(writes, CrateIn(code="c", meta=SIZE))
+    assert created == CrateOut(code="c", meta=SIZE, weight=7, kilos=14)
+    select_all = HotSelect(select(Crate.code, Crate.meta, Crate.weight, Crate.kilos), CrateOut)
+    assert await select_all.all(reads) == [created]
+    async with own_database.reading() as session:
+        (key,) = await session.scalars(select(Crate.id))
+    assert await HotGet(Crate, CrateOut).get(reads, key) == created
+
+
+@pytest.fixture
+async def own_database(own_app: Any) -> Database:
+    database: Database = own_app.state.database
+    return database
+
+
+async def test_joined_collections_count_rows_of_the_root(session: AsyncSession) -> None:
+    made = await parcels(session)
+    keys = [row.id for row in made]
+    session.expunge_all()
+    repository = Parcels(session)
+    by_code = select(Parcel).order_by(Parcel.code)
+
+    def codes(rows: Any) -> list[str]:
+        assert all(len(row.stamps) == 2 for row in rows)
+        return [row.code for row in rows]
+
+    page = await repository.page(PageQuery(limit=2, offset=1), by_code, *WITH_STAMPS)
+    assert (codes(page.items), page.total) == (["p1", "p2"], 3)
+    cursor = await keyset_page(
+        session, CursorQuery(limit=2), select(Parcel), order(Parcel.id), *WITH_STAMPS
+    )
+    assert len(codes(cursor.items)) == 2
+    assert sorted(codes(await repository.get_many(keys, *WITH_STAMPS))) == ["p0", "p1", "p2"]
+    assert sorted(codes(await repository.lock_many(keys, *WITH_STAMPS))) == ["p0", "p1", "p2"]
+    assert sorted(codes(await repository.hold_many(keys, *WITH_STAMPS))) == ["p0", "p1", "p2"]
+    assert codes(await repository.claim(by_code, 2, *WITH_STAMPS)) == ["p0", "p1"]
+    one = await repository.one_by(Parcel.code == "p1", *WITH_STAMPS)
+    assert codes([one]) == ["p1"]
+    assert codes([await repository.get(keys[0], *WITH_STAMPS)]) == ["p0"]
+    session.expunge_all()
+    assert codes([await repository.get(keys[0], *WITH_STAMPS, for_update=True)]) == ["p0"]
+    session.expunge_all()
+    assert codes([await repository.change(keys[0], {"weight": 9}, *WITH_STAMPS)]) == ["p0"]
+
+
+PARCELS = Projection(ParcelOut, Parcel)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        PARCELS.select().join(Parcel.stamps),
+        PARCELS.select().distinct(),
+        PARCELS.select().join(Parcel.stamps).distinct(),
+        PARCELS.select().join(Parcel.stamps).order_by(Parcel.code.desc()),
+        PARCELS.select().where(Stamp.parcel_id == Parcel.id),
+        PARCELS.select().order_by(Parcel.weight.desc().nulls_last()),
+        select(Parcel).join(Parcel.stamps).options(*WITH_STAMPS),
+        select(Parcel).distinct().options(*WITH_STAMPS),
+    ],
+)
+async def test_pages_of_joined_and_distinct_statements_have_each_row_once(
+    session: AsyncSession, statement: Any
+) -> None:
+    await parcels(session, 5)
+    session.expunge_all()
+    found: list[str] = []
+    for offset in (0, 2, 4):
+        page = await Parcels(session).page(PageQuery(limit=2, offset=offset), statement)
+        assert page.total == 5
+        assert len(page.items) == (1 if offset == 4 else 2)
+        found += [item.code for item in page.items]
+    assert sorted(found) == ["p0", "p1", "p2", "p3", "p4"]
+
+    by, cursor, found = order(Parcel.id, Parcel.weight.desc()), None, []
+    while True:
+        query = CursorQuery(limit=2, cursor=cursor)
+        slice_ = await keyset_page(session, query, statement.order_by(None), by)
+        found += [item.code for item in slice_.items]
+        cursor = slice_.next
+        if cursor is None:
+            break
+    assert found == ["p4", "p3", "p2", "p1", "p0"]
+
+
+async def test_pages_refuse_statements_they_cannot_divide(session: AsyncSession) -> None:
+    query, by = PageQuery(), order(Parcel.id)
+    union: Any = select(Parcel.id).union(select(Parcel.id))
+    for statement in (union, select(Parcel).limit(3), select(Parcel.code).distinct()):
+        with pytest.raises(TypeError, match="page"):
+            await Parcels(session).page(query, statement)
+        with pytest.raises(TypeError, match="page"):
+            await keyset_page(session, CursorQuery(), statement, by)
+    with pytest.raises(TypeError, match="GROUP BY"):
+        await keyset_page(session, CursorQuery(), PARCELS.select().group_by(Parcel.id), by)
+    grouped = PARCELS.select().group_by(Parcel.id).order_by(Parcel.code)
+    await parcels(session, 3)
+    page = await Parcels(session).page(PageQuery(limit=2, offset=2), grouped)
+    assert ([item.code for item in page.items], page.total) == (["p2"], 3)
+
+
+async def test_a_primary_key_may_have_any_name(session: AsyncSession) -> None:
+    await parcels(session, 1)
+    repository = Stamps(session)
+    key: Any = 1
+    assert (await repository.get(key)).text == "s1"
+    assert len(await repository.get_many([key, 2])) == 2  # type: ignore[list-item]
+    assert (await repository.page(PageQuery(limit=1), select(Stamp))).total == 2
+    assert await repository.count() == 2
+    assert (await repository.change(key, {"text": "new"})).text == "new"
+    await repository.delete(key)
+    assert await repository.count() == 1
