@@ -122,7 +122,9 @@ def test_the_message_of_a_validator_fits_in_the_terminal(name: str, answer: str)
     jinja = SandboxedEnvironment(loader=FileSystemLoader(ROOT), extensions=[FILTERS_OF_COPIER])
     validator = jinja.from_string(questionnaire()[name]["validator"])
 
-    message = validator.render({name: answer, "_copier_conf": {"data": {}}}).strip()
+    message = validator.render(
+        {name: answer, "_copier_conf": {"data": {}, "conflict": "inline"}}
+    ).strip()
 
     assert message
     assert len(f"Validation error for question '{name}': {message}") <= WIDTH

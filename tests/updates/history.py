@@ -34,6 +34,14 @@ class Template:
         place.mkdir(parents=True)
         git(place, "init")
 
+    @classmethod
+    def copy_of(cls, other: "Template", place: Path) -> "Template":
+        """A clone to which releases can be added."""
+        git(other.place, "clone", "--quiet", str(other.place), str(place))
+        template = cls.__new__(cls)
+        template.place = place
+        return template
+
     @contextmanager
     def release(self, version: str) -> Iterator[Path]:
         """Commit and tag what is in the repository after the block."""

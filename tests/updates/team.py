@@ -1,9 +1,11 @@
 """What a team does to its service beside editing files: a feature of its own, revisions, tests."""
 
+import subprocess
 from pathlib import Path
 
 from sqlalchemy import URL
 
+from tests.processes import run
 from tests.services import Interpreter, address
 from tests.updates.service import Service
 
@@ -23,6 +25,17 @@ class Team:
         """Run a module of the environment, which must succeed; its output."""
         return self._interpreter.succeeds(
             self.service.directory, *command, DATABASE_URL=self._database
+        )
+
+    def tries(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run a module of the environment, which may fail."""
+        return run(
+            self._interpreter.python,
+            "-m",
+            *command,
+            cwd=self.service.directory,
+            PYTHONPATH="src",
+            DATABASE_URL=self._database,
         )
 
     def migrates(self) -> None:

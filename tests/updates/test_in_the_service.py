@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from tests.processes import UV, run, succeed
 from tests.rendering import git
 from tests.services import Interpreter
 from tests.updates.conftest import Started
-from tests.updates.history import CURRENT, NEXT
+from tests.updates.history import CURRENT, NEXT, Template
 from tests.updates.next_release import EDITED
 from tests.updates.service import Service
 
@@ -41,15 +42,16 @@ class Platform:
         git(place, "clone", "--bare", str(service.directory), str(self.origin))
         git(service.directory, "remote", "add", "origin", str(self.origin))
 
-    def runs_the_job(self) -> str:
+    def runs_the_job(self, *, fails: bool = False) -> str:
         """Run the last step of the scheduled job; its output."""
         workflow = yaml.safe_load(self._service.read(".github/workflows/template.yml"))
         script = workflow["jobs"]["update"]["steps"][-1]["run"]
         path = os.pathsep.join([str(self._programs), os.environ["PATH"]])
         shell = ("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script)
-        output = succeed(*shell, cwd=self._service.directory, PATH=path).stdout
+        ended = run(*shell, cwd=self._service.directory, PATH=path)
+        assert (ended.returncode == 0) is not fails, ended.stdout
         git(self._service.directory, "switch", "--quiet", self._branch)
-        return output
+        return ended.stdout
 
     def pull_requests(self) -> list[list[str]]:
         """What `gh` was asked for."""
@@ -82,6 +84,47 @@ def test_the_scheduled_job_says_when_there_is_nothing_newer(
     platform = Platform(tmp_path, service)
 
     assert "There is nothing newer." in platform.runs_the_job()
+    assert platform.pull_requests() == []
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("delete", 'git checkout "$(git rev-list -n 1 HEAD -- .copier-answers.yml)^" -- .copier'),
+        ("move", "cannot be read at /nowhere. If it moved: sed -i 's|^_src_path: .*|_src_path: "),
+    ],
+)
+def test_the_scheduled_job_says_how_to_find_the_template_again(
+    started_now: Started, tmp_path: Path, change: str, said: str
+) -> None:
+    service = started_now(CURRENT)
+    if change == "delete":
+        service.remove(".copier-answers.yml")
+    else:
+        text = service.read(".copier-answers.yml")
+        service.write(".copier-answers.yml", re.sub("_src_path: .*", "_src_path: /nowhere", text))
+    platform = Platform(tmp_path, service)
+
+    assert said in platform.runs_the_job(fails=True)
+    assert platform.pull_requests() == []
+
+
+def test_the_scheduled_job_says_that_a_release_needs_trust(
+    started_now: Started, template_to_come: Template, tmp_path: Path
+) -> None:
+    service = started_now(CURRENT)
+    later = Template.copy_of(template_to_come, tmp_path / "template")
+    with later.release("99.1.0") as place:
+        text = (place / "copier.yml").read_text()
+        migration = 'version: 99.1.0, command: ["true"]'
+        (place / "copier.yml").write_text(f"{text}\n_migrations: [{{{migration}}}]\n")
+    text = service.read(".copier-answers.yml")
+    service.write(".copier-answers.yml", re.sub("_src_path: .*", f"_src_path: {later.place}", text))
+    platform = Platform(tmp_path, service)
+
+    said = platform.runs_the_job(fails=True)
+
+    assert "update by hand: uvx copier update --skip-answered --trust" in said
     assert platform.pull_requests() == []
 
 

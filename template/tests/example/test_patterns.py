@@ -11,16 +11,6 @@ FOLDERS = (ROOT / "src/app", ROOT / "tests")
 
 NAMED = sorted(set(re.findall(r"`([\w/]+\.py)`", PAGE)))
 MEMBERS = sorted(set(re.findall(r"`([\w/]+\.py)`: `([\w.]+)`", PAGE)))
-# What no feature needs to look into.
-UNTOLD = {
-    "kit/__init__.py",
-    "kit/application.py",
-    "kit/db/__init__.py",
-    "kit/development.py",
-    "kit/health.py",
-    "kit/queries/__init__.py",
-    "kit/times.py",
-}
 QUOTES = re.findall(r"<!-- ([\w/.]+) -->\n```python\n(.*?)```", PAGE, re.DOTALL)
 
 
@@ -48,10 +38,3 @@ def test_the_quote_stands_in_the_file(name: str, quote: str) -> None:
 def test_every_quote_names_its_file() -> None:
     assert QUOTES
     assert len(QUOTES) == PAGE.count("```python")
-
-
-def test_every_module_of_the_kit_is_told_of() -> None:
-    kit = (ROOT / "src/app/kit").rglob("*.py")
-    modules = {path.relative_to(ROOT / "src/app").as_posix() for path in kit if path.stat().st_size}
-    left_out = {name for name in modules - set(NAMED) if "local_postgres" not in name}
-    assert not left_out - UNTOLD, "add it to docs/patterns.md"
