@@ -1,0 +1,41 @@
+"""docs/patterns.md of a service names each module of the kit."""
+
+import re
+
+from tests.rendering import Renderer, files_under
+
+# Modules that no feature needs to look into.
+INTERNAL = {
+    "kit/db/enum_catalog.py",
+    "kit/db/enum_columns.py",
+    "kit/db/enum_replacement.py",
+    "kit/db/enum_types.py",
+    "kit/db/enum_values.py",
+    "kit/db/migration_steps.py",
+    "kit/db/schema_drift.py",
+    "kit/db/soft_delete.py",
+    "kit/db/url_parameters.py",
+    "kit/development.py",
+    "kit/environment.py",
+    "kit/http/negotiation.py",
+    "kit/http/plain_errors.py",
+    "kit/response_headers.py",
+    "kit/times.py",
+}
+
+
+def test_each_module_of_the_kit_is_on_the_page(render: Renderer) -> None:
+    files = files_under(render())
+    page = files["docs/patterns.md"].decode()
+    modules = {
+        name.removeprefix("src/app/")
+        for name in files
+        if name.startswith("src/app/kit/") and name.endswith(".py")
+    }
+
+    missing = {
+        name
+        for name in modules - INTERNAL - {*re.findall(r"`([\w/]+\.py)`", page)}
+        if "local_postgres" not in name and not name.endswith("__init__.py")
+    }
+    assert not missing, "add it to docs/patterns.md"
