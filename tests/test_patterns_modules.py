@@ -6,14 +6,18 @@ from tests.rendering import Renderer, files_under
 
 # Modules that no feature needs to look into.
 INTERNAL = {
+    "kit/db/attributes.py",
+    "kit/db/datetimes.py",
     "kit/db/enum_catalog.py",
     "kit/db/enum_columns.py",
     "kit/db/enum_replacement.py",
     "kit/db/enum_types.py",
     "kit/db/enum_values.py",
     "kit/db/migration_steps.py",
+    "kit/db/page_rows.py",
     "kit/db/schema_drift.py",
     "kit/db/soft_delete.py",
+    "kit/db/sort_types.py",
     "kit/db/url_parameters.py",
     "kit/development.py",
     "kit/environment.py",
