@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
+from app.kit import idempotency
 from app.kit.application import Application
 from app.kit.errors import Conflict
 from app.kit.health import router as health
@@ -396,3 +397,18 @@ async def test_titles_do_not_depend_on_python_version(
     response = await client.get(f"/v1/teapot/{status}")
     assert response.status_code == status
     assert response.json()["title"] == title
+
+
+def request_with(body: bytes) -> Request:
+    async def receive() -> Any:
+        return {"type": "http.request", "body": body}
+
+    scope = {"type": "http", "method": "POST", "path": "/", "query_string": b"", "headers": []}
+    return Request(scope, receive)
+
+
+@pytest.mark.parametrize("body", [b"not JSON", b"\xff", b"[" * 100_000, b"[NaN]"])
+async def test_idempotency_fingerprint_takes_any_body(body: bytes) -> None:
+    fingerprint = await idempotency._fingerprint(request_with(body))
+    assert fingerprint == await idempotency._fingerprint(request_with(body))
+    assert fingerprint != await idempotency._fingerprint(request_with(b"another"))

@@ -115,7 +115,11 @@ def once(model: type[KeptAnswer], scope: Callable[..., Awaitable[str]] = operati
 async def _fingerprint(request: Request) -> bytes:
     # What was sent, not what was read from it: a release that adds a default in between must not
     # make another request of it. The sequence of names in JSON says nothing.
-    content = await request.json() if await request.body() else None
+    body = await request.body()
+    try:
+        content = json.loads(body) if body else None
+    except (ValueError, RecursionError):  # not JSON, or nested too deeply
+        content = sha256(body).hexdigest()
     said = [request.method, request.url.path, request.url.query, content]
     return sha256(json.dumps(said, sort_keys=True).encode()).digest()
 

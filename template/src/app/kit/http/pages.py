@@ -10,9 +10,10 @@ from collections.abc import Callable
 from hashlib import sha256
 from http import HTTPStatus
 from pathlib import Path
+from typing import ClassVar
 
 import fastapi_offline
-from fastapi import FastAPI, HTTPException, Request
+from fastapi import FastAPI, Request
 from fastapi.openapi.docs import (
     get_redoc_html,
     get_swagger_ui_html,
@@ -21,6 +22,8 @@ from fastapi.openapi.docs import (
 from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
+
+from app.kit.errors import Problem
 
 # Of this package only the files are used; its application would take the place of ours.
 _FILES = Path(fastapi_offline.__file__).parent / "static"
@@ -42,10 +45,17 @@ _POLICY = "; ".join(
 )
 
 
+class FileMethodNotAllowed(Problem):
+    """The request would change a file."""
+
+    status = HTTPStatus.METHOD_NOT_ALLOWED
+    headers: ClassVar[dict[str, str]] = {"Allow": "GET, HEAD"}
+
+
 class _Assets(StaticFiles):
     async def get_response(self, path: str, scope: Scope) -> Response:
         if scope["method"] not in ("GET", "HEAD"):
-            raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": "GET, HEAD"})
+            raise FileMethodNotAllowed("A file can only be read.")
         return await super().get_response(path, scope)
 
     def file_response(
