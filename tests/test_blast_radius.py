@@ -23,6 +23,7 @@ RELATIONS = ["src/app/kit/db/relation.py", "tests/example/test_relations.py"]
 DELETION = [
     "docs/cli.md",
     "docs/patterns.md",
+    "docs/soft_delete.md",
     # Orders are cancelled, not deleted, whatever the answer.
     *TABLES[:2],
     "src/app/example/users/restoring.py",
@@ -35,6 +36,7 @@ DELETION = [
     "tests/example/test_deletion.py",
     "tests/example/test_purging.py",
     "tests/example/test_restoring.py",
+    "tests/kit/test_soft_delete.py",
 ]
 POOL = ["src/app/kit/db/pool.py"]
 

@@ -166,6 +166,8 @@ def _without_deleted(state: ORMExecuteState) -> None:
     options = state.execution_options
     if state.is_column_load or options.get("include_deleted") or options.get("living_only"):
         return
+    if state.is_insert and getattr(state.statement, "select", None) is not None:
+        state.statement = state.statement.options(_LIVING)
     if state.is_select or state.is_update or state.is_delete:
         state.update_execution_options(living_only=True)
         state.statement = state.statement.options(_LIVING)

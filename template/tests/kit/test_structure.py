@@ -11,9 +11,19 @@ from typing import Any
 from fastapi import APIRouter, Depends, FastAPI, Response, WebSocket
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, APIWebSocketRoute, RouteContext, iter_route_contexts
-from sqlalchemy import ForeignKey, Index, MetaData, PrimaryKeyConstraint, UniqueConstraint
+from sqlalchemy import (
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    UniqueConstraint,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, registry, relationship
+from sqlalchemy.orm import MANYTOONE, DeclarativeBase, Mapped, mapped_column, registry, relationship
 from starlette.responses import StreamingResponse
 from starlette.routing import Mount
 
@@ -27,14 +37,18 @@ SESSIONS = {request_session, reading_session}
 
 
 def foreign_keys_without_index(metadata: MetaData) -> list[str]:
-    """Foreign keys whose column begins no index: deleting what they refer to scans the table."""
+    """Foreign keys whose columns begin no index: a delete of their target scans the table."""
     found: list[str] = []
     for table in metadata.sorted_tables:
         indexed = [
-            each for each in (*table.indexes, *table.constraints) if isinstance(each, INDEXED)
+            list(each.columns)
+            for each in (*table.indexes, *table.constraints)
+            if isinstance(each, INDEXED)
         ]
-        first = {next(iter(each.columns.keys()), None) for each in indexed}
-        found += [str(key.parent) for key in table.foreign_keys if key.parent.key not in first]
+        for key in table.foreign_key_constraints:
+            columns = set(key.columns)
+            if not any(set(index[: len(columns)]) == columns for index in indexed):
+                found.append(", ".join(map(str, key.columns)))
     return found
 
 
@@ -46,8 +60,26 @@ def foreign_keys_without_rule(metadata: MetaData) -> list[str]:
 
 def cascades_row_by_row(mapped: registry) -> list[str]:
     """Relations that delete along without leaving it to the database."""
-    relations = [item for mapper in mapped.mappers for item in mapper.relationships]
-    return [str(item) for item in relations if item.cascade.delete and not item.passive_deletes]
+    relations = dict.fromkeys(item for each in mapped.mappers for item in each.relationships)
+    return [
+        str(item)
+        for item in relations
+        # The database cannot cascade to what a row itself refers to.
+        if item.direction is not MANYTOONE and item.cascade.delete and not item.passive_deletes
+    ]
+
+
+def subclass_rows_that_stay(mapped: registry) -> list[str]:
+    """Foreign keys of joined subclasses to their base that do not delete along with it."""
+    return [
+        str(next(iter(key.columns)))
+        for mapper in mapped.mappers
+        if mapper.inherits and isinstance(mapper.local_table, Table)
+        for key in mapper.local_table.foreign_key_constraints
+        if key.referred_table is mapper.inherits.local_table
+        and set(key.columns) == set(mapper.local_table.primary_key)
+        and key.ondelete != "CASCADE"
+    ]
 
 
 def makes_a_session(call: Any) -> bool:
@@ -122,6 +154,10 @@ def test_every_foreign_key_says_what_a_deletion_does() -> None:
 
 def test_what_goes_with_its_owner_is_left_to_the_database() -> None:
     assert not cascades_row_by_row(Base.registry), "pair `cascade` with `passive_deletes=True`"
+
+
+def test_rows_of_joined_subclasses_are_deleted_with_their_base() -> None:
+    assert not subclass_rows_that_stay(Base.registry), 'add `ondelete="CASCADE"`'
 
 
 def routes_of(router: FastAPI | APIRouter) -> list[RouteContext]:
@@ -205,10 +241,45 @@ class Thing(Wrong):
     owner_id: Mapped[int] = mapped_column(ForeignKey("kit_owners.id"))
 
 
+class SpecialOwner(Owner):
+    __tablename__ = "kit_special_owners"
+    id: Mapped[int] = mapped_column(
+        ForeignKey("kit_owners.id", ondelete="RESTRICT"), primary_key=True
+    )
+
+
 def test_the_rules_about_tables_notice_what_breaks_them() -> None:
     assert foreign_keys_without_index(Wrong.metadata) == ["kit_things.owner_id"]
     assert foreign_keys_without_rule(Wrong.metadata) == ["kit_things.owner_id"]
     assert cascades_row_by_row(Wrong.registry) == ["Owner.things"]
+    assert subclass_rows_that_stay(Wrong.registry) == ["kit_special_owners.id"]
+
+
+def test_composite_foreign_key_needs_an_index_that_begins_with_its_columns() -> None:
+    metadata = MetaData()
+    Table(
+        "target",
+        metadata,
+        Column("a", Integer, primary_key=True),
+        Column("b", Integer, primary_key=True),
+    )
+    for name, indexed in (
+        ("indexed", ["b", "a", "c"]),
+        ("partly", ["a", "c"]),
+        ("wrong", ["c", "a", "b"]),
+    ):
+        Table(
+            name,
+            metadata,
+            *(Column(each, Integer) for each in "abc"),
+            ForeignKeyConstraint(["a", "b"], ["target.a", "target.b"], ondelete="CASCADE"),
+            Index(None, *indexed),
+        )
+
+    assert sorted(foreign_keys_without_index(metadata)) == [
+        "partly.a, partly.b",
+        "wrong.a, wrong.b",
+    ]
 
 
 def test_the_rules_about_routes_notice_what_breaks_them() -> None:

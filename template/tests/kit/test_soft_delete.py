@@ -1,0 +1,102 @@
+"""Architecture rules of soft delete: uniqueness, and what owns a soft-deletable row."""
+
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, MetaData, Table, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, registry, relationship
+
+from app.kit.db.base import Base, Record
+from app.kit.db.deletion import Entity, unique_live
+from app.kit.db.ids import Id
+
+
+def uniques_that_count_deleted_rows(mapped: registry) -> list[str]:
+    """Unique columns of an `Entity` whose values stay taken after a deletion.
+
+    Exempt are primary keys, and columns that a foreign key refers to: PostgreSQL wants those unique
+    among all rows.
+    """
+    tables = {each.local_table for each in mapped.mappers if issubclass(each.class_, Entity)}
+    referred = {
+        frozenset(element.column for element in key.elements)
+        for table in mapped.metadata.tables.values()
+        for key in table.foreign_key_constraints
+    }
+    found: list[str] = []
+    for table in tables:
+        assert isinstance(table, Table)
+        items: set[Any] = {*table.indexes, *table.constraints}
+        for item in items:
+            unique = isinstance(item, UniqueConstraint) or (isinstance(item, Index) and item.unique)
+            if not unique or set(table.primary_key) <= set(item.columns):
+                continue
+            predicate = str(item.dialect_options["postgresql"].get("where"))
+            if "deleted_at is null" in predicate.lower() and "deleted_at" in table.c:
+                continue
+            if frozenset(item.columns) not in referred:
+                found.append(", ".join(map(str, item.columns)) or str(item.name))
+    return sorted(found)
+
+
+def entities_owned_by_records(mapped: registry) -> list[str]:
+    """Relationships through which deleting a row would remove soft-deletable rows."""
+    return [
+        str(relation)
+        for mapper in mapped.mappers
+        for relation in mapper.relationships
+        if relation.cascade.delete
+        and issubclass(relation.mapper.class_, Entity)
+        and not issubclass(mapper.class_, Entity)
+    ]
+
+
+def test_uniqueness_holds_among_rows_that_are_not_deleted() -> None:
+    assert not uniques_that_count_deleted_rows(Base.registry), (
+        "use `unique_live(...)` in `__table_args__` instead of `unique=True`, a UniqueConstraint "
+        "or a unique Index; in a joined subclass, move the column to the table with `deleted_at`"
+    )
+
+
+def test_soft_deletable_rows_are_owned_by_soft_deletable_rows() -> None:
+    assert not entities_owned_by_records(Base.registry), (
+        "deleting the owner removes these rows: make the owner an `Entity`, or do not cascade"
+    )
+
+
+class Separate:
+    """Keeps models that break the rules out of the registry of the service."""
+
+    _sa_registry = registry(metadata=MetaData())
+    metadata = _sa_registry.metadata
+
+
+class Shelf(Separate, Record):
+    __tablename__ = "kit_shelves"
+    books: Mapped[list["Book"]] = relationship(cascade="all, delete-orphan")
+
+
+class Book(Separate, Entity):
+    __tablename__ = "kit_books"
+    __table_args__ = (
+        unique_live("title"),
+        UniqueConstraint("title", "year"),
+        Index(None, "year", unique=True),
+    )
+    shelf_id: Mapped[Id] = mapped_column(ForeignKey("kit_shelves.id"), unique=True)
+    title: Mapped[str]
+    year: Mapped[int]
+    isbn: Mapped[str] = mapped_column(unique=True)
+
+
+class Copy(Separate, Record):
+    __tablename__ = "kit_copies"
+    isbn: Mapped[str] = mapped_column(ForeignKey("kit_books.isbn"), unique=True)
+
+
+def test_the_rules_notice_what_breaks_them() -> None:
+    assert uniques_that_count_deleted_rows(Separate._sa_registry) == [
+        "kit_books.shelf_id",
+        "kit_books.title, kit_books.year",
+        "kit_books.year",
+    ]
+    assert entities_owned_by_records(Separate._sa_registry) == ["Shelf.books"]
