@@ -31,7 +31,9 @@ def same_json(sent: Any, found: Any) -> bool:
 
 
 def _integer(sent: Any, found: Any) -> bool:
-    return type(found) is int and _is_number(sent) and bool(sent == found)
+    # A number with a point or an exponent is a double in JSON.
+    exact = sent == found if isinstance(sent, int) else float(sent) == found
+    return type(found) is int and _is_number(sent) and bool(exact)
 
 
 def _decimal(sent: Any, found: Any) -> bool:
