@@ -92,6 +92,15 @@ async def test_malformed_request_is_problem_document(port: int, sent: bytes) -> 
     assert b"not valid HTTP" in body
 
 
+async def test_head_of_stream_ends_with_its_headers(port: int) -> None:
+    close = b"Connection: close\r\n"
+    head = b"HEAD /kit/slow HTTP/1.1\r\nHost: kit\r\n"
+    # The connection serves another request, and the server takes its time for neither.
+    response = await answered(port, head + END + head + close + END)
+    assert response.count(b"HTTP/1.1 200 OK\r\n") == 2
+    assert b"part" not in response
+
+
 async def test_malformed_request_does_not_interrupt_response_before_it(port: int) -> None:
     response = await answered(port, ASKED + END + b"nonsense\r\n\r\n")
     assert response.startswith(b"HTTP/1.1 200 OK")

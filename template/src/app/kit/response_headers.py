@@ -45,6 +45,7 @@ def _document_operation(method: str, operation: dict[str, Any]) -> None:
         if "if-none-match" not in names:
             parameters.append(_IF_NONE_MATCH)
         responses.setdefault("304", {"description": title_of(304)})
+        operation["responses"] = responses = dict(sorted(responses.items()))
     for status, response in responses.items():
         is_success = status.startswith("2")
         sent = {"X-Request-ID", _OF_STATUS.get(status, "X-Request-ID")}
