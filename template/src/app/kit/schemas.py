@@ -48,4 +48,5 @@ def omittable() -> Any:
 class Output(BaseModel):
     """A response body, read from the attributes of a model."""
 
-    model_config = ConfigDict(from_attributes=True)
+    # PostgreSQL stores exact numbers that are not finite.
+    model_config = ConfigDict(from_attributes=True, allow_inf_nan=True)

@@ -1,8 +1,8 @@
 """Rows with what belongs to them, written as JSON by PostgreSQL: one statement, no object.
 
 What comes out is what a schema of the same fields would write, byte for byte: compact, with times
-in UTC and exact numbers as text. PostgreSQL writes no JSON for a number that is not finite, as
-pydantic writes null.
+in UTC and exact numbers as text. A float that is not finite is null, as in pydantic; PostgreSQL
+writes it as text ("NaN"), which a schema reads: that is `nan_as_null=False`.
 """
 
 from typing import Any
@@ -12,6 +12,7 @@ from sqlalchemy import (
     ColumnElement,
     Date,
     DateTime,
+    Float,
     Numeric,
     Text,
     case,
@@ -31,30 +32,36 @@ _BEFORE_ALL, _AFTER_ALL = literal_column("'-infinity'", Text), literal_column("'
 _FIRST, _LAST = literal_column("'0001-01-01Z'", Text), literal_column("'9999-12-31Z'", Text)
 _LAST_MOMENT = literal_column("'9999-12-31 23:59:59.999999Z'", Text)
 
+_NOT_FINITE = [
+    literal_column(f"'{value}'::float8", Float) for value in ("NaN", "Infinity", "-Infinity")
+]
 
-def json_object(statement: AnySelect) -> ColumnElement[Any]:
+
+def json_object(statement: AnySelect, *, nan_as_null: bool = True) -> ColumnElement[Any]:
     """The one row of a statement as an object, or null; for a column of a larger statement."""
-    return select(_object_of(statement)).scalar_subquery()
+    return select(_object_of(statement, nan_as_null)).scalar_subquery()
 
 
-def json_list(statement: AnySelect) -> ColumnElement[Any]:
+def json_list(statement: AnySelect, *, nan_as_null: bool = True) -> ColumnElement[Any]:
     """The rows of a statement as a list, in their order; for a column of a larger statement."""
-    rows = func.array_to_json(func.array_agg(_object_of(statement)))
+    rows = func.array_to_json(func.array_agg(_object_of(statement, nan_as_null)))
     return select(func.coalesce(rows, literal_column("'[]'"), type_=JSON)).scalar_subquery()
 
 
-def _object_of(statement: AnySelect) -> ColumnElement[Any]:
+def _object_of(statement: AnySelect, nan_as_null: bool) -> ColumnElement[Any]:
     rows = statement.subquery()
-    written = select(*map(_written, rows.c)).subquery()
+    written = select(*(_written(column, nan_as_null) for column in rows.c)).subquery()
     return func.row_to_json(written.table_valued(), type_=JSON)
 
 
-def _written(column: ColumnElement[Any]) -> ColumnElement[Any]:
+def _written(column: ColumnElement[Any], nan_as_null: bool) -> ColumnElement[Any]:
     match column.type:
         case DateTime():
             return _time(_within(column, _LAST_MOMENT)).label(column.key)
         case Date():
             return _within(column, _LAST).label(column.key)
+        case Float() if nan_as_null:
+            return case((column.in_(_NOT_FINITE), None), else_=column).label(column.key)
         case Numeric():
             return cast(column, Text).label(column.key)
         case _:

@@ -126,7 +126,8 @@ def _related(
         .order_by(*(named.traverse(term) for term in relation.order_by or ()))
         .correlate(model)
     )
-    return json_list(rows) if relation.uselist else json_object(rows)
+    written = json_list if relation.uselist else json_object
+    return written(rows, nan_as_null=False)
 
 
 def _schema_in(schema: Schema, name: str) -> Schema:

@@ -1,0 +1,62 @@
+"""Responses hold what PostgreSQL can store at the ends of the calendar and beyond all numbers."""
+
+import json
+from datetime import date, datetime
+from decimal import Decimal
+
+from sqlalchemy import Text as SqlText
+from sqlalchemy import cast, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import undefer
+
+from app.kit.db.json import json_list
+from app.kit.db.projection import Projection
+from app.kit.schemas import Output
+from tests.conformance.features.sorting.models import SortSample
+
+
+class SampleOut(Output):
+    double: float | None
+    exact: Decimal | None
+    day: date | None
+    moment: datetime | None
+
+
+ROWS = [
+    ("NaN", "NaN", "-infinity", "-infinity"),
+    ("Infinity", "Infinity", "infinity", "infinity"),
+    ("-Infinity", "-Infinity", "0001-01-01", "0001-01-01 00:00:00+00"),
+    ("0.1", "0.10", "9999-12-31", "9999-12-31 23:59:59.999999+00"),
+]
+
+
+async def test_entities_projections_and_json_of_the_database_are_the_same_response(
+    session: AsyncSession,
+) -> None:
+    for double, exact, day, moment in ROWS:
+        columns = "double, exact, day, moment"
+        values = f"'{double}', '{exact}', '{day}', '{moment}'"
+        insert = f"INSERT INTO conformance_sort_samples ({columns}) VALUES ({values})"  # noqa: S608
+        await session.execute(text(insert))
+    loads = undefer(SortSample.day), undefer(SortSample.moment)
+    rows = await session.scalars(select(SortSample).order_by(SortSample.number).options(*loads))
+    entities = [SampleOut.model_validate(row).model_dump_json() for row in rows]
+    shown = await session.scalars(
+        Projection(SampleOut, SortSample).select().order_by(SortSample.number)
+    )
+    assert [row.model_dump_json() for row in shown] == entities
+    shown_columns = [getattr(SortSample, name) for name in SampleOut.model_fields]
+    document = json_list(select(*shown_columns).order_by(SortSample.number))
+    kept = json_list(select(SortSample.double), nan_as_null=False)
+    assert "NaN" in str(await session.scalar(select(kept)))
+    (written,) = await session.scalars(select(cast(document, SqlText)))
+    assert written == f"[{','.join(entities)}]"
+    for entity in entities:
+        values = json.loads(entity)
+        assert values["moment"].endswith("Z")
+    assert [json.loads(entity)["exact"] for entity in entities] == [
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        "0.10",
+    ]
