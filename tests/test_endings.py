@@ -53,8 +53,13 @@ def test_the_database_ends_when_all_of_the_service_is_killed(default: Path, star
 
 @pytest.mark.parametrize(
     "command",
-    [[UV, "run", "my-service", "migrate"], UVICORN, [UV, "run", "fastapi", "run"]],
-    ids=["migrate", "uvicorn", "fastapi run"],
+    [
+        [UV, "run", "my-service", "serve"],
+        UVICORN,
+        [UV, "run", "fastapi", "run"],
+        [UV, "run", "--no-dev", "my-service", "migrate"],
+    ],
+    ids=["serve", "uvicorn", "fastapi run", "migrate without development dependencies"],
 )
 def test_outside_development_a_missing_database_is_named_and_none_is_made_up(
     render: Renderer, tmp_path: Path, command: list[str]

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 def test_dev_serves_a_working_service(default: Path, start: Start) -> None:
     server = start(default, *DEV)
 
-    assert f"{server.url}/docs" in server.output
+    server.until(lambda: f"{server.url}/docs" in server.output, 10, "it prints no address")
     assert server.get("/health/live").json() == {"status": "ok"}
     assert "swagger" in server.get("/docs").text
     with httpx2.Client(base_url=server.url) as client:

@@ -14,6 +14,7 @@ from app.kit.db.base import Base
 from app.kit.db.drift import COMPARISONS
 from app.kit.db.engine import build_migration_engine
 from app.kit.db.schema_drift import only_schemas_of
+from app.kit.development import local_database
 from app.settings import Settings
 
 # Models register with their base as the registry imports them: without it, autogenerate would
@@ -81,4 +82,5 @@ if context.is_offline_mode():
 elif connection := context.config.attributes.get("connection"):
     run_on(connection)
 else:
-    asyncio.run(run_online())
+    with local_database(with_schema=False):
+        asyncio.run(run_online())

@@ -30,6 +30,14 @@ async def admin(own_database_url: URL) -> AsyncGenerator[AsyncConnection]:
     await engine.dispose()
 
 
+def behind(applied: str) -> str:
+    """The detail of the response for a database that lacks migrations."""
+    return (
+        f"The database is at migration {applied}, the code at b1, b2. Apply the pending "
+        "migrations with `kit migrate`."
+    )
+
+
 async def obstacle(url: URL, revisions: Revisions) -> str | None:
     """What a service with these revisions says is in the way."""
     readiness = Readiness(settings_for(url).database, "kit", revisions)
@@ -46,9 +54,9 @@ async def obstacle(url: URL, revisions: Revisions) -> str | None:
         (["b1", "b2"], None),
         (["newer"], None),
         (["b1", "newer"], None),
-        (["b1"], "The schema of the database is at b1, the code needs b1, b2: migrate it."),
-        (["a"], "The schema of the database is at a, the code needs b1, b2: migrate it."),
-        ([], "The schema of the database is at none, the code needs b1, b2: migrate it."),
+        (["b1"], behind("b1")),
+        (["a"], behind("a")),
+        ([], behind("none")),
     ],
 )
 async def test_behind_is_not_ready_and_ahead_is(
@@ -65,7 +73,7 @@ async def test_a_database_that_was_never_migrated_is_not_ready(
 ) -> None:
     await admin.execute(text("DROP TABLE alembic_version"))
     said = await obstacle(own_database_url, TWO_HEADS)
-    assert said == "The schema of the database is at none, the code needs b1, b2: migrate it."
+    assert said == behind("none")
     assert await obstacle(own_database_url, NO_REVISION) is None
 
 

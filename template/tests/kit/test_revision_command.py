@@ -79,7 +79,7 @@ def test_where_models_and_database_agree_nothing_is_written(
     own_database_url: URL, tmp_path: Path
 ) -> None:
     ended = revision(own_database_url)
-    assert ended == (0, "The models and the database agree: there is nothing to write.\n", "")
+    assert ended == (0, "The models and the migrations agree: no migration was written.\n", "")
     assert written(tmp_path) == []
 
 
@@ -91,10 +91,10 @@ def test_what_the_models_have_is_written_and_can_be_run(
     (path,) = written(tmp_path)
     place, *steps = ended.out.splitlines()
     assert (ended.code, place, ended.err) == (0, str(path), "")
-    assert steps[:2] == ["  make the table kit_new", "  make the index ix_kit_new_parent_id"]
+    assert steps[:2] == ["  create table kit_new", "  create index ix_kit_new_parent_id"]
     assert f"`{NAME} migrate`" in steps[-1]
     command.upgrade(config, "heads")
-    assert revision(own_database_url).out.startswith("The models and the database agree")
+    assert revision(own_database_url).out.startswith("The models and the migrations agree")
 
 
 @pytest.mark.usefixtures("config", "notes")
@@ -105,20 +105,20 @@ def test_what_may_do_harm_is_said_with_its_step(own_database_url: URL) -> None:
         "CREATE TABLE kit_old (id integer)",
     )
     said = revision(own_database_url).out
-    assert re.search(r"drop the table kit_old\n    ! what is in it is lost", said)
-    assert re.search(r"drop the column kit_new\.word\n    ! .* new_column_name", said)
-    assert re.search(r"make the index ix_kit_new_parent_id\n    ! .*concurrently", said)
-    assert re.search(r"add the constraint fk_kit_new_parent_id\n    ! holds up", said)
+    assert re.search(r"drop table kit_old\n    ! its data is lost", said)
+    assert re.search(r"drop column kit_new\.word\n    ! .* new_column_name", said)
+    assert re.search(r"create index ix_kit_new_parent_id\n    ! .*concurrently", said)
+    assert re.search(r"add constraint fk_kit_new_parent_id\n    ! blocks writes", said)
 
 
 @pytest.mark.parametrize(
     ("operation", "risk"),
     [
-        (AddColumnOp("kit", Column("a", Integer, nullable=False)), "fails where there are rows"),
+        (AddColumnOp("kit", Column("a", Integer, nullable=False)), "fails if the table has rows"),
         (AddColumnOp("kit", Column("a", Integer, nullable=False, server_default="1")), None),
         (AddColumnOp("kit", Column("a", Integer)), None),
-        (AlterColumnOp("kit", "a", modify_nullable=False), "fails where one is empty"),
-        (AlterColumnOp("kit", "a", modify_type=Integer()), "may write it anew"),
+        (AlterColumnOp("kit", "a", modify_nullable=False), "fails if one is NULL"),
+        (AlterColumnOp("kit", "a", modify_type=Integer()), "may rewrite it"),
         (AlterColumnOp("kit", "a", modify_nullable=True), None),
     ],
 )
@@ -134,7 +134,7 @@ def test_a_database_that_is_behind_is_refused(
     add_revision(config, tmp_path, "kit_second", "pass")
     ended = revision(own_database_url)
     assert (ended.code, ended.out) == (2, "")
-    assert "is at kit_first, the code at kit_second" in ended.err
+    assert "is at migration kit_first, the code at kit_second" in ended.err
     assert f"`{NAME} migrate`" in ended.err
     assert written(tmp_path) == []
 
@@ -148,6 +148,6 @@ def test_where_the_revisions_have_parted_none_is_written(
     (tmp_path / "kit_right.py").write_text(beside)
     ended = revision(own_database_url)
     assert ended.code == 2
-    assert "kit_left, kit_right are all the newest" in ended.err
+    assert "multiple heads: kit_left, kit_right" in ended.err
     assert "alembic merge heads" in ended.err
     assert written(tmp_path) == []

@@ -1,17 +1,21 @@
-"""A database for development where none is configured, and an end for its processes."""
+"""The local database that commands use in development, where no DATABASE_URL is set."""
 
 import multiprocessing
 import os
 import signal
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Thread
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import URL
 
+from app.kit.db.migrate import create_schema
 from app.kit.local_postgres import development
 from app.kit.settings import KitSettings
 
@@ -40,6 +44,50 @@ def given_database_url(*, env_file: bool) -> str | None:
     return given.get_secret_value() if given else None
 
 
+def is_development() -> bool:
+    """Whether the development dependencies are installed; an image of production has none."""
+    return find_spec("pytest") is not None
+
+
+@contextmanager
+def local_database(*, with_schema: bool = True) -> Generator[None]:
+    """Inside the block, `Settings.load()` uses the local database where no DATABASE_URL is set.
+
+    The first call starts the database, or attaches to the one that another process started, and
+    with `with_schema` applies all migrations to a new one. Outside development nothing changes:
+    `load` raises SettingsError without DATABASE_URL.
+    """
+    if not is_development():
+        yield
+        return
+
+    @cache
+    def started() -> dict[str, Any]:
+        defaults = database_settings(stack.enter_context(development(PROJECT_ROOT)))
+        if with_schema:
+            create_schema(KitSettings.load(**defaults))
+        return defaults
+
+    def defaults() -> dict[str, Any]:
+        return {} if given_database_url(env_file=True) else started()
+
+    before = KitSettings.development_defaults
+    with ExitStack() as stack:
+        KitSettings.development_defaults = defaults
+        try:
+            yield
+        finally:
+            KitSettings.development_defaults = before
+
+
+def without_waiting(settings: S) -> S:
+    """The settings with an unreachable database reported immediately, unless a timeout is set."""
+    if "startup_timeout" in settings.database.model_fields_set:
+        return settings
+    database = settings.database.model_copy(update={"startup_timeout": 0})
+    return settings.model_copy(update={"database": database})
+
+
 @contextmanager
 def local_settings(settings_class: type[S]) -> Generator[S]:
     """The settings of the environment; without DATABASE_URL, those of a local server.
@@ -50,8 +98,13 @@ def local_settings(settings_class: type[S]) -> Generator[S]:
         yield settings_class.load()
         return
     with development(PROJECT_ROOT) as url:
-        address = url.render_as_string(hide_password=False)
-        yield settings_class.load(database={"url": address, "migration_url": None})
+        yield settings_class.load(**database_settings(url))
+
+
+def database_settings(url: URL) -> dict[str, Any]:
+    """The arguments of `Settings.load` for this database, which migrations use as well."""
+    address = url.render_as_string(hide_password=False)
+    return {"database": {"url": address, "migration_url": None}}
 
 
 def end_with_parent() -> None:

@@ -9,6 +9,12 @@ import structlog
 from app.kit.settings import LogSettings
 from app.kit.tracing import LOG_PROCESSORS
 
+_ECHO = (
+    "sqlalchemy.engine.Engine",
+    "sqlalchemy.pool.impl.AsyncAdaptedQueuePool",
+    "sqlalchemy.pool.impl.NullPool",
+)
+
 
 def configure_logging(settings: LogSettings) -> None:
     """Send the logs of the service and of every library through structlog to stderr."""
@@ -20,14 +26,14 @@ def configure_logging(settings: LogSettings) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     renderers: list[Any] = (
-        # A trace as text: one with the values of local variables could hold anybody's secrets.
+        # Without the values of local variables, which can be secrets.
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
         if settings.format == "json"
         else [_for_people()]
     )
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        # What is not logged costs nothing.
+        # Drops the events below the level before they are processed.
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[settings.level]
         ),
@@ -44,6 +50,10 @@ def configure_logging(settings: LogSettings) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.level)
+    for name in _ECHO:
+        # With DATABASE_ECHO, SQLAlchemy adds a handler to a logger without one, and would log each
+        # statement twice.
+        logging.getLogger(name).handlers = [logging.NullHandler()]
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = True

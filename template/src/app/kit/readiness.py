@@ -32,6 +32,7 @@ class Readiness:
         if settings.replica_url:
             at = settings.model_copy(update={"url": settings.replica_url})
             self._engines["replica"] = build_probe_engine(at, name)
+        self._name = name
         self._revisions = revisions
         self._told: dict[str, tuple[str, str]] = {}
         self._look: asyncio.Task[str | None] | None = None
@@ -86,7 +87,10 @@ class Readiness:
             _log.info("schema", server=server, is_at=is_at, needed=needed)
         if self._revisions.fit(applied):
             return None
-        return f"The schema of the {server} is at {is_at}, the code needs {needed}: migrate it."
+        return (
+            f"The {server} is at migration {is_at}, the code at {needed}. Apply the pending "
+            f"migrations with `{self._name} migrate`."
+        )
 
 
 async def _applied(engine: AsyncEngine) -> frozenset[str]:

@@ -1,5 +1,6 @@
 """Settings from the environment and `.env`, checked as a whole before anything starts."""
 
+from collections.abc import Callable
 from ipaddress import IPv4Address
 from typing import Any, ClassVar, Literal, Self, cast
 
@@ -68,6 +69,9 @@ class KitSettings(BaseSettings):
         hide_input_in_errors=True,
     )
 
+    # Values that `load` adds to those of the environment; `app.kit.development` sets it.
+    development_defaults: ClassVar[Callable[[], dict[str, Any]] | None] = None
+
     # Empty by default so that what is missing is reported by its own name, DATABASE_URL.
     database: DatabaseSettings = Field(default={}, validate_default=True)
     log: LogSettings = LogSettings()
@@ -128,6 +132,8 @@ class KitSettings(BaseSettings):
     def load(cls, **overrides: Any) -> Self:
         """Read the settings, or raise `SettingsError` with one line per wrong variable."""
         lines: list[str] = []
+        if KitSettings.development_defaults and "database" not in overrides:
+            overrides |= KitSettings.development_defaults()
         try:
             try:
                 return cls(**overrides)

@@ -1,7 +1,6 @@
-"""How a command ends: 0 where it is done, 2 where the user can mend what stood in the way.
+"""Exit codes: 0 for success, 2 for an error that the user can fix, as docs/cli.md documents.
 
-1 is for a check that found something (`doctor`, `diagram --check`), and for a bug, with its trace.
-docs/cli.md says the same to who runs them.
+1 is for a check that found something (`doctor`, `check`), and for a bug, with its traceback.
 """
 
 from alembic.util import CommandError
@@ -13,10 +12,10 @@ from app.kit.settings import SettingsError
 
 
 class Refused(Exception):
-    """A command cannot do what it was asked for; a sentence that says what to do instead."""
+    """The command cannot run; the message is one sentence that names the remedy."""
 
 
-# Told as one message, without a trace.
+# Printed as one message, without a traceback.
 MENDABLE = (
     CommandError,
     DatabaseUnreachable,

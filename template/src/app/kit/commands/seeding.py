@@ -31,9 +31,9 @@ def seed(
         int, typer.Option(help="The same number makes the same rows, keys apart", min=0)
     ] = 1,
 ) -> None:
-    """Add example data, for development: all of it, or none where something goes wrong.
+    """Add example data for development, in one transaction.
 
-    Without DATABASE_URL it goes into the local database, which is migrated before.
+    The database must be at the newest migration; a new local database is migrated first.
     """
     service = service_of(context)
     if not service.seeders:

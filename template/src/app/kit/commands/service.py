@@ -1,4 +1,4 @@
-"""What the commands of the kit are told of the service that they are about."""
+"""The service that the commands of the kit work on, and its database."""
 
 import asyncio
 from collections.abc import Callable, Generator, Sequence
@@ -7,19 +7,26 @@ from dataclasses import dataclass
 from typing import cast
 
 import typer
+from alembic.config import Config
 from alembic.script import ScriptDirectory
 from fastapi import FastAPI
 
 from app.kit.commands.errors import Refused
 from app.kit.db.engine import build_migration_engine
-from app.kit.db.migrate import PROJECT_ROOT, alembic_config, migrate
+from app.kit.db.migrate import PROJECT_ROOT, alembic_config, create_schema, migrate
 from app.kit.db.schema_state import applied_revisions, named
 from app.kit.db.waiting import wait_for_database
-from app.kit.development import given_database_url, local_settings
+from app.kit.development import (
+    database_settings,
+    given_database_url,
+    local_database,
+    local_settings,
+)
+from app.kit.local_postgres import throwaway
 from app.kit.seeding import Seeder
 from app.kit.settings import KitSettings
 
-# Of a database that nobody connects to.
+# The URL of a database that is never connected to.
 _NOWHERE = "postgresql://localhost/nowhere"
 
 
@@ -44,23 +51,34 @@ class Service:
         return self.create_app(self.settings.load(database={"url": _NOWHERE}))
 
     @contextmanager
-    def migrated(self) -> Generator[KitSettings]:
-        """The settings of a database that is at the newest revision.
+    def at_heads(self) -> Generator[KitSettings]:
+        """The settings of a database to compare the models with: it is at the newest migration.
 
-        The local one, where no DATABASE_URL is set, is brought there. Raises Refused for another,
-        and where it cannot be told which the newest is.
+        Without DATABASE_URL this is a temporary database, to which all migrations are applied.
+        Raises Refused for a given database that is not up to date, or with multiple heads.
+        """
+        if given_database_url(env_file=True):
+            with self.migrated() as settings:
+                yield settings
+            return
+        with throwaway(max_connections=10) as url:
+            settings = self.settings.load(**database_settings(url))
+            _refuse_multiple_heads(alembic_config(settings))
+            migrate(settings)
+            yield settings
+
+    @contextmanager
+    def migrated(self) -> Generator[KitSettings]:
+        """The settings of the database, which is at the newest migration.
+
+        A new local database is migrated. Raises Refused for any other that is not up to date, or
+        with multiple heads.
         """
         with local_settings(self.settings) as settings:
-            heads = frozenset(ScriptDirectory.from_config(alembic_config(settings)).get_heads())
-            if len(heads) > 1:
-                raise Refused(
-                    f"The revisions have parted: {named(heads)} are all the newest. Join them "
-                    "first, with `alembic merge heads -m 'join two lines'`."
-                )
-            if given_database_url(env_file=True):
-                asyncio.run(self._check(settings, heads))
-            else:
-                migrate(settings)
+            heads = _refuse_multiple_heads(alembic_config(settings))
+            if not given_database_url(env_file=True):
+                create_schema(settings)
+            asyncio.run(self._check(settings, heads))
             yield settings
 
     async def _check(self, settings: KitSettings, heads: frozenset[str]) -> None:
@@ -73,9 +91,30 @@ class Service:
             await engine.dispose()
         if applied != heads:
             raise Refused(
-                f"The schema of the database is at {named(applied)}, the code at {named(heads)}: "
-                f"bring it there first, with `{self.name} migrate`."
+                f"The database is at migration {named(applied)}, the code at {named(heads)}. "
+                f"Apply the pending migrations first, with `{self.name} migrate`."
             )
+
+
+def _refuse_multiple_heads(config: Config) -> frozenset[str]:
+    heads = frozenset(ScriptDirectory.from_config(config).get_heads())
+    if len(heads) > 1:
+        raise Refused(
+            f"The migrations have multiple heads: {named(heads)}. Merge them first, with "
+            "`alembic merge heads -m 'merge two branches'`."
+        )
+    return heads
+
+
+def use_local_database(context: typer.Context) -> None:
+    """In development, run commands on the local database where no DATABASE_URL is set.
+
+    `serve` is for production: it refuses to start without DATABASE_URL. `doctor` reports that it
+    is not set.
+    """
+    if context.invoked_subcommand not in ("serve", "doctor"):
+        is_migrate = context.invoked_subcommand == "migrate"
+        context.with_resource(local_database(with_schema=not is_migrate))
 
 
 def service_of(context: typer.Context) -> Service:

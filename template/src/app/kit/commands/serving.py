@@ -5,6 +5,9 @@ import os
 import signal
 import socket
 import sys
+from contextlib import suppress
+from threading import Thread
+from time import sleep
 from types import FrameType
 from typing import Annotated
 
@@ -13,7 +16,9 @@ import uvicorn
 
 from app.kit.commands.errors import Refused
 from app.kit.commands.service import service_of
-from app.kit.development import local_settings
+from app.kit.db.migrate import PROJECT_ROOT, create_schema, logged_migrations
+from app.kit.db.migrate import migrate as migrate_database
+from app.kit.development import local_settings, without_waiting
 from app.kit.http.protocol import HttpProtocol
 
 commands = typer.Typer()
@@ -26,16 +31,25 @@ def dev(
     port: Annotated[
         int, typer.Option(help="Port to listen on", envvar="PORT", min=1, max=65535)
     ] = 8000,
+    migrate: Annotated[
+        bool, typer.Option("--migrate", help="Apply the pending migrations before it starts")
+    ] = False,
 ) -> None:
-    """Serve with reload, on a local database where no DATABASE_URL is set."""
+    """Serve with reload, on a local database where no DATABASE_URL is set.
+
+    A new database gets its schema. In any other, pending migrations are only reported, by the log
+    and by /health/ready, until `migrate` or `dev --migrate` applies them.
+    """
     service = service_of(context)
     _refuse_a_port_in_use(host, port)
     with local_settings(service.settings) as settings:
-        url = f"http://{host}:{port}"
-        typer.echo(f"\n  Service   {url}\n  API docs  {url}/docs\n")
-        # The reloader starts new processes: they find the database in the environment.
+        create_schema(without_waiting(settings))
+        if migrate:
+            with logged_migrations():
+                migrate_database(settings)
+        # The reloader starts new processes, which read the URL from the environment.
         os.environ["DATABASE_URL"] = settings.database.url.get_secret_value()
-        # Said in any case, or one in `.env` would be migrated in place of a local database.
+        # Set in any case: one in `.env` would be migrated in place of the local database.
         owner = settings.database.migration_url
         os.environ["DATABASE_MIGRATION_URL"] = (
             owner.get_secret_value()
@@ -44,14 +58,25 @@ def dev(
         )
         if "format" not in settings.log.model_fields_set:
             os.environ["LOG_FORMAT"] = "console"
+        Thread(target=_print_addresses, args=(host, port), daemon=True).start()
         uvicorn.run(
             service.development,
             host=host,
             port=port,
             reload=True,
-            reload_dirs=["src"],
+            reload_dirs=[str(PROJECT_ROOT / name) for name in ("src", "migrations")],
             log_config=None,
         )
+
+
+def _print_addresses(host: str, port: int) -> None:
+    """Wait until the service accepts connections, then print where."""
+    while True:
+        with suppress(OSError), socket.create_connection((host, port), timeout=1):
+            break
+        sleep(0.1)
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    typer.echo(f"\n  Service   {url}\n  API docs  {url}/docs\n")
 
 
 @commands.command()
@@ -64,10 +89,10 @@ def serve(
         int, typer.Option(help="Port to listen on", envvar="PORT", min=1, max=65535)
     ] = 8000,
     grace: Annotated[
-        int, typer.Option(help="Seconds that running requests have to end", min=1, max=3600)
+        int, typer.Option(help="Seconds that running requests have to finish", min=1, max=3600)
     ] = 20,
 ) -> None:
-    """Serve in production: one process, which SIGTERM ends once its requests are answered."""
+    """Serve in production: one process. SIGTERM stops it after its running requests end."""
     # From the environment, as an application does that has the process for itself.
     app = service_of(context).create_app()
     _refuse_a_port_in_use(host, port)
@@ -85,7 +110,7 @@ def serve(
 
 
 def _refuse_a_port_in_use(host: str, port: int) -> None:
-    """Raise Refused where uvicorn would end with a code of its own."""
+    """Raise Refused where uvicorn would exit with another code."""
     try:
         for family, _, _, _, place in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
             socket.create_server(place, family=family).close()
@@ -93,7 +118,7 @@ def _refuse_a_port_in_use(host: str, port: int) -> None:
         # Any other trouble is left to uvicorn, which need not listen on each address of a host.
         if error.errno in (errno.EADDRINUSE, errno.EACCES):
             raise Refused(
-                f"Nobody can listen on port {port} of {host}: {os.strerror(error.errno)}. "
+                f"Cannot listen on port {port} of {host}: {os.strerror(error.errno)}. "
                 "Choose another with --port."
             ) from error
 

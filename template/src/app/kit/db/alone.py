@@ -1,4 +1,4 @@
-"""One migration at a time, which gives up rather than hold up the service."""
+"""Run one migration at a time, and give up rather than block the service."""
 
 import asyncio
 import logging
@@ -39,13 +39,14 @@ class MigrationBlocked(CommandError):
 
 @asynccontextmanager
 async def alone(engine: AsyncEngine, settings: DatabaseSettings) -> AsyncGenerator[None]:
-    """Wait until no other migration of this database runs, and keep others out meanwhile.
+    """Wait until no other migration of this database runs, and hold the lock during the block.
 
-    A transaction of a connection of its own holds the lock: it outlasts the transactions of the
-    revisions, and a pooler in transaction mode leaves it in its place. Raises `MigrationBlocked`
-    after the seconds of `migration_wait`.
+    A transaction of a separate connection holds the lock: it outlasts the transactions of the
+    migrations, and works behind a pooler in transaction mode. Logs a warning when it
+    begins to wait. Raises `MigrationBlocked` after the seconds of `migration_wait`.
     """
     end = monotonic() + settings.migration_wait
+    is_reported = False
     async with engine.connect() as connection:
         while True:
             async with connection.begin():
@@ -59,8 +60,13 @@ async def alone(engine: AsyncEngine, settings: DatabaseSettings) -> AsyncGenerat
                     return
                 if monotonic() > end:
                     raise MigrationBlocked(await _explain(connection, settings.migration_wait))
-            # Asked again rather than waited for: CREATE INDEX CONCURRENTLY waits for every
-            # statement that runs, and one that waits for the lock would wait for it in turn.
+                if not is_reported:
+                    is_reported = True
+                    holder = await connection.scalar(_HOLDER, {"key": KEY})
+                    message = "Waiting up to %g seconds for another migration to finish: %s."
+                    log.warning(message, settings.migration_wait, holder or "it has just ended")
+            # Poll instead of blocking on the lock: CREATE INDEX CONCURRENTLY waits for every
+            # running statement, so a statement that waits for this lock would be a deadlock.
             await asyncio.sleep(POLL)
 
 
@@ -68,8 +74,8 @@ async def _explain(connection: AsyncConnection, waited: float) -> str:
     holder = await connection.scalar(_HOLDER, {"key": KEY})
     return (
         f"Another migration of this database still runs after {waited:g} seconds: "
-        f"{holder or 'it has just ended'}. Nothing was changed; see what it waits for in "
-        "pg_stat_activity, and migrate again."
+        f"{holder or 'it has just ended'}. Nothing was changed. Look in pg_stat_activity for what "
+        "it waits for, and migrate again."
     )
 
 
@@ -91,10 +97,11 @@ async def migrate_patiently(
                 raise
             if attempt == ATTEMPTS:
                 raise MigrationBlocked(
-                    "A revision could not lock what it changes within DATABASE_LOCK_TIMEOUT "
-                    f"({settings.lock_timeout:g} seconds), {ATTEMPTS} times: a long transaction "
-                    "is in its way. The revision was undone as a whole, those before it are "
-                    "kept; migrate again when the transaction has ended."
+                    "A migration could not lock its table within DATABASE_LOCK_TIMEOUT "
+                    f"({settings.lock_timeout:g} seconds) in {ATTEMPTS} attempts: a long "
+                    "transaction holds a lock. The migration was rolled back, those before it are "
+                    "kept. Migrate again when the transaction has ended."
                 ) from error
-            log.warning("A lock was not to be had; trying again in %g s", settings.lock_timeout)
+            message = "A table is locked by another transaction; the next attempt is in %g seconds."
+            log.warning(message, settings.lock_timeout)
             await asyncio.sleep(settings.lock_timeout)

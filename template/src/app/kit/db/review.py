@@ -1,4 +1,4 @@
-"""What a revision that Alembic wrote would do, and what a person has to look at in it."""
+"""Describe the operations of a generated migration, and what to check in each."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -8,12 +8,12 @@ from alembic.operations import ops
 
 from app.kit.db.migration_steps import MigrationStep
 
-_LOST = "what is in it is lost. Was it renamed? Alembic cannot tell: write"
-_BUSY = "holds up those who write while it looks at every row"
+_LOST = "its data is lost. If it was renamed, which Alembic does not detect, write"
+_BLOCKS = "blocks writes to the table while it scans every row"
 
 
 class Change(NamedTuple):
-    """One step, and why it may do harm."""
+    """One operation, and its risk if it has one."""
 
     what: str
     risk: str | None = None
@@ -21,12 +21,12 @@ class Change(NamedTuple):
 
 @dataclass
 class Review:
-    """The changes of a revision; `of` is for Alembic to call with it."""
+    """The changes of a migration; pass `of` to Alembic as `process_revision_directives`."""
 
     changes: list[Change] = field(default_factory=list[Change])
 
     def of(self, _context: Any, _revision: Any, directives: list[ops.MigrationScript]) -> None:
-        """Look at a revision before it is written; one that does nothing is not."""
+        """Review a migration before it is written; an empty one is not written."""
         (script,) = directives
         upgrade = script.upgrade_ops
         if upgrade is None or upgrade.is_empty():
@@ -36,8 +36,8 @@ class Review:
 
 
 def changes_of(operations: list[ops.MigrateOperation]) -> Iterator[Change]:
-    """Each step, in the order in which they are done."""
-    # What has no rows yet is changed in no time.
+    """Each operation, in the order of its execution."""
+    # A table without rows is locked for no time worth mentioning.
     new: set[str] = set()
     for operation in operations:
         if isinstance(operation, ops.CreateTableOp):
@@ -52,48 +52,54 @@ def changes_of(operations: list[ops.MigrateOperation]) -> Iterator[Change]:
 def _change(operation: ops.MigrateOperation, *, is_new: bool) -> Change:
     match operation:
         case ops.CreateTableOp():
-            return Change(f"make the table {operation.table_name}")
+            return Change(f"create table {operation.table_name}")
         case ops.DropTableOp():
             risk = f"{_LOST} op.rename_table"
-            return Change(f"drop the table {operation.table_name}", risk)
+            return Change(f"drop table {operation.table_name}", risk)
         case ops.AddColumnOp():
             return _added(operation)
         case ops.DropColumnOp():
             column = f"{operation.table_name}.{operation.column_name}"
-            return Change(
-                f"drop the column {column}", f"{_LOST} op.alter_column(…, new_column_name=…)"
-            )
+            return Change(f"drop column {column}", f"{_LOST} op.alter_column(…, new_column_name=…)")
         case ops.AlterColumnOp():
             return _altered(operation)
         case ops.CreateIndexOp():
-            risk = "holds up those who write until it is built; `with concurrently():` does not"
-            return Change(f"make the index {operation.index_name}", None if is_new else risk)
+            risk = "blocks writes to the table until it is built; `with concurrently():` does not"
+            return Change(f"create index {operation.index_name}", None if is_new else risk)
         case ops.DropIndexOp():
-            return Change(f"drop the index {operation.index_name}")
+            return Change(f"drop index {operation.index_name}")
         case ops.DropConstraintOp():
-            return Change(f"drop the constraint {operation.constraint_name}")
+            return Change(f"drop constraint {operation.constraint_name}")
         case ops.AddConstraintOp():
             name = getattr(operation, "constraint_name", None)
-            return Change(f"add the constraint {name}", None if is_new else _BUSY)
+            return Change(f"add constraint {name}", None if is_new else _BLOCKS)
+        case ops.CreateTableCommentOp() | ops.DropTableCommentOp():
+            return Change(f"change the comment of table {operation.table_name}")
         case MigrationStep():
             return Change(operation.what, operation.risk)
         case _:
-            told = " ".join(str(part) for part in operation.to_diff_tuple())
-            return Change(told, "look at it closely: it has no word of its own here")
+            return Change(f"{type(operation).__name__}", "is not known to this review: read it")
 
 
 def _added(operation: ops.AddColumnOp) -> Change:
     column = operation.column
-    must_be_given = not column.nullable and column.server_default is None
-    risk = "fails where there are rows: give it a server default, or add it nullable and fill it"
-    what = f"add the column {operation.table_name}.{column.name}"
-    return Change(what, risk if must_be_given else None)
+    what = f"add column {operation.table_name}.{column.name}"
+    if column.computed is not None or column.identity is not None:
+        return Change(what, "blocks reads and writes of the table while it rewrites every row")
+    if not column.nullable and column.server_default is None:
+        risk = "fails if the table has rows: add a server default, or add it nullable and fill it"
+        return Change(what, risk)
+    return Change(what)
 
 
 def _altered(operation: ops.AlterColumnOp) -> Change:
-    what = f"change the column {operation.table_name}.{operation.column_name}"
+    what = f"alter column {operation.table_name}.{operation.column_name}"
     if operation.modify_type is not None:
-        return Change(f"{what} to {operation.modify_type!r}", f"{_BUSY}, and may write it anew")
+        return Change(f"{what}, type {operation.modify_type!r}", f"{_BLOCKS}, and may rewrite it")
     if operation.modify_nullable is False:
-        return Change(f"{what} to NOT NULL", f"{_BUSY}, and fails where one is empty")
-    return Change(what)
+        return Change(f"{what}, NOT NULL", f"{_BLOCKS}, and fails if one is NULL")
+    if operation.modify_nullable:
+        return Change(f"{what}, NULL allowed")
+    if operation.modify_server_default is not False:
+        return Change(f"{what}, server default")
+    return Change(f"{what}, comment" if operation.modify_comment is not False else what)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from alembic.config import Config
-from alembic.script import ScriptDirectory
+from alembic.script import Script, ScriptDirectory
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -24,7 +24,7 @@ class RevisionsHidden(Exception):
 
 @dataclass(frozen=True)
 class Revisions:
-    """The revisions that the code brings along."""
+    """The migrations of the code."""
 
     heads: frozenset[str]
     known: frozenset[str]
@@ -51,13 +51,24 @@ async def applied_revisions(connection: AsyncConnection) -> frozenset[str]:
 
     Raises RevisionsHidden.
     """
-    # Asked for rather than tried: what fails would end the transaction of whoever looks further.
+    # Checked first: a statement that fails would abort the transaction of the caller.
     there_is, may_read = (await connection.execute(_THERE_IS)).one()
     if not there_is:
         return frozenset()
     if not may_read:
         raise RevisionsHidden
     return frozenset(await connection.scalars(_APPLIED))
+
+
+def pending_revisions(script: ScriptDirectory, applied: Set[str]) -> list[Script]:
+    """The migrations that a database at these revisions lacks, in the order of their application.
+
+    An applied revision that the code does not have is ignored.
+    """
+    every = list(script.walk_revisions())
+    known = applied & {each.revision for each in every}
+    done = {each.revision for head in known for each in script.iterate_revisions(head, "base")}
+    return [each for each in reversed(every) if each.revision not in done]
 
 
 def named(revisions: Set[str]) -> str:

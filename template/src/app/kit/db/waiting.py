@@ -1,6 +1,7 @@
 """Waiting for a database that is still starting, before a command begins its work."""
 
 import asyncio
+import logging
 import socket
 import ssl
 from dataclasses import dataclass
@@ -15,11 +16,13 @@ from app.kit.db.engine import build_migration_engine
 from app.kit.db.settings import DatabaseSettings
 from app.kit.errors import Unavailable
 
+_log = logging.getLogger(__name__)
+
 _PAUSE = 0.2
 # The driver raises a bare ConnectionError: only its text tells it from a broken connection.
 _NO_TLS = "rejected SSL upgrade"
 _MAY_PASS = (
-    "08",  # nobody answers behind a pooler
+    "08",  # the pooler cannot reach the server
     "53300",  # every connection is taken
     "57P",  # the server is starting or stopping
 )
@@ -32,10 +35,13 @@ class DatabaseUnreachable(Exception):
 async def wait_for_database(settings: DatabaseSettings) -> None:
     """Return once the database answers, within STARTUP_TIMEOUT; 0 tries once.
 
-    Raises DatabaseUnreachable: late where the server may be starting, at once where waiting would
-    not help: a wrong password, an unknown database or host.
+    Logs a warning when it begins to wait. Raises DatabaseUnreachable: after the timeout while the
+    server may still be starting; immediately where waiting cannot help, for a wrong password or an
+    unknown database or host.
     """
-    deadline = monotonic() + settings.startup_timeout
+    limit = settings.startup_timeout
+    deadline = monotonic() + limit
+    is_reported = False
     bounds = {"connect_timeout": min(settings.connect_timeout, settings.startup_timeout or 5)}
     engine = build_migration_engine(settings.model_copy(update=bounds), "waiting")
     try:
@@ -46,11 +52,14 @@ async def wait_for_database(settings: DatabaseSettings) -> None:
                     f"The database at {where} cannot be reached: {refusal.reason}."
                 )
             if monotonic() + _PAUSE >= deadline:
-                limit = settings.startup_timeout
                 within = f" within {limit:g} s" if limit else ""
                 raise DatabaseUnreachable(
                     f"The database at {where} cannot be reached{within}: {refusal.reason}."
                 )
+            if not is_reported:
+                is_reported = True
+                message = "Waiting up to %g seconds for the database at %s: %s."
+                _log.warning(message, limit, where, refusal.reason)
             await asyncio.sleep(_PAUSE)
     finally:
         await engine.dispose()
@@ -97,9 +106,9 @@ def network_refusal(error: BaseException | None) -> Refusal:
         case ConnectionError() if _NO_TLS in str(error):
             return Refusal("the server has no TLS, which sslmode requires", may_pass=False)
         case socket.gaierror(errno=socket.EAI_AGAIN):
-            return Refusal("its host name cannot be looked up now", may_pass=True)
+            return Refusal("DNS cannot resolve its host name at the moment", may_pass=True)
         case socket.gaierror():
-            return Refusal("its host is not known", may_pass=False)
+            return Refusal("its host name is unknown", may_pass=False)
         case TimeoutError():
             return Refusal("it does not answer", may_pass=True)
         case ConnectionRefusedError() | FileNotFoundError():

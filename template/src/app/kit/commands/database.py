@@ -1,0 +1,167 @@
+"""`db`: the database that the other commands use."""
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+from typing import Annotated
+
+import typer
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.kit.commands.errors import Refused
+from app.kit.commands.service import Service, service_of
+from app.kit.db.engine import build_migration_engine
+from app.kit.db.migrate import alembic_config, create_schema
+from app.kit.db.schema_state import applied_revisions, named, pending_revisions
+from app.kit.db.waiting import address, wait_for_database
+from app.kit.development import given_database_url, local_settings
+from app.kit.local_postgres import PostgresUnavailable
+from app.kit.local_postgres.binaries import find_binaries
+from app.kit.settings import KitSettings
+
+commands = typer.Typer()
+db = typer.Typer(
+    no_args_is_help=True,
+    help="Inspect or reset the database: DATABASE_URL, or the local database where it is not set.",
+)
+commands.add_typer(db, name="db")
+
+_SCHEMAS = text(
+    "SELECT quote_ident(nspname) FROM pg_namespace"
+    " WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'"
+)
+_SERVER = text("SELECT current_setting('server_version'), current_database()")
+_SIZE = text("SELECT pg_size_pretty(pg_database_size(current_database()))")
+
+
+@db.command()
+def url(context: typer.Context) -> None:
+    """Print the URL of the database, with its password, for other programs.
+
+    The local database runs only while a command uses it: keep `dev` running.
+    """
+    settings = service_of(context).settings.load()
+    typer.echo(_libpq(settings).render_as_string(hide_password=False))
+    if not given_database_url(env_file=True):
+        note = f"The local database runs only while `{service_of(context).name} dev` or another"
+        typer.echo(f"{note} command uses it.", err=True)
+
+
+@db.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def psql(context: typer.Context) -> None:
+    """Open psql on the database; further arguments are for psql: `db psql -c "SELECT 1"`."""
+    service = service_of(context)
+    at = _libpq(service.settings.load())
+    program = shutil.which("psql") or _psql_of_binaries()
+    if program is None:
+        raise Refused(
+            "psql is not installed. Install the PostgreSQL client, then run "
+            f"`{service.name} db psql` again, or start `{service.name} dev` and connect any client "
+            f"to {at.render_as_string(hide_password=True)}"
+        )
+    environment = dict(os.environ)
+    if at.password:
+        # Other users of the machine can read the arguments of a process.
+        environment["PGPASSWORD"] = str(at.password)
+    # psql handles Ctrl-C: it cancels the statement that runs.
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        command = [program, at.set(password=None).render_as_string(), *context.args]
+        ended = subprocess.run(command, env=environment, check=False, restore_signals=True)  # noqa: S603
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    raise typer.Exit(ended.returncode)
+
+
+@db.command()
+def reset(
+    context: typer.Context,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation")] = False,
+) -> None:
+    """Delete everything in the local database and apply all migrations. Refuses DATABASE_URL."""
+    service = service_of(context)
+    if given_database_url(env_file=True):
+        raise Refused(
+            "DATABASE_URL is set, and `db reset` only deletes the local database. Unset "
+            "DATABASE_URL in the environment and in .env to reset the local database."
+        )
+    if not yes and not typer.confirm("Delete everything in the local database?"):
+        typer.echo("Nothing was deleted.")
+        return
+    with local_settings(service.settings) as settings:
+        asyncio.run(_delete_everything(settings))
+        create_schema(settings)
+    typer.echo("The local database is empty and up to date.")
+
+
+@db.command()
+def status(context: typer.Context) -> None:
+    """Print where the database is, its version and size, its migration and those pending."""
+    service = service_of(context)
+    asyncio.run(_print_status(service, service.settings.load()))
+
+
+async def _print_status(service: Service, settings: KitSettings) -> None:
+    await wait_for_database(settings.database)
+    engine = build_migration_engine(settings.database, service.name)
+    try:
+        async with engine.connect() as connection:
+            await _print_status_of(connection, service, settings)
+    finally:
+        await engine.dispose()
+
+
+async def _print_status_of(
+    connection: AsyncConnection, service: Service, settings: KitSettings
+) -> None:
+    version, name = (await connection.execute(_SERVER)).one()
+    is_local = not given_database_url(env_file=True)
+    where = f"{address(settings.database.sqlalchemy_url)}, database {name}"
+    typer.echo(f"Database   {'local, .pgdata' if is_local else where}")
+    typer.echo(f"Server     PostgreSQL {version}")
+    typer.echo(f"Size       {await connection.scalar(_SIZE)}")
+    script = ScriptDirectory.from_config(alembic_config(settings))
+    applied = await applied_revisions(connection)
+    pending = pending_revisions(script, applied)
+    typer.echo(f"Migration  {named(applied)}")
+    if not pending:
+        typer.echo("Pending    none")
+        return
+    typer.echo(f"Pending    {len(pending)}; apply with `{service.name} migrate`:")
+    for migration in pending:
+        typer.echo(f"           {migration.revision} {migration.doc}")
+
+
+async def _delete_everything(settings: KitSettings) -> None:
+    engine = build_migration_engine(settings.database, "reset")
+    try:
+        async with engine.begin() as connection:
+            for schema in (await connection.scalars(_SCHEMAS)).all():
+                await connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
+            await connection.execute(text("CREATE SCHEMA public"))
+    except DBAPIError as error:
+        raise Refused(
+            f"The local database could not be reset: {error.driver_exception}. Another session "
+            "uses it: end that session, and reset it again."
+        ) from error
+    finally:
+        await engine.dispose()
+
+
+def _libpq(settings: KitSettings) -> URL:
+    """The URL as psql and other programs read it."""
+    at = settings.database.sqlalchemy_url
+    query = {"sslmode" if name == "ssl" else name: value for name, value in at.query.items()}
+    return at.set(drivername="postgresql", query=query)
+
+
+def _psql_of_binaries() -> str | None:
+    try:
+        return shutil.which("psql", path=find_binaries().bindir)
+    except PostgresUnavailable:
+        return None
