@@ -31,10 +31,18 @@ db = typer.Typer(
 )
 commands.add_typer(db, name="db")
 
-_SCHEMAS = text(
-    "SELECT quote_ident(nspname) FROM pg_namespace"
-    " WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'"
-)
+_DELETE_EVERYTHING = text("""
+    DO $$
+    DECLARE name text;
+    BEGIN
+        FOR name IN SELECT nspname FROM pg_namespace
+                    WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'
+        LOOP
+            EXECUTE format('DROP SCHEMA %I CASCADE', name);
+        END LOOP;
+        CREATE SCHEMA public;
+    END $$
+""")
 _SERVER = text("SELECT current_setting('server_version'), current_database()")
 _SIZE = text("SELECT pg_size_pretty(pg_database_size(current_database()))")
 
@@ -141,9 +149,7 @@ async def _delete_everything(settings: KitSettings) -> None:
     engine = build_migration_engine(settings.database, "reset")
     try:
         async with engine.begin() as connection:
-            for schema in (await connection.scalars(_SCHEMAS)).all():
-                await connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
-            await connection.execute(text("CREATE SCHEMA public"))
+            await connection.execute(_DELETE_EVERYTHING)
     except DBAPIError as error:
         raise Refused(
             f"The local database could not be reset: {error.driver_exception}. Another session "
