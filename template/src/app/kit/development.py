@@ -38,7 +38,7 @@ def given_database_url(*, env_file: bool) -> str | None:
     """DATABASE_URL from the environment, or with `env_file` from `.env` as well."""
     try:
         given = (_EnvironmentAndFile() if env_file else _Environment()).database_url
-    except UnicodeDecodeError:
+    except (OSError, UnicodeDecodeError):
         # `Settings.load` reports this with everything else that is wrong.
         given = _Environment().database_url
     return given.get_secret_value() if given else None

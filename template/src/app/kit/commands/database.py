@@ -80,7 +80,7 @@ def psql(context: typer.Context) -> None:
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         command = [program, at.set(password=None).render_as_string(), *context.args]
-        ended = subprocess.run(command, env=environment, check=False, restore_signals=True)  # noqa: S603
+        ended = subprocess.run(command, env=environment, check=False)  # noqa: S603 - no shell
     finally:
         signal.signal(signal.SIGINT, handler)
     raise typer.Exit(ended.returncode)
