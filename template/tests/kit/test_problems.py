@@ -54,16 +54,19 @@ async def test_a_body_that_is_no_text_is_a_malformed_request(faulty: AsyncClient
         "/kit/body", content=b'["\xe9"]', headers={"Content-Type": "application/json"}
     )
     assert response.status_code == 422
-    problem = {"field": "body", "message": "is not text in UTF-8"}
-    assert response.json()["errors"] == [problem]
+    (problem,) = response.json()["errors"]
+    assert problem["field"] == "body"
+    assert problem["message"].startswith("is not valid JSON: invalid unicode")
 
 
 async def test_a_body_that_is_nested_too_deeply_is_told_so(faulty: AsyncClient) -> None:
     response = await faulty.post(
-        "/kit/body", content=b"[" * 100_000, headers={"Content-Type": "application/json"}
+        "/kit/body", content=b"[" * 10_000, headers={"Content-Type": "application/json"}
     )
     assert response.status_code == 422
-    assert response.json()["errors"] == [{"field": "body", "message": "cannot be read"}]
+    (problem,) = response.json()["errors"]
+    assert problem["field"] == "body"
+    assert "recursion limit" in problem["message"]
 
 
 async def test_a_refusal_in_the_words_of_fastapi_is_passed_on(faulty: AsyncClient) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
 from app.kit.errors import PROBLEM_MEDIA_TYPE, ProblemDocument, example_of_problem, problems
@@ -16,6 +16,7 @@ from app.kit.metrics import Metrics
 from app.kit.openapi import descriptions_of_tags
 from app.kit.request_id import RequestIdMiddleware
 from app.kit.response_headers import document_headers
+from app.kit.routing import StrictRoute, make_strict
 
 _REFERENCE = {"$ref": f"#/components/schemas/{ProblemDocument.__name__}"}
 
@@ -41,9 +42,15 @@ class Application(FastAPI):
             **options,
         )
         add_handlers(self)
+        self.router.route_class = StrictRoute
         self.http = http or HttpSettings()
         self.places = places
         self.metrics = metrics
+
+    def include_router(self, router: APIRouter, **options: Any) -> None:
+        """Include a router; its routes validate strictly, see `StrictRoute`."""
+        make_strict(router.routes)
+        super().include_router(router, **options)
 
     def build_middleware_stack(self) -> ASGIApp:
         """Put around everything else what holds for every request, the innermost first."""

@@ -94,6 +94,9 @@ class OutcomeUnknown(Problem):
         )
 
 
+# An error response lists so many errors, and the number of the others.
+MAX_ERRORS = 100
+
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 
 

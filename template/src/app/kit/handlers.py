@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 
 from app.kit.db.conflicts import driver_error, problem_of
 from app.kit.errors import (
+    MAX_ERRORS,
     PROBLEM_MEDIA_TYPE,
     Conflict,
     FieldProblem,
@@ -27,12 +28,10 @@ from app.kit.errors import (
     Unavailable,
     title_of,
 )
+from app.kit.http.request_fields import UNLISTED
 from app.kit.http.route import allowed_methods
 
 _log = structlog.get_logger(__name__)
-
-# FastAPI's words, with 400, for a body that is no text or nested too deeply; else it says 422.
-_UNREADABLE = "There was an error parsing the body"
 
 
 def add_handlers(app: FastAPI) -> None:
@@ -79,19 +78,23 @@ async def _on_problem(_request: Request, error: Any) -> Response:
 
 async def _on_invalid_request(_request: Request, error: Any) -> Response:
     # Neither the input nor the context is repeated: either may hold a secret, or not be JSON.
+    listed = [item for item in error.errors() if item["type"] != UNLISTED]
     errors = [
         FieldProblem(field=".".join(str(part) for part in item["loc"]), message=item["msg"])
-        for item in error.errors()
+        for item in listed[:MAX_ERRORS]
     ]
-    return answer(Invalid("The request is not valid.", *errors))
+    counted = sum(item["ctx"]["count"] for item in error.errors() if item["type"] == UNLISTED)
+    more = len(listed) - len(errors) + counted
+    detail = "The request is not valid."
+    if more:
+        detail += f" {more} more errors are not listed."
+    return answer(Invalid(detail, *errors))
 
 
 async def _on_http_exception(request: Request, error: Any) -> Response:
-    if error.detail == _UNREADABLE:
-        is_no_text = isinstance(error.__cause__, UnicodeDecodeError)
-        message = "is not text in UTF-8" if is_no_text else "cannot be read"
-        problem = FieldProblem(field="body", message=message)
-        return answer(Invalid("The request is not valid.", problem))
+    if isinstance(error.__cause__, Problem):
+        # FastAPI wraps what reading the body raises.
+        return answer(error.__cause__)
     detail = str(error.detail)
     if detail == http.client.responses.get(error.status_code):
         # Starlette's default, which depends on the version of Python.

@@ -8,12 +8,16 @@ from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.types import Scope
 
 
+def current_route(scope: Scope) -> Any:
+    """Return the route with what its inclusion adds, such as a prefix; None before routing."""
+    return scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
+
+
 def route_of(scope: Scope) -> str | None:
     """The path as it was declared, as in `/posts/{post_id}`; None where no route has taken it."""
     # FastAPI names the route that was declared. Where its router was included below a prefix,
     # only what FastAPI made of both has the whole path.
-    route: Any = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
-    path: str | None = getattr(route, "path_format", None)
+    path: str | None = getattr(current_route(scope), "path_format", None)
     return path
 
 

@@ -32,6 +32,9 @@ class HttpSettings(BaseModel):
     time_limit: float = Field(default=60, gt=0, le=86_400)
     # Bytes. A thousand of the widest products are 3 MB.
     body_limit: int = Field(default=5_000_000, ge=1_000, le=1_000_000_000)
+    # Values in a JSON body, objects and lists included: each takes time and memory to parse and
+    # to validate. A thousand rows of fifty fields.
+    body_values: int = Field(default=50_000, ge=100, le=10_000_000)
 
     origins: Listed = ()
     credentials: bool = False

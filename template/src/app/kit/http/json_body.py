@@ -1,0 +1,100 @@
+"""JSON bodies: bounded before they are parsed, and free of text that PostgreSQL cannot store."""
+
+import json
+import re
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, NoReturn
+
+from fastapi import Request
+from pydantic_core import from_json
+
+from app.kit.errors import MAX_ERRORS, FieldProblem, Invalid
+from app.kit.http.admission import TooLarge
+
+# Up to the next character that begins a value, past all texts.
+_VALUE = re.compile(rb'(?:[^",\[{]++|"(?:[^"\\]++|\\.)*+")*+[,\[{]', re.DOTALL)
+_SURROGATE = re.compile("[\ud800-\udfff]")
+# As many as Python and Pydantic parse.
+_MAX_DIGITS = 4300
+
+
+class JsonRequest(Request):
+    """A request whose JSON body is checked before it is parsed."""
+
+    _parsed: tuple[Any] | None = None
+
+    async def json(self) -> Any:
+        """Return the parsed body. Raises TooLarge and Invalid."""
+        if self._parsed is None:
+            self._parsed = (parse(await self.body(), self.app.http.body_values),)
+            # For error handlers, which look for the field that a column belongs to.
+            self.scope["app.body"] = self._parsed[0]
+        return self._parsed[0]
+
+
+def parse(body: bytes, limit: int) -> Any:
+    """Parse a body. Raises TooLarge if it has more values than the limit, else Invalid."""
+    if _has_more_values(body, limit):
+        raise TooLarge(f"The JSON body of a request has at most {limit} values.")
+    try:
+        parsed = from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        _refuse_unreadable(body, str(error))
+    if rb"\u0000" in body and (problems := list(islice(_unstorable(parsed), MAX_ERRORS))):
+        raise Invalid("The request is not valid.", *problems)
+    return parsed
+
+
+def _has_more_values(body: bytes, limit: int) -> bool:
+    # To count bytes is fast, and enough unless texts contain many commas.
+    if body.count(b",") + body.count(b"[") + body.count(b"{") < limit:
+        return False
+    values = _VALUE.finditer(body)
+    return any(number >= limit for number, _ in enumerate(values, 1))
+
+
+def _refuse_unreadable(body: bytes, reason: str) -> NoReturn:
+    """Raise Invalid, with the fields where Python can tell them."""
+    try:
+        parsed = json.loads(body, parse_int=_integer, parse_constant=_Unreadable)
+    except (ValueError, RecursionError):
+        parsed = None
+    problems = list(islice(_unstorable(parsed), MAX_ERRORS))
+    problems = problems or [FieldProblem(field="body", message=f"is not valid JSON: {reason}")]
+    raise Invalid("The request is not valid.", *problems)
+
+
+class _Unreadable(str):
+    """A number that is not JSON, or too long."""
+
+
+def _integer(text: str) -> int | _Unreadable:
+    return int(text) if len(text) <= _MAX_DIGITS else _Unreadable()
+
+
+def _unstorable(value: Any, path: str = "body") -> Iterator[FieldProblem]:
+    """Find what PostgreSQL cannot store, in values and keys."""
+    match value:
+        case dict():
+            for key, item in value.items():
+                if message := _message(key):
+                    yield FieldProblem(field=path, message=f"a key {message}")
+                else:
+                    yield from _unstorable(item, f"{path}.{key}")
+        case list():
+            for index, item in enumerate(value):
+                yield from _unstorable(item, f"{path}.{index}")
+        case _Unreadable():
+            yield FieldProblem(field=path, message="must be a number that JSON can represent")
+        case str():
+            if message := _message(value):
+                yield FieldProblem(field=path, message=message)
+        case _:
+            pass
+
+
+def _message(text: str) -> str | None:
+    if "\x00" in text:
+        return "must not contain the NUL character"
+    return "must not contain half of a surrogate pair" if _SURROGATE.search(text) else None

@@ -1,0 +1,126 @@
+"""Validation of request parameters with the schemas of `app.kit.http.strict`."""
+
+from collections.abc import Callable, Iterator
+from copy import copy
+from functools import cached_property
+from typing import Any
+
+from fastapi import params
+from fastapi._compat import ModelField
+from fastapi.dependencies.models import Dependant
+from pydantic import ValidationError
+from pydantic_core import SchemaValidator
+
+from app.kit.http import strict
+
+Validated = tuple[Any, list[dict[str, Any]]]
+Location = tuple[int | str, ...]
+# The type of an entry that counts errors which are not listed.
+UNLISTED = "unlisted_errors"
+
+
+class RequestField(ModelField):
+    """A parameter in a path, query, header, cookie or form: text, read leniently."""
+
+    def validate(
+        self,
+        value: Any,
+        values: dict[str, Any] = {},  # noqa: B006, FastAPI's signature
+        *,
+        loc: Location = (),
+    ) -> Validated:
+        """Return the value or None, and what is wrong with it."""
+        if errors := list(_nul_characters(value, loc)):
+            return None, errors
+        return _validate(self._lenient, value, loc)
+
+    @cached_property
+    def _lenient(self) -> SchemaValidator:
+        return self._compile(strict.for_parameters)
+
+    def _compile(self, convert: Callable[[Any], Any]) -> SchemaValidator:
+        # Without the flag, models would use their own validators.
+        return SchemaValidator(convert(self._type_adapter.core_schema), _use_prebuilt=False)
+
+
+class JsonField(RequestField):
+    """A JSON body, or a part of one: validated strictly."""
+
+    def validate(
+        self,
+        value: Any,
+        values: dict[str, Any] = {},  # noqa: B006, FastAPI's signature
+        *,
+        loc: Location = (),
+    ) -> Validated:
+        """Return the value or None, and what is wrong with it: the first errors and a count."""
+        if isinstance(value, bytes):
+            # Of another content type.
+            return _validate(self._lenient, value, loc)
+        try:
+            return self._strict.validate_python(value, from_attributes=True), []
+        except ValidationError:
+            pass
+        budget = strict.counting_errors()
+        validated, errors = _validate(self._explaining, value, loc)
+        if budget.dropped:
+            errors.append(
+                {"type": UNLISTED, "loc": loc, "msg": "", "ctx": {"count": budget.dropped}}
+            )
+        return validated, errors
+
+    @cached_property
+    def _strict(self) -> SchemaValidator:
+        return self._compile(strict.for_json)
+
+    @cached_property
+    def _explaining(self) -> SchemaValidator:
+        return self._compile(strict.for_errors)
+
+
+def prepare(dependant: Dependant) -> None:
+    """Replace the fields of an endpoint and its dependencies."""
+    for fields in (
+        dependant.path_params,
+        dependant.query_params,
+        dependant.header_params,
+        dependant.cookie_params,
+        dependant.body_params,
+    ):
+        fields[:] = [_replaced(field) for field in fields]
+    for part in dependant.dependencies:
+        prepare(part)
+
+
+def _replaced(field: ModelField) -> ModelField:
+    is_json = isinstance(field.field_info, params.Body) and not isinstance(
+        field.field_info, params.Form
+    )
+    replaced = copy(field)
+    replaced.__class__ = JsonField if is_json else RequestField
+    return replaced
+
+
+def _validate(validator: SchemaValidator, value: Any, loc: Location) -> Validated:
+    try:
+        return validator.validate_python(value, from_attributes=True), []
+    except ValidationError as error:
+        # Without the input, which may be large or a secret.
+        found = error.errors(include_url=False, include_input=False, include_context=False)
+        return None, [{**each, "loc": (*loc, *each["loc"])} for each in found]
+
+
+def _nul_characters(value: Any, loc: Location) -> Iterator[dict[str, Any]]:
+    match value:
+        case str():
+            if "\x00" in value:
+                message = "must not contain the NUL character"
+                yield {"type": "nul_character", "loc": loc, "msg": message}
+        case list():
+            for index, item in enumerate(value):
+                yield from _nul_characters(item, (*loc, index))
+        case dict():
+            for key, item in value.items():
+                yield from _nul_characters(item, (*loc, key))
+        case _:
+            pass
