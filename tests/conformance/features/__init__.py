@@ -14,6 +14,8 @@ from tests.conformance.features.locked_tables.router import locked, unlocked
 from tests.conformance.features.notes.router import router as notes
 from tests.conformance.features.ownership import models as ownership
 from tests.conformance.features.renamed import models as renamed
+from tests.conformance.features.requests.router import plain as plain_requests
+from tests.conformance.features.requests.router import router as requests
 from tests.conformance.features.schema_changes.router import router as samples
 from tests.conformance.features.sorting import models as sorting
 
@@ -21,6 +23,8 @@ ROUTERS: list[APIRouter] = [
     locked,
     unlocked,
     notes,
+    requests,
+    plain_requests,
     samples,
     *EVERYTHING,
 ]

@@ -12,8 +12,9 @@ from pydantic_core import from_json
 from app.kit.errors import MAX_ERRORS, FieldProblem, Invalid
 from app.kit.http.admission import TooLarge
 
-# Up to the next character that begins a value, past all texts.
-_VALUE = re.compile(rb'(?:[^",\[{]++|"(?:[^"\\]++|\\.)*+")*+[,\[{]', re.DOTALL)
+# Up to the next character that begins a value or to the end, past all texts. It matches at every
+# position, also in a text that does not end: a search that fails would begin again at the next.
+_VALUE = re.compile(rb'(?:[^",\[{]++|"(?:[^"\\]++|\\.)*+(?:"|\\?\Z))*+(?:[,\[{]|\Z)', re.DOTALL)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # As many as Python and Pydantic parse.
 _MAX_DIGITS = 4300
@@ -51,7 +52,7 @@ def _has_more_values(body: bytes, limit: int) -> bool:
     if body.count(b",") + body.count(b"[") + body.count(b"{") < limit:
         return False
     values = _VALUE.finditer(body)
-    return any(number >= limit for number, _ in enumerate(values, 1))
+    return any(number > limit for number, _ in enumerate(values, 1))
 
 
 def _refuse_unreadable(body: bytes, reason: str) -> NoReturn:

@@ -10,10 +10,11 @@ import re
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, cast
 
 from pydantic import ValidationError
-from pydantic_core import PydanticCustomError, core_schema
+from pydantic_core import PydanticCustomError, PydanticKnownError, core_schema
 
 MAX_ERRORS = 100
 # After this many unlisted errors, the rest of the data is not validated.
@@ -22,10 +23,10 @@ _MAX_COUNTED = 1000
 _SKIPPED = frozenset({"serialization", "metadata", "config", "default", "expected", "members"})
 _SEQUENCES = frozenset({"list", "tuple", "set", "frozenset", "deque"})
 _STRICT = frozenset({"bool", "int", "float", "str"})
-_TEXT = frozenset({"date", "time", "datetime", "timedelta", "lax-or-strict"})
+_TEMPORAL = frozenset({"date", "time", "datetime", "timedelta"})
 _CHOICES = frozenset({"enum", "literal"})
 _SCALAR = (str, int, float, bool)
-_NUMBER = re.compile(r"\s*[+-]?[\d.]+\s*")
+_NUMBER = re.compile(r"\s*[+-]?\d*\.?\d*\s*")
 # Whatever the schema is: not valid, and reported in Pydantic's words.
 _INVALID = object()
 
@@ -103,16 +104,27 @@ def _copied(node: Any, convert: Convert) -> Any:
 
 
 def _require_offset(node: Any) -> Any:
-    # A team that wants local time says so with `NaiveDatetime`.
-    return {"tz_constraint": "aware", **node} if node["type"] == "datetime" else node
+    match node["type"]:
+        case "datetime":
+            # A team that wants local time says so with `NaiveDatetime`.
+            return {"tz_constraint": "aware", **node}
+        case "float":
+            return {"allow_inf_nan": False, **node}
+        case _:
+            return node
 
 
 def _strict(node: Any) -> Any:
     kind = node["type"]
     if kind in _STRICT:
         return {"strict": True, **node}
-    if kind in _TEXT:
-        return _before(_text, node)
+    if kind == "any":
+        return _before(_finite, node)
+    if kind in _TEMPORAL:
+        return _before(_no_timestamp, node)
+    if kind == "lax-or-strict":
+        # Of types that are text in JSON, such as an IP address.
+        return _before(_no_number, node)
     if kind in _CHOICES:
         choices = node.get("members") or node["expected"]
         return _before(_of_types({type(getattr(each, "value", each)) for each in choices}), node)
@@ -124,11 +136,33 @@ def _before(check: Convert, node: Any) -> Any:
     return core_schema.no_info_before_validator_function(check, inner, ref=node.get("ref"))
 
 
-def _text(value: Any) -> Any:
+def _no_number(value: Any) -> Any:
+    return _INVALID if isinstance(value, int | float) else value
+
+
+def _no_timestamp(value: Any) -> Any:
     # A number, also one in text, would be read as seconds.
-    if isinstance(value, int | float) or (isinstance(value, str) and _NUMBER.fullmatch(value)):
-        return _INVALID
+    is_number = isinstance(value, str) and _NUMBER.fullmatch(value)
+    return _INVALID if is_number else _no_number(value)
+
+
+def _finite(value: Any) -> Any:
+    # A number like 1e999 is JSON, but neither Python nor PostgreSQL can write it as JSON.
+    if not _is_finite(value):
+        raise PydanticKnownError("finite_number")
     return value
+
+
+def _is_finite(value: Any) -> bool:
+    match value:
+        case float():
+            return isfinite(value)
+        case dict():
+            return all(map(_is_finite, value.values()))
+        case list():
+            return all(map(_is_finite, value))
+        case _:
+            return True
 
 
 def _of_types(types: set[type]) -> Convert:

@@ -1,0 +1,63 @@
+"""No body within the limits occupies the process for long, whatever it holds."""
+
+import json
+from time import perf_counter
+
+import pytest
+from httpx2 import AsyncClient
+
+JSON = {"Content-Type": "application/json"}
+UNKNOWN = {f"unknown_{number}": 1 for number in range(400)}
+BODIES = {
+    "many keys": (json.dumps({f"k{n}": 1 for n in range(300_000)}), 413),
+    "many rows": (json.dumps({"rows": [UNKNOWN] * 1000}), 413),
+    "rows with unknown keys": (json.dumps({"rows": [UNKNOWN] * 100}), 422),
+    "many unknown keys": (json.dumps({f"k{n}": 1 for n in range(49_000)}), 422),
+    "many wrong values": (json.dumps({"counts": {str(n): "a" for n in range(49_000)}}), 422),
+    "many empty rows": (json.dumps({"slots": [{}] * 24_000}), 422),
+    "many wrong numbers": (json.dumps({"numbers": ["a"] * 49_000}), 422),
+    "many values": ("[" + "1," * 2_400_000 + "1]", 413),
+    "many objects": ("[" + "{}," * 1_600_000 + "{}]", 413),
+    "deep": ("[" * 40_000, 422),
+    "a long text of commas": (json.dumps({"text": ',"\\' * 700_000}), 200),
+    "a long text in escapes": ('{"text": "' + "\\u00e9" * 800_000 + '"}', 200),
+    "a long text with an emoji": (json.dumps({"text": "a" * 4_900_000 + "\U0001f600"}), 200),
+    "a long number": ('{"integer": ' + "9" * 4_900_000 + "}", 422),
+    "many long numbers": ('{"numbers": [' + ",".join(["9" * 4300] * 1100) + "]}", 200),
+    "the same key": ("{" + '"text": "a",' * 300_000 + '"text": "b"}', 413),
+}
+
+
+@pytest.mark.parametrize(("body", "status"), BODIES.values(), ids=BODIES)
+async def test_large_body_is_bounded(client: AsyncClient, body: str, status: int) -> None:
+    path = "batch" if '"rows"' in body[:10] else "everything"
+    begin = perf_counter()
+
+    response = await client.post(
+        f"/conformance/requests/{path}", content=body.encode(), headers=JSON
+    )
+
+    assert response.status_code == status
+    # 0.1 s on an idle machine; this one may be busy.
+    assert perf_counter() - begin < 2
+    if status != 200:
+        assert len(response.content) < 50_000
+        assert len(response.json().get("errors", [])) <= 100
+
+
+async def test_errors_that_are_not_listed_are_counted(client: AsyncClient) -> None:
+    numbers = ["a"] * 350
+
+    response = await client.post("/conformance/requests/everything", json={"numbers": numbers})
+
+    assert response.json()["detail"] == "The request is not valid. 250 more errors are not listed."
+    assert len(response.json()["errors"]) == 100
+
+
+async def test_long_query_is_bounded(client: AsyncClient) -> None:
+    query = "&".join(f"k{number}=1" for number in range(6000))
+
+    response = await client.get(f"/conformance/requests/period?{query}")
+
+    assert response.status_code == 422
+    assert len(response.json()["errors"]) == 100
