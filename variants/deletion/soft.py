@@ -125,7 +125,7 @@ def _hide_orphans(session: Session, *_context: object) -> None:
     # What is removed from a relationship with `delete-orphan` would be deleted by this flush.
     when = now()
     for owner in session.dirty:
-        for relation in owning_relationships(type(owner)):
+        for relation in owning_relationships(inspect(owner).mapper.class_):
             if not relation.cascade.delete_orphan:
                 continue
             attribute: Any = relation.class_attribute

@@ -71,15 +71,16 @@ def cascades_row_by_row(mapped: registry) -> list[str]:
 
 def subclass_rows_that_stay(mapped: registry) -> list[str]:
     """Foreign keys of joined subclasses to their base that do not delete along with it."""
-    return [
-        str(next(iter(key.columns)))
-        for mapper in mapped.mappers
-        if mapper.inherits and isinstance(mapper.local_table, Table)
-        for key in mapper.local_table.foreign_key_constraints
-        if key.referred_table is mapper.inherits.local_table
-        and set(key.columns) == set(mapper.local_table.primary_key)
-        and key.ondelete != "CASCADE"
-    ]
+    found: list[str] = []
+    for mapper in mapped.mappers:
+        table: Any = mapper.local_table
+        base: Any = mapper.inherits and mapper.inherits.local_table
+        keys = table.foreign_key_constraints if base is not None and base is not table else ()
+        for key in keys:
+            is_primary = set(key.columns) == set(table.primary_key)
+            if key.referred_table is base and is_primary and key.ondelete != "CASCADE":
+                found.append(", ".join(map(str, key.columns)))
+    return found
 
 
 def makes_a_session(call: Any) -> bool:

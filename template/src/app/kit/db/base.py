@@ -100,7 +100,7 @@ def in_base_table(
     This is the model itself, except for a subclass with a table of its own (joined-table
     inheritance): UPDATE and DELETE reach one table, so its rows are found first, and locked.
     """
-    mapper = inspect(model)
+    mapper: Mapper[Any] = inspect(model)
     if len(mapper.tables) == 1:
         return model, conditions
     base: Any = mapper.base_mapper.class_

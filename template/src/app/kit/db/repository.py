@@ -16,6 +16,7 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapper
 from sqlalchemy.orm.interfaces import ORMOption
 
 from app.kit.db.attributes import primary_key
@@ -178,7 +179,8 @@ class Repository(Generic[M]):
         """
         if not changes:
             return await self.get(key, *plan)
-        if len(inspect(self.model).tables) > 1:
+        mapper: Mapper[Any] = inspect(self.model)
+        if len(mapper.tables) > 1:
             # Joined-table inheritance: a statement with RETURNING reaches one table only.
             return await self.update(await self.get(key, *plan, for_update=True), changes)
         # RETURNING joins no other table: a plan that does needs a SELECT.

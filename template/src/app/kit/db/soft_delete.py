@@ -1,7 +1,8 @@
 """Soft delete: the model base, and the UPDATE statements that hide rows with what they own."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -37,15 +38,13 @@ class Entity(Record):
         super().__init__(**{"deleted_at": None} | values)
 
 
-def owning_relationships(owner: type[Any]) -> Iterator[RelationshipProperty[Any]]:
-    """Relationships that delete entities with their owner, those of its subclasses included."""
-    for relation in {
-        relation
-        for mapper in inspect(owner).self_and_descendants
-        for relation in mapper.relationships
-    }:
-        if relation.cascade.delete and issubclass(relation.mapper.class_, Entity):
-            yield relation
+@cache
+def owning_relationships(owner: type[Any]) -> tuple[RelationshipProperty[Any], ...]:
+    """Return relationships that delete entities with their owner, subclasses' included."""
+    mapper: Mapper[Any] = inspect(owner)
+    found = {each for sub in mapper.self_and_descendants for each in sub.relationships}
+    owning = (each for each in found if each.cascade.delete)
+    return tuple(each for each in owning if issubclass(each.mapper.class_, Entity))
 
 
 def mark(

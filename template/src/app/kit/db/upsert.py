@@ -56,7 +56,7 @@ async def upsert_many(
         columns: Any = model.__mapper__.columns
         index = [columns[name].name for name in by]
         excluded = insert(model).excluded
-        changes = {
+        changes: dict[str, Any] = {
             columns[name].name: excluded[columns[name].key] for name in part[0] if name not in by
         }
         statement = (
