@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, cast
+from typing import Any
 
 from anyio import fail_after
 from anyio.from_thread import BlockingPortal, start_blocking_portal
@@ -129,7 +129,7 @@ class FuzzedService:
             method, _, path = name.partition(" ")
             if method != "GET" or "{" in path:
                 continue
-            with suppress(TimeoutError, ValueError):
+            with suppress(TimeoutError, TypeError, ValueError):
                 rows = _rows_in(self.send({"method": "GET", "url": path}).json())
                 for row, (prefix, parameter) in ((row, place) for row in rows for place in places):
                     key = "id" if prefix == path and parameter not in row else parameter
@@ -165,11 +165,8 @@ class FuzzedService:
 
 
 def _rows_in(content: Any) -> list[dict[str, Any]]:
-    match content:
-        case {"items": list(rows)} | list(rows):
-            return [row for row in cast("list[Any]", rows) if isinstance(row, dict)]
-        case _:
-            return []
+    rows: Any = content["items"] if "items" in content else content
+    return [row for row in rows if isinstance(row, dict)]
 
 
 def _request_of(case: Any) -> dict[str, Any]:
