@@ -33,7 +33,9 @@ _FIRST, _LAST = literal_column("'0001-01-01Z'", Text), literal_column("'9999-12-
 _LAST_MOMENT = literal_column("'9999-12-31 23:59:59.999999Z'", Text)
 
 _NOT_FINITE = [
-    literal_column(f"'{value}'::float8", Float) for value in ("NaN", "Infinity", "-Infinity")
+    literal_column("'NaN'::float8", Float),
+    literal_column("'Infinity'::float8", Float),
+    literal_column("'-Infinity'::float8", Float),
 ]
 
 
