@@ -75,7 +75,7 @@ def create_certificate(place: Path) -> Path:
     path = place / "server.crt"
     command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
     extra = ["-subj", "/CN=db", "-addext", "subjectAltName=IP:127.0.0.1"]
-    files = ["-keyout", path.with_suffix(".key"), "-out", path]
+    files = ["-keyout", str(path.with_suffix(".key")), "-out", str(path)]
     subprocess.run([*command.split(), *files, *extra], check=True, capture_output=True)
     return path
 

@@ -28,6 +28,7 @@ from starlette.responses import StreamingResponse
 from starlette.routing import Mount
 
 from app.kit.db.base import Base
+from app.kit.db.names import long_names
 from app.kit.db.session import ReadSessionDep, SessionDep, reading_session, request_session
 from app.kit.stream import JsonLines
 
@@ -147,6 +148,10 @@ def routers_of(package: str) -> list[APIRouter]:
 
 def test_every_foreign_key_has_an_index() -> None:
     assert not foreign_keys_without_index(Base.metadata), "give each `index=True`, or an Index"
+
+
+def test_every_name_fits_into_postgresql() -> None:
+    assert not long_names(Base.metadata), "\n".join(long_names(Base.metadata))
 
 
 def test_every_foreign_key_says_what_a_deletion_does() -> None:

@@ -15,6 +15,7 @@ from sqlalchemy.schema import ColumnCollectionConstraint
 
 from app.kit.db.attributes import attribute_name
 from app.kit.db.base import Base
+from app.kit.db.names import stored_name
 from app.kit.errors import Conflict, FieldProblem, Invalid, Problem, Unavailable
 
 _HAS_COLUMNS = (ColumnCollectionConstraint, Index)
@@ -98,7 +99,7 @@ def _columns_of(constraint: str | None) -> list[str]:
     for table in Base.metadata.tables.values():
         named: list[Constraint | Index] = [*table.constraints, *table.indexes]
         for item in named:
-            if constraint and item.name == constraint:
+            if constraint and stored_name(item) == constraint:
                 return _columns(table, item)
     return []
 

@@ -13,10 +13,10 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.operations.ops import AlterColumnOp, CreateIndexOp, DropIndexOp, ModifyTableOps
 from alembic.runtime.plugins import Plugin
 from alembic.util import DispatchPriority, PriorityDispatchResult
-from sqlalchemy import JSON, Column, DefaultClause, Index, Table
+from sqlalchemy import JSON, Column, DefaultClause, Index, String, Table
 from sqlalchemy.dialects import postgresql
 
-from app.kit.db import enum_drift, schema_drift
+from app.kit.db import enum_drift, names, schema_drift
 from app.kit.db.enum_types import native_enum
 from app.kit.db.migration_steps import default_sql
 
@@ -26,6 +26,7 @@ COMPARISONS = [
     # CHECK constraints too, by their names.
     "alembic.ext.checkconstraint_byname",
     __name__,
+    names.__name__,
     enum_drift.__name__,
     # Last: a schema is created before the types and tables in it.
     schema_drift.__name__,
@@ -67,18 +68,20 @@ def compare_defaults(
     actual: Column[Any],
     declared: Column[Any],
 ) -> PriorityDispatchResult:
-    """Compare defaults of enums and JSON as text.
+    """Compare defaults of enums, JSON and plain text as text.
 
-    Alembic has PostgreSQL compare them, which fails for a value that the type is yet to have, and
-    for JSON, which has no `=`.
+    Alembic has PostgreSQL compare them, which fails for a value that the type is yet to have, for
+    JSON, which has no `=`, and for a text with a quote in it.
     """
-    kind, old = declared.type, actual.server_default
+    kind, old, new = declared.type, actual.server_default, declared.server_default
     is_json = isinstance(kind, JSON) and not isinstance(kind, postgresql.JSONB)
-    if not (is_json or native_enum(kind)) or (old is None and declared.server_default is None):
+    is_text = isinstance(new, DefaultClause) and isinstance(new.arg, str)
+    as_text = is_json or native_enum(kind) or (is_text and isinstance(kind, String))
+    if not as_text or (old is None and new is None):
         return PriorityDispatchResult.CONTINUE
     operation.existing_server_default = old if isinstance(old, DefaultClause) else None
     if _default(actual) != _default(declared):
-        default: Any = declared.server_default
+        default: Any = new
         operation.modify_server_default = default
     return PriorityDispatchResult.STOP
 

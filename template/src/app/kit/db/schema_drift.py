@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 from alembic.autogenerate.api import AutogenContext
-from alembic.operations.ops import UpgradeOps
+from alembic.operations.ops import CreateForeignKeyOp, DropConstraintOp, ModifyTableOps, UpgradeOps
 from alembic.runtime.plugins import Plugin
 from alembic.util import DispatchPriority, PriorityDispatchResult
-from sqlalchemy import MetaData, inspect
+from sqlalchemy import ForeignKeyConstraint, MetaData, Table, inspect
 
 from app.kit.db.enum_types import native_enums
 from app.kit.db.migration_steps import MigrationStep, execute, quote
@@ -51,7 +51,40 @@ def _create(name: str) -> MigrationStep:
     )
 
 
+def match_foreign_keys(
+    context: AutogenContext,
+    operations: ModifyTableOps,
+    _schema: str | None,
+    _name: str,
+    _actual: Table | None,
+    _declared: Table | None,
+) -> PriorityDispatchResult:
+    """Keep a foreign key that differs only in the default schema, named or left out."""
+    default = context.dialect.default_schema_name if context.dialect else None
+    dropped = [each for each in operations.ops if isinstance(each, DropConstraintOp)]
+    for added in [each for each in operations.ops if isinstance(each, CreateForeignKeyOp)]:
+        for each in dropped:
+            old = each.to_constraint()
+            same_name = each.constraint_name == added.constraint_name
+            if same_name and isinstance(old, ForeignKeyConstraint):
+                if _facts(old, default) == _facts(added.to_constraint(), default):
+                    operations.ops.remove(each)
+                    operations.ops.remove(added)
+    return PriorityDispatchResult.CONTINUE
+
+
+def _facts(key: ForeignKeyConstraint, default: str | None) -> tuple[Any, ...]:
+    targets = [each.target_fullname.removeprefix(f"{default}.") for each in key.elements]
+    rules = [(rule or "NO ACTION").upper() for rule in (key.ondelete, key.onupdate)]
+    timing = bool(key.deferrable), (key.initially or "IMMEDIATE").upper()
+    return [*key.column_keys], targets, rules, timing
+
+
+_plugin = Plugin(__name__)
 # After the tables and enums, so that the schema comes first in the migration.
-Plugin(__name__).add_autogenerate_comparator(
+_plugin.add_autogenerate_comparator(
     compare_schemas, "schema", "schemas", priority=DispatchPriority.LAST
+)
+_plugin.add_autogenerate_comparator(
+    match_foreign_keys, "table", "schemas", priority=DispatchPriority.LAST
 )

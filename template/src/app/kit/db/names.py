@@ -1,0 +1,107 @@
+"""Names of tables, constraints and types, of which PostgreSQL keeps 63 bytes.
+
+SQLAlchemy shortens what the naming convention makes, with a hash at the end. It counts characters,
+and it does not shorten names that are written out: PostgreSQL would cut them, and the models and
+the database would never agree.
+"""
+
+from collections.abc import Iterator
+
+from alembic.autogenerate.api import AutogenContext
+from alembic.operations.ops import (
+    CreateCheckConstraintOp,
+    DropConstraintOp,
+    ModifyTableOps,
+    UpgradeOps,
+)
+from alembic.runtime.plugins import Plugin
+from alembic.util import CommandError, DispatchPriority, PriorityDispatchResult
+from sqlalchemy import Constraint, Index, MetaData, Table
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import IdentifierError
+
+from app.kit.db.enum_types import native_enum
+
+LIMIT = 63  # bytes
+
+_PREPARER = postgresql.dialect().identifier_preparer  # type: ignore[no-untyped-call]
+
+
+def stored_name(item: Constraint | Index) -> str | None:
+    """Return the name that a constraint or index has in the database; None where it has none."""
+    name = _shortened(item)
+    return None if name is None else name.encode()[:LIMIT].decode(errors="ignore")
+
+
+def _shortened(item: Constraint | Index) -> str | None:
+    """Return the name as SQLAlchemy writes it."""
+    try:
+        quoted = _PREPARER.format_constraint(item)
+    except IdentifierError:
+        return str(item.name)
+    return quoted[1:-1].replace('""', '"') if quoted and quoted.startswith('"') else quoted
+
+
+def long_names(metadata: MetaData) -> list[str]:
+    """Return a message for each name of the models that PostgreSQL would cut."""
+    return sorted({told for table in metadata.tables.values() for told in _long_names(table)})
+
+
+def _long_names(table: Table) -> Iterator[str]:
+    for column in table.columns:
+        yield from _judge(f"column of {table.name}", column.name)
+        if enum := native_enum(column.type):
+            yield from _judge("enum type", str(enum.name))
+    yield from _judge("table", table.name)
+    for name in filter(None, [table.schema]):
+        yield from _judge("schema", name)
+    items: list[Constraint | Index] = [*table.constraints, *table.indexes]
+    for item in items:
+        yield from _judge(f"{type(item).__name__} of {table.name}", _shortened(item) or "")
+
+
+def _judge(what: str, name: str) -> Iterator[str]:
+    size = len(name.encode())
+    if size > LIMIT:
+        yield (
+            f"{what}: the name {name} has {size} bytes, and PostgreSQL keeps {LIMIT}. "
+            "Give it a shorter name."
+        )
+
+
+def reject_long_names(
+    context: AutogenContext, _operations: UpgradeOps, _schemas: set[str | None]
+) -> PriorityDispatchResult:
+    """Raise CommandError where a migration could not create what the models name."""
+    if isinstance(context.metadata, MetaData) and (told := long_names(context.metadata)):
+        raise CommandError("\n".join(told))
+    return PriorityDispatchResult.CONTINUE
+
+
+def match_shortened_checks(
+    _context: AutogenContext,
+    operations: ModifyTableOps,
+    _schema: str | None,
+    _name: str,
+    _actual: Table | None,
+    _declared: Table | None,
+) -> PriorityDispatchResult:
+    """Keep a CHECK whose name SQLAlchemy shortened, which Alembic would drop and create again."""
+    dropped = {
+        each.constraint_name: each for each in operations.ops if isinstance(each, DropConstraintOp)
+    }
+    for added in [each for each in operations.ops if isinstance(each, CreateCheckConstraintOp)]:
+        name = stored_name(added.to_constraint())
+        if name != added.constraint_name and name in dropped:
+            operations.ops.remove(added)
+            operations.ops.remove(dropped[name])
+    return PriorityDispatchResult.CONTINUE
+
+
+_plugin = Plugin(__name__)
+_plugin.add_autogenerate_comparator(
+    reject_long_names, "schema", "names", priority=DispatchPriority.FIRST
+)
+_plugin.add_autogenerate_comparator(
+    match_shortened_checks, "table", "names", priority=DispatchPriority.LAST
+)
