@@ -6,9 +6,11 @@ from collections.abc import Generator
 import pytest
 from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.schema import CreateSchema
 
 from app.kit.db.base import Base
 from app.kit.db.deletion import Entity
+from app.kit.db.schema_drift import schemas_of
 from app.registry import ROUTERS
 from tests.conformance.features import ROUTERS as ROUTERS_OF_CONFORMANCE
 from tests.rig.database import clone
@@ -34,5 +36,7 @@ def template(template: URL) -> Generator[URL]:
 async def _create_tables(url: URL) -> None:
     engine = create_async_engine(url)
     async with engine.begin() as connection:
+        for schema in sorted(schemas_of(Base.metadata)):
+            await connection.execute(CreateSchema(schema, if_not_exists=True))
         await connection.run_sync(Base.metadata.create_all)
     await engine.dispose()

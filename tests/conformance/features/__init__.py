@@ -7,6 +7,7 @@ from types import ModuleType
 
 from fastapi import APIRouter
 
+from tests.conformance.features.billing import models as billing
 from tests.conformance.features.everything.router import ROUTERS as EVERYTHING
 from tests.conformance.features.hierarchies import models as hierarchies
 from tests.conformance.features.inheritance import models as inheritance
@@ -31,6 +32,7 @@ ROUTERS: list[APIRouter] = [
 
 # Features without routes.
 MODELS: list[ModuleType] = [
+    billing,
     hierarchies,
     inheritance,
     ownership,

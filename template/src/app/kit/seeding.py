@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.kit.db.base import Base, Record
+from app.kit.db.base import Base, Record, table_name
 from app.kit.db.bulk import Row, insert_returning
 from app.kit.db.copy import copy_rows
 from app.kit.db.ids import Id
@@ -35,14 +35,14 @@ class Seed:
     async def insert(self, model: type[Record], rows: Iterable[Row]) -> list[Id]:
         """Insert rows and return their keys, in the order of the rows."""
         keys = await insert_returning(self.session, model, rows)
-        self.counts[model.__tablename__] += len(keys)
+        self.counts[table_name(model)] += len(keys)
         return keys
 
     async def copy(self, model: type[Base], rows: Iterable[Row]) -> None:
         """Store rows whose keys nobody asks for, in the fastest way."""
         # It asks for no more than a table.
         count = await copy_rows(self.session, cast("type[Record]", model), rows)
-        self.counts[model.__tablename__] += count
+        self.counts[table_name(model)] += count
 
 
 Seeder = Callable[[Seed], Awaitable[None]]

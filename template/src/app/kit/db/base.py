@@ -65,6 +65,13 @@ def _return_computed_columns(mapper: Any, _model: Any) -> None:
         mapper.eager_defaults = True
 
 
+def table_name(model: type[Base]) -> str:
+    """Return the name of a model's table, with its schema unless that is the default one."""
+    table: Any = model.__table__
+    name: str = table.fullname
+    return name
+
+
 class Record(Base):
     """A row with a key and its times; deleting it removes the row."""
 

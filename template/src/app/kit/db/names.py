@@ -35,6 +35,8 @@ def stored_name(item: Constraint | Index) -> str | None:
 
 def _shortened(item: Constraint | Index) -> str | None:
     """Return the name as SQLAlchemy writes it."""
+    if item.name is None:
+        return None
     try:
         quoted = _PREPARER.format_constraint(item)
     except IdentifierError:

@@ -8,7 +8,7 @@ from sqlalchemy import CursorResult, delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.kit.db.base import Base
+from app.kit.db.base import Base, table_name
 from app.kit.db.bulk import CHUNK, among
 from app.kit.db.deletion import INCLUDE_DELETED, Entity
 from app.kit.db.ids import Id
@@ -30,7 +30,7 @@ async def purge(database: Database, before: datetime, size: int = CHUNK) -> dict
                 count += await _remove(session, model, last)
             if len(last) < size:
                 break
-        removed[model.__tablename__] = count
+        removed[table_name(model)] = count
     return removed
 
 

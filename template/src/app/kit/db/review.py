@@ -41,25 +41,31 @@ def changes_of(operations: list[ops.MigrateOperation]) -> Iterator[Change]:
     new: set[str] = set()
     for operation in operations:
         if isinstance(operation, ops.CreateTableOp):
-            new.add(operation.table_name)
+            new.add(_table(operation))
         if isinstance(operation, ops.ModifyTableOps):
             for each in operation.ops:
-                yield _change(each, is_new=operation.table_name in new)
+                yield _change(each, is_new=_table(operation) in new)
         else:
-            yield _change(operation, is_new=getattr(operation, "table_name", None) in new)
+            yield _change(operation, is_new=_table(operation) in new)
+
+
+def _table(operation: Any) -> str:
+    """Return the name of the table that an operation is about, with its schema if it has one."""
+    names = getattr(operation, "schema", None), getattr(operation, "table_name", "")
+    return ".".join(filter(None, names))
 
 
 def _change(operation: ops.MigrateOperation, *, is_new: bool) -> Change:
     match operation:
         case ops.CreateTableOp():
-            return Change(f"create table {operation.table_name}")
+            return Change(f"create table {_table(operation)}")
         case ops.DropTableOp():
             risk = f"{_LOST} op.rename_table"
-            return Change(f"drop table {operation.table_name}", risk)
+            return Change(f"drop table {_table(operation)}", risk)
         case ops.AddColumnOp():
             return _added(operation)
         case ops.DropColumnOp():
-            column = f"{operation.table_name}.{operation.column_name}"
+            column = f"{_table(operation)}.{operation.column_name}"
             return Change(f"drop column {column}", f"{_LOST} op.alter_column(…, new_column_name=…)")
         case ops.AlterColumnOp():
             return _altered(operation)
@@ -74,7 +80,7 @@ def _change(operation: ops.MigrateOperation, *, is_new: bool) -> Change:
             name = getattr(operation, "constraint_name", None)
             return Change(f"add constraint {name}", None if is_new else _BLOCKS)
         case ops.CreateTableCommentOp() | ops.DropTableCommentOp():
-            return Change(f"change the comment of table {operation.table_name}")
+            return Change(f"change the comment of table {_table(operation)}")
         case MigrationStep():
             return Change(operation.what, operation.risk)
         case _:
@@ -83,7 +89,7 @@ def _change(operation: ops.MigrateOperation, *, is_new: bool) -> Change:
 
 def _added(operation: ops.AddColumnOp) -> Change:
     column = operation.column
-    what = f"add column {operation.table_name}.{column.name}"
+    what = f"add column {_table(operation)}.{column.name}"
     if column.computed is not None or column.identity is not None:
         return Change(what, "blocks reads and writes of the table while it rewrites every row")
     if not column.nullable and column.server_default is None:
@@ -93,7 +99,7 @@ def _added(operation: ops.AddColumnOp) -> Change:
 
 
 def _altered(operation: ops.AlterColumnOp) -> Change:
-    what = f"alter column {operation.table_name}.{operation.column_name}"
+    what = f"alter column {_table(operation)}.{operation.column_name}"
     if operation.modify_type is not None:
         return Change(f"{what}, type {operation.modify_type!r}", f"{_BLOCKS}, and may rewrite it")
     if operation.modify_nullable is False:

@@ -63,13 +63,13 @@ def match_foreign_keys(
     default = context.dialect.default_schema_name if context.dialect else None
     dropped = [each for each in operations.ops if isinstance(each, DropConstraintOp)]
     for added in [each for each in operations.ops if isinstance(each, CreateForeignKeyOp)]:
+        facts = _facts(added.to_constraint(), default)
         for each in dropped:
             old = each.to_constraint()
-            same_name = each.constraint_name == added.constraint_name
-            if same_name and isinstance(old, ForeignKeyConstraint):
-                if _facts(old, default) == _facts(added.to_constraint(), default):
-                    operations.ops.remove(each)
-                    operations.ops.remove(added)
+            if isinstance(old, ForeignKeyConstraint) and _facts(old, default) == facts:
+                operations.ops.remove(each)
+                operations.ops.remove(added)
+                break
     return PriorityDispatchResult.CONTINUE
 
 
@@ -77,7 +77,7 @@ def _facts(key: ForeignKeyConstraint, default: str | None) -> tuple[Any, ...]:
     targets = [each.target_fullname.removeprefix(f"{default}.") for each in key.elements]
     rules = [(rule or "NO ACTION").upper() for rule in (key.ondelete, key.onupdate)]
     timing = bool(key.deferrable), (key.initially or "IMMEDIATE").upper()
-    return [*key.column_keys], targets, rules, timing
+    return str(key.name), [*key.column_keys], targets, rules, timing
 
 
 _plugin = Plugin(__name__)

@@ -1,0 +1,41 @@
+"""Tables in a schema of their own, with long names."""
+
+from enum import StrEnum
+
+from sqlalchemy import ForeignKey, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.kit.db.base import Record
+from app.kit.db.deletion import Entity
+from app.kit.db.enums import stored_by_value
+from app.kit.db.ids import Id
+
+SCHEMA = "conformance_billing"
+
+
+class InvoiceState(StrEnum):
+    OPEN = "open"
+    PAID = "paid"
+
+
+class Invoice(Entity):
+    __tablename__ = "conformance_invoices"
+    __table_args__ = (
+        UniqueConstraint("number_of_the_customer_in_the_ledger", "number_of_the_invoice_there"),
+        {"schema": SCHEMA},
+    )
+
+    number_of_the_customer_in_the_ledger: Mapped[int]
+    number_of_the_invoice_there: Mapped[int]
+    state: Mapped[InvoiceState] = mapped_column(
+        stored_by_value(InvoiceState, "conformance_invoice_state"), default=InvoiceState.OPEN
+    )
+
+
+class InvoiceLine(Record):
+    __tablename__ = "conformance_invoice_lines"
+    __table_args__ = ({"schema": SCHEMA},)
+
+    invoice_id: Mapped[Id] = mapped_column(
+        ForeignKey(f"{SCHEMA}.conformance_invoices.id", ondelete="CASCADE"), index=True
+    )
