@@ -28,7 +28,6 @@ COMPARISONS = [
     __name__,
     names.__name__,
     enum_drift.__name__,
-    # Last: a schema is created before the types and tables in it.
     schema_drift.__name__,
 ]
 

@@ -19,6 +19,7 @@ from app.kit.db.enum_columns import convert_columns
 from app.kit.db.enum_types import native_enums, render_type
 from app.kit.db.enum_values import change_values
 from app.kit.db.migration_steps import MigrationStep, execute, literal, quote
+from app.kit.db.schema_drift import missing_schemas
 
 
 def compare_enums(
@@ -45,7 +46,8 @@ def compare_enums(
     kept = {catalog.absolute(key) for key in declared}
     unused = [key for key in columns_without(operations, catalog) if key not in kept]
     after += [_drop(catalog.relative(key), catalog.values[key]) for key in unused]
-    operations.ops[:0] = before
+    # A schema before the types in it, and these before the tables.
+    operations.ops[:0] = [*missing_schemas(metadata, connection), *before]
     operations.ops += after
     return PriorityDispatchResult.CONTINUE
 

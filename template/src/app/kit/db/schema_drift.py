@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 from alembic.autogenerate.api import AutogenContext
-from alembic.operations.ops import CreateForeignKeyOp, DropConstraintOp, ModifyTableOps, UpgradeOps
+from alembic.operations.ops import CreateForeignKeyOp, DropConstraintOp, ModifyTableOps
 from alembic.runtime.plugins import Plugin
 from alembic.util import DispatchPriority, PriorityDispatchResult
-from sqlalchemy import ForeignKeyConstraint, MetaData, Table, inspect
+from sqlalchemy import Connection, ForeignKeyConstraint, MetaData, Table, inspect
 
 from app.kit.db.enum_types import native_enums
 from app.kit.db.migration_steps import MigrationStep, execute, quote
@@ -31,15 +31,10 @@ def only_schemas_of(metadata: MetaData) -> Callable[[str | None, str, Any], bool
     return include_name
 
 
-def compare_schemas(
-    context: AutogenContext, operations: UpgradeOps, _schemas: set[str | None]
-) -> PriorityDispatchResult:
-    """Create each schema that the models name and the database does not have."""
-    metadata, connection = context.metadata, context.connection
-    if isinstance(metadata, MetaData) and connection is not None:
-        missing = schemas_of(metadata) - {*inspect(connection).get_schema_names()}
-        operations.ops[:0] = [_create(name) for name in sorted(missing)]
-    return PriorityDispatchResult.CONTINUE
+def missing_schemas(metadata: MetaData, connection: Connection) -> list[MigrationStep]:
+    """Return a step for each schema that the models name and the database does not have."""
+    missing = schemas_of(metadata) - {*inspect(connection).get_schema_names()}
+    return [_create(name) for name in sorted(missing)]
 
 
 def _create(name: str) -> MigrationStep:
@@ -80,11 +75,6 @@ def _facts(key: ForeignKeyConstraint, default: str | None) -> tuple[Any, ...]:
     return str(key.name), [*key.column_keys], targets, rules, timing
 
 
-_plugin = Plugin(__name__)
-# After the tables and enums, so that the schema comes first in the migration.
-_plugin.add_autogenerate_comparator(
-    compare_schemas, "schema", "schemas", priority=DispatchPriority.LAST
-)
-_plugin.add_autogenerate_comparator(
+Plugin(__name__).add_autogenerate_comparator(
     match_foreign_keys, "table", "schemas", priority=DispatchPriority.LAST
 )
