@@ -57,9 +57,9 @@ def test_tables_of_other_services_stay(project: Project) -> None:
     source = project.migrate()
     assert "other" not in source
     assert [change.what for change in project.review.changes][:3] == [
-        "create the schema billing",
-        "make the table customers",
-        "make the table billing.invoices",
+        "create schema billing",
+        "create table customers",
+        "create table billing.invoices",
     ]
 
 

@@ -39,7 +39,7 @@ def missing_schemas(metadata: MetaData, connection: Connection) -> list[Migratio
 
 def _create(name: str) -> MigrationStep:
     return MigrationStep(
-        f"create the schema {name}",
+        f"create schema {name}",
         [execute(f"CREATE SCHEMA IF NOT EXISTS {quote(name)}")],
         [execute(f"DROP SCHEMA {quote(name)}")],
         risk="the role of the service needs USAGE on it, and its rights on the tables in it",
