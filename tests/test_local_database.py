@@ -170,7 +170,7 @@ def test_dev_waits_for_the_developer_before_it_applies_a_migration(
         found: str = server.get("/health/ready").json().get("detail", "")
         return found
 
-    server.until(lambda: "Apply the pending migrations" in detail(), 60, "it did not reload")
+    server.until(lambda: "Apply the pending migrations" in detail(), 180, "it did not reload")
     assert "Apply the pending migrations with `my-service migrate`" in server.output
     # An edit reloads, and applies nothing either.
     path = migration(changeable)
