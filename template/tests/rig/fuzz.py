@@ -129,7 +129,7 @@ class FuzzedService:
             method, _, path = name.partition(" ")
             if method != "GET" or "{" in path:
                 continue
-            with suppress(TimeoutError, TypeError, ValueError):
+            with suppress(TimeoutError, LookupError, TypeError, ValueError):
                 rows = _rows_in(self.send({"method": "GET", "url": path}).json())
                 for row, (prefix, parameter) in ((row, place) for row in rows for place in places):
                     key = "id" if prefix == path and parameter not in row else parameter
@@ -165,7 +165,7 @@ class FuzzedService:
 
 
 def _rows_in(content: Any) -> list[dict[str, Any]]:
-    rows: Any = content["items"] if "items" in content else content
+    rows: Any = content if isinstance(content, list) else content["items"]
     return [row for row in rows if isinstance(row, dict)]
 
 
