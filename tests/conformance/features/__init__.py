@@ -11,6 +11,7 @@ from tests.conformance.features.billing import models as billing
 from tests.conformance.features.everything.router import ROUTERS as EVERYTHING
 from tests.conformance.features.hierarchies import models as hierarchies
 from tests.conformance.features.inheritance import models as inheritance
+from tests.conformance.features.library import models as library
 from tests.conformance.features.locked_tables.router import locked, unlocked
 from tests.conformance.features.notes.router import router as notes
 from tests.conformance.features.ownership import models as ownership
@@ -35,6 +36,7 @@ MODELS: list[ModuleType] = [
     billing,
     hierarchies,
     inheritance,
+    library,
     ownership,
     renamed,
     sorting,

@@ -1,8 +1,9 @@
 """Pages by cursor: each begins where another ended, and costs the same at any depth."""
 
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from sqlalchemy import ColumnElement, Select, and_, select, tuple_, union_all
 from sqlalchemy.exc import DBAPIError
@@ -21,9 +22,25 @@ Values = tuple[Any, ...]
 _LONGEST = 1000
 
 
+# Runs a statement, and returns its rows.
+Find: TypeAlias = Callable[[Select[Any]], Awaitable[list[Any]]]
+
+
 async def keyset_page(
     session: AsyncSession, query: CursorQuery, statement: Select[T], order: Order, *plan: ORMOption
 ) -> CursorSlice[T]:
+    """One page of a statement by a session, see `paginate_keyset`."""
+
+    async def find(page: Select[Any]) -> list[Any]:
+        result = await session.execute(page.options(*plan))
+        return list(result.unique() if has_entities(page) else result)
+
+    return await paginate_keyset(find, query, statement, order)
+
+
+async def paginate_keyset(
+    find: Find, query: CursorQuery, statement: Select[Any], order: Order
+) -> CursorSlice[Any]:
     """One page of a statement, in this order; rows that come and go move no other row.
 
     A join may find a row several times; a page has it once. Raises TypeError for a statement with
@@ -38,7 +55,7 @@ async def keyset_page(
     if repeats_rows(statement):
         statement = distinct_by(statement, [key.expression for key in order.keys])
 
-    found = await _find(session, query.limit + 1, statement, order, place, plan)
+    found = await _find(find, query.limit + 1, statement, order, place)
     rows = found[: query.limit]
     if place.backward:
         rows = rows[::-1]
@@ -59,24 +76,17 @@ async def keyset_page(
 
 
 async def _find(
-    session: AsyncSession,
-    limit: int,
-    statement: Select[T],
-    order: Order,
-    place: Place,
-    plan: tuple[ORMOption, ...],
+    find: Find, limit: int, statement: Select[Any], order: Order, place: Place
 ) -> list[Any]:
     """The rows from a place on, each with the values of the order: its cursor."""
     onward = order.reversed() if place.backward else order
     page = statement
     try:
         if place.values is not None:
-            values = await _complete(session, statement, order, place.values)
+            values = await _complete(find, statement, order, place.values)
             page = _beyond(statement, onward, values, limit)
         page = page.add_columns(*(key.as_text for key in order.keys))
-        page = page.order_by(None).order_by(*onward.clauses).limit(limit).options(*plan)
-        result = await session.execute(page)
-        return list(result.unique() if has_entities(statement) else result)
+        return await find(page.order_by(None).order_by(*onward.clauses).limit(limit))
     except DBAPIError as error:
         # 22: not a value of its type. 54: nested too deep. The digest of a cursor is no signature.
         code = str(getattr(error.driver_exception, "sqlstate", ""))
@@ -102,26 +112,24 @@ def _is_long(text: str) -> bool:
     return len(json.dumps(text, ensure_ascii=False).encode()) > _LONGEST
 
 
-async def _complete(
-    session: AsyncSession, statement: Select[T], order: Order, values: Values
-) -> Values:
+async def _complete(find: Find, statement: Select[Any], order: Order, values: Values) -> Values:
     """The values of a cursor, with those that were too long for it; `BadCursor` if it is gone."""
     if True not in values:
         return values
     unique = zip(order.keys[-order.unique :], values[-order.unique :], strict=True)
-    row = statement.with_only_columns(*(key.as_text for key in order.keys)).order_by(None)
+    row: Any = statement.with_only_columns(*(key.as_text for key in order.keys)).order_by(None)
     if repeats_rows(statement):
         row = row.order_by(*order.clauses)
     row = row.where(*(key.expression == key.bound(value) for key, value in unique)).limit(1)
-    found = (await session.execute(row)).first()
-    if found is None:
+    found = await find(row)
+    if not found:
         raise BadCursor
     return tuple(
-        after if before is True else before for before, after in zip(values, found, strict=True)
+        after if before is True else before for before, after in zip(values, found[0], strict=True)
     )
 
 
-def _beyond(statement: Select[T], order: Order, values: Values, limit: int) -> Select[T]:
+def _beyond(statement: Select[Any], order: Order, values: Values, limit: int) -> Select[Any]:
     """Keep the first rows after a place, as many as the limit."""
     ranges = _ranges(order, values)
     if len(ranges) == 1:

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 from sqlalchemy import Column, Insert, Update, bindparam, insert, inspect, update
 from sqlalchemy.orm import Mapper
 
+from app.kit.db.attributes import primary_key
 from app.kit.db.bulk import next_version
 
 # Attributes, and what computes their value when the statement runs.
@@ -28,9 +29,10 @@ def update_row(model: type[Any], names: Iterable[str]) -> Update:
     """Return the UPDATE of these attributes in the row with a given `key`."""
     mapper = mapper_of(model)
     values = next_version(model) | {
-        column.key: value for column, value in _values(mapper, names).items()
+        mapper.get_property_by_column(column).key: value
+        for column, value in _values(mapper, names).items()
     }
-    return update(model).where(mapper.primary_key[0] == bindparam("key")).values(values)
+    return update(model).where(primary_key(model) == bindparam("key")).values(values)
 
 
 def arguments(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -60,9 +60,10 @@ class StatementCache:
         known = self._of(db)
         prepared = known.get(entry)
         if prepared is None:
-            prepared = prepare(build(), _dialect(db))
+            built = build()
+            prepared = prepare(built, _dialect(db))
             if prepared is None:
-                raise TypeError("the text of the statement depends on its values")
+                return await _execute(db, built, values, write=True)
             _store(known, entry, prepared)
         return await _fetch(db, prepared, prepared.arguments(values=values), write=True)
 
@@ -93,11 +94,13 @@ async def _fetch(
     return prepared.rows(await fetch(prepared.sql, arguments))
 
 
-async def _execute(db: Connectable, statement: Any, values: Values | None) -> list[Row]:
+async def _execute(
+    db: Connectable, statement: Any, values: Values | None, *, write: bool = False
+) -> list[Row]:
     """Run a statement whose text depends on its values, which SQLAlchemy writes for each run."""
     if isinstance(db, AsyncSession):
         await db.flush()
         result = await (await db.connection()).execute(statement, values)
         return [dict(row) for row in result.mappings()]
-    async with db.reading() as session:
+    async with db.transaction() if write else db.reading() as session:
         return await _execute(session, statement, values)

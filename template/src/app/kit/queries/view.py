@@ -13,10 +13,20 @@ from pydantic import BaseModel, TypeAdapter
 from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.orm import aliased
 
+from app.kit.db.attributes import primary_key
 from app.kit.db.deletion import living
+from app.kit.db.keyset import paginate_keyset
+from app.kit.db.page_rows import (
+    check_statement,
+    distinct_by,
+    has_entities,
+    order_terms,
+    repeats_rows,
+)
 from app.kit.db.projection import columns_of
+from app.kit.db.sorting import Order
 from app.kit.errors import NotFound
-from app.kit.page import PageQuery, Slice
+from app.kit.page import CursorQuery, CursorSlice, PageQuery, Slice
 from app.kit.queries.dml import (
     Defaults,
     arguments,
@@ -65,15 +75,49 @@ class View(Generic[S]):
         return self._rows.validate_python(found)
 
     async def page(self, db: Connectable, query: PageQuery, statement: Select[Any]) -> Slice[S]:
-        """Return one page of a statement, with the total. The primary key breaks ties."""
-        ordered = statement.order_by(self.model.id)
-        items = await self.list(db, ordered.limit(query.limit).offset(query.offset))
+        """Return one page of a statement, with the total. The primary key breaks ties.
+
+        A join may find a row several times: it is shown once for each set of values that it is
+        ordered by. Raises TypeError for a statement with LIMIT or OFFSET.
+        """
+        check_statement(statement)
+        ordered = statement.order_by(primary_key(self.model))
+        build = self._build
+        if repeats_rows(statement):
+            ordered = distinct_by(ordered, order_terms(ordered))
+        elif query.offset:
+            build = self._build_by_key
+        page = ordered.limit(query.limit).offset(query.offset)
+        items = self._rows.validate_python(await self._statements.read(db, page, build))
         total = query.offset + len(items)
-        # A page that is not full is the last one: its end is the total.
+        # The end of a page that is not full is the total.
         if len(items) == query.limit or (query.offset and not items):
-            [counted] = await self._statements.read(db, statement, self._count)
+            [counted] = await self._statements.read(db, ordered, self._count)
             total = counted["total"]
         return Slice(items, total, query.limit, query.offset)
+
+    async def feed(
+        self, db: Connectable, query: CursorQuery, statement: Select[Any], order: Order
+    ) -> CursorSlice[S]:
+        """Return one page of a statement by cursor: it costs the same at any depth.
+
+        Raises `BadCursor` for a cursor of another list, and TypeError for a statement with
+        GROUP BY, LIMIT or OFFSET.
+        """
+
+        async def find(page: Select[Any]) -> list[Any]:
+            if not has_entities(page):
+                rows = await self._statements.read(db, page, _labelled)
+                return [tuple(row.values()) for row in rows]
+            rows = await self._statements.read(db, page, self._build_with_cursor)
+            shown = self._rows.validate_python(rows)
+            return [
+                (item, *(value for name, value in row.items() if name not in fields))
+                for item, row in zip(shown, rows, strict=True)
+            ]
+
+        fields = self.schema.model_fields
+        return await paginate_keyset(find, query, statement, order)
 
     async def insert(self, db: Connectable, new: BaseModel | Mapping[str, Any]) -> S:
         """Insert a row and return it, in one statement; over the pool it is committed then.
@@ -106,10 +150,13 @@ class View(Generic[S]):
             else dict(changes)
         )
         names = frozenset(values)
-        defaults = self._defaults(update_defaults, names)
-        values |= {name: default() for name, default in defaults.items()}
+        if names:
+            defaults = self._defaults(update_defaults, names)
+            values |= {name: default() for name, default in defaults.items()}
 
         def build() -> Any:
+            if not names:
+                return self._build(self._by_key)
             columns = columns_of(self.schema, self.model)
             return living(update_row(self.model, values).returning(*columns))
 
@@ -121,14 +168,31 @@ class View(Generic[S]):
 
     @cached_property
     def _by_key(self) -> Select[Any]:
-        return self.select().where(self.model.id == bindparam("key"))
+        return self.select().where(primary_key(self.model) == bindparam("key"))
 
     def _build(self, statement: Select[Any]) -> Select[Any]:
         columns = columns_of(self.schema, self.model)
         return living(statement.with_only_columns(*columns, maintain_column_froms=True))
 
+    def _build_by_key(self, statement: Select[Any]) -> Select[Any]:
+        # Otherwise PostgreSQL would read the relationships of the rows that an offset skips.
+        key = primary_key(self.model)
+        keys = statement.with_only_columns(key, maintain_column_froms=True).correlate(None)
+        page = (
+            statement.limit(None)
+            .offset(None)
+            .with_only_columns(*columns_of(self.schema, self.model), maintain_column_froms=True)
+        )
+        return living(page.where(key.in_(keys)))
+
+    def _build_with_cursor(self, statement: Select[Any]) -> Select[Any]:
+        cursor = [each["expr"] for each in statement.column_descriptions[1:]]
+        columns = [*columns_of(self.schema, self.model), *_with_labels(cursor)]
+        return living(statement.with_only_columns(*columns, maintain_column_froms=True))
+
     def _count(self, statement: Select[Any]) -> Select[Any]:
-        keys = statement.with_only_columns(self.model.id, maintain_column_froms=True)
+        key = primary_key(self.model)
+        keys = statement.with_only_columns(key, maintain_column_froms=True)
         counted = keys.order_by(None).subquery()
         return living(select(func.count().label("total")).select_from(counted))
 
@@ -142,3 +206,12 @@ class View(Generic[S]):
 
     def _not_found(self, key: Any) -> NotFound:
         return NotFound(f"There is no {self.model.__name__.lower()} {key}.")
+
+
+def _labelled(statement: Select[Any]) -> Select[Any]:
+    columns = [each["expr"] for each in statement.column_descriptions]
+    return living(statement.with_only_columns(*_with_labels(columns), maintain_column_froms=True))
+
+
+def _with_labels(columns: list[Any]) -> list[Any]:
+    return [column.label(f"cursor:{index}") for index, column in enumerate(columns)]

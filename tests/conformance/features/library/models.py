@@ -1,0 +1,148 @@
+"""Models with every kind of relationship, and attributes named unlike their columns."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    ARRAY,
+    Column,
+    Computed,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    Numeric,
+    String,
+    Table,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.kit.db.base import Base, Record
+from app.kit.db.deletion import Entity
+from app.kit.db.enums import stored_by_value
+from app.kit.db.ids import Id
+from app.kit.db.relation import relation
+
+
+class Binding(StrEnum):
+    """How a book is bound."""
+
+    HARD = "hard-cover"
+    SOFT = "paperback"
+
+
+class LibraryWriter(Entity):
+    """The author of books."""
+
+    __tablename__ = "conformance_library_writers"
+
+    name: Mapped[str]
+    books: Mapped[list["LibraryBook"]] = relation(
+        back_populates="writer", order_by="LibraryBook.title", passive_deletes=True
+    )
+
+
+subjects = Table(
+    "conformance_library_book_subjects",
+    Base.metadata,
+    Column(
+        "book_id", ForeignKey("conformance_library_books.id", ondelete="CASCADE"), primary_key=True
+    ),
+    Column(
+        "subject_id",
+        ForeignKey("conformance_library_subjects.id", ondelete="CASCADE"),
+        primary_key=True,
+        index=True,
+    ),
+)
+
+
+class LibrarySubject(Record):
+    """What books are about."""
+
+    __tablename__ = "conformance_library_subjects"
+
+    name: Mapped[str] = mapped_column(String(40), unique=True)
+
+
+class LibraryBook(Entity):
+    """A book; some have a sequel."""
+
+    __tablename__ = "conformance_library_books"
+
+    kind: Mapped[str] = mapped_column(String(20), default="book")
+    title: Mapped[str]
+    meta: Mapped[dict[str, Any]] = mapped_column("metadata", JSONB, default=dict)
+    binding: Mapped[Binding] = mapped_column(
+        stored_by_value(Binding, "conformance_library_binding"), default=Binding.SOFT
+    )
+    price: Mapped[Decimal | None] = mapped_column(Numeric(10, 2))
+    twice: Mapped[Decimal | None] = mapped_column(Numeric(11, 2), Computed("price * 2"))
+    words: Mapped[list[str]] = mapped_column(ARRAY(String), default=list)
+    printed_on: Mapped[date | None]
+    borrowed_at: Mapped[datetime | None]
+    minutes: Mapped[int | None]
+    version: Mapped[int] = mapped_column()
+    writer_id: Mapped[Id | None] = mapped_column(
+        ForeignKey("conformance_library_writers.id", ondelete="SET NULL"), index=True
+    )
+    sequel_of_id: Mapped[Id | None] = mapped_column(
+        ForeignKey("conformance_library_books.id", ondelete="SET NULL"), index=True
+    )
+
+    writer: Mapped[LibraryWriter | None] = relation(back_populates="books")
+    sequel_of: Mapped["LibraryBook | None"] = relation(
+        remote_side="LibraryBook.id", back_populates="sequels"
+    )
+    sequels: Mapped[list["LibraryBook"]] = relation(
+        back_populates="sequel_of", order_by="LibraryBook.title", passive_deletes=True
+    )
+    subjects: Mapped[list[LibrarySubject]] = relation(
+        secondary=subjects, order_by="LibrarySubject.name"
+    )
+
+    __mapper_args__: ClassVar[dict[str, Any]] = {
+        "polymorphic_on": "kind",
+        "polymorphic_identity": "book",
+        "version_id_col": version,
+    }
+
+
+class LibraryAudioBook(LibraryBook):
+    """A book in the same table (single-table inheritance)."""
+
+    __mapper_args__: ClassVar[dict[str, Any]] = {"polymorphic_identity": "audio"}
+
+
+class LibraryShelf(Base):
+    """A place of a composite key."""
+
+    __tablename__ = "conformance_library_shelves"
+
+    room: Mapped[str] = mapped_column(String(10), primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    copies: Mapped[list["LibraryCopy"]] = relation(
+        back_populates="shelf", order_by="LibraryCopy.label", passive_deletes=True
+    )
+
+
+class LibraryCopy(Record):
+    """A copy of a book, on a shelf."""
+
+    __tablename__ = "conformance_library_copies"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["room", "shelf_number"],
+            ["conformance_library_shelves.room", "conformance_library_shelves.number"],
+            ondelete="CASCADE",
+        ),
+        Index(None, "room", "shelf_number"),
+    )
+
+    label: Mapped[str]
+    room: Mapped[str | None] = mapped_column(String(10))
+    shelf_number: Mapped[int | None]
+    shelf: Mapped[LibraryShelf | None] = relation(back_populates="copies")
