@@ -137,7 +137,7 @@ async def test_statements_that_differ_in_values_share_one_compilation(
 
     async def title(wanted: str) -> str | None:
         found = await BOOKS.first(session, BOOKS.select().where(LibraryBook.title == wanted))
-        return found and found.title
+        return found.title if found else None
 
     assert await titles("One", "Two") == ["One", "Two"]
     assert await titles("Three") == ["Three"]

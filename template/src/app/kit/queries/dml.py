@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 from sqlalchemy import Column, Insert, Update, bindparam, insert, inspect, update
 from sqlalchemy.orm import Mapper
 
-from app.kit.db.attributes import primary_key
+from app.kit.db.attributes import attribute_name, primary_key
 from app.kit.db.bulk import next_version
 
 # Attributes, and what computes their value when the statement runs.
@@ -19,18 +19,14 @@ _PREFIX = "value_"
 def insert_row(model: type[Any], names: Iterable[str]) -> Insert:
     """Return the INSERT of a row with these attributes."""
     mapper = mapper_of(model)
-    values: dict[Any, Any] = _values(mapper, names)
-    if mapper.polymorphic_on is not None and mapper.polymorphic_on not in values:
-        values[mapper.polymorphic_on] = mapper.polymorphic_identity
-    return insert(model.__table__).values(values)
+    return insert(model.__table__).values(_values(mapper, names))
 
 
 def update_row(model: type[Any], names: Iterable[str]) -> Update:
     """Return the UPDATE of these attributes in the row with a given `key`."""
     mapper = mapper_of(model)
     values = next_version(model) | {
-        mapper.get_property_by_column(column).key: value
-        for column, value in _values(mapper, names).items()
+        attribute_name(mapper, column): value for column, value in _values(mapper, names).items()
     }
     return update(model).where(primary_key(model) == bindparam("key")).values(values)
 
@@ -44,16 +40,30 @@ def insert_defaults(model: type[Any], names: Iterable[str]) -> Defaults:
     """Return the defaults in Python of the other attributes of a new row."""
     mapper = mapper_of(model)
     found = _defaults(mapper, names, lambda column: column.default)
-    version = mapper.version_id_col
+    if mapper.polymorphic_on is not None:
+        found |= _discriminator(mapper, names)
+    version: Any = mapper.version_id_col
     if version is not None and callable(mapper.version_id_generator):
         first = mapper.version_id_generator(None)
-        found[mapper.get_property_by_column(version).key] = lambda: first
+        found[attribute_name(mapper, version)] = lambda: first
     return found
 
 
 def update_defaults(model: type[Any], names: Iterable[str]) -> Defaults:
     """Return what Python sets in the other attributes with every update (`onupdate`)."""
     return _defaults(mapper_of(model), names, lambda column: column.onupdate)
+
+
+def _discriminator(mapper: Mapper[Any], names: Iterable[str]) -> Defaults:
+    """Return what tells the class of a row in a table that several classes share."""
+    column: Any = mapper.polymorphic_on
+    identity = mapper.polymorphic_identity
+    if identity is None or column not in mapper.columns.values():
+        raise TypeError(f"{mapper.class_.__name__} has no rows of its own: insert a subclass.")
+    name = attribute_name(mapper, column)
+    if name in names:
+        raise TypeError(f"{mapper.class_.__name__}.{name} is set by the class: leave it out.")
+    return {name: lambda: identity}
 
 
 def mapper_of(model: type[Any]) -> Mapper[Any]:
