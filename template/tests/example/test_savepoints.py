@@ -18,7 +18,7 @@ async def test_an_import_keeps_the_good_names_and_reports_the_bad_ones(
     client: AsyncClient, session: AsyncSession
 ) -> None:
     await make_tag(session, "taken")
-    names = ["one", "taken", "Not A Slug", "two", "one", "nul\x00", "x" * 51, "three"]
+    names = ["one", "taken", "Not A Slug", "two", "one", "Not!", "x" * 51, "three"]
     response = await client.post("/tags/import", json={"names": names})
     assert response.status_code == 200
     body = response.json()

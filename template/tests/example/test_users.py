@@ -45,7 +45,7 @@ async def test_a_taken_email_is_a_conflict_that_names_the_field(
     await make_user(session, email="ada@example.org")
     response = await client.post("/users", json=NEW | {"profile": {"bio": "Twice."}})
     assert response.status_code == 409
-    assert response.json()["errors"][0]["field"] == "email"
+    assert response.json()["errors"][0]["field"] == "body.email"
     # Both or neither: the profile did not stay behind.
     assert await session.scalar(select(func.count()).select_from(Profile)) == 0
 

@@ -72,7 +72,7 @@ async def test_a_rule_that_is_broken_names_its_field(
     answer = await caller.post("/kit/rooms", json=row)
     assert answer.status_code == status
     assert answer.headers["Content-Type"] == "application/problem+json"
-    assert [error["field"] for error in answer.json()["errors"]] == [field]
+    assert [error["field"] for error in answer.json()["errors"]] == [f"body.{field}"]
 
 
 async def test_what_is_referred_to_stays(caller: AsyncClient) -> None:

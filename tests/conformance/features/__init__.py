@@ -20,6 +20,7 @@ from tests.conformance.features.requests.router import plain as plain_requests
 from tests.conformance.features.requests.router import router as requests
 from tests.conformance.features.schema_changes.router import router as samples
 from tests.conformance.features.sorting import models as sorting
+from tests.conformance.features.stored_values.router import router as stored_values
 
 ROUTERS: list[APIRouter] = [
     locked,
@@ -28,6 +29,7 @@ ROUTERS: list[APIRouter] = [
     requests,
     plain_requests,
     samples,
+    stored_values,
     *EVERYTHING,
 ]
 

@@ -70,10 +70,28 @@ def problem_response(
     )
 
 
-async def _on_problem(_request: Request, error: Any) -> Response:
+async def _on_problem(request: Request, error: Any) -> Response:
     if isinstance(error, OutcomeUnknown):
         _log.warning("outcome of a commit unknown", exc_info=error.__cause__)
-    return answer(error)
+    return answer(_located(request, error))
+
+
+def _located(request: Request, problem: Problem) -> Problem:
+    """Replace the columns that the database names by where the client sent them."""
+    for error in problem.errors:
+        error.field = _path(request, error.field)
+    return problem
+
+
+def _path(request: Request, name: str) -> str:
+    body = request.scope.get("app.body")
+    if name in ("body", "query", "path", "header") or "." in name:
+        return name
+    if name in request.path_params and not (isinstance(body, dict) and name in body):
+        return f"path.{name}"
+    if name in request.query_params and body is None:
+        return f"query.{name}"
+    return f"body.{name}" if body is not None else name
 
 
 async def _on_invalid_request(_request: Request, error: Any) -> Response:
@@ -112,7 +130,7 @@ async def _on_database_error(request: Request, error: Any) -> Response:
     if problem := problem_of(error):
         if isinstance(problem, Unavailable):
             _log.warning("database unavailable", error=type(driver_error(error)).__name__)
-        return answer(problem)
+        return answer(_located(request, problem))
     return await on_bug(request, error)
 
 

@@ -34,6 +34,9 @@ _UNAVAILABLE = (
 _STALE = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
 # A type that the statement takes was dropped. PostgreSQL translates no internal error.
 _TYPE_DROPPED = "cache lookup failed for type"
+# What the driver says of a value that it cannot encode.
+_ARGUMENT = re.compile(r"query argument \$(\d+)")
+_INSERTED = re.compile(r"INSERT INTO [^(]+\(([^)]*)\) VALUES")
 # Of a transaction that did not come to its commit, or was refused there.
 _NOTHING_STORED = "This request stored nothing; try again in a moment."
 
@@ -59,10 +62,26 @@ def problem_of(error: DBAPIError) -> Problem | None:
             return Invalid(*_explain(columns, "is not allowed"))
         case "23502":
             return Invalid(*_explain(columns, "is required"))
-        case "22001" | "22003" | "22021" | "22P05":
-            return Invalid("A value is too long, too large or not storable.")
+        # Data exceptions, but not a division by zero, which is a bug of the service.
+        case _ if code.startswith("22") and code != "22012":
+            return Invalid(*_explain(_argument(error), "is too long, too large or not storable"))
         case _:
             return None
+
+
+def _argument(error: DBAPIError) -> list[str]:
+    """The column of the value that the driver rejected, as far as the statement tells."""
+    found = _ARGUMENT.search(str(error.orig))
+    sql = error.statement or ""
+    if found is None:
+        return []
+    number = int(found[1])
+    inserted = _INSERTED.match(sql)
+    if inserted:
+        columns = [name.strip(' "') for name in inserted[1].split(",")]
+        return columns[number - 1 : number]
+    compared = re.search(rf'"?(\w+)"? *(?:=|<>|[<>]=?) *\${number}\b', sql)
+    return [compared[1]] if compared else []
 
 
 def driver_error(error: DBAPIError) -> BaseException | None:
@@ -90,8 +109,19 @@ def is_refusal(error: DBAPIError) -> bool:
 
 
 def _explain(columns: list[str], message: str) -> tuple[str, *tuple[FieldProblem, ...]]:
-    named = " and ".join(columns) or "A value"
-    return (f"{named} {message}.", *(FieldProblem(field=c, message=message) for c in columns))
+    match columns:
+        case []:
+            return (f"A value {message}.",)
+        case [column]:
+            return (f"{column} {message}.", FieldProblem(field=column, message=message))
+        case _:
+            # Neither is wrong by itself.
+            named = " and ".join(columns)
+            together = f"the combination of {named} {message}"
+            return (
+                f"The combination of {named} {message}.",
+                FieldProblem(field="body", message=together),
+            )
 
 
 def _columns_of(constraint: str | None) -> list[str]:

@@ -1,0 +1,27 @@
+"""An endpoint that stores whatever fits its plain types."""
+
+from decimal import Decimal
+from http import HTTPStatus
+
+from app.kit.db.session import SessionDep
+from app.kit.routing import FeatureRouter
+from app.kit.schemas import Input
+from tests.conformance.features.stored_values.models import Room
+
+router = FeatureRouter(prefix="/conformance/rooms", tags=["conformance"])
+
+
+class RoomIn(Input):
+    """A new room."""
+
+    building: str
+    number: int
+    floor: int = 0
+    price: Decimal = Decimal(0)
+
+
+@router.post("", status_code=HTTPStatus.CREATED)
+async def create_conformance_room(room: RoomIn, session: SessionDep) -> None:
+    """Create a room."""
+    session.add(Room(**room.model_dump()))
+    await session.flush()
