@@ -150,6 +150,6 @@ def test_a_team_is_warned_in_its_features_and_in_its_own_modules_of_the_kit(
     service.write("src/app/kit/old.py", CALL)
     for package in ("features", "kit"):
         service.write("tests/features/test_old.py", TEST.format(package=package))
-        warned = run(*tests, "tests/kit/test_house_rules.py", **given)
+        warned = run(*tests, "tests/kit/test_house_rules.py", "-k", "called or old", **given)
         assert warned.returncode == 0, warned.stdout
         assert "DeprecationWarning: use now; it goes in 9.0" in warned.stdout
