@@ -9,7 +9,7 @@ from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.example.posts.models import Post
-from app.example.posts.repository import PostRepository
+from app.example.posts.repository import ORDERS, POSTS, matching
 from app.example.posts.schemas import FeedQuery, PostSort
 from app.kit.db.session import Database
 from tests.example.factories import make_post, make_tag, make_user
@@ -162,8 +162,9 @@ async def test_a_page_deep_in_the_feed_reads_no_more_rows_than_its_own(
     await session.execute(text("SET LOCAL enable_seqscan = off"))
     query = FeedQuery.model_validate({"sort": sort, "limit": 100})
     for _ in range(20):
-        page = await PostRepository(session).feed(query)
+        page = await POSTS.feed(session, query, matching(query), ORDERS[query.sort])
         query = query.model_copy(update={"cursor": page.next})
     # A range of the index for each term of the order, and the rows of the page themselves.
-    last = PostRepository(session).feed(query.model_copy(update={"limit": 10}))
+    query = query.model_copy(update={"limit": 10})
+    last = POSTS.feed(session, query, matching(query), ORDERS[query.sort])
     assert await rows_read(database, session, "posts", last) <= 60

@@ -6,14 +6,15 @@ from sqlalchemy import Select, select, text
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.example.posts.repository import POST_OUT, PostRepository
+from app.example.posts.repository import POST_OUT, POSTS, PostRepository, matching
 from app.example.posts.schemas import PostQuery
 from app.example.tags.models import Tag
-from app.example.tags.repository import TAG_OUT, TagRepository
+from app.example.tags.repository import TagRepository
 from app.example.users.models import User
 from app.example.users.repository import USER_OUT, UserRepository
 from app.kit.db import by_key
 from app.kit.db.copy import copy_rows
+from app.kit.db.plan import plan
 from app.kit.db.session import Database
 from tests.example.factories import make_post, make_tag, make_user
 from tests.example.reading import rows_read
@@ -27,7 +28,7 @@ async def test_more_rows_are_read_by_key_than_a_statement_takes_parameters(
     await copy_rows(session, Tag, ({"name": f"tag-{number}"} for number in range(40_000)))
     keys = list(await session.scalars(select(Tag.id).order_by(Tag.name)))
     with counting(database.engine) as statements:
-        found = await TagRepository(session).get_many(keys, *TAG_OUT)
+        found = await TagRepository(session).get_many(keys, *plan())
     statements.assert_count(1)
     assert [tag.id for tag in found] == sorted(keys)
 
@@ -93,7 +94,7 @@ async def test_of_rows_that_a_page_passes_over_nothing_else_is_read(
         await make_post(session, author=author, tags=[tag])
     await session.execute(text("ANALYZE posts"))
     query = PostQuery.model_validate({"limit": 2, "offset": 5})
-    page = PostRepository(session).search(query)
+    page = POSTS.page(session, query, matching(query))
     assert await rows_read(database, session, "users", page) == 2
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.example.users.models import Profile, User
-from app.example.users.repository import UserRepository
+from app.example.users.repository import USERS, matching
 from app.example.users.schemas import UserQuery, UserSort
 from app.kit.db.session import Database
 from tests.example.factories import make_user
@@ -182,7 +182,7 @@ async def test_a_page_in_any_order_reads_no_more_rows_than_its_own(
     # For so small a table, PostgreSQL would rather read all of it.
     await session.execute(text("SET LOCAL enable_seqscan = off"))
     query = UserQuery.model_validate({"sort": sort, "limit": 10, "offset": 5})
-    page = UserRepository(session).search(query)
+    page = USERS.page(session, query, matching(query))
     # Only the total looks at all of them.
     assert await rows_read(database, session, "users", page) == len(users) + 5 + 10
 

@@ -5,8 +5,7 @@ from typing import Annotated
 from fastapi import Query, status
 
 from app.example.catalog import service
-from app.example.catalog.models import Category
-from app.example.catalog.repository import CATEGORY_OUT, Categories, CategoriesToRead, Products
+from app.example.catalog.repository import CATEGORIES, Categories, Products, matching_categories
 from app.example.catalog.schemas import (
     CategoryChanges,
     CategoryCreate,
@@ -15,6 +14,7 @@ from app.example.catalog.schemas import (
     ProductsChanged,
 )
 from app.kit.db.ids import Id
+from app.kit.db.session import DatabaseDep
 from app.kit.errors import problems
 from app.kit.page import Page, Slice
 from app.kit.routing import FeatureRouter
@@ -25,32 +25,31 @@ router = FeatureRouter(prefix="/categories", tags=["catalog"])
 @router.post(
     "", status_code=status.HTTP_201_CREATED, response_model=CategoryOut, responses=problems(409)
 )
-async def create_category(new: CategoryCreate, categories: Categories) -> Category:
+async def create_category(new: CategoryCreate, db: DatabaseDep) -> CategoryOut:
     """Create a category."""
-    return await categories.add(Category(**new.model_dump()))
+    return await CATEGORIES.insert(db, new)
 
 
 @router.get("", response_model=Page[CategoryOut])
 async def list_categories(
-    query: Annotated[CategoryQuery, Query()], categories: CategoriesToRead
-) -> Slice[Category]:
+    query: Annotated[CategoryQuery, Query()], db: DatabaseDep
+) -> Slice[CategoryOut]:
     """List categories by name."""
-    return await categories.search(query)
+    return await CATEGORIES.page(db, query, matching_categories(query))
 
 
 @router.get("/{category_id}", response_model=CategoryOut, responses=problems(404))
-async def read_category(category_id: Id, categories: CategoriesToRead) -> Category:
+async def read_category(category_id: Id, db: DatabaseDep) -> CategoryOut:
     """Read a category."""
-    return await categories.get(category_id, *CATEGORY_OUT)
+    return await CATEGORIES.get(db, category_id)
 
 
 @router.patch("/{category_id}", response_model=CategoryOut, responses=problems(404, 409))
 async def update_category(
-    category_id: Id, changes: CategoryChanges, categories: Categories
-) -> Category:
+    category_id: Id, changes: CategoryChanges, db: DatabaseDep
+) -> CategoryOut:
     """Change what is sent, keep the rest."""
-    category = await categories.get(category_id, *CATEGORY_OUT)
-    return await categories.update(category, changes.sent())
+    return await CATEGORIES.update(db, category_id, changes)
 
 
 @router.delete(

@@ -7,6 +7,7 @@ from sqlalchemy.orm import joinedload
 
 from app.example.catalog.models import Category, Product
 from app.example.catalog.schemas import (
+    CategoryOut,
     CategoryQuery,
     ProductFilter,
     ProductQuery,
@@ -17,9 +18,9 @@ from app.kit.db.repository import Repository, provided
 from app.kit.db.sorting import order
 from app.kit.errors import NotFound
 from app.kit.page import Slice
+from app.kit.queries.view import View
 
-# What `CategoryOut` shows.
-CATEGORY_OUT = plan()
+CATEGORIES = View(CategoryOut, Category)
 # What `ProductOut` shows.
 PRODUCT_OUT = plan(joinedload(Product.category))
 
@@ -35,13 +36,6 @@ class CategoryRepository(Repository[Category]):
     """The categories of the catalog."""
 
     model = Category
-
-    async def search(self, query: CategoryQuery) -> Slice[Category]:
-        """One page of the categories that match, by name."""
-        statement = select(Category).order_by(Category.name)
-        if query.q is not None:
-            statement = statement.where(Category.name.icontains(query.q, autoescape=True))
-        return await self.page(query, statement, *CATEGORY_OUT)
 
 
 class ProductRepository(Repository[Product]):
@@ -64,6 +58,14 @@ class ProductRepository(Repository[Product]):
     async def search(self, query: ProductQuery) -> Slice[Product]:
         """One page of the products that match, with category, and how many match."""
         return await self.page(query, matching(query), *PRODUCT_OUT)
+
+
+def matching_categories(query: CategoryQuery) -> Select[Category]:
+    """The categories that match, by name."""
+    statement = CATEGORIES.select().order_by(Category.name)
+    if query.q is not None:
+        statement = statement.where(Category.name.icontains(query.q, autoescape=True))
+    return statement
 
 
 def matching(query: ProductFilter) -> Select[Product]:
@@ -96,6 +98,5 @@ def matching(query: ProductFilter) -> Select[Product]:
 _SOLD_OUT = Product.stock == literal_column("0")
 
 Categories = Annotated[CategoryRepository, provided(CategoryRepository)]
-CategoriesToRead = Annotated[CategoryRepository, provided(CategoryRepository, read_only=True)]
 Products = Annotated[ProductRepository, provided(ProductRepository)]
 ProductsToRead = Annotated[ProductRepository, provided(ProductRepository, read_only=True)]

@@ -8,21 +8,19 @@ from sqlalchemy import ARRAY, Select, any_, literal, or_, select
 from sqlalchemy.orm import joinedload, selectinload
 
 from app.example.posts.models import Post
-from app.example.posts.schemas import FeedQuery, PostFilter, PostOut, PostQuery, PostSort
+from app.example.posts.schemas import PostFilter, PostOut, PostSort
 from app.example.tags.models import Tag
 from app.kit.db.batches import delete_batch
 from app.kit.db.bulk import CHUNK
 from app.kit.db.ids import Id
-from app.kit.db.keyset import keyset_page
 from app.kit.db.plan import plan
-from app.kit.db.projection import Projection
 from app.kit.db.repository import Repository, provided
 from app.kit.db.sorting import order
-from app.kit.page import CursorSlice, Slice
+from app.kit.queries.view import View
 
-# What `PostOut` shows: of a post that is there to be changed, and of the posts of a list.
+POSTS = View(PostOut, Post)
+# What `PostOut` shows of a post that was loaded to be changed.
 POST_OUT = plan(joinedload(Post.author), selectinload(Post.tags))
-POSTS_OUT = Projection(PostOut, Post)
 
 ORDERS = {
     PostSort.NEWEST: order(Post.id, Post.created_at.desc()),
@@ -36,14 +34,6 @@ class PostRepository(Repository[Post]):
     """The posts of the service."""
 
     model = Post
-
-    async def search(self, query: PostQuery) -> Slice[PostOut]:
-        """One page of the posts that match, with author and tags, and how many match."""
-        return await self.page(query, _matching(query).order_by(*ORDERS[query.sort].clauses))
-
-    async def feed(self, query: FeedQuery) -> CursorSlice[PostOut]:
-        """The posts that match, with author and tags, from where the cursor points."""
-        return await keyset_page(self.session, query, _matching(query), ORDERS[query.sort])
 
     async def delete_old(
         self, before: datetime, after: Id | None = None, size: int = CHUNK
@@ -61,8 +51,9 @@ class PostRepository(Repository[Post]):
         )
 
 
-def _matching(query: PostFilter) -> Select[PostOut]:
-    statement = POSTS_OUT.select()
+def matching(query: PostFilter) -> Select[Post]:
+    """The posts that match, in the order of the query."""
+    statement = POSTS.select().order_by(*ORDERS[query.sort].clauses)
     if query.q is not None:
         statement = statement.where(
             or_(
@@ -79,4 +70,3 @@ def _matching(query: PostFilter) -> Select[PostOut]:
 
 
 Posts = Annotated[PostRepository, provided(PostRepository)]
-PostsToRead = Annotated[PostRepository, provided(PostRepository, read_only=True)]

@@ -2,17 +2,17 @@
 
 from typing import Annotated
 
-from fastapi import Query, Response, status
+from fastapi import Query, status
 
 from app.example.posts import service, statistics
 from app.example.posts.models import Post
-from app.example.posts.newest import NEWEST
-from app.example.posts.repository import POST_OUT, Posts, PostsToRead
+from app.example.posts.repository import ORDERS, POSTS, Posts, matching
 from app.example.posts.schemas import (
     FeedQuery,
     NewestQuery,
     PostChanges,
     PostCreate,
+    PostFilter,
     PostOut,
     PostQuery,
     PostTransfers,
@@ -21,9 +21,8 @@ from app.example.posts.schemas import (
 from app.example.posts.statistics import AuthorCount, DayCount, DayQuery, PostTotals
 from app.example.tags.repository import Tags
 from app.example.users.repository import Users
-from app.kit.db.hot import Hot
 from app.kit.db.ids import Id
-from app.kit.db.session import ReadSessionDep
+from app.kit.db.session import DatabaseDep, ReadSessionDep
 from app.kit.errors import problems
 from app.kit.page import CursorPage, CursorSlice, Page, PageQuery, Slice
 from app.kit.routing import FeatureRouter
@@ -38,24 +37,22 @@ async def create_post(new: PostCreate, posts: Posts, users: Users, tags: Tags) -
 
 
 @router.get("", response_model=Page[PostOut])
-async def list_posts(query: Annotated[PostQuery, Query()], posts: PostsToRead) -> Slice[PostOut]:
+async def list_posts(query: Annotated[PostQuery, Query()], db: DatabaseDep) -> Slice[PostOut]:
     """List posts with author and tags, with their total, by offset."""
-    return await posts.search(query)
+    return await POSTS.page(db, query, matching(query))
 
 
 # Paths of one word come before `/{post_id}`, which would take them for a key.
 @router.get("/feed", response_model=CursorPage[PostOut])
-async def read_feed(
-    query: Annotated[FeedQuery, Query()], posts: PostsToRead
-) -> CursorSlice[PostOut]:
+async def read_feed(query: Annotated[FeedQuery, Query()], db: DatabaseDep) -> CursorSlice[PostOut]:
     """List posts with author and tags, by cursor: as fast at the end as at the start."""
-    return await posts.feed(query)
+    return await POSTS.feed(db, query, matching(query), ORDERS[query.sort])
 
 
 @router.get("/newest", response_model=list[PostOut])
-async def list_newest(query: Annotated[NewestQuery, Query()], hot: Hot) -> Response:
-    """List the newest posts with author and tags, as one statement that writes the JSON."""
-    return await NEWEST.answer(hot, limit=query.limit)
+async def list_newest(query: Annotated[NewestQuery, Query()], db: DatabaseDep) -> list[PostOut]:
+    """List the newest posts with author and tags."""
+    return await POSTS.list(db, matching(PostFilter()).limit(query.limit))
 
 
 @router.get("/statistics", response_model=PostTotals)
@@ -87,9 +84,9 @@ async def transfer_posts(batch: PostTransfers, posts: Posts, users: Users) -> Tr
 
 
 @router.get("/{post_id}", response_model=PostOut, responses=problems(404))
-async def read_post(post_id: Id, posts: PostsToRead) -> Post:
+async def read_post(post_id: Id, db: DatabaseDep) -> PostOut:
     """Read a post with author and tags."""
-    return await posts.get(post_id, *POST_OUT)
+    return await POSTS.get(db, post_id)
 
 
 @router.patch("/{post_id}", response_model=PostOut, responses=problems(404))

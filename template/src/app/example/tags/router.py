@@ -5,8 +5,7 @@ from typing import Annotated
 from fastapi import Query, status
 
 from app.example.tags import service
-from app.example.tags.models import Tag
-from app.example.tags.repository import HOT_NEW_TAG, HOT_TAG, TAG_OUT, Tags, TagsToRead
+from app.example.tags.repository import TAGS, Tags, matching
 from app.example.tags.schemas import (
     TagChanges,
     TagCreate,
@@ -15,9 +14,8 @@ from app.example.tags.schemas import (
     TagOut,
     TagQuery,
 )
-from app.kit.db.hot import Hot
-from app.kit.db.hot_writes import HotWrite
 from app.kit.db.ids import Id
+from app.kit.db.session import DatabaseDep
 from app.kit.errors import problems
 from app.kit.page import Page, Slice
 from app.kit.routing import FeatureRouter
@@ -28,9 +26,9 @@ router = FeatureRouter(prefix="/tags", tags=["tags"])
 @router.post(
     "", status_code=status.HTTP_201_CREATED, response_model=TagOut, responses=problems(409)
 )
-async def create_tag(new: TagCreate, hot: HotWrite) -> TagOut:
+async def create_tag(new: TagCreate, db: DatabaseDep) -> TagOut:
     """Create a tag."""
-    return await HOT_NEW_TAG.create(hot, new)
+    return await TAGS.insert(db, new)
 
 
 @router.post("/import", response_model=TagImportOut)
@@ -40,21 +38,21 @@ async def import_tags(wanted: TagImport, tags: Tags) -> TagImportOut:
 
 
 @router.get("", response_model=Page[TagOut])
-async def list_tags(query: Annotated[TagQuery, Query()], tags: TagsToRead) -> Slice[Tag]:
+async def list_tags(query: Annotated[TagQuery, Query()], db: DatabaseDep) -> Slice[TagOut]:
     """List tags by name."""
-    return await tags.search(query)
+    return await TAGS.page(db, query, matching(query))
 
 
 @router.get("/{tag_id}", response_model=TagOut, responses=problems(404))
-async def read_tag(tag_id: Id, hot: Hot) -> TagOut:
+async def read_tag(tag_id: Id, db: DatabaseDep) -> TagOut:
     """Read a tag."""
-    return await HOT_TAG.get(hot, tag_id)
+    return await TAGS.get(db, tag_id)
 
 
 @router.patch("/{tag_id}", response_model=TagOut, responses=problems(404, 409))
-async def update_tag(tag_id: Id, changes: TagChanges, tags: Tags) -> Tag:
+async def update_tag(tag_id: Id, changes: TagChanges, db: DatabaseDep) -> TagOut:
     """Rename a tag, for all posts filed under it."""
-    return await tags.change(tag_id, changes.sent(), *TAG_OUT)
+    return await TAGS.update(db, tag_id, changes)
 
 
 @router.delete("/{tag_id}", status_code=status.HTTP_204_NO_CONTENT, responses=problems(404))

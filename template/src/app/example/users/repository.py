@@ -5,21 +5,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
-from sqlalchemy import or_, select
+from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import joinedload, load_only
 
 from app.example.posts.models import Post
 from app.example.users.models import User
-from app.example.users.schemas import LATEST_POSTS, UserQuery, UserSort
+from app.example.users.schemas import LATEST_POSTS, UserDetail, UserOut, UserQuery, UserSort
 from app.kit.db.batches import update_batch
 from app.kit.db.bulk import CHUNK
 from app.kit.db.ids import Id
 from app.kit.db.plan import plan
 from app.kit.db.repository import Repository, provided
 from app.kit.db.sorting import order
-from app.kit.page import Slice
+from app.kit.queries.view import View
 
-# What `UserOut` and `UserDetail` show.
+USERS = View(UserOut, User)
+USER_DETAILS = View(UserDetail, User)
+# What `UserOut` and `UserDetail` show of a user that was loaded to be changed.
 USER_OUT = plan()
 USER_DETAIL = plan(joinedload(User.profile))
 # What `PostSummary` shows: the texts of posts stay where they are.
@@ -54,20 +56,6 @@ class UserRepository(Repository[User]):
         """The user with this address, in whatever case it is given."""
         return await self.one_by(User.email == email.lower())
 
-    async def search(self, query: UserQuery) -> Slice[User]:
-        """One page of the users that match, and how many match."""
-        statement = select(User).order_by(*ORDERS[query.sort].clauses)
-        if query.q is not None:
-            statement = statement.where(
-                or_(
-                    User.name.icontains(query.q, autoescape=True),
-                    User.email.icontains(query.q, autoescape=True),
-                )
-            )
-        if query.is_active is not None:
-            statement = statement.where(User.is_active == query.is_active)
-        return await self.page(query, statement, *USER_OUT)
-
     async def overview(self, key: Id) -> Overview:
         """A user with profile and, of their posts, the newest; or `NotFound`."""
         user = await self.get(key, *USER_DETAIL)
@@ -90,6 +78,21 @@ class UserRepository(Repository[User]):
             after=after,
             size=size,
         )
+
+
+def matching(query: UserQuery) -> Select[User]:
+    """The users that match, in the order of the query."""
+    statement = USERS.select().order_by(*ORDERS[query.sort].clauses)
+    if query.q is not None:
+        statement = statement.where(
+            or_(
+                User.name.icontains(query.q, autoescape=True),
+                User.email.icontains(query.q, autoescape=True),
+            )
+        )
+    if query.is_active is not None:
+        statement = statement.where(User.is_active == query.is_active)
+    return statement
 
 
 Users = Annotated[UserRepository, provided(UserRepository)]

@@ -6,7 +6,7 @@ from fastapi import Query, status
 
 from app.example.users import service
 from app.example.users.models import Profile, User
-from app.example.users.repository import USER_DETAIL, USER_OUT, Overview, Users, UsersToRead
+from app.example.users.repository import USER_DETAILS, USERS, Overview, Users, UsersToRead, matching
 from app.example.users.schemas import (
     ProfileIn,
     ProfileOut,
@@ -18,6 +18,7 @@ from app.example.users.schemas import (
     UserQuery,
 )
 from app.kit.db.ids import Id
+from app.kit.db.session import DatabaseDep
 from app.kit.errors import problems
 from app.kit.page import Page, Slice
 from app.kit.routing import FeatureRouter
@@ -34,15 +35,15 @@ async def create_user(new: UserCreate, users: Users) -> User:
 
 
 @router.get("", response_model=Page[UserOut])
-async def list_users(query: Annotated[UserQuery, Query()], users: UsersToRead) -> Slice[User]:
+async def list_users(query: Annotated[UserQuery, Query()], db: DatabaseDep) -> Slice[UserOut]:
     """List users, with their total, by offset."""
-    return await users.search(query)
+    return await USERS.page(db, query, matching(query))
 
 
 @router.get("/{user_id}", response_model=UserDetail, responses=problems(404))
-async def read_user(user_id: Id, users: UsersToRead) -> User:
+async def read_user(user_id: Id, db: DatabaseDep) -> UserDetail:
     """Read a user with their profile."""
-    return await users.get(user_id, *USER_DETAIL)
+    return await USER_DETAILS.get(db, user_id)
 
 
 @router.get("/{user_id}/overview", response_model=UserOverview, responses=problems(404))
@@ -52,9 +53,9 @@ async def read_user_overview(user_id: Id, users: UsersToRead) -> Overview:
 
 
 @router.patch("/{user_id}", response_model=UserOut, responses=problems(404, 409))
-async def update_user(user_id: Id, changes: UserChanges, users: Users) -> User:
+async def update_user(user_id: Id, changes: UserChanges, db: DatabaseDep) -> UserOut:
     """Change what is sent, keep the rest."""
-    return await users.change(user_id, changes.sent(), *USER_OUT)
+    return await USERS.update(db, user_id, changes)
 
 
 @router.delete("/{user_id}", status_code=status.HTTP_204_NO_CONTENT, responses=problems(404, 409))
