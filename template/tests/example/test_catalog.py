@@ -95,7 +95,7 @@ async def test_a_taken_sku_or_slug_is_a_conflict_until_its_product_is_deleted(
     new = described(category_id=as_json(product.category_id)) | {field: getattr(product, field)}
     response = await client.post("/products", json=new)
     assert response.status_code == 409
-    assert response.json()["errors"] == [{"field": field, "message": "is already taken"}]
+    assert response.json()["errors"] == [{"field": f"body.{field}", "message": "is already taken"}]
     assert (await client.delete(f"/products/{product.id}")).status_code == 204
     assert (await client.post("/products", json=new)).status_code == 201
 
@@ -119,7 +119,7 @@ async def test_a_category_in_use_stays(client: AsyncClient, session: AsyncSessio
     path = f"/categories/{product.category_id}"
     response = await client.delete(path)
     assert response.status_code == 409
-    assert response.json()["errors"][0]["field"] == "category_id"
+    assert response.json()["errors"][0]["field"] == "path.category_id"
     assert (await client.get(path)).status_code == 200
 
 
@@ -130,7 +130,7 @@ async def test_a_category_is_changed_listed_and_deleted(client: AsyncClient) -> 
         assert response.status_code == 201
     path = f"/categories/{response.json()['id']}"
     taken = await client.patch(path, json={"slug": "tea"})
-    assert (taken.status_code, taken.json()["errors"][0]["field"]) == (409, "slug")
+    assert (taken.status_code, taken.json()["errors"][0]["field"]) == (409, "body.slug")
     assert (await client.patch(path, json={"name": "Cocoa"})).json()["slug"] == "coffee"
     page = (await client.get("/categories")).json()
     assert [category["name"] for category in page["items"]] == ["Cocoa", "Tea"]

@@ -85,7 +85,7 @@ class View(Generic[S]):
         build = self._build
         if repeats_rows(statement):
             ordered = distinct_by(ordered, order_terms(ordered))
-        elif query.offset:
+        elif query.offset and self._has_relationships:
             build = self._build_by_key
         page = ordered.limit(query.limit).offset(query.offset)
         items = self._rows.validate_python(await self._statements.read(db, page, build))
@@ -165,6 +165,11 @@ class View(Generic[S]):
         if not rows:
             raise self._not_found(key)
         return self.schema.model_validate(rows[0])
+
+    @cached_property
+    def _has_relationships(self) -> bool:
+        relationships = self.model.__mapper__.relationships
+        return any(name in relationships for name in self.schema.model_fields)
 
     @cached_property
     def _by_key(self) -> Select[Any]:
