@@ -11,7 +11,7 @@ from sqlalchemy import text
 from app.example.catalog.models import Product, ProductStatus
 from app.example.users.models import User
 from app.kit.db.session import Database
-from tests.example.catalog_factories import make_category, make_product
+from tests.example.catalog_factories import as_json, make_category, make_product
 from tests.example.factories import make_user
 
 
@@ -26,16 +26,16 @@ class Shop:
     def order(self, *quantities: int) -> dict[str, Any]:
         """The body of an order for so much of each product."""
         lines = [
-            {"product_id": str(product.id), "quantity": quantity}
+            {"product_id": as_json(product.id), "quantity": quantity}
             for product, quantity in zip(self.products, quantities, strict=False)
         ]
-        return {"user_id": str(self.customer.id), "lines": lines}
+        return {"user_id": as_json(self.customer.id), "lines": lines}
 
     def transfer(self, giver: int, taker: int, quantity: int) -> dict[str, Any]:
         """The body of a transfer between two products, by their places."""
         return {
-            "from_product_id": str(self.products[giver].id),
-            "to_product_id": str(self.products[taker].id),
+            "from_product_id": as_json(self.products[giver].id),
+            "to_product_id": as_json(self.products[taker].id),
             "quantity": quantity,
         }
 

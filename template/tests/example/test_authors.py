@@ -17,6 +17,7 @@ from app.example.users.models import User
 from app.example.users.repository import UserRepository
 from app.kit.db.deletion import erase_where
 from app.kit.db.session import Database
+from tests.example.catalog_factories import as_json
 from tests.example.factories import make_post, make_user
 from tests.example.order_factories import until_waiting
 
@@ -25,15 +26,15 @@ Write = Callable[[AsyncClient, User, Post], Coroutine[Any, Any, Response]]
 
 async def write(client: AsyncClient, author: User, _post: Post) -> Response:
     """Write a post in the name of a user."""
-    return await client.post("/posts", json={"author_id": str(author.id), "title": "Late"})
+    return await client.post("/posts", json={"author_id": as_json(author.id), "title": "Late"})
 
 
 async def transfer(client: AsyncClient, author: User, post: Post) -> Response:
     """Give a post of somebody else to a user."""
     move: dict[str, Any] = {
-        "from_author_id": str(post.author_id),
-        "to_author_id": str(author.id),
-        "post_ids": [str(post.id)],
+        "from_author_id": as_json(post.author_id),
+        "to_author_id": as_json(author.id),
+        "post_ids": [as_json(post.id)],
     }
     return await client.post("/posts/transfers", json={"transfers": [move]})
 

@@ -23,6 +23,7 @@ from sqlalchemy import URL, select, text
 from app.example.orders.models import OrderLine
 from app.example.tags.models import Tag
 from app.main import create_app
+from tests.example.catalog_factories import as_json
 from tests.example.order_factories import Shop, open_shop
 from tests.rig.app import client_of, running
 from tests.rig.crashing import CrashingServer, crashing_server
@@ -93,8 +94,8 @@ def writes_to(shop: Shop, number_of_writes: int) -> list[Write]:
         # No other order has as many of this product. The rare one will soon be sold out.
         lines = [(product, quantity), (rare, 1)] if number % 4 == 0 else [(product, quantity)]
         body = {
-            "user_id": str(shop.customer.id),
-            "lines": [{"product_id": str(one.id), "quantity": of} for one, of in lines],
+            "user_id": as_json(shop.customer.id),
+            "lines": [{"product_id": as_json(one.id), "quantity": of} for one, of in lines],
         }
         name = ("order", str(product.id), str(quantity))
         writes.append(Write("/orders", body, name, key=str(uuid4()) if kind else None))

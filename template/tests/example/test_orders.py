@@ -72,7 +72,7 @@ async def test_every_line_that_cannot_be_sold_is_named(
     assert (await committing_client.patch(f"/products/{idle.id}", json=change)).is_success
     assert (await committing_client.delete(f"/products/{gone.id}")).is_success
     body = shop.order(1, 1, 1)
-    body["lines"].append({"product_id": str(kept.id), "quantity": 2})
+    body["lines"].append({"product_id": as_json(kept.id), "quantity": 2})
     response = await committing_client.post("/orders", json=body)
     assert response.status_code == 422
     assert {error["field"]: error["message"] for error in response.json()["errors"]} == {
@@ -111,8 +111,8 @@ async def test_a_bad_line_is_refused_by_name(
     client: AsyncClient, session: AsyncSession, change: dict[str, Any], field: str
 ) -> None:
     customer, product = await make_user(session), await make_product(session)
-    line = {"product_id": str(product.id), "quantity": 1} | change
-    response = await client.post("/orders", json={"user_id": str(customer.id), "lines": [line]})
+    line = {"product_id": as_json(product.id), "quantity": 1} | change
+    response = await client.post("/orders", json={"user_id": as_json(customer.id), "lines": [line]})
     assert response.status_code == 422
     assert field in [error["field"] for error in response.json()["errors"]]
 
@@ -122,8 +122,8 @@ async def test_an_order_has_between_one_and_a_hundred_lines(
     client: AsyncClient, session: AsyncSession, size: int
 ) -> None:
     customer, product = await make_user(session), await make_product(session)
-    lines = [{"product_id": str(product.id), "quantity": 1}] * size
-    response = await client.post("/orders", json={"user_id": str(customer.id), "lines": lines})
+    lines = [{"product_id": as_json(product.id), "quantity": 1}] * size
+    response = await client.post("/orders", json={"user_id": as_json(customer.id), "lines": lines})
     assert response.status_code == 422
     assert response.json()["errors"][0]["field"] == "body.lines"
 

@@ -6,6 +6,7 @@ import pytest
 from httpx2 import AsyncClient
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from tests.example.catalog_factories import as_json
 from tests.example.factories import make_post, make_tag, make_user
 
 
@@ -15,7 +16,7 @@ async def test_a_post_is_written_under_existing_tags(
     author = await make_user(session, name="Ada")
     for name in ("python", "asyncio"):
         await make_tag(session, name)
-    new = {"author_id": str(author.id), "title": " Notes ", "tags": ["python", "asyncio"]}
+    new = {"author_id": as_json(author.id), "title": " Notes ", "tags": ["python", "asyncio"]}
     response = await client.post("/posts", json=new)
     assert response.status_code == 201
     body = response.json()
@@ -28,7 +29,7 @@ async def test_a_post_is_written_under_existing_tags(
 async def test_a_post_by_nobody_is_refused(client: AsyncClient, session: AsyncSession) -> None:
     author = await make_user(session)
     await client.delete(f"/users/{author.id}")
-    response = await client.post("/posts", json={"author_id": str(author.id), "title": "Late"})
+    response = await client.post("/posts", json={"author_id": as_json(author.id), "title": "Late"})
     assert response.status_code == 422
     assert response.json()["errors"][0]["field"] == "body.author_id"
 
@@ -37,7 +38,7 @@ async def test_an_unknown_tag_is_refused_by_name(
     client: AsyncClient, session: AsyncSession
 ) -> None:
     author = await make_user(session)
-    new = {"author_id": str(author.id), "title": "Notes", "tags": ["nowhere"]}
+    new = {"author_id": as_json(author.id), "title": "Notes", "tags": ["nowhere"]}
     response = await client.post("/posts", json=new)
     assert response.status_code == 422
     assert response.json()["errors"] == [{"field": "body.tags", "message": "unknown: nowhere"}]
@@ -132,7 +133,7 @@ async def test_a_post_is_a_draft_until_it_is_published(
     client: AsyncClient, session: AsyncSession
 ) -> None:
     author = await make_user(session)
-    new = {"author_id": str(author.id), "title": "Notes"}
+    new = {"author_id": as_json(author.id), "title": "Notes"}
     body = (await client.post("/posts", json=new)).json()
     assert body["published_at"] is None
     path = f"/posts/{body['id']}"

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.example.tags.models import Tag
 from app.kit.db.session import Database
+from tests.example.catalog_factories import as_json
 from tests.example.factories import make_post, make_tag, make_user
 
 
@@ -46,21 +47,21 @@ async def test_a_transfer_that_fails_half_way_is_undone_and_the_others_are_made(
     ada, bob, eve = [await make_user(session, name=name) for name in ("Ada", "Bob", "Eve")]
     mine = [await make_post(session, author=ada) for _ in range(3)]
     others = await make_post(session, author=eve)
-    keys = [str(post.id) for post in mine]
+    keys = [as_json(post.id) for post in mine]
     gone = await make_user(session)
     await client.delete(f"/users/{gone.id}")
 
-    def transfer(giver: Any, taker: Any, *posts: str) -> dict[str, Any]:
+    def transfer(giver: Any, taker: Any, *posts: Any) -> dict[str, Any]:
         return {
-            "from_author_id": str(giver.id),
-            "to_author_id": str(taker.id),
+            "from_author_id": as_json(giver.id),
+            "to_author_id": as_json(taker.id),
             "post_ids": list(posts),
         }
 
     batch = [
         transfer(ada, bob, keys[0]),
         # Two of its posts are Ada's and change before the third, which is not.
-        transfer(ada, bob, keys[1], keys[2], str(others.id)),
+        transfer(ada, bob, keys[1], keys[2], as_json(others.id)),
         transfer(ada, gone, keys[1]),
         # What the failed transfers had changed is as it was.
         transfer(ada, eve, keys[1]),
@@ -73,7 +74,7 @@ async def test_a_transfer_that_fails_half_way_is_undone_and_the_others_are_made(
     assert body["refused"][0]["errors"][0]["field"] == "post_ids"
     authors = [
         (await client.get(f"/posts/{key}")).json()["author"]["name"]
-        for key in [*keys, str(others.id)]
+        for key in [*keys, as_json(others.id)]
     ]
     assert authors == ["Bob", "Eve", "Ada", "Eve"]
 
@@ -84,12 +85,12 @@ async def test_of_many_who_want_the_same_posts_one_gets_them_all(
     database: Database = own_app.state.database
     async with database.sessions() as session:
         ada, bob, eve = [await make_user(session) for _ in range(3)]
-        keys = [str((await make_post(session, author=ada)).id) for _ in range(10)]
+        keys = [as_json((await make_post(session, author=ada)).id) for _ in range(10)]
 
     async def take(number: int) -> int:
         transfer = {
-            "from_author_id": str(ada.id),
-            "to_author_id": str((bob, eve)[number % 2].id),
+            "from_author_id": as_json(ada.id),
+            "to_author_id": as_json((bob, eve)[number % 2].id),
             "post_ids": keys if number % 3 else keys[::-1],
         }
         response = await committing_client.post("/posts/transfers", json={"transfers": [transfer]})
@@ -106,9 +107,9 @@ async def test_a_deleted_post_cannot_be_transferred(
     post, taker = await make_post(session), await make_user(session)
     await client.delete(f"/posts/{post.id}")
     transfer = {
-        "from_author_id": str(post.author_id),
-        "to_author_id": str(taker.id),
-        "post_ids": [str(post.id)],
+        "from_author_id": as_json(post.author_id),
+        "to_author_id": as_json(taker.id),
+        "post_ids": [as_json(post.id)],
     }
     body = (await client.post("/posts/transfers", json={"transfers": [transfer]})).json()
     assert (body["moved"], len(body["refused"])) == (0, 1)
