@@ -9,6 +9,7 @@ INTERNAL = {
     "kit/db/attributes.py",
     "kit/db/datetimes.py",
     "kit/db/enum_catalog.py",
+    "kit/db/enum_changes.py",
     "kit/db/enum_columns.py",
     "kit/db/enum_replacement.py",
     "kit/db/enum_types.py",

@@ -2,6 +2,7 @@
 
 import ast
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -40,16 +41,24 @@ def test_it_is_called() -> None:
 """
 
 
-def public_names(place: Path) -> dict[str, bool]:
-    """Each name that a feature may use, type aliases included, and whether it is deprecated."""
-    found: dict[str, bool] = {}
+def modules(place: Path) -> dict[str, ast.Module]:
+    """Each module of the kit by its name, `kit/db/base`."""
+    found: dict[str, ast.Module] = {}
     for root in (place / part for part in PLACES):
         for path in sorted([*root.rglob("*.py"), *root.rglob("*.py.jinja")]):
             if "tests" not in path.parts and "local_postgres" not in path.parts:
-                module = path.relative_to(root.parent).as_posix().partition(".")[0]
+                name = path.relative_to(root.parent).as_posix().partition(".")[0]
                 # A file that is nothing but an include of a variant is no Python.
                 with suppress(SyntaxError):
-                    found |= names_in(ast.parse(path.read_text()), module)
+                    found[name] = ast.parse(path.read_text())
+    return found
+
+
+def public_names(place: Path) -> dict[str, bool]:
+    """Each name that a feature may use, type aliases included, and whether it is deprecated."""
+    found: dict[str, bool] = {}
+    for name, tree in modules(place).items():
+        found |= names_in(tree, name)
     return found
 
 
@@ -112,22 +121,38 @@ def test_the_kit_uses_none_of_its_deprecated_names() -> None:
     assert uses_of({"today"}, "from app.kit.times import today\n\ntoday()") == {"today"}
 
 
-def imported_names(place: Path) -> dict[str, bool]:
-    """What a module has from another one: a name that moved can still be found there."""
-    kit = place / PLACES[0]
-    return {
-        f"{path.relative_to(kit.parent).with_suffix('').as_posix()}.{alias.name}": False
-        for path in kit.rglob("*.py")
-        for node in ast.parse(path.read_text()).body
-        if isinstance(node, ast.ImportFrom)
-        for alias in node.names
-    }
+@cache
+def reachable_names(place: Path) -> set[str]:
+    """The public names, where they are defined and where a module imports or inherits them."""
+    trees, found = modules(place), set(public_names(place))
+    size = 0
+    while size < len(found):
+        size = len(found)
+        for module, node in ((name, node) for name, tree in trees.items() for node in tree.body):
+            for old, new in same_things(module, node):
+                moved = {new + name[len(old) :] for name in found if name.startswith(f"{old}.")}
+                found |= {new} | moved
+    return found
+
+
+def same_things(module: str, node: ast.stmt) -> list[tuple[str, str]]:
+    """Each thing that a statement imports, or class that it inherits from, and the new name."""
+    match node:
+        case ast.ImportFrom(module=str(source), names=names):
+            source = source.removeprefix("app.").replace(".", "/")
+            return [
+                (f"{source}.{each.name}", f"{module}.{each.asname or each.name}") for each in names
+            ]
+        case ast.ClassDef(name=name, bases=bases):
+            return [(f"{module}.{ast.unparse(base)}", f"{module}.{name}") for base in bases]
+        case _:
+            return []
 
 
 @pytest.mark.parametrize("version", RELEASES)
 def test_what_went_was_announced_in_the_release_before(version: str, tmp_path: Path) -> None:
     unpack(RELEASES[version], tmp_path)
-    before, now = public_names(tmp_path), public_names(ROOT) | imported_names(ROOT)
+    before, now = public_names(tmp_path), reachable_names(ROOT)
 
     assert len(before) > 50
     went = {name for name, deprecated in before.items() if name not in now and not deprecated}

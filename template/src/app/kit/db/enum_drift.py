@@ -15,11 +15,14 @@ from alembic.util import CommandError, DispatchPriority, PriorityDispatchResult
 from sqlalchemy import MetaData
 
 from app.kit.db.enum_catalog import EnumCatalog, Key, columns_without
+from app.kit.db.enum_changes import ChangeEnum, KeepValues
 from app.kit.db.enum_columns import convert_columns
 from app.kit.db.enum_types import native_enums, render_type
 from app.kit.db.enum_values import change_values
 from app.kit.db.migration_steps import MigrationStep, execute, literal, quote
 from app.kit.db.schema_drift import missing_schemas
+
+__all__ = ["ChangeEnum", "KeepValues", "compare_enums"]
 
 
 def compare_enums(
