@@ -45,17 +45,17 @@ class Overload:
 
 
 def reads() -> Iterator[bytes]:
-    """One row by its key, by the hot path."""
-    return repeat(request("GET", f"/measured/hot/{post(1)}"))
+    """One row by its key, by a view."""
+    return repeat(request("GET", f"/measured/view/{post(1)}"))
 
 
 def mixed() -> Iterator[bytes]:
     """A row by its key, a list with relations, a new row, in turn."""
     run = uuid4().hex
     for number in count():
-        yield request("GET", f"/measured/hot/{post(1)}")
+        yield request("GET", f"/measured/view/{post(1)}")
         yield request("GET", "/measured/posts?limit=20")
-        yield request("POST", "/measured/hot", {"title": f"{run}-{number}", "author_id": AUTHOR})
+        yield request("POST", "/measured/view", {"title": f"{run}-{number}", "author_id": AUTHOR})
 
 
 WORKS = {"reads": reads, "mixed": mixed}

@@ -7,7 +7,7 @@ from benchmarks.database import DEEP
 APPLICATION = "--factory app.main:create_app"
 UNSPARED = "--factory benchmarks.contenders.unspared:"
 ROW = "/measured/rows/{key}"
-HOT_ROW = "/measured/hot/{key}"
+VIEW_ROW = "/measured/view/{key}"
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,10 @@ PATTERNS = (
         Side(ROW, variables={"DATABASE_POOL_SIZE": "5", "DATABASE_MAX_OVERFLOW": "10"}),
     ),
     Pattern(
-        "a hot read, compiled once",
+        "a view, compiled once",
         "a session",
         "R1",
-        Side(HOT_ROW),
+        Side(VIEW_ROW),
         Side(ROW),
     ),
     Pattern(
@@ -84,15 +84,15 @@ PATTERNS = (
         "middleware of plain ASGI",
         "one more that is a `BaseHTTPMiddleware`",
         "R1",
-        Side(HOT_ROW),
-        Side(HOT_ROW, f"{UNSPARED}with_base_http_middleware"),
+        Side(VIEW_ROW),
+        Side(VIEW_ROW, f"{UNSPARED}with_base_http_middleware"),
     ),
     Pattern(
         "routers that are passed over by their prefix",
         "FastAPI's own",
         "R1",
-        Side(HOT_ROW),
-        Side(HOT_ROW, f"{UNSPARED}with_plain_routers"),
+        Side(VIEW_ROW),
+        Side(VIEW_ROW, f"{UNSPARED}with_plain_routers"),
     ),
     Pattern(
         "a garbage collector that leaves alone what stays",
@@ -102,7 +102,7 @@ PATTERNS = (
         Side(ROW, f"{UNSPARED}with_pythons_garbage_collector"),
     ),
     Pattern(
-        "a list as a projection of its schema",
+        "a list by a view of its schema",
         "objects and a load plan",
         "R2",
         Side("/measured/posts?limit=20"),
@@ -123,10 +123,10 @@ PATTERNS = (
         Side(f"/without/keyset?limit=20&offset={DEEP}"),
     ),
     Pattern(
-        "a hot insert, one statement",
+        "an insert by a view, one statement",
         "the unit of work",
         "R3",
-        Side("/measured/hot"),
+        Side("/measured/view"),
         Side("/measured/rows"),
     ),
     Pattern(

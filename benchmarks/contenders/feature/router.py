@@ -8,46 +8,44 @@ from sqlalchemy import select
 from uuid_utils.compat import uuid7
 
 from app.example.posts.models import Post
-from app.example.posts.repository import ORDERS, POSTS_OUT, Posts, PostsToRead
+from app.example.posts.repository import ORDERS, POSTS, PostRepository, Posts
 from app.example.posts.schemas import FeedQuery, NewestQuery, PostOut, PostSort
 from app.features.measured.schemas import Keys, NewRow, NewRows, Row, RowChanges
 from app.kit.cursor import Place, encode
 from app.kit.db.copy import copy_rows
-from app.kit.db.hot import Hot, HotGet
-from app.kit.db.hot_writes import HotInsert, HotWrite
 from app.kit.db.ids import Id
 from app.kit.db.plan import plan
-from app.kit.db.session import ReadDatabaseDep
+from app.kit.db.repository import provided
+from app.kit.db.session import DatabaseDep
+from app.kit.queries.view import View
 from app.kit.routing import FeatureRouter
 from app.kit.stream import JSON_LINES, JsonLines
 
 router = FeatureRouter(prefix="/measured", tags=["measured"])
 
 ROW = plan()
-HOT_ROW = HotGet(Post, Row)
-HOT_NEW_ROW = HotInsert(Post, NewRow, Row)
+ROWS = View(Row, Post)
+PostsToRead = Annotated[PostRepository, provided(PostRepository, read_only=True)]
 NEWEST = ORDERS[PostSort.NEWEST]
 
 
 @router.get("/rows/{key}", response_model=Row)
 async def read_row(key: Id, posts: PostsToRead) -> Post:
-    """R1."""
+    """R1 with an entity."""
     return await posts.get(key, *ROW)
 
 
-@router.get("/hot/{key}", response_model=Row)
-async def read_hot_row(key: Id, hot: Hot) -> Row:
-    """R1 by the short way."""
-    return await HOT_ROW.get(hot, key)
+@router.get("/view/{key}", response_model=Row)
+async def read_view(key: Id, db: DatabaseDep) -> Row:
+    """R1."""
+    return await ROWS.get(db, key)
 
 
 @router.get("/posts", response_model=list[PostOut])
-async def list_rows(
-    query: Annotated[NewestQuery, Query()], posts: PostsToRead
-) -> Sequence[PostOut]:
-    """R2 in the form of the response, as the example lists posts."""
-    newest = POSTS_OUT.select().order_by(*NEWEST.clauses).limit(query.limit)
-    return (await posts.session.scalars(newest)).all()
+async def list_rows(query: Annotated[NewestQuery, Query()], db: DatabaseDep) -> Sequence[PostOut]:
+    """R2, as the example lists posts."""
+    newest = POSTS.select().order_by(*NEWEST.clauses).limit(query.limit)
+    return await POSTS.list(db, newest)
 
 
 @router.get("/cursor", response_model=str)
@@ -60,7 +58,7 @@ async def read_cursor(offset: int, posts: PostsToRead) -> str:
 
 
 @router.get("/export", response_class=JsonLines, responses=JSON_LINES)
-async def export_rows(database: ReadDatabaseDep) -> JsonLines:
+async def export_rows(database: DatabaseDep) -> JsonLines:
     """Every post, the newest first, each a line of JSON."""
     return JsonLines(database, select(Post).order_by(*NEWEST.clauses).options(*ROW), Row)
 
@@ -79,14 +77,14 @@ async def count_some_rows(cap: int, posts: PostsToRead) -> int:
 
 @router.post("/rows", status_code=201, response_model=Row)
 async def create_row(new: NewRow, posts: Posts) -> Post:
-    """R3."""
+    """R3 with an entity."""
     return await posts.add(Post(**new.model_dump()))
 
 
-@router.post("/hot", status_code=201, response_model=Row)
-async def create_hot_row(new: NewRow, hot: HotWrite) -> Row:
-    """R3 by the short way."""
-    return await HOT_NEW_ROW.create(hot, new)
+@router.post("/view", status_code=201, response_model=Row)
+async def create_view(new: NewRow, db: DatabaseDep) -> Row:
+    """R3."""
+    return await ROWS.insert(db, new)
 
 
 @router.post("/rows/bulk", status_code=201, response_model=Keys)
@@ -99,5 +97,11 @@ async def create_rows(new: NewRows, posts: Posts) -> Keys:
 
 @router.patch("/rows/{key}", response_model=Row)
 async def change_row(key: Id, changes: RowChanges, posts: Posts) -> Post:
-    """R6."""
+    """R6 with an entity."""
     return await posts.change(key, changes.sent(), *ROW)
+
+
+@router.patch("/view/{key}", response_model=Row)
+async def change_view(key: Id, changes: RowChanges, db: DatabaseDep) -> Row:
+    """R6."""
+    return await ROWS.update(db, key, changes)

@@ -13,15 +13,15 @@ from app.example.posts.models import Post
 from app.example.posts.repository import (
     ORDERS,
     POST_OUT,
-    POSTS_OUT,
     PostRepository,
     Posts,
-    PostsToRead,
 )
 from app.example.posts.schemas import PostOut, PostQuery, PostSort
 from app.features.measured.schemas import Keys, NewRow, NewRows, Row, RowChanges
 from app.kit.db.ids import Id
 from app.kit.db.plan import plan
+from app.kit.db.projection import Projection
+from app.kit.db.repository import provided
 from app.kit.db.session import ReadSessionDep
 from app.kit.page import Page
 from app.kit.routing import FeatureRouter
@@ -29,6 +29,8 @@ from app.kit.routing import FeatureRouter
 router = FeatureRouter(prefix="/without", tags=["measured"])
 
 ROW = plan()
+POSTS_OUT = Projection(PostOut, Post)
+PostsToRead = Annotated[PostRepository, provided(PostRepository, read_only=True)]
 NEWEST = ORDERS[PostSort.NEWEST].clauses
 
 
