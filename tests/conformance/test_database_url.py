@@ -181,6 +181,23 @@ def test_several_hosts(address: str, hosts: tuple[str, ...]) -> None:
         ("target_session_attrs=master", "read-write"),
         ("keepalives=1", r"keepalives \(remove it\)"),
         ("host=a,b,c&port=1,2", "another number of ports"),
+        ("sslmode=", "no value for sslmode"),
+        ("sslrootcert&sslmode=require", "no value for sslrootcert"),
+        ("ssl=off", "ssl=false is sslmode=disable"),
+        ("sslmode=no-verify", "no-verify is sslmode=require"),
+        ("timeout=10", "set DATABASE_CONNECT_TIMEOUT"),
+        ("command_timeout=soon", "command_timeout"),
+        ("service=live", "of the service here"),
+        ("dsn=postgresql://other/app", r"dsn \(remove it\)"),
+        ("passfile=/nowhere", "passfile, which is not a file"),
+        ("port=wrong", "a port that is not a number"),
+        ("host=a,b:70000", "a port that is not a number"),
+        ("host=::1,b", "an IPv6 address"),
+        ("sslkey=/etc/hosts", "no sslcert"),
+        ("sslcert=/etc/hosts", "client certificate that cannot be loaded"),
+        ("sslmode=require&sslrootcert=/etc/hosts", "not a file of PEM certificates"),
+        ("sslmode=require&ssl_min_protocol_version=1.2", "TLSv1.2"),
+        ("sslnegotiation=direct", "needs sslmode=require"),
     ],
 )
 def test_parameter_that_is_not_supported_names_the_alternative(query: str, message: str) -> None:
@@ -194,3 +211,13 @@ def test_verifying_mode_needs_certificates(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.delenv("PGSSLROOTCERT", raising=False)
     with pytest.raises(ValueError, match="add sslrootcert=FILE"):
         parse_url(f"{_BASE}?sslmode=verify-full")
+
+
+@pytest.mark.parametrize("address", ["a,,b/app", ",a/app", "[::1]:1,[::2]:2/app", "a,b:/app"])
+def test_host_without_a_usable_name_is_rejected(address: str) -> None:
+    with pytest.raises(ValueError, match="several hosts"):
+        parse_url(f"postgresql://app@{address}")
+
+
+def test_line_break_at_the_end_is_not_part_of_the_database() -> None:
+    assert parse_url(f"{_BASE}\n").database == "app"

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from app.kit.db.url_parameters import checked_parameters
+from app.kit.db.url_parameters import blank_parameters, checked_parameters
 
 DRIVER = "postgresql+asyncpg"
 _NAMES = {"postgres", "postgresql", DRIVER}
@@ -19,7 +19,9 @@ _IN_DSN = {
 }
 _DSN = "postgresql:///?"
 # user:password@ and two hosts or more, which SQLAlchemy reads from `?host=` only.
-_HOSTS = re.compile(r"^([\w+]+://(?:[^/?#]*@)?)([^/?#@]+(?:,[^/?#@]+)+)(.*)$", re.DOTALL)
+_HOSTS = re.compile(r"^([\w+]+://(?:[^/?#]*@)?)([^/?#@]*,[^/?#@]*)(.*)$", re.DOTALL)
+# The form in which SQLAlchemy takes each of several hosts.
+_HOST = re.compile(r"[^:]+:\d+")
 
 
 def parse_url(text: str) -> URL:
@@ -30,6 +32,7 @@ def parse_url(text: str) -> URL:
     which may hold a password.
     """
     hosts: list[str] = []
+    text = text.strip()
     if several := _HOSTS.match(text):
         text, hosts = several[1] + several[3], several[2].split(",")
     try:
@@ -41,22 +44,27 @@ def parse_url(text: str) -> URL:
     if "@" in (url.host or ""):
         # What is taken for the host is the end of a password, and would be shown.
         raise ValueError("has an @ in its password: write it as %40")
-    if url.port is not None and not 0 < url.port < 65_536:
-        raise ValueError("has a port that is not between 1 and 65535")
+    if blank := blank_parameters(text):
+        raise ValueError(f"has no value for {', '.join(blank)}: write one, or remove the parameter")
+    query = dict[str, Any](url.query)
+    if str(query.get("dsn")).startswith(_DSN):
+        # Written by this function.
+        query |= parse_qsl(query.pop("dsn").removeprefix(_DSN))
+    # A directory of sockets in place of the host is percent-encoded.
+    host = unquote(url.host or "") or None
+    if host and host.startswith("/"):
+        host, query["host"] = None, host
+    parameters = _with_hosts(checked_parameters(query), [unquote(each) for each in hosts])
+    _check_port(url.port)
     if not url.database:
         raise ValueError("names no database: add it after the host, as in //host:5432/name")
-    query = dict[str, Any](url.query)
-    query |= parse_qsl(str(query.pop("dsn", "")).removeprefix(_DSN))
-    if socket := _socket(url.host):
-        url, query["host"] = url.set(host=None), socket
-    parameters = _with_hosts(checked_parameters(query), hosts)
-    return url.set(drivername=DRIVER, query=_for_asyncpg(parameters))
+    return url.set(drivername=DRIVER, host=host, query=_for_asyncpg(parameters))
 
 
-def _socket(host: str | None) -> str | None:
-    """Return the path in a host like %2Fvar%2Frun%2Fpostgresql, or None."""
-    path = unquote(host or "")
-    return path if path.startswith("/") else None
+def _check_port(port: object) -> None:
+    text = "5432" if port is None else str(port)
+    if not (text.isdecimal() and 0 < int(text) < 65_536):
+        raise ValueError("has a port that is not a number between 1 and 65535")
 
 
 def _with_hosts(query: Mapping[str, Any], hosts: list[str]) -> dict[str, Any]:
@@ -64,6 +72,7 @@ def _with_hosts(query: Mapping[str, Any], hosts: list[str]) -> dict[str, Any]:
     found, ports = query.get("host", ()), query.get("port", "")
     hosts = hosts or (found.split(",") if isinstance(found, str) else [*found])
     if len(hosts) < 2:
+        _check_port(ports or None)
         return dict(query)
     given = ports.split(",") if isinstance(ports, str) else [*ports]
     each = given * len(hosts) if len(given) == 1 else given
@@ -71,8 +80,15 @@ def _with_hosts(query: Mapping[str, Any], hosts: list[str]) -> dict[str, Any]:
         raise ValueError("names several hosts, and another number of ports")
     rest = {name: value for name, value in query.items() if name != "port"}
     named = zip(hosts, each, strict=True)
-    full = (host if ":" in host else f"{host}:{port or 5432}" for host, port in named)
-    return rest | {"host": tuple(full)}
+    full = tuple(host if ":" in host else f"{host}:{port or 5432}" for host, port in named)
+    if not all(map(_HOST.fullmatch, full)):
+        raise ValueError(
+            "names several hosts, which must all be like name:5432: give an IPv6 address a name, "
+            "and leave none empty"
+        )
+    for host in full:
+        _check_port(host.partition(":")[2])
+    return rest | {"host": full}
 
 
 def _for_asyncpg(query: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,24 +8,38 @@ from typing import Any
 
 _MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 _SESSIONS = ("any", "primary", "standby", "read-write", "read-only", "prefer-standby")
-_FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
+_VERIFYING = ("verify-ca", "verify-full")
+_VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
+_FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl", "passfile")
 _KNOWN = {
     *_FILES,
     *("ssl", "sslpassword", "sslnegotiation", "ssl_min_protocol_version"),
-    *("ssl_max_protocol_version", "host", "port", "passfile", "options", "timeout"),
+    *("ssl_max_protocol_version", "host", "port", "options"),
     *("command_timeout", "target_session_attrs"),
 }
 # What PostgreSQL's own clients and other drivers take, and where it is set here.
 _INSTEAD = {
-    "application_name": "set DATABASE_APPLICATION_NAME",
-    "connect_timeout": "set DATABASE_CONNECT_TIMEOUT",
+    **dict.fromkeys(
+        ("application_name", "fallback_application_name"), "set DATABASE_APPLICATION_NAME"
+    ),
+    **dict.fromkeys(("connect_timeout", "timeout"), "set DATABASE_CONNECT_TIMEOUT"),
+    "pool_timeout": "set DATABASE_POOL_TIMEOUT",
+    "connection_limit": "set DATABASE_POOL_SIZE",
     "statement_timeout": "set DATABASE_STATEMENT_TIMEOUT",
     "lock_timeout": "set DATABASE_LOCK_TIMEOUT",
     "idle_in_transaction_session_timeout": "set DATABASE_IDLE_IN_TRANSACTION_TIMEOUT",
-    "pgbouncer": "set DATABASE_POOLER=pgbouncer",
-    "search_path": "write options=-csearch_path%3Dname",
-    "schema": "write options=-csearch_path%3Dname",
-    "currentSchema": "write options=-csearch_path%3Dname",
+    **dict.fromkeys(
+        ("pgbouncer", "statement_cache_size", "prepared_statement_cache_size"),
+        "set DATABASE_POOLER=pgbouncer",
+    ),
+    **dict.fromkeys(
+        ("search_path", "schema", "currentSchema"), "write options=-csearch_path%3Dname"
+    ),
+    **dict.fromkeys(
+        ("service", "servicefile"), "write host, port, user and database of the service here"
+    ),
+    **dict.fromkeys(("ssl_mode", "ssl-mode", "SSLMODE"), "write sslmode"),
+    **dict.fromkeys(("hostaddr", "unix_sock"), "write host"),
     "sslaccept": "write sslmode=verify-full for strict, sslmode=require for accept_invalid_certs",
     "user": "write it before the host, as in postgresql://user@host",
     "password": "set DATABASE_PASSWORD",
@@ -33,9 +47,19 @@ _INSTEAD = {
 }
 
 
+# Values of `ssl` and `sslmode` in other drivers.
+_MEANT = {
+    **dict.fromkeys(("true", "1", "yes", "on"), ("ssl=true", "sslmode=require")),
+    **dict.fromkeys(("false", "0", "no", "off"), ("ssl=false", "sslmode=disable")),
+    "no-verify": ("no-verify", "sslmode=require"),
+}
+
+
 def checked_parameters(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters by asyncpg's names, or raise `ValueError`."""
     query = dict(given)
+    if repeated := sorted(k for k, v in query.items() if k != "host" and not isinstance(v, str)):
+        raise ValueError(f"repeats {', '.join(repeated)}: keep one")
     if "sslmode" in query:
         if "ssl" in query:
             raise ValueError("has both ssl and sslmode: keep sslmode")
@@ -44,41 +68,84 @@ def checked_parameters(given: Mapping[str, Any]) -> dict[str, Any]:
     if unknown := sorted(query.keys() - _KNOWN):
         told = ", ".join(f"{name} ({_INSTEAD.get(name, 'remove it')})" for name in unknown)
         raise ValueError(f"has parameters that asyncpg does not take: {told}")
-    if repeated := sorted(k for k, v in query.items() if k != "host" and not isinstance(v, str)):
-        raise ValueError(f"repeats {', '.join(repeated)}")
-    mode = query.get("ssl")
-    if mode is not None and mode not in _MODES:
-        advice = " (ssl=true is sslmode=require)" if mode.lower() in ("true", "1", "yes") else ""
-        raise ValueError(f"has an unknown sslmode: it is one of {', '.join(_MODES)}{advice}")
+    _check_mode(query.get("ssl"))
     if query.get("target_session_attrs", "any") not in _SESSIONS:
         raise ValueError(f"has unknown target_session_attrs: one of {', '.join(_SESSIONS)}")
-    _check_certificates(query)
+    if not query.get("command_timeout", "1").replace(".", "", 1).isdecimal():
+        raise ValueError("has a command_timeout that is not a number of seconds")
+    _check_tls(query)
     return query
+
+
+def blank_parameters(text: str) -> list[str]:
+    """Return the known parameters without a value in a URL; SQLAlchemy leaves them out."""
+    given = text.rpartition("?")[2].split("&")
+    known = sorted({*_KNOWN, *_INSTEAD, "sslmode", "channel_binding"})
+    return [name for name in known if name in given or f"{name}=" in given]
+
+
+def _check_mode(mode: str | None) -> None:
+    if mode is None or mode in _MODES:
+        return
+    meant = _MEANT.get(mode.lower())
+    advice = f" ({meant[0]} is {meant[1]})" if meant else ""
+    raise ValueError(f"has an unknown sslmode: it is one of {', '.join(_MODES)}{advice}")
 
 
 def _check_channel_binding(value: Any) -> None:
     if value not in ("disable", "prefer"):
         raise ValueError(
             f"has channel_binding={'require' if value == 'require' else '…'}, which asyncpg does "
-            "not have: remove it, and write sslmode=verify-full to authenticate the server"
+            "not have: remove it, and write sslmode=verify-full&sslrootcert=system to authenticate "
+            "the server by its certificate"
         )
 
 
-def _check_certificates(query: dict[str, Any]) -> None:
-    """Check that files exist: at connect a missing one looks like a missing server."""
+def _check_tls(query: dict[str, Any]) -> None:
+    """Check certificates and versions: at connect, some faults look like a missing server."""
+    for name in ("ssl_min_protocol_version", "ssl_max_protocol_version"):
+        if query.get(name, "TLSv1.2") not in _VERSIONS:
+            raise ValueError(f"has an unknown {name}: it is one of {', '.join(_VERSIONS)}")
+    is_optional = query.get("ssl") not in ("require", *_VERIFYING)
+    if query.get("sslnegotiation", "postgres") not in ("postgres", "direct"):
+        raise ValueError("has an unknown sslnegotiation: it is one of postgres, direct")
+    if query.get("sslnegotiation") == "direct" and is_optional:
+        raise ValueError("has sslnegotiation=direct, which needs sslmode=require or verify-full")
+    for name in _FILES:
+        if query.get(name, "system") != "system" and not Path(query[name]).is_file():
+            raise ValueError(f"has {name}, which is not a file here: mount it, or correct the path")
+    _load_certificates(query)
     if query.get("sslrootcert") == "system":
         paths = ssl.get_default_verify_paths()
         query["sslrootcert"] = paths.cafile or paths.openssl_cafile
         # As in libpq: a certificate of a public authority says nothing without the host's name.
         if query.setdefault("ssl", "verify-full") != "verify-full":
             raise ValueError("has sslrootcert=system, which needs sslmode=verify-full")
-    for name in _FILES:
-        if name in query and not Path(query[name]).is_file():
-            raise ValueError(f"has {name}, which is not a file here: mount it, or correct the path")
     default = Path("~/.postgresql/root.crt").expanduser()
     is_there = "sslrootcert" in query or os.environ.get("PGSSLROOTCERT") or default.is_file()
-    if query.get("ssl") in ("verify-ca", "verify-full") and not is_there:
+    if query.get("ssl") in _VERIFYING and not is_there:
         raise ValueError(
             f"has sslmode={query['ssl']}, which needs certificates to trust: add sslrootcert=FILE, "
             "or sslrootcert=system for a certificate of a public authority"
         )
+
+
+def _load_certificates(query: Mapping[str, Any]) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    for name in ("sslrootcert", "sslcrl"):
+        if query.get(name, "system") != "system":
+            try:
+                context.load_verify_locations(query[name])
+            except OSError:
+                raise ValueError(f"has {name}, which is not a file of PEM certificates") from None
+    if "sslcert" in query:
+        password = query.get("sslpassword", "")
+        try:
+            context.load_cert_chain(query["sslcert"], query.get("sslkey"), lambda: password)
+        except OSError as error:
+            raise ValueError(
+                f"has a client certificate that cannot be loaded ({error}): correct sslcert, "
+                "sslkey or sslpassword"
+            ) from None
+    elif "sslkey" in query and not os.environ.get("PGSSLCERT"):
+        raise ValueError("has sslkey, but no sslcert: add it")
