@@ -246,6 +246,47 @@ async def test_other_bodies_are_the_endpoint_s_own_affair(client: AsyncClient) -
     assert (await client.post("/v1/items")).status_code == 422
 
 
+async def chunks(*parts: bytes) -> AsyncGenerator[bytes]:
+    for part in parts:
+        yield part
+
+
+async def test_chunked_body_without_content_type(client: AsyncClient) -> None:
+    # An empty body has no type.
+    assert (await client.patch("/v1/items/1", content=chunks())).status_code == 200
+    assert is_problem(await client.patch("/v1/items/1", content=chunks(b"{", b"}")), 415)
+
+
+async def test_get_with_body_that_is_not_json_is_unsupported() -> None:
+    app = Application()
+
+    @app.get("/search")
+    async def search(item: Item) -> Item:
+        return item
+
+    client = client_of(app)
+    assert is_problem(await client.request("GET", "/search", content=b"{}"), 415)
+    assert (await client.request("GET", "/search", json={})).status_code == 200
+
+
+async def test_mounted_application_has_the_same_semantics() -> None:
+    app = Application()
+    app.mount("/mounted", application())
+    client = client_of(app)
+
+    head = await client.head("/mounted/v1/items/1")
+    assert (head.status_code, head.headers["ETag"]) == (200, '"1"')
+    response = await client.put("/mounted/v1/items/1")
+    assert is_problem(response, 405)
+    assert response.headers["Allow"] == "DELETE, GET, HEAD, PATCH"
+    assert is_problem(await client.post("/mounted/v1/items", content=b"{}"), 415)
+
+
+async def test_if_none_match_in_several_headers(client: AsyncClient) -> None:
+    headers = [("If-None-Match", '"2"'), ("If-None-Match", '"1"')]
+    assert (await client.get("/v1/items/1", headers=headers)).status_code == 304
+
+
 @pytest.mark.parametrize(
     ("condition", "status"),
     [

@@ -11,6 +11,7 @@ from fastapi.responses import StreamingResponse
 from app.kit.application import Application
 from app.kit.http.protocol import HttpProtocol
 from app.kit.http.settings import HttpSettings
+from app.kit.http.web_socket import WebSocketProtocol
 
 LIMIT = 0.2
 ASKED = b"GET /kit/slow HTTP/1.1\r\nHost: kit\r\n"
@@ -37,7 +38,9 @@ async def server(listening: socket.socket) -> AsyncGenerator[uvicorn.Server]:
     async def slow() -> StreamingResponse:
         return StreamingResponse(parts())
 
-    config = uvicorn.Config(app, lifespan="off", log_config=None, http=HttpProtocol)
+    config = uvicorn.Config(
+        app, lifespan="off", log_config=None, http=HttpProtocol, ws=WebSocketProtocol
+    )
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve([listening]))
     yield server

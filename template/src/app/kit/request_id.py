@@ -16,6 +16,8 @@ HEADER = "X-Request-ID"
 _NAME = HEADER.lower().encode()
 # A caller's own id is kept only where it cannot break a log line or a header.
 _ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{1,128}")
+# In a scope.
+_HAS_ID = "app.has_request_id"
 _log = structlog.get_logger("app.access")
 
 
@@ -30,9 +32,11 @@ class RequestIdMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request; anything that is not HTTP passes through."""
-        if scope["type"] != "http":
+        # An application may be mounted in another one, which has given the request its id.
+        if scope["type"] != "http" or _HAS_ID in scope:
             await self.app(scope, receive, send)
             return
+        scope[_HAS_ID] = True
         given = header(scope, _NAME)
         request_id = given if _ACCEPTABLE.fullmatch(given) else token_hex(16)
         statuses: list[int] = []

@@ -20,6 +20,7 @@ from app.kit.db.migrate import PROJECT_ROOT, create_schema, logged_migrations
 from app.kit.db.migrate import migrate as migrate_database
 from app.kit.development import local_settings, without_waiting
 from app.kit.http.protocol import HttpProtocol
+from app.kit.http.web_socket import WebSocketProtocol
 
 commands = typer.Typer()
 
@@ -103,6 +104,7 @@ def serve(
         host=host,
         port=port,
         http=HttpProtocol,
+        ws=WebSocketProtocol,
         timeout_graceful_shutdown=grace,
         log_config=None,
         server_header=False,

@@ -23,6 +23,8 @@ from app.kit.http.headers import Headers, header
 from app.kit.http.settings import HttpSettings
 
 HEALTH = "/health/"
+# In a scope: whether the request has a body that is not empty.
+HAS_BODY = "app.has_body"
 # Bytes of names and values, with what separates them; as much as uvicorn takes without httptools.
 HEADERS_LIMIT = 65_536
 _SEPARATORS = len(": \r\n")
@@ -113,6 +115,7 @@ class AdmissionMiddleware:
         self, scope: Scope, body: bytes, receive: Receive, send: Send
     ) -> Problem | None:
         received = _replayed(body, receive)
+        scope[HAS_BODY] = bool(body)
         if is_health(scope):
             await self.app(scope, received, send)
             return None

@@ -14,8 +14,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.kit.errors import Problem
 from app.kit.handlers import answer
+from app.kit.http.admission import HAS_BODY
 from app.kit.http.headers import header
-from app.kit.http.route import routes_at
+from app.kit.http.route import ROOT, routes_at
 
 _JSON = re.compile(r"application/(?:[^\s;]+\+)?json", re.IGNORECASE)
 _TAG = re.compile(r'"[^"]*"')
@@ -44,12 +45,14 @@ class NegotiationMiddleware:
         """Handle one request; anything that is not HTTP passes through."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
-        elif scope["method"] == "HEAD" and self._is_get(scope):
+            return
+        scope[ROOT] = scope.get("root_path", "")
+        if scope["method"] == "HEAD" and self._is_get(scope):
             await self._head(scope, receive, send)
+        elif scope.get(HAS_BODY) and (problem := self._find_problem(scope)):
+            await answer(problem)(scope, receive, send)
         elif scope["method"] in ("GET", "HEAD"):
             await self.app(scope, receive, _conditional(scope, send))
-        elif _has_body(scope) and (problem := self._find_problem(scope)):
-            await answer(problem)(scope, receive, send)
         else:
             await self.app(scope, receive, send)
 
@@ -109,18 +112,15 @@ def _takes_json(body: Any) -> bool:
     return bool(_JSON.fullmatch(declared))
 
 
-def _has_body(scope: Scope) -> bool:
-    return any(
-        name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
-        for name, value in scope["headers"]
-    )
-
-
 def _conditional(scope: Scope, send: Send) -> Send:
     """Send 304 in place of a response whose `ETag` the client already has (RFC 9110, 13.1.2)."""
-    condition = header(scope, b"if-none-match")
-    if not condition:
+    if not header(scope, b"if-none-match"):
         return send
+    # A list may be split over several headers.
+    given = [
+        value.decode("latin-1") for name, value in scope["headers"] if name == b"if-none-match"
+    ]
+    condition = ",".join(given)
     known = set(_TAG.findall(condition))  # without `W/`: the comparison is weak
     unchanged = False
 

@@ -7,6 +7,9 @@ from fastapi.routing import RouteContext, iter_route_contexts
 from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.types import Scope
 
+# In a scope: the path below which the application is, for a mounted one that of its mount.
+ROOT = "app.root_path"
+
 
 def current_route(scope: Scope) -> Any:
     """Return the route with what its inclusion adds, such as a prefix; None before routing."""
@@ -26,8 +29,8 @@ def routes_at(routes: Sequence[BaseRoute], scope: Scope) -> Iterator[RouteContex
 
     This compares all paths: call it for rare requests only.
     """
-    # A mount has changed `root_path`.
-    root: str = scope.get("app_root_path", scope.get("root_path", ""))
+    # A mount changes `root_path`, so the middleware of each application keeps its own.
+    root: str = scope.get(ROOT, scope.get("root_path", ""))
     path = scope["path"].removeprefix(root)
     for route in iter_route_contexts(routes):
         regex: Any = getattr(route, "path_regex", None)
