@@ -15,6 +15,7 @@ from tests.conformance.features.library import models as library
 from tests.conformance.features.locked_tables.router import locked, unlocked
 from tests.conformance.features.notes.router import router as notes
 from tests.conformance.features.ownership import models as ownership
+from tests.conformance.features.purging import models as purging
 from tests.conformance.features.renamed import models as renamed
 from tests.conformance.features.requests.router import plain as plain_requests
 from tests.conformance.features.requests.router import router as requests
@@ -40,6 +41,7 @@ MODELS: list[ModuleType] = [
     inheritance,
     library,
     ownership,
+    purging,
     renamed,
     sorting,
 ]

@@ -1,0 +1,1 @@
+"""Entities that refer to entities, which do not own them."""

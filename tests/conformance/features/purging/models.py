@@ -1,0 +1,70 @@
+"""Models that refer to others with ON DELETE CASCADE, and that no relationship owns."""
+
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.kit.db.base import Record
+from app.kit.db.deletion import Entity
+from app.kit.db.ids import Id
+
+
+class Depot(Entity):
+    """What all others refer to, one of them by a pair of columns."""
+
+    __tablename__ = "conformance_depots"
+    __table_args__ = (UniqueConstraint("area", "code"),)
+
+    area: Mapped[int] = mapped_column(default=1)
+    code: Mapped[str]
+    inside_id: Mapped[Id | None] = mapped_column(
+        ForeignKey("conformance_depots.id", ondelete="CASCADE"), index=True
+    )
+
+
+class Freight(Entity):
+    """The base of a hierarchy with a table for each class."""
+
+    __tablename__ = "conformance_freights"
+    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "freight"}  # noqa: RUF012
+
+    kind: Mapped[str]
+
+
+class Pallet(Freight):
+    """Refers to a depot by a composite key, from a table without `deleted_at`."""
+
+    __tablename__ = "conformance_pallets"
+    __mapper_args__ = {"polymorphic_identity": "pallet"}  # noqa: RUF012
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["d_area", "d_code"],
+            ["conformance_depots.area", "conformance_depots.code"],
+            ondelete="CASCADE",
+        ),
+    )
+
+    id: Mapped[Id] = mapped_column(
+        ForeignKey("conformance_freights.id", ondelete="CASCADE"), primary_key=True
+    )
+    depot_area: Mapped[int] = mapped_column("d_area")
+    depot_code: Mapped[str] = mapped_column("d_code")
+
+
+class Item(Entity):
+    """Refers to a subclass."""
+
+    __tablename__ = "conformance_items"
+
+    pallet_id: Mapped[Id] = mapped_column(
+        ForeignKey("conformance_pallets.id", ondelete="CASCADE"), index=True
+    )
+
+
+class Label(Record):
+    """A row that cannot be soft-deleted, and is removed with its depot."""
+
+    __tablename__ = "conformance_labels"
+
+    depot_id: Mapped[Id] = mapped_column(
+        ForeignKey("conformance_depots.id", ondelete="CASCADE"), index=True
+    )
