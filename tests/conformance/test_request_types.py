@@ -72,6 +72,8 @@ async def test_json_value_of_another_type_is_invalid(
         ("moment_or_number", AWARE),
         ("slot", {"starts_at": AWARE, "length": "PT1H"}),
         ("counts", {"1": 2}),
+        ("counts_by_time", {AWARE: 2}),
+        ("embedded", '{"a": "\\\\u0000"}'),
         ("pair", [1, AWARE]),
         ("numbers", [1]),
         ("size", {"width": 1}),
@@ -177,6 +179,9 @@ async def test_parameters_are_lenient_but_need_an_offset(client: AsyncClient) ->
         (rb'{"number": NaN}', "body.number"),
         (rb'{"anything": [Infinity]}', "body.anything.0"),
         (b'{"integer": %s}' % (b"9" * 5000), "body.integer"),
+        (rb'{"embedded": "[\"\\u0000\"]"}', "body.embedded"),
+        (rb'{"embedded": "NaN"}', "body.embedded"),
+        (rb'{"counts_by_time": {"0": 1}}', "body.counts_by_time.0.[key]"),
     ],
 )
 async def test_text_and_numbers_that_cannot_be_stored_name_their_field(

@@ -13,6 +13,7 @@ from pydantic import (
     BaseModel,
     EmailStr,
     Field,
+    Json,
     NaiveDatetime,
     SecretStr,
     field_validator,
@@ -74,6 +75,8 @@ class Everything(Input):
     slots: list[Slot] = Field([])
     slots_by_name: dict[str, Slot] = Field({})
     counts: Mapping[int, int] = Field({})
+    counts_by_time: dict[datetime, int] = Field({})
+    embedded: Json[Any] = None
     pair: tuple[int, datetime] | None = None
     numbers: set[int] = Field(set())
     size: Size | None = None

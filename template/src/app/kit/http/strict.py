@@ -86,9 +86,8 @@ def _copied(node: Any, convert: Convert) -> Any:
     """Copy a schema, and convert each schema within it, from the inside out."""
     match node:
         case {"type": str()}:
-            # The keys of a JSON object are text, whatever their type in Python.
             parts = {
-                key: _copied(part, _require_offset if key == "keys_schema" else convert)
+                key: _copied(part, _key if key == "keys_schema" else convert)
                 for key, part in node.items()
                 if key not in _SKIPPED
             }
@@ -114,6 +113,12 @@ def _require_offset(node: Any) -> Any:
             return node
 
 
+def _key(node: Any) -> Any:
+    # The keys of a JSON object are text, whatever their type in Python.
+    node = _require_offset(node)
+    return _before(_no_timestamp, node) if node["type"] in _TEMPORAL else node
+
+
 def _strict(node: Any) -> Any:
     kind = node["type"]
     if kind in _STRICT:
@@ -125,6 +130,10 @@ def _strict(node: Any) -> Any:
     if kind == "lax-or-strict":
         # Of types that are text in JSON, such as an IP address.
         return _before(_no_number, node)
+    if kind == "json":
+        # The body was searched for NUL characters, but not JSON within one of its texts.
+        inner = {key: part for key, part in node.items() if key != "ref"}
+        return core_schema.no_info_after_validator_function(_no_nul, inner, ref=node.get("ref"))
     if kind in _CHOICES:
         choices = node.get("members") or node["expected"]
         return _before(_of_types({type(getattr(each, "value", each)) for each in choices}), node)
@@ -163,6 +172,24 @@ def _is_finite(value: Any) -> bool:
             return all(map(_is_finite, value))
         case _:
             return True
+
+
+def _no_nul(value: Any) -> Any:
+    if _has_nul(value):
+        raise PydanticCustomError("nul_character", "must not contain the NUL character")
+    return value
+
+
+def _has_nul(value: Any) -> bool:
+    match value:
+        case str():
+            return "\x00" in value
+        case dict():
+            return any(_has_nul(key) or _has_nul(item) for key, item in value.items())
+        case list():
+            return any(map(_has_nul, value))
+        case _:
+            return False
 
 
 def _of_types(types: set[type]) -> Convert:
