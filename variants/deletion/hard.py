@@ -10,6 +10,9 @@ from app.kit.db.base import Record, in_base_table
 
 Entity = Record
 
+# Statuses with which deleting a row fails, for `problems`: other rows may still refer to it.
+DELETE_ERRORS = (404, 409)
+
 S = TypeVar("S", bound=Executable)
 
 

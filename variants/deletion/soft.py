@@ -21,6 +21,7 @@ from app.kit.db.soft_delete import (
 )
 
 __all__ = [
+    "DELETE_ERRORS",
     "INCLUDE_DELETED",
     "Entity",
     "ServiceSession",
@@ -33,6 +34,9 @@ __all__ = [
 ]
 
 S = TypeVar("S", bound=Executable)
+
+# Statuses with which deleting a row fails, for `problems`. Rows that refer to it do not prevent it.
+DELETE_ERRORS = (404,)
 
 
 class ServiceSession(Session):

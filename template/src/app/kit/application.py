@@ -14,10 +14,14 @@ from app.kit.http.security import secured
 from app.kit.http.settings import HttpSettings
 from app.kit.metrics import Metrics
 from app.kit.openapi import descriptions_of_tags
+from app.kit.openapi_names import rename_schemas
+from app.kit.openapi_schemas import correct_schemas
 from app.kit.request_id import RequestIdMiddleware
 from app.kit.response_headers import document_headers
 from app.kit.routing import StrictRoute, make_strict
 
+# Marks the 422 that every operation inherits; those without input do not keep it.
+_INHERITED = "x-inherited"
 _REFERENCE = {"$ref": f"#/components/schemas/{ProblemDocument.__name__}"}
 
 
@@ -38,7 +42,7 @@ class Application(FastAPI):
         super().__init__(
             # A client generated from the document calls its methods by these names.
             generate_unique_id_function=lambda route: route.name,
-            responses=problems(422, 503),
+            responses={422: {**problems(422)[422], _INHERITED: True}, **problems(503)},
             **options,
         )
         add_handlers(self)
@@ -78,12 +82,17 @@ class Application(FastAPI):
             for path in document["paths"].values():
                 for operation in path.values():
                     responses: dict[str, Any] = operation["responses"]
+                    is_inherited = responses.get("422", {}).pop(_INHERITED, False)
+                    if is_inherited and not operation.keys() & {"parameters", "requestBody"}:
+                        del responses["422"]
                     if body := operation.get("requestBody"):
                         _add_refusals(responses, is_json="application/json" in body["content"])
                     for status, response in responses.items():
                         _retype(status, response.get("content", {}))
                     operation["responses"] = dict(sorted(responses.items()))
             document_headers(document)
+            rename_schemas(document)
+            correct_schemas(document)
         return super().openapi()
 
 

@@ -32,8 +32,8 @@ class Post(Entity):
     body: Mapped[str] = mapped_column(default="", server_default="")
     published_at: Mapped[datetime | None]
 
-    # Never hidden from its posts: who deletes an author deletes these in the same transaction, and
-    # who writes one holds the author until it is there to be deleted.
+    # Always loads: deleting an author deletes the posts in the same transaction, and creating a
+    # post locks its author until the commit.
     author: Mapped[User] = relation(back_populates="posts")
     tags: Mapped[list[Tag]] = relation(
         secondary="post_tags", back_populates="posts", order_by=Tag.name, passive_deletes=True

@@ -17,6 +17,7 @@ from app.example.users.schemas import (
     UserOverview,
     UserQuery,
 )
+from app.kit.db.deletion import DELETE_ERRORS
 from app.kit.db.ids import Id
 from app.kit.db.session import DatabaseDep
 from app.kit.errors import problems
@@ -58,9 +59,11 @@ async def update_user(user_id: Id, changes: UserChanges, db: DatabaseDep) -> Use
     return await USERS.update(db, user_id, changes)
 
 
-@router.delete("/{user_id}", status_code=status.HTTP_204_NO_CONTENT, responses=problems(404, 409))
+@router.delete(
+    "/{user_id}", status_code=status.HTTP_204_NO_CONTENT, responses=problems(*DELETE_ERRORS)
+)
 async def delete_user(user_id: Id, users: Users) -> None:
-    """Delete a user and their posts; a conflict where their orders need them."""
+    """Delete a user and their posts."""
     await users.delete(user_id)
 
 

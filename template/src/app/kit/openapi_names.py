@@ -1,0 +1,103 @@
+"""Names of schemas in the OpenAPI document, after which client generators name classes."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
+
+PREFIX = "#/components/schemas/"
+
+Schemas = dict[str, dict[str, Any]]
+
+
+def objects_in(node: Any) -> Iterator[dict[str, Any]]:
+    """Yield all objects of a document, at any depth."""
+    if isinstance(node, dict):
+        found = cast("dict[str, Any]", node)
+        yield found
+        for value in found.values():
+            yield from objects_in(value)
+    elif isinstance(node, list):
+        for value in cast("Sequence[Any]", node):
+            yield from objects_in(value)
+
+
+def rename_schemas(document: dict[str, Any]) -> None:
+    """Rename schemas, and merge each request schema with an equal response schema."""
+    schemas: Schemas = document.get("components", {}).get("schemas", {})
+    names = _readable_names(schemas, _merged(schemas))
+    renamed: Schemas = {}
+    for old, schema in schemas.items():
+        renamed[names[old]] = schema
+        if "[" in schema.get("title", ""):
+            # Some generators name classes after the title.
+            schema["title"] = names[old]
+    schemas.clear()
+    schemas.update(sorted(renamed.items()))
+    _replace_references(document, names)
+
+
+def _merged(schemas: Schemas) -> dict[str, str]:
+    """One name for each pair of equal schemas that FastAPI writes as `-Input` and `-Output`."""
+    same = {
+        name.removesuffix("-Input")
+        for name in schemas
+        if name.endswith("-Input") and name.removesuffix("-Input") + "-Output" in schemas
+    }
+    while True:
+        names = {f"{name}-{kind}": name for name in same for kind in ("Input", "Output")}
+        different = {
+            name
+            for name in same
+            if _normalized(schemas[f"{name}-Input"], names)
+            != _normalized(schemas[f"{name}-Output"], names)
+        }
+        if not different:
+            return names
+        # Schemas that refer to these are different as well.
+        same -= different
+
+
+def _normalized(schema: dict[str, Any], names: dict[str, str]) -> str:
+    copy: dict[str, Any] = json.loads(json.dumps(schema))
+    _replace_references(copy, names)
+    return json.dumps(copy, sort_keys=True)
+
+
+def _replace_references(node: Any, names: dict[str, str]) -> None:
+    for each in objects_in(node):
+        for key, value in each.items():
+            # In `$ref`, and in the mapping of a discriminator.
+            if isinstance(value, str) and value.startswith(PREFIX):
+                name = value.removeprefix(PREFIX)
+                each[key] = PREFIX + names.get(name, name)
+
+
+def _readable_names(schemas: Schemas, merged: dict[str, str]) -> dict[str, str]:
+    """Return `PagePostOut` for `Page[PostOut]`, and `BillingItem` for one of two `Item`."""
+    titles = {
+        name: re.sub(r"\W", "_", schema.get("title", name)) for name, schema in schemas.items()
+    }
+    modules = {name: _module(name, title) for name, title in titles.items()}
+    names: dict[str, str] = {}
+    for old, title in titles.items():
+        name = merged.get(old, old)
+        same = [modules[other] for other in schemas if titles[other] == title and modules[other]]
+        for part in modules[old]:
+            if all(part in other for other in same):
+                name = name.replace(f"{part}__", "", 1)
+        is_plain = name.isidentifier() and "__" not in name and not name.endswith("_")
+        names[old] = name if is_plain else _camel_case(name)
+    used = Counter(new for _, new in {(merged.get(old, old), new) for old, new in names.items()})
+    return {old: merged.get(old, old) if used[new] > 1 else new for old, new in names.items()}
+
+
+def _module(name: str, title: str) -> list[str]:
+    # Pydantic puts the module before the name where several models have this name.
+    path, found, _ = name.partition(f"__{title}")
+    return path.split("__") if found else []
+
+
+def _camel_case(name: str) -> str:
+    return "".join(part[:1].upper() + part[1:] for part in re.split(r"\W|_", name))
