@@ -57,18 +57,33 @@ def test_the_database_ends_when_all_of_the_service_is_killed(default: Path, star
         [UV, "run", "my-service", "serve"],
         UVICORN,
         [UV, "run", "fastapi", "run"],
-        [UV, "run", "--no-dev", "my-service", "migrate"],
     ],
-    ids=["serve", "uvicorn", "fastapi run", "migrate without development dependencies"],
+    ids=["serve", "uvicorn", "fastapi run"],
 )
-def test_outside_development_a_missing_database_is_named_and_none_is_made_up(
+def test_serving_in_production_requires_a_database_url(
     render: Renderer, tmp_path: Path, command: list[str]
 ) -> None:
     render.into(tmp_path / "service")
 
-    ended = run(*command, cwd=tmp_path / "service")
+    refuses(tmp_path / "service", *command)
 
-    assert ended.returncode in {1, 2}
-    assert "DATABASE_URL: is not set" in ended.stdout
+
+def test_commands_without_the_development_dependencies_require_a_database_url(
+    render: Renderer, tmp_path: Path
+) -> None:
+    service = tmp_path / "service"
+    render.into(service)
+    succeed(UV, "sync", "--quiet", "--no-dev", cwd=service)
+
+    for command in ("migrate", "db reset --yes", "seed", "delete-old-posts --days 30", "dev"):
+        refuses(service, service / ".venv/bin/my-service", *command.split())
+
+
+def refuses(service: Path, *command: str | Path) -> None:
+    """Check that a command names DATABASE_URL and starts no database."""
+    ended = run(*command, cwd=service)
+
+    assert ended.returncode in {1, 2}, command
+    assert "DATABASE_URL: is not set" in ended.stdout, ended.stdout
     assert "Traceback" not in ended.stdout
-    assert not (tmp_path / "service" / ".pgdata").exists()
+    assert not (service / ".pgdata").exists()

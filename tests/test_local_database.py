@@ -6,38 +6,68 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from subprocess import CompletedProcess
 
 import asyncpg
 import pytest
 from sqlalchemy import URL
 
-from tests.processes import UV, eventually, exists, free_port, open_directory, run, serving, succeed
+from tests.processes import (
+    UV,
+    Server,
+    eventually,
+    exists,
+    free_port,
+    open_directory,
+    run,
+    serving,
+    succeed,
+)
 from tests.rendering import Renderer
 from tests.services import Start, address, new_database, postmaster
+from tests.terminal import terminal
 
 pytestmark = pytest.mark.slow
 
-Run = Callable[..., CompletedProcess[str]]
+# The exit code and the output of each command line.
+Commands = Callable[..., list[tuple[int, str]]]
 
 MODELS = '''"""Pages to read."""
 
-from sqlalchemy import String
+from sqlalchemy import CheckConstraint, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.kit.db.base import Record
+
+# Alembic writes it as one line that is longer than the formatter and the linter allow.
+ALLOWED = ", ".join(f"'https://example.org/{number}'" for number in range(9))
 
 
 class Bookmark(Record):
     """A page to read."""
 
     __tablename__ = "bookmarks"
+    __table_args__ = (CheckConstraint(f"url IN ({ALLOWED})", name="url_is_allowed"),)
 
     url: Mapped[str] = mapped_column(String(200))
 '''
 MARKER = "# ---- the template's end here, the imports of your features follow ----\n"
 IMPORT = "from app.features.bookmarks import models as bookmarks  # noqa: F401\n"
 REFUSED = "postgresql://app:s3cret@127.0.0.1:1/app"
+# app.kit.db.alone.KEY, the same in every release.
+MIGRATION_LOCK = 7_203_685_477_580
+# Several command lines in one process, as most of a command's time is the import of the service.
+SEVERAL = """
+import shlex, sys
+from app.cli import main
+for line in sys.argv[1:]:
+    sys.argv = ["my-service", *shlex.split(line)]
+    try:
+        main()
+        code = 0
+    except SystemExit as end:
+        code = end.code
+    print(f"<{code}>", flush=True)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -60,15 +90,36 @@ def changeable(installed: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def command(installed: Path) -> Run:
-    """Run a command of a service, by default the unchanged one: `command("migrate")`."""
+def commands(installed: Path) -> Commands:
+    """Run command lines of a service, by default the unchanged one: `commands("migrate")`."""
 
-    def of(*arguments: str, at: Path = installed, **variables: str) -> CompletedProcess[str]:
-        # The environment has the package of `installed`: the source in `at` takes precedence.
-        program = installed / ".venv/bin/my-service"
-        return run(program, *arguments, cwd=at, PYTHONPATH=str(at / "src"), **variables)
+    def of(*lines: str, at: Path = installed, **variables: str) -> list[tuple[int, str]]:
+        words = (installed / ".venv/bin/python", "-c", SEVERAL, *lines)
+        output = run(*words, cwd=at, **sources(at), **variables).stdout
+        ended = re.findall(r"(.*?)<(\d+)>\n", output, re.DOTALL)
+        assert len(ended) == len(lines), output
+        return [(int(code), text) for text, code in ended]
 
     return of
+
+
+@pytest.fixture(scope="module")
+def dev(installed: Path) -> Iterator[Server]:
+    """`dev` of the unchanged service, ready, with the log of its statements."""
+    port = free_port()
+    command = (installed / ".venv/bin/my-service", "dev", "--port", str(port))
+    variables = {"DATABASE_ECHO": "true", "LOG_FORMAT": "json"}
+    with (
+        open_directory() as place,
+        serving(*command, cwd=installed, port=port, log=place / "log", **variables) as server,
+    ):
+        server.until_ready(60)
+        yield server
+
+
+def sources(service: Path) -> dict[str, str]:
+    """Make a program import this service, where the environment has another one."""
+    return {"PYTHONPATH": str(service / "src")}
 
 
 def add_bookmarks(service: Path) -> None:
@@ -89,215 +140,219 @@ def migration(service: Path) -> Path:
     return found
 
 
-@pytest.mark.parametrize(
-    ("arguments", "output"),
-    [
-        ("migrate", "The database is up to date."),
-        ("current", "0007 (head)"),
-        ("history", "0006 -> 0007 (head) (current)"),
-        ("check", "The models and the migrations agree."),
-        ("db status", "Pending    none"),
-        ("seed --amount 1", "profiles: "),
-        ("deactivate-users --days 30", " users deactivated"),
-        ("purge --days 30", "posts: 0 removed"),
-    ],
-)
-def test_a_command_starts_and_stops_the_local_database(
-    installed: Path, command: Run, arguments: str, output: str
-) -> None:
-    ended = command(*arguments.split())
+def test_commands_start_and_stop_the_local_database(installed: Path, commands: Commands) -> None:
+    # The first line, a job of the team, creates the database and its schema.
+    expected = {
+        "delete-old-posts --days 30": "0 posts deleted",
+        "migrate": "The local database is up to date.",
+        "current": "0007 (head)",
+        "history": "0006 -> 0007 (head) (current)",
+        "db status": "Pending    none",
+        "seed --amount 1": "profiles: ",
+        "deactivate-users --days 30": " users deactivated",
+        "purge --days 30": "posts: 0 removed",
+        "check": "The models and the migrations agree.",
+    }
 
-    assert (ended.returncode, "Traceback" in ended.stdout) == (0, False), ended.stdout
-    assert output in ended.stdout
+    for (line, output), (code, printed) in zip(expected.items(), commands(*expected), strict=True):
+        assert code == 0, (line, printed)
+        assert output in printed, line
     assert eventually(lambda: not list(installed.glob(".pgdata/*/postmaster.pid")))
 
-
-def test_alembic_uses_the_local_database(installed: Path, command: Run) -> None:
-    command("migrate")
-
-    ended = succeed(installed / ".venv/bin/alembic", "current", cwd=installed)
-
-    assert "0007 (head)" in ended.stdout
+    alembic = succeed(installed / ".venv/bin/alembic", "current", cwd=installed)
+    assert "0007 (head)" in alembic.stdout
 
 
-def test_downgrade_and_migrate_print_each_migration(changeable: Path, command: Run) -> None:
-    assert "Running upgrade 0006 -> 0007" in command("migrate", at=changeable).stdout
+def test_serve_and_help_start_no_database(changeable: Path, commands: Commands) -> None:
+    (serve, _), (shown, _) = commands("serve", "migrate --help", at=changeable)
 
-    down = command("downgrade", "-1", at=changeable)
-    assert "Running downgrade 0007 -> 0006" in down.stdout
-    status = command("db", "status", at=changeable).stdout
-    assert "Migration  0006" in status
-    assert "Pending    1; apply with `my-service migrate`:\n           0007 " in status
-
-    up = command("migrate", at=changeable)
-    assert up.stdout.count("Running") == 1
-    # A migration was reverted: the database is not new, and nothing else applies the migration.
-    command("downgrade", "base", at=changeable)
-    jobs = command("seed", at=changeable)
-    assert (jobs.returncode, "`my-service migrate`" in jobs.stdout) == (2, True)
-
-
-def test_a_command_of_a_team_creates_the_schema_of_a_new_database(
-    changeable: Path, command: Run
-) -> None:
-    ended = command("delete-old-posts", "--days", "30", at=changeable)
-
-    assert ended.returncode == 0, ended.stdout
-    assert "0 posts deleted" in ended.stdout
-
-
-@pytest.mark.parametrize("command_line", ["serve", "migrate --help"])
-def test_serve_and_help_start_no_database(
-    changeable: Path, command: Run, command_line: str
-) -> None:
-    ended = command(*command_line.split(), at=changeable)
-
-    assert ended.returncode == (2 if command_line == "serve" else 0)
+    assert (serve, shown) == (2, 0)
     assert not (changeable / ".pgdata").exists()
 
 
-def test_dev_waits_for_the_developer_before_it_applies_a_migration(
-    changeable: Path, installed: Path, command: Run, start: Start
+def test_migrations_are_printed_and_applied_on_request(
+    changeable: Path, installed: Path, commands: Commands, start: Start
 ) -> None:
-    program = installed / ".venv/bin/my-service"
-    # A package of its own, as the reloader starts processes in the changed service.
-    server = start(changeable, "env", f"PYTHONPATH={changeable / 'src'}", program, "dev")
+    lines = ("migrate", "downgrade -1", "db status", "migrate", "downgrade base", "seed")
+    printed = commands(*lines, at=changeable)
+
+    up, down, status, again, _, seed = (output for _, output in printed)
+    # Reverting every migration does not make the database new: nothing else applies them.
+    assert [code for code, _ in printed] == [0, 0, 0, 0, 0, 2]
+    assert "Running upgrade 0006 -> 0007" in up
+    assert "Running downgrade 0007 -> 0006" in down
+    assert "Migration  0006" in status
+    assert "Pending    1; apply with `my-service migrate`:\n           0007 " in status
+    assert again.count("Running") == 1
+    assert "`my-service migrate`" in seed
+
+    server = start(changeable, *program(installed, changeable), "dev", "--migrate")
+    assert "Running upgrade 0006 -> 0007" in server.output
+
+
+def program(installed: Path, service: Path) -> tuple[str | Path, ...]:
+    """The program of a changed service; the reloader starts it again in the same environment."""
+    variables = [f"{name}={value}" for name, value in sources(service).items()]
+    return ("env", *variables, installed / ".venv/bin/my-service")
+
+
+def test_dev_applies_no_migration_that_was_just_written(
+    changeable: Path, installed: Path, commands: Commands, start: Start
+) -> None:
+    server = start(changeable, *program(installed, changeable), "dev")
     add_bookmarks(changeable)
-    written = command("revision", "-m", "add bookmarks", at=changeable)
-    assert written.returncode == 0, written.stdout
+    [(code, written)] = commands("revision -m 'add bookmarks'", at=changeable)
+    assert code == 0, written
 
     def detail() -> str:
         found: str = server.get("/health/ready").json().get("detail", "")
         return found
 
-    server.until(lambda: "Apply the pending migrations" in detail(), 180, "it did not reload")
+    server.until(lambda: "Apply the pending migrations" in detail(), 60, "it did not reload")
     assert "Apply the pending migrations with `my-service migrate`" in server.output
     # An edit reloads, and applies nothing either.
     path = migration(changeable)
     path.write_text(path.read_text() + "\n# edited\n")
-    assert "Pending    1;" in command("db", "status", at=changeable).stdout
+    [(_, status)] = commands("db status", at=changeable)
+    assert "Pending    1;" in status
     assert "pending" in detail()
 
-    applied = command("migrate", at=changeable)
-    assert "add bookmarks" in applied.stdout
+    [(_, applied)] = commands("migrate", at=changeable)
+    assert "add bookmarks" in applied
     server.until_ready(30)
     # The server goes on while another command that uses it ends.
     assert exists(postmaster(changeable))
 
 
-def test_dev_applies_pending_migrations_on_request(
-    changeable: Path, installed: Path, command: Run, start: Start
+def test_revision_of_a_new_database_is_applied_by_migrate_only(
+    changeable: Path, installed: Path, commands: Commands
 ) -> None:
-    command("migrate", at=changeable)
-    command("downgrade", "-1", at=changeable)
-
-    program = installed / ".venv/bin/my-service"
-    server = start(
-        changeable, "env", f"PYTHONPATH={changeable / 'src'}", program, "dev", "--migrate"
-    )
-
-    assert "Running upgrade 0006 -> 0007" in server.output
-
-
-def test_an_edited_migration_leaves_no_difference(changeable: Path, command: Run) -> None:
     add_bookmarks(changeable)
-    different = command("check", at=changeable)
-    assert (different.returncode, "  create table bookmarks" in different.stdout) == (1, True)
-    written = command("revision", "-m", "add bookmarks", at=changeable)
+    lines = ("revision -m 'add bookmarks'", "db status", "check")
+    (code, written), (_, status), (agrees, _) = commands(*lines, at=changeable)
+
     path = migration(changeable)
     # Nothing but the file, the operations and the next step: no lint of the generated code.
-    assert written.stdout.splitlines()[:2] == [
+    assert code == 0, written
+    assert written.splitlines()[:2] == [
         str(path.relative_to(changeable)),
         "  create table bookmarks",
     ]
-    assert "E501" not in written.stdout
-    assert command("check", at=changeable).returncode == 0
+    assert "E501" not in written
+    for check in (["check"], ["format", "--check"]):
+        succeed(installed / ".venv/bin/ruff", *check, path, cwd=changeable)
+    assert "Migration  0007" in status
+    assert "Pending    1;" in status
+    assert agrees == 0
 
+    # An edit of the migration and of the models leaves no difference.
     index = 'op.create_index("ix_bookmarks_url", "bookmarks", ["url"])'
     path.write_text(
         path.read_text().replace("\n\n\ndef downgrade", f"\n    {index}\n\n\ndef downgrade")
     )
     models = changeable / "src/app/features/bookmarks/models.py"
     models.write_text(models.read_text().replace("String(200))", "String(200), index=True)"))
+    (_, again), (code, applied) = commands("revision -m again", "migrate", at=changeable)
+    assert "no migration was written" in again
+    assert (code, applied.count("Running")) == (0, 1)
 
-    again = command("revision", "-m", "again", at=changeable)
-    assert "no migration was written" in again.stdout, again.stdout
-    assert command("migrate", at=changeable).returncode == 0
-
-
-def test_long_generated_lines_are_no_lint_errors(
-    changeable: Path, installed: Path, command: Run
-) -> None:
-    add_bookmarks(changeable)
-    models = changeable / "src/app/features/bookmarks/models.py"
-    long = ", ".join(f"'https://example.org/{number}'" for number in range(9))
-    check = f'(CheckConstraint("url NOT IN ({long})", name="url_is_allowed"),)'
-    table = f'__tablename__ = "bookmarks"\n    __table_args__ = {check}'
-    text = models.read_text().replace('__tablename__ = "bookmarks"', table)
-    models.write_text(text.replace("import String", "import CheckConstraint, String"))
-
-    written = command("revision", "-m", "add bookmarks", at=changeable)
-
-    assert written.stdout.splitlines()[1] == "  create table bookmarks", written.stdout
-    ruff = installed / ".venv/bin/ruff"
-    succeed(ruff, "check", migration(changeable), cwd=changeable)
-    succeed(ruff, "format", "--check", migration(changeable), cwd=changeable)
+    # `check` lists a difference.
+    models.write_text(models.read_text().replace(", index=True)", ")"))
+    [(code, different)] = commands("check", at=changeable)
+    assert (code, "  drop index ix_bookmarks_url" in different) == (1, True), different
 
 
-@pytest.mark.parametrize("program", ["my-service", "fastapi"])
+@pytest.mark.parametrize("name", ["my-service", "fastapi"])
 def test_dev_reports_an_unreachable_database_at_once(
-    changeable: Path, installed: Path, tmp_path: Path, program: str
+    installed: Path, tmp_path: Path, name: str
 ) -> None:
     expected = "The database at 127.0.0.1:1 cannot be reached: nothing listens there.\n"
     port = free_port()
-    words = [installed / ".venv/bin" / program, "dev", "--port", str(port)]
-    source = str(changeable / "src")
-    with serving(
-        *words,
-        cwd=changeable,
-        port=port,
-        log=tmp_path / "log",
-        DATABASE_URL=REFUSED,
-        PYTHONPATH=source,
-    ) as server:
+    words = (installed / ".venv/bin" / name, "dev", "--port", str(port))
+    log = tmp_path / "log"
+    with serving(*words, cwd=installed, port=port, log=log, DATABASE_URL=REFUSED) as server:
         assert eventually(lambda: expected in server.output, 20), server.output
-        if program == "my-service":
+        if name == "my-service":
             assert server.process.wait(10) == 2
             assert server.output == expected
         assert "Traceback" not in server.output
         assert "s3cret" not in server.output
 
 
-def test_dev_prints_its_addresses_once_it_serves(installed: Path, tmp_path: Path) -> None:
-    port = free_port()
-    service = installed / ".venv/bin/my-service"
-    with serving(
-        *(service, "dev", "--port", str(port)),
-        cwd=installed,
-        port=port,
-        log=tmp_path / "log",
-    ) as server:
-        assert eventually(lambda: f"{server.url}/docs" in server.output, 60), server.output
-        # Without another attempt.
-        assert server.get("/health/live").is_success
+def test_migrate_reports_what_it_waits_for(commands: Commands, server: URL) -> None:
+    unreachable = {"DATABASE_URL": REFUSED, "DATABASE_STARTUP_TIMEOUT": "1"}
 
+    [(code, printed)] = commands("migrate", **unreachable)
 
-def test_migrate_reports_what_it_waits_for(installed: Path, command: Run) -> None:
-    ended = command("migrate", DATABASE_URL=REFUSED, DATABASE_STARTUP_TIMEOUT="1")
-
-    assert ended.stdout.splitlines() == [
+    assert printed.splitlines() == [
         "Waiting up to 1 seconds for the database at 127.0.0.1:1: nothing listens there.",
         "The database at 127.0.0.1:1 cannot be reached within 1 s: nothing listens there.",
     ]
-    assert ended.returncode == 2
+    assert code == 2
+
+    url = new_database(server)
+    waits = {"DATABASE_URL": address(url), "DATABASE_MIGRATION_WAIT": "1"}
+
+    async def migrate() -> list[tuple[int, str]]:
+        connection = await asyncpg.connect(
+            host=str(url.query["host"]), user=url.username, database=url.database
+        )
+        try:
+            await connection.execute("SELECT pg_advisory_lock($1)", MIGRATION_LOCK)
+            return await asyncio.to_thread(commands, "migrate", **waits)
+        finally:
+            await connection.close()
+
+    [(code, printed)] = asyncio.run(migrate())
+
+    waiting, failed = printed.splitlines()
+    assert waiting.startswith("Waiting up to 1 seconds for another migration to finish: process ")
+    assert failed.startswith("Another migration of this database still runs after 1 seconds: ")
+    assert code == 2
+
+
+def test_reset_deletes_the_local_database_only(
+    changeable: Path, installed: Path, commands: Commands, server: URL
+) -> None:
+    count = "db psql -Atc 'SELECT count(*) FROM posts'"
+    # Without a terminal, nothing confirms the reset.
+    (_, _), (_, before), (declined, _), (_, after) = commands(
+        "seed --amount 5", count, "db reset", count, at=changeable
+    )
+    assert int(before) > 0
+    assert (declined != 0, after) == (True, before)
+
+    reset = (*program(installed, changeable), "db", "reset")
+    with terminal(*reset, cwd=changeable) as person:
+        person.answer("Delete everything in the local database? [y/N]: ")
+        person.expect("Nothing was deleted.")
+        assert person.wait() == 0
+    with terminal(*reset, cwd=changeable) as person:
+        person.answer("Delete everything in the local database? [y/N]: ", "y")
+        person.expect("The local database is empty and up to date.")
+        assert person.wait() == 0
+
+    (_, empty), (_, status), (code, _) = commands(
+        count, "db status", "db reset --yes", at=changeable
+    )
+    assert empty == "0\n"
+    assert "Pending    none" in status
+    assert code == 0
+    elsewhere = address(new_database(server))
+    [(refused, message)] = commands("db reset --yes", at=changeable, DATABASE_URL=elsewhere)
+    assert (refused, "DATABASE_URL is set" in message) == (2, True)
+
+
+def test_dev_prints_its_addresses_once_it_serves(dev: Server) -> None:
+    assert f"  Service   {dev.url}\n  API docs  {dev.url}/docs\n" in dev.output
 
 
 def test_the_url_of_the_running_database_is_for_other_programs(
-    installed: Path, command: Run, start: Start
+    dev: Server, commands: Commands
 ) -> None:
-    start(installed, installed / ".venv/bin/my-service", "dev")
-
-    url = next(line for line in command("db", "url").stdout.splitlines() if "://" in line)
+    assert dev.process.poll() is None
+    (_, printed), (code, selected) = commands("db url", "db psql -Atc 'SELECT 6 * 7'")
+    url = next(line for line in printed.splitlines() if "://" in line)
 
     async def head() -> object:
         connection = await asyncpg.connect(url)
@@ -307,46 +362,15 @@ def test_the_url_of_the_running_database_is_for_other_programs(
             await connection.close()
 
     assert asyncio.run(head()) == "0007"
-    selected = command("db", "psql", "-Atc", "SELECT 6 * 7")
-    assert (selected.returncode, selected.stdout) == (0, "42\n")
+    assert (code, selected) == (0, "42\n")
 
 
-def test_reset_deletes_the_local_database_only(changeable: Path, command: Run, server: URL) -> None:
-    command("seed", "--amount", "5", at=changeable)
-    count = ("db", "psql", "-Atc", "SELECT count(*) FROM posts")
-    before = command(*count, at=changeable).stdout
-    assert int(before) > 0
+def test_echo_logs_each_statement_of_a_request_once(dev: Server) -> None:
+    assert dev.get("/posts?q=echoed").is_success
 
-    # The answer of a person who presses Enter, or of no person at all.
-    kept = command("db", "reset", at=changeable)
-    assert (kept.returncode != 0, command(*count, at=changeable).stdout) == (True, before)
-
-    reset = command("db", "reset", "--yes", at=changeable)
-    assert reset.returncode == 0, reset.stdout
-    assert command(*count, at=changeable).stdout == "0\n"
-    assert "Pending    none" in command("db", "status", at=changeable).stdout
-
-    elsewhere = address(new_database(server))
-    refused = command("db", "reset", "--yes", at=changeable, DATABASE_URL=elsewhere)
-    assert (refused.returncode, "DATABASE_URL is set" in refused.stdout) == (2, True)
-
-
-def test_echo_logs_each_statement_of_a_request_once(installed: Path, tmp_path: Path) -> None:
-    port = free_port()
-    with serving(
-        *(installed / ".venv/bin/my-service", "dev", "--port", str(port)),
-        cwd=installed,
-        port=port,
-        log=tmp_path / "log",
-        DATABASE_ECHO="true",
-        LOG_FORMAT="json",
-    ) as server:
-        server.until_ready(60)
-        assert server.get("/posts?q=echoed").is_success
-        mine = re.compile(r"FROM posts")
-        lines = [line for line in server.output.splitlines() if mine.search(line)]
-        records = [json.loads(line) for line in lines]
-        statements = [each["event"] for each in records]
-        assert statements, server.output
-        assert len(statements) == len(set(statements))
-        assert len({each["request_id"] for each in records}) == 1
+    lines = [line for line in dev.output.splitlines() if re.search(r"FROM posts", line)]
+    records = [json.loads(line) for line in lines]
+    statements = [each["event"] for each in records]
+    assert statements, dev.output
+    assert len(statements) == len(set(statements))
+    assert len({each["request_id"] for each in records}) == 1

@@ -90,11 +90,12 @@ def without_waiting(settings: S) -> S:
 
 @contextmanager
 def local_settings(settings_class: type[S]) -> Generator[S]:
-    """The settings of the environment; without DATABASE_URL, those of a local server.
+    """The settings of the environment; without DATABASE_URL, those of the local database.
 
-    The server lives as long as the block, or any other process that uses it.
+    The database runs until the block ends, or any other process that uses it. Outside development,
+    raises SettingsError without DATABASE_URL.
     """
-    if given_database_url(env_file=True):
+    if given_database_url(env_file=True) or not is_development():
         yield settings_class.load()
         return
     with development(PROJECT_ROOT) as url:

@@ -16,7 +16,6 @@ from app.kit.commands.service import service_of
 from app.kit.db.conflicts import problem_of
 from app.kit.db.session import Database
 from app.kit.db.waiting import wait_for_database
-from app.kit.development import local_settings
 from app.kit.errors import Unavailable
 from app.kit.logging import configure_logging
 from app.kit.settings import KitSettings
@@ -60,12 +59,12 @@ def job(function: Callable[P, Awaitable[str | None]]) -> Callable[..., None]:
     @wraps(function)
     def command(context: typer.Context, **values: Any) -> None:
         service = service_of(context)
-        with local_settings(service.settings) as settings:
-            # Unless something has, as a test runner does.
-            if not logging.getLogger().hasHandlers():
-                configure_logging(settings.log)
-            name = f"{service.name} {context.info_name}"
-            message = asyncio.run(_run(function, settings, name, provided, values))
+        settings = service.settings.load()
+        # Unless something has, as a test runner does.
+        if not logging.getLogger().hasHandlers():
+            configure_logging(settings.log)
+        name = f"{service.name} {context.info_name}"
+        message = asyncio.run(_run(function, settings, name, provided, values))
         if message is not None:
             typer.echo(message)
 

@@ -16,6 +16,7 @@ from app.kit.db.migrate import PROJECT_ROOT, alembic_config, logged_migrations
 from app.kit.db.migrate import migrate as migrate_database
 from app.kit.db.review import Change, Review, changes_of
 from app.kit.db.waiting import wait_for_database
+from app.kit.development import given_database_url
 
 commands = typer.Typer()
 
@@ -31,7 +32,9 @@ def migrate(
     settings = service_of(context).settings.load()
     with logged_migrations():
         migrate_database(settings, revision)
-    typer.echo("The database is up to date." if revision == "heads" else f"Now at {revision}.")
+    database = "database" if given_database_url(env_file=True) else "local database"
+    at = "up to date" if revision == "heads" else f"at {revision}"
+    typer.echo(f"The {database} is {at}.")
 
 
 # A number of steps, -1, is no option.
@@ -95,10 +98,12 @@ def revision(
     """Write a migration from the difference between the models and the existing migrations.
 
     The new migration is not applied. Without DATABASE_URL, the existing migrations are applied to a
-    temporary database for the comparison; the local database is neither read nor changed. With
+    temporary database for the comparison, and to the local database only if that is new. With
     DATABASE_URL, that database must be at the newest migration.
     """
     service = service_of(context)
+    # A new local database gets its schema now: later, that would include the new migration.
+    service.settings.load()
     with service.at_heads() as settings:
         config = alembic_config(settings)
         review = Review()
