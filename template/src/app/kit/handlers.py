@@ -4,18 +4,21 @@ import http.client
 import json
 from collections.abc import Awaitable, Callable, Iterator
 from http import HTTPStatus
+from itertools import chain, islice
 from typing import Any
 
+import asyncpg
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError, ResponseValidationError
 from pydantic import ValidationError
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException
 
-from app.kit.db.conflicts import driver_error, problem_of
+from app.kit.db.conflicts import driver_error, is_data_error, problem_of
+from app.kit.db.misfits import columns_of, misfits
 from app.kit.errors import (
     MAX_ERRORS,
     PROBLEM_MEDIA_TYPE,
@@ -130,8 +133,29 @@ async def _on_database_error(request: Request, error: Any) -> Response:
     if problem := problem_of(error):
         if isinstance(problem, Unavailable):
             _log.warning("database unavailable", error=type(driver_error(error)).__name__)
+        if is_data_error(error) and (fields := _misfits(request, error.statement)):
+            problem = Invalid("A value does not fit its column.", *fields)
         return answer(_located(request, problem))
     return await on_bug(request, error)
+
+
+async def _on_rejected_value(request: Request, error: Any) -> Response:
+    # Of a statement that is not run by SQLAlchemy.
+    return await _on_database_error(request, StatementError(str(error), None, None, error))
+
+
+def _misfits(request: Request, statement: str | None) -> list[FieldProblem]:
+    """The fields of the request that do not fit a column of the statement's tables."""
+    columns = columns_of(statement)
+    sent = {
+        "body": request.scope.get("app.body"),
+        "query": dict(request.query_params),
+        "path": request.path_params,
+    }
+    message = "is too long, too large or not storable"
+    found = (misfits(value, columns, place) for place, value in sent.items())
+    fields = islice(chain.from_iterable(found), MAX_ERRORS)
+    return [FieldProblem(field=field, message=message) for field in fields]
 
 
 async def _on_stale(_request: Request, _error: Any) -> Response:
@@ -173,6 +197,8 @@ _HANDLERS: dict[type[Exception], Callable[[Request, Any], Awaitable[Response]]] 
     RequestValidationError: _on_invalid_request,
     HTTPException: _on_http_exception,
     DBAPIError: _on_database_error,
+    StatementError: _on_database_error,
+    asyncpg.DataError: _on_rejected_value,
     PoolTimeoutError: _on_busy,
     StaleDataError: _on_stale,
 }

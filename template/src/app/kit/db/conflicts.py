@@ -9,7 +9,7 @@ from typing import Any
 
 import asyncpg
 from sqlalchemy import CheckConstraint, Constraint, Index, Table
-from sqlalchemy.exc import DBAPIError, EmulatedDBAPIException
+from sqlalchemy.exc import DBAPIError, EmulatedDBAPIException, StatementError
 from sqlalchemy.orm.exc import UnmappedColumnError
 from sqlalchemy.schema import ColumnCollectionConstraint
 
@@ -36,14 +36,15 @@ _STALE = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
 _TYPE_DROPPED = "cache lookup failed for type"
 # What the driver says of a value that it cannot encode.
 _ARGUMENT = re.compile(r"query argument \$(\d+)")
+_UPSERTED = re.compile(r"ON CONFLICT \(([^)]*)\)")
 _INSERTED = re.compile(r"INSERT INTO [^(]+\(([^)]*)\) VALUES")
 # Of a transaction that did not come to its commit, or was refused there.
 _NOTHING_STORED = "This request stored nothing; try again in a moment."
 
 
-def problem_of(error: DBAPIError) -> Problem | None:
+def problem_of(error: StatementError) -> Problem | None:
     """The problem to answer, or None where the error is a bug of the service."""
-    if error.connection_invalidated:
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
         return Unavailable(f"The connection to the database was lost. {_NOTHING_STORED}")
     if is_stale(error):
         return Unavailable(f"The database schema has changed. {_NOTHING_STORED}")
@@ -62,14 +63,23 @@ def problem_of(error: DBAPIError) -> Problem | None:
             return Invalid(*_explain(columns, "is not allowed"))
         case "23502":
             return Invalid(*_explain(columns, "is required"))
-        # Data exceptions, but not a division by zero, which is a bug of the service.
-        case _ if code.startswith("22") and code != "22012":
+        case "21000" if by := _UPSERTED.search(error.statement or ""):
+            columns = [name.strip(' "') for name in by[1].split(",")]
+            return Invalid(*_explain(columns, "is the same in two rows"))
+        case _ if is_data_error(error):
             return Invalid(*_explain(_argument(error), "is too long, too large or not storable"))
         case _:
             return None
 
 
-def _argument(error: DBAPIError) -> list[str]:
+def is_data_error(error: StatementError) -> bool:
+    """Whether the database or the driver has rejected a value."""
+    code = getattr(driver_error(error), "sqlstate", None) or ""
+    # A division by zero is a bug of the service.
+    return code.startswith("22") and code != "22012"
+
+
+def _argument(error: StatementError) -> list[str]:
     """The column of the value that the driver rejected, as far as the statement tells."""
     found = _ARGUMENT.search(str(error.orig))
     sql = error.statement or ""
@@ -84,7 +94,7 @@ def _argument(error: DBAPIError) -> list[str]:
     return [compared[1]] if compared else []
 
 
-def driver_error(error: DBAPIError) -> BaseException | None:
+def driver_error(error: StatementError) -> BaseException | None:
     """Return the driver's exception or None. Unlike `driver_exception`, this never raises."""
     if isinstance(error.orig, EmulatedDBAPIException):
         # Of an invalid cached statement SQLAlchemy keeps no original, only the cause.
@@ -92,7 +102,7 @@ def driver_error(error: DBAPIError) -> BaseException | None:
     return error.orig
 
 
-def is_stale(error: DBAPIError) -> bool:
+def is_stale(error: StatementError) -> bool:
     """Whether a cached statement failed because the schema has changed; a new attempt succeeds."""
     driver = driver_error(error)
     if isinstance(driver, asyncpg.InternalServerError):

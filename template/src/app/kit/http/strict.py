@@ -125,6 +125,8 @@ def _strict(node: Any) -> Any:
         return {"strict": True, **node}
     if kind == "any":
         return _before(_finite, node)
+    if kind == "decimal":
+        return _before(_exact, node)
     if kind in _TEMPORAL:
         return _before(_no_timestamp, node)
     if kind == "lax-or-strict":
@@ -153,6 +155,11 @@ def _no_timestamp(value: Any) -> Any:
     # A number, also one in text, would be read as seconds.
     is_number = isinstance(value, str) and _NUMBER.fullmatch(value)
     return _INVALID if is_number else _no_number(value)
+
+
+def _exact(value: Any) -> Any:
+    # `true` is no number, and a float has fewer digits than the number in the body.
+    return _INVALID if isinstance(value, bool) else getattr(value, "text", value)
 
 
 def _finite(value: Any) -> Any:
