@@ -1,22 +1,19 @@
-"""What Alembic does not compare by itself: partial indexes, and defaults without an equality.
+"""What Alembic does not compare by itself: defaults without an equality, and more in COMPARISONS.
 
-It knows an index by its name, columns and uniqueness, and would leave one alone that is partial in
-the database or in the models only. Two conditions of different wording are not told apart, because
-PostgreSQL words them anew; nor are two texts of a CHECK of the same name. docs/database.md lists
-what is not compared.
+docs/database.md lists what is not compared.
 """
 
 import re
 from typing import Any
 
 from alembic.autogenerate.api import AutogenContext
-from alembic.operations.ops import AlterColumnOp, CreateIndexOp, DropIndexOp, ModifyTableOps
+from alembic.operations.ops import AlterColumnOp
 from alembic.runtime.plugins import Plugin
 from alembic.util import DispatchPriority, PriorityDispatchResult
-from sqlalchemy import JSON, Column, DefaultClause, Index, String, Table
+from sqlalchemy import JSON, Column, DefaultClause, String
 from sqlalchemy.dialects import postgresql
 
-from app.kit.db import enum_drift, names, schema_drift
+from app.kit.db import conditions, enum_drift, names, schema_drift
 from app.kit.db.enum_types import native_enum
 from app.kit.db.migration_steps import default_sql
 
@@ -27,35 +24,15 @@ COMPARISONS = [
     "alembic.ext.checkconstraint_byname",
     __name__,
     names.__name__,
+    conditions.__name__,
     enum_drift.__name__,
     schema_drift.__name__,
 ]
 
-
-# The cast in 'a'::kind, as PostgreSQL words a default.
-_CAST = re.compile(r"(::[\w .\"\[\]]+)+$")
-
-
-def compare_conditions(
-    _context: AutogenContext,
-    operations: ModifyTableOps,
-    _schema: str | None,
-    _name: str,
-    actual: Table | None,
-    declared: Table | None,
-) -> PriorityDispatchResult:
-    """Make anew each index that is partial in the database or the models, but not in both."""
-    if actual is not None and declared is not None:
-        found = {index.name: index for index in actual.indexes}
-        for index in declared.indexes:
-            old = found.get(index.name)
-            if old is not None and _is_partial(old) != _is_partial(index):
-                operations.ops += [DropIndexOp.from_index(old), CreateIndexOp.from_index(index)]
-    return PriorityDispatchResult.CONTINUE
-
-
-def _is_partial(index: Index) -> bool:
-    return index.dialect_options["postgresql"].get("where") is not None
+_WHOLE_CAST = re.compile(r"^CAST\((.*) AS [^()]+\)$", re.IGNORECASE | re.DOTALL)
+_LITERAL = re.compile(r"('(?:[^']|'')*')")
+# Casts as in 'a'::kind, with which PostgreSQL words a default, and white space.
+_NOISE = re.compile(r"::(?:\"[^\"]+\"|[\w. ])+(?:\[\])*|\s+")
 
 
 def compare_defaults(
@@ -86,11 +63,11 @@ def compare_defaults(
 
 
 def _default(column: Column[Any]) -> str:
-    return _CAST.sub("", default_sql(column.server_default) or "")
+    text = _WHOLE_CAST.sub(r"\1", default_sql(column.server_default) or "")
+    parts = _LITERAL.split(text)
+    return "".join(part if part.startswith("'") else _NOISE.sub("", part.lower()) for part in parts)
 
 
-_plugin = Plugin(__name__)
-_plugin.add_autogenerate_comparator(compare_conditions, "table", "conditions")
-_plugin.add_autogenerate_comparator(
+Plugin(__name__).add_autogenerate_comparator(
     compare_defaults, "column", "server_default", priority=DispatchPriority.FIRST
 )

@@ -11,11 +11,9 @@ from app.kit.db.migration_steps import ConvertColumn
 
 _TYPES = text("""
     SELECT n.nspname, t.typname, pg_type_is_visible(t.oid),
-           array_agg(e.enumlabel::text ORDER BY e.enumsortorder)
-      FROM pg_enum e
-      JOIN pg_type t ON t.oid = e.enumtypid
-      JOIN pg_namespace n ON n.oid = t.typnamespace
-     GROUP BY n.nspname, t.typname, t.oid
+           array(SELECT enumlabel::text FROM pg_enum WHERE enumtypid = t.oid ORDER BY enumsortorder)
+      FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
+     WHERE t.typtype = 'e'
 """)
 _COLUMNS = text("""
     SELECT tn.nspname, t.typname, n.nspname, c.relname, a.attname

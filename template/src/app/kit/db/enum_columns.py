@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
+from alembic.util import PriorityDispatchResult
 from sqlalchemy import Column, MetaData
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import ARRAY, TypeEngine
@@ -14,6 +16,23 @@ from app.kit.db.migration_steps import ConvertColumn, default_sql, quote
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 _REMOVED = (ops.DropConstraintOp, ops.DropIndexOp)
 _ADDED = (ops.AddConstraintOp, ops.CreateIndexOp)
+
+
+def compare_arrays(
+    _context: AutogenContext,
+    operation: ops.AlterColumnOp,
+    _schema: str | None,
+    _table: str,
+    _name: str,
+    actual: Column[Any],
+    declared: Column[Any],
+) -> PriorityDispatchResult:
+    """Tell an enum type from an array of it, which have the same name for Alembic."""
+    are_enums = native_enum(actual.type) and native_enum(declared.type)
+    if are_enums and isinstance(actual.type, ARRAY) != isinstance(declared.type, ARRAY):
+        operation.modify_type = declared.type
+        return PriorityDispatchResult.STOP
+    return PriorityDispatchResult.CONTINUE
 
 
 def convert_columns(operations: ops.UpgradeOps, metadata: MetaData, catalog: EnumCatalog) -> None:
@@ -91,9 +110,16 @@ def _alter(
     column = quote(operation.column_name)
     suffix = "[]" if isinstance(old, ARRAY) and isinstance(new, ARRAY) else ""
     kind = new.compile(dialect=_DIALECT)
+    value = f"{column}::text{suffix}::{kind}"
+    if native_enum(old) and native_enum(new) and not suffix:
+        # A single value is the first one of an array.
+        if isinstance(old, ARRAY):
+            value = f"{column}[1]::text::{kind}"
+        elif isinstance(new, ARRAY):
+            value = f"CASE WHEN {column} IS NOT NULL THEN ARRAY[{column}::text]::{kind} END"
     changes = [
         "DROP DEFAULT",
-        f"TYPE {kind} USING {column}::text{suffix}::{kind}",
+        f"TYPE {kind} USING {value}",
         *([f"SET DEFAULT {default}"] if default else ()),
     ]
     table = quote(operation.table_name, operation.schema)

@@ -16,7 +16,7 @@ from sqlalchemy import MetaData
 
 from app.kit.db.enum_catalog import EnumCatalog, Key, columns_without
 from app.kit.db.enum_changes import ChangeEnum, KeepValues
-from app.kit.db.enum_columns import convert_columns
+from app.kit.db.enum_columns import compare_arrays, convert_columns
 from app.kit.db.enum_types import native_enums, render_type
 from app.kit.db.enum_values import change_values
 from app.kit.db.migration_steps import MigrationStep, execute, literal, quote
@@ -86,7 +86,11 @@ def _drop_type(key: Key) -> str:
     return execute(f"DROP TYPE {quote(key.name, key.schema)}")
 
 
+_plugin = Plugin(__name__)
+_plugin.add_autogenerate_comparator(
+    compare_arrays, "column", "types", priority=DispatchPriority.FIRST
+)
 # After Alembic has compared the tables.
-Plugin(__name__).add_autogenerate_comparator(
+_plugin.add_autogenerate_comparator(
     compare_enums, "schema", "enums", priority=DispatchPriority.LAST
 )

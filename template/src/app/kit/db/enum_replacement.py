@@ -76,6 +76,12 @@ BEGIN
     FOREACH statement IN ARRAY changes LOOP EXECUTE statement; END LOOP;
     FOR statement IN SELECT DISTINCT unnest(creates) LOOP EXECUTE statement; END LOOP;
     EXECUTE format('DROP TYPE %s', old);
+EXCEPTION
+    WHEN feature_not_supported OR dependent_objects_still_exist OR invalid_text_representation THEN
+        GET STACKED DIAGNOSTICS found = PG_EXCEPTION_DETAIL;
+        RAISE EXCEPTION 'The enum type % cannot be replaced: %. %', name, SQLERRM, found
+            USING ERRCODE = 'restrict_violation', HINT = 'Above replace_enum(), drop what uses '
+                  'the type or a value that it loses; create it again below.';
 END
 $replace$
 """

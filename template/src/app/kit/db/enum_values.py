@@ -12,7 +12,7 @@ def change_values(key: Key, old: list[str], new: list[str]) -> Steps:
     """Return the steps before the tables change, and those after; none where nothing differs."""
     if old == new:
         return [], []
-    if renamed := _renamed(old, new):
+    if renamed := renamed_values(old, new):
         return _rename(key, renamed)
     added = [value for value in new if value not in old]
     removed = [value for value in old if value not in new]
@@ -31,7 +31,7 @@ def change_values(key: Key, old: list[str], new: list[str]) -> Steps:
         back = _replace(key, old + added)
     else:
         what = f"remove from the enum type {key}: {', '.join(removed)}"
-        back = _add(key, removed, old, kept)
+        back = _add(key, removed, old, new)
     risk = "rewrites and locks each table that has the type"
     if removed:
         risk += f", and fails while a row has {' or '.join(removed)}"
@@ -39,7 +39,7 @@ def change_values(key: Key, old: list[str], new: list[str]) -> Steps:
     return first, [MigrationStep(what, up, back, [_HELPER], risk)]
 
 
-def _renamed(old: list[str], new: list[str]) -> list[tuple[str, str]]:
+def renamed_values(old: list[str], new: list[str]) -> list[tuple[str, str]]:
     """Return pairs of values, where each that differs is new in the place of one that is gone."""
     pairs = [pair for pair in zip(old, new, strict=False) if pair[0] != pair[1]]
     if len(old) != len(new) or any(a in new or b in old for a, b in pairs):
@@ -70,7 +70,9 @@ def _add(key: Key, added: list[str], order: list[str], present: list[str]) -> li
     statements: list[str] = []
     for value in added:
         index = order.index(value)
-        place = f" AFTER {literal(order[index - 1])}" if index else f" BEFORE {literal(present[0])}"
+        place = f" BEFORE {literal(present[0])}" if present else ""
+        if index:
+            place = f" AFTER {literal(order[index - 1])}"
         statements.append(f"ALTER TYPE {name} ADD VALUE IF NOT EXISTS {literal(value)}{place}")
     block = ["with op.get_context().autocommit_block():"]
     # An empty line ends the block.

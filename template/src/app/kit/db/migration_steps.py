@@ -96,4 +96,6 @@ def default_sql(default: FetchedValue | None) -> str | None:
     if value is None or isinstance(value, str):
         return None if value is None else literal(value)
     # As it stands: compiled, a colon in it would begin a parameter.
-    return value.text if isinstance(value, TextClause) else str(value.compile(dialect=_DIALECT))
+    if isinstance(value, TextClause):
+        return value.text
+    return str(value.compile(dialect=_DIALECT, compile_kwargs={"literal_binds": True}))

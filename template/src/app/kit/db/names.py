@@ -16,7 +16,7 @@ from alembic.operations.ops import (
 )
 from alembic.runtime.plugins import Plugin
 from alembic.util import CommandError, DispatchPriority, PriorityDispatchResult
-from sqlalchemy import Constraint, Index, MetaData, Table
+from sqlalchemy import Constraint, Enum, Index, MetaData, Table
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import IdentifierError
 
@@ -54,6 +54,10 @@ def _long_names(table: Table) -> Iterator[str]:
         yield from _judge(f"column of {table.name}", column.name)
         if enum := native_enum(column.type):
             yield from _judge("enum type", str(enum.name))
+            for value in enum.enums:
+                yield from _judge(f"value of the enum type {enum.name}", value)
+        elif isinstance(column.type, Enum) and column.type.native_enum:
+            yield f"column {table.name}.{column.name}: its Enum has no name. Add name=…."
     yield from _judge("table", table.name)
     for name in filter(None, [table.schema]):
         yield from _judge("schema", name)
