@@ -5,7 +5,8 @@ import os
 import shutil
 import subprocess
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,6 @@ class Renderer:
         # No repository: cloning one for each rendering would take twice as long again.
         self.template = copy_of_working_tree(place / "template")
         self._known: dict[str, Path] = {}
-        self._compiled: dict[tuple[str, str | None, str | None], Any] = {}
 
     def __call__(self, **answers: Any) -> Path:
         key = json.dumps(answers, sort_keys=True)
@@ -58,27 +58,44 @@ class Renderer:
 
     def into(self, destination: Path, **answers: Any) -> None:
         """Render without asking and without being trusted; raises on a wrong answer."""
-        with pytest.MonkeyPatch.context() as patch:
-            # Otherwise three quarters of the time of each: templates are compiled once for all, and
-            # Git is not asked about every file of what is in no repository.
-            patch.setattr(Environment, "compile", self._compiling(Environment.compile))
+        with pytest.MonkeyPatch.context() as patch, templates_compiled_once():
+            # Otherwise Git is asked about every file of what is in no repository.
             patch.setattr(copier._main, "is_git_available", lambda: False)
             render_from(self.template, destination, **answers)
 
-    def _compiling(self, compile_: Callable[..., Any]) -> Callable[..., Any]:
-        def compiled(
-            environment: Environment,
-            source: str,
-            name: str | None = None,
-            filename: str | None = None,
-            **options: bool,
-        ) -> Any:
-            key = (source, name, filename)
-            if options or key not in self._compiled:
-                self._compiled[key] = compile_(environment, source, name, filename, **options)
-            return self._compiled[key]
 
-        return compiled
+_COMPILED: dict[tuple[str, str | None], Any] = {}
+
+
+@contextmanager
+def templates_compiled_once() -> Iterator[None]:
+    """Compile each template once per process: three quarters of the time of a rendering."""
+    compile_: Callable[..., Any] = Environment.compile
+
+    def compiled(
+        environment: Environment,
+        source: str,
+        name: str | None = None,
+        filename: str | None = None,
+        **options: bool,
+    ) -> Any:
+        # An update renders from new temporary directories, which are only in the file name.
+        key = (source, name)
+        if options or key not in _COMPILED:
+            _COMPILED[key] = compile_(environment, source, name, filename, **options)
+        return _COMPILED[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Environment, "compile", compiled)
+        yield
+
+
+@contextmanager
+def modes_from_the_disk() -> Iterator[None]:
+    """Leave out the command that Copier runs for each file, for Git without `core.fileMode`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(copier._main.Worker, "_sync_git_index_executable_bit", lambda *_: None)
+        yield
 
 
 def complaint_about(project_name: str) -> str:

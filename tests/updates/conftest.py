@@ -2,19 +2,27 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import copier
 import pytest
 
+from tests.rendering import modes_from_the_disk, templates_compiled_once
 from tests.updates.history import NEXT, Template, template_with_history
 from tests.updates.next_release import change_everywhere
 from tests.updates.service import Service
 
 # A service that a team has started from a release: `started("0.1.0", pk_type="int")`.
 Started = Callable[..., Service]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def updates_in_half_the_time() -> Iterator[None]:
+    """Updates in this process render the same releases again and again."""
+    with templates_compiled_once(), modes_from_the_disk():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -155,6 +155,6 @@ def test_after_an_update_the_next_commands_are_said(started_now: Started, exampl
 
     said = succeed(*command, "--data", f"example={str(example).lower()}", cwd=service.directory)
 
-    for line in ("git diff --diff-filter=U", "uv run pytest", "docs/updating.md tells more"):
+    for line in ("git diff --diff-filter=U", "uv run pytest", "docs/updating.md has the details"):
         assert line in said.stdout
     assert ("git rm -r src/app/example" in said.stdout) is not example
