@@ -24,6 +24,9 @@ INTERNAL = {
     "kit/environment.py",
     "kit/http/negotiation.py",
     "kit/http/plain_errors.py",
+    "kit/http/web_socket.py",
+    "kit/openapi_names.py",
+    "kit/openapi_schemas.py",
     "kit/response_headers.py",
     "kit/times.py",
 }

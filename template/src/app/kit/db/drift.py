@@ -14,8 +14,11 @@ from sqlalchemy import JSON, Column, DefaultClause, String
 from sqlalchemy.dialects import postgresql
 
 from app.kit.db import conditions, enum_drift, names, schema_drift
+from app.kit.db.conditions import compare_conditions
 from app.kit.db.enum_types import native_enum
 from app.kit.db.migration_steps import default_sql
+
+__all__ = ["COMPARISONS", "compare_conditions", "compare_defaults"]
 
 # For `autogenerate_plugins` in migrations/env.py.
 COMPARISONS = [
