@@ -14,6 +14,8 @@ APART = ("app/kit/local_postgres/", "app/kit/development.py")
 # The edge, and the lock of migrations, which is a transaction and no session.
 _ENDS_TRANSACTIONS = {"app/kit/db/session.py", "app/kit/db/alone.py"}
 _DEFINES_SESSIONS = "app/kit/db/deletion.py"
+# PGSSLROOTCERT and others, which the driver reads as well.
+_READS_LIBPQ_VARIABLES = "app/kit/db/url_parameters.py"
 
 Rule = Callable[[ast.AST, str], str | None]
 
@@ -93,7 +95,9 @@ def changes_sessions(node: ast.AST, _path: str) -> str | None:
     return None
 
 
-def reads_environment(node: ast.AST, _path: str) -> str | None:
+def reads_environment(node: ast.AST, path: str) -> str | None:
+    if path == _READS_LIBPQ_VARIABLES:
+        return None
     match node:
         case ast.Subscript(value=ast.Attribute(attr="environ"), ctx=ast.Load()):
             read = True
@@ -159,14 +163,18 @@ def reads_without_bound(node: ast.AST, _path: str) -> str | None:
     return None
 
 
-TAKES_SQL = {
-    *("text", "literal_column", "exec_driver_sql", "execute", "stream", "scalar", "scalars"),
+SQL_FUNCTIONS = {"text", "literal_column"}
+SQL_METHODS = {
+    *("exec_driver_sql", "execute", "stream", "scalar", "scalars"),
     *("stream_scalars", "fetch", "fetchrow", "fetchval"),
 }
 
 
 def builds_sql_from_values(node: ast.AST, _path: str) -> str | None:
-    if _called(node) in TAKES_SQL and isinstance(node, ast.Call) and node.args:
+    if not isinstance(node, ast.Call):
+        return None
+    is_method = isinstance(node.func, ast.Attribute) and _called(node) in SQL_METHODS
+    if (is_method or _called(node) in SQL_FUNCTIONS) and node.args:
         match node.args[0]:
             case ast.JoinedStr() | ast.BinOp(op=ast.Mod() | ast.Add()):
                 built = True
