@@ -4,7 +4,6 @@ import http.client
 import json
 from collections.abc import Awaitable, Callable, Iterator
 from http import HTTPStatus
-from itertools import chain, islice
 from typing import Any
 
 import asyncpg
@@ -18,7 +17,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException
 
 from app.kit.db.conflicts import driver_error, is_data_error, problem_of
-from app.kit.db.misfits import columns_of, misfits
+from app.kit.db.misfits import find_misfits
 from app.kit.errors import (
     MAX_ERRORS,
     PROBLEM_MEDIA_TYPE,
@@ -133,7 +132,7 @@ async def _on_database_error(request: Request, error: Any) -> Response:
     if problem := problem_of(error):
         if isinstance(problem, Unavailable):
             _log.warning("database unavailable", error=type(driver_error(error)).__name__)
-        if is_data_error(error) and (fields := _misfits(request, error.statement)):
+        if is_data_error(error) and (fields := find_misfits(_sent(request), error.statement)):
             problem = Invalid("A value does not fit its column.", *fields)
         return answer(_located(request, problem))
     return await on_bug(request, error)
@@ -144,18 +143,12 @@ async def _on_rejected_value(request: Request, error: Any) -> Response:
     return await _on_database_error(request, StatementError(str(error), None, None, error))
 
 
-def _misfits(request: Request, statement: str | None) -> list[FieldProblem]:
-    """The fields of the request that do not fit a column of the statement's tables."""
-    columns = columns_of(statement)
-    sent = {
+def _sent(request: Request) -> dict[str, Any]:
+    return {
         "body": request.scope.get("app.body"),
         "query": dict(request.query_params),
         "path": request.path_params,
     }
-    message = "is too long, too large or not storable"
-    found = (misfits(value, columns, place) for place, value in sent.items())
-    fields = islice(chain.from_iterable(found), MAX_ERRORS)
-    return [FieldProblem(field=field, message=message) for field in fields]
 
 
 async def _on_stale(_request: Request, _error: Any) -> Response:

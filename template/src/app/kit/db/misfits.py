@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
+from itertools import chain, islice
 from typing import Any
 
 from sqlalchemy import (
@@ -28,6 +29,7 @@ from sqlalchemy.dialects.postgresql import CIDR, INET, INT4RANGE, INT8RANGE, NUM
 from sqlalchemy.types import TypeEngine
 
 from app.kit.db.base import Base
+from app.kit.errors import MAX_ERRORS, FieldProblem
 
 _RANGES: dict[type[Any], TypeEngine[Any]] = {
     INT4RANGE: Integer(),
@@ -43,8 +45,21 @@ _MAX_OFFSET = timedelta(hours=16)
 Columns = dict[str, list[TypeEngine[Any]]]
 
 
-def columns_of(statement: str | None) -> Columns:
-    """Return the types of columns by attribute: of the tables that the statement names, or all."""
+def find_misfits(request: dict[str, Any], statement: str | None) -> list[FieldProblem]:
+    """Return the fields that do not fit the column of the same name in a table of the statement.
+
+    `request` has the values by where they were sent: `body`, `query` and `path`.
+    """
+    columns = _columns_of(statement)
+    paths = (_misfits(value, columns, place) for place, value in request.items())
+    return [
+        FieldProblem(field=path, message="is too long, too large or not storable")
+        for path in islice(chain.from_iterable(paths), MAX_ERRORS)
+    ]
+
+
+def _columns_of(statement: str | None) -> Columns:
+    # Without a statement, of all tables.
     words = statement and set(re.findall(r"\w+", statement))
     found: Columns = {}
     for mapper in Base.registry.mappers:
@@ -54,18 +69,17 @@ def columns_of(statement: str | None) -> Columns:
     return found
 
 
-def misfits(value: Any, columns: Columns, path: str) -> Iterator[str]:
-    """Yield the path of each field that does not fit the column of the same name."""
+def _misfits(value: Any, columns: Columns, path: str) -> Iterator[str]:
     match value:
         case dict():
             for key, item in value.items():
                 if key not in columns:
-                    yield from misfits(item, columns, f"{path}.{key}")
+                    yield from _misfits(item, columns, f"{path}.{key}")
                 elif not all(_fits(kind, item) for kind in columns[key]):
                     yield f"{path}.{key}"
         case list():
             for index, item in enumerate(value):
-                yield from misfits(item, columns, f"{path}.{index}")
+                yield from _misfits(item, columns, f"{path}.{index}")
         case _:
             pass
 
