@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import URL, Column, ForeignKey, Integer, MetaData, Table, func, select, text
@@ -14,7 +15,7 @@ from app.kit.db.conflicts import problem_of
 from app.kit.db.copy import copy_rows
 from app.kit.diagram.mermaid import mermaid
 from app.kit.diagram.model import diagram_of
-from tests.conformance.features.billing.models import Invoice, InvoiceLine
+from tests.conformance.features.billing.models import BilledCustomer, Customer, Invoice, InvoiceLine
 from tests.conformance.migrating import Project
 from tests.rig.database import empty
 
@@ -87,6 +88,23 @@ async def test_shortened_constraint_name_still_names_its_fields(session: AsyncSe
     assert problem is not None
     assert problem.status == 409
     assert "number_of_the_invoice_there" in str(problem.detail)
+
+
+@pytest.mark.parametrize(
+    ("model", "values", "field"),
+    [
+        (Customer, {"code": "a", "name": "b"}, "code"),
+        (BilledCustomer, {"number": 1, "label": "b"}, "number"),
+    ],
+)
+async def test_conflict_names_the_field_of_the_right_schema(
+    session: AsyncSession, model: type[Any], values: dict[str, Any], field: str
+) -> None:
+    with pytest.raises(DBAPIError) as error:
+        await insert_many(session, model, [values, values])
+    problem = problem_of(error.value)
+    assert problem is not None
+    assert [each.field for each in problem.errors] == [field]
 
 
 def test_diagram_and_counts_name_the_schema() -> None:

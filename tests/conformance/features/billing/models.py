@@ -39,3 +39,24 @@ class InvoiceLine(Record):
     invoice_id: Mapped[Id] = mapped_column(
         ForeignKey(f"{SCHEMA}.conformance_invoices.id", ondelete="CASCADE"), index=True
     )
+
+
+class Customer(Entity):
+    """Has the name of the table below, and another unique column."""
+
+    __tablename__ = "conformance_customers"
+
+    code: Mapped[str]
+    name: Mapped[str]
+    __table_args__ = (UniqueConstraint("code", name="uq_conformance_customers"),)
+
+
+class BilledCustomer(Entity):
+    __tablename__ = "conformance_customers"
+    __table_args__ = (
+        UniqueConstraint("number", name="uq_conformance_customers"),
+        {"schema": SCHEMA},
+    )
+
+    number: Mapped[int]
+    label: Mapped[str]

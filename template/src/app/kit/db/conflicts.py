@@ -52,7 +52,7 @@ def problem_of(error: StatementError) -> Problem | None:
     code = getattr(driver, "sqlstate", None) or ""
     if code.startswith(_UNAVAILABLE):
         return Unavailable(f"The database could not do this in time. {_NOTHING_STORED}")
-    columns = _columns_of(getattr(driver, "constraint_name", None)) or _column_in(driver)
+    columns = _columns_of(driver) or _column_in(driver)
     match code:
         case "23505" | "23P01":
             return Conflict(*_explain(columns, "is already taken"))
@@ -134,14 +134,24 @@ def _explain(columns: list[str], message: str) -> tuple[str, *tuple[FieldProblem
             )
 
 
-def _columns_of(constraint: str | None) -> list[str]:
-    """The columns that a constraint or unique index of the models is about."""
-    for table in Base.metadata.tables.values():
+def _columns_of(error: Any) -> list[str]:
+    """The columns that the constraint or unique index of an error is about."""
+    constraint = getattr(error, "constraint_name", None)
+    for table in _tables(error):
         named: list[Constraint | Index] = [*table.constraints, *table.indexes]
         for item in named:
             if constraint and stored_name(item) == constraint:
                 return _columns(table, item)
     return []
+
+
+def _tables(error: Any) -> list[Table]:
+    """The tables of the models, that of the error first: others may have equal names."""
+    name, schema = getattr(error, "table_name", None), getattr(error, "schema_name", None)
+    return sorted(
+        Base.metadata.tables.values(),
+        key=lambda table: (table.name != name, table.schema != schema, table.schema is not None),
+    )
 
 
 def _columns(table: Table, item: Constraint | Index) -> list[str]:
@@ -158,9 +168,8 @@ def _column_in(error: Any) -> list[str]:
     name, table = getattr(error, "column_name", None), getattr(error, "table_name", None)
     if not name:
         return []
-    schemas = {None, getattr(error, "schema_name", None)}
-    for item in Base.metadata.tables.values():
-        if item.name == table and item.schema in schemas:
+    for item in _tables(error)[:1]:
+        if item.name == table:
             return [_attribute(item, column) for column in item.columns if column.name == name]
     return [name]
 

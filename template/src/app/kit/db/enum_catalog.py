@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from alembic.operations import ops
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Enum, text
 
 from app.kit.db.migration_steps import ConvertColumn
 
@@ -31,6 +31,12 @@ class Key(NamedTuple):
 
     schema: str | None
     name: str
+
+    @classmethod
+    def of(cls, enum: Enum) -> Self:
+        """Return the name that the models declare."""
+        schema: Any = enum.schema
+        return cls(schema, str(enum.name))
 
     def __str__(self) -> str:
         return f"{self.schema}.{self.name}" if self.schema else self.name

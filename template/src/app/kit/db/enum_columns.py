@@ -29,7 +29,7 @@ def compare_arrays(
 ) -> PriorityDispatchResult:
     """Tell an enum type from an array of it, which have the same name for Alembic."""
     are_enums = native_enum(actual.type) and native_enum(declared.type)
-    if are_enums and isinstance(actual.type, ARRAY) != isinstance(declared.type, ARRAY):
+    if are_enums and _is_array(actual.type) != _is_array(declared.type):
         operation.modify_type = declared.type
         return PriorityDispatchResult.STOP
     return PriorityDispatchResult.CONTINUE
@@ -79,10 +79,13 @@ def _phase(operation: ops.MigrateOperation) -> int:
 
 def _is_same(old: TypeEngine[Any], new: TypeEngine[Any], catalog: EnumCatalog) -> bool:
     first, second = native_enum(old), native_enum(new)
-    if first is None or second is None or isinstance(old, ARRAY) != isinstance(new, ARRAY):
+    if first is None or second is None or _is_array(old) != _is_array(new):
         return False
-    keys = [Key(enum.schema, str(enum.name)) for enum in (first, second)]
-    return catalog.absolute(keys[0]) == catalog.absolute(keys[1])
+    return catalog.absolute(Key.of(first)) == catalog.absolute(Key.of(second))
+
+
+def _is_array(kind: TypeEngine[Any]) -> bool:
+    return isinstance(kind, ARRAY)
 
 
 def _column(operation: ops.AlterColumnOp, metadata: MetaData, default: str) -> Column[Any]:
@@ -108,14 +111,14 @@ def _alter(
     operation: ops.AlterColumnOp, old: TypeEngine[Any], new: TypeEngine[Any], default: str | None
 ) -> str:
     column = quote(operation.column_name)
-    suffix = "[]" if isinstance(old, ARRAY) and isinstance(new, ARRAY) else ""
+    suffix = "[]" if _is_array(old) and _is_array(new) else ""
     kind = new.compile(dialect=_DIALECT)
     value = f"{column}::text{suffix}::{kind}"
     if native_enum(old) and native_enum(new) and not suffix:
         # A single value is the first one of an array.
-        if isinstance(old, ARRAY):
+        if _is_array(old):
             value = f"{column}[1]::text::{kind}"
-        elif isinstance(new, ARRAY):
+        elif _is_array(new):
             value = f"CASE WHEN {column} IS NOT NULL THEN ARRAY[{column}::text]::{kind} END"
     changes = [
         "DROP DEFAULT",

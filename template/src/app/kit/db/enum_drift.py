@@ -58,7 +58,7 @@ def compare_enums(
 def _declared(metadata: MetaData) -> dict[Key, list[str]]:
     found: dict[Key, list[str]] = {}
     for enum in native_enums(metadata):
-        key, values = Key(enum.schema, str(enum.name)), list(enum.enums)
+        key, values = Key.of(enum), list(enum.enums)
         if found.setdefault(key, values) != values:
             raise CommandError(
                 f"Two columns declare the enum type {key} with different values, {found[key]} and "
