@@ -102,7 +102,7 @@ async def test_requests_are_counted_by_route_and_class_of_status(
     counted = await difference(read, requests())
     assert {name: count for name, count in counted.items() if name.startswith(REQUESTS)} == {
         f"{REQUESTS} GET /kit/ways/hot/{{value}} 2xx": 2,
-        f"{REQUESTS} GET /kit/ways/wrong/{{value}} 5xx": 1,
+        f"{REQUESTS} GET /kit/ways/wrong/{{value}} 4xx": 1,
         f"{REQUESTS} GET other 4xx": 2,
         f"{REQUESTS} POST /kit/ways/hot/{{value}} 4xx": 1,
         f"{REQUESTS} other /kit/ways/hot/{{value}} 4xx": 1,

@@ -1,9 +1,9 @@
 """One family of errors, answered as problem documents (RFC 9457)."""
 
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 # Python 3.13 renamed these: the same service has the same titles on every version.
 _RFC_9110 = {
@@ -12,6 +12,8 @@ _RFC_9110 = {
     416: "Range Not Satisfiable",
     422: "Unprocessable Content",
 }
+
+_LONGEST_FIELD = 500  # characters
 
 
 def title_of(status: int) -> str:
@@ -22,10 +24,17 @@ def title_of(status: int) -> str:
         return "Client Error" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "Server Error"
 
 
+def _shortened(field: str) -> str:
+    # The keys of a body are a part of it, and may be as long as the body.
+    return field if len(field) <= _LONGEST_FIELD else f"{field[:_LONGEST_FIELD]}…"
+
+
 class FieldProblem(BaseModel):
     """What is wrong with one part of a request."""
 
-    field: str = Field(description="Where it is, as in `body.email` or `query.limit`")
+    field: Annotated[str, AfterValidator(_shortened)] = Field(
+        description="Where it is, as in `body.email` or `query.limit`"
+    )
     message: str
 
 

@@ -30,6 +30,7 @@ from app.kit.errors import (
     Unavailable,
     title_of,
 )
+from app.kit.http.field_path import field_path
 from app.kit.http.request_fields import UNLISTED
 from app.kit.http.route import allowed_methods
 
@@ -93,7 +94,7 @@ def _path(request: Request, name: str) -> str:
         return f"path.{name}"
     if name in request.query_params and body is None:
         return f"query.{name}"
-    return f"body.{name}" if body is not None else name
+    return name if body is None else field_path(body, name)
 
 
 async def _on_invalid_request(_request: Request, error: Any) -> Response:

@@ -156,9 +156,11 @@ def _tables(error: Any) -> list[Table]:
 
 def _columns(table: Table, item: Constraint | Index) -> list[str]:
     columns = list(item.columns) if isinstance(item, _HAS_COLUMNS) else []
-    if isinstance(item, CheckConstraint) and not columns:
+    if not columns:
         # Written as text, it has words in place of columns.
-        words = set(re.findall(r"\w+", str(item.sqltext)))
+        expressions = [item.sqltext] if isinstance(item, CheckConstraint) else []
+        expressions += item.expressions if isinstance(item, Index) else []
+        words = {word for each in expressions for word in re.findall(r"\w+", str(each))}
         columns = [column for column in table.columns if column.name in words]
     return [_attribute(table, column) for column in columns]
 
