@@ -8,6 +8,7 @@ from types import ModuleType
 from fastapi import APIRouter
 
 from tests.conformance.features.billing import models as billing
+from tests.conformance.features.datetimes.router import router as datetimes
 from tests.conformance.features.everything.router import ROUTERS as EVERYTHING
 from tests.conformance.features.hierarchies import models as hierarchies
 from tests.conformance.features.inheritance import models as inheritance
@@ -27,6 +28,7 @@ ROUTERS: list[APIRouter] = [
     locked,
     unlocked,
     notes,
+    datetimes,
     requests,
     plain_requests,
     samples,

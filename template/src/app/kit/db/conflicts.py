@@ -15,6 +15,7 @@ from sqlalchemy.schema import ColumnCollectionConstraint
 
 from app.kit.db.attributes import attribute_name
 from app.kit.db.base import Base
+from app.kit.db.datetimes import TimeZoneMismatch
 from app.kit.db.names import stored_name
 from app.kit.errors import Conflict, FieldProblem, Invalid, Problem, Unavailable
 
@@ -66,6 +67,8 @@ def problem_of(error: StatementError) -> Problem | None:
         case "21000" if by := _UPSERTED.search(error.statement or ""):
             columns = [name.strip(' "') for name in by[1].split(",")]
             return Invalid(*_explain(columns, "is the same in two rows"))
+        case _ if isinstance(driver, TimeZoneMismatch):
+            return Invalid(str(driver))
         case _ if is_data_error(error):
             return Invalid(*_explain(_argument(error), "is too long, too large or not storable"))
         case _:

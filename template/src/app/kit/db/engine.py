@@ -6,26 +6,19 @@ from typing import Any
 
 import asyncpg
 from pydantic_core import to_jsonable_python
-from sqlalchemy import Connection, DateTime, ExceptionContext, NullPool, Time, event, text
+from sqlalchemy import Connection, ExceptionContext, NullPool, event, text
 from sqlalchemy.dialects.postgresql import CIDR, INET
 from sqlalchemy.exc import DisconnectionError, MissingGreenlet
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.util.concurrency import in_greenlet
 
-from app.kit.db.datetimes import AwareDateTime
-from app.kit.db.exact_types import ExactCidr, ExactInet, ExactTime
+from app.kit.db.datetimes import check_time_zones
+from app.kit.db.exact_types import ExactCidr, ExactInet
 from app.kit.db.pool import driver_arguments, pool_arguments
 from app.kit.db.redaction import hide_values
 from app.kit.db.settings import DatabaseSettings
 from app.kit.errors import Unavailable
 
-# Column types of models, and the classes that convert and check their values.
-_TYPES: dict[Any, Any] = {
-    DateTime: AwareDateTime,
-    Time: ExactTime,
-    INET: ExactInet,
-    CIDR: ExactCidr,
-}
 _SET_LOCAL = text("SELECT set_config(:name, :value, true)")
 
 
@@ -94,7 +87,8 @@ def _build(
         **options,
     )
     dialect = engine.sync_engine.dialect
-    dialect.colspecs = {**dialect.colspecs, **_TYPES}
+    dialect.colspecs = {**dialect.colspecs, INET: ExactInet, CIDR: ExactCidr}
+    check_time_zones(dialect)
     event.listen(engine.sync_engine, "do_connect", _connect)
     event.listen(engine.sync_engine, "checkout", _refuse_closed)
     event.listen(engine.sync_engine, "handle_error", _reconnect_after_type_change)

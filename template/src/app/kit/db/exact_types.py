@@ -1,27 +1,13 @@
 """Column types that reject a value of which the driver would store only a part."""
 
 from collections.abc import Callable
-from datetime import time
 from typing import Any
 
 import asyncpg
-from sqlalchemy import Dialect, Time
+from sqlalchemy import Dialect
 from sqlalchemy.dialects.postgresql import CIDR, INET
 
 Convert = Callable[[Any], Any]
-
-
-class ExactTime(Time):
-    """A time that has an offset if and only if its column has.
-
-    The driver would leave out the offset of a value for a column without one.
-    """
-
-    render_bind_cast = True
-
-    def bind_processor(self, dialect: Dialect) -> Convert | None:
-        """Return the check of a value."""
-        return None if self.timezone else _without_offset
 
 
 class ExactInet(INET):
@@ -38,12 +24,6 @@ class ExactCidr(CIDR):
     def bind_processor(self, dialect: Dialect) -> Convert | None:
         """Return the check of a value."""
         return _without_scope
-
-
-def _without_offset(value: time | None) -> time | None:
-    if value is not None and value.tzinfo is not None:
-        raise asyncpg.DataError("a column of type time stores no offset")
-    return value
 
 
 def _without_scope(value: Any) -> Any:

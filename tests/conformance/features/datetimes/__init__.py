@@ -1,0 +1,1 @@
+"""Columns with and without a time zone."""
