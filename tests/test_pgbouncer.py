@@ -12,10 +12,10 @@ from tests.combinations import behind_pgbouncer, furthest, title
 from tests.pgbouncer import PGBOUNCER, pooled
 from tests.processes import open_directory, run
 from tests.rendering import Copy
-from tests.services import EVERYTHING, SHORT, Interpreter, address, new_database
+from tests.services import SHORT, USUAL, Interpreter, address, new_database
 
 SERVICES: list[tuple[dict[str, object], list[str]]] = [
-    (answers, EVERYTHING if answers == furthest() else SHORT) for answers in behind_pgbouncer()
+    (answers, USUAL if answers == furthest() else SHORT) for answers in behind_pgbouncer()
 ]
 
 if PGBOUNCER:
