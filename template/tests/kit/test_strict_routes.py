@@ -1,0 +1,85 @@
+"""Every route validates its input as `StrictRoute` does: a datetime without offset is invalid."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Annotated, Any, get_args, get_type_hints
+
+from fastapi import Depends, FastAPI, WebSocket
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute, APIWebSocketRoute, iter_route_contexts
+from starlette.routing import Mount
+
+from app.kit.application import Application
+from app.kit.routing import StrictRoute
+from app.kit.times import Moment
+
+
+def lenient_routes(app: FastAPI) -> list[str]:
+    """Routes that the application cannot make strict, each with what to do."""
+    found: list[str] = []
+    for context in iter_route_contexts(app.routes):
+        route = context.original_route
+        if isinstance(route, APIRoute) and not isinstance(route, StrictRoute):
+            found.append(
+                f"{context.path}: derive {type(route).__name__} from StrictRoute of"
+                " app.kit.routing, or mount an Application in place of FastAPI"
+            )
+        elif isinstance(route, APIWebSocketRoute):
+            found += [
+                f"{context.path}: declare {name} as `Moment` of app.kit.times, not as datetime"
+                for name in plain_datetimes(context.dependant)
+            ]
+        elif isinstance(route, Mount) and isinstance(route.app, FastAPI):
+            found += [f"{route.path}{message}" for message in lenient_routes(route.app)]
+    return found
+
+
+def plain_datetimes(dependant: Dependant) -> Iterator[str]:
+    """Yield the parameters of an endpoint and its dependencies that may lack an offset."""
+    if dependant.call is not None:
+        for name, hint in get_type_hints(dependant.call, include_extras=True).items():
+            if name != "return" and contains_datetime(hint):
+                yield name
+    for part in dependant.dependencies:
+        yield from plain_datetimes(part)
+
+
+def contains_datetime(hint: Any) -> bool:
+    """Whether a type is `datetime`, or has it as an argument."""
+    return hint is datetime or any(map(contains_datetime, get_args(hint)))
+
+
+def test_every_route_is_strict(app: FastAPI) -> None:
+    assert lenient_routes(app) == []
+
+
+def test_lenient_routes_are_found() -> None:
+    class OwnRoute(APIRoute):
+        """A route class of a team."""
+
+    async def since(since: list[datetime] | None = None) -> Any:
+        return since
+
+    async def endpoint(at: datetime) -> None:
+        """Take a datetime."""
+
+    app, plain, strict = Application(), FastAPI(openapi_url=None), Application(openapi_url=None)
+    app.get("/strict")(endpoint)
+    app.router.add_api_route("/own", endpoint, route_class_override=OwnRoute)
+    plain.get("/plain")(endpoint)
+    strict.get("/strict")(endpoint)
+    app.mount("/mounted", plain)
+    app.mount("/application", strict)
+
+    @app.websocket("/talk")
+    async def talk(
+        socket: WebSocket, at: datetime, ok: Moment, since: Annotated[Any, Depends(since)]
+    ) -> None: ...
+
+    remedy = "of app.kit.routing, or mount an Application in place of FastAPI"
+    assert lenient_routes(app) == [
+        f"/own: derive OwnRoute from StrictRoute {remedy}",
+        f"/mounted/plain: derive APIRoute from StrictRoute {remedy}",
+        "/talk: declare at as `Moment` of app.kit.times, not as datetime",
+        "/talk: declare since as `Moment` of app.kit.times, not as datetime",
+    ]
