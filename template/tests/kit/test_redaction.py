@@ -55,7 +55,8 @@ async def test_a_bug_in_a_statement_logs_no_value(
 ) -> None:
     @own_app.get("/kit/faulty/{value}")
     async def faulty(value: str, session: SessionDep) -> None:
-        await session.execute(FAULTS["malformed for the driver"][0], {"value": value})
+        wrong = text("SELECT missing FROM kit_notes WHERE name = :value")
+        await session.execute(wrong, {"value": value})
 
     async with own_app.state.database.transaction() as session:
         await session.execute(CREATE)
