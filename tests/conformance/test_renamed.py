@@ -147,6 +147,27 @@ async def test_bulk_writes_use_attribute_names_and_store_models_as_json(
     assert await update_many(session, Parcel, [found["copy"].id], {"meta": SIZE}) == 1
 
 
+async def test_sql_expression_of_a_model_is_read_and_not_written(session: AsyncSession) -> None:
+    class Crates(Repository[Crate]):
+        model = Crate
+
+    await insert_many(session, Crate, [{"code": "a", "weight": 3_000_000}])
+    await copy_rows(session, Crate, [{"code": "b"}])
+    rows = {row.code: row for row in await session.scalars(select(Crate))}
+    assert [rows["a"].tons, rows["b"].tons] == [3, 0]
+
+    for write in (
+        Crates(session).update(rows["a"], {"tons": 1}),
+        Crates(session).change(rows["a"].id, {"tons": 1}),
+        insert_many(session, Crate, [{"code": "c", "tons": 1}]),
+        upsert_many(session, Crate, [{"code": "c", "tons": 1}], by=["code"]),
+        copy_rows(session, Crate, [{"code": "c", "tons": 1}]),
+        update_many(session, Crate, [rows["a"].id], {"tons": 1}),
+    ):
+        with pytest.raises(TypeError, match="tons"):
+            await write
+
+
 async def test_errors_name_the_attribute(session: AsyncSession) -> None:
     await parcels(session, 1)
     cases: list[tuple[dict[str, Any], str]] = [

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import (
     String,
     cast,
+    delete,
     exists,
     func,
     insert,
@@ -22,14 +23,23 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import aliased, joinedload, selectinload, with_polymorphic
+from sqlalchemy.orm import (
+    aliased,
+    join,
+    joinedload,
+    outerjoin,
+    selectinload,
+    with_polymorphic,
+)
 
 from app.kit.db.deletion import INCLUDE_DELETED, erase
 from app.kit.db.upsert import upsert_many
 from app.kit.errors import Conflict
+from tests.conformance.features.hierarchies.models import Invoice
 from tests.conformance.features.ownership.models import Account, Address, Login, Region, Shop, Track
 
 ADDRESS: Any = Address.__table__
+UNSYNCHRONIZED = {"synchronize_session": False}
 
 
 @pytest.fixture
@@ -54,6 +64,13 @@ def filtered() -> dict[str, Any]:
         "columns": cities,
         "table columns from a model": select(ADDRESS.c.city).select_from(Address),
         "aggregate": select(func.min(Address.city)),
+        "window function": select(func.first_value(Address.city).over(partition_by=Address.city)),
+        "FILTER": select(func.min(Address.city).filter(true())),
+        "FILTER of an alias": select(func.min(other.city).filter(true())),
+        "WITHIN GROUP": select(func.percentile_disc(0).within_group(Address.city)),
+        "join of two models": select(Address.city).select_from(
+            join(Track, other, Track.title == other.city).join(Address, Address.city == other.city)
+        ),
         "window function beside a column": select(Address.city, func.min(Address.city).over()),
         "FILTER from a model": select(func.min(Address.city).filter(true())).select_from(Address),
         "alias": select(other.city),
@@ -78,9 +95,6 @@ def unfiltered() -> dict[str, Any]:
         "from_statement of a text": select(Address.city).from_statement(
             text("SELECT city FROM conformance_addresses")
         ),
-        "window function alone": select(
-            func.first_value(Address.city).over(partition_by=Address.city)
-        ),
         "table name": select(literal_column("city")).select_from(text("conformance_addresses")),
     }
 
@@ -89,6 +103,7 @@ def unfiltered() -> dict[str, Any]:
 async def test_statement_passes_over_deleted_rows(
     addresses: tuple[Address, Address], session: AsyncSession, kind: str
 ) -> None:
+    session.add_all([Track(title="gone"), Track(title="kept")])
     statement = filtered()[kind]
     assert (await session.scalars(statement)).all() == ["kept"]
     every = await session.scalars(statement, execution_options=INCLUDE_DELETED)
@@ -126,6 +141,30 @@ async def test_update_by_a_subquery_passes_over_deleted_rows(
     named = update(Track).where(Track.title.in_(select(Address.city))).values(title="named")
     result: Any = await session.execute(named)
     assert result.rowcount == 1
+
+
+@pytest.mark.parametrize("change", [update(Track).values(title="new"), delete(Track)])
+async def test_update_from_and_delete_using_pass_over_deleted_rows(
+    addresses: tuple[Address, Address], session: AsyncSession, change: Any
+) -> None:
+    other = aliased(Address)
+    session.add_all([Track(title="gone"), Track(title="kept")])
+    await session.flush()
+    matched = change.where(Track.title == Address.city, other.city == Address.city)
+    result: Any = await session.execute(matched, execution_options=UNSYNCHRONIZED)
+    assert result.rowcount == 1
+
+
+async def test_update_from_a_joined_subclass_is_rejected(session: AsyncSession) -> None:
+    change = update(Track).where(Track.title == Invoice.title).values(title="new")
+    with pytest.raises(TypeError, match="several tables"):
+        await session.execute(change, execution_options=UNSYNCHRONIZED)
+
+
+async def test_outer_join_that_is_not_filtered_is_rejected(session: AsyncSession) -> None:
+    joined = outerjoin(Track, Address, Track.title == Address.city)
+    with pytest.raises(TypeError, match="outer join with"):
+        await session.execute(select(Track.title).select_from(joined))
 
 
 async def test_bulk_update_by_primary_key_changes_deleted_rows(

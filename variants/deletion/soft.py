@@ -5,7 +5,17 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import ColumnElement, CursorResult, Executable, Index, delete, event, inspect, text
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    Executable,
+    Index,
+    Select,
+    delete,
+    event,
+    inspect,
+    text,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import ONETOMANY, ORMExecuteState, Session, with_loader_criteria
 from sqlalchemy.orm.attributes import set_committed_value
@@ -15,6 +25,8 @@ from app.kit.db.ids import Id
 from app.kit.db.soft_delete import (
     INCLUDE_DELETED,
     Entity,
+    filter_other_tables,
+    filter_select,
     mark,
     mark_owned_by,
     owning_relationships,
@@ -172,6 +184,10 @@ def _without_deleted(state: ORMExecuteState) -> None:
         return
     if state.is_insert and getattr(state.statement, "select", None) is not None:
         state.statement = state.statement.options(_LIVING)
+    if state.is_select and isinstance(state.statement, Select):
+        state.statement = filter_select(state.statement)
+    elif state.is_update or state.is_delete:
+        state.statement = filter_other_tables(state.statement)
     if state.is_select or state.is_update or state.is_delete:
         state.update_execution_options(living_only=True)
         state.statement = state.statement.options(_LIVING)

@@ -1,9 +1,10 @@
 """Architecture rules of soft delete: uniqueness, and what owns a soft-deletable row."""
 
-from typing import Any
+from types import NoneType
+from typing import Any, get_args, get_type_hints
 
-from sqlalchemy import ForeignKey, Index, MetaData, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column, registry, relationship
+from sqlalchemy import ForeignKey, Index, MetaData, UniqueConstraint, inspect
+from sqlalchemy.orm import MANYTOONE, Mapped, mapped_column, registry, relationship
 
 from app.kit.db.base import Base, Record
 from app.kit.db.deletion import Entity, unique_live
@@ -51,6 +52,29 @@ def entities_owned_by_records(mapped: registry) -> list[str]:
     ]
 
 
+def required_references_to_entities(mapped: registry) -> list[str]:
+    """Many-to-one relationships that are None, against their type, once their target is deleted.
+
+    This cannot happen where the target owns the row, and so is deleted with it.
+    """
+    found: list[str] = []
+    models: dict[str, type[Any]] = {each.class_.__name__: each.class_ for each in mapped.mappers}
+    for model in models.values():
+        hints = get_type_hints(model, localns=models)
+        for relation in inspect(model).relationships:
+            target = relation.mapper.class_
+            if relation.direction is not MANYTOONE or not issubclass(target, Entity):
+                continue
+            back = relation.back_populates and relation.mapper.relationships.get(
+                relation.back_populates
+            )
+            is_owned = issubclass(model, Entity) and back and back.cascade.delete
+            hint = get_args(hints.get(relation.key))
+            if not is_owned and hint and NoneType not in get_args(hint[0]):
+                found.append(str(relation))
+    return sorted(found)
+
+
 def test_uniqueness_holds_among_rows_that_are_not_deleted() -> None:
     assert not uniques_that_count_deleted_rows(Base.registry), (
         "use `unique_live(...)` in `__table_args__` instead of `unique=True`, a UniqueConstraint "
@@ -61,6 +85,13 @@ def test_uniqueness_holds_among_rows_that_are_not_deleted() -> None:
 def test_soft_deletable_rows_are_owned_by_soft_deletable_rows() -> None:
     assert not entities_owned_by_records(Base.registry), (
         "deleting the owner removes these rows: make the owner an `Entity`, or do not cascade"
+    )
+
+
+def test_references_to_soft_deletable_rows_are_optional_or_owned() -> None:
+    assert not required_references_to_entities(Base.registry), (
+        "the target may be deleted first: type it `| None`, or let the target own the row "
+        '(`cascade="all, delete-orphan"`, both sides with `back_populates`)'
     )
 
 
@@ -95,6 +126,7 @@ class Book(Separate, Entity):
 class Copy(Separate, Record):
     __tablename__ = "kit_copies"
     isbn: Mapped[str] = mapped_column(ForeignKey("kit_books.isbn"), unique=True)
+    book: Mapped[Book] = relationship()
 
 
 def test_the_rules_notice_what_breaks_them() -> None:
@@ -104,3 +136,4 @@ def test_the_rules_notice_what_breaks_them() -> None:
         "kit_books.year",
     ]
     assert entities_owned_by_records(SEPARATE) == ["Shelf.books"]
+    assert required_references_to_entities(SEPARATE) == ["Copy.book"]

@@ -1,7 +1,6 @@
 """What deleting promises: the row is hidden from every statement, and still there."""
 
-from types import NoneType
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 import pytest
 from httpx2 import AsyncClient
@@ -11,7 +10,6 @@ from sqlalchemy import (
     exists,
     false,
     func,
-    inspect,
     select,
     text,
     union_all,
@@ -19,15 +17,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import MANYTOONE, aliased, joinedload, selectinload, subqueryload
+from sqlalchemy.orm import aliased, joinedload, selectinload, subqueryload
 
 from app.example.posts.models import Post
 from app.example.posts.repository import PostRepository
 from app.example.users.models import User
 from app.example.users.repository import UserRepository
 from app.kit.db import deletion
-from app.kit.db.base import Base, now
-from app.kit.db.deletion import Entity, erase, erase_where
+from app.kit.db.base import now
+from app.kit.db.deletion import erase, erase_where
 from app.kit.db.session import Database
 from app.kit.db.upsert import upsert_many
 from tests.example.factories import make_post, make_user
@@ -147,37 +145,6 @@ async def test_deleting_twice_is_a_404(client: AsyncClient, session: AsyncSessio
     post = await make_post(session)
     assert (await client.delete(f"/posts/{post.id}")).status_code == 204
     assert (await client.delete(f"/posts/{post.id}")).status_code == 404
-
-
-def relations_left_behind() -> list[str]:
-    """Relations to one row that may be hidden while the row that refers to it is not.
-
-    Such a relation is None then, whatever the foreign key says.
-    """
-    found: list[str] = []
-    models: dict[str, type[Base]] = {
-        mapper.class_.__name__: mapper.class_ for mapper in Base.registry.mappers
-    }
-    for model in models.values():
-        hints = get_type_hints(model, localns=models)
-        for relation in inspect(model).relationships:
-            target = relation.mapper.class_
-            if relation.direction is not MANYTOONE or not issubclass(target, Entity):
-                continue
-            back = (
-                relation.back_populates and inspect(target).relationships[relation.back_populates]
-            )
-            goes_along = issubclass(model, Entity) and back and back.cascade.delete
-            if not goes_along and NoneType not in get_args(get_args(hints[relation.key])[0]):
-                found.append(str(relation))
-    return found
-
-
-def test_no_relation_is_left_behind_by_what_it_refers_to() -> None:
-    assert not relations_left_behind(), (
-        "its target may be deleted before it: type it `| None`, do without it, or let the target "
-        "own it (`cascade`, both sides with `back_populates`)"
-    )
 
 
 async def test_a_relation_to_a_deleted_row_is_empty(session: AsyncSession) -> None:

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from sqlalchemy import CheckConstraint, Computed, FetchedValue, ForeignKey, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.mutable import MutableDict
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, column_property, mapped_column
 
 from app.kit.db.base import Base, Record
 from app.kit.db.ids import Id
@@ -71,3 +71,5 @@ class Crate(Record):
     meta: Mapped[dict[str, Any] | None] = mapped_column("metadata", JSONB)
     weight: Mapped[int] = mapped_column("grams", default=7)
     kilos: Mapped[int] = mapped_column("kg", Computed("grams * 2", persisted=True))
+    # An expression of SQL, which no statement writes.
+    tons: Mapped[int] = column_property(weight // 1_000_000)

@@ -1,5 +1,7 @@
 """The attributes of a model, by the names that its code uses rather than those of its columns."""
 
+from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Column, inspect
@@ -25,9 +27,15 @@ def attribute_name(mapper: Any, column: Column[Any]) -> str:
     return name
 
 
+@cache
+def table_columns(mapper: Any) -> Mapping[str, Column[Any]]:
+    """Return the columns of a model by attribute, without SQL expressions (`column_property`)."""
+    return {name: column for name, column in mapper.columns.items() if isinstance(column, Column)}
+
+
 def column_of(model: Any, name: str, *, used_by: str) -> Column[Any]:
     """The column behind an attribute; TypeError where it is none."""
-    column: Column[Any] | None = model.__mapper__.columns.get(name)
+    column: Column[Any] | None = table_columns(model.__mapper__).get(name)
     if column is None:
         raise TypeError(f"{used_by}.{name}: {model.__name__} has no column attribute of this name")
     return column

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.kit.db.attributes import attribute_name
+from app.kit.db.attributes import attribute_name, table_columns
 from app.kit.db.base import Record, now
 from app.kit.db.deletion import erase_where
 from app.kit.db.ids import Id
@@ -81,8 +81,11 @@ async def update_where(
     session: AsyncSession, model: type[Record], *conditions: ColumnElement[bool], values: Row
 ) -> int:
     """Set these columns of every row that meets the conditions; returns how many did."""
+    mapper = inspect(model)
     changes = next_version(model) | dict(values)
-    if len(inspect(model).tables) > 1:
+    if unknown := changes.keys() - table_columns(mapper).keys():
+        raise TypeError(f"{model.__name__} has no column {', '.join(sorted(unknown))}")
+    if len(mapper.tables) > 1:
         return await _update_tables(session, model, conditions, changes)
     result = await session.execute(update(model).where(*conditions).values(changes))
     return cast("CursorResult[Any]", result).rowcount
@@ -96,8 +99,6 @@ async def _update_tables(
 ) -> int:
     """Update a model of joined-table inheritance: one statement for each of its tables."""
     mapper = inspect(model)
-    if unknown := changes.keys() - set(mapper.columns.keys()):
-        raise TypeError(f"{model.__name__} has no column {', '.join(sorted(unknown))}")
     found = select(model.id).where(*conditions).order_by(model.id)
     keys = (await session.scalars(found.with_for_update(key_share=True))).all()
     for part in mapper.iterate_to_root() if keys else ():
@@ -105,7 +106,7 @@ async def _update_tables(
         stored |= {
             name: value
             for name, value in changes.items()
-            if mapper.columns[name].table is part.local_table
+            if table_columns(mapper)[name].table is part.local_table
         }
         if stored:
             table: Any = part.class_
@@ -130,7 +131,7 @@ async def delete_many(session: AsyncSession, model: type[Record], keys: Collecti
 
 def chunks(model: type[Record], rows: Iterable[Row], size: int) -> Iterator[list[dict[str, Any]]]:
     """The rows, so many at a time; a `TypeError` where one does not fit the model."""
-    columns: set[str] = set(model.__mapper__.column_attrs.keys())
+    columns = table_columns(model.__mapper__).keys()
     remaining = iter(rows)
     named: set[str] | None = None
     while part := [dict(row) for row in islice(remaining, size)]:

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from sqlalchemy import ClauseElement, Executable, Select, bindparam, select, update
 from sqlalchemy.orm.interfaces import ORMOption
 
-from app.kit.db.attributes import primary_key
+from app.kit.db.attributes import primary_key, table_columns
 from app.kit.db.bulk import next_version
 from app.kit.db.deletion import living
 
@@ -31,7 +31,7 @@ def changing(
 
     Raises TypeError where a name is that of no column.
     """
-    columns = model.__mapper__.columns
+    columns = table_columns(model.__mapper__)
     for name in changes:
         if name not in columns:
             raise TypeError(f"{model.__name__} has no column {name!r} to update")
@@ -44,7 +44,7 @@ def changing(
 
 @lru_cache(maxsize=500)
 def _changing_to_values(model: Any, plan: Plan, names: tuple[str, ...]) -> Executable:
-    columns = model.__mapper__.columns
+    columns = table_columns(model.__mapper__)
     given = {name: bindparam(f"new__{name}", type_=columns[name].type) for name in names}
     return _changing(model, plan, given)
 

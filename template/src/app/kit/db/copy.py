@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapper
 
+from app.kit.db.attributes import table_columns
 from app.kit.db.base import Record
 from app.kit.db.bulk import Row
 
@@ -63,7 +64,7 @@ def _values(model: type[Record], row: Row, dialect: Dialect) -> dict[str, Value]
             f"COPY fills one table, {model.__name__} has {len(mapper.tables)}: use `insert_many`"
         )
     # By attribute; a subclass in the same table (single-table inheritance) has only its own.
-    columns: dict[str, Column[Any]] = dict(mapper.columns.items())
+    columns = table_columns(mapper)
     if unknown := row.keys() - columns.keys():
         raise TypeError(f"{model.__name__} has no column {', '.join(sorted(unknown))}")
     # A column that is neither here nor there is left to PostgreSQL.

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from sqlalchemy import Column, Dialect, bindparam, insert
 from sqlalchemy.orm import DeclarativeBase
 
-from app.kit.db.attributes import attribute_name, column_of
+from app.kit.db.attributes import attribute_name, column_of, table_columns
 from app.kit.db.compiled import AnyInsert, CompiledRead, compile_returning
 from app.kit.db.driver import Rows
 from app.kit.db.session import Database, database_of
@@ -67,7 +67,7 @@ class HotInsert(Generic[S]):
         # PostgreSQL knows no default of Python.
         self.defaults = {
             name: _default(column)
-            for name, column in mapper.columns.items()
+            for name, column in table_columns(mapper).items()
             if column.default is not None and name not in self.given
         }
         if mapper.polymorphic_on is not None:

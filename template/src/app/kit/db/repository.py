@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapper
 from sqlalchemy.orm.interfaces import ORMOption
 
-from app.kit.db.attributes import primary_key
+from app.kit.db.attributes import primary_key, table_columns
 from app.kit.db.base import Base
 from app.kit.db.bulk import among
 from app.kit.db.by_key import changing, reading
@@ -163,7 +163,7 @@ class Repository(Generic[M]):
     async def update(self, record: M, changes: Mapping[str, Any]) -> M:
         """Set these columns; a name that is none is a `TypeError`, never silently ignored."""
         # Of its own class: a subclass may have columns that the model of the repository has not.
-        columns = type(record).__mapper__.column_attrs.keys()
+        columns = table_columns(type(record).__mapper__)
         for name, value in changes.items():
             if name not in columns:
                 raise TypeError(f"{type(record).__name__} has no column {name!r} to update")

@@ -1,6 +1,6 @@
 """Soft delete: the model base, and the UPDATE statements that hide rows with what they own."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -9,6 +9,7 @@ from sqlalchemy import (
     ARRAY,
     ColumnClause,
     ColumnElement,
+    Join,
     and_,
     any_,
     event,
@@ -83,6 +84,60 @@ def mark_owned_by(
         owned = and_(among, getattr(parent, relation.key).expression)
         children = mark(session, child, owned, old=old, new=new)
         mark_owned_by(session, child, children, old=old, new=new)
+
+
+def filter_select(statement: Any) -> Any:
+    """Return a SELECT that `with_loader_criteria` filters, or filtered where it cannot."""
+    if not statement._from_obj and not statement._setup_joins:
+        # It finds no model in a column that is a window function, FILTER, `extract` or `and_`.
+        bare = [each for each in statement._raw_columns if "parententity" not in each._annotations]
+        for entity in dict.fromkeys(_entities_in(bare)):
+            statement = statement.select_from(entity)
+    for source in statement._from_obj:
+        if isinstance(source, Join):
+            # Nor in the sides of a join that was not made by `Select.join`.
+            statement = statement.where(*_sides_not_deleted(source))
+    return statement
+
+
+def filter_other_tables(statement: Any) -> Any:
+    """Return an UPDATE or DELETE that finds no deleted row in other tables (FROM, USING)."""
+    target = statement.entity_description.get("entity")
+    for entity in dict.fromkeys(_entities_in(statement._where_criteria)):
+        if entity is target:
+            continue
+        if len(inspect(entity).mapper.tables) > 1:
+            raise TypeError(
+                f"{entity} has several tables: use `.in_(select(...))` in place of its columns."
+            )
+        statement = statement.where(entity.deleted_at.is_(None))
+    return statement
+
+
+def _entities_in(clauses: Iterable[Any]) -> Iterator[Any]:
+    """Yield the entities and aliases that these clauses add to FROM."""
+    for clause in clauses:
+        tables = set(clause._from_objects)
+        for part in iterate(clause) if tables else ():
+            found = part._annotations.get("parententity")
+            if found is None or not isinstance(part, ColumnClause) or part.table not in tables:
+                continue
+            if issubclass(found.mapper.class_, Entity):
+                yield found.entity
+
+
+def _sides_not_deleted(source: Any) -> Iterator[ColumnElement[bool]]:
+    for side in (source.left, source.right):
+        found = side._annotations.get("parententity")
+        if isinstance(side, Join):
+            yield from _sides_not_deleted(side)
+        elif found is not None and issubclass(found.mapper.class_, Entity):
+            if source.full or (source.isouter and side is source.right):
+                raise TypeError(
+                    f"An outer join with {found} would read its deleted rows: use "
+                    "`select_from(...).outerjoin(...)` in place of `outerjoin(...)`."
+                )
+            yield found.entity.deleted_at.is_(None)
 
 
 @event.listens_for(Base, "mapper_configured", propagate=True)

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 from sqlalchemy import Column, Insert, Update, bindparam, insert, inspect, update
 from sqlalchemy.orm import Mapper
 
-from app.kit.db.attributes import attribute_name, primary_key
+from app.kit.db.attributes import attribute_name, primary_key, table_columns
 from app.kit.db.bulk import next_version
 
 # Attributes, and what computes their value when the statement runs.
@@ -84,9 +84,10 @@ def _values(mapper: Mapper[Any], names: Iterable[str]) -> dict[Column[Any], Any]
 
 
 def _column(mapper: Mapper[Any], name: str) -> Any:
-    if name not in mapper.column_attrs:
+    column = table_columns(mapper).get(name)
+    if column is None:
         raise TypeError(f"{mapper.class_.__name__} has no column for {name!r}.")
-    return mapper.column_attrs[name].columns[0]
+    return column
 
 
 def _defaults(
@@ -94,16 +95,12 @@ def _defaults(
 ) -> Defaults:
     given = set(names)
     found: dict[str, Callable[[], Any]] = {}
-    for attribute in mapper.column_attrs:
-        default = default_of(attribute.columns[0])
+    for name, column in table_columns(mapper).items():
+        default = default_of(column)
         # An expression of SQL is part of the statement.
-        if (
-            attribute.key in given
-            or default is None
-            or not (default.is_callable or default.is_scalar)
-        ):
+        if name in given or default is None or not (default.is_callable or default.is_scalar):
             continue
-        found[attribute.key] = _call(default)
+        found[name] = _call(default)
     return found
 
 
