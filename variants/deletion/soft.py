@@ -184,10 +184,11 @@ def _without_deleted(state: ORMExecuteState) -> None:
         return
     if state.is_insert and getattr(state.statement, "select", None) is not None:
         state.statement = state.statement.options(_LIVING)
-    if state.is_select and isinstance(state.statement, Select):
-        state.statement = filter_select(state.statement)
+    statement: Any = state.statement
+    if isinstance(statement, Select):
+        state.statement = filter_select(statement)
     elif state.is_update or state.is_delete:
-        state.statement = filter_other_tables(state.statement)
+        state.statement = filter_other_tables(statement)
     if state.is_select or state.is_update or state.is_delete:
         state.update_execution_options(living_only=True)
         state.statement = state.statement.options(_LIVING)

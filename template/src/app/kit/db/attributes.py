@@ -30,7 +30,9 @@ def attribute_name(mapper: Any, column: Column[Any]) -> str:
 @cache
 def table_columns(mapper: Any) -> Mapping[str, Column[Any]]:
     """Return the columns of a model by attribute, without SQL expressions (`column_property`)."""
-    return {name: column for name, column in mapper.columns.items() if isinstance(column, Column)}
+    columns: dict[str, Any] = dict(mapper.columns.items())
+    expressions = {name for name, column in columns.items() if not isinstance(column, Column)}
+    return {name: column for name, column in columns.items() if name not in expressions}
 
 
 def column_of(model: Any, name: str, *, used_by: str) -> Column[Any]:

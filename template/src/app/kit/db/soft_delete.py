@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import (
     ARRAY,
@@ -118,7 +118,7 @@ def _entities_in(clauses: Iterable[Any]) -> Iterator[Any]:
     """Yield the entities and aliases that these clauses add to FROM."""
     for clause in clauses:
         tables = set(clause._from_objects)
-        for part in iterate(clause) if tables else ():
+        for part in cast("Iterable[Any]", iterate(clause) if tables else ()):
             found = part._annotations.get("parententity")
             if found is None or not isinstance(part, ColumnClause) or part.table not in tables:
                 continue
