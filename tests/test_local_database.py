@@ -374,3 +374,5 @@ def test_echo_logs_each_statement_of_a_request_once(dev: Server) -> None:
     assert statements, dev.output
     assert len(statements) == len(set(statements))
     assert len({each["request_id"] for each in records}) == 1
+    logged = [line for line in dev.output.splitlines() if line.startswith("{")]
+    assert not [line for line in logged if "parameters hidden" in line]

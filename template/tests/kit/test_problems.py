@@ -99,8 +99,10 @@ async def test_the_document_of_the_api_tells_the_errors(client: AsyncClient) -> 
     document = (await client.get("/openapi.json")).json()
     for path in document["paths"].values():
         for operation in path.values():
-            content = operation["responses"]["422"]["content"]
-            assert content.keys() == {"application/problem+json"}
+            errors = {code: each for code, each in operation["responses"].items() if code >= "400"}
+            assert "503" in errors
+            for response in errors.values():
+                assert response["content"].keys() == {"application/problem+json"}
 
 
 async def test_the_docs_can_be_switched_off(app: FastAPI) -> None:

@@ -54,11 +54,17 @@ def configure_logging(settings: LogSettings) -> None:
         # With DATABASE_ECHO, SQLAlchemy adds a handler to a logger without one, and would log each
         # statement twice.
         logging.getLogger(name).handlers = [logging.NullHandler()]
+        logging.getLogger(name).addFilter(_has_content)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = True
     # The middleware writes one line a request, with its id; uvicorn's would be a second one.
     logging.getLogger("uvicorn.access").disabled = True
+
+
+def _has_content(record: logging.LogRecord) -> bool:
+    # After each statement SQLAlchemy logs its parameters, or that they are hidden.
+    return "[SQL parameters hidden" not in str(record.msg)
 
 
 def _for_people() -> structlog.dev.ConsoleRenderer:
