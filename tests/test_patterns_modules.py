@@ -22,6 +22,7 @@ INTERNAL = {
     "kit/db/url_parameters.py",
     "kit/development.py",
     "kit/environment.py",
+    "kit/http/field_path.py",
     "kit/http/negotiation.py",
     "kit/http/plain_errors.py",
     "kit/http/web_socket.py",
