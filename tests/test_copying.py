@@ -73,7 +73,7 @@ def test_the_message_after_copying_holds_the_next_commands(
     [
         (
             "project_name=class",
-            "Validation error for question 'project_name': 'class' is a keyword",
+            "Validation error for question 'project_name': a Python keyword",
         ),
         ("pool_size=many", "question 'pool_size': answer a whole number"),
         ("pk_type=bigint", "Invalid choice for 'pk_type'"),

@@ -19,7 +19,7 @@ from app.kit.db.enum_changes import ChangeEnum, KeepValues
 from app.kit.db.enum_columns import compare_arrays, convert_columns
 from app.kit.db.enum_types import native_enums, render_type
 from app.kit.db.enum_values import change_values
-from app.kit.db.migration_steps import MigrationStep, execute, literal, quote
+from app.kit.db.migration_steps import MigrationStep, literal, op_execute, quote
 from app.kit.db.schema_drift import missing_schemas
 
 __all__ = ["ChangeEnum", "KeepValues", "compare_enums"]
@@ -79,11 +79,11 @@ def _drop(key: Key, values: list[str]) -> MigrationStep:
 
 def _create_type(key: Key, values: list[str]) -> str:
     named = ", ".join(map(literal, values))
-    return execute(f"CREATE TYPE {quote(key.name, key.schema)} AS ENUM ({named})")
+    return op_execute(f"CREATE TYPE {quote(key.name, key.schema)} AS ENUM ({named})")
 
 
 def _drop_type(key: Key) -> str:
-    return execute(f"DROP TYPE {quote(key.name, key.schema)}")
+    return op_execute(f"DROP TYPE {quote(key.name, key.schema)}")
 
 
 _plugin = Plugin(__name__)

@@ -1,7 +1,7 @@
 """The steps that bring an enum type from some values to others."""
 
 from app.kit.db.enum_catalog import Key
-from app.kit.db.migration_steps import MigrationStep, execute, literal, quote
+from app.kit.db.migration_steps import MigrationStep, literal, op_execute, quote
 
 Steps = tuple[list[MigrationStep], list[MigrationStep]]
 
@@ -55,7 +55,10 @@ def _rename(key: Key, pairs: list[tuple[str, str]]) -> Steps:
         "# Is it another value? Write two migrations: one that adds it, one that removes the old.",
     ]
     up, down = (
-        [execute(f"ALTER TYPE {name} RENAME VALUE {literal(a)} TO {literal(b)}") for a, b in both]
+        [
+            op_execute(f"ALTER TYPE {name} RENAME VALUE {literal(a)} TO {literal(b)}")
+            for a, b in both
+        ]
         for both in (pairs, [(new, old) for old, new in pairs])
     )
     what = f"rename in the enum type {key}: {told}"
@@ -76,7 +79,7 @@ def _add(key: Key, added: list[str], order: list[str], present: list[str]) -> li
         statements.append(f"ALTER TYPE {name} ADD VALUE IF NOT EXISTS {literal(value)}{place}")
     block = ["with op.get_context().autocommit_block():"]
     # An empty line ends the block.
-    return [*block, *map(execute, statements), ""]
+    return [*block, *map(op_execute, statements), ""]
 
 
 def _keep(key: Key, added: list[str]) -> list[str]:

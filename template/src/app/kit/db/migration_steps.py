@@ -11,7 +11,7 @@ from alembic.operations.ops import AlterColumnOp, MigrateOperation
 from sqlalchemy import DefaultClause, FetchedValue, TextClause
 from sqlalchemy.dialects import postgresql
 
-_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
+_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call] - it has no annotations
 _WIDTH = 80
 _PARAMETER = re.compile(r"(?<!:):(?=\w)")
 
@@ -51,7 +51,7 @@ class ConvertColumn(MigrationStep):
         self.column_name = operation.column_name
         what = f"change the type of {self.table_name}.{self.column_name}"
         risk = "rewrites and locks the table, and fails where the new type has no such value"
-        super().__init__(what, [execute(upgrade)], [execute(downgrade)], risk=risk)
+        super().__init__(what, [op_execute(upgrade)], [op_execute(downgrade)], risk=risk)
 
 
 @renderers.dispatch_for(MigrationStep)
@@ -60,7 +60,7 @@ def _render(context: AutogenContext, step: MigrationStep) -> list[str]:
     return list(step.upgrade)
 
 
-def execute(sql: str) -> str:
+def op_execute(sql: str) -> str:
     """Return the call of `op.execute` for a statement, in lines short enough for the linter."""
     parts = wrap(
         escape(sql),

@@ -24,7 +24,8 @@ from app.kit.db.enum_types import native_enum
 
 LIMIT = 63  # bytes
 
-_PREPARER = postgresql.dialect().identifier_preparer  # type: ignore[no-untyped-call]
+_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call] - it has no annotations
+_PREPARER = _DIALECT.identifier_preparer
 
 
 def stored_name(item: Constraint | Index) -> str | None:

@@ -3,10 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, inspect
+from sqlalchemy import ColumnElement, Select, func, inspect, select
 from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Bundle
+from sqlalchemy.orm.interfaces import ORMOption
 from sqlalchemy.sql import operators
+
+from app.kit.db.attributes import primary_key
+from app.kit.page import PageQuery, Slice
 
 _MODIFIERS = (
     operators.asc_op,
@@ -14,6 +19,44 @@ _MODIFIERS = (
     operators.nulls_first_op,
     operators.nulls_last_op,
 )
+
+
+async def read_page(
+    session: AsyncSession,
+    model: Any,
+    query: PageQuery,
+    statement: Select[Any],
+    plan: Sequence[ORMOption],
+) -> Slice[Any]:
+    """Return one page of a statement that selects a model, with the total."""
+    check_statement(statement)
+    root = _root(model, statement)
+    key = primary_key(root)
+    ordered = statement.order_by(key)
+    if repeats := repeats_rows(statement):
+        ordered = distinct_by(ordered, order_terms(ordered))
+    # A subclass with a table of its own is a join, which its key alone selects from.
+    one_table = len(inspect(root).mapper.tables) == 1
+    keys = ordered.with_only_columns(key, maintain_column_froms=one_table)
+    counted = select(func.count()).select_from(keys.order_by(None).subquery())
+    total = await session.scalar(counted) or 0
+    page = ordered.limit(query.limit).offset(query.offset)
+    entities = has_entities(statement)
+    if query.offset and not entities and not repeats:
+        # A projection would read what belongs to each row that is skipped, too.
+        here = keys.limit(query.limit).offset(query.offset).correlate(None)
+        page = ordered.where(key.in_(here))
+    rows = await session.scalars(page.options(*plan))
+    items = rows.unique().all() if entities else rows.all()
+    return Slice(items, total, query.limit, query.offset)
+
+
+def _root(model: Any, statement: Select[Any]) -> Any:
+    """What the statement selects: the model, a subclass or an alias of one of them."""
+    entity: Any = statement.column_descriptions[0].get("entity")
+    found = inspect(entity, raiseerr=False)
+    common = found is not None and found.mapper.base_mapper
+    return entity if common is model.__mapper__.base_mapper else model
 
 
 def check_statement(statement: Any) -> None:

@@ -25,13 +25,7 @@ from app.kit.db.bulk import among
 from app.kit.db.by_key import changing, reading
 from app.kit.db.deletion import erase
 from app.kit.db.ids import Id
-from app.kit.db.page_rows import (
-    check_statement,
-    distinct_by,
-    has_entities,
-    order_terms,
-    repeats_rows,
-)
+from app.kit.db.page_rows import read_page
 from app.kit.db.plan import has_joins, plan
 from app.kit.db.session import ReadSessionDep, SessionDep
 from app.kit.errors import NotFound
@@ -133,26 +127,7 @@ class Repository(Generic[M]):
         A join may find a row several times: it is counted and shown once for each set of values
         that it is ordered by. Raises TypeError for a statement with LIMIT or OFFSET.
         """
-        check_statement(statement)
-        root = self._root(statement)
-        key = primary_key(root)
-        ordered = statement.order_by(key)
-        if repeats := repeats_rows(statement):
-            ordered = distinct_by(ordered, order_terms(ordered))
-        # A subclass with a table of its own is a join, which its key alone selects from.
-        one_table = len(inspect(root).mapper.tables) == 1
-        keys = ordered.with_only_columns(key, maintain_column_froms=one_table)
-        counted = select(func.count()).select_from(keys.order_by(None).subquery())
-        total = await self.session.scalar(counted) or 0
-        page = ordered.limit(query.limit).offset(query.offset)
-        entities = has_entities(statement)
-        if query.offset and not entities and not repeats:
-            # A projection would read what belongs to each row that is skipped, too.
-            here = keys.limit(query.limit).offset(query.offset).correlate(None)
-            page = ordered.where(key.in_(here))
-        rows = await self.session.scalars(page.options(*plan))
-        items = rows.unique().all() if entities else rows.all()
-        return Slice(items, total, query.limit, query.offset)
+        return await read_page(self.session, self.model, query, statement, plan)
 
     async def add(self, record: M) -> M:
         """Insert a row; its generated values are set when this returns."""
@@ -200,13 +175,6 @@ class Repository(Generic[M]):
         # relations stay unloaded, so that what it owns is left to one statement of the database.
         record: Any = await self.get(key, *_ALONE, for_update=True)
         await erase(self.session, record)
-
-    def _root(self, statement: Select[Any]) -> Any:
-        """What the statement selects: the model, a subclass or an alias of one of them."""
-        entity: Any = statement.column_descriptions[0].get("entity")
-        found = inspect(entity, raiseerr=False)
-        common = found is not None and found.mapper.base_mapper
-        return entity if common is self.model.__mapper__.base_mapper else self.model
 
     async def _all(self, statement: Select[M]) -> list[M]:
         # A joined collection repeats the row for each of its items.

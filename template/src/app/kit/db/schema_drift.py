@@ -10,7 +10,7 @@ from alembic.util import DispatchPriority, PriorityDispatchResult
 from sqlalchemy import Connection, ForeignKeyConstraint, MetaData, Table, inspect
 
 from app.kit.db.enum_types import native_enums
-from app.kit.db.migration_steps import MigrationStep, execute, quote
+from app.kit.db.migration_steps import MigrationStep, op_execute, quote
 
 
 def schemas_of(metadata: MetaData) -> set[str]:
@@ -40,8 +40,8 @@ def missing_schemas(metadata: MetaData, connection: Connection) -> list[Migratio
 def _create(name: str) -> MigrationStep:
     return MigrationStep(
         f"create schema {name}",
-        [execute(f"CREATE SCHEMA IF NOT EXISTS {quote(name)}")],
-        [execute(f"DROP SCHEMA {quote(name)}")],
+        [op_execute(f"CREATE SCHEMA IF NOT EXISTS {quote(name)}")],
+        [op_execute(f"DROP SCHEMA {quote(name)}")],
         risk="the role of the service needs USAGE on it, and its rights on the tables in it",
     )
 
