@@ -13,7 +13,7 @@ from app.kit.db.enum_catalog import EnumCatalog, Key
 from app.kit.db.enum_types import native_enum
 from app.kit.db.migration_steps import ConvertColumn, default_sql, quote
 
-_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call] - it has no annotations
+_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]  # no annotations there
 _REMOVED = (ops.DropConstraintOp, ops.DropIndexOp)
 _ADDED = (ops.AddConstraintOp, ops.CreateIndexOp)
 

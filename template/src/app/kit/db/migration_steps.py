@@ -11,7 +11,7 @@ from alembic.operations.ops import AlterColumnOp, MigrateOperation
 from sqlalchemy import DefaultClause, FetchedValue, TextClause
 from sqlalchemy.dialects import postgresql
 
-_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call] - it has no annotations
+_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]  # no annotations there
 _WIDTH = 80
 _PARAMETER = re.compile(r"(?<!:):(?=\w)")
 

@@ -24,7 +24,7 @@ from app.kit.db.enum_types import native_enum
 
 LIMIT = 63  # bytes
 
-_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call] - it has no annotations
+_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]  # no annotations there
 _PREPARER = _DIALECT.identifier_preparer
 
 

@@ -4,17 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, ClassVar, Generic, TypeVar
 
 from fastapi import Depends
-from sqlalchemy import (
-    ARRAY,
-    ColumnElement,
-    Select,
-    any_,
-    exists,
-    func,
-    inspect,
-    literal,
-    select,
-)
+from sqlalchemy import ColumnElement, Select, exists, func, inspect, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapper
 from sqlalchemy.orm.interfaces import ORMOption
@@ -67,11 +57,7 @@ class Repository(Generic[M]):
 
     async def get_many(self, keys: Collection[Id], *plan: ORMOption) -> list[M]:
         """The rows with these keys, in the order of their keys; a key of no row is passed over."""
-        # An array is one parameter, however many keys; a list of them ends at the driver's 32 767.
-        key = primary_key(self.model)
-        wanted = key == any_(literal(list(keys), ARRAY(key.type)))
-        statement = select(self.model).where(wanted).order_by(key).options(*plan)
-        return await self._all(statement)
+        return await self._all(self._among(keys, plan))
 
     async def one_by(self, condition: ColumnElement[bool], *plan: ORMOption) -> M | None:
         """The one row that meets a condition on a unique column, or None."""
@@ -85,18 +71,14 @@ class Repository(Generic[M]):
         They are locked in the order of their keys: two who lock the same rows queue up, and never
         wait for each other.
         """
-        key = primary_key(self.model)
-        statement = select(self.model).where(among(key, keys)).order_by(key)
-        return await self._all(self._locking(statement.options(*plan)))
+        return await self._all(self._locking(self._among(keys, plan)))
 
     async def hold_many(self, keys: Collection[Id], *plan: ORMOption) -> list[M]:
         """The rows with these keys that there are; nobody deletes one until the transaction ends.
 
         For what a new row is to refer to. Many can hold a row at the same time; nobody changes it.
         """
-        key = primary_key(self.model)
-        statement = select(self.model).where(among(key, keys)).order_by(key)
-        held = statement.options(*plan).with_for_update(of=self.model, read=True)
+        held = self._among(keys, plan).with_for_update(of=self.model, read=True)
         return await self._all(held.execution_options(populate_existing=True))
 
     async def claim(self, statement: Select[M], limit: int, *plan: ORMOption) -> list[M]:
@@ -175,6 +157,10 @@ class Repository(Generic[M]):
         # relations stay unloaded, so that what it owns is left to one statement of the database.
         record: Any = await self.get(key, *_ALONE, for_update=True)
         await erase(self.session, record)
+
+    def _among(self, keys: Collection[Id], plan: tuple[ORMOption, ...]) -> Select[M]:
+        key = primary_key(self.model)
+        return select(self.model).where(among(key, keys)).order_by(key).options(*plan)
 
     async def _all(self, statement: Select[M]) -> list[M]:
         # A joined collection repeats the row for each of its items.

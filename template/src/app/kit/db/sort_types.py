@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import NullType, TypeEngine
 
-_DIALECT: Dialect = postgresql.asyncpg.dialect()  # type: ignore[no-untyped-call] - not annotated
+_DIALECT: Dialect = postgresql.asyncpg.dialect()  # type: ignore[no-untyped-call]  # no annotations
 
 
 def type_as_text(expression: ColumnElement[Any]) -> TypeEngine[Any]:

@@ -6,15 +6,15 @@ schema of each request parameter is copied with these changes. The models themse
 the OpenAPI schema, stay as they are.
 """
 
-import re
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any, cast
 
 from pydantic import ValidationError
-from pydantic_core import PydanticCustomError, PydanticKnownError, core_schema
+from pydantic_core import PydanticCustomError, core_schema
+
+from app.kit.http.json_types import exact, finite, no_nul, no_number, no_timestamp, of_types
 
 MAX_ERRORS = 100
 # After this many unlisted errors, the rest of the data is not validated.
@@ -25,10 +25,6 @@ _SEQUENCES = frozenset({"list", "tuple", "set", "frozenset", "deque"})
 _STRICT = frozenset({"bool", "int", "float", "str"})
 _TEMPORAL = frozenset({"date", "time", "datetime", "timedelta"})
 _CHOICES = frozenset({"enum", "literal"})
-_SCALAR = (str, int, float, bool)
-_NUMBER = re.compile(r"\s*[+-]?\d*\.?\d*\s*")
-# Whatever the schema is: not valid, and reported in Pydantic's words.
-_INVALID = object()
 
 Convert = Callable[[Any], Any]
 
@@ -116,7 +112,7 @@ def _require_offset(node: Any) -> Any:
 def _key(node: Any) -> Any:
     # The keys of a JSON object are text, whatever their type in Python.
     node = _require_offset(node)
-    return _before(_no_timestamp, node) if node["type"] in _TEMPORAL else node
+    return _before(no_timestamp, node) if node["type"] in _TEMPORAL else node
 
 
 def _strict(node: Any) -> Any:
@@ -124,88 +120,27 @@ def _strict(node: Any) -> Any:
     if kind in _STRICT:
         return {"strict": True, **node}
     if kind == "any":
-        return _before(_finite, node)
+        return _before(finite, node)
     if kind == "decimal":
-        return _before(_exact, node)
+        return _before(exact, node)
     if kind in _TEMPORAL:
-        return _before(_no_timestamp, node)
+        return _before(no_timestamp, node)
     if kind == "lax-or-strict":
         # Of types that are text in JSON, such as an IP address.
-        return _before(_no_number, node)
+        return _before(no_number, node)
     if kind == "json":
         # The body was searched for NUL characters, but not JSON within one of its texts.
         inner = {key: part for key, part in node.items() if key != "ref"}
-        return core_schema.no_info_after_validator_function(_no_nul, inner, ref=node.get("ref"))
+        return core_schema.no_info_after_validator_function(no_nul, inner, ref=node.get("ref"))
     if kind in _CHOICES:
         choices = node.get("members") or node["expected"]
-        return _before(_of_types({type(getattr(each, "value", each)) for each in choices}), node)
+        return _before(of_types({type(getattr(each, "value", each)) for each in choices}), node)
     return node
 
 
 def _before(check: Convert, node: Any) -> Any:
     inner = {key: part for key, part in node.items() if key != "ref"}
     return core_schema.no_info_before_validator_function(check, inner, ref=node.get("ref"))
-
-
-def _no_number(value: Any) -> Any:
-    return _INVALID if isinstance(value, int | float) else value
-
-
-def _no_timestamp(value: Any) -> Any:
-    # A number, also one in text, would be read as seconds.
-    is_number = isinstance(value, str) and _NUMBER.fullmatch(value)
-    return _INVALID if is_number else _no_number(value)
-
-
-def _exact(value: Any) -> Any:
-    # `true` is no number, and a float has fewer digits than the number in the body.
-    return _INVALID if isinstance(value, bool) else getattr(value, "text", value)
-
-
-def _finite(value: Any) -> Any:
-    # A number like 1e999 is JSON, but neither Python nor PostgreSQL can write it as JSON.
-    if not _is_finite(value):
-        raise PydanticKnownError("finite_number")
-    return value
-
-
-def _is_finite(value: Any) -> bool:
-    match value:
-        case float():
-            return isfinite(value)
-        case dict():
-            return all(map(_is_finite, value.values()))
-        case list():
-            return all(map(_is_finite, value))
-        case _:
-            return True
-
-
-def _no_nul(value: Any) -> Any:
-    if _has_nul(value):
-        raise PydanticCustomError("nul_character", "must not contain the NUL character")
-    return value
-
-
-def _has_nul(value: Any) -> bool:
-    match value:
-        case str():
-            return "\x00" in value
-        case dict():
-            return any(_has_nul(key) or _has_nul(item) for key, item in value.items())
-        case list():
-            return any(map(_has_nul, value))
-        case _:
-            return False
-
-
-def _of_types(types: set[type]) -> Convert:
-    """Do not accept `true`, 1.0 or "1" for a choice that is 1."""
-
-    def check(value: Any) -> Any:
-        return value if not isinstance(value, _SCALAR) or type(value) in types else _INVALID
-
-    return check
 
 
 def _forbids_extra(node: Any) -> bool:

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, TypeAdapter
-from sqlalchemy import Select, bindparam, func, select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import aliased
 
 from app.kit.db.attributes import primary_key
@@ -36,6 +36,7 @@ from app.kit.queries.dml import (
     update_row,
 )
 from app.kit.queries.execution import Connectable, StatementCache
+from app.kit.queries.selects import ViewSelects, cursor_values
 
 S = TypeVar("S", bound=BaseModel)
 
@@ -50,9 +51,12 @@ class View(Generic[S]):
     def __init__(self, schema: type[S], model: type[Any]) -> None:
         self.schema = schema
         self.model = model
+        self._selects = ViewSelects(schema, model)
         self._statements = StatementCache()
         self._known_defaults: dict[Any, Defaults] = {}
-        self._rows: TypeAdapter[list[S]] = TypeAdapter(list[schema])  # type: ignore[valid-type]
+        self._rows: TypeAdapter[list[S]] = TypeAdapter(
+            list[schema]  # type: ignore[valid-type]  # a parameter, not a type
+        )
 
     def select(self) -> Select[Any]:
         """Return the statement of all rows; add filters, joins and an order to it."""
@@ -60,7 +64,7 @@ class View(Generic[S]):
 
     async def get(self, db: Connectable, key: Any) -> S:
         """Return the row with this primary key, or raise `NotFound`."""
-        found = await self._statements.read(db, self._by_key, self._build, {"key": key})
+        found = await self._statements.read(db, self._by_key, self._selects.rows, {"key": key})
         if not found:
             raise self._not_found(key)
         return self.schema.model_validate(found[0])
@@ -71,7 +75,7 @@ class View(Generic[S]):
 
     async def list(self, db: Connectable, statement: Select[Any]) -> list[S]:
         """Return every row of a statement. Limit it if the table can grow."""
-        found = await self._statements.read(db, statement, self._build)
+        found = await self._statements.read(db, statement, self._selects.rows)
         return self._rows.validate_python(found)
 
     async def page(self, db: Connectable, query: PageQuery, statement: Select[Any]) -> Slice[S]:
@@ -82,17 +86,17 @@ class View(Generic[S]):
         """
         check_statement(statement)
         ordered = statement.order_by(primary_key(self.model))
-        build = self._build
+        build = self._selects.rows
         if repeats_rows(statement):
             ordered = distinct_by(ordered, order_terms(ordered))
-        elif query.offset and self._has_relationships:
-            build = self._build_by_key
+        elif query.offset and self._selects.has_relationships:
+            build = self._selects.rows_by_key
         page = ordered.limit(query.limit).offset(query.offset)
         items = self._rows.validate_python(await self._statements.read(db, page, build))
         total = query.offset + len(items)
         # The end of a page that is not full is the total.
         if len(items) == query.limit or (query.offset and not items):
-            [counted] = await self._statements.read(db, ordered, self._count)
+            [counted] = await self._statements.read(db, ordered, self._selects.total)
             total = counted["total"]
         return Slice(items, total, query.limit, query.offset)
 
@@ -107,9 +111,9 @@ class View(Generic[S]):
 
         async def find(page: Select[Any]) -> list[Any]:
             if not has_entities(page):
-                rows = await self._statements.read(db, page, _labelled)
+                rows = await self._statements.read(db, page, cursor_values)
                 return [tuple(row.values()) for row in rows]
-            rows = await self._statements.read(db, page, self._build_with_cursor)
+            rows = await self._statements.read(db, page, self._selects.rows_with_cursor)
             shown = self._rows.validate_python(rows)
             return [
                 (item, *(value for name, value in row.items() if name not in fields))
@@ -156,7 +160,7 @@ class View(Generic[S]):
 
         def build() -> Any:
             if not names:
-                return self._build(self._by_key)
+                return self._selects.rows(self._by_key)
             columns = columns_of(self.schema, self.model)
             return living(update_row(self.model, values).returning(*columns))
 
@@ -167,39 +171,8 @@ class View(Generic[S]):
         return self.schema.model_validate(rows[0])
 
     @cached_property
-    def _has_relationships(self) -> bool:
-        relationships = self.model.__mapper__.relationships
-        return any(name in relationships for name in self.schema.model_fields)
-
-    @cached_property
     def _by_key(self) -> Select[Any]:
         return self.select().where(primary_key(self.model) == bindparam("key"))
-
-    def _build(self, statement: Select[Any]) -> Select[Any]:
-        columns = columns_of(self.schema, self.model)
-        return living(statement.with_only_columns(*columns, maintain_column_froms=True))
-
-    def _build_by_key(self, statement: Select[Any]) -> Select[Any]:
-        # Otherwise PostgreSQL would read the relationships of the rows that an offset skips.
-        key = primary_key(self.model)
-        keys = statement.with_only_columns(key, maintain_column_froms=True).correlate(None)
-        page = (
-            statement.limit(None)
-            .offset(None)
-            .with_only_columns(*columns_of(self.schema, self.model), maintain_column_froms=True)
-        )
-        return living(page.where(key.in_(keys)))
-
-    def _build_with_cursor(self, statement: Select[Any]) -> Select[Any]:
-        cursor = [each["expr"] for each in statement.column_descriptions[1:]]
-        columns = [*columns_of(self.schema, self.model), *_with_labels(cursor)]
-        return living(statement.with_only_columns(*columns, maintain_column_froms=True))
-
-    def _count(self, statement: Select[Any]) -> Select[Any]:
-        key = primary_key(self.model)
-        keys = statement.with_only_columns(key, maintain_column_froms=True)
-        counted = keys.order_by(None).subquery()
-        return living(select(func.count().label("total")).select_from(counted))
 
     def _defaults(
         self, find: Callable[[type[Any], frozenset[str]], Defaults], names: frozenset[str]
@@ -211,12 +184,3 @@ class View(Generic[S]):
 
     def _not_found(self, key: Any) -> NotFound:
         return NotFound(f"There is no {self.model.__name__.lower()} {key}.")
-
-
-def _labelled(statement: Select[Any]) -> Select[Any]:
-    columns = [each["expr"] for each in statement.column_descriptions]
-    return living(statement.with_only_columns(*_with_labels(columns), maintain_column_froms=True))
-
-
-def _with_labels(columns: list[Any]) -> list[Any]:
-    return [column.label(f"cursor:{index}") for index, column in enumerate(columns)]

@@ -1,0 +1,65 @@
+"""The SELECT statements of a view, built from a statement of its model."""
+
+from functools import cached_property
+from typing import Any
+
+from pydantic import BaseModel
+from sqlalchemy import Select, func, select
+
+from app.kit.db.attributes import primary_key
+from app.kit.db.deletion import living
+from app.kit.db.projection import columns_of
+
+
+class ViewSelects:
+    """Turns a statement of the model into one of the columns that the schema shows."""
+
+    def __init__(self, schema: type[BaseModel], model: type[Any]) -> None:
+        self.schema = schema
+        self.model = model
+
+    @cached_property
+    def has_relationships(self) -> bool:
+        """Whether the schema shows a relationship."""
+        relationships = self.model.__mapper__.relationships
+        return any(name in relationships for name in self.schema.model_fields)
+
+    def rows(self, statement: Select[Any]) -> Select[Any]:
+        """Select the columns of the schema."""
+        columns = columns_of(self.schema, self.model)
+        return living(statement.with_only_columns(*columns, maintain_column_froms=True))
+
+    def rows_by_key(self, statement: Select[Any]) -> Select[Any]:
+        """Select the columns of the schema for the primary keys that the statement finds."""
+        # Otherwise PostgreSQL would read the relationships of the rows that an offset skips.
+        key = primary_key(self.model)
+        keys = statement.with_only_columns(key, maintain_column_froms=True).correlate(None)
+        page = (
+            statement.limit(None)
+            .offset(None)
+            .with_only_columns(*columns_of(self.schema, self.model), maintain_column_froms=True)
+        )
+        return living(page.where(key.in_(keys)))
+
+    def rows_with_cursor(self, statement: Select[Any]) -> Select[Any]:
+        """Select the columns of the schema, and the values of the cursor."""
+        cursor = [each["expr"] for each in statement.column_descriptions[1:]]
+        columns = [*columns_of(self.schema, self.model), *_with_labels(cursor)]
+        return living(statement.with_only_columns(*columns, maintain_column_froms=True))
+
+    def total(self, statement: Select[Any]) -> Select[Any]:
+        """Count the rows of the statement."""
+        key = primary_key(self.model)
+        keys = statement.with_only_columns(key, maintain_column_froms=True)
+        counted = keys.order_by(None).subquery()
+        return living(select(func.count().label("total")).select_from(counted))
+
+
+def cursor_values(statement: Select[Any]) -> Select[Any]:
+    """Select the values of a cursor alone."""
+    columns = [each["expr"] for each in statement.column_descriptions]
+    return living(statement.with_only_columns(*_with_labels(columns), maintain_column_froms=True))
+
+
+def _with_labels(columns: list[Any]) -> list[Any]:
+    return [column.label(f"cursor:{index}") for index, column in enumerate(columns)]
