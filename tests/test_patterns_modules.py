@@ -23,11 +23,13 @@ INTERNAL = {
     "kit/development.py",
     "kit/environment.py",
     "kit/http/field_path.py",
+    "kit/http/json_types.py",
     "kit/http/negotiation.py",
     "kit/http/plain_errors.py",
     "kit/http/web_socket.py",
     "kit/openapi_names.py",
     "kit/openapi_schemas.py",
+    "kit/queries/selects.py",
     "kit/response_headers.py",
     "kit/times.py",
 }
