@@ -18,7 +18,7 @@ from tests.rig.app import client_of
     ("body", "path"),
     [
         ({"sku": 1}, "body.sku"),
-        ({"other": 1}, "body.sku"),
+        ({"other": 1}, "sku"),
         ([{"sku": 1}], "body.0.sku"),
         ([{"sku": 1}, {"sku": 2}], "body"),
         ({"product": {"sku": 1}}, "body.product.sku"),
@@ -26,11 +26,19 @@ from tests.rig.app import client_of
         ({"rows": [{"a": 1}, {"sku": 1}]}, "body.rows.1.sku"),
         ({"rows": [{"sku": 1}, {"sku": 2}]}, "body.rows"),
         ({"rows": [{"item": {"Sku": 1}}]}, "body.rows.0.item.Sku"),
-        ("text", "body.sku"),
+        ("text", "sku"),
     ],
 )
 def test_path_of_field_in_body(body: Any, path: str) -> None:
     assert field_path(body, "sku") == path
+
+
+def test_rejected_value_names_the_item() -> None:
+    rows = [{"sku": value} for value in (1, "a", "b", "a")]
+    assert field_path({"rows": rows}, "sku", "b") == "body.rows.2.sku"
+    assert field_path({"rows": rows}, "sku", "a") == "body.rows.3.sku"
+    assert field_path({"rows": rows}, "sku", "1") == "body.rows.0.sku"
+    assert field_path({"rows": rows}, "sku", "other") == "body.rows"
 
 
 def test_alias_in_camel_case() -> None:

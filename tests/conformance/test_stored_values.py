@@ -37,3 +37,27 @@ async def test_unique_violation_names_the_field_or_the_pair(committing_client: A
     assert pair.status_code == 409
     assert error["field"] == "body"
     assert "building and number" in error["message"]
+
+
+async def test_unique_violation_in_a_batch_names_the_row(committing_client: AsyncClient) -> None:
+    client = committing_client
+    assert (await client.post("/conformance/rooms", json=ROOM)).status_code == 201
+    rows = [ROOM | {"number": number, "floor": number} for number in (3, 2, 4)]
+
+    stored = await client.post("/conformance/rooms/batch", json={"rows": [*rows, ROOM]})
+    rows.append(rows[1] | {"number": 5})
+    repeated = await client.post("/conformance/rooms/batch", json={"rows": rows})
+
+    assert stored.status_code == repeated.status_code == 409
+    assert [error["field"] for error in repeated.json()["errors"]] == ["body.rows.3.floor"]
+
+
+async def test_unique_violation_of_a_field_that_was_not_sent(
+    committing_client: AsyncClient,
+) -> None:
+    client = committing_client
+    rooms = [{"building": "A", "number": number} for number in (1, 2)]
+    responses = [await client.post("/conformance/rooms", json=room) for room in rooms]
+
+    assert [each.status_code for each in responses] == [201, 409]
+    assert [error["field"] for error in responses[1].json()["errors"]] == ["floor"]

@@ -16,7 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException
 
-from app.kit.db.conflicts import driver_error, is_data_error, problem_of
+from app.kit.db.conflicts import REQUIRED, driver_error, is_data_error, problem_of, rejected_key
 from app.kit.db.misfits import find_misfits
 from app.kit.errors import (
     MAX_ERRORS,
@@ -79,14 +79,18 @@ async def _on_problem(request: Request, error: Any) -> Response:
     return answer(_located(request, error))
 
 
-def _located(request: Request, problem: Problem) -> Problem:
+def _located(request: Request, problem: Problem, value: str | None = None) -> Problem:
     """Replace the columns that the database names by where the client sent them."""
     for error in problem.errors:
-        error.field = _path(request, error.field)
+        name = error.field
+        error.field = _path(request, name, value)
+        if error.field == name and error.message == REQUIRED:
+            # Where the client has to send it.
+            error.field = f"body.{name}"
     return problem
 
 
-def _path(request: Request, name: str) -> str:
+def _path(request: Request, name: str, value: str | None) -> str:
     body = request.scope.get("app.body")
     if name in ("body", "query", "path", "header") or "." in name:
         return name
@@ -94,7 +98,7 @@ def _path(request: Request, name: str) -> str:
         return f"path.{name}"
     if name in request.query_params and body is None:
         return f"query.{name}"
-    return name if body is None else field_path(body, name)
+    return name if body is None else field_path(body, name, value)
 
 
 async def _on_invalid_request(_request: Request, error: Any) -> Response:
@@ -135,7 +139,7 @@ async def _on_database_error(request: Request, error: Any) -> Response:
             _log.warning("database unavailable", error=type(driver_error(error)).__name__)
         if is_data_error(error) and (fields := find_misfits(_sent(request), error.statement)):
             problem = Invalid("A value does not fit its column.", *fields)
-        return answer(_located(request, problem))
+        return answer(_located(request, problem, rejected_key(error)))
     return await on_bug(request, error)
 
 

@@ -3,6 +3,7 @@
 from decimal import Decimal
 from http import HTTPStatus
 
+from app.kit.batch import Batch
 from app.kit.db.session import SessionDep
 from app.kit.routing import FeatureRouter
 from app.kit.schemas import Input
@@ -24,4 +25,11 @@ class RoomIn(Input):
 async def create_conformance_room(room: RoomIn, session: SessionDep) -> None:
     """Create a room."""
     session.add(Room(**room.model_dump()))
+    await session.flush()
+
+
+@router.post("/batch", status_code=HTTPStatus.CREATED)
+async def create_conformance_rooms(rooms: Batch[RoomIn], session: SessionDep) -> None:
+    """Create rooms."""
+    session.add_all([Room(**room.model_dump()) for room in rooms.rows])
     await session.flush()

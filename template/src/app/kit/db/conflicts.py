@@ -17,6 +17,7 @@ from app.kit.db.attributes import attribute_name
 from app.kit.db.base import Base
 from app.kit.db.datetimes import TimeZoneMismatch
 from app.kit.db.names import stored_name
+from app.kit.db.redaction import key_in
 from app.kit.errors import Conflict, FieldProblem, Invalid, Problem, Unavailable
 
 _HAS_COLUMNS = (ColumnCollectionConstraint, Index)
@@ -39,6 +40,7 @@ _TYPE_DROPPED = "cache lookup failed for type"
 _ARGUMENT = re.compile(r"query argument \$(\d+)")
 _UPSERTED = re.compile(r"ON CONFLICT \(([^)]*)\)")
 _INSERTED = re.compile(r"INSERT INTO [^(]+\(([^)]*)\) VALUES")
+REQUIRED = "is required"
 # Of a transaction that did not come to its commit, or was refused there.
 _NOTHING_STORED = "This request stored nothing; try again in a moment."
 
@@ -63,7 +65,7 @@ def problem_of(error: StatementError) -> Problem | None:
         case "23514":
             return Invalid(*_explain(columns, "is not allowed"))
         case "23502":
-            return Invalid(*_explain(columns, "is required"))
+            return Invalid(*_explain(columns, REQUIRED))
         case "21000" if by := _UPSERTED.search(error.statement or ""):
             columns = [name.strip(' "') for name in by[1].split(",")]
             return Invalid(*_explain(columns, "is the same in two rows"))
@@ -80,6 +82,11 @@ def is_data_error(error: StatementError) -> bool:
     code = getattr(driver_error(error), "sqlstate", None) or ""
     # A division by zero is a bug of the service.
     return code.startswith("22") and code != "22012"
+
+
+def rejected_key(error: StatementError) -> str | None:
+    """Return the value that violates a unique or foreign key, as PostgreSQL writes it."""
+    return key_in(driver_error(error))
 
 
 def _argument(error: StatementError) -> list[str]:

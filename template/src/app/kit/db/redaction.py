@@ -7,7 +7,17 @@ from sqlalchemy import ExceptionContext
 
 # Data exceptions: `invalid input syntax for type date: "tomorow"`.
 _QUOTES_A_VALUE = "22"
+_KEY = re.compile(r"\)=\((.*)\)", re.DOTALL)
+# The attribute of an error that keeps the rejected value.
+REJECTED_KEY = "rejected_key"
 _BEFORE_THE_VALUE = re.compile(r'[^:"]*')
+
+
+def key_in(error: object) -> str | None:
+    """Return the value that violates a unique or foreign key, as PostgreSQL writes it."""
+    kept: str | None = getattr(error, REJECTED_KEY, None)
+    found = _KEY.search(getattr(error, "detail", None) or "")
+    return found[1] if found else kept
 
 
 def hide_values(context: ExceptionContext) -> None:
@@ -24,6 +34,8 @@ def redact(original: BaseException, wrapped: BaseException | None) -> None:
     if not isinstance(error, PostgresError):
         return
     # It tells the row: `Key (email)=(ada@example.org) already exists.`
+    # To compare it with the request; no log shows it.
+    error.__dict__[REJECTED_KEY] = key_in(error)
     error.detail = None
     if (error.sqlstate or "").startswith(_QUOTES_A_VALUE):
         message = str(error.args[0])

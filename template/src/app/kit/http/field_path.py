@@ -4,13 +4,24 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
+# More than a batch has rows.
+_MAX_PATHS = 2000
+
 Path = tuple[str, ...]
 
 
-def field_path(body: Any, name: str) -> str:
-    """Return the path of the field with this name, or of the list that has it in several items."""
-    paths = list(islice(_paths(body, name), 100))
-    if not paths or (name,) in paths:
+def field_path(body: Any, name: str, value: str | None = None) -> str:
+    """Return the path of the field with this name, or of the list that has it in several items.
+
+    `value` is the rejected value as PostgreSQL writes it: it tells the item. A field that the
+    client did not send has no path, and is returned as it is.
+    """
+    found = dict(islice(_paths(body, name), _MAX_PATHS))
+    if not found:
+        return name
+    # Of items with the same value, each but the first is wrong.
+    paths = [path for path, sent in found.items() if str(sent) == value][-1:] or list(found)
+    if (name,) in paths:
         return f"body.{name}"
     first, last = min(paths), max(paths)
     if first == last:
@@ -21,7 +32,7 @@ def field_path(body: Any, name: str) -> str:
     return ".".join(("body", *first[:common]))
 
 
-def _paths(value: Any, name: str, path: Path = ()) -> Iterator[Path]:
+def _paths(value: Any, name: str, path: Path = ()) -> Iterator[tuple[Path, Any]]:
     if isinstance(value, dict):
         items: Iterator[tuple[Any, Any]] = iter(value.items())
     elif isinstance(value, list):
@@ -30,7 +41,7 @@ def _paths(value: Any, name: str, path: Path = ()) -> Iterator[Path]:
         return
     for key, item in items:
         if isinstance(key, str) and _plain(key) == _plain(name):
-            yield (*path, key)
+            yield (*path, key), item
         else:
             yield from _paths(item, name, (*path, str(key)))
 
