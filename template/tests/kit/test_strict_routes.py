@@ -71,7 +71,7 @@ def test_lenient_routes_are_found() -> None:
     app.mount("/mounted", plain)
     app.mount("/application", strict)
 
-    @app.websocket("/talk")
+    @app.websocket("/kit/talk")
     async def talk(
         socket: WebSocket, at: datetime, ok: Moment, since: Annotated[Any, Depends(since)]
     ) -> None: ...
@@ -80,6 +80,6 @@ def test_lenient_routes_are_found() -> None:
     assert lenient_routes(app) == [
         f"/own: derive OwnRoute from StrictRoute {remedy}",
         f"/mounted/plain: derive APIRoute from StrictRoute {remedy}",
-        "/talk: declare at as `Moment` of app.kit.times, not as datetime",
-        "/talk: declare since as `Moment` of app.kit.times, not as datetime",
+        "/kit/talk: declare at as `Moment` of app.kit.times, not as datetime",
+        "/kit/talk: declare since as `Moment` of app.kit.times, not as datetime",
     ]
