@@ -4,7 +4,7 @@ import http.client
 import json
 from collections.abc import Awaitable, Callable, Iterator
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 import structlog
@@ -124,7 +124,7 @@ async def _on_http_exception(request: Request, error: Any) -> Response:
     if detail == http.client.responses.get(error.status_code):
         # Starlette's default, which depends on the version of Python.
         detail = title_of(error.status_code)
-    headers = error.headers
+    headers: dict[str, str] | None = error.headers
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         # Starlette names the methods of one route; a path may have several.
         allowed = allowed_methods(request.app.routes, request.scope)
@@ -177,7 +177,7 @@ async def _on_group(request: Request, error: Any) -> Response:
 def _leaves(group: ExceptionGroup[Exception]) -> Iterator[Exception]:
     for each in group.exceptions:
         if isinstance(each, ExceptionGroup):
-            yield from _leaves(each)
+            yield from _leaves(cast("ExceptionGroup[Exception]", each))
         else:
             yield each
 

@@ -1,8 +1,7 @@
 """Settings from the environment and `.env`, checked as a whole before anything starts."""
 
-from collections.abc import Callable
 from ipaddress import IPv4Address
-from typing import Any, ClassVar, Literal, Self, cast
+from typing import Any, ClassVar, Literal, Protocol, Self, cast
 
 from pydantic import (
     BaseModel,
@@ -49,6 +48,14 @@ class MetricsSettings(BaseModel):
     host: IPvAnyAddress = IPv4Address("127.0.0.1")
 
 
+class DevelopmentDefaults(Protocol):
+    """A function that a class holds: type checkers would take a `Callable` for a method."""
+
+    def __call__(self) -> dict[str, Any]:
+        """Return values of settings."""
+        ...
+
+
 class KitSettings(BaseSettings):
     """The settings of the kit; a service extends them in `app.settings`.
 
@@ -70,7 +77,7 @@ class KitSettings(BaseSettings):
     )
 
     # Values that `load` adds to those of the environment; `app.kit.development` sets it.
-    development_defaults: ClassVar[Callable[[], dict[str, Any]] | None] = None
+    development_defaults: ClassVar[DevelopmentDefaults | None] = None
 
     # Empty by default so that what is missing is reported by its own name, DATABASE_URL.
     database: DatabaseSettings = Field(default={}, validate_default=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 # More than a batch has rows.
 _MAX_PATHS = 2000
@@ -34,9 +34,9 @@ def field_path(body: Any, name: str, value: str | None = None) -> str:
 
 def _paths(value: Any, name: str, path: Path = ()) -> Iterator[tuple[Path, Any]]:
     if isinstance(value, dict):
-        items: Iterator[tuple[Any, Any]] = iter(value.items())
+        items: Iterator[tuple[object, object]] = iter(cast("dict[object, object]", value).items())
     elif isinstance(value, list):
-        items = iter(enumerate(value))
+        items = iter(enumerate(cast("list[object]", value)))
     else:
         return
     for key, item in items:

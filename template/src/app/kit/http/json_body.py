@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn, Self, cast
 
 from fastapi import Request
 from pydantic_core import from_json
@@ -97,13 +97,13 @@ def _unstorable(value: Any, path: str = "body") -> Iterator[FieldProblem]:
     """Find what PostgreSQL cannot store, in values and keys."""
     match value:
         case dict():
-            for key, item in value.items():
+            for key, item in cast("dict[str, object]", value).items():
                 if message := _message(key):
                     yield FieldProblem(field=path, message=f"a key {message}")
                 else:
                     yield from _unstorable(item, f"{path}.{key}")
         case list():
-            for index, item in enumerate(value):
+            for index, item in enumerate(cast("list[object]", value)):
                 yield from _unstorable(item, f"{path}.{index}")
         case _Unreadable():
             yield FieldProblem(field=path, message="must be a number that JSON can represent")

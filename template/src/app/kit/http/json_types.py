@@ -7,7 +7,7 @@ Pydantic reports the error in its own words.
 import re
 from collections.abc import Callable
 from math import isfinite
-from typing import Any
+from typing import Any, cast
 
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
@@ -47,9 +47,9 @@ def _is_finite(value: Any) -> bool:
         case float():
             return isfinite(value)
         case dict():
-            return all(map(_is_finite, value.values()))
+            return all(map(_is_finite, cast("dict[object, object]", value).values()))
         case list():
-            return all(map(_is_finite, value))
+            return all(map(_is_finite, cast("list[object]", value)))
         case _:
             return True
 
@@ -66,9 +66,10 @@ def _has_nul(value: Any) -> bool:
         case str():
             return "\x00" in value
         case dict():
-            return any(_has_nul(key) or _has_nul(item) for key, item in value.items())
+            items = cast("dict[object, object]", value).items()
+            return any(_has_nul(key) or _has_nul(item) for key, item in items)
         case list():
-            return any(map(_has_nul, value))
+            return any(map(_has_nul, cast("list[object]", value)))
         case _:
             return False
 

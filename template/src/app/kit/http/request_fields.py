@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from copy import copy
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 from fastapi import params
 from fastapi._compat import ModelField
@@ -117,10 +117,10 @@ def _nul_characters(value: Any, loc: Location) -> Iterator[dict[str, Any]]:
                 message = "must not contain the NUL character"
                 yield {"type": "nul_character", "loc": loc, "msg": message}
         case list():
-            for index, item in enumerate(value):
+            for index, item in enumerate(cast("list[object]", value)):
                 yield from _nul_characters(item, (*loc, index))
         case dict():
-            for key, item in value.items():
+            for key, item in cast("dict[str, object]", value).items():
                 yield from _nul_characters(item, (*loc, key))
         case _:
             pass

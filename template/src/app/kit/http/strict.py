@@ -89,11 +89,12 @@ def _copied(node: Any, convert: Convert) -> Any:
             }
             return convert({**node, **parts})
         case dict():
-            return {key: _copied(part, convert) for key, part in node.items()}
+            items = cast("dict[str, object]", node).items()
+            return {key: _copied(part, convert) for key, part in items}
         case list():
-            return [_copied(part, convert) for part in node]
+            return [_copied(part, convert) for part in cast("list[object]", node)]
         case tuple():
-            return tuple(_copied(part, convert) for part in node)
+            return tuple(_copied(part, convert) for part in cast("tuple[object, ...]", node))
         case _:
             return node
 
@@ -130,7 +131,7 @@ def _strict(node: Any) -> Any:
         return _before(no_number, node)
     if kind == "json":
         # The body was searched for NUL characters, but not JSON within one of its texts.
-        inner = {key: part for key, part in node.items() if key != "ref"}
+        inner = _without_ref(node)
         return core_schema.no_info_after_validator_function(no_nul, inner, ref=node.get("ref"))
     if kind in _CHOICES:
         choices = node.get("members") or node["expected"]
@@ -139,8 +140,12 @@ def _strict(node: Any) -> Any:
 
 
 def _before(check: Convert, node: Any) -> Any:
-    inner = {key: part for key, part in node.items() if key != "ref"}
+    inner = _without_ref(node)
     return core_schema.no_info_before_validator_function(check, inner, ref=node.get("ref"))
+
+
+def _without_ref(node: Any) -> core_schema.CoreSchema:
+    return cast("core_schema.CoreSchema", {key: part for key, part in node.items() if key != "ref"})
 
 
 def _forbids_extra(node: Any) -> bool:
@@ -154,13 +159,17 @@ def _limit_extra(node: Any) -> Convert:
     most = len(fields["fields"]) + MAX_ERRORS
 
     def check(value: Any) -> Any:
-        count = len(cast("dict[str, Any]", value)) if isinstance(value, dict) else 0
+        count = _count(value)
         if count > most:
             message = "Object has {count} fields, most of them unknown"
             raise PydanticCustomError("too_many_fields", message, {"count": count})
         return value
 
     return check
+
+
+def _count(value: Any) -> int:
+    return len(cast("dict[str, Any]", value)) if isinstance(value, dict) else 0
 
 
 def _within_budget(value: Any, handler: Convert) -> Any:
