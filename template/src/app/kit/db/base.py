@@ -60,7 +60,7 @@ def _as_json(_record: Any, value: Any, *_: Any) -> Any:
 @event.listens_for(Base, "after_mapper_constructed", propagate=True)
 def _return_computed_columns(mapper: Any, _model: Any) -> None:
     """Let an UPDATE return what PostgreSQL computes; a later read of it would need a statement."""
-    columns = [column for column in mapper.columns if isinstance(column, Column)]
+    columns: list[Column[Any]] = [each for each in mapper.columns if isinstance(each, Column)]
     expressions = (column.onupdate for column in columns)
     on_update = any(value is not None and value.is_clause_element for value in expressions)
     if on_update or any(column.server_onupdate is not None for column in columns):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, time
-from typing import Any
+from typing import Any, TypeGuard
 
 import asyncpg
 from sqlalchemy import DateTime, Dialect, Time
@@ -28,13 +28,13 @@ class AwareDateTime(DateTime):
 
     render_bind_cast = True
 
-    def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any]:
+    def bind_processor(self, dialect: Dialect) -> Callable[..., Any]:
         """Return the check of values that are sent."""
         return _with_offset if self.timezone else _without_offset
 
     def result_processor(
         self, dialect: Dialect, coltype: object
-    ) -> Callable[[datetime | None], datetime | None] | None:
+    ) -> Callable[..., datetime | None] | None:
         """Return the conversion of values that are read."""
         return _aware if self.timezone else None
 
@@ -44,7 +44,7 @@ class CheckedTime(Time):
 
     render_bind_cast = True
 
-    def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any]:
+    def bind_processor(self, dialect: Dialect) -> Callable[..., Any]:
         """Return the check of values that are sent."""
         return _with_offset if self.timezone else _without_offset
 
@@ -52,7 +52,7 @@ class CheckedTime(Time):
 class CheckedNull(NullType):
     """Parameters without a type, as in `text()`: PostgreSQL alone knows what they become."""
 
-    def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any]:
+    def bind_processor(self, dialect: Dialect) -> Callable[..., Any]:
         """Return the check of values that are sent."""
         return _with_offset
 
@@ -79,11 +79,15 @@ def _with_checked_bounds(driver_side: Any) -> Any:
 
 
 def _check_bounds(value: Any, check: Callable[[Any], Any]) -> Any:
-    for each in [value] if isinstance(value, Range) else value or ():
-        if isinstance(each, Range):
+    for each in [value] if _is_range(value) else value or ():
+        if _is_range(each):
             check(each.lower)
             check(each.upper)
     return value
+
+
+def _is_range(value: Any) -> TypeGuard[Range[Any]]:
+    return isinstance(value, Range)
 
 
 def _with_offset(value: Any) -> Any:

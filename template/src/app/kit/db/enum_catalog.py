@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, cast
 
 from alembic.operations import ops
 from sqlalchemy import Connection, Enum, text
@@ -35,7 +35,7 @@ class Key(NamedTuple):
     @classmethod
     def of(cls, enum: Enum) -> Self:
         """Return the name that the models declare."""
-        schema: Any = enum.schema
+        schema: str | None = cast("Any", enum).schema
         return cls(schema, str(enum.name))
 
     def __str__(self) -> str:

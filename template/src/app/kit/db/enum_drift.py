@@ -15,7 +15,10 @@ from alembic.util import CommandError, DispatchPriority, PriorityDispatchResult
 from sqlalchemy import MetaData
 
 from app.kit.db.enum_catalog import EnumCatalog, Key, columns_without
-from app.kit.db.enum_changes import ChangeEnum, KeepValues
+from app.kit.db.enum_changes import (
+    ChangeEnum,  # pyright: ignore[reportDeprecated] - offered here until it goes
+    KeepValues,  # pyright: ignore[reportDeprecated] - offered here until it goes
+)
 from app.kit.db.enum_columns import compare_arrays, convert_columns
 from app.kit.db.enum_types import native_enums, render_type
 from app.kit.db.enum_values import change_values

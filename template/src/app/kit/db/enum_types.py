@@ -1,7 +1,7 @@
 """PostgreSQL's enum types: those of the models, and how a migration names them."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeGuard, cast
 
 from alembic.autogenerate.api import AutogenContext
 from sqlalchemy import ARRAY, Enum, MetaData, TypeDecorator
@@ -11,7 +11,7 @@ from sqlalchemy.types import TypeEngine
 def native_enum(kind: TypeEngine[Any] | None) -> Enum | None:
     """Return the enum type that a column of this type needs: it, or its items', or None."""
     while isinstance(kind, ARRAY | TypeDecorator):
-        kind = kind.item_type if isinstance(kind, ARRAY) else kind.impl_instance
+        kind = cast("Any", kind).item_type if isinstance(kind, ARRAY) else kind.impl_instance
     return kind if isinstance(kind, Enum) and kind.native_enum and kind.name else None
 
 
@@ -30,7 +30,7 @@ def render_type(kind: str, item: Any, context: AutogenContext) -> str | bool:
     """
     if kind != "type":
         return False
-    if isinstance(item, ARRAY) and (inner := native_enum(item)) is not None:
+    if _is_array(item) and (inner := native_enum(item)) is not None:
         shape = f", dimensions={item.dimensions}" if item.dimensions else ""
         return f"sa.ARRAY({_render_enum(inner)}{shape})"
     if (enum := native_enum(item)) is not None:
@@ -42,7 +42,12 @@ def render_type(kind: str, item: Any, context: AutogenContext) -> str | bool:
     return False
 
 
+def _is_array(item: Any) -> TypeGuard[ARRAY[Any]]:
+    return isinstance(item, ARRAY)
+
+
 def _render_enum(enum: Enum) -> str:
     values = "".join(f"{value!r}, " for value in enum.enums)
-    schema = f", schema={str(enum.schema)!r}" if enum.schema else ""
+    declared: str | None = cast("Any", enum).schema
+    schema = f", schema={str(declared)!r}" if declared else ""
     return f"sa.Enum({values}name={str(enum.name)!r}{schema}, create_type=False)"

@@ -7,7 +7,7 @@ import asyncpg
 from sqlalchemy import Dialect
 from sqlalchemy.dialects.postgresql import CIDR, INET
 
-Convert = Callable[[Any], Any]
+Convert = Callable[..., Any]
 
 
 class ExactInet(INET):

@@ -5,11 +5,11 @@ is compared with the columns of the statement's tables.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from itertools import chain, islice
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import (
     ARRAY,
@@ -72,13 +72,13 @@ def _columns_of(statement: str | None) -> Columns:
 def _misfits(value: Any, columns: Columns, path: str) -> Iterator[str]:
     match value:
         case dict():
-            for key, item in value.items():
+            for key, item in cast("dict[str, Any]", value).items():
                 if key not in columns:
                     yield from _misfits(item, columns, f"{path}.{key}")
                 elif not all(_fits(kind, item) for kind in columns[key]):
                     yield f"{path}.{key}"
         case list():
-            for index, item in enumerate(value):
+            for index, item in enumerate(cast("Sequence[Any]", value)):
                 yield from _misfits(item, columns, f"{path}.{index}")
         case _:
             pass
@@ -86,9 +86,12 @@ def _misfits(value: Any, columns: Columns, path: str) -> Iterator[str]:
 
 def _fits(kind: TypeEngine[Any], value: Any) -> bool:
     if isinstance(kind, ARRAY):
-        return not isinstance(value, list) or all(_fits(kind.item_type, item) for item in value)
+        items = cast("Sequence[Any]", value) if isinstance(value, list) else ()
+        item_type: TypeEngine[Any] = cast("Any", kind).item_type
+        return all(_fits(item_type, item) for item in items)
     if type(kind) in _RANGES and isinstance(value, dict):
-        return all(_fits(_RANGES[type(kind)], bound) for bound in value.values())
+        bounds = cast("dict[str, Any]", value).values()
+        return all(_fits(_RANGES[type(kind)], bound) for bound in bounds)
     if value is None or isinstance(value, bool | dict | list) or isinstance(kind, JSON | Enum):
         return True
     check = next((check for types, check in _CHECKS if isinstance(kind, types)), None)

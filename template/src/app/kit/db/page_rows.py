@@ -1,7 +1,7 @@
 """Statements divided into pages: a page counts each row of the model once."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Select, func, inspect, select
 from sqlalchemy.dialects.postgresql import distinct_on
@@ -63,7 +63,7 @@ def check_statement(statement: Any) -> None:
     """Raise TypeError for a statement that cannot be divided into pages."""
     if not isinstance(statement, Select):
         raise TypeError("A page needs a select(): select from the UNION as a subquery.")
-    parts: Any = statement
+    parts = cast("Any", statement)
     if parts._limit_clause is not None or parts._offset_clause is not None:
         raise TypeError("A page sets LIMIT and OFFSET: limit the rows in a subquery.")
     if parts._distinct and not (has_entities(statement) or _is_bundle(statement)):

@@ -35,7 +35,7 @@ def redact(original: BaseException, wrapped: BaseException | None) -> None:
         return
     # It tells the row: `Key (email)=(ada@example.org) already exists.`
     # To compare it with the request; no log shows it.
-    error.__dict__[REJECTED_KEY] = key_in(error)
+    vars(error)[REJECTED_KEY] = key_in(error)
     error.detail = None
     if (error.sqlstate or "").startswith(_QUOTES_A_VALUE):
         message = str(error.args[0])

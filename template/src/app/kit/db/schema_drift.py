@@ -1,7 +1,7 @@
 """Schemas other than the default one: compare those of the models, and create what is missing."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations.ops import CreateForeignKeyOp, DropConstraintOp, ModifyTableOps
@@ -16,7 +16,8 @@ from app.kit.db.migration_steps import MigrationStep, op_execute, quote
 def schemas_of(metadata: MetaData) -> set[str]:
     """Return the schemas that tables and enum types of the models name."""
     tables = {table.schema for table in metadata.tables.values()}
-    return {name for name in tables | {enum.schema for enum in native_enums(metadata)} if name}
+    enums: set[str | None] = {cast("Any", enum).schema for enum in native_enums(metadata)}
+    return {name for name in tables | enums if name}
 
 
 def only_schemas_of(metadata: MetaData) -> Callable[[str | None, str, Any], bool]:
