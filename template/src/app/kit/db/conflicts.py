@@ -68,11 +68,12 @@ def problem_of(error: StatementError) -> Problem | None:
             return Invalid(*_explain(columns, REQUIRED))
         case "21000" if by := _UPSERTED.search(error.statement or ""):
             columns = [name.strip(' "') for name in by[1].split(",")]
-            return Invalid(*_explain(columns, "is the same in two rows"))
+            return Invalid(*_explain(_attributes(error, columns), "is the same in two rows"))
         case _ if isinstance(driver, TimeZoneMismatch):
             return Invalid(str(driver))
         case _ if is_data_error(error):
-            return Invalid(*_explain(_argument(error), "is too long, too large or not storable"))
+            columns = _attributes(error, _argument(error))
+            return Invalid(*_explain(columns, "is too long, too large or not storable"))
         case _:
             return None
 
@@ -96,12 +97,22 @@ def _argument(error: StatementError) -> list[str]:
     if found is None:
         return []
     number = int(found[1])
-    inserted = _INSERTED.match(sql)
-    if inserted:
+    if inserted := _INSERTED.match(sql):
         columns = [name.strip(' "') for name in inserted[1].split(",")]
-        return columns[number - 1 : number]
+        # Several rows repeat the columns.
+        return [columns[(number - 1) % len(columns)]]
     compared = re.search(rf'"?(\w+)"? *(?:=|<>|[<>]=?) *\${number}\b', sql)
     return [compared[1]] if compared else []
+
+
+def _attributes(error: StatementError, columns: list[str]) -> list[str]:
+    """The attributes of these columns, in the tables that the statement names."""
+    words = set(re.findall(r"\w+", error.statement or ""))
+    tables = [table for table in Base.metadata.tables.values() if table.name in words]
+    return [
+        next((_attribute(table, table.c[name]) for table in tables if name in table.c), name)
+        for name in columns
+    ]
 
 
 def driver_error(error: StatementError) -> BaseException | None:

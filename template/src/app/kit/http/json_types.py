@@ -28,6 +28,12 @@ def no_timestamp(value: Any) -> Any:
     return _INVALID if is_number else no_number(value)
 
 
+def no_time(value: Any) -> Any:
+    """Reject a date that has a time, such as midnight."""
+    has_time = isinstance(value, str) and len(value.strip()) > len("2026-01-31")
+    return _INVALID if has_time else no_timestamp(value)
+
+
 def exact(value: Any) -> Any:
     """Reject a boolean, and return the text of a number that was parsed with it."""
     # A float has fewer digits than the number in the body.

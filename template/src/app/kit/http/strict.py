@@ -9,12 +9,21 @@ the OpenAPI schema, stay as they are.
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, cast
 
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError, core_schema
 
-from app.kit.http.json_types import exact, finite, no_nul, no_number, no_timestamp, of_types
+from app.kit.http.json_types import (
+    exact,
+    finite,
+    no_nul,
+    no_number,
+    no_time,
+    no_timestamp,
+    of_types,
+)
 
 MAX_ERRORS = 100
 # After this many unlisted errors, the rest of the data is not validated.
@@ -25,6 +34,7 @@ _SEQUENCES = frozenset({"list", "tuple", "set", "frozenset", "deque"})
 _STRICT = frozenset({"bool", "int", "float", "str"})
 _TEMPORAL = frozenset({"date", "time", "datetime", "timedelta"})
 _CHOICES = frozenset({"enum", "literal"})
+_BEYOND_NUMERIC = Decimal("1e131072")
 
 Convert = Callable[[Any], Any]
 
@@ -106,6 +116,9 @@ def _require_offset(node: Any) -> Any:
             return {"tz_constraint": "aware", **node}
         case "float":
             return {"allow_inf_nan": False, **node}
+        case "decimal" if not node.get("allow_inf_nan"):
+            # The driver stores a number with more digits before the point as 0.
+            return {"lt": _BEYOND_NUMERIC, "gt": -_BEYOND_NUMERIC, **node}
         case _:
             return node
 
@@ -124,6 +137,8 @@ def _strict(node: Any) -> Any:
         return _before(finite, node)
     if kind == "decimal":
         return _before(exact, node)
+    if kind == "date":
+        return _before(no_time, node)
     if kind in _TEMPORAL:
         return _before(no_timestamp, node)
     if kind == "lax-or-strict":
