@@ -61,8 +61,9 @@ def required_references_to_entities(mapped: registry) -> list[str]:
     models: dict[str, type[Any]] = {each.class_.__name__: each.class_ for each in mapped.mappers}
     for model in models.values():
         hints = get_type_hints(model, localns=models)
-        for relation in inspect(model).relationships:
-            target = relation.mapper.class_
+        relations: Any = inspect(model).relationships
+        for relation in relations:
+            target: Any = relation.mapper.class_
             if relation.direction is not MANYTOONE or not issubclass(target, Entity):
                 continue
             back = relation.back_populates and relation.mapper.relationships.get(

@@ -52,7 +52,7 @@ async def read_feed(query: Annotated[FeedQuery, Query()], db: DatabaseDep) -> Cu
 @router.get("/newest", response_model=list[PostOut])
 async def list_newest(query: Annotated[NewestQuery, Query()], db: DatabaseDep) -> list[PostOut]:
     """List the newest posts with author and tags."""
-    return await POSTS.list(db, matching(PostFilter()).limit(query.limit))
+    return await POSTS.list(db, matching(PostFilter(q=None)).limit(query.limit))
 
 
 @router.get("/statistics", response_model=PostTotals)

@@ -58,7 +58,9 @@ class ViewSelects:
 def cursor_values(statement: Select[Any]) -> Select[Any]:
     """Select the values of a cursor alone."""
     columns = [each["expr"] for each in statement.column_descriptions]
-    return living(statement.with_only_columns(*_with_labels(columns), maintain_column_froms=True))
+    shown: Any = _with_labels(columns)
+    values: Select[Any] = statement.with_only_columns(*shown, maintain_column_froms=True)
+    return living(values)
 
 
 def _with_labels(columns: list[Any]) -> list[Any]:

@@ -135,8 +135,9 @@ class View(Generic[S]):
         values |= {name: default() for name, default in defaults.items()}
 
         def build() -> Any:
-            table = self.model.__table__
-            inserted = insert_row(self.model, values).returning(*table.c).cte("inserted")
+            table: Any = self.model.__table__
+            statement: Any = insert_row(self.model, values).returning(*table.c)
+            inserted = statement.cte("inserted")
             return select(*columns_of(self.schema, aliased(self.model, inserted)))
 
         [row] = await self._statements.write(db, ("insert", names), build, arguments(values))
