@@ -8,6 +8,7 @@ import io
 import re
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 from uuid import uuid4
 
 import pytest
