@@ -75,7 +75,9 @@ async def books(session: AsyncSession) -> list[LibraryBook]:
 async def entities(session: AsyncSession, model: type[LibraryBook] = LibraryBook) -> list[str]:
     """The books as JSON, by title, from entities with their relationships."""
     statement = select(model).order_by(model.title).options(*RELATED)
-    found = await session.scalars(statement.execution_options(populate_existing=True))
+    # Read from the database, in place of objects that the session holds.
+    session.expunge_all()
+    found = await session.scalars(statement)
     return as_json([BookOut.model_validate(each) for each in found])
 
 
