@@ -68,11 +68,10 @@ def test_fuzz_test_finds_a_server_error_of_a_feature(
         DATABASE_URL=address(new_database(server)),
     )
 
-    assert result.returncode == 1
     output = result.stdout
-    assert "AssertionError: POST /gauges/{gauge}: Server error" in output
-    assert '\nE         json: {"litres": 0}' in output
-    assert "\nE       The response: 500" in output
+    assert result.returncode == 1, output
     # Of the template's own endpoints only CI sends requests.
     failed = set(re.findall(r"^FAILED tests/kit/test_fuzz.py::\S+\[(.+)-", output, re.MULTILINE))
     assert failed == {"POST /gauges/{gauge}"}, output
+    assert "POST /gauges/{gauge}: Server error" in output, output
+    assert '"litres": 0' in output, output
