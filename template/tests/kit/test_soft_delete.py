@@ -1,7 +1,7 @@
 """Architecture rules of soft delete: uniqueness, and what owns a soft-deletable row."""
 
 from types import NoneType
-from typing import Any, get_args, get_type_hints
+from typing import Any, cast, get_args, get_type_hints
 
 from sqlalchemy import ForeignKey, Index, MetaData, UniqueConstraint, inspect
 from sqlalchemy.orm import MANYTOONE, Mapped, mapped_column, registry, relationship
@@ -61,9 +61,9 @@ def required_references_to_entities(mapped: registry) -> list[str]:
     models: dict[str, type[Any]] = {each.class_.__name__: each.class_ for each in mapped.mappers}
     for model in models.values():
         hints = get_type_hints(model, localns=models)
-        relations: Any = inspect(model).relationships
-        for relation in relations:
-            target: Any = relation.mapper.class_
+        mapper = cast("Any", inspect(model))
+        for relation in mapper.relationships:
+            target = relation.mapper.class_
             if relation.direction is not MANYTOONE or not issubclass(target, Entity):
                 continue
             back = relation.back_populates and relation.mapper.relationships.get(

@@ -1,7 +1,7 @@
 """The SELECT statements of a view, built from a statement of its model."""
 
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel
 from sqlalchemy import Select, func, select
@@ -59,8 +59,8 @@ def cursor_values(statement: Select[Any]) -> Select[Any]:
     """Select the values of a cursor alone."""
     columns = [each["expr"] for each in statement.column_descriptions]
     shown: Any = _with_labels(columns)
-    values: Select[Any] = statement.with_only_columns(*shown, maintain_column_froms=True)
-    return living(values)
+    values = statement.with_only_columns(*shown, maintain_column_froms=True)
+    return living(cast("Select[Any]", values))
 
 
 def _with_labels(columns: list[Any]) -> list[Any]:

@@ -7,7 +7,7 @@ between. To change a row by the methods of its model, load it with a repository.
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from pydantic import BaseModel, TypeAdapter
 from sqlalchemy import Select, bindparam, select
@@ -136,8 +136,8 @@ class View(Generic[S]):
 
         def build() -> Any:
             table: Any = self.model.__table__
-            statement: Any = insert_row(self.model, values).returning(*table.c)
-            inserted = statement.cte("inserted")
+            statement = cast("Any", insert_row(self.model, values))
+            inserted = statement.returning(*table.c).cte("inserted")
             return select(*columns_of(self.schema, aliased(self.model, inserted)))
 
         [row] = await self._statements.write(db, ("insert", names), build, arguments(values))
