@@ -61,7 +61,8 @@ def line(unpooled_template: URL) -> Generator[tuple[FuzzedService, Line, Databas
         direct = Database.open(settings_with(url, pooler="none").database, ONLOOKER)
         with FuzzedService.start(settings) as service:
             yield service, line, direct
-        portal.call(direct.close)
+            # On the event loop that has opened its connections.
+            service.portal.call(direct.close)
 
 
 @pytest.mark.parametrize("endpoint", operations())

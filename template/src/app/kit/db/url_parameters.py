@@ -121,13 +121,20 @@ def _check_tls(query: dict[str, Any]) -> None:
         # As in libpq: a certificate of a public authority says nothing without the host's name.
         if query.setdefault("ssl", "verify-full") != "verify-full":
             raise ValueError("has sslrootcert=system, which needs sslmode=verify-full")
-    default = Path("~/.postgresql/root.crt").expanduser()
-    is_there = "sslrootcert" in query or os.environ.get("PGSSLROOTCERT") or default.is_file()
-    if query.get("ssl") in _VERIFYING and not is_there:
+    is_there = "sslrootcert" in query or "PGSSLROOTCERT" in os.environ
+    if query.get("ssl") in _VERIFYING and not (is_there or _has_default_certificates()):
         raise ValueError(
             f"has sslmode={query['ssl']}, which needs certificates to trust: add sslrootcert=FILE, "
             "or sslrootcert=system for a certificate of a public authority"
         )
+
+
+def _has_default_certificates() -> bool:
+    try:
+        return Path("~/.postgresql/root.crt").expanduser().is_file()
+    except (OSError, RuntimeError):
+        # The home directory is unknown, or closed to this account.
+        return False
 
 
 def _load_certificates(query: Mapping[str, Any]) -> None:
