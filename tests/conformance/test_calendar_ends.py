@@ -36,7 +36,7 @@ async def test_entities_projections_and_json_of_the_database_are_the_same_respon
     for double, exact, day, moment in ROWS:
         columns = "double, exact, day, moment"
         values = f"'{double}', '{exact}', '{day}', '{moment}'"
-        insert = f"INSERT INTO conformance_sort_samples ({columns}) VALUES ({values})"  # noqa: S608
+        insert = f"INSERT INTO conformance_sort_samples ({columns}) VALUES ({values})"  # noqa: S608 - constants
         await session.execute(text(insert))
     loads = undefer(SortSample.day), undefer(SortSample.moment)
     rows = await session.scalars(select(SortSample).order_by(SortSample.number).options(*loads))

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.kit.db.copy import copy_rows
 from tests.conformance.features.datetimes.models import Appointment
 
-NAIVE = datetime(2026, 3, 29, 2, 30)  # noqa: DTZ001
+NAIVE = datetime(2026, 3, 29, 2, 30)  # noqa: DTZ001 - naive on purpose
 AWARE = datetime(2026, 3, 29, 2, 30, tzinfo=timezone(timedelta(hours=2)))
 
 WRONG: list[dict[str, Any]] = [

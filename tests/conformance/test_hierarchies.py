@@ -193,7 +193,7 @@ async def test_flush_of_a_subclass_column_sets_updated_at(session: AsyncSession)
 async def test_inserted_rows_are_of_their_class(session: AsyncSession, model: Any) -> None:
     row = {"name": "x"} if issubclass(model, Vehicle) else {"title": "x"}
     if issubclass(model, Invoice):
-        row["total"] = 1  # type: ignore[assignment]
+        row["total"] = 1  # type: ignore[assignment]  # wrong on purpose
 
     assert await insert_many(session, model, [row, row]) == 2
     ids = await insert_returning(session, model, [row])

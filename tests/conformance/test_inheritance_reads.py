@@ -163,7 +163,7 @@ async def test_projections_show_what_objects_show(session: AsyncSession) -> None
         expected = [schema.model_validate(row) for row in rows]
         session.expunge_all()
         shown = (await session.scalars(Projection(schema, model).select().order_by(model.id))).all()
-        lists: TypeAdapter[Any] = TypeAdapter(list[schema])  # type: ignore[valid-type]
+        lists: TypeAdapter[Any] = TypeAdapter(list[schema])  # type: ignore[valid-type]  # a parameter
         assert lists.dump_json(list(shown)) == lists.dump_json(expected), (schema, model)
         assert expected
 

@@ -293,7 +293,7 @@ async def test_a_primary_key_may_have_any_name(session: AsyncSession) -> None:
     repository = Stamps(session)
     key: Any = 1
     assert (await repository.get(key)).text == "s1"
-    assert len(await repository.get_many([key, 2])) == 2  # type: ignore[list-item]
+    assert len(await repository.get_many([key, 2])) == 2  # type: ignore[list-item]  # wrong on purpose
     assert (await repository.page(PageQuery(limit=1), select(Stamp))).total == 2
     assert await repository.count() == 2
     assert (await repository.change(key, {"text": "new"})).text == "new"

@@ -91,11 +91,11 @@ async def test_copy_encodes_for_the_current_type(
 @pytest.mark.parametrize(
     "error",
     [
-        DBAPIError("No original", None, None),  # type: ignore[arg-type]
-        InterfaceError("No original", "SELECT 1", {}, None),  # type: ignore[arg-type]
+        DBAPIError("No original", None, None),  # type: ignore[arg-type]  # no original
+        InterfaceError("No original", "SELECT 1", {}, None),  # type: ignore[arg-type]  # no original
         StatementError("(builtins.ValueError) value", "SELECT :x", {"x": "secret"}, None),
         PendingRollbackError("This session's transaction has been rolled back"),
-        ExceptionGroup("tasks", [DBAPIError("No original", None, None)]),  # type: ignore[arg-type]
+        ExceptionGroup("tasks", [DBAPIError("No original", None, None)]),  # type: ignore[arg-type]  # no original
         ExceptionGroup("tasks", [ExceptionGroup("inner", [ValueError("\ud800")])]),
     ],
     ids=lambda error: type(error).__name__,

@@ -30,12 +30,12 @@ def models() -> Generator[registry]:
 def test_soft_delete_below_a_class_without_it_is_rejected(models: registry) -> None:
     class Machine(Separate, Record):
         __tablename__ = "machines"
-        __mapper_args__ = {"polymorphic_on": "kind"}  # noqa: RUF012
+        __mapper_args__ = {"polymorphic_on": "kind"}  # noqa: RUF012 - as SQLAlchemy
         kind: Mapped[str]
 
     class Robot(Machine, Entity):
         __tablename__ = "robots"
-        __mapper_args__ = {"polymorphic_identity": "robot"}  # noqa: RUF012
+        __mapper_args__ = {"polymorphic_identity": "robot"}  # noqa: RUF012 - as SQLAlchemy
         id: Mapped[Id] = mapped_column(ForeignKey("machines.id"), primary_key=True)
 
     with pytest.raises(TypeError, match="Robot is an Entity, but inherits from Machine"):
@@ -48,7 +48,7 @@ def test_concrete_table_inheritance_is_rejected(models: registry) -> None:
 
     class Robot(Machine):
         __tablename__ = "robots"
-        __mapper_args__ = {"concrete": True}  # noqa: RUF012
+        __mapper_args__ = {"concrete": True}  # noqa: RUF012 - as SQLAlchemy
         id: Mapped[PrimaryKey]
 
     with pytest.raises(TypeError, match=r"Robot: .* concrete table inheritance"):

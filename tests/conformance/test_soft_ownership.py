@@ -184,7 +184,7 @@ async def test_removing_the_owner_hides_the_row(session: AsyncSession) -> None:
     login = Login()
     await add(session, Account(name="ada", logins=[login]))
 
-    login.account = None  # type: ignore[assignment]
+    login.account = None  # type: ignore[assignment]  # wrong on purpose
     await session.flush()
 
     assert await visible(session, Login) == []

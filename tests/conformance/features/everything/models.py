@@ -55,7 +55,7 @@ from app.kit.db.relation import relation
 
 SCHEMA = "conformance_other"
 # The tables are created from the metadata, without a migration that would create the schema.
-CREATE_SCHEMA = DDL(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")  # type: ignore[no-untyped-call]
+CREATE_SCHEMA = DDL(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")  # type: ignore[no-untyped-call]  # no annotations
 event.listen(Base.metadata, "before_create", CREATE_SCHEMA)
 
 
@@ -154,7 +154,7 @@ class TypedVehicle(Entity):
     """The root of a joined-table inheritance."""
 
     __tablename__ = "conformance_everything_vehicles"
-    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "vehicle"}  # noqa: RUF012
+    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "vehicle"}  # noqa: RUF012 - as SQLAlchemy
 
     kind: Mapped[str] = mapped_column(String(20))
     name: Mapped[str] = mapped_column(String(40))
@@ -164,7 +164,7 @@ class TypedTruck(TypedVehicle):
     """A subclass with a table of its own."""
 
     __tablename__ = "conformance_everything_trucks"
-    __mapper_args__ = {"polymorphic_identity": "truck"}  # noqa: RUF012
+    __mapper_args__ = {"polymorphic_identity": "truck"}  # noqa: RUF012 - as SQLAlchemy
 
     id: Mapped[Id] = mapped_column(
         ForeignKey("conformance_everything_vehicles.id", ondelete="CASCADE"), primary_key=True
@@ -175,6 +175,6 @@ class TypedTruck(TypedVehicle):
 class TypedBicycle(TypedVehicle):
     """A subclass in the table of its parent."""
 
-    __mapper_args__ = {"polymorphic_identity": "bicycle"}  # noqa: RUF012
+    __mapper_args__ = {"polymorphic_identity": "bicycle"}  # noqa: RUF012 - as SQLAlchemy
 
     gears: Mapped[int | None] = mapped_column(SmallInteger)

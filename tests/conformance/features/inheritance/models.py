@@ -12,7 +12,7 @@ class Document(Record):
     """Any document."""
 
     __tablename__ = "conformance_read_documents"
-    __mapper_args__ = {"polymorphic_on": "sort", "polymorphic_identity": "document"}  # noqa: RUF012
+    __mapper_args__ = {"polymorphic_on": "sort", "polymorphic_identity": "document"}  # noqa: RUF012 - as SQLAlchemy
 
     sort: Mapped[str] = mapped_column("kind")
     title: Mapped[str]
@@ -24,21 +24,21 @@ class Document(Record):
 class Letter(Document):
     """A kind of document."""
 
-    __mapper_args__ = {"polymorphic_identity": "letter"}  # noqa: RUF012
+    __mapper_args__ = {"polymorphic_identity": "letter"}  # noqa: RUF012 - as SQLAlchemy
     stamp: Mapped[str | None]
 
 
 class OpenLetter(Letter):
     """A kind of letter."""
 
-    __mapper_args__ = {"polymorphic_identity": "open_letter"}  # noqa: RUF012
+    __mapper_args__ = {"polymorphic_identity": "open_letter"}  # noqa: RUF012 - as SQLAlchemy
 
 
 class Person(Record):
     """Any person."""
 
     __tablename__ = "conformance_read_people"
-    __mapper_args__ = {"polymorphic_on": "role", "polymorphic_identity": "person"}  # noqa: RUF012
+    __mapper_args__ = {"polymorphic_on": "role", "polymorphic_identity": "person"}  # noqa: RUF012 - as SQLAlchemy
 
     role: Mapped[str]
     name: Mapped[str]

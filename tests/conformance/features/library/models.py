@@ -114,7 +114,7 @@ class LibraryBook(Entity):
 class LibraryAudioBook(LibraryBook):
     """A book in the same table (single-table inheritance)."""
 
-    __mapper_args__ = {"polymorphic_identity": "audio"}  # noqa: RUF012
+    __mapper_args__ = {"polymorphic_identity": "audio"}  # noqa: RUF012 - as SQLAlchemy
 
 
 class LibraryShelf(Base):

@@ -85,7 +85,7 @@ class Shop(Entity):
 
     region: Mapped[Region] = relation(back_populates="shops")
 
-    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - as SQLAlchemy
 
 
 class Folder(Entity):

@@ -25,7 +25,7 @@ class Freight(Entity):
     """The base of a hierarchy with a table for each class."""
 
     __tablename__ = "conformance_freights"
-    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "freight"}  # noqa: RUF012
+    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "freight"}  # noqa: RUF012 - as SQLAlchemy
 
     kind: Mapped[str]
 
@@ -34,7 +34,7 @@ class Pallet(Freight):
     """Refers to a depot by a composite key, from a table without `deleted_at`."""
 
     __tablename__ = "conformance_pallets"
-    __mapper_args__ = {"polymorphic_identity": "pallet"}  # noqa: RUF012
+    __mapper_args__ = {"polymorphic_identity": "pallet"}  # noqa: RUF012 - as SQLAlchemy
     __table_args__ = (
         ForeignKeyConstraint(
             ["d_area", "d_code"],
