@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import (
+    Select,
     String,
     cast,
     delete,
@@ -32,7 +33,7 @@ from sqlalchemy.orm import (
     with_polymorphic,
 )
 
-from app.kit.db.deletion import INCLUDE_DELETED, erase
+from app.kit.db.deletion import INCLUDE_DELETED, erase, living
 from app.kit.db.upsert import upsert_many
 from app.kit.errors import Conflict
 from tests.conformance.features.hierarchies.models import Invoice
@@ -60,6 +61,10 @@ def filtered() -> dict[str, Any]:
     cte = select(Address.city).cte()
     beside = lateral(select(Address.city.label("city")))
     cities = select(Address.city)
+    smallest = select(func.min(Address.city).filter(true()).label("city"))
+    windows = select(func.first_value(Address.city).over(partition_by=Address.city).label("city"))
+    beside_bare = lateral(smallest)
+    joined = join(Track, other, Track.title == other.city)
     return {
         "columns": cities,
         "table columns from a model": select(ADDRESS.c.city).select_from(Address),
@@ -83,6 +88,27 @@ def filtered() -> dict[str, Any]:
         "IN": cities.where(Address.id.in_(select(other.id))),
         "LATERAL": select(beside.c.city).select_from(other).join(beside, true()),
         "from_statement of a select": select(Address.city).from_statement(cities),
+        "CTE of a window function": select(windows.cte().c.city),
+        "subquery of FILTER": select(smallest.subquery().c.city),
+        "subquery of WITHIN GROUP": select(
+            select(func.percentile_disc(0).within_group(Address.city).label("city"))
+            .subquery()
+            .c.city
+        ),
+        "scalar subquery of FILTER": select(smallest.scalar_subquery()),
+        "union of window functions": union_all(windows, windows.where(Address.city == "none")),
+        "union in a subquery": select(union_all(windows, windows).subquery().c.city).distinct(),
+        "IN of FILTER": cities.where(Address.city.in_(smallest)),
+        "EXISTS of a window function": cities.where(
+            exists(select(func.count().over()).where(other.id == Address.id))
+        ),
+        "LATERAL of FILTER": select(beside_bare.c.city)
+        .select_from(other)
+        .join(beside_bare, true()),
+        "subquery of a subquery": select(select(windows.subquery().c.city).subquery().c.city),
+        "subquery of a join of two models": select(
+            select(other.city).select_from(joined).subquery().c.city
+        ),
         "UPDATE with RETURNING": update(Address).values(city=Address.city).returning(Address.city),
     }
 
@@ -108,6 +134,17 @@ async def test_statement_passes_over_deleted_rows(
     assert (await session.scalars(statement)).all() == ["kept"]
     every = await session.scalars(statement, execution_options=INCLUDE_DELETED)
     assert "gone" in every
+
+
+async def test_compiled_statement_passes_over_deleted_rows(
+    addresses: tuple[Address, Address], session: AsyncSession
+) -> None:
+    connection = await session.connection()
+    for statement in filtered().values():
+        if isinstance(statement, Select):
+            assert "deleted_at IS NULL" in str(
+                living(statement).compile(dialect=connection.dialect)
+            )
 
 
 @pytest.mark.parametrize("kind", unfiltered())
@@ -165,6 +202,11 @@ async def test_outer_join_that_is_not_filtered_is_rejected(session: AsyncSession
     joined = outerjoin(Track, Address, Track.title == Address.city)
     with pytest.raises(TypeError, match="outer join with"):
         await session.execute(select(Track.title).select_from(joined))
+    within = select(select(Track.title).select_from(joined).subquery().c.title)
+    with pytest.raises(TypeError, match="outer join with"):
+        await session.execute(within)
+    assert (await session.scalars(within, execution_options=INCLUDE_DELETED)).all() == []
+    assert (await (await session.connection()).execute(within)).all() == []
 
 
 async def test_bulk_update_by_primary_key_changes_deleted_rows(

@@ -88,7 +88,8 @@ def living(statement: S) -> S:
 
     One that is kept, to be run again and again, is better made so once.
     """
-    return statement.options(_LIVING).execution_options(living_only=True)
+    filtered: S = filter_select(statement) if isinstance(statement, Select) else statement
+    return filtered.options(_LIVING).execution_options(living_only=True)
 
 
 def not_deleted(model: type[Record]) -> tuple[ColumnElement[bool], ...]:

@@ -1,6 +1,6 @@
 """Soft delete: the model base, and the UPDATE statements that hide rows with what they own."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, cast
@@ -10,14 +10,17 @@ from sqlalchemy import (
     ColumnClause,
     ColumnElement,
     Join,
+    Select,
     and_,
     any_,
     event,
     inspect,
     literal,
     orm,
+    true,
     update,
 )
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Mapped, Mapper, RelationshipProperty, aliased, mapped_column
 from sqlalchemy.sql.visitors import iterate
 
@@ -25,6 +28,8 @@ from app.kit.db.base import Base, Record, in_base_table
 from app.kit.db.ids import Id
 
 INCLUDE_DELETED = {"include_deleted": True}
+_NAMED = "soft_delete_named"
+_CRITERIA = "additional_entity_criteria"  # as SQLAlchemy keeps those of a statement
 
 
 class Entity(Record):
@@ -86,18 +91,30 @@ def mark_owned_by(
         mark_owned_by(session, child, children, old=old, new=new)
 
 
-def filter_select(statement: Any) -> Any:
-    """Return a SELECT that `with_loader_criteria` filters, or filtered where it cannot."""
-    if not statement._from_obj and not statement._setup_joins:
-        # It finds no model in a column that is a window function, FILTER, `extract` or `and_`.
-        bare = [each for each in statement._raw_columns if "parententity" not in each._annotations]
-        for entity in dict.fromkeys(_entities_in(bare)):
-            statement = statement.select_from(entity)
-    for source in statement._from_obj:
-        if isinstance(source, Join):
-            # Nor in the sides of a join that was not made by `Select.join`.
-            statement = statement.where(*_sides_not_deleted(source))
+def filter_select(statement: Any, criteria: Container[Any] | None = None) -> Any:
+    """Return a SELECT that `with_loader_criteria` filters.
+
+    It finds no entity in a column that is a window function, FILTER, WITHIN GROUP or `extract`, nor
+    in the sides of a join that was not made by `Select.join`. Each of them is named in WHERE
+    without a condition, so that `include_deleted` still finds every row. Raises TypeError for an
+    outer join that cannot be filtered, where `criteria` has any for it: by default, it has.
+    """
+    bare = [each for each in statement._raw_columns if "parententity" not in each._annotations]
+    joins = [source for source in statement._from_obj if isinstance(source, Join)]
+    found = {*_entities_in(bare), *(side for each in joins for side in _sides(each, criteria))}
+    for entity in found - {each._annotations.get(_NAMED) for each in statement._where_criteria}:
+        named: Any = true()._annotate({"parententity": inspect(entity), _NAMED: entity})
+        # So that SQLAlchemy takes it for a statement of the ORM.
+        statement = statement.where(named._set_propagate_attrs(entity.deleted_at._propagate_attrs))
     return statement
+
+
+@compiles(Select)
+def _filter_nested(statement: Any, compiler: Any, **options: Any) -> str:
+    # A session filters the outermost SELECT; those within it are filtered as they are compiled.
+    filtered = filter_select(statement, compiler._global_attributes)
+    text: str = compiler.visit_select(filtered, **options)
+    return text
 
 
 def filter_other_tables(statement: Any) -> Any:
@@ -126,18 +143,20 @@ def _entities_in(clauses: Iterable[Any]) -> Iterator[Any]:
                 yield found.entity
 
 
-def _sides_not_deleted(source: Any) -> Iterator[ColumnElement[bool]]:
+def _sides(source: Any, criteria: Container[Any] | None) -> Iterator[Any]:
+    """Yield the entities that a join reads."""
     for side in (source.left, source.right):
         found = side._annotations.get("parententity")
         if isinstance(side, Join):
-            yield from _sides_not_deleted(side)
+            yield from _sides(side, criteria)
         elif found is not None and issubclass(found.mapper.class_, Entity):
-            if source.full or (source.isouter and side is source.right):
+            is_outer = source.full or (source.isouter and side is source.right)
+            if is_outer and (criteria is None or (_CRITERIA, found.mapper) in criteria):
                 raise TypeError(
                     f"An outer join with {found} would read its deleted rows: use "
                     "`select_from(...).outerjoin(...)` in place of `outerjoin(...)`."
                 )
-            yield found.entity.deleted_at.is_(None)
+            yield found.entity
 
 
 @event.listens_for(Base, "mapper_configured", propagate=True)
