@@ -4,13 +4,18 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
+import asyncpg
 import pytest
+from asyncpg.prepared_stmt import PreparedStatement
 from sqlalchemy import URL, NullPool, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from app.kit.db.conflicts import problem_of
 from app.kit.db.driver import Rows
 from app.kit.db.hot import HotReads
 from app.kit.db.session import Database
+from app.kit.errors import OutcomeUnknown, Unavailable
 from tests.rig.database import settings_with
 
 BACKENDS = """
@@ -62,3 +67,32 @@ async def test_a_connection_that_answers_is_used_again(direct_url: URL, *, pre_p
     async with hot_with(direct_url, pool_size=1, pool_pre_ping=pre_ping) as hot:
         used = {(await at_once(hot, 1))[0][0][0] for _ in range(3)}
         assert used == {*await on_the_server(direct_url, at_most=1)}
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+@pytest.mark.parametrize("way", ["fetch", "fetch_committed", "session"])
+async def test_a_driver_that_lost_track_of_the_connection_is_a_503_and_gets_another(
+    direct_url: URL, monkeypatch: pytest.MonkeyPatch, way: str, *, is_open: bool
+) -> None:
+    # As a connection that breaks between two messages: the driver knows, the pool does not.
+    async def confused(*_arguments: object, **_options: object) -> None:
+        raise asyncpg.InternalClientError('cannot switch to state 11; it is in the "failed" state')
+
+    async def backend(database: Database) -> int:
+        if way == "session":
+            async with database.reading() as session:
+                return int(await session.scalar(text("SELECT pg_backend_pid()")) or 0)
+        fetch = database.fetch if way == "fetch" else database.fetch_committed
+        return int((await fetch("SELECT pg_backend_pid()", []))[0][0])
+
+    async with hot_with(direct_url, pool_size=1, max_overflow=0) as hot:
+        database = hot._database
+        before = await backend(database) if is_open else 0
+        with monkeypatch.context() as patched:
+            patched.setattr(asyncpg.Connection, "fetch", confused)
+            patched.setattr(PreparedStatement, "fetch", confused)
+            with pytest.raises((DBAPIError, OutcomeUnknown)) as caught:
+                await backend(database)
+        if isinstance(caught.value, DBAPIError):
+            assert isinstance(problem_of(caught.value), Unavailable)
+        assert await backend(database) != before

@@ -18,6 +18,7 @@ from app.kit.db.base import Base
 from app.kit.db.datetimes import TimeZoneMismatch
 from app.kit.db.names import stored_name
 from app.kit.db.redaction import key_in
+from app.kit.db.unreadable import UnreadableValue, column_reported
 from app.kit.errors import Conflict, FieldProblem, Invalid, Problem, Unavailable
 
 _HAS_COLUMNS = (ColumnCollectionConstraint, Index)
@@ -53,8 +54,11 @@ def problem_of(error: StatementError) -> Problem | None:
         return Unavailable(f"The database schema has changed. {_NOTHING_STORED}")
     driver = driver_error(error)
     code = getattr(driver, "sqlstate", None) or ""
-    if code.startswith(_UNAVAILABLE):
+    # The driver lost track of a connection that broke, perhaps as it was made.
+    if code.startswith(_UNAVAILABLE) or isinstance(driver, asyncpg.InternalClientError):
         return Unavailable(f"The database could not do this in time. {_NOTHING_STORED}")
+    if column := column_reported(driver):
+        return UnreadableValue([column])
     columns = _columns_of(driver) or _column_in(driver)
     match code:
         case "23505" | "23P01":

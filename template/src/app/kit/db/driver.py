@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import greenlet_spawn
 
 from app.kit.db.redaction import redact
+from app.kit.db.unreadable import UnreadableValue, is_unreadable, unreadable_value
 
 Rows = Sequence[Sequence[Any]]
 
@@ -33,8 +34,10 @@ async def fetch(engine: AsyncEngine, sql: str, values: Sequence[Any]) -> Rows:
     try:
         connection = await _checked_out(sync)
         return await _run(connection, sql, values)
+    except UnreadableValue:
+        raise
     except sync.dialect.loaded_dbapi.Error as error:
-        lost = connection is not None and sync.dialect.is_disconnect(error, connection, None)
+        lost = connection is not None and _is_lost(sync, connection, error)
         if connection is not None and lost:
             await greenlet_spawn(connection.invalidate, error)
         raise _told(error, sql, sync, lost=lost) from error
@@ -46,6 +49,15 @@ async def fetch(engine: AsyncEngine, sql: str, values: Sequence[Any]) -> Rows:
     finally:
         if connection:
             await _give_back(sync, connection)
+
+
+def _is_lost(engine: Engine, connection: Any, error: Any) -> bool:
+    # A driver that has lost track of the connection does not call it closed.
+    cause = error.__cause__
+    is_confused = isinstance(cause, asyncpg.InternalClientError) and not isinstance(
+        cause, asyncpg.OutdatedSchemaCacheError
+    )
+    return is_confused or engine.dialect.is_disconnect(error, connection, None)
 
 
 async def _checked_out(engine: Engine) -> Any:
@@ -75,6 +87,12 @@ async def _give_back(engine: Engine, connection: Any) -> None:
 async def _run(connection: Any, sql: str, values: Sequence[Any]) -> Rows:
     try:
         rows: Rows = await _fetch(connection.driver_connection, sql, values)
+    except (ValueError, OverflowError) as error:
+        if not is_unreadable(error):
+            raise
+        statement = await connection.driver_connection.prepare(sql)
+        columns = [(each.name, each.type.oid) for each in statement.get_attributes()]
+        raise unreadable_value(columns) from error
     except Exception as error:  # the adapter knows which it has a name for
         connection.dbapi_connection._handle_exception(error)
         raise

@@ -17,6 +17,7 @@ from app.kit.db.exact_types import ExactCidr, ExactInet
 from app.kit.db.pool import driver_arguments, pool_arguments
 from app.kit.db.redaction import hide_values
 from app.kit.db.settings import DatabaseSettings
+from app.kit.db.unreadable import report_unreadable
 from app.kit.errors import Unavailable
 
 _SET_LOCAL = text("SELECT set_config(:name, :value, true)")
@@ -91,7 +92,8 @@ def _build(
     check_time_zones(dialect)
     event.listen(engine.sync_engine, "do_connect", _connect)
     event.listen(engine.sync_engine, "checkout", _refuse_closed)
-    event.listen(engine.sync_engine, "handle_error", _reconnect_after_type_change)
+    event.listen(engine.sync_engine, "handle_error", _reconnect_after_driver_fault)
+    event.listen(engine.sync_engine, "handle_error", report_unreadable)
     if settings.hide_parameters:
         event.listen(engine.sync_engine, "handle_error", hide_values)
     return engine
@@ -135,10 +137,11 @@ def _connect(dialect: Any, _record: Any, args: Any, kwargs: Any) -> Any:
         raise Unavailable("The database cannot be reached; try again in a moment.") from error
 
 
-def _reconnect_after_type_change(context: ExceptionContext) -> None:
-    # The driver closes a prepared statement of which a composite type has changed, and SQLAlchemy
-    # would use it again.
-    if isinstance(context.original_exception.__cause__, asyncpg.OutdatedSchemaCacheError):
+def _reconnect_after_driver_fault(context: ExceptionContext) -> None:
+    # The driver has lost track of the connection: it broke at a moment when nothing was awaited. Or
+    # it has closed a prepared statement of which a composite type has changed
+    # (OutdatedSchemaCacheError), and SQLAlchemy would use it again.
+    if isinstance(context.original_exception.__cause__, asyncpg.InternalClientError):
         context.is_disconnect = True
 
 

@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 
 from app.kit.db.compiled import AnySelect
+from app.kit.db.unreadable import setting_for
 
 # Part of the text: as parameters they would be sent with each request.
 _UTC = literal_column("'UTC'", Text)
@@ -71,8 +72,19 @@ def _written(column: ColumnElement[Any], nan_as_null: bool) -> ColumnElement[Any
 
 
 def _within(column: ColumnElement[Any], last: ColumnElement[Any]) -> ColumnElement[Any]:
-    # What has no end ends with the calendar, as for the driver, which stores that as endless.
-    return case((column == _BEFORE_ALL, _FIRST), (column == _AFTER_ALL, last), else_=column)
+    # What has no end ends with the calendar, as for the driver, which stores that as endless. What
+    # is beyond the calendar otherwise has no form that a schema reads.
+    return case(
+        (column.between(_FIRST, last), column),
+        (column == _BEFORE_ALL, _FIRST),
+        (column == _AFTER_ALL, last),
+        (column.is_not(None), _error(column)),
+    )
+
+
+def _error(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    setting = setting_for(str(column.key)).replace("'", "''")
+    return cast(func.current_setting(literal_column(f"'{setting}'", Text)), column.type)
 
 
 def _time(column: ColumnElement[Any]) -> ColumnElement[str]:

@@ -18,6 +18,7 @@ from app.kit.db.deletion import ServiceSession
 from app.kit.db.driver import Rows, fetch, is_watched
 from app.kit.db.engine import build_engine, build_reading_engine, read_only
 from app.kit.db.settings import DatabaseSettings
+from app.kit.db.unreadable import UnreadableValue
 from app.kit.db.watching import Tell, slow_statements, watch
 from app.kit.errors import OutcomeUnknown
 
@@ -122,6 +123,8 @@ class Database:
                 return (await connection.exec_driver_sql(sql, tuple(arguments))).all()
         try:
             return await fetch(engine, sql, arguments)
+        except UnreadableValue as error:
+            raise OutcomeUnknown("The row that was returned cannot be represented") from error
         except DBAPIError as error:
             # The driver cannot read the returned row if a composite type has changed.
             unread = isinstance(driver_error(error), asyncpg.OutdatedSchemaCacheError)

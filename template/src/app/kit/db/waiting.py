@@ -7,6 +7,7 @@ import ssl
 from dataclasses import dataclass
 from time import monotonic
 
+import asyncpg
 from sqlalchemy import URL, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -91,7 +92,8 @@ async def look_for_refusal(engine: AsyncEngine) -> Refusal | None:
     except DBAPIError as error:
         driver = driver_error(error)
         code = getattr(driver, "sqlstate", None) or ""
-        return Refusal(str(driver), may_pass=code.startswith(_MAY_PASS))
+        is_confused = isinstance(driver, asyncpg.InternalClientError)
+        return Refusal(str(driver), may_pass=code.startswith(_MAY_PASS) or is_confused)
     return None
 
 

@@ -1,0 +1,72 @@
+"""Stored values that Python cannot represent: dates outside the years 1 to 9999, a time of 24:00.
+
+The driver reads `infinity` as the end of the calendar, and fails for these. They are rare: nothing
+that is sent to the service can be one, only SQL stores them.
+"""
+
+import re
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Any
+
+from sqlalchemy import ExceptionContext
+
+from app.kit.errors import Conflict
+
+# date, time, timestamp, timestamptz, interval and timetz; their arrays, ranges and multiranges.
+_OIDS = {1082, 1083, 1114, 1184, 1186, 1266, 1182, 1183, 1115, 1185, 1187, 1270}
+_OIDS |= {3908, 3910, 3912, 4533, 4534, 4535}
+_DECODERS = "datetime.pyx"
+# A setting that no server has: to ask for it is an error, which names a column.
+_SETTING = "unreadable."
+_UNKNOWN_SETTING, _NAMED = "42704", re.compile(rf'"{re.escape(_SETTING)}(.*)"')
+
+
+class UnreadableValue(Conflict):
+    """A row has a date or time that the service cannot represent."""
+
+    def __init__(self, columns: Iterable[str]) -> None:
+        named = " or ".join(dict.fromkeys(columns)) or "a column"
+        super().__init__(
+            f"The value of {named} in a row cannot be represented: it is outside the years 1 to "
+            "9999, or not a time of day. Correct the row in the database."
+        )
+
+
+def is_unreadable(error: BaseException) -> bool:
+    """Whether the driver failed to decode a date or time."""
+    if not isinstance(error, ValueError | OverflowError):
+        return False
+    trace: TracebackType | None = error.__traceback__
+    names: set[str] = set()
+    while trace is not None:
+        names.add(trace.tb_frame.f_code.co_filename.replace("\\", "/").rpartition("/")[2])
+        trace = trace.tb_next
+    return _DECODERS in names
+
+
+def unreadable_value(columns: Iterable[tuple[str, int]]) -> UnreadableValue:
+    """Return the error for a row with these columns, of which one of a date or time is to blame."""
+    return UnreadableValue(name for name, oid in columns if oid in _OIDS)
+
+
+def report_unreadable(context: ExceptionContext) -> Exception | None:
+    """Replace the error of the driver (`handle_error` of an engine)."""
+    if not is_unreadable(context.original_exception):
+        return None
+    execution: Any = context.execution_context
+    described = execution.cursor.description if execution else None
+    return unreadable_value((name, oid) for name, oid, *_ in described or ())
+
+
+def setting_for(column: str) -> str:
+    """Return the name for `current_setting` by which PostgreSQL reports this column."""
+    return _SETTING + column
+
+
+def column_reported(error: Any) -> str | None:
+    """Return the column of an error of PostgreSQL about `setting_for`; None for any other error."""
+    if getattr(error, "sqlstate", None) != _UNKNOWN_SETTING:
+        return None
+    found = _NAMED.search(str(error))
+    return found[1] if found else None

@@ -1,0 +1,132 @@
+"""Dates and times that PostgreSQL stores and Python cannot represent are an error that says so."""
+
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import Text, cast, select, text
+from sqlalchemy.exc import StatementError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import undefer
+
+from app.kit.db.conflicts import problem_of
+from app.kit.db.hot import HotReads, HotSelect
+from app.kit.db.json import json_list
+from app.kit.db.session import Database
+from app.kit.db.sorting import order
+from app.kit.db.unreadable import UnreadableValue
+from app.kit.errors import Problem
+from app.kit.page import CursorQuery
+from app.kit.queries.view import View
+from app.kit.schemas import Output
+from tests.conformance.features.sorting.models import SortSample
+from tests.rig.app import client_of
+
+VALUES = [
+    ("day", "0044-03-15 BC"),
+    ("day", "10000-01-01"),
+    ("moment", "0044-03-15 00:00:00+00 BC"),
+    ("moment", "10000-01-01 00:00:00+00"),
+    ("clock", "24:00"),
+    ("zoned", "24:00+02"),
+    ("lasts", "infinity"),
+    ("lasts", "5000000 years"),
+    ("moments", '{"0044-03-15 BC"}'),
+]
+TYPES: dict[str, Any] = {
+    "day": date,
+    "moment": datetime,
+    "clock": time,
+    "zoned": time,
+    "lasts": timedelta,
+    "moments": list[datetime],
+}
+
+
+def view_of(name: str) -> tuple[View[Any], type[Any]]:
+    """A view of the column of this name."""
+    namespace = {"__annotations__": {"number": int, name: TYPES[name]}, "__module__": __name__}
+    schema: Any = type("SampleOut", (Output,), namespace)
+    return View(schema, SortSample), schema
+
+
+async def store(session: AsyncSession, name: str, value: str) -> None:
+    columns = "number, rank" if name == "number" else name
+    await session.execute(
+        text(f"INSERT INTO conformance_sort_samples ({columns}) VALUES ('{value}')")  # noqa: S608 - constants
+    )
+
+
+@pytest.mark.parametrize(("name", "value"), VALUES)
+async def test_session_reports_the_column(session: AsyncSession, name: str, value: str) -> None:
+    await store(session, name, value)
+    column: Any = getattr(SortSample, name)
+    view, _ = view_of(name)
+    by_number = order(SortSample.number, SortSample.number.asc())
+    with pytest.raises(UnreadableValue, match=rf"value of \S*{name} in a row"):
+        await session.execute(select(SortSample).options(undefer(column)))
+    with pytest.raises(UnreadableValue, match=name):
+        await session.scalars(select(column))
+    with pytest.raises(UnreadableValue, match=name):
+        async for _ in await session.stream(select(column)):
+            pass
+    with pytest.raises(UnreadableValue, match=name):
+        await session.execute(text(f"SELECT {name} FROM conformance_sort_samples"))  # noqa: S608 - constants
+    with pytest.raises(UnreadableValue, match=name):
+        await view.list(session, view.select())
+    with pytest.raises(UnreadableValue, match=name):
+        await view.feed(session, CursorQuery(), view.select(), by_number)
+    # The connection and the transaction are still good.
+    assert await session.scalar(select(cast(column, Text)))
+
+
+@pytest.mark.parametrize(("name", "value"), VALUES)
+async def test_pool_reports_the_column_and_keeps_the_connection(
+    own_app: FastAPI, name: str, value: str
+) -> None:
+    database: Database = own_app.state.database
+    async with database.transaction() as session:
+        await store(session, name, value)
+    view, schema = view_of(name)
+    hot = HotSelect(select(SortSample.number, getattr(SortSample, name)), schema)
+    backend = "SELECT pg_backend_pid()"
+    before = await database.fetch(backend, [])
+    with pytest.raises(UnreadableValue, match=f"value of {name} in a row"):
+        await view.list(database, view.select())
+    with pytest.raises(UnreadableValue, match=name):
+        await hot.all(HotReads(database))
+    assert await database.fetch(backend, []) == before
+
+
+@pytest.mark.parametrize(("name", "value"), VALUES[:4])
+async def test_json_of_the_database_reports_the_column(
+    session: AsyncSession, name: str, value: str
+) -> None:
+    await store(session, name, value)
+    column: Any = getattr(SortSample, name)
+    with pytest.raises(StatementError) as caught:
+        await session.execute(select(cast(json_list(select(column)), Text)))
+    problem = problem_of(caught.value)
+    assert isinstance(problem, UnreadableValue)
+    assert f"value of {name} in" in problem.detail
+
+
+async def test_response_is_a_409(own_app: FastAPI) -> None:
+    @own_app.get("/conformance/days")
+    async def days() -> list[Any]:
+        view, _ = view_of("day")
+        return await view.list(own_app.state.database, view.select())
+
+    async with own_app.state.database.transaction() as session:
+        await store(session, "day", "0044-03-15 BC")
+    async with client_of(own_app) as client:
+        response = await client.get("/conformance/days")
+    assert response.status_code == 409
+    assert "The value of day in a row" in response.json()["detail"]
+
+
+async def test_error_of_the_service_itself_is_not_taken_for_one(session: AsyncSession) -> None:
+    with pytest.raises(StatementError) as caught:
+        await session.execute(text("SELECT current_setting('no.such')"))
+    assert not isinstance(problem_of(caught.value), Problem)
