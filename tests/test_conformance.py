@@ -24,14 +24,18 @@ IN_FULL = [ANSWERS[0], ANSWERS[-1]]
 INDEPENDENT = (
     "test_database_url.py",
     "test_enum_conditions.py",
+    "test_forms.py",
     "test_http.py",
     "test_jobs.py",
     "test_locked_table.py",
+    "test_mounted.py",
     "test_openapi_headers.py",
     "test_openapi_schema.py",
+    "test_request_bounds.py",
     "test_request_size.py",
     "test_stable_migrations.py",
     "test_streams.py",
+    "test_tls.py",
     "test_web_socket.py",
 )
 

@@ -1,5 +1,7 @@
 """The OpenAPI document describes the headers that are sent, and does not depend on Python."""
 
+import asyncio
+from threading import get_ident
 from typing import Annotated, Any
 
 import pytest
@@ -9,6 +11,7 @@ from pydantic import BaseModel
 from app.kit.application import Application
 from app.kit.errors import problems
 from app.kit.etag import ETag
+from tests.rig.app import client_of
 
 
 class Item(BaseModel):
@@ -120,3 +123,23 @@ def test_idempotent_operations_document_replay(app: FastAPI) -> None:
             for status, response in operation["responses"].items():
                 replays = "Idempotent-Replayed" in response["headers"]
                 assert replays == (has_key and status.startswith("2"))
+
+
+async def test_document_is_built_in_another_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = Application()
+    threads: list[int] = []
+    build = app._document
+
+    def build_and_note() -> dict[str, Any]:
+        threads.append(get_ident())
+        return build()
+
+    monkeypatch.setattr(app, "_document", build_and_note)
+    client = client_of(app)
+
+    first, second = await asyncio.gather(client.get("/openapi.json"), client.get("/openapi.json"))
+
+    assert first.json() == second.json() == app.openapi()
+    # To build it takes longer than a request may occupy the event loop.
+    assert threads[0] != get_ident()
+    assert (await client.post("/openapi.json")).status_code == 405

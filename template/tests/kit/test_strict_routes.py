@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute, APIWebSocketRoute, iter_route_contexts
 from starlette.routing import Mount
 
 from app.kit.application import Application
+from app.kit.http.model_field import find_differences
 from app.kit.routing import StrictRoute
 from app.kit.times import Moment
 
@@ -82,4 +83,26 @@ def test_lenient_routes_are_found() -> None:
         f"/mounted/plain: derive APIRoute from StrictRoute {remedy}",
         "/kit/talk: declare at as `Moment` of app.kit.times, not as datetime",
         "/kit/talk: declare since as `Moment` of app.kit.times, not as datetime",
+    ]
+
+
+def test_fastapi_has_the_class_that_the_kit_replaces() -> None:
+    async def endpoint(number: int) -> None:
+        """Take a number."""
+
+    parameters = APIRoute("/", endpoint).dependant.query_params
+    differences = [missing for field in parameters for missing in find_differences(field)]
+
+    assert parameters
+    assert not differences, (
+        "app.kit.http does not fit this version of FastAPI, whose ModelField differs in"
+        f" {', '.join(differences)}: install the version of FastAPI that uv.lock had before, and"
+        " update the template"
+    )
+    assert find_differences(object()) == [
+        "validate()",
+        "_type_adapter.core_schema",
+        "field_info",
+        "name",
+        "alias",
     ]

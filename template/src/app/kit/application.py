@@ -1,14 +1,18 @@
 """FastAPI, with the kit's errors, request ids and OpenAPI document."""
 
+from asyncio import to_thread
+from collections.abc import Awaitable, Callable
+from threading import Lock
 from typing import Any
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Request, Response
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from app.kit.errors import PROBLEM_MEDIA_TYPE, ProblemDocument, example_of_problem, problems
 from app.kit.handlers import add_handlers
 from app.kit.http.admission import AdmissionMiddleware
-from app.kit.http.negotiation import NegotiationMiddleware
+from app.kit.http.negotiation import CHECKED_TYPES, NegotiationMiddleware
 from app.kit.http.pages import add_pages
 from app.kit.http.security import secured
 from app.kit.http.settings import HttpSettings
@@ -39,6 +43,8 @@ class Application(FastAPI):
         metrics: Metrics | None = None,
         **options: Any,
     ) -> None:
+        # To open a thousand files takes longer than any other request.
+        options.setdefault("form_limits", {"max_files": 100})
         super().__init__(
             # A client generated from the document calls its methods by these names.
             generate_unique_id_function=lambda route: route.name,
@@ -50,6 +56,7 @@ class Application(FastAPI):
         self.http = http or HttpSettings()
         self.places = places
         self.metrics = metrics
+        self._lock = Lock()
 
     def include_router(self, router: APIRouter, **options: Any) -> None:
         """Include a router; its routes validate strictly, see `StrictRoute`."""
@@ -73,9 +80,24 @@ class Application(FastAPI):
         # Before FastAPI's own pages, which load from elsewhere: the first of a path answers.
         add_pages(self)
         super().setup()
+        for position, route in enumerate(self.routes):
+            if isinstance(route, Route) and route.path == self.openapi_url:
+                self.routes[position] = Route(route.path, self._openapi_of(route.endpoint))
+
+    def _openapi_of(self, respond: Callable[[Request], Awaitable[Response]]) -> Any:
+        async def openapi(request: Request) -> Response:
+            # The first time it takes longer than any request.
+            await to_thread(self.openapi)
+            return await respond(request)
+
+        return openapi
 
     def openapi(self) -> dict[str, Any]:
         """Build the document once, with problems under the media type they are sent in."""
+        with self._lock:
+            return self._document()
+
+    def _document(self) -> dict[str, Any]:
         if self.openapi_schema is None:
             self.openapi_tags = self.openapi_tags or descriptions_of_tags(self)
             document = super().openapi()
@@ -86,7 +108,7 @@ class Application(FastAPI):
                     if is_inherited and not operation.keys() & {"parameters", "requestBody"}:
                         del responses["422"]
                     if body := operation.get("requestBody"):
-                        _add_refusals(responses, is_json="application/json" in body["content"])
+                        _add_refusals(responses, body["content"])
                     for status, response in responses.items():
                         _retype(status, response.get("content", {}))
                     operation["responses"] = dict(sorted(responses.items()))
@@ -96,9 +118,10 @@ class Application(FastAPI):
         return super().openapi()
 
 
-def _add_refusals(responses: dict[str, Any], *, is_json: bool) -> None:
+def _add_refusals(responses: dict[str, Any], accepted: dict[str, Any]) -> None:
     """A body can be too large, too slow, or of the wrong type."""
-    for status, documented in problems(408, 413, *([415] if is_json else [])).items():
+    is_checked = not CHECKED_TYPES.isdisjoint(accepted)
+    for status, documented in problems(408, 413, *([415] if is_checked else [])).items():
         content = {"application/json": {"schema": _REFERENCE}}
         responses.setdefault(
             str(status), {"description": documented["description"], "content": content}

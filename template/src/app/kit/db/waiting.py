@@ -101,8 +101,7 @@ def network_refusal(error: BaseException | None) -> Refusal:
     """Return why no connection was made, in words without a secret."""
     match error:
         case ssl.SSLCertVerificationError():
-            reason = f"its TLS certificate is not trusted ({error.verify_message})"
-            return Refusal(f"{reason}: see sslrootcert and sslmode in the URL", may_pass=False)
+            return Refusal(_certificate_problem(error), may_pass=False)
         case ssl.SSLError():
             return Refusal(f"the TLS handshake failed ({error.reason})", may_pass=False)
         case ConnectionError() if _NO_TLS in str(error):
@@ -117,3 +116,21 @@ def network_refusal(error: BaseException | None) -> Refusal:
             return Refusal("nothing listens there", may_pass=True)
         case _:
             return Refusal("the connection breaks", may_pass=isinstance(error, ConnectionError))
+
+
+def _certificate_problem(error: ssl.SSLCertVerificationError) -> str:
+    message = error.verify_message.rstrip(".")
+    match error.verify_code:
+        case 9:
+            return "its TLS certificate is not valid yet: check the clocks of both machines"
+        case 10:
+            return "its TLS certificate has expired: renew it on the server"
+        case 62 | 64:
+            # OpenSSL's codes for a host name and an IP address.
+            return (
+                f"its TLS certificate is for another host ({message}): write the host as in the"
+                " certificate, or sslmode=verify-ca to trust the certificate for any host"
+            )
+        case _:
+            advice = "see sslrootcert and sslmode in the URL"
+            return f"its TLS certificate is not trusted ({message}): {advice}"

@@ -11,10 +11,8 @@ from pydantic_core import from_json
 
 from app.kit.errors import MAX_ERRORS, FieldProblem, Invalid
 from app.kit.http.admission import TooLarge
+from app.kit.http.json_values import has_more_values
 
-# Up to the next character that begins a value or to the end, past all texts. It matches at every
-# position, also in a text that does not end: a search that fails would begin again at the next.
-_VALUE = re.compile(rb'(?:[^",\[{]++|"(?:[^"\\]++|\\.)*+(?:"|\\?\Z))*+(?:[,\[{]|\Z)', re.DOTALL)
 # To find numbers that a float may not hold exactly, faster than by a regular expression: every
 # character of a number becomes 0, except for the exponent's `e`.
 _DIGITS = bytes.maketrans(b"123456789.+-E", b"0" * 12 + b"e")
@@ -52,7 +50,7 @@ class JsonRequest(Request):
 
 def parse(body: bytes, limit: int) -> Any:
     """Parse a body. Raises TooLarge if it has more values than the limit, else Invalid."""
-    if _has_more_values(body, limit):
+    if has_more_values(body, limit):
         raise TooLarge(f"The JSON body of a request has at most {limit} values.")
     try:
         parsed = from_json(body, allow_inf_nan=False)
@@ -64,14 +62,6 @@ def parse(body: bytes, limit: int) -> Any:
     if rb"\u0000" in body and (problems := list(islice(_unstorable(parsed), MAX_ERRORS))):
         raise Invalid("The request is not valid.", *problems)
     return parsed
-
-
-def _has_more_values(body: bytes, limit: int) -> bool:
-    # To count bytes is fast, and enough unless texts contain many commas.
-    if body.count(b",") + body.count(b"[") + body.count(b"{") < limit:
-        return False
-    values = _VALUE.finditer(body)
-    return any(number > limit for number, _ in enumerate(values, 1))
 
 
 def _refuse_unreadable(body: bytes, reason: str) -> NoReturn:

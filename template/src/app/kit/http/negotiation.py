@@ -6,9 +6,11 @@ FastAPI routes declare GET alone, and parse a body of the wrong type as text.
 import re
 from asyncio import Event
 from collections.abc import Sequence
+from functools import cached_property
 from http import HTTPStatus
 from typing import Any, ClassVar
 
+from fastapi.routing import iter_route_contexts
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -19,7 +21,13 @@ from app.kit.http.headers import header
 from app.kit.http.route import ROOT, routes_at
 
 _JSON = re.compile(r"application/(?:[^\s;]+\+)?json", re.IGNORECASE)
+_FORM = "application/x-www-form-urlencoded"
+_MULTIPART = "multipart/form-data"
+_UTF_8 = re.compile(r';\s*charset="?utf-8"?\s*(?=;|$)', re.IGNORECASE)
 _TAG = re.compile(r'"[^"]*"')
+_FORMS = (_FORM, _MULTIPART)
+# A body of another type than one of these is not 415.
+CHECKED_TYPES = frozenset({"application/json", *_FORMS})
 # Headers of a body; a 304 has none.
 _OF_BODY = frozenset({b"content-length", b"content-type"})
 
@@ -29,6 +37,18 @@ class UnsupportedMediaType(Problem):
 
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
     headers: ClassVar[dict[str, str]] = {"Accept": "application/json"}
+
+
+class UnsupportedForm(UnsupportedMediaType):
+    """The endpoint takes a form, and the body is declared as something else."""
+
+    headers: ClassVar[dict[str, str]] = {"Accept": f"{_FORM}, {_MULTIPART}"}
+
+
+class UnsupportedUpload(UnsupportedMediaType):
+    """The endpoint takes files, and the body is declared as something else."""
+
+    headers: ClassVar[dict[str, str]] = {"Accept": _MULTIPART}
 
 
 class NegotiationMiddleware:
@@ -93,23 +113,43 @@ class NegotiationMiddleware:
             scope.update({**inner, "method": "HEAD"})
 
     def _find_problem(self, scope: Scope) -> Problem | None:
-        media_type = header(scope, b"content-type").partition(";")[0].strip()
-        if _JSON.fullmatch(media_type):
+        content_type = header(scope, b"content-type")
+        media_type = content_type.partition(";")[0].strip().lower()
+        if _JSON.fullmatch(media_type) and not self._has_form:
             return None
         for route in routes_at(self.routes, scope):
             if route.methods and scope["method"] in route.methods:
-                if _takes_json(getattr(route, "body_field", None)):
-                    return UnsupportedMediaType(
-                        "Send the body as JSON, with the header Content-Type: application/json."
-                    )
-                return None
+                return _refuse(getattr(route, "body_field", None), media_type, content_type)
         return None
 
+    @cached_property
+    def _has_form(self) -> bool:
+        routes = iter_route_contexts(self.routes)
+        return any(_declared(getattr(route, "body_field", None)) in _FORMS for route in routes)
 
-def _takes_json(body: Any) -> bool:
-    # A form, a file, or a body of another declared type is the endpoint's own affair.
-    declared: str = getattr(getattr(body, "field_info", None), "media_type", "")
-    return bool(_JSON.fullmatch(declared))
+
+def _declared(body: Any) -> str:
+    """Return the media type that an endpoint declares for its body."""
+    media_type: str = getattr(getattr(body, "field_info", None), "media_type", "")
+    return media_type
+
+
+def _refuse(body: Any, media_type: str, content_type: str) -> Problem | None:
+    """Return a problem if an endpoint cannot take a body that is declared as this."""
+    declared = _declared(body)
+    if _JSON.fullmatch(declared) and not _JSON.fullmatch(media_type):
+        return UnsupportedMediaType(
+            "Send the body as JSON, with the header Content-Type: application/json."
+        )
+    if declared == _FORM and media_type not in _FORMS:
+        return UnsupportedForm(f"Send the body as a form, with the header Content-Type: {_FORM}.")
+    if declared == _MULTIPART and media_type != _MULTIPART:
+        return UnsupportedUpload(f"Send the body as a form of the type {_MULTIPART}.")
+    if declared in _FORMS and "charset" in _UTF_8.sub("", content_type).lower():
+        # Some codecs of Python take minutes, others decode what is not text.
+        return UnsupportedForm("Send the form in UTF-8, without another charset.")
+    # A body of another declared type is the endpoint's own affair.
+    return None
 
 
 def _conditional(scope: Scope, send: Send) -> Send:

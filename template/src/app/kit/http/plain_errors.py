@@ -1,14 +1,20 @@
-"""Problem documents in place of the plain-text errors that libraries write."""
+"""Problem documents in place of the errors that libraries write: plain text, or FastAPI's JSON."""
 
 from http import HTTPStatus
 
+from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.kit.errors import MAX_ERRORS, FieldProblem
 from app.kit.handlers import on_bug, problem_response
 
 _LONGEST_DETAIL = 1000  # bytes
+# A longer body is not one of FastAPI's errors, and is sent as it is.
+_LONGEST_ERROR = 1_000_000  # bytes
+_PLAIN = b"text/plain"
+_REPLACED = (_PLAIN, b"application/json")
 _OF_BODY = frozenset({b"content-length", b"content-type"})
 # The extension by which a server lets an application refuse a WebSocket with a response.
 _DENIAL = "websocket.http.response"
@@ -31,27 +37,42 @@ class PlainErrorsMiddleware:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = False
-        plain: Message | None = None
-        detail = b""
+        held: Message | None = None
+        body = b""
 
         async def send_problem(message: Message) -> None:
-            nonlocal started, plain, detail
+            nonlocal started, held, body
             if not started:
                 started = True
-                if message["status"] >= HTTPStatus.BAD_REQUEST and _is_plain(message):
-                    plain = message
+                if message["status"] >= HTTPStatus.BAD_REQUEST and _type_of(message) in _REPLACED:
+                    held = message
                     return
-            if plain is None:
+            if held is None:
                 await send(message)
                 return
-            detail = (detail + message.get("body", b""))[:_LONGEST_DETAIL]
-            if not message.get("more_body"):
-                await _problem(plain, detail)(scope, receive, send)
+            body += message.get("body", b"")
+            is_complete = not message.get("more_body")
+            if not is_complete and len(body) <= _LONGEST_ERROR:
+                return
+            if _type_of(held) == _PLAIN and not is_complete:
+                body = body[:_LONGEST_DETAIL]
+                return
+            start, held = held, None
+            if (response := _problem(start, body)) is None:
+                await send(start)
+                await send({**message, "body": body})
+            elif scope["method"] == "HEAD":
+                # The length is not known: what it would say is left out.
+                headers = [pair for pair in response.raw_headers if pair[0] != b"content-length"]
+                await send({**start, "headers": headers})
+                await send({"type": "http.response.body", "body": b""})
+            else:
+                await response(scope, receive, send)
 
         try:
             await self.app(scope, receive, send_problem)
         except Exception as error:
-            if started:
+            if started and held is None:
                 raise
             response = await on_bug(Request(scope), error)
             await response(scope, receive, send)
@@ -73,13 +94,42 @@ class PlainErrorsMiddleware:
         await self.app(scope, receive, send_denial)
 
 
-def _is_plain(message: Message) -> bool:
+def _type_of(message: Message) -> bytes:
     kinds = [value for name, value in message.get("headers", ()) if name == b"content-type"]
-    return not kinds or kinds[0].startswith(b"text/plain")
+    return kinds[0].partition(b";")[0] if kinds else _PLAIN
 
 
-def _problem(plain: Message, detail: bytes) -> Response:
-    response = problem_response(plain["status"], detail.decode(errors="replace"))
-    kept = [pair for pair in plain.get("headers", ()) if pair[0] not in _OF_BODY]
+class _Error(BaseModel):
+    """One of FastAPI's validation errors."""
+
+    loc: list[str | int]
+    msg: str
+
+
+class _Errors(BaseModel):
+    """The body of FastAPI's own error responses."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    detail: str | list[_Error]
+
+
+def _problem(start: Message, body: bytes) -> Response | None:
+    """Return a problem document, or None for JSON that is not an error of FastAPI."""
+    errors: list[FieldProblem] = []
+    if _type_of(start) == _PLAIN:
+        detail = body[:_LONGEST_DETAIL].decode(errors="replace")
+    else:
+        try:
+            found = _Errors.model_validate_json(body).detail
+        except ValidationError:
+            return None
+        detail = found if isinstance(found, str) else "The request is not valid."
+        errors = [
+            FieldProblem(field=".".join(map(str, each.loc)), message=each.msg)
+            for each in (found if isinstance(found, list) else [])[:MAX_ERRORS]
+        ]
+    response = problem_response(start["status"], detail, errors)
+    kept = [pair for pair in start.get("headers", ()) if pair[0] not in _OF_BODY]
     response.raw_headers.extend(kept)
     return response

@@ -6,12 +6,14 @@ from functools import cached_property
 from typing import Any, cast
 
 from fastapi import params
-from fastapi._compat import ModelField
 from fastapi.dependencies.models import Dependant
 from pydantic import ValidationError
 from pydantic_core import SchemaValidator
+from starlette.datastructures import UploadFile
 
 from app.kit.http import strict
+from app.kit.http.bounds import new_budget
+from app.kit.http.model_field import ModelField, core_schema_of
 
 Validated = tuple[Any, list[dict[str, Any]]]
 Location = tuple[int | str, ...]
@@ -32,6 +34,7 @@ class RequestField(ModelField):
         """Return the value or None, and what is wrong with it."""
         if errors := list(_nul_characters(value, loc)):
             return None, errors
+        new_budget()
         return _validate(self._lenient, value, loc)
 
     @cached_property
@@ -40,7 +43,7 @@ class RequestField(ModelField):
 
     def _compile(self, convert: Callable[[Any], Any]) -> SchemaValidator:
         # Without the flag, models would use their own validators.
-        return SchemaValidator(convert(self._type_adapter.core_schema), _use_prebuilt=False)
+        return SchemaValidator(convert(core_schema_of(self)), _use_prebuilt=False)
 
 
 class JsonField(RequestField):
@@ -56,12 +59,14 @@ class JsonField(RequestField):
         """Return the value or None, and what is wrong with it: the first errors and a count."""
         if isinstance(value, bytes):
             # Of another content type.
+            new_budget()
             return _validate(self._lenient, value, loc)
+        new_budget()
         try:
             return self._strict.validate_python(value, from_attributes=True), []
         except ValidationError:
             pass
-        budget = strict.counting_errors()
+        budget = new_budget()
         validated, errors = _validate(self._explaining, value, loc)
         if budget.dropped:
             errors.append(
@@ -116,6 +121,8 @@ def _nul_characters(value: Any, loc: Location) -> Iterator[dict[str, Any]]:
             if "\x00" in value:
                 message = "must not contain the NUL character"
                 yield {"type": "nul_character", "loc": loc, "msg": message}
+        case UploadFile():
+            yield from _nul_characters(value.filename, (*loc, "filename"))
         case list():
             for index, item in enumerate(cast("list[object]", value)):
                 yield from _nul_characters(item, (*loc, index))

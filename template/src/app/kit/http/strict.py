@@ -7,52 +7,46 @@ the OpenAPI schema, stay as they are.
 """
 
 from collections.abc import Callable
-from contextvars import ContextVar
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, cast
 
-from pydantic import ValidationError
 from pydantic_core import PydanticCustomError, core_schema
 
+from app.kit.errors import MAX_ERRORS
+from app.kit.http.bounds import within_errors, within_parsed
 from app.kit.http.json_types import (
+    embedded,
     exact,
     finite,
-    no_nul,
     no_number,
     no_time,
     no_timestamp,
     of_types,
+    short_before_strip,
 )
 
-MAX_ERRORS = 100
-# After this many unlisted errors, the rest of the data is not validated.
-_MAX_COUNTED = 1000
 # Parts of a schema that hold no schema for input.
 _SKIPPED = frozenset({"serialization", "metadata", "config", "default", "expected", "members"})
 _SEQUENCES = frozenset({"list", "tuple", "set", "frozenset", "deque"})
 _STRICT = frozenset({"bool", "int", "float", "str"})
 _TEMPORAL = frozenset({"date", "time", "datetime", "timedelta"})
 _CHOICES = frozenset({"enum", "literal"})
+# Types that are read from text in time that depends on its length.
+_PARSED = frozenset({"decimal", *_TEMPORAL, *_CHOICES})
 _BEYOND_NUMERIC = Decimal("1e131072")
 
 Convert = Callable[[Any], Any]
 
 
-@dataclass
-class ErrorBudget:
-    """How many errors of one validation are kept, and how many are only counted."""
-
-    kept: int = 0
-    dropped: int = 0
-
-
-_budget: ContextVar[ErrorBudget] = ContextVar("error_budget")
-
-
 def for_parameters(schema: Any) -> Any:
-    """Return the schema for text from a URL or header: lenient, but datetimes need an offset."""
-    return _copied(schema, _require_offset)
+    """Return the schema for text of a URL, header or form: lenient, but with an offset."""
+
+    def convert(node: Any) -> Any:
+        node = _bounded(_require_offset(node))
+        kind = node["type"]
+        return _before(within_parsed, node) if kind in _PARSED else node
+
+    return _copied(schema, convert)
 
 
 def for_json(schema: Any) -> Any:
@@ -61,31 +55,24 @@ def for_json(schema: Any) -> Any:
     def convert(node: Any) -> Any:
         if node["type"] in _SEQUENCES:
             return {**node, "fail_fast": True}
-        return _strict(_require_offset(node))
+        return _bounded(_strict(_require_offset(node)))
 
     return _copied(schema, convert)
 
 
 def for_errors(schema: Any) -> Any:
-    """Return the schema that reports why JSON is invalid, for use within `counting_errors`."""
+    """Return the schema that reports why JSON is invalid, within the budget of errors."""
 
     def convert(node: Any) -> Any:
         for part in ("items_schema", "values_schema"):
             if isinstance(node.get(part), dict):
-                wrapped = core_schema.no_info_wrap_validator_function(_within_budget, node[part])
+                wrapped = core_schema.no_info_wrap_validator_function(within_errors, node[part])
                 node = {**node, part: wrapped}
         if node["type"] == "model" and _forbids_extra(node):
             return _before(_limit_extra(node), node)
-        return _strict(_require_offset(node))
+        return _bounded(_strict(_require_offset(node)))
 
     return _copied(schema, convert)
-
-
-def counting_errors() -> ErrorBudget:
-    """Start to count the errors of a validation."""
-    budget = ErrorBudget()
-    _budget.set(budget)
-    return budget
 
 
 def _copied(node: Any, convert: Convert) -> Any:
@@ -123,6 +110,29 @@ def _require_offset(node: Any) -> Any:
             return node
 
 
+def _bounded(node: Any) -> Any:
+    """Limit the length of what is parsed in time that depends on it."""
+    match node:
+        case {"type": "json"}:
+            inner = _without_ref(node)
+            return core_schema.no_info_wrap_validator_function(embedded, inner, ref=node.get("ref"))
+        case {"type": "url" | "multi-host-url" | "complex" | "fraction"}:
+            return _before(within_parsed, node)
+        case {"type": "str", "strip_whitespace": True, "max_length": int(most)}:
+            return _before(short_before_strip(most), node)
+        case {"function": {"function": function}} if _is_parser(function):
+            return _before(within_parsed, node)
+        case _:
+            return node
+
+
+def _is_parser(function: Any) -> bool:
+    # Of email and IP addresses, for example. What is encoded may be long, and is read quickly.
+    module: str = getattr(function, "__module__", None) or ""
+    name: str = getattr(function, "__qualname__", "")
+    return module.startswith("pydantic.") and not name.startswith(("Encoded", "Secret"))
+
+
 def _key(node: Any) -> Any:
     # The keys of a JSON object are text, whatever their type in Python.
     node = _require_offset(node)
@@ -144,10 +154,6 @@ def _strict(node: Any) -> Any:
     if kind == "lax-or-strict":
         # Of types that are text in JSON, such as an IP address.
         return _before(no_number, node)
-    if kind == "json":
-        # The body was searched for NUL characters, but not JSON within one of its texts.
-        inner = _without_ref(node)
-        return core_schema.no_info_after_validator_function(no_nul, inner, ref=node.get("ref"))
     if kind in _CHOICES:
         choices = node.get("members") or node["expected"]
         return _before(of_types({type(getattr(each, "value", each)) for each in choices}), node)
@@ -185,19 +191,3 @@ def _limit_extra(node: Any) -> Convert:
 
 def _count(value: Any) -> int:
     return len(cast("dict[str, Any]", value)) if isinstance(value, dict) else 0
-
-
-def _within_budget(value: Any, handler: Convert) -> Any:
-    budget = _budget.get()
-    if budget.dropped >= _MAX_COUNTED:
-        return value
-    full, kept = budget.kept >= MAX_ERRORS, budget.kept
-    try:
-        return handler(value)
-    except ValidationError as error:
-        if full:
-            budget.dropped += error.error_count()
-            return value
-        # Errors of the items within this one have been counted there.
-        budget.kept += max(0, error.error_count() - (budget.kept - kept))
-        raise
