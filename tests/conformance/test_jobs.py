@@ -16,6 +16,7 @@ from app.kit.commands.jobs import job
 from app.kit.db.session import Database
 from app.settings import Settings
 from tests.conformance.features.notes.models import Note
+from tests.conformance.test_schema_changes import migrate
 
 Run = Callable[..., Result]
 commands = typer.Typer(context_settings={"obj": SERVICE})
@@ -96,6 +97,14 @@ async def test_job_reports_wrong_settings_and_an_unreachable_database(
     unreachable = run("count-notes").exception
     assert isinstance(unreachable, MENDABLE)
     assert "127.0.0.1:1 cannot be reached" in str(unreachable)
+
+
+async def test_job_names_the_pending_migration(run: Run, own_database_url: URL) -> None:
+    statements = "ALTER TABLE conformance_notes RENAME TO elsewhere", "DELETE FROM alembic_version"
+    await migrate(own_database_url, list(statements))
+    pending = run("count-notes").exception
+    assert isinstance(pending, MENDABLE)
+    assert "The database is at migration none, the code at " in str(pending)
 
 
 async def test_help_of_a_job_shows_only_its_options(run: Run) -> None:

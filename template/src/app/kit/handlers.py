@@ -1,4 +1,4 @@
-"""Where exceptions become answers: HTTP is decided here and nowhere else."""
+"""Exception handlers: the only place where an exception becomes a response."""
 
 import http.client
 import json
@@ -16,7 +16,14 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException
 
-from app.kit.db.conflicts import REQUIRED, driver_error, is_data_error, problem_of, rejected_key
+from app.kit.db.conflicts import (
+    REQUIRED,
+    driver_error,
+    is_data_error,
+    is_undefined,
+    problem_of,
+    rejected_key,
+)
 from app.kit.db.misfits import find_misfits
 from app.kit.errors import (
     MAX_ERRORS,
@@ -33,6 +40,7 @@ from app.kit.errors import (
 from app.kit.http.field_path import field_path
 from app.kit.http.request_fields import UNLISTED
 from app.kit.http.route import allowed_methods
+from app.kit.readiness import pending_migrations_of
 
 _log = structlog.get_logger(__name__)
 
@@ -46,7 +54,7 @@ def add_handlers(app: FastAPI) -> None:
 
 
 def answer(problem: Problem) -> Response:
-    """The problem as an answer, also for middleware outside of the handlers."""
+    """Return the problem as a response, also for middleware outside the handlers."""
     return problem_response(problem.status, problem.detail, problem.errors, problem.headers)
 
 
@@ -109,9 +117,8 @@ async def _on_invalid_request(_request: Request, error: Any) -> Response:
         for item in listed[:MAX_ERRORS]
     ]
     counted = sum(item["ctx"]["count"] for item in error.errors() if item["type"] == UNLISTED)
-    more = len(listed) - len(errors) + counted
     detail = "The request is not valid."
-    if more:
+    if more := len(listed) - len(errors) + counted:
         detail += f" {more} more errors are not listed."
     return answer(Invalid(detail, *errors))
 
@@ -140,6 +147,8 @@ async def _on_database_error(request: Request, error: Any) -> Response:
         if is_data_error(error) and (fields := find_misfits(_sent(request), error.statement)):
             problem = Invalid("A value does not fit its column.", *fields)
         return answer(_located(request, problem, rejected_key(error)))
+    if is_undefined(error) and (pending := await pending_migrations_of(request.app)):
+        return answer(pending)
     return await on_bug(request, error)
 
 
@@ -166,7 +175,7 @@ async def _on_busy(_request: Request, _error: Any) -> Response:
 
 
 async def _on_group(request: Request, error: Any) -> Response:
-    # Of a task group: the first error that has a meaning for the client.
+    # Of a task group: the first error that has a handler.
     for each in _leaves(error):
         for kind, handler in _HANDLERS.items():
             if isinstance(each, kind):
@@ -203,9 +212,9 @@ _HANDLERS: dict[type[Exception], Callable[[Request, Any], Awaitable[Response]]] 
 
 
 def _without_values(error: Exception) -> Exception:
-    # What does not fit a schema is told together with what was found in its place.
+    # Pydantic's message quotes the values.
     if not isinstance(error, ValidationError | ResponseValidationError):
         return error
     wrong = [f"{'.'.join(map(str, item['loc']))} ({item['type']})" for item in error.errors()]
-    told = ValueError(f"{type(error).__name__}: {', '.join(wrong)}")
-    return told.with_traceback(error.__traceback__)
+    shown = ValueError(f"{type(error).__name__}: {', '.join(wrong)}")
+    return shown.with_traceback(error.__traceback__)

@@ -5,14 +5,22 @@ requests neither wait for it nor make it fail: a service under load is not taken
 """
 
 import asyncio
+from contextlib import suppress
 from time import monotonic
 
 import structlog
+from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.kit.db.engine import build_probe_engine
-from app.kit.db.schema_state import Revisions, RevisionsHidden, applied_revisions, named
+from app.kit.db.schema_state import (
+    Revisions,
+    RevisionsHidden,
+    applied_revisions,
+    named,
+    pending_migrations,
+)
 from app.kit.db.settings import DatabaseSettings
 from app.kit.db.waiting import network_refusal
 from app.kit.errors import Unavailable
@@ -35,6 +43,7 @@ class Readiness:
         self._name = name
         self._revisions = revisions
         self._told: dict[str, tuple[str, str]] = {}
+        self._pending: str | None = None
         self._look: asyncio.Task[str | None] | None = None
         self._looked_at = -LIFETIME
 
@@ -45,6 +54,12 @@ class Readiness:
         # Who asks may go away; the others still wait for the same look.
         if obstacle := await asyncio.shield(self._look):
             raise Unavailable(obstacle)
+
+    async def pending_migrations(self) -> str | None:
+        """Return the message about pending migrations, or None; at most a second old."""
+        with suppress(Unavailable):
+            await self.check()
+        return self._pending
 
     async def tell(self) -> None:
         """Log what is there at start-up. What is not is no reason not to start."""
@@ -58,6 +73,7 @@ class Readiness:
             await asyncio.wait([self._look], timeout=PATIENCE)
 
     async def _obstacle(self) -> str | None:
+        self._pending = None
         try:
             looks = [self._of(server, engine) for server, engine in self._engines.items()]
             found = [obstacle for obstacle in await asyncio.gather(*looks) if obstacle]
@@ -87,10 +103,17 @@ class Readiness:
             _log.info("schema", server=server, is_at=is_at, needed=needed)
         if self._revisions.fit(applied):
             return None
-        return (
-            f"The {server} is at migration {is_at}, the code at {needed}. Apply the pending "
-            f"migrations with `{self._name} migrate`."
-        )
+        self._pending = pending_migrations(server, applied, self._revisions.heads, self._name)
+        return self._pending
+
+
+async def pending_migrations_of(app: FastAPI) -> Unavailable | None:
+    """Log and return the problem that a service has pending migrations, or return None."""
+    readiness: Readiness | None = getattr(app.state, "readiness", None)
+    if readiness is None or (pending := await readiness.pending_migrations()) is None:
+        return None
+    _log.error(pending)
+    return Unavailable(pending)
 
 
 async def _applied(engine: AsyncEngine) -> frozenset[str]:

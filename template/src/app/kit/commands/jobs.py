@@ -12,8 +12,10 @@ import typer
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.kit.commands.errors import Refused
 from app.kit.commands.service import service_of
-from app.kit.db.conflicts import problem_of
+from app.kit.db.conflicts import is_undefined, problem_of
+from app.kit.db.schema_state import applied_revisions, pending_migrations, revisions_of_the_code
 from app.kit.db.session import Database
 from app.kit.db.waiting import wait_for_database
 from app.kit.errors import Unavailable
@@ -63,8 +65,8 @@ def job(function: Callable[P, Awaitable[str | None]]) -> Callable[..., None]:
         # Unless something has, as a test runner does.
         if not logging.getLogger().hasHandlers():
             configure_logging(settings.log)
-        name = f"{service.name} {context.info_name}"
-        message = asyncio.run(_run(function, settings, name, provided, values))
+        names = service.name, f"{service.name} {context.info_name}"
+        message = asyncio.run(_run(function, settings, names, provided, values))
         if message is not None:
             typer.echo(message)
 
@@ -79,10 +81,11 @@ def job(function: Callable[P, Awaitable[str | None]]) -> Callable[..., None]:
 async def _run(
     function: Callable[..., Awaitable[str | None]],
     settings: KitSettings,
-    name: str,
+    names: tuple[str, str],
     provided: dict[str, type[Any]],
     values: dict[str, Any],
 ) -> str | None:
+    service, name = names
     await wait_for_database(settings.database)
     database = Database.open(settings.database, name)
     try:
@@ -99,6 +102,17 @@ async def _run(
         problem = problem_of(error)
         if isinstance(problem, Unavailable):
             raise problem from error
+        if is_undefined(error) and (pending := await _pending_migrations(database, service)):
+            raise Refused(pending) from error
         raise
     finally:
         await database.close()
+
+
+async def _pending_migrations(database: Database, service: str) -> str | None:
+    revisions = revisions_of_the_code()
+    async with database.engine.connect() as connection:
+        applied = await applied_revisions(connection)
+    if revisions.fit(applied):
+        return None
+    return pending_migrations("database", applied, revisions.heads, service)

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from app.kit.commands.errors import Refused
 from app.kit.db.engine import build_migration_engine
 from app.kit.db.migrate import PROJECT_ROOT, alembic_config, create_schema, migrate
-from app.kit.db.schema_state import applied_revisions, named
+from app.kit.db.schema_state import applied_revisions, named, pending_migrations
 from app.kit.db.waiting import wait_for_database
 from app.kit.development import (
     database_settings,
@@ -90,10 +90,7 @@ class Service:
         finally:
             await engine.dispose()
         if applied != heads:
-            raise Refused(
-                f"The database is at migration {named(applied)}, the code at {named(heads)}. "
-                f"Apply the pending migrations first, with `{self.name} migrate`."
-            )
+            raise Refused(pending_migrations("database", applied, heads, self.name))
 
 
 def _refuse_multiple_heads(config: Config) -> frozenset[str]:

@@ -74,3 +74,11 @@ def pending_revisions(script: ScriptDirectory, applied: Set[str]) -> list[Script
 def named(revisions: Set[str]) -> str:
     """The revisions for a sentence."""
     return ", ".join(sorted(revisions)) or "none"
+
+
+def pending_migrations(server: str, applied: Set[str], heads: Set[str], program: str) -> str:
+    """The message about a database that lacks migrations, with the command that applies them."""
+    return (
+        f"The {server} is at migration {named(applied)}, the code at {named(heads)}. Apply the "
+        f"pending migrations with `{program} migrate`."
+    )
