@@ -352,7 +352,7 @@ def test_the_url_of_the_running_database_is_for_other_programs(
 ) -> None:
     assert dev.process.poll() is None
     (_, printed), (code, selected) = commands("db url", "db psql -Atc 'SELECT 6 * 7'")
-    url = next(line for line in printed.splitlines() if "://" in line)
+    [url] = printed.splitlines()
 
     async def head() -> object:
         connection = await asyncpg.connect(url)
@@ -363,6 +363,17 @@ def test_the_url_of_the_running_database_is_for_other_programs(
 
     assert asyncio.run(head()) == "0007"
     assert (code, selected) == (0, "42\n")
+
+
+def test_url_of_a_database_that_stops_names_the_remedy(
+    changeable: Path, commands: Commands
+) -> None:
+    for _ in range(2):
+        [(code, printed)] = commands("db url", at=changeable)
+
+        assert code == 0
+        assert "postgresql://" in printed
+        assert "Run `my-service dev`, then `my-service db url` again" in printed
 
 
 def test_echo_logs_each_statement_of_a_request_once(dev: Server) -> None:

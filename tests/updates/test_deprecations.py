@@ -40,6 +40,9 @@ def test_it_is_called() -> None:
     call()
 """
 
+# Tests of a service that read its modules.
+RULES = ["tests/kit/test_house_rules.py", "tests/example/test_patterns.py"]
+
 
 def modules(place: Path) -> dict[str, ast.Module]:
     """Each module of the kit by its name, `kit/db/base`."""
@@ -165,7 +168,7 @@ def test_what_went_was_announced_in_the_release_before(version: str, tmp_path: P
 def test_a_team_is_warned_in_its_features_and_in_its_own_modules_of_the_kit(
     started: Started, interpreter: Interpreter, server: URL
 ) -> None:
-    service = started(CURRENT, example=False)
+    service = started(CURRENT)
     service.append("src/app/kit/times.py", DEPRECATED)
     service.write("src/app/features/old.py", CALL)
     service.write("tests/features/test_old.py", TEST.format(package="features"))
@@ -175,6 +178,6 @@ def test_a_team_is_warned_in_its_features_and_in_its_own_modules_of_the_kit(
     service.write("src/app/kit/old.py", CALL)
     for package in ("features", "kit"):
         service.write("tests/features/test_old.py", TEST.format(package=package))
-        warned = run(*tests, "tests/kit/test_house_rules.py", "-k", "called or old", **given)
+        warned = run(*tests, *RULES, "-k", "called or old or patterns", **given)
         assert warned.returncode == 0, warned.stdout
         assert "DeprecationWarning: use now; it goes in 9.0" in warned.stdout

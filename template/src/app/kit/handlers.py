@@ -194,9 +194,7 @@ def _leaves(group: ExceptionGroup[Exception]) -> Iterator[Exception]:
 async def on_bug(_request: Request, error: Any) -> Response:
     """Log an unexpected exception and respond with 500."""
     _log.error("unhandled exception", exc_info=_without_values(error))
-    return problem_response(
-        HTTPStatus.INTERNAL_SERVER_ERROR, "An unexpected error occurred; its trace is logged."
-    )
+    return problem_response(500, "An unexpected error occurred; its trace is logged.")
 
 
 _HANDLERS: dict[type[Exception], Callable[[Request, Any], Awaitable[Response]]] = {

@@ -19,8 +19,8 @@ from app.kit.db.engine import build_migration_engine
 from app.kit.db.migrate import alembic_config, create_schema
 from app.kit.db.schema_state import applied_revisions, named, pending_revisions
 from app.kit.db.waiting import address, wait_for_database
-from app.kit.development import given_database_url, local_settings
-from app.kit.local_postgres import PostgresUnavailable
+from app.kit.development import PROJECT_ROOT, given_database_url, local_settings
+from app.kit.local_postgres import PostgresUnavailable, is_in_use
 from app.kit.local_postgres.binaries import find_binaries
 from app.kit.settings import KitSettings
 
@@ -51,13 +51,19 @@ _SIZE = text("SELECT pg_size_pretty(pg_database_size(current_database()))")
 def url(context: typer.Context) -> None:
     """Print the URL of the database, with its password, for other programs.
 
-    The local database runs only while a command uses it: keep `dev` running.
+    The local database runs only while a command uses it, and has another URL each time: keep `dev`
+    running.
     """
-    settings = service_of(context).settings.load()
-    typer.echo(_libpq(settings).render_as_string(hide_password=False))
-    if not given_database_url(env_file=True):
-        note = f"The local database runs only while `{service_of(context).name} dev` or another"
-        typer.echo(f"{note} command uses it.", err=True)
+    service = service_of(context)
+    stops = not given_database_url(env_file=True) and not is_in_use(PROJECT_ROOT)
+    typer.echo(_libpq(service.settings.load()).render_as_string(hide_password=False))
+    if stops:
+        typer.echo(
+            "No other command uses the local database, so it stops now. Run "
+            f"`{service.name} dev`, then `{service.name} db url` again; or use "
+            f"`{service.name} db psql`.",
+            err=True,
+        )
 
 
 @db.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

@@ -1,4 +1,4 @@
-"""`openapi`: a copy of the document of the API, in docs/."""
+"""`openapi`: the OpenAPI schema as a file in docs/."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,12 +15,12 @@ commands = typer.Typer()
 @commands.command()
 def openapi(
     context: typer.Context,
-    place: Annotated[Path, typer.Argument(help="Where to; - prints it")] = COPY,
+    place: Annotated[Path, typer.Argument(help="The file to write; - prints the schema")] = COPY,
     check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; end with 1 where it is not current")
+        bool, typer.Option("--check", help="Write nothing; exit code 1 if it is not current")
     ] = False,
 ) -> None:
-    """Write the OpenAPI document, from which clients are generated; needs no database."""
+    """Write the OpenAPI schema, from which clients are generated. Needs no database."""
     service = service_of(context)
     text = text_of_document(service.application())
     if place == Path("-"):
@@ -31,7 +31,10 @@ def openapi(
             place.write_text(text, encoding="utf-8")
         except OSError as error:
             raise Refused(f"{place} cannot be written: {error.strerror}.") from error
-        typer.echo(f"{place} is written")
-    elif not place.is_file() or place.read_text(encoding="utf-8") != text:
-        typer.echo(f"{place} is not current. Run `{service.name} openapi {place}`.", err=True)
+        typer.echo(f"{place} is written.")
+    elif place.is_file() and place.read_text(encoding="utf-8") == text:
+        typer.echo(f"{place} is current.")
+    else:
+        problem = "is not current" if place.is_file() else "does not exist"
+        typer.echo(f"{place} {problem}. Run `{service.name} openapi {place}`.", err=True)
         raise typer.Exit(1)

@@ -10,8 +10,8 @@ import sys
 from app.kit.local_postgres.unavailable import PostgresUnavailable
 
 if sys.platform == "win32":
-    from app.kit.local_postgres.windows import development, throwaway
+    from app.kit.local_postgres.windows import development, is_in_use, throwaway
 else:
-    from app.kit.local_postgres.server import development, throwaway
+    from app.kit.local_postgres.server import development, is_in_use, throwaway
 
-__all__ = ["PostgresUnavailable", "development", "throwaway"]
+__all__ = ["PostgresUnavailable", "development", "is_in_use", "throwaway"]

@@ -41,6 +41,16 @@ def development(root: Path) -> Generator[URL]:
         yield url
 
 
+def is_in_use(root: Path) -> bool:
+    """Whether a process uses the durable server of the project in `root`."""
+    users = Cluster(root.resolve() / ".pgdata", find_binaries(), durable=True).users
+    if not users.exists():
+        return False
+    with users.open() as lock:
+        # A supervisor that stops the server holds the exclusive lock: that is no use.
+        return try_lock(lock, fcntl.LOCK_SH) and not try_lock(lock, fcntl.LOCK_EX)
+
+
 @contextmanager
 def throwaway(max_connections: int = 100) -> Generator[URL]:
     """The URL of a new, empty server that trades durability for speed and is removed at the end.

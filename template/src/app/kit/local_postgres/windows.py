@@ -14,6 +14,11 @@ def development(root: Path) -> AbstractContextManager[URL]:
     _refuse()
 
 
+def is_in_use(root: Path) -> bool:
+    """Return False: there is no such server."""
+    return False
+
+
 def throwaway(max_connections: int = 100) -> AbstractContextManager[URL]:
     """Raise PostgresUnavailable, whatever the size."""
     _refuse()
