@@ -32,14 +32,14 @@ class Pattern:
 
 PATTERNS = (
     Pattern(
-        "a session that only reads, each statement by itself",
+        "a read-only session, without a transaction",
         "a transaction",
         "R1",
         Side(ROW),
         Side("/without/read-only/{key}"),
     ),
     Pattern(
-        "asking the driver whether its connection is closed",
+        "a check of the driver's connection state",
         "a ping before each use",
         "R1",
         Side(ROW),
@@ -95,8 +95,8 @@ PATTERNS = (
         Side(VIEW_ROW, f"{UNSPARED}with_plain_routers"),
     ),
     Pattern(
-        "a garbage collector that leaves alone what stays",
-        "Python's own ways",
+        "a tuned garbage collector",
+        "Python's defaults",
         "R1",
         Side(ROW),
         Side(ROW, f"{UNSPARED}with_pythons_garbage_collector"),
@@ -109,7 +109,7 @@ PATTERNS = (
         Side("/without/projection?limit=20"),
     ),
     Pattern(
-        "a total that is counted by itself",
+        "a total in a separate statement",
         "`count(*) OVER ()`",
         "R2c",
         Side("/posts?limit=20"),

@@ -1,4 +1,4 @@
-"""What each answer changes, as a page: `uv run python -m tests.options` writes docs/options.md."""
+"""The changes of each answer, as a page: `python -m tests.options` writes docs/options.md."""
 
 import difflib
 import tempfile
@@ -32,8 +32,10 @@ def heading(name: str, question: dict[str, Any]) -> str:
 
 def section(option: str, answer: Any, before: dict[str, bytes], after: dict[str, bytes]) -> str:
     """What one answer changes."""
-    default = shown(questionnaire()[option]["default"])
-    return f"### {shown(answer)} in place of {default}\n\n{difference(before, after)}"
+    default = questionnaire()[option]["default"]
+    # The default of `tune_pool` is computed: yes only if a pool setting is answered.
+    before_it = shown(False if "{%" in str(default) else default)
+    return f"### {shown(answer)} instead of {before_it}\n\n{difference(before, after)}"
 
 
 def shown(answer: Any) -> str:
@@ -50,7 +52,7 @@ def difference(before: dict[str, bytes], after: dict[str, bytes]) -> str:
         *listed("adds", after.keys() - before.keys()),
         *listed("leaves out", before.keys() - after.keys()),
     ]
-    text = "\n".join(told or ["- changes nothing by itself"]) + "\n"
+    text = "\n".join(told or ["- changes no other file"]) + "\n"
     for name in sorted(changed, key=lambda name: ("/kit/" not in name, name)):
         lines = differing(name, before[name], after[name])
         if name != EVERYWHERE and not name.startswith("tests/") and len(lines) <= LINES_TO_READ:

@@ -58,10 +58,10 @@ if PGBOUNCER:
 
         code, lines = said("doctor", behind, "pgbouncer")
         assert (code, "warning" in lines) == (0, False), lines
-        assert "ok       pooler: there is one, as DATABASE_POOLER says" in lines
+        assert "ok       pooler: present, as DATABASE_POOLER is set" in lines
         assert "ok       connections: the pooler's affair" in lines
 
         code, lines = said("doctor", behind, "none")
         assert code == 1
-        assert "failure  pooler: something like PgBouncer answers in place of PostgreSQL" in lines
+        assert "failure  pooler: a pooler such as PgBouncer is in front of PostgreSQL" in lines
         assert "set DATABASE_POOLER=pgbouncer" in lines

@@ -43,9 +43,13 @@ class Platform:
         git(service.directory, "remote", "add", "origin", str(self.origin))
 
     def runs_the_job(self, *, fails: bool = False) -> str:
-        """Run the last step of the scheduled job; its output."""
-        workflow = yaml.safe_load(self._service.read(".github/workflows/template.yml"))
-        script = workflow["jobs"]["update"]["steps"][-1]["run"]
+        """Run the scheduled job, on GitHub its last step; its output."""
+        if self._service.path(".gitlab-ci.yml").exists():
+            job = yaml.safe_load(self._service.read(".gitlab-ci.yml"))["template"]
+            script = "\n".join(job["script"])
+        else:
+            workflow = yaml.safe_load(self._service.read(".github/workflows/template.yml"))
+            script = workflow["jobs"]["update"]["steps"][-1]["run"]
         path = os.pathsep.join([str(self._programs), os.environ["PATH"]])
         shell = ("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script)
         ended = run(*shell, cwd=self._service.directory, PATH=path)
@@ -87,6 +91,7 @@ def test_the_scheduled_job_says_when_there_is_nothing_newer(
     assert platform.pull_requests() == []
 
 
+@pytest.mark.parametrize("ci", ["github", "gitlab"])
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -95,9 +100,9 @@ def test_the_scheduled_job_says_when_there_is_nothing_newer(
     ],
 )
 def test_the_scheduled_job_says_how_to_find_the_template_again(
-    started_now: Started, tmp_path: Path, change: str, said: str
+    started_now: Started, tmp_path: Path, change: str, said: str, ci: str
 ) -> None:
-    service = started_now(CURRENT)
+    service = started_now(CURRENT, ci=ci)
     if change == "delete":
         service.remove(".copier-answers.yml")
     else:
@@ -107,6 +112,16 @@ def test_the_scheduled_job_says_how_to_find_the_template_again(
 
     assert said in platform.runs_the_job(fails=True)
     assert platform.pull_requests() == []
+
+
+def test_the_scheduled_job_of_gitlab_fails_for_a_newer_release(
+    started_now: Started, tmp_path: Path
+) -> None:
+    platform = Platform(tmp_path, started_now(CURRENT, ci="gitlab"))
+
+    said = platform.runs_the_job(fails=True)
+
+    assert "Update: uvx copier update --skip-answered. Add --trust if CHANGELOG.md" in said
 
 
 def test_the_scheduled_job_says_that_a_release_needs_trust(

@@ -1,4 +1,4 @@
-"""The doctor looks at everything that the service stands on, and says what to do."""
+"""`doctor` checks everything that the service depends on, and reports what to do."""
 
 import re
 from datetime import timedelta
@@ -51,7 +51,7 @@ def test_a_schema_that_is_behind_is_a_failure() -> None:
     code = Revisions(frozenset({"a"}), frozenset({"a"}))
     found = schema.revision(set(), code, "it", "do")
     assert (found.state, found.advice) == (State.FAILURE, "do")
-    assert found.found == "the schema is at none, the code needs a"
+    assert found.found == "the schema is at none, the code requires a"
 
 
 def test_a_newer_schema_is_a_warning_and_two_newest_revisions_are_a_failure() -> None:
@@ -72,7 +72,7 @@ def test_a_server_that_is_away_is_a_failure(direct_url: URL) -> None:
 def test_a_database_that_is_not_there_is_a_failure(direct_url: URL) -> None:
     ended = examined(direct_url.set(database="kit_nothing"))
     assert ended.code == 1
-    assert "mend DATABASE_URL" in line_of(ended, "database")
+    assert "fix DATABASE_URL" in line_of(ended, "database")
 
 
 def test_each_wrong_setting_is_a_failure(direct_url: URL) -> None:
@@ -87,14 +87,14 @@ def test_each_wrong_setting_is_a_failure(direct_url: URL) -> None:
 def test_more_connections_than_the_server_grants_are_a_warning(direct_url: URL) -> None:
     ended = examined(direct_url, DATABASE_PROCESSES="1000")
     assert ended.code == 0
-    assert "1000 x 16 = 16000 may be wanted, the server grants" in line_of(ended, "connections")
+    assert "1000 x 16 = 16000 at most, the server allows" in line_of(ended, "connections")
     assert "lower DATABASE_POOL_SIZE" in line_of(ended, "connections")
 
 
 def test_a_pooler_that_is_not_there_is_a_warning(direct_url: URL) -> None:
     ended = examined(direct_url, DATABASE_POOLER="pgbouncer", DATABASE_POOL_PRE_PING="false")
     assert ended.code == 0
-    assert "PostgreSQL itself answers" in line_of(ended, "pooler")
+    assert "there is none, so each transaction opens a connection" in line_of(ended, "pooler")
 
 
 def test_a_pooler_that_nobody_told_of_is_a_failure(direct_url: URL) -> None:
@@ -119,7 +119,7 @@ def test_a_clock_that_differs_is_told_of(
     assert ended.code == code
     line = line_of(ended, "clock")
     assert line.startswith(state)
-    assert f"{abs(seconds)}.0 s {'ahead of' if seconds > 0 else 'behind'} the one here" in line
+    assert f"{abs(seconds)}.0 s {'ahead of' if seconds > 0 else 'behind'} the clock of this machine" in line
 
 
 def test_a_replica_that_repeats_nothing_is_a_failure(direct_url: URL) -> None:
@@ -136,7 +136,7 @@ def test_migrations_that_cannot_reach_their_database_are_a_failure(direct_url: U
     nowhere = f"postgresql://owner:{SECRET}@127.0.0.1:1/nowhere"
     ended = examined(direct_url, DATABASE_MIGRATION_URL=nowhere)
     assert ended.code == 1
-    assert "mend DATABASE_MIGRATION_URL" in line_of(ended, "migrations")
+    assert "fix DATABASE_MIGRATION_URL" in line_of(ended, "migrations")
 
 
 def test_an_extension_that_a_revision_needs_is_looked_for(
@@ -150,7 +150,7 @@ def test_an_extension_that_a_revision_needs_is_looked_for(
     monkeypatch.setattr(doctor, "alembic_config", given)
     create = "op.execute('CREATE EXTENSION IF NOT EXISTS plpgsql')"
     add_revision(config, tmp_path, "kit_there", create)
-    assert "ok       extensions: plpgsql: all there" in examined(direct_url).out
+    assert "ok       extensions: plpgsql: all present" in examined(direct_url).out
     add_revision(config, tmp_path, "kit_not", create.replace("plpgsql", "kit_nothing"))
     ended = examined(direct_url)
     assert line_of(ended, "extensions").startswith("failure  extensions: the server does not have")

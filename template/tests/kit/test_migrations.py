@@ -33,7 +33,7 @@ def test_the_models_need_no_further_migration(config: Config) -> None:
 
 def test_there_is_one_line_of_revisions(config: Config) -> None:
     heads = ScriptDirectory.from_config(config).get_heads()
-    assert len(heads) <= 1, "join them: uv run alembic merge heads -m 'join two lines'"
+    assert len(heads) <= 1, "join them: uv run alembic merge heads -m 'merge two branches'"
 
 
 def test_every_revision_can_be_undone_and_done_again(config: Config) -> None:

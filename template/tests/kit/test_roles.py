@@ -176,17 +176,17 @@ def test_the_doctor_knows_who_can_create_an_extension(
     places: Places, examined: Callable[..., str]
 ) -> None:
     owner = places.owner.render_as_string(hide_password=False)
-    assert "extensions: plpgsql: all there" in examined(places.app)
+    assert "extensions: plpgsql: all present" in examined(places.app)
     execute(places.administrator, "DROP EXTENSION plpgsql")
-    missing = "warning  extensions: plpgsql: on the server, and not "
-    assert f"{missing}yet in the database" in examined(places.app, DATABASE_MIGRATION_URL=owner)
+    missing = "warning  extensions: plpgsql: on the server, but "
+    assert f"{missing}not in the database yet" in examined(places.app, DATABASE_MIGRATION_URL=owner)
     said = examined(places.app)
-    assert f"{missing}to be created by who migrates" in said
-    assert "as the administrator, there: CREATE EXTENSION it" in said
+    assert f"{missing}the migrating role may not create it" in said
+    assert "run CREATE EXTENSION in the database as administrator" in said
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         execute(places.app, "CREATE EXTENSION plpgsql")
     execute(places.owner, "CREATE EXTENSION plpgsql")
-    assert "extensions: plpgsql: all there" in examined(places.app)
+    assert "extensions: plpgsql: all present" in examined(places.app)
 
 
 def test_the_doctor_says_that_revisions_may_not_be_read(
@@ -194,8 +194,8 @@ def test_the_doctor_says_that_revisions_may_not_be_read(
 ) -> None:
     execute(places.owner, "REVOKE SELECT ON alembic_version FROM service_app")
     said = examined(places.app)
-    assert "failure  revision: this role may not read alembic_version" in said
-    advice = re.search(r"as the owner: (GRANT SELECT ON alembic_version TO) it", said)
+    assert "failure  revision: the role of the service may not read alembic_version" in said
+    advice = re.search(r"as the owner: (GRANT SELECT ON alembic_version TO) the role", said)
     assert advice
     execute(places.owner, f"{advice[1]} service_app")
     assert "may not read" not in examined(places.app)

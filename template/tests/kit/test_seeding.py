@@ -112,7 +112,7 @@ def test_rows_that_are_there_already_are_refused_and_nothing_is_added(url: URL) 
     seed(url, seed_words)
     ended = seed(url, seed_words)
     assert isinstance(ended.exception, Refused)
-    assert "there already" in str(ended.exception)
+    assert "already exist" in str(ended.exception)
     assert "--random-seed 2" in str(ended.exception)
     assert len(rows(url)) == 6
 

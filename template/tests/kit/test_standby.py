@@ -197,7 +197,7 @@ async def test_the_doctor_tells_a_standby_from_a_primary(
     assert re.search(r"^ok +revision of replica: ", ended.out, re.MULTILINE)
     ended = run(standby, "doctor", **well)
     assert ended.code == 1
-    assert "failure  database: a standby, which refuses to write" in ended.out
+    assert "failure  database: a standby, which rejects writes" in ended.out
 
 
 async def test_while_the_standby_is_away_reads_are_503_and_writes_go_on(

@@ -27,7 +27,7 @@ from app.kit.settings import KitSettings
 commands = typer.Typer()
 db = typer.Typer(
     no_args_is_help=True,
-    help="Inspect or reset the database: DATABASE_URL, or the local database where it is not set.",
+    help="Inspect or reset the database: DATABASE_URL, or the local database if it is not set.",
 )
 commands.add_typer(db, name="db")
 
@@ -51,8 +51,8 @@ _SIZE = text("SELECT pg_size_pretty(pg_database_size(current_database()))")
 def url(context: typer.Context) -> None:
     """Print the URL of the database, with its password, for other programs.
 
-    The local database runs only while a command uses it, and has another URL each time: keep `dev`
-    running.
+    The local database runs only while a command uses it, and has another URL
+    each time: keep `dev` running.
     """
     service = service_of(context)
     stops = not given_database_url(env_file=True) and not is_in_use(PROJECT_ROOT)

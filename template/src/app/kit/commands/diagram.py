@@ -1,4 +1,4 @@
-"""`diagram`: the tables of the service and what refers to what, in docs/."""
+"""`diagram`: the tables of the service and their foreign keys, in docs/."""
 
 from pathlib import Path
 from typing import Annotated
@@ -22,7 +22,7 @@ DOCS = PROJECT_ROOT / "docs"
 def diagram(
     context: typer.Context,
     check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; end with 1 where they are not current")
+        bool, typer.Option("--check", help="Write nothing; exit code 1 if they are not current")
     ] = False,
     into: Annotated[Path, typer.Option(help="The folder of schema.md and schema.svg")] = DOCS,
 ) -> None:
@@ -38,8 +38,8 @@ def diagram(
             raise Refused(f"{into} cannot be written to: {error.strerror}.") from error
         return
     if stale := [path for path, text in drawn.items() if _text_of(path) != text]:
-        names = " and ".join(path.name for path in stale)
-        typer.echo(f"{names}: not what the models are now. Run `{service.name} diagram`.", err=True)
+        names = " and ".join(path.name for path in stale) + (" is" if len(stale) == 1 else " are")
+        typer.echo(f"{names} not current. Run `{service.name} diagram`.", err=True)
         raise typer.Exit(1)
     typer.echo("The diagram is current.")
 
@@ -50,7 +50,7 @@ def files(name: str) -> dict[str, str]:
     page = (
         f"# The tables of {name}\n\n"
         f"Drawn from the models by `{name} diagram`, never by hand.\n\n"
-        "![Each table with its columns, and what refers to what](schema.svg)\n\n"
+        "![Each table with its columns and foreign keys](schema.svg)\n\n"
         f"```mermaid\n{mermaid(found)}```\n"
     )
     return {"schema.md": page, "schema.svg": svg(found, f"The tables of {name}")}

@@ -1,4 +1,4 @@
-"""`doctor`: whether everything is there that the service needs."""
+"""`doctor`: checks of everything that the service needs."""
 
 import asyncio
 from collections.abc import Callable, Generator, Iterator
@@ -20,9 +20,10 @@ _COLOURS = {State.OK: "green", State.WARNING: "yellow", State.FAILURE: "red"}
 
 @commands.command()
 def doctor(context: typer.Context) -> None:
-    """Look at configuration, database, schema, connections and clocks; says what to do.
+    """Check configuration, database, schema, connections and clocks; report what to do.
 
-    Changes nothing and tells no secret. Ends with 1 where something fails; warnings end with 0.
+    Changes nothing and prints no secret.
+    Exit code 1 for a failure, 0 for warnings.
     """
     service = service_of(context)
     states: list[State] = []
@@ -57,7 +58,7 @@ async def _examine(
 
 @contextmanager
 def _settings(service: Service) -> Generator[KitSettings]:
-    """Those of the environment; where `dev` has been at work and none are, those it uses."""
+    """The settings of the environment, or those of an existing local database."""
     if given_database_url(env_file=True) or not is_developed_here():
         yield service.settings.load()
         return
@@ -69,5 +70,5 @@ def _configuration(settings: KitSettings) -> Iterator[Finding]:
     given = given_database_url(env_file=True)
     yield ok("configuration", "valid" if given else "valid; the local database of `dev`")
     if settings.database.echo and not settings.database.hide_parameters:
-        found = "DATABASE_ECHO without HIDE_PARAMETERS writes the values of rows into the log"
+        found = "DATABASE_ECHO without DATABASE_HIDE_PARAMETERS logs the values of rows"
         yield warning("configuration", found, "set DATABASE_HIDE_PARAMETERS=true in production")

@@ -1,4 +1,4 @@
-"""`routes`: what the service answers to."""
+"""`routes`: the routes of the service."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -26,9 +26,11 @@ class RouteRow(NamedTuple):
 @commands.command()
 def routes(
     context: typer.Context,
-    as_json: Annotated[bool, typer.Option("--json", help="For another program to read")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON, for another program")
+    ] = False,
 ) -> None:
-    """List the routes of the service: methods, path, name and module; needs no database."""
+    """List the routes of the service: methods, path, name and module. Needs no database."""
     rows = sorted(routes_of(service_of(context).application()), key=lambda row: row[1::-1])
     if as_json:
         listed = [row._asdict() | {"methods": row.methods.split()} for row in rows]
@@ -47,7 +49,7 @@ def routes_of(router: FastAPI | APIRouter, prefix: str = "") -> Iterator[RouteRo
                 yield from routes_of(mounted, path)
             case other:
                 endpoint: Any = route.endpoint
-                # Of one for GET, Starlette says HEAD as well.
+                # Starlette adds HEAD to a route for GET.
                 methods = sorted(route.methods or ()) or [type(other).__name__]
                 module = getattr(endpoint, "__module__", "")
                 yield RouteRow(" ".join(methods), path, route.name or "", module)

@@ -70,7 +70,7 @@ def history(context: typer.Context) -> None:
 
 @commands.command()
 def check(context: typer.Context) -> None:
-    """Compare the models with the migrations; exit code 1 and a list where they differ."""
+    """Compare the models with the migrations; exit code 1 and a list if they differ."""
     service = service_of(context)
     with service.at_heads() as settings:
         try:
@@ -97,9 +97,10 @@ def revision(
 ) -> None:
     """Write a migration from the difference between the models and the existing migrations.
 
-    The new migration is not applied. Without DATABASE_URL, the existing migrations are applied to a
-    temporary database for the comparison, and to the local database only if that is new. With
-    DATABASE_URL, that database must be at the newest migration.
+    The new migration is not applied. Without DATABASE_URL, the existing
+    migrations are applied to a temporary database for the comparison, and to
+    the local database only if that is new. With DATABASE_URL, that database
+    must be at the newest migration.
     """
     service = service_of(context)
     # A new local database gets its schema now: later, that would include the new migration.

@@ -17,7 +17,7 @@ from app.kit.settings import KitSettings
 
 commands = typer.Typer()
 
-# Less is done before a bar could be read.
+# Fewer rows are added before a progress bar can be read.
 _WORTH_A_BAR = 1000
 
 
@@ -25,19 +25,28 @@ _WORTH_A_BAR = 1000
 def seed(
     context: typer.Context,
     amount: Annotated[
-        int, typer.Option(help="How much: as many users, say, and what they have", min=1, max=10**8)
+        int,
+        typer.Option(
+            help="Number of main rows, such as users; others depend on them", min=1, max=10**8
+        ),
     ] = 100,
     random_seed: Annotated[
-        int, typer.Option(help="The same number makes the same rows, keys apart", min=0)
+        int,
+        typer.Option(
+            help="The same number generates the same rows, except for primary keys", min=0
+        ),
     ] = 1,
 ) -> None:
     """Add example data for development, in one transaction.
 
-    The database must be at the newest migration; a new local database is migrated first.
+    The database must be at the newest migration.
+    A new local database is migrated first.
     """
     service = service_of(context)
     if not service.seeders:
-        raise Refused("No feature has example data: list its seeder in SEEDERS, app/registry.py.")
+        raise Refused(
+            "No feature has example data. List a seeder in SEEDERS in src/app/registry.py."
+        )
     with service.migrated() as settings:
         counts = asyncio.run(_seed(service, settings, amount, random_seed))
     for table, rows in sorted(counts.items()):
@@ -47,7 +56,7 @@ def seed(
 async def _seed(
     service: Service, settings: KitSettings, amount: int, number: int
 ) -> dict[str, int]:
-    # The service's own limits are for requests.
+    # The statement timeout of the service is for requests.
     unhurried = settings.database.model_copy(update={"statement_timeout": 0})
     database = Database.open(unhurried, f"{service.name} seed")
     total = amount * len(service.seeders)
@@ -61,8 +70,8 @@ async def _seed(
         problem = problem_of(error)
         if isinstance(problem, Conflict):
             raise Refused(
-                f"Some of these rows are there already: {problem.detail} Nothing was added; "
-                f"another number makes others: --random-seed {number + 1}."
+                f"Some of these rows already exist: {problem.detail} Nothing was added. "
+                f"Generate other rows with --random-seed {number + 1}."
             ) from error
         raise problem or error from error
     finally:

@@ -26,7 +26,7 @@ from app.kit.local_postgres import throwaway
 from app.kit.seeding import Seeder
 from app.kit.settings import KitSettings
 
-# The URL of a database that is never connected to.
+# A database that no command connects to.
 _NOWHERE = "postgresql://localhost/nowhere"
 
 
@@ -42,7 +42,7 @@ class Service:
     seeders: Sequence[Seeder]
 
     def application(self) -> FastAPI:
-        """The application to look at, never to start: it needs no database.
+        """The application for inspection, never started: it needs no database.
 
         Raises SettingsError.
         """
@@ -120,5 +120,5 @@ def service_of(context: typer.Context) -> Service:
 
 
 def is_developed_here() -> bool:
-    """Whether `dev` has kept data of a local database in this place."""
+    """Whether this project has data of a local database."""
     return (PROJECT_ROOT / ".pgdata").is_dir()

@@ -33,13 +33,14 @@ def dev(
         int, typer.Option(help="Port to listen on", envvar="PORT", min=1, max=65535)
     ] = 8000,
     migrate: Annotated[
-        bool, typer.Option("--migrate", help="Apply the pending migrations before it starts")
+        bool, typer.Option("--migrate", help="Apply the pending migrations first")
     ] = False,
 ) -> None:
-    """Serve with reload, on a local database where no DATABASE_URL is set.
+    """Serve with reload, on a local database if DATABASE_URL is not set.
 
-    A new database gets its schema. In any other, pending migrations are only reported, by the log
-    and by /health/ready, until `migrate` or `dev --migrate` applies them.
+    A new database gets its schema. In any other, pending migrations are only
+    reported, by the log and by /health/ready, until `migrate` or
+    `dev --migrate` applies them.
     """
     service = service_of(context)
     _refuse_a_port_in_use(host, port)
@@ -94,10 +95,10 @@ def serve(
     ] = 20,
 ) -> None:
     """Serve in production: one process. SIGTERM stops it after its running requests end."""
-    # From the environment, as an application does that has the process for itself.
+    # Read the settings from the environment, as under `uvicorn --factory`.
     app = service_of(context).create_app()
     _refuse_a_port_in_use(host, port)
-    # uvicorn ends with the signal that it was sent: make that an end like any other.
+    # uvicorn ends by the signal that it received: exit with code 0 instead.
     signal.signal(signal.SIGTERM, _end)
     uvicorn.run(
         app,
@@ -112,12 +113,12 @@ def serve(
 
 
 def _refuse_a_port_in_use(host: str, port: int) -> None:
-    """Raise Refused where uvicorn would exit with another code."""
+    """Raise Refused if the port is in use; uvicorn would exit with another code."""
     try:
         for family, _, _, _, place in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
             socket.create_server(place, family=family).close()
     except OSError as error:
-        # Any other trouble is left to uvicorn, which need not listen on each address of a host.
+        # uvicorn reports other errors: it need not listen on each address of a host.
         if error.errno in (errno.EADDRINUSE, errno.EACCES):
             raise Refused(
                 f"Cannot listen on port {port} of {host}: {os.strerror(error.errno)}. "

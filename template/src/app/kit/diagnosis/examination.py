@@ -1,4 +1,4 @@
-"""Everything that the service stands on, looked at from outside of it."""
+"""Checks of the servers that the service depends on."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -17,9 +17,9 @@ from app.kit.diagnosis.schema import examine_schema
 from app.kit.diagnosis.server import Facts, ask, findings_of
 from app.kit.errors import Unavailable
 
-# Seconds for a server to answer all questions, beyond the time to connect.
+# Seconds for all queries of a server, beyond the time to connect.
 _PATIENCE = 10
-# Bytes, a file of the log: so far behind, what was written seconds ago may not be there.
+# Bytes, one WAL file: with this lag, rows that were written seconds ago may be missing.
 _FAR_BEHIND = 16 * 2**20
 
 _BEHIND = text("SELECT pg_wal_lsn_diff(CAST(:written AS text)::pg_lsn, pg_last_wal_replay_lsn())")
@@ -28,13 +28,13 @@ _BEHIND = text("SELECT pg_wal_lsn_diff(CAST(:written AS text)::pg_lsn, pg_last_w
 async def examine(
     settings: DatabaseSettings, config: Config, service: str
 ) -> AsyncIterator[Finding]:
-    """Look at the database, at its replica and at the way of migrations, where these are set."""
+    """Check the database, and if they are set the replica and the connection for migrations."""
     primary: list[Facts] = []
     async for finding in _examine(settings, config, "database", service, primary):
         yield finding
     if primary and primary[0].repeats:
-        found = "a standby, which refuses to write"
-        yield failure("database", found, "name the primary in DATABASE_URL")
+        found = "a standby, which rejects writes"
+        yield failure("database", found, "set DATABASE_URL to the primary")
     if settings.replica_url:
         at = settings.model_copy(update={"url": settings.replica_url})
         async for finding in _examine(at, config, "replica", service, primary):
@@ -46,13 +46,13 @@ async def examine(
 async def _examine(
     settings: DatabaseSettings, config: Config, server: str, service: str, seen: list[Facts]
 ) -> AsyncIterator[Finding]:
-    # As behind a pooler, which would refuse what else is said at connect: it may be there untold.
+    # Connect as through a pooler, which rejects startup parameters: there may be one unconfigured.
     careful = settings.model_copy(update={"pooler": "pgbouncer"})
     engine = build_probe_engine(careful, service)
     if refusal := await look_for_refusal(engine):
         variable = "DATABASE_URL" if server == "database" else "DATABASE_REPLICA_URL"
         found = f"{address(settings.sqlalchemy_url)} cannot be reached: {refusal.reason}"
-        yield failure(server, found, f"start it, or mend {variable}")
+        yield failure(server, found, f"start it, or fix {variable}")
         return
     try:
         async with asyncio.timeout(_PATIENCE), engine.connect() as connection:
@@ -67,8 +67,8 @@ async def _examine(
                 yield finding
             yield await _connections(connection, settings, server)
     except (SQLAlchemyError, Unavailable, OSError, TimeoutError) as error:
-        found = f"it stopped answering ({type(error).__name__})"
-        yield failure(server, found, "look at the server's log, and examine again")
+        found = f"it stopped responding ({type(error).__name__})"
+        yield failure(server, found, "read the log of the server, then run this again")
 
 
 async def _connections(
@@ -77,9 +77,9 @@ async def _connections(
     about = "connections" if server == "database" else f"connections to {server}"
     each, most = wanted_of_each_server(settings), await granted(connection)
     if not each:
-        return ok(about, f"the pooler's affair: keep its pools below the {most} of the server")
+        return ok(about, f"limited by the pooler: keep its pools below the {most} of the server")
     wanted = settings.processes * each
-    found = f"{settings.processes} x {each} = {wanted} may be wanted, the server grants {most}"
+    found = f"{settings.processes} x {each} = {wanted} at most, the server allows {most}"
     if wanted <= most:
         return ok(about, found)
     return warning(about, found, "lower DATABASE_POOL_SIZE or DATABASE_PROCESSES, or use PgBouncer")
@@ -87,19 +87,19 @@ async def _connections(
 
 async def _replica(connection: AsyncConnection, facts: Facts, seen: list[Facts]) -> Finding:
     if not facts.repeats:
-        found = "no standby: what is written to the database does not arrive here"
-        return failure("replication", found, "name a standby in DATABASE_REPLICA_URL, or nothing")
+        found = "not a standby: it receives no changes of the database"
+        return failure("replication", found, "set DATABASE_REPLICA_URL to a standby, or unset it")
     if not seen:
-        return warning("replication", "nothing to compare with", "mend DATABASE_URL first")
+        return warning("replication", "nothing to compare with", "fix DATABASE_URL first")
     behind = int(await connection.scalar(_BEHIND, {"written": seen[0].written}) or 0)
     if behind > _FAR_BEHIND:
         found = f"{behind // 2**20} MiB behind"
-        return warning("replication", found, "reads are late: look at the load of the standby")
+        return warning("replication", found, "reads return old rows: check the load of the standby")
     return ok("replication", f"{max(behind, 0)} bytes behind")
 
 
 def _migrating_role(settings: DatabaseSettings) -> str | None:
-    """Who migrates, where that is not the role of the service."""
+    """Return the role of DATABASE_MIGRATION_URL, or None if it is not set."""
     return _migrating(settings).sqlalchemy_url.username if settings.migration_url else None
 
 
@@ -112,6 +112,6 @@ async def _migrations(settings: DatabaseSettings, service: str) -> Finding:
     where = address(owner.sqlalchemy_url)
     refusal = await look_for_refusal(build_probe_engine(owner, service))
     if refusal is None:
-        return ok("migrations", f"{where} answers their role")
+        return ok("migrations", f"{where} accepts the role")
     found = f"{where} cannot be reached: {refusal.reason}"
-    return failure("migrations", found, "mend DATABASE_MIGRATION_URL; the service works without")
+    return failure("migrations", found, "fix DATABASE_MIGRATION_URL; the service works without it")

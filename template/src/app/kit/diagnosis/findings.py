@@ -1,11 +1,11 @@
-"""What an examination of the service finds."""
+"""Findings of `doctor`."""
 
 from enum import StrEnum
 from typing import NamedTuple
 
 
 class State(StrEnum):
-    """How it is."""
+    """The state of what was checked."""
 
     OK = "ok"
     WARNING = "warning"
@@ -13,7 +13,7 @@ class State(StrEnum):
 
 
 class Finding(NamedTuple):
-    """One thing that was looked at, and what to do where it is not well; never a secret."""
+    """One check, and what to do unless it is ok; contains no secret."""
 
     state: State
     about: str
@@ -22,12 +22,12 @@ class Finding(NamedTuple):
 
 
 def ok(about: str, found: str) -> Finding:
-    """It is well."""
+    """Nothing to do."""
     return Finding(State.OK, about, found)
 
 
 def warning(about: str, found: str, advice: str) -> Finding:
-    """The service works, and may not always."""
+    """The service works now, and may fail later."""
     return Finding(State.WARNING, about, found, advice)
 
 

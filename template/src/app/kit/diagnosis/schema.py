@@ -32,7 +32,7 @@ async def examine_schema(
 ) -> AsyncIterator[Finding]:
     """Compare a database with the code.
 
-    `migrate` is the command that brings it there, and `role` who runs that, if it is another one.
+    `migrate` is the command that updates it, `role` the role that runs it if that is another one.
     """
     about = "revision" if server == "database" else f"revision of {server}"
     script = ScriptDirectory.from_config(config)
@@ -41,8 +41,8 @@ async def examine_schema(
     try:
         applied = await applied_revisions(connection)
     except RevisionsHidden:
-        found = "this role may not read alembic_version"
-        yield failure(about, found, "as the owner: GRANT SELECT ON alembic_version TO it")
+        found = "the role of the service may not read alembic_version"
+        yield failure(about, found, "as the owner: GRANT SELECT ON alembic_version TO the role")
         return
     yield revision(applied, code, about, migrate)
     if server == "database":
@@ -50,17 +50,17 @@ async def examine_schema(
 
 
 def revision(applied: Set[str], code: Revisions, about: str, migrate: str) -> Finding:
-    """Whether a database has the schema that the code needs."""
+    """Compare the migration of a database with that of the code."""
     is_at, needed = named(applied), named(code.heads)
     if len(code.heads) > 1:
-        advice = "join them: alembic merge heads -m 'join two lines'"
-        return failure(about, f"the code has several newest ones: {needed}", advice)
+        advice = "merge them: alembic merge heads -m 'merge two branches'"
+        return failure(about, f"the migrations have multiple heads: {needed}", advice)
     if applied == code.heads:
-        return ok(about, f"{is_at}, as the code needs")
+        return ok(about, f"{is_at}, as the code requires")
     if code.fit(applied):
-        advice = "well while a newer release takes over; else deploy the code that knows it"
+        advice = "expected during a release; otherwise deploy the code that has this migration"
         return warning(about, f"{is_at}, newer than the {needed} of the code", advice)
-    return failure(about, f"the schema is at {is_at}, the code needs {needed}", migrate)
+    return failure(about, f"the schema is at {is_at}, the code requires {needed}", migrate)
 
 
 async def _extensions(
@@ -72,19 +72,19 @@ async def _extensions(
         for name in _CREATED.findall(path.read_text(encoding="utf-8"))
     }
     if not needed:
-        return ok("extensions", "no revision needs one")
+        return ok("extensions", "no migration needs one")
     offered = {row.name: row for row in await connection.execute(_EXTENSIONS, {"role": role})}
     missing = sorted(name for name in needed if name not in offered)
     if missing:
         found = f"the server does not have {', '.join(missing)}"
-        advice = "install them on the host of the server (postgresql-contrib has most)"
+        advice = "install it on the host of the server (most are in postgresql-contrib)"
         done = all(needed[name] in applied for name in missing)
         return (warning if done else failure)("extensions", found, advice)
     left_out = sorted(name for name in needed if not offered[name].is_there)
     if refused := [name for name in left_out if offered[name].may_be_created is False]:
-        found = f"{', '.join(refused)}: on the server, and not to be created by who migrates"
-        return warning("extensions", found, "as the administrator, there: CREATE EXTENSION it")
+        found = f"{', '.join(refused)}: on the server, but the migrating role may not create it"
+        return warning("extensions", found, "run CREATE EXTENSION in the database as administrator")
     if left_out:
-        found = f"{', '.join(left_out)}: on the server, and not yet in the database"
-        return warning("extensions", found, "migrate; where that is done, CREATE EXTENSION it")
-    return ok("extensions", f"{', '.join(sorted(needed))}: all there")
+        found = f"{', '.join(left_out)}: on the server, but not in the database yet"
+        return warning("extensions", found, "run migrate; if that is done, run CREATE EXTENSION")
+    return ok("extensions", f"{', '.join(sorted(needed))}: all present")

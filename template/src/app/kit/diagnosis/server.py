@@ -1,4 +1,4 @@
-"""Each server for itself: whether it answers, what it is, its clock, and who is in between."""
+"""Checks of one server: its version, its clock, and whether a pooler is in between."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ from app.kit.db.settings import DatabaseSettings
 from app.kit.db.waiting import address
 from app.kit.diagnosis.findings import Finding, failure, ok, warning
 
-# The oldest that PostgreSQL's own people still mend.
+# The oldest major version that PostgreSQL still supports.
 OLDEST = 15
 # Seconds.
 NOTICEABLE, UNBEARABLE = 1.0, 60.0
@@ -28,42 +28,42 @@ _TIME = text("SELECT clock_timestamp()")
 
 
 class Facts(NamedTuple):
-    """What a server told of itself."""
+    """Facts that a server reports."""
 
     version: str
     major: int
     role: str
     name: str
-    # It repeats what another one writes.
+    # It is a standby.
     repeats: bool
-    # How far its log is: text that PostgreSQL compares.
+    # Its position in the WAL: text that PostgreSQL compares.
     written: str
     # Seconds that its clock is ahead of ours.
     ahead: float
-    # Somebody answers in its place.
+    # A pooler is in between.
     pooled: bool
 
 
 async def ask(connection: AsyncConnection) -> Facts:
-    """Ask a server for its facts."""
-    told: Row[Any] = (await connection.execute(_FACTS)).one()
+    """Query the facts of a server."""
+    row: Row[Any] = (await connection.execute(_FACTS)).one()
     before = now()
     theirs = await connection.scalar(_TIME)
     ours = before + (now() - before) / 2
     driver: Any = (await connection.get_raw_connection()).driver_connection
     return Facts(
-        *(told.version, told.major, told.role, told.name, told.repeats, told.written),
+        *(row.version, row.major, row.role, row.name, row.repeats, row.written),
         ahead=(theirs - ours).total_seconds(),
-        # A pooler makes up the process that it names when a client connects.
-        pooled=driver.get_server_pid() != told.process,
+        # A pooler invents the process id that it sends when a client connects.
+        pooled=driver.get_server_pid() != row.process,
     )
 
 
 def findings_of(facts: Facts, server: str, settings: DatabaseSettings) -> Iterator[Finding]:
-    """What there is to say of a server by itself."""
+    """Yield the findings about one server."""
     where = f"{address(settings.sqlalchemy_url)}/{facts.name} as {facts.role}"
     if facts.major < OLDEST:
-        found = f"PostgreSQL {facts.version} at {where}, which is no longer mended"
+        found = f"PostgreSQL {facts.version} at {where}, which is no longer supported"
         yield warning(server, found, f"upgrade it to {OLDEST} or newer")
     else:
         yield ok(server, f"PostgreSQL {facts.version} at {where}")
@@ -72,27 +72,27 @@ def findings_of(facts: Facts, server: str, settings: DatabaseSettings) -> Iterat
 
 
 def clock(ahead: float, server: str) -> Finding:
-    """Whether the times that the service writes fit those that the server writes."""
+    """Compare the clock of this machine with that of the server: both write timestamps."""
     about = "clock" if server == "database" else f"clock of {server}"
     if abs(ahead) < NOTICEABLE:
-        return ok(about, f"the same as here, to {abs(ahead):.2f} s")
-    found = f"{abs(ahead):.1f} s {'ahead of' if ahead > 0 else 'behind'} the one here"
-    advice = "let both hosts follow a time server (NTP): keys and times are made by either"
+        return ok(about, f"{abs(ahead):.2f} s from the clock of this machine")
+    found = f"{abs(ahead):.1f} s {'ahead of' if ahead > 0 else 'behind'} the clock of this machine"
+    advice = "synchronize both hosts (NTP): both generate primary keys and timestamps"
     return (failure if abs(ahead) >= UNBEARABLE else warning)(about, found, advice)
 
 
 def pooler(settings: DatabaseSettings, server: str, *, pooled: bool) -> Finding:
-    """Whether DATABASE_POOLER says what is there."""
+    """Whether DATABASE_POOLER matches the server."""
     about = "pooler" if server == "database" else f"pooler of {server}"
     match settings.pooler, pooled:
         case "none", False:
-            return ok(about, "none, as DATABASE_POOLER says")
+            return ok(about, "none, as DATABASE_POOLER is set")
         case "none", _:
-            found = "something like PgBouncer answers in place of PostgreSQL"
-            advice = "set DATABASE_POOLER=pgbouncer, or name PostgreSQL itself in the URL"
+            found = "a pooler such as PgBouncer is in front of PostgreSQL"
+            advice = "set DATABASE_POOLER=pgbouncer, or use the URL of PostgreSQL itself"
             return failure(about, found, advice)
         case _, True:
-            return ok(about, "there is one, as DATABASE_POOLER says; it must pool transactions")
+            return ok(about, "present, as DATABASE_POOLER is set; it must run in transaction mode")
         case _:
-            found = "PostgreSQL itself answers, and each transaction connects anew"
-            return warning(about, found, "set DATABASE_POOLER=none, or name PgBouncer in the URL")
+            found = "there is none, so each transaction opens a connection"
+            return warning(about, found, "set DATABASE_POOLER=none, or use the URL of PgBouncer")
