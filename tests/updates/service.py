@@ -84,16 +84,6 @@ class Service:
             unsafe=trusted,
         )
 
-    def settle_with_theirs(self, name: str) -> None:
-        """Keep the template's side of every conflict in a file, and what merged around them."""
-        text = re.sub(
-            r"^<<<<<<< before updating\n.*?^=======\n(.*?)^>>>>>>> after updating\n",
-            r"\1",
-            self.read(name),
-            flags=re.MULTILINE | re.DOTALL,
-        )
-        self.write(name, text)
-
     def settle_with_ours(self, name: str) -> None:
         """Keep the team's side of every conflict in a file, and what merged around them."""
         text = re.sub(

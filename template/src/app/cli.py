@@ -25,6 +25,9 @@ for commands in COMMANDS:
     cli.add_typer(commands)
 
 
+# Commands of a team: list them in COMMANDS in src/app/registry.py, or define them below this line.
+
+
 def main() -> None:
     """Run a command; an error that the user can fix is one message and exit code 2."""
     try:

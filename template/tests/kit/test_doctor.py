@@ -119,7 +119,10 @@ def test_a_clock_that_differs_is_told_of(
     assert ended.code == code
     line = line_of(ended, "clock")
     assert line.startswith(state)
-    assert f"{abs(seconds)}.0 s {'ahead of' if seconds > 0 else 'behind'} the clock of this machine" in line
+    assert (
+        f"{abs(seconds)}.0 s {'ahead of' if seconds > 0 else 'behind'} the clock of this machine"
+        in line
+    )
 
 
 def test_a_replica_that_repeats_nothing_is_a_failure(direct_url: URL) -> None:
