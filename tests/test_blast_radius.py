@@ -159,6 +159,6 @@ def test_every_question_and_answer_has_its_part_of_the_page() -> None:
     answers = [
         (name, answer) for name in questionnaire() for each, answer, _ in RADIUS if each == name
     ]
-    assert [line.split(" in place of ")[0] for line in told] == [
+    assert [line.split(" instead of ")[0] for line in told] == [
         f"### {shown(answer)}" for _, answer in answers
     ]

@@ -351,8 +351,12 @@ def test_the_url_of_the_running_database_is_for_other_programs(
     dev: Server, commands: Commands
 ) -> None:
     assert dev.process.poll() is None
-    (_, printed), (code, selected) = commands("db url", "db psql -Atc 'SELECT 6 * 7'")
+    lines = ("db url", "db psql -Atc 'SELECT 6 * 7'", "db psql --version", "db status")
+    (_, printed), (code, selected), (_, psql), (_, status) = commands(*lines)
     [url] = printed.splitlines()
+    # Not an older psql of the system, to which the server may be unknown.
+    version = psql.partition(".")[0].removeprefix("psql (PostgreSQL) ")
+    assert f"PostgreSQL {version}." in status
 
     async def head() -> object:
         connection = await asyncpg.connect(url)

@@ -71,7 +71,7 @@ def psql(context: typer.Context) -> None:
     """Open psql on the database; further arguments are for psql: `db psql -c "SELECT 1"`."""
     service = service_of(context)
     at = _libpq(service.settings.load())
-    program = shutil.which("psql") or _psql_of_binaries()
+    program = _psql(is_local=not given_database_url(env_file=True))
     if program is None:
         raise Refused(
             "psql is not installed. Install the PostgreSQL client, then run "
@@ -172,8 +172,12 @@ def _libpq(settings: KitSettings) -> URL:
     return at.set(drivername="postgresql", query=query)
 
 
-def _psql_of_binaries() -> str | None:
+def _psql(*, is_local: bool) -> str | None:
+    """The psql on PATH, or for the local database that of its own version of PostgreSQL."""
+    installed = shutil.which("psql")
+    if installed and not is_local:
+        return installed
     try:
-        return shutil.which("psql", path=find_binaries().bindir)
+        return shutil.which("psql", path=find_binaries().bindir) or installed
     except PostgresUnavailable:
-        return None
+        return installed
