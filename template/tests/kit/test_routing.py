@@ -1,41 +1,50 @@
-"""A router is passed over where a path is not its own, and else does what FastAPI's does."""
+"""The router of the application finds routes by the first segment of a path."""
+
+from collections.abc import AsyncGenerator
 
 import pytest
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.routing import APIRoute
 from httpx2 import AsyncClient
 from starlette.routing import Match
 from starlette.types import Scope
 
-from app.kit.routing import FeatureRouter
+from app.kit.application import Application
 from tests.rig.app import client_of
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The paths of the routes that were compared with a request's."""
+def compared(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The paths of the routes that a request was compared with."""
     paths: list[str] = []
     matches = APIRoute.matches
 
-    def listen(route: APIRoute, scope: Scope) -> tuple[Match, Scope]:
+    def record(route: APIRoute, scope: Scope) -> tuple[Match, Scope]:
         paths.append(route.path)
         return matches(route, scope)
 
-    monkeypatch.setattr(APIRoute, "matches", listen)
+    monkeypatch.setattr(APIRoute, "matches", record)
     return paths
 
 
 @pytest.fixture
-def client() -> AsyncClient:
-    """A client of an application with features, one of them included below another prefix."""
-    app = FastAPI()
-    apples, pears = FeatureRouter(prefix="/apples"), FeatureRouter(prefix="/pears")
-    boxes = FeatureRouter(prefix="/boxes/{box}")
+def apples() -> APIRouter:
+    router = APIRouter(prefix="/apples")
 
-    @apples.get("")
-    @apples.get("/{number}")
+    @router.get("")
+    @router.get("/{number}")
     async def read_apple(number: int = 0) -> int:
         return number
+
+    return router
+
+
+@pytest.fixture
+def app(apples: APIRouter) -> FastAPI:
+    """An application with several features, one of them included below another prefix."""
+    app = Application()
+    pears, boxes = APIRouter(prefix="/pears"), APIRouter(prefix="/boxes/{box}")
+    others = APIRouter()
 
     @pears.get("/{number}")
     async def read_pear(number: int) -> int:
@@ -48,28 +57,91 @@ def client() -> AsyncClient:
     app.include_router(apples)
     app.include_router(boxes)
     app.include_router(pears, prefix="/fruit")
-    return client_of(app)
+    mounted = FastAPI()
+    mounted.include_router(apples)
+    app.mount("/mounted", mounted)
+
+    @others.get("/{word}/any")
+    async def read_any(word: str) -> str:
+        return word
+
+    @others.get("/apples/any/url")
+    async def read_url(request: Request) -> str:
+        return request.url_for("read_pear", number=1).path
+
+    app.include_router(others)
+    return app
+
+
+@pytest.fixture
+async def client(app: FastAPI) -> AsyncGenerator[AsyncClient]:
+    async with client_of(app) as client:
+        yield client
 
 
 @pytest.mark.parametrize(
     ("path", "answer"),
-    [("/apples", 0), ("/apples/7", 7), ("/fruit/pears/7", -7), ("/boxes/7/weight", 70)],
+    [
+        ("/apples", 0),
+        ("/apples/7", 7),
+        ("/fruit/pears/7", -7),
+        ("/boxes/7/weight", 70),
+        ("/mounted/apples/7", 7),
+        ("/plums/any", "plums"),
+        ("/boxes/any", "boxes"),
+        ("/apples/any/url", "/fruit/pears/1"),
+    ],
 )
-async def test_a_path_leads_where_it_should(client: AsyncClient, path: str, answer: int) -> None:
+async def test_a_path_reaches_its_route(client: AsyncClient, path: str, answer: object) -> None:
     assert (await client.get(path)).json() == answer
 
 
-async def test_no_path_of_another_feature_is_looked_at(
-    client: AsyncClient, asked: list[str]
+async def test_the_first_route_that_matches_is_used(client: AsyncClient) -> None:
+    assert (await client.get("/apples/any")).status_code == 422
+
+
+async def test_routes_with_another_first_segment_are_not_compared(
+    client: AsyncClient, compared: list[str]
 ) -> None:
     assert (await client.get("/fruit/pears/7")).is_success
-    assert "/apples" not in asked
+    assert set(compared) == {"/pears/{number}"}
 
 
-@pytest.mark.parametrize("path", ["/", "/applesauce", "/apple", "/pears/7"])
-async def test_what_is_nowhere_is_not_found(client: AsyncClient, path: str) -> None:
+async def test_a_route_added_after_the_first_request_is_found(
+    app: FastAPI, apples: APIRouter, client: AsyncClient
+) -> None:
+    assert (await client.get("/apples/7/colour")).status_code == 404
+    assert (await client.get("/plums")).status_code == 404
+
+    @apples.get("/{number}/colour")
+    async def read_colour(number: int) -> str:
+        return f"green {number}"
+
+    plums = APIRouter()
+
+    @plums.get("/plums")
+    async def read_plums() -> str:
+        return "blue"
+
+    app.include_router(plums)
+
+    assert (await client.get("/apples/7/colour")).json() == "green 7"
+    assert (await client.get("/plums")).json() == "blue"
+
+
+@pytest.mark.parametrize("path", ["/", "/applesauce", "/apple", "/pears/7", "//apples"])
+async def test_an_unknown_path_is_not_found(client: AsyncClient, path: str) -> None:
     assert (await client.get(path)).status_code == 404
 
 
 async def test_another_method_is_not_allowed(client: AsyncClient) -> None:
-    assert (await client.post("/apples")).status_code == 405
+    response = await client.post("/apples")
+
+    assert response.status_code == 405
+    assert response.headers["Allow"] == "GET, HEAD"
+
+
+async def test_a_trailing_slash_redirects(client: AsyncClient) -> None:
+    response = await client.get("/apples/")
+
+    assert (response.status_code, response.headers["Location"]) == (307, "/apples")

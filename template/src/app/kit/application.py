@@ -22,7 +22,7 @@ from app.kit.openapi_names import rename_schemas
 from app.kit.openapi_schemas import correct_schemas
 from app.kit.request_id import RequestIdMiddleware
 from app.kit.response_headers import document_headers
-from app.kit.routing import StrictRoute, make_strict
+from app.kit.routing import IndexedRouter, StrictRoute, make_strict
 
 # Marks the 422 that every operation inherits; those without input do not keep it.
 _INHERITED = "x-inherited"
@@ -53,6 +53,8 @@ class Application(FastAPI):
         )
         add_handlers(self)
         self.router.route_class = StrictRoute
+        # FastAPI has no option for the class of its router.
+        self.router.__class__ = IndexedRouter
         self.http = http or HttpSettings()
         self.places = places
         self.metrics = metrics
@@ -62,6 +64,7 @@ class Application(FastAPI):
         """Include a router; its routes validate strictly, see `StrictRoute`."""
         make_strict(router.routes)
         super().include_router(router, **options)
+        self.router.forget()
 
     def build_middleware_stack(self) -> ASGIApp:
         """Put around everything else what holds for every request, the innermost first."""

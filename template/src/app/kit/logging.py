@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from contextlib import nullcontext
 from typing import Any
 
 import structlog
@@ -9,6 +10,8 @@ import structlog
 from app.kit.settings import LogSettings
 from app.kit.tracing import LOG_PROCESSORS
 
+# The logger of requests.
+ACCESS_LOG = "app.access"
 _ECHO = (
     "sqlalchemy.engine.Engine",
     "sqlalchemy.pool.impl.AsyncAdaptedQueuePool",
@@ -31,8 +34,10 @@ def configure_logging(settings: LogSettings) -> None:
         if settings.format == "json"
         else [_for_people()]
     )
+    handler = logging.StreamHandler()
+    fast = [_write_requests(handler)] if settings.format == "json" else []
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*shared, *fast, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         # Drops the events below the level before they are processed.
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[settings.level]
@@ -40,7 +45,6 @@ def configure_logging(settings: LogSettings) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -60,6 +64,26 @@ def configure_logging(settings: LogSettings) -> None:
         logging.getLogger(name).propagate = True
     # The middleware writes one line a request, with its id; uvicorn's would be a second one.
     logging.getLogger("uvicorn.access").disabled = True
+
+
+def _write_requests(handler: logging.StreamHandler[Any]) -> Any:
+    """Return a processor that writes request events without a record of `logging`.
+
+    A record takes three times as long. Events of other loggers pass, and so do request events where
+    a team has added handlers.
+    """
+    render, root = structlog.processors.JSONRenderer(), logging.getLogger()
+
+    def write(logger: logging.Logger, method: str, event: dict[str, Any]) -> dict[str, Any]:
+        if event["logger"] != ACCESS_LOG or logger.handlers or root.handlers != [handler]:
+            return event
+        if logger.isEnabledFor(logging.INFO):
+            with handler.lock or nullcontext():
+                handler.stream.write(f"{render(logger, method, event)!s}\n")
+                handler.flush()
+        raise structlog.DropEvent
+
+    return write
 
 
 def _has_content(record: logging.LogRecord) -> bool:

@@ -6,11 +6,11 @@ from secrets import token_hex
 from time import perf_counter
 
 import structlog
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.kit.http.headers import header
+from app.kit.http.headers import header, set_header
 from app.kit.http.route import route_of
+from app.kit.logging import ACCESS_LOG
 
 HEADER = "X-Request-ID"
 _NAME = HEADER.lower().encode()
@@ -18,7 +18,7 @@ _NAME = HEADER.lower().encode()
 _ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{1,128}")
 # In a scope.
 _HAS_ID = "app.has_request_id"
-_log = structlog.get_logger("app.access")
+_log = structlog.get_logger(ACCESS_LOG)
 
 
 class RequestIdMiddleware:
@@ -45,27 +45,30 @@ class RequestIdMiddleware:
             if message["type"] == "http.response.start":
                 # A member of HTTPStatus would be written with its name.
                 statuses.append(int(message["status"]))
-                MutableHeaders(scope=message)[HEADER] = request_id
+                set_header(message, _NAME, request_id.encode())
             await send(message)
 
         started = perf_counter()
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
-            try:
-                await self.app(scope, receive, send_named)
-            except Exception:
-                # Starlette raises a bug again after it was logged and answered. One that comes
-                # later, in the middle of a stream, has to break the connection.
-                if statuses != [500]:
-                    raise
-            finally:
-                seconds = perf_counter() - started
-                if self.count:
-                    self.count(scope, statuses[0] if statuses else None, seconds)
-                _log.info(
-                    "request",
-                    method=scope["method"],
-                    path=scope["path"],
-                    route=route_of(scope),
-                    status=statuses[0] if statuses else None,
-                    milliseconds=round(seconds * 1000, 1),
-                )
+        # Not `bound_contextvars`, which copies the context twice.
+        bound = structlog.contextvars.bind_contextvars(request_id=request_id)
+        try:
+            await self.app(scope, receive, send_named)
+        except Exception:
+            # Starlette raises a bug again after it was logged and answered. One that comes
+            # later, in the middle of a stream, has to break the connection.
+            if statuses != [500]:
+                raise
+        finally:
+            seconds = perf_counter() - started
+            status = statuses[0] if statuses else None
+            if self.count:
+                self.count(scope, status, seconds)
+            _log.info(
+                "request",
+                method=scope["method"],
+                path=scope["path"],
+                route=route_of(scope),
+                status=status,
+                milliseconds=round(seconds * 1000, 1),
+            )
+            structlog.contextvars.reset_contextvars(**bound)

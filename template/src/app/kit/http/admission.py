@@ -5,7 +5,7 @@ place holds no connection. A place is held until the answer has ended, because a
 the database until then.
 """
 
-from asyncio import sleep, timeout
+from asyncio import sleep
 from collections.abc import Sequence
 from functools import cached_property, partial
 from http import HTTPStatus
@@ -21,6 +21,7 @@ from app.kit.handlers import answer
 from app.kit.http.gate import Gate, Turn
 from app.kit.http.headers import Headers, header
 from app.kit.http.settings import HttpSettings
+from app.kit.http.time_limit import TimeLimit
 
 HEALTH = "/health/"
 # In a scope: whether the request has a body that is not empty.
@@ -71,6 +72,7 @@ class AdmissionMiddleware:
         self.routes = routes
         self.settings = settings
         self.gate = Gate(places, settings.wait_limit)
+        self.time_limit = TimeLimit(settings.time_limit)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request; anything that is not HTTP passes through."""
@@ -84,7 +86,7 @@ class AdmissionMiddleware:
         if _size(scope["headers"]) > HEADERS_LIMIT:
             return HeadersTooLarge()
         body: bytes | None = None
-        limit = timeout(self.settings.time_limit)
+        limit = self.time_limit.start()
 
         async def send_in_time(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -92,7 +94,7 @@ class AdmissionMiddleware:
                     # The cancellation is on its way: meet it before there are two answers.
                     await sleep(0)
                 else:
-                    limit.reschedule(None)
+                    self.time_limit.stop(limit)
             await send(message)
 
         try:
@@ -107,6 +109,8 @@ class AdmissionMiddleware:
         except TimeoutError:
             if not limit.expired():
                 raise
+        finally:
+            self.time_limit.stop(limit)
         if body is None:
             return TooSlow("The request did not arrive in time.")
         return OutcomeUnknown("This took too long and was given up")
@@ -121,15 +125,17 @@ class AdmissionMiddleware:
             return None
         # A table is in most cases used by the paths below one word.
         resource = "/".join(filter(self._words.__contains__, scope["path"].split("/")))
-        turn = await self.gate.enter(partial(_has_left, receive), resource)
-        if turn is Turn.TOO_LATE:
-            self.gate.shed += 1
-            return Unavailable("The service is busy; try again in a moment.")
-        if turn is Turn.CAME:
-            try:
-                await self.app(scope, received, send)
-            finally:
-                self.gate.leave(resource)
+        if not self.gate.enter_now(resource):
+            turn = await self.gate.enter(partial(_has_left, receive), resource)
+            if turn is Turn.TOO_LATE:
+                self.gate.shed += 1
+                return Unavailable("The service is busy; try again in a moment.")
+            if turn is Turn.LEFT:
+                return None
+        try:
+            await self.app(scope, received, send)
+        finally:
+            self.gate.leave(resource)
         return None
 
     @cached_property
@@ -151,21 +157,25 @@ def _size(headers: Headers) -> int:
 
 async def _body(scope: Scope, receive: Receive, limit: int) -> bytes:
     """All of the body; raises `TooLarge` as soon as that is known, and `ClientDisconnect`."""
-    problem = TooLarge(f"The body of a request has at most {limit} bytes.")
     announced = header(scope, b"content-length")
     if announced.isdecimal() and int(announced) > limit:
-        raise problem
-    body = bytearray()
-    more = True
+        raise _too_large(limit)
+    parts: list[bytes] = []
+    size, more = 0, True
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
-        body += message.get("body", b"")
+        parts.append(message.get("body", b""))
         more = message.get("more_body", False)
-        if len(body) > limit:
-            raise problem
-    return bytes(body)
+        size += len(parts[-1])
+        if size > limit:
+            raise _too_large(limit)
+    return b"".join(parts)
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"The body of a request has at most {limit} bytes.")
 
 
 def _has_left(receive: Receive) -> bool:

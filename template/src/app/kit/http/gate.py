@@ -49,13 +49,19 @@ class Gate:
         queues = [tuple(queue) for queue in tuple(self._queues.values())]
         return sum(not each.turn.done() for queue in queues for each in queue)
 
+    def enter_now(self, resource: str = "") -> bool:
+        """Take a slot if one is free; return whether it was."""
+        if resource in self._queues or not self._has_slot_for(resource):
+            return False
+        self._take(resource)
+        return True
+
     async def enter(self, has_left: Callable[[], bool], resource: str = "") -> Turn:
         """Take a slot, or wait for one; it is taken only with `Turn.CAME`.
 
         `has_left` says whether the client has disconnected. It is called when the slot is free.
         """
-        if resource not in self._queues and self._has_slot_for(resource):
-            self._take(resource)
+        if self.enter_now(resource):
             return Turn.CAME
         loop = get_running_loop()
         turn: Future[Turn] = loop.create_future()

@@ -26,3 +26,9 @@ def add_missing(message: Message, headers: Headers) -> None:
     pairs = list(given)
     names = {name for name, _ in pairs}
     message["headers"] = pairs + [pair for pair in headers if pair[0] not in names]
+
+
+def set_header(message: Message, name: bytes, value: bytes) -> None:
+    """Set a header of the start of a response; the name is in lower case."""
+    given: Iterable[tuple[bytes, bytes]] = message.get("headers", ())
+    message["headers"] = [*(pair for pair in given if pair[0] != name), (name, value)]

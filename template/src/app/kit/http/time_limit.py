@@ -1,0 +1,40 @@
+"""A time limit for blocks of code, with one timer for all of them."""
+
+from asyncio import AbstractEventLoop, Timeout, TimerHandle, get_running_loop, timeout
+
+
+class TimeLimit:
+    """Cancels a block that takes longer than a number of seconds; the block raises TimeoutError.
+
+    `asyncio.timeout` starts and stops a timer for each block, which is a tenth of the work on a
+    small request.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        # In the order of their deadlines, as all have the same limit.
+        self._deadlines: dict[Timeout, float] = {}
+        self._timer: TimerHandle | None = None
+
+    def start(self) -> Timeout:
+        """Return the context manager of a block; the limit is counted from now."""
+        block, loop = timeout(None), get_running_loop()
+        self._deadlines[block] = deadline = loop.time() + self.seconds
+        if self._timer is None:
+            self._timer = loop.call_at(deadline, self._expire, loop)
+        return block
+
+    def stop(self, block: Timeout) -> None:
+        """Let the block take as long as it needs from now on."""
+        if self._deadlines.pop(block, None) is None and block.when() and not block.expired():
+            block.reschedule(None)
+
+    def _expire(self, loop: AbstractEventLoop) -> None:
+        now = loop.time()
+        self._timer = None
+        for block, deadline in tuple(self._deadlines.items()):
+            if deadline > now:
+                self._timer = loop.call_at(deadline, self._expire, loop)
+                break
+            del self._deadlines[block]
+            block.reschedule(now)
