@@ -9,6 +9,7 @@ from sqlalchemy import URL, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from app.kit.http.gate import Gate, Turn
+from app.kit.http.resources import Resources
 from app.main import create_app
 from tests.rig.app import client_of, running
 from tests.rig.database import settings_with
@@ -16,8 +17,23 @@ from tests.rig.database import settings_with
 LOCK = text("LOCK TABLE conformance_locked IN ACCESS EXCLUSIVE MODE")
 
 
+# Different ids, of which some are parts of other paths, and all methods of the resource.
+WORDS = ["count", "unlocked", "locked", "feed", "batch", "posts", "conformance", "a", "b"]
+BLOCKED = {
+    "two endpoints": [("GET", "x"), ("POST", "")] * 8,
+    "different ids": [("GET", f"{number}") for number in range(16)],
+    "ids that are parts of paths": [("GET", word) for word in WORDS] * 2,
+    "different methods": [
+        *(("GET", "a"), ("HEAD", "b"), ("DELETE", "c"), ("POST", ""), ("PUT", "batch")),
+        *(("GET", "feed/d"), ("HEAD", "feed/e")),
+    ]
+    * 3,
+}
+
+
+@pytest.mark.parametrize("requests", BLOCKED.values(), ids=BLOCKED)
 async def test_other_endpoints_respond_while_requests_wait_for_locked_table(
-    own_database_url: URL,
+    own_database_url: URL, requests: list[tuple[str, str]]
 ) -> None:
     settings = settings_with(own_database_url, pool_size=10, max_overflow=0, lock_timeout=30)
     app: FastAPI = create_app(settings)
@@ -26,10 +42,8 @@ async def test_other_endpoints_respond_while_requests_wait_for_locked_table(
         async with engine.connect() as connection:
             await connection.execute(LOCK)
             blocked = [
-                tasks.create_task(client.get("/conformance/locked/x"))
-                if each % 2
-                else tasks.create_task(client.post("/conformance/locked"))
-                for each in range(16)
+                tasks.create_task(client.request(method, f"/conformance/locked/{name}".rstrip("/")))
+                for method, name in requests
             ]
             await asyncio.sleep(0.3)
 
@@ -45,7 +59,40 @@ async def test_other_endpoints_respond_while_requests_wait_for_locked_table(
             await connection.rollback()
         waited = await asyncio.gather(*blocked)
     await engine.dispose()
-    assert {each.status_code for each in waited} == {200, 201}
+    assert {each.status_code for each in waited} <= {200, 201, 204}
+
+
+def test_parameters_do_not_lead_to_other_resources() -> None:
+    app = FastAPI(openapi_url=None)
+    for method, path in [
+        *(("GET", "/v1"), ("GET", "/v1/posts"), ("GET", "/v1/posts/feed"), ("POST", "/v1/posts")),
+        *(("GET", "/v1/posts/{post_id}"), ("PUT", "/v1/posts/{post_id}/tags")),
+        *(("GET", "/v1/tags/{name}"), ("GET", "/v1/tags/popular"), ("GET", "/v1/reports/daily")),
+        *(("GET", "/{tenant}/orders/{order_id}"), ("GET", "/{page}"), ("GET", "/")),
+    ]:
+        app.add_api_route(path, lambda: None, methods=[method])
+    app.mount("/admin", FastAPI(openapi_url=None))
+    resources = Resources(app.routes)
+
+    assert {
+        path: resources.name_of(path)
+        for path in [
+            *("/", "/v1", "/v1/posts", "/v1/posts/feed", "/v1/posts/tags/tags", "/v1/posts/"),
+            *("/v1/tags/posts", "/v1/tags/popular", "/v1/reports/daily", "/admin/posts"),
+            *("/a/orders/1", "/b/orders/posts", "/c"),
+        ]
+    } == {
+        "/": "",
+        "/v1": "v1",
+        **dict.fromkeys(
+            ["/v1/posts", "/v1/posts/feed", "/v1/posts/tags/tags", "/v1/posts/"], "v1/posts"
+        ),
+        **dict.fromkeys(["/v1/tags/posts", "/v1/tags/popular"], "v1/tags"),
+        "/v1/reports/daily": "v1/reports/daily",
+        "/admin/posts": "admin",
+        **dict.fromkeys(["/a/orders/1", "/b/orders/posts"], "*/orders"),
+        "/c": "*",
+    }
 
 
 def stays() -> bool:

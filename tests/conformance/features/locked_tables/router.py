@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select, update
 
 from app.kit.db.session import ReadSessionDep, SessionDep
 from app.kit.routing import FeatureRouter
@@ -22,6 +22,24 @@ async def get_conformance_locked(name: str, session: ReadSessionDep) -> bool:
 async def create_conformance_locked(session: SessionDep) -> None:
     """Create a row."""
     session.add(Locked(name="x"))
+
+
+@locked.get("/feed/{name}")
+async def list_conformance_locked(name: str, session: ReadSessionDep) -> int:
+    """Count rows with this name."""
+    return await session.scalar(select(func.count()).where(Locked.name == name)) or 0
+
+
+@locked.delete("/{name}", status_code=HTTPStatus.NO_CONTENT)
+async def delete_conformance_locked(name: str, session: SessionDep) -> None:
+    """Delete rows with this name."""
+    await session.execute(delete(Locked).where(Locked.name == name))
+
+
+@locked.put("/batch")
+async def update_conformance_locked(session: SessionDep) -> None:
+    """Update all rows."""
+    await session.execute(update(Locked).values(name="y"))
 
 
 @unlocked.get("/count")

@@ -7,11 +7,10 @@ the database until then.
 
 from asyncio import sleep
 from collections.abc import Sequence
-from functools import cached_property, partial
+from functools import partial
 from http import HTTPStatus
 from typing import ClassVar
 
-from fastapi.routing import iter_route_contexts
 from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -20,6 +19,7 @@ from app.kit.errors import OutcomeUnknown, Problem, Unavailable
 from app.kit.handlers import answer
 from app.kit.http.gate import Gate, Turn
 from app.kit.http.headers import Headers, header
+from app.kit.http.resources import Resources
 from app.kit.http.settings import HttpSettings
 from app.kit.http.time_limit import TimeLimit
 
@@ -69,7 +69,7 @@ class AdmissionMiddleware:
         routes: Sequence[BaseRoute] = (),
     ) -> None:
         self.app = app
-        self.routes = routes
+        self.resources = Resources(routes)
         self.settings = settings
         self.gate = Gate(places, settings.wait_limit)
         self.time_limit = TimeLimit(settings.time_limit)
@@ -123,8 +123,7 @@ class AdmissionMiddleware:
         if is_health(scope):
             await self.app(scope, received, send)
             return None
-        # A table is in most cases used by the paths below one word.
-        resource = "/".join(filter(self._words.__contains__, scope["path"].split("/")))
+        resource = self.resources.name_of(_path(scope))
         if not self.gate.enter_now(resource):
             turn = await self.gate.enter(partial(_has_left, receive), resource)
             if turn is Turn.TOO_LATE:
@@ -138,17 +137,15 @@ class AdmissionMiddleware:
             self.gate.leave(resource)
         return None
 
-    @cached_property
-    def _words(self) -> frozenset[str]:
-        """The parts of all paths that are no parameters: what a path has of them is a resource."""
-        paths = [route.path or "" for route in iter_route_contexts(self.routes)]
-        return frozenset(part for path in paths for part in path.split("/") if part)
-
 
 def is_health(scope: Scope) -> bool:
     """Whether this asks how the process is."""
+    return _path(scope).startswith(HEALTH)
+
+
+def _path(scope: Scope) -> str:
     path: str = scope["path"]
-    return path.removeprefix(scope.get("root_path", "")).startswith(HEALTH)
+    return path.removeprefix(scope.get("root_path", ""))
 
 
 def _size(headers: Headers) -> int:
