@@ -173,7 +173,7 @@ def _libpq(settings: KitSettings) -> URL:
 
 
 def _psql(*, is_local: bool) -> str | None:
-    """The psql on PATH, or for the local database that of its own version of PostgreSQL."""
+    """Return the psql on PATH, or for the local database the psql of the same version."""
     installed = shutil.which("psql")
     if installed and not is_local:
         return installed
