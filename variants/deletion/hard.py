@@ -12,6 +12,8 @@ Entity = Record
 
 # Statuses with which deleting a row fails, for `problems`: other rows may still refer to it.
 DELETE_ERRORS = (404, 409)
+# The same for rows that meet conditions, of which there may be none.
+DELETE_WHERE_ERRORS: tuple[int, ...] = (409,)
 
 S = TypeVar("S", bound=Executable)
 

@@ -34,6 +34,7 @@ from app.kit.db.soft_delete import (
 
 __all__ = [
     "DELETE_ERRORS",
+    "DELETE_WHERE_ERRORS",
     "INCLUDE_DELETED",
     "Entity",
     "ServiceSession",
@@ -49,6 +50,8 @@ S = TypeVar("S", bound=Executable)
 
 # Statuses with which deleting a row fails, for `problems`. Rows that refer to it do not prevent it.
 DELETE_ERRORS = (404,)
+# The same for rows that meet conditions, of which there may be none.
+DELETE_WHERE_ERRORS: tuple[int, ...] = ()
 
 
 class ServiceSession(Session):

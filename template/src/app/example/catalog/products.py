@@ -31,6 +31,7 @@ from app.example.catalog.schemas import (
 )
 from app.example.idempotency.service import OncePerKey
 from app.kit.batch import Batch
+from app.kit.db.deletion import DELETE_ERRORS, DELETE_WHERE_ERRORS
 from app.kit.db.ids import Id
 from app.kit.db.retry import DatabaseDep, retrying
 from app.kit.db.session import ReadDatabaseDep
@@ -95,7 +96,9 @@ async def export_products_as_csv(
     return CsvLines(database, matching(query), ProductLine, escape_formulas=True)
 
 
-@router.delete("/discontinued", response_model=ProductsChanged, responses=problems(409))
+@router.delete(
+    "/discontinued", response_model=ProductsChanged, responses=problems(*DELETE_WHERE_ERRORS)
+)
 async def clear_out_products(
     query: Annotated[ClearanceQuery, Query()], products: Products
 ) -> ProductsChanged:
@@ -131,7 +134,9 @@ async def update_product(
 
 
 @router.delete(
-    "/{product_id}", status_code=status.HTTP_204_NO_CONTENT, responses=problems(404, 409, 412)
+    "/{product_id}",
+    status_code=status.HTTP_204_NO_CONTENT,
+    responses=problems(*DELETE_ERRORS, 412),
 )
 async def delete_product(product_id: Id, products: Products, etag: ETag) -> None:
     """Delete a product; with `If-Match`, only that version of it."""
