@@ -28,6 +28,7 @@ from starlette.responses import StreamingResponse
 from starlette.routing import Mount
 
 from app.kit.db.base import Base
+from app.kit.db.migration_order import circular_keys
 from app.kit.db.names import long_names
 from app.kit.db.session import ReadSessionDep, SessionDep, reading_session, request_session
 from app.kit.stream import JsonLines
@@ -152,6 +153,10 @@ def test_every_foreign_key_has_an_index() -> None:
 
 def test_every_name_fits_into_postgresql() -> None:
     assert not long_names(Base.metadata), "\n".join(long_names(Base.metadata))
+
+
+def test_tables_can_be_created_one_after_the_other() -> None:
+    assert not circular_keys(Base.metadata), "\n".join(circular_keys(Base.metadata))
 
 
 def test_every_foreign_key_says_what_a_deletion_does() -> None:

@@ -13,7 +13,7 @@ from alembic.util import DispatchPriority, PriorityDispatchResult
 from sqlalchemy import JSON, Column, DefaultClause, String
 from sqlalchemy.dialects import postgresql
 
-from app.kit.db import conditions, enum_drift, names, schema_drift
+from app.kit.db import conditions, enum_drift, migration_order, names, schema_drift
 from app.kit.db.conditions import compare_conditions
 from app.kit.db.enum_types import native_enum
 from app.kit.db.migration_steps import default_sql
@@ -28,6 +28,7 @@ COMPARISONS = [
     __name__,
     names.__name__,
     conditions.__name__,
+    migration_order.__name__,
     enum_drift.__name__,
     schema_drift.__name__,
 ]

@@ -23,7 +23,7 @@ from app.kit.db.enum_columns import compare_arrays, convert_columns
 from app.kit.db.enum_types import native_enums, render_type
 from app.kit.db.enum_values import change_values
 from app.kit.db.migration_steps import MigrationStep, literal, op_execute, quote
-from app.kit.db.schema_drift import missing_schemas
+from app.kit.db.schema_drift import missing_schemas, missing_sequences
 
 __all__ = ["ChangeEnum", "KeepValues", "compare_enums"]
 
@@ -53,7 +53,11 @@ def compare_enums(
     unused = [key for key in columns_without(operations, catalog) if key not in kept]
     after += [_drop(catalog.relative(key), catalog.values[key]) for key in unused]
     # A schema before the types in it, and these before the tables.
-    operations.ops[:0] = [*missing_schemas(metadata, connection), *before]
+    operations.ops[:0] = [
+        *missing_schemas(metadata, connection),
+        *missing_sequences(metadata, connection),
+        *before,
+    ]
     operations.ops += after
     return PriorityDispatchResult.CONTINUE
 

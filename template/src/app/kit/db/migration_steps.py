@@ -11,7 +11,7 @@ from alembic.operations.ops import AlterColumnOp, MigrateOperation
 from sqlalchemy import DefaultClause, FetchedValue, TextClause
 from sqlalchemy.dialects import postgresql
 
-_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]  # no annotations there
+DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]  # no annotations there
 _WIDTH = 80
 _PARAMETER = re.compile(r"(?<!:):(?=\w)")
 
@@ -86,7 +86,7 @@ def literal(value: str) -> str:
 
 def quote(name: str, schema: str | None = None) -> str:
     """Quote an identifier, with its schema where it has one."""
-    quoted = _DIALECT.identifier_preparer.quote(name)
+    quoted = DIALECT.identifier_preparer.quote(name)
     return f"{quote(schema)}.{quoted}" if schema else quoted
 
 
@@ -98,4 +98,4 @@ def default_sql(default: FetchedValue | None) -> str | None:
     # As it stands: compiled, a colon in it would begin a parameter.
     if isinstance(value, TextClause):
         return value.text
-    return str(value.compile(dialect=_DIALECT, compile_kwargs={"literal_binds": True}))
+    return str(value.compile(dialect=DIALECT, compile_kwargs={"literal_binds": True}))

@@ -1,4 +1,4 @@
-"""Schemas other than the default one: compare those of the models, and create what is missing."""
+"""Schemas other than the default one, and sequences: create what the models name."""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -7,17 +7,19 @@ from alembic.autogenerate.api import AutogenContext
 from alembic.operations.ops import CreateForeignKeyOp, DropConstraintOp, ModifyTableOps
 from alembic.runtime.plugins import Plugin
 from alembic.util import DispatchPriority, PriorityDispatchResult
-from sqlalchemy import Connection, ForeignKeyConstraint, MetaData, Table, inspect
+from sqlalchemy import Connection, ForeignKeyConstraint, MetaData, Sequence, Table, inspect
+from sqlalchemy.schema import CreateSequence
 
 from app.kit.db.enum_types import native_enums
-from app.kit.db.migration_steps import MigrationStep, op_execute, quote
+from app.kit.db.migration_steps import DIALECT, MigrationStep, op_execute, quote
 
 
 def schemas_of(metadata: MetaData) -> set[str]:
     """Return the schemas that tables and enum types of the models name."""
     tables = {table.schema for table in metadata.tables.values()}
     enums: set[str | None] = {cast("Any", enum).schema for enum in native_enums(metadata)}
-    return {name for name in tables | enums if name}
+    sequences = {sequence.schema for sequence in _sequences_of(metadata)}
+    return {name for name in tables | enums | sequences if name}
 
 
 def only_schemas_of(metadata: MetaData) -> Callable[[str | None, str, Any], bool]:
@@ -45,6 +47,32 @@ def _create(name: str) -> MigrationStep:
         [op_execute(f"DROP SCHEMA {quote(name)}")],
         risk="the role of the service needs USAGE on it, and its rights on the tables in it",
     )
+
+
+def missing_sequences(metadata: MetaData, connection: Connection) -> list[MigrationStep]:
+    """Return a step for each `Sequence` of the models that the database does not have."""
+    inspector = inspect(connection)
+    schemas = {*inspector.get_schema_names()}
+    return [
+        _create_sequence(each)
+        for each in sorted(_sequences_of(metadata), key=lambda each: each.name)
+        if (each.schema and each.schema not in schemas)
+        or each.name not in inspector.get_sequence_names(each.schema)
+    ]
+
+
+def _sequences_of(metadata: MetaData) -> list[Sequence]:
+    # SQLAlchemy has no public name for them. A column that is a key has none of its own.
+    found: dict[str, Sequence] = cast("Any", metadata)._sequences
+    return list(found.values())
+
+
+def _create_sequence(sequence: Sequence) -> MigrationStep:
+    sql = str(CreateSequence(sequence).compile(dialect=DIALECT))
+    name = quote(sequence.name, sequence.schema)
+    risk = "the role of the service needs USAGE on it, unless it has default privileges"
+    what = f"create sequence {name}"
+    return MigrationStep(what, [op_execute(sql)], [op_execute(f"DROP SEQUENCE {name}")], risk=risk)
 
 
 def match_foreign_keys(
