@@ -131,8 +131,8 @@ def test_circle_of_tables_that_exist(project: Project) -> None:
     metadata = project.declare()
     for name, other in [("a", "b"), ("b", "a")]:
         key = ForeignKey(f"conformance_{other}.id", use_alter=name == "a")
-        columns = Column("id", Integer, primary_key=True), Column("other_id", key)
-        Table(f"conformance_{name}", metadata, *columns)
+        identity = Column("id", Integer, primary_key=True)
+        Table(f"conformance_{name}", metadata, identity, Column("other_id", key))
     project.migrate()
     assert project.execute(FOREIGN_KEYS) == [2]
 

@@ -68,3 +68,65 @@ class Label(Record):
     depot_id: Mapped[Id] = mapped_column(
         ForeignKey("conformance_depots.id", ondelete="CASCADE"), index=True
     )
+
+
+class Shipment(Record):
+    """Cannot be soft-deleted, and has two keys."""
+
+    __tablename__ = "conformance_shipments"
+    __table_args__ = (UniqueConstraint("no", "part"),)
+
+    number: Mapped[int] = mapped_column("no")
+    part: Mapped[int]
+    depot_id: Mapped[Id] = mapped_column(
+        ForeignKey("conformance_depots.id", ondelete="CASCADE"), index=True
+    )
+    after_id: Mapped[Id | None] = mapped_column(
+        ForeignKey("conformance_shipments.id", ondelete="CASCADE"), index=True
+    )
+
+
+class Claim(Entity):
+    """Refers to a depot through a row that cannot be soft-deleted."""
+
+    __tablename__ = "conformance_claims"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["shipment_no", "shipment_part"],
+            ["conformance_shipments.no", "conformance_shipments.part"],
+            ondelete="CASCADE",
+        ),
+    )
+
+    shipment_no: Mapped[int]
+    shipment_part: Mapped[int]
+
+
+class Crew(Entity):
+    """Refers to its captain, who refers to it."""
+
+    __tablename__ = "conformance_crews"
+
+    captain_id: Mapped[Id | None] = mapped_column(
+        ForeignKey("conformance_sailors.id", ondelete="CASCADE", use_alter=True), index=True
+    )
+
+
+class Sailor(Entity):
+    """Refers to a crew, which may refer to it."""
+
+    __tablename__ = "conformance_sailors"
+
+    crew_id: Mapped[Id | None] = mapped_column(
+        ForeignKey("conformance_crews.id", ondelete="CASCADE"), index=True
+    )
+
+
+class Medal(Entity):
+    """Refers to a table of the circle from outside."""
+
+    __tablename__ = "conformance_medals"
+
+    sailor_id: Mapped[Id] = mapped_column(
+        ForeignKey("conformance_sailors.id", ondelete="CASCADE"), index=True
+    )

@@ -1,6 +1,6 @@
 """Removing for good what was deleted long ago."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, cast
 
@@ -30,15 +30,17 @@ async def purge(database: Database, before: datetime, size: int = CHUNK) -> dict
     """Remove what was deleted before this time; returns how many rows of which table.
 
     One transaction per batch of `size` rows. A row is kept while an `Entity` that is not removed
-    itself refers to it with ON DELETE CASCADE, or any row with RESTRICT or NO ACTION.
+    itself refers to it with ON DELETE CASCADE, also through other rows, or any row with RESTRICT or
+    NO ACTION. Rows of one table that refer to each other in a circle are kept.
     """
     removed: dict[str, int] = {}
     for model in _children_first():
         count = 0
-        # A row that refers to its own table goes before the row that it refers to.
+        # A row that refers to its own table, perhaps through others, goes before the row that it
+        # refers to.
         while part := await _purge_table(database, model, before, size):
             count += part
-            if not _refers_to_itself(model):
+            if model not in _reached_from(inspect(model)):
                 break
         removed[table_name(model)] = count
     return removed
@@ -71,9 +73,7 @@ async def _next(
     session: AsyncSession, model: type[Entity], before: datetime, last: list[Id], size: int
 ) -> list[Id]:
     """The keys of the next batch; rows that somebody is restoring are passed over."""
-    kept = [
-        _is_referred_to(model, referring, key, before) for referring, key in _cascades_to(model)
-    ]
+    kept = _Reasons(model, before).to_keep(inspect(model), model)
     due = (
         select(model.id)
         .where(model.deleted_at < before, *(~each for each in kept))
@@ -85,46 +85,97 @@ async def _next(
     return list(await session.scalars(locked, execution_options=INCLUDE_DELETED))
 
 
-def _cascades_to(model: type[Entity]) -> list[tuple[Mapper[Any], ForeignKeyConstraint]]:
-    """Return the foreign keys by which PostgreSQL would delete entities with a row of the model."""
-    tables = {each.local_table for each in inspect(model).self_and_descendants}
+def _cascades_to(mapper: Mapper[Any]) -> list[tuple[Mapper[Any], ForeignKeyConstraint]]:
+    """Return the foreign keys by which PostgreSQL would delete rows with a row of the model."""
+    tables = {each.local_table for each in mapper.self_and_descendants}
     found: list[tuple[Mapper[Any], ForeignKeyConstraint]] = []
-    for mapper in Base.registry.mappers:
-        table: Any = mapper.local_table
-        if not issubclass(mapper.class_, Entity) or mapper.single:
+    for referring in Base.registry.mappers:
+        if referring.single:
             continue
+        table: Any = referring.local_table
         for key in table.foreign_key_constraints:
             # The rows of a joined subclass are parts of the row.
-            is_part = mapper.inherits and set(key.columns) == set(table.primary_key)
+            is_part = referring.inherits and set(key.columns) == set(table.primary_key)
             if key.ondelete == "CASCADE" and key.referred_table in tables and not is_part:
-                found.append((mapper, key))
+                found.append((referring, key))
     return found
 
 
-def _refers_to_itself(model: type[Entity]) -> bool:
-    return any(referring.base_mapper.class_ is model for referring, _ in _cascades_to(model))
-
-
-def _is_referred_to(
-    model: type[Entity], referring: Mapper[Any], key: ForeignKeyConstraint, before: datetime
-) -> ColumnElement[bool]:
-    """Return whether a row of an entity refers to a row of the model by this foreign key."""
-    child: Any = aliased(referring.class_, flat=True)
-    target: Any = key.referred_table.alias()
-    (target_id,) = target.primary_key
-    joined = (
-        getattr(child, attribute_name(referring, element.parent)) == target.c[element.column.key]
-        for element in key.elements
-    )
-    found = exists(child.id).where(target_id == model.id, *joined)
-    order = _children_first()
-    base = referring.base_mapper.class_
-    if base is model:
-        found = found.where(child.id != model.id)
-    if order.index(base) > order.index(model):
-        # Tables refer to each other in a circle: rows that are removed later are no reason.
-        found = found.where(or_(child.deleted_at.is_(None), child.deleted_at >= before))
+def _reached_from(mapper: Mapper[Any]) -> set[type[Any]]:
+    """Return the models whose rows PostgreSQL might delete with a row of the model."""
+    found: set[type[Any]] = set()
+    following = [mapper]
+    while following:
+        for referring, _ in _cascades_to(following.pop()):
+            if referring.base_mapper.class_ not in found:
+                found.add(referring.base_mapper.class_)
+                following.append(referring.base_mapper)
     return found
+
+
+class _Reasons:
+    """Why a row that is due stays: another that must stay would go with it."""
+
+    def __init__(self, model: type[Entity], before: datetime) -> None:
+        self.model, self.before = model, before
+        self.order = _children_first()
+
+    def to_keep(
+        self, mapper: Mapper[Any], row: Any, path: tuple[ForeignKeyConstraint, ...] = ()
+    ) -> list[ColumnElement[bool]]:
+        """Return conditions on a row that goes with one of the model, over these foreign keys."""
+        return [
+            reason
+            for referring, key in _cascades_to(mapper)
+            if (reason := self._reason(row, referring, key, path)) is not None
+        ]
+
+    def _reason(
+        self,
+        row: Any,
+        referring: Mapper[Any],
+        key: ForeignKeyConstraint,
+        path: tuple[ForeignKeyConstraint, ...],
+    ) -> ColumnElement[bool] | None:
+        is_entity = issubclass(referring.class_, Entity)
+        if not is_entity and not any(issubclass(each, Entity) for each in _reached_from(referring)):
+            return None
+        child: Any = aliased(referring.class_, flat=True)
+        target = key.referred_table.alias()
+        found = exists().select_from(child).where(*_refers(referring, child, key, target, row))
+        # The row of an outermost statement as well.
+        found = found.correlate_except(child, target)
+        base = referring.base_mapper.class_
+        if base is self.model:
+            found = found.where(child.id != self.model.id)
+        is_later = is_entity and self.order.index(base) > self.order.index(self.model)
+        if key in path or (is_entity and not is_later):
+            # Children were removed before, if they could be. What refers to its own table has its
+            # turn when those that refer to it are gone.
+            return found
+        # Tables refer to each other in a circle, or the row is not deleted by itself: it is no
+        # reason, but what would go with it may be.
+        reasons = self.to_keep(referring, child, (*path, key))
+        if is_entity:
+            reasons += [child.deleted_at.is_(None), child.deleted_at >= self.before]
+        return found.where(or_(*reasons)) if reasons else None
+
+
+def _refers(
+    referring: Mapper[Any], child: Any, key: ForeignKeyConstraint, target: Any, row: Any
+) -> Iterator[ColumnElement[bool]]:
+    """Yield the conditions by which a child refers to a row, or to the part of it in a table."""
+    model: Mapper[Any] = inspect(row).mapper
+    if key.referred_table is model.local_table:
+        for column in key.referred_table.primary_key:
+            yield target.c[column.key] == getattr(row, attribute_name(model, column))
+    else:
+        # Of a subclass.
+        (target_id,) = target.primary_key
+        yield target_id == row.id
+    for element in key.elements:
+        name = attribute_name(referring, element.parent)
+        yield getattr(child, name) == target.c[element.column.key]
 
 
 async def _remove(session: AsyncSession, model: type[Entity], keys: Sequence[Id]) -> int:
