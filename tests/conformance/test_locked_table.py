@@ -83,15 +83,15 @@ def test_parameters_do_not_lead_to_other_resources() -> None:
         ]
     } == {
         "/": "",
-        "/v1": "v1",
+        "/v1": "/v1",
         **dict.fromkeys(
-            ["/v1/posts", "/v1/posts/feed", "/v1/posts/tags/tags", "/v1/posts/"], "v1/posts"
+            ["/v1/posts", "/v1/posts/feed", "/v1/posts/tags/tags", "/v1/posts/"], "/v1/posts"
         ),
-        **dict.fromkeys(["/v1/tags/posts", "/v1/tags/popular"], "v1/tags"),
-        "/v1/reports/daily": "v1/reports/daily",
-        "/admin/posts": "admin",
-        **dict.fromkeys(["/a/orders/1", "/b/orders/posts"], "*/orders"),
-        "/c": "*",
+        **dict.fromkeys(["/v1/tags/posts", "/v1/tags/popular"], "/v1/tags"),
+        "/v1/reports/daily": "/v1/reports/daily",
+        "/admin/posts": "/admin",
+        **dict.fromkeys(["/a/orders/1", "/b/orders/posts"], "/*/orders"),
+        "/c": "/*",
     }
 
 

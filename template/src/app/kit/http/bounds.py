@@ -12,14 +12,14 @@ from app.kit.http.json_values import has_more_values
 # After this many unlisted errors, the rest of the data is not validated.
 _MAX_COUNTED = 1000
 # Characters of a text that is always parsed: dates, addresses and most numbers have fewer.
-_SHORT = 100
+SHORT = 100
 # Characters of all longer ones in a body. PostgreSQL's longest number has 147,455 digits.
 MAX_PARSED = 200_000
 # Values of all JSON documents that a body has as text.
 MAX_EMBEDDED = 50_000
 
 
-@dataclass
+@dataclass(slots=True)
 class Budget:
     """What is left of the limits of one validation, and how many errors it has."""
 
@@ -42,7 +42,7 @@ def new_budget() -> Budget:
 def within_parsed(value: Any) -> Any:
     """Return a value that is to be parsed. Raises PydanticCustomError for long texts."""
     # A date or an address is searched, and repeated in the error, for as long as it is.
-    if isinstance(value, str) and (size := len(value)) > _SHORT:
+    if isinstance(value, str) and (size := len(value)) > SHORT:
         budget = _budget.get()
         if size > budget.parsed:
             raise PydanticCustomError("text_too_long", "is too long to be parsed")
@@ -52,7 +52,7 @@ def within_parsed(value: Any) -> Any:
 
 def within_embedded(value: Any) -> Any:
     """Return a JSON text. Raises PydanticCustomError if it has too many values."""
-    if isinstance(value, str):
+    if isinstance(value, str) and len(value) > SHORT:
         budget = _budget.get()
         text = value.encode(errors="replace")
         if has_more_values(text, budget.embedded):

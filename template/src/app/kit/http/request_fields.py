@@ -12,7 +12,7 @@ from pydantic_core import SchemaValidator
 from starlette.datastructures import UploadFile
 
 from app.kit.http import strict
-from app.kit.http.bounds import new_budget
+from app.kit.http.bounds import SHORT, new_budget
 from app.kit.http.model_field import ModelField, core_schema_of
 
 Validated = tuple[Any, list[dict[str, Any]]]
@@ -34,7 +34,8 @@ class RequestField(ModelField):
         """Return the value or None, and what is wrong with it."""
         if errors := list(_nul_characters(value, loc)):
             return None, errors
-        new_budget()
+        if not isinstance(value, str) or len(value) > SHORT:
+            new_budget()
         return _validate(self._lenient, value, loc)
 
     @cached_property

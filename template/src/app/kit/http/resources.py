@@ -1,18 +1,24 @@
 """Which resource a request is for: the paths that in most cases use the same table."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 from fastapi.routing import iter_route_contexts
 from starlette.routing import BaseRoute
 
 _READING = frozenset({"GET", "HEAD"})
 _PARAMETER = "*"
-# Marks a part of the tree below which all paths are one resource; no part of a path is empty.
-_COLLECTION = ""
 
-Tree = dict[str, Any]
+
+@dataclass(slots=True)
+class _Part:
+    """A part of a path, and those that may follow it."""
+
+    name: str = ""
+    following: "dict[str, _Part]" = field(default_factory=dict[str, "_Part"])
+    # Whether all paths below are one resource.
+    is_collection: bool = False
 
 
 class Resources:
@@ -27,33 +33,32 @@ class Resources:
 
     def name_of(self, path: str) -> str:
         """Return the resource of a path; empty if no route has its first part."""
-        names: list[str] = []
-        tree = self._tree
+        place = self._root
         for part in path.split("/"):
-            name = part if part in tree else _PARAMETER
-            if not part:
-                continue
-            if name not in tree:
-                break
-            tree = tree[name]
-            names.append(name)
-            if _COLLECTION in tree:
-                break
-        return "/".join(names)
+            if part:
+                following = place.following
+                found = following.get(part) or following.get(_PARAMETER)
+                if found is None:
+                    break
+                place = found
+                if place.is_collection:
+                    break
+        return place.name
 
     @cached_property
-    def _tree(self) -> Tree:
+    def _root(self) -> _Part:
         # All routes: they are complete with the first request.
-        tree: Tree = {}
+        root = _Part()
         for route in iter_route_contexts(self.routes):
-            node, is_named, is_collection = tree, False, not (route.methods or set()) <= _READING
+            place, is_named, is_collection = root, False, not (route.methods or set()) <= _READING
             for part in filter(None, (route.path or "").split("/")):
                 is_parameter = "{" in part
                 if is_parameter and is_named:
                     is_collection = True
                     break
                 is_named = is_named or not is_parameter
-                node = node.setdefault(_PARAMETER if is_parameter else part, {})
+                name = _PARAMETER if is_parameter else part
+                place = place.following.setdefault(name, _Part(f"{place.name}/{name}"))
             if is_named and (is_collection or not route.methods):
-                node[_COLLECTION] = True
-        return tree
+                place.is_collection = True
+        return root
