@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import undefer
 
 from app.kit.db.json import json_list
-from app.kit.db.projection import Projection
+from app.kit.queries.view import View
 from app.kit.schemas import Output
 from tests.conformance.features.sorting.models import SortSample
 
@@ -30,7 +30,7 @@ ROWS = [
 ]
 
 
-async def test_entities_projections_and_json_of_the_database_are_the_same_response(
+async def test_entities_views_and_json_of_the_database_are_the_same_response(
     session: AsyncSession,
 ) -> None:
     for double, exact, day, moment in ROWS:
@@ -41,9 +41,8 @@ async def test_entities_projections_and_json_of_the_database_are_the_same_respon
     loads = undefer(SortSample.day), undefer(SortSample.moment)
     rows = await session.scalars(select(SortSample).order_by(SortSample.number).options(*loads))
     entities = [SampleOut.model_validate(row).model_dump_json() for row in rows]
-    shown = await session.scalars(
-        Projection(SampleOut, SortSample).select().order_by(SortSample.number)
-    )
+    view = View(SampleOut, SortSample)
+    shown = await view.list(session, view.select().order_by(SortSample.number))
     assert [row.model_dump_json() for row in shown] == entities
     shown_columns = [getattr(SortSample, name) for name in SampleOut.model_fields]
     document = json_list(select(*shown_columns).order_by(SortSample.number))

@@ -197,7 +197,7 @@ async def walk(client: AsyncClient, findings: Findings) -> None:
                 findings.add(f"{kind} ends early", f"{len(rows)} of {len(all_rows)} rows")
             elif any(all_rows[row["id"]] != row for row in rows):
                 findings.add(f"{kind} shows other values", "")
-    for path in ("", "/projected"):
+    for path in ("", "/view"):
         total = 0
         while True:
             page = await send(client, "GET", SAMPLES + path, params={"limit": 100, "offset": total})

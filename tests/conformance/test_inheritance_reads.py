@@ -5,20 +5,18 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from pydantic import BaseModel, TypeAdapter
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload, with_polymorphic
 
-from app.kit.db.hot import HotGet, HotJson, HotReads, HotSelect
-from app.kit.db.hot_writes import HotInsert, HotWrites
-from app.kit.db.json import json_list
 from app.kit.db.keyset import keyset_page
-from app.kit.db.projection import Projection
 from app.kit.db.repository import Repository
 from app.kit.db.session import Database
 from app.kit.db.sorting import order
 from app.kit.errors import NotFound
 from app.kit.page import CursorQuery, PageQuery
+from app.kit.queries.prepared import cache_key, prepare
+from app.kit.queries.view import View
 from app.kit.schemas import Output
 from tests.conformance.features.inheritance.models import (
     Boss,
@@ -99,29 +97,31 @@ async def test_compiled_statements_see_their_own_class(database: Database) -> No
         await fill(session)
         keys = {row.title: row.id for row in await session.scalars(select(Document))}
         (boss, _) = await session.scalars(select(Boss.id).order_by(Boss.name))
-    reads = HotReads(database)
-    letter = HotGet(Letter, LetterOut)
-    assert (await letter.get(reads, keys["ada a"])).sort == "open_letter"
+    letters = View(LetterOut, Letter)
+    assert (await letters.get(database, keys["ada a"])).sort == "open_letter"
     with pytest.raises(NotFound):
-        await letter.get(reads, keys["ada c"])
-    assert (await HotGet(Document, DocumentOut).get(reads, keys["ada c"])).sort == "document"
-    letters = HotSelect(select(Letter.title, Letter.sort, Letter.stamp), LetterOut)
-    assert {row.title for row in await letters.all(reads)} == {"ada a", "ada b", "bob a", "bob b"}
-    written = await HotJson(json_list(select(Letter.title).order_by(Letter.title))).answer(reads)
-    assert (
-        written.body == b'[{"title":"ada a"},{"title":"ada b"},{"title":"bob a"},{"title":"bob b"}]'
-    )
-    assert await HotGet(Boss, BossOut).get(reads, boss) == BossOut(
-        name="ada", role="boss", budget=5
-    )
+        await letters.get(database, keys["ada c"])
+    assert (await View(DocumentOut, Document).get(database, keys["ada c"])).sort == "document"
+    found = await letters.list(database, letters.select())
+    assert {row.title for row in found} == {"ada a", "ada b", "bob a", "bob b"}
+    shown = await View(BossOut, Boss).get(database, boss)
+    assert shown == BossOut(name="ada", role="boss", budget=5)
+
+
+def test_statements_of_subclasses_are_compiled_once(database: Database) -> None:
+    dialect = database.engine.dialect
+    for model in (Letter, OpenLetter, Boss):
+        wanted: Any = select(model.id).where(model.id == bindparam("key"))
+        prepared = prepare(wanted, dialect, cache_key(wanted))
+        assert prepared is not None
+        assert prepared.arguments(values={"key": 1})[0] == 1
+    varying: Any = select(Letter.id).where(Letter.title.in_(["a", "b"]))
+    assert prepare(varying, dialect, cache_key(varying)) is None
 
 
 async def test_compiled_inserts_are_of_their_own_class(database: Database) -> None:
-    writes = HotWrites(database)
     for model, sort in [(Document, "document"), (Letter, "letter"), (OpenLetter, "open_letter")]:
-        created = await HotInsert(model, DocumentIn, DocumentOut).create(
-            writes, DocumentIn(title=sort)
-        )
+        created = await View(DocumentOut, model).insert(database, DocumentIn(title=sort))
         assert created.sort == sort
     async with database.reading() as session:
         assert [type(row).__name__ for row in await session.scalars(select(Letter))] == [
@@ -130,22 +130,20 @@ async def test_compiled_inserts_are_of_their_own_class(database: Database) -> No
         ]
 
 
-def test_what_is_not_supported_is_refused_by_name() -> None:
+async def test_what_is_not_supported_is_refused_by_name(database: Database) -> None:
     with pytest.raises(TypeError, match="Boss is stored in several tables"):
-        HotInsert(Boss, PersonOut, PersonOut)
-    with pytest.raises(TypeError, match=r"Document\.sort is set by its class"):
-        HotInsert(Document, DocumentOut, DocumentOut)
+        await View(PersonOut, Boss).insert(database, PersonOut(name="a", role="boss"))
+    with pytest.raises(TypeError, match=r"Document\.sort is set by the class"):
+        await View(DocumentOut, Document).insert(database, DocumentOut(title="a", sort="letter"))
     with pytest.raises(TypeError, match=r"Seat has a composite primary key \(row, number\)"):
-        HotGet(Seat, SeatOut)
+        await View(SeatOut, Seat).get(database, 1)
     with pytest.raises(TypeError, match=r"Seat has a composite primary key \(row, number\)"):
         type("Seats", (Repository,), {"model": Seat})
-    with pytest.raises(TypeError, match=r"WithBoss\.boss: Person has no column attribute"):
-        HotGet(Person, WithBoss)
     with pytest.raises(TypeError, match="not unique"):
         order(Seat.number)
 
 
-async def test_projections_show_what_objects_show(session: AsyncSession) -> None:
+async def test_views_show_what_entities_show(session: AsyncSession) -> None:
     await fill(session)
     session.expunge_all()
     cases: list[tuple[Any, Any, list[Any]]] = [
@@ -162,7 +160,8 @@ async def test_projections_show_what_objects_show(session: AsyncSession) -> None
         rows = (await session.scalars(select(model).order_by(model.id).options(*loads))).all()
         expected = [schema.model_validate(row) for row in rows]
         session.expunge_all()
-        shown = (await session.scalars(Projection(schema, model).select().order_by(model.id))).all()
+        view = View(schema, model)
+        shown = await view.list(session, view.select().order_by(model.id))
         lists: TypeAdapter[Any] = TypeAdapter(list[schema])  # type: ignore[valid-type]  # a parameter
         assert lists.dump_json(list(shown)) == lists.dump_json(expected), (schema, model)
         assert expected
@@ -178,7 +177,7 @@ async def test_repositories_of_subclasses_page_and_read_their_own_rows(
     assert ([row.title for row in page.items], page.total) == (["ada b", "bob a", "bob b"], 4)
     assert await letters.count() == 4
     bosses = Bosses(session)
-    found = await bosses.page(PageQuery(), Projection(BossOut, Boss).select())
+    found = await bosses.page(PageQuery(), select(Boss))
     assert (len(found.items), found.total) == (2, 2)
     ada = await bosses.one_by(Boss.name == "ada")
     assert ada is not None

@@ -12,16 +12,14 @@ from sqlalchemy.orm import joinedload
 from app.kit.db.bulk import insert_many, insert_returning, update_many, update_where
 from app.kit.db.conflicts import problem_of
 from app.kit.db.copy import copy_rows
-from app.kit.db.hot import HotGet, HotReads, HotSelect
-from app.kit.db.hot_writes import HotInsert, HotWrites
 from app.kit.db.keyset import keyset_page
 from app.kit.db.plan import plan
-from app.kit.db.projection import Projection
 from app.kit.db.repository import Repository
 from app.kit.db.session import Database
 from app.kit.db.sorting import order
 from app.kit.db.upsert import upsert_many
 from app.kit.page import CursorQuery, PageQuery
+from app.kit.queries.view import View
 from app.kit.schemas import Changes, Output
 from tests.conformance.features.renamed.models import Crate, Parcel, Size, Stamp
 
@@ -62,6 +60,7 @@ class CrateOut(Output):
     meta: Size | None
     weight: int
     kilos: int
+    tons: int
 
 
 class Parcels(Repository[Parcel]):
@@ -185,15 +184,15 @@ async def test_errors_name_the_attribute(session: AsyncSession) -> None:
 
 
 async def test_compiled_statements_use_attribute_names(own_database: Database) -> None:
-    insert = HotInsert(Crate, CrateIn, CrateOut)
-    writes, reads = HotWrites(own_database), HotReads(own_database)
-    created = await insert.create(writes, CrateIn(code="c", meta=SIZE))
-    assert created == CrateOut(code="c", meta=SIZE, weight=7, kilos=14)
-    select_all = HotSelect(select(Crate.code, Crate.meta, Crate.weight, Crate.kilos), CrateOut)
-    assert await select_all.all(reads) == [created]
+    crates = View(CrateOut, Crate)
+    created = await crates.insert(own_database, CrateIn(code="c", meta=SIZE))
+    assert created == CrateOut(code="c", meta=SIZE, weight=7, kilos=14, tons=0)
+    assert await crates.list(own_database, crates.select()) == [created]
     async with own_database.reading() as session:
         (key,) = await session.scalars(select(Crate.id))
-    assert await HotGet(Crate, CrateOut).get(reads, key) == created
+    changed = await crates.update(own_database, key, {"weight": 3_000_000})
+    assert (changed.kilos, changed.tons) == (6_000_000, 3)
+    assert await crates.get(own_database, key) == changed
 
 
 @pytest.fixture
@@ -232,7 +231,7 @@ async def test_joined_collections_count_rows_of_the_root(session: AsyncSession) 
     assert codes([await repository.change(keys[0], {"weight": 9}, *WITH_STAMPS)]) == ["p0"]
 
 
-PARCELS = Projection(ParcelOut, Parcel)
+PARCELS = View(ParcelOut, Parcel)
 
 
 @pytest.mark.parametrize(
@@ -255,16 +254,23 @@ async def test_pages_of_joined_and_distinct_statements_have_each_row_once(
     session.expunge_all()
     found: list[str] = []
     for offset in (0, 2, 4):
-        page = await Parcels(session).page(PageQuery(limit=2, offset=offset), statement)
-        assert page.total == 5
-        assert len(page.items) == (1 if offset == 4 else 2)
+        query = PageQuery(limit=2, offset=offset)
+        page: Any = await Parcels(session).page(query, statement, *plan())
+        viewed = await PARCELS.page(session, query, statement)
+        for each in (page, viewed):
+            assert each.total == 5
+            assert len(each.items) == (1 if offset == 4 else 2)
+        assert [item.code for item in page.items] == [item.code for item in viewed.items]
         found += [item.code for item in page.items]
     assert sorted(found) == ["p0", "p1", "p2", "p3", "p4"]
 
     by, cursor, found = order(Parcel.id, Parcel.weight.desc()), None, []
     while True:
-        query = CursorQuery(limit=2, cursor=cursor)
-        slice_ = await keyset_page(session, query, statement.order_by(None), by)
+        wanted, unordered = CursorQuery(limit=2, cursor=cursor), statement.order_by(None)
+        slice_ = await keyset_page(session, wanted, unordered, by)
+        feed = await PARCELS.feed(session, wanted, unordered, by)
+        assert [item.code for item in feed.items] == [item.code for item in slice_.items]
+        assert feed.next == slice_.next
         found += [item.code for item in slice_.items]
         cursor = slice_.next
         if cursor is None:

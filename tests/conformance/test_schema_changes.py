@@ -14,7 +14,15 @@ from tests.rig.app import client_of
 
 SAMPLE = {"label": "Sand", "weight": 7, "grade": "fine"}
 PREFIX = "/conformance/samples"
-READS = ["read-session", "session", "star", "compiled-read", "concurrent-reads", "stream"]
+READS = [
+    "read-session",
+    "session",
+    "star",
+    "compiled-read",
+    "concurrent-reads",
+    "stream",
+    "view-stream",
+]
 WRITES = ["session", "retrying", "compiled-insert", "copy"]
 CHANGES = {
     "varchar_is_widened": ["ALTER TABLE conformance_samples ALTER COLUMN label TYPE varchar(50)"],

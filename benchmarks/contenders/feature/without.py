@@ -13,6 +13,7 @@ from app.example.posts.models import Post
 from app.example.posts.repository import (
     ORDERS,
     POST_OUT,
+    POSTS,
     PostRepository,
     Posts,
 )
@@ -20,16 +21,15 @@ from app.example.posts.schemas import PostOut, PostQuery, PostSort
 from app.features.measured.schemas import Keys, NewRow, NewRows, Row, RowChanges
 from app.kit.db.ids import Id
 from app.kit.db.plan import plan
-from app.kit.db.projection import Projection
 from app.kit.db.repository import provided
 from app.kit.db.session import ReadSessionDep
 from app.kit.page import Page
+from app.kit.queries.columns import columns_of
 from app.kit.routing import FeatureRouter
 
 router = FeatureRouter(prefix="/without", tags=["measured"])
 
 ROW = plan()
-POSTS_OUT = Projection(PostOut, Post)
 PostsToRead = Annotated[PostRepository, provided(PostRepository, read_only=True)]
 NEWEST = ORDERS[PostSort.NEWEST].clauses
 
@@ -92,10 +92,11 @@ async def read_page_that_counts(
     query: Annotated[PostQuery, Query()], posts: PostsToRead
 ) -> dict[str, Any]:
     """R2c with the total beside every row."""
-    counted = POSTS_OUT.select().add_columns(func.count().over())
-    rows = (await posts.session.execute(counted.order_by(*NEWEST).limit(query.limit))).all()
-    items = [row[0] for row in rows]
-    return {"items": items, "total": rows[0][1], "limit": query.limit, "offset": 0}
+    counted = select(*columns_of(PostOut, Post), func.count().over().label("total"))
+    found = await posts.session.execute(counted.order_by(*NEWEST).limit(query.limit))
+    rows = found.mappings().all()
+    items = [PostOut.model_validate(dict(row)) for row in rows]
+    return {"items": items, "total": rows[0]["total"], "limit": query.limit, "offset": 0}
 
 
 @router.get("/keyset", response_model=list[PostOut])
@@ -103,8 +104,8 @@ async def list_by_offset(limit: int, offset: int, posts: PostsToRead) -> Sequenc
     """R4 by the number of rows to pass over."""
     # By their keys first: the relations of all that is passed over would be read, too.
     keys = select(Post.id).order_by(*NEWEST).limit(limit).offset(offset)
-    page = POSTS_OUT.select().where(Post.id.in_(keys)).order_by(*NEWEST)
-    return (await posts.session.scalars(page)).all()
+    page = POSTS.select().where(Post.id.in_(keys)).order_by(*NEWEST)
+    return await POSTS.list(posts.session, page)
 
 
 @router.post("/returning", status_code=201, response_model=Row)

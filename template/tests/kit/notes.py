@@ -14,7 +14,6 @@ from sqlalchemy import URL, QueuePool, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from app.kit.db.hot_writes import HotWrite
 from app.kit.db.retry import DatabaseDep, retrying
 from app.kit.db.session import Database, SessionDep
 from app.main import create_app
@@ -129,8 +128,8 @@ async def notes_on(url: URL) -> AsyncGenerator[Notes]:
             await retrying(database, lambda session: write(number, session))
 
         @app.post("/kit/hot/{number}", status_code=201)
-        async def in_one_statement(number: int, hot: HotWrite) -> None:
-            await hot.fetch(BOTH, [number])
+        async def in_one_statement(number: int, db: DatabaseDep) -> None:
+            await db.fetch_committed(BOTH, [number])
 
         async with running(app), client_of(app) as client:
             yield Notes(app, client, line, onlooker)

@@ -16,16 +16,14 @@ import structlog
 from fastapi.dependencies.utils import get_dependant
 from prometheus_client import Histogram
 from pydantic import BaseModel
-from sqlalchemy import URL, bindparam, event, select, text
+from sqlalchemy import URL, event, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope, Send
 
-from app.kit.db import driver, hot, hot_writes
-from app.kit.db.hot import HotReads, HotSelect, hot_reads
-from app.kit.db.hot_writes import HotInsert, HotWrites
+from app.kit.db import driver
 from app.kit.db.repository import Repository, provided
-from app.kit.db.session import Database, reading_session, request_session
+from app.kit.db.session import Database, reading_database, reading_session, request_session
 from app.kit.etag import ETag
 from app.kit.http.admission import AdmissionMiddleware
 from app.kit.http.gate import Gate, Turn
@@ -33,6 +31,8 @@ from app.kit.http.security import secured
 from app.kit.http.settings import HttpSettings
 from app.kit.logging import configure_logging
 from app.kit.metrics import Metrics
+from app.kit.queries import execution
+from app.kit.queries.view import View
 from app.kit.request_id import RequestIdMiddleware
 from app.kit.settings import LogSettings, MetricsSettings
 from tests.kit.things import Own, Thing
@@ -137,8 +137,7 @@ def is_awaited(call: Any) -> bool:
     [
         (request_session, []),
         (reading_session, []),
-        (hot_reads, []),
-        (hot_writes.hot_writes, []),
+        (reading_database, []),
         (get_args(ETag)[1].dependency, []),
         (provided(Repository).dependency, [request_session]),
         (provided(Repository, read_only=True).dependency, [reading_session]),
@@ -152,7 +151,7 @@ def test_no_dependency_of_the_kit_waits_for_a_thread_or_needs_many_others(
     assert is_awaited(call)
 
 
-# ------------------------------------------------------------------ the short ways
+# ------------------------------------------------------------------ statements of a view
 
 
 class New(BaseModel):
@@ -164,30 +163,26 @@ class Number(BaseModel):
     number: int
 
 
-def reading() -> HotSelect[Number]:
-    wanted = Thing.number == bindparam("number")
-    return HotSelect(select(Thing.number).where(wanted), Number)
-
-
-async def test_a_statement_of_the_short_ways_is_compiled_once(database: Database, spy: Spy) -> None:
-    reads, writes = spy(hot, "compile_read"), spy(hot_writes, "compile_returning")
-    read, insert = reading(), HotInsert(Thing, New, Number)
+async def test_a_statement_of_a_view_is_compiled_once(database: Database, spy: Spy) -> None:
+    compiled, view = spy(execution, "prepare"), View(Number, Thing)
     for number in range(3):
         new = New(number=number, name=str(number))
-        await insert.create(HotWrites(database), new)
-        assert await read.first(HotReads(database), number=number)
-    assert (len(reads), len(writes)) == (1, 1)
+        await view.insert(database, new)
+        assert await view.first(database, view.select().where(Thing.number == number))
+        assert await view.get(database, number)
+    assert len(compiled) == 3
 
 
-async def test_the_short_ways_make_no_connection_of_sqlalchemy_and_wait_in_no_greenlet(
+async def test_views_make_no_connection_of_sqlalchemy_and_wait_in_no_greenlet(
     database: Database, spy: Spy
 ) -> None:
     spawned, connected = spy(driver, "greenlet_spawn"), list[object]()
     for engine in database.pools.values():
         event.listen(engine.sync_engine, "engine_connect", connected.append)
     new = New(number=1, name="a")
-    await HotInsert(Thing, New, Number).create(HotWrites(database), new)
-    assert await reading().first(HotReads(database), number=1)
+    view = View(Number, Thing)
+    await view.insert(database, new)
+    assert await view.get(database, 1)
     assert (spawned, connected) == ([], [])
 
 

@@ -9,10 +9,10 @@ from fastapi import APIRouter, FastAPI
 from pydantic import BaseModel
 from sqlalchemy import URL, Float, Text, bindparam, cast, func, select, text
 
-from app.kit.db.hot import Hot, HotSelect
-from app.kit.db.hot_writes import HotWrite
+from app.kit.db.deletion import living
 from app.kit.db.retry import DatabaseDep, retrying
 from app.kit.db.session import ReadSessionDep, SessionDep
+from app.kit.queries.execution import StatementCache
 from app.main import create_app
 from app.settings import Settings
 from tests.rig.app import running
@@ -36,7 +36,7 @@ def _sleeping(value: Any) -> Any:
 
 
 STATEMENT = _sleeping(bindparam("value", type_=Text))
-SLEEP = HotSelect(STATEMENT, Told)
+STATEMENTS = StatementCache()
 
 
 def routes() -> APIRouter:
@@ -49,20 +49,22 @@ def routes() -> APIRouter:
         return found.mappings().one()
 
     @router.get("/hot/{value}", response_model=Told)
-    async def hot(hot: Hot, value: str, seconds: float = 0) -> Told | None:
-        return await SLEEP.first(hot, value=value, seconds=seconds)
+    async def hot(db: DatabaseDep, value: str, seconds: float = 0) -> Any:
+        values = {"value": value, "seconds": seconds}
+        (row,) = await STATEMENTS.read(db, STATEMENT, living, values)
+        return row
 
     @router.get("/hot-write/{value}")
-    async def hot_write(hot: HotWrite, value: str, seconds: float = 0) -> None:
-        await hot.fetch("SELECT $1::text WHERE pg_sleep($2) IS NOT NULL", [value, seconds])
+    async def hot_write(db: DatabaseDep, value: str, seconds: float = 0) -> None:
+        await db.fetch_committed("SELECT $1::text WHERE pg_sleep($2) IS NOT NULL", [value, seconds])
 
     @router.put("/written/{value}")
     async def written(session: SessionDep, value: str) -> None:
         await session.execute(text("SELECT set_config('kit.told', :value, true)"), {"value": value})
 
     @router.get("/wrong/{value}")
-    async def wrong(hot: Hot, value: str) -> None:
-        await hot.fetch("SELECT $1::text::integer", [value])
+    async def wrong(db: DatabaseDep, value: str) -> None:
+        await db.fetch("SELECT $1::text::integer", [value])
 
     @router.put("/retried")
     async def retried(database: DatabaseDep) -> None:
@@ -74,8 +76,8 @@ def routes() -> APIRouter:
         await retrying(database, work)
 
     @router.put("/broken")
-    async def broken(hot: HotWrite) -> None:
-        await hot.fetch(BREAK, [])
+    async def broken(db: DatabaseDep) -> None:
+        await db.fetch_committed(BREAK, [])
 
     return router
 

@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Header, Response
+from pydantic import BaseModel
 
 from app.kit.db.attributes import attribute_name
 from app.kit.db.base import Record
@@ -25,7 +26,7 @@ class PreconditionFailed(Problem):
     status = HTTPStatus.PRECONDITION_FAILED
 
 
-R = TypeVar("R", bound=Record)
+R = TypeVar("R", bound=Record | BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,23 +36,38 @@ class EntityTag:
     response: Response
     if_match: str | None
 
-    def check(self, row: Record) -> None:
-        """Raise `PreconditionFailed` unless the client means this version, or does not say."""
+    def check(self, row: Record | BaseModel) -> None:
+        """Raise `PreconditionFailed` unless `If-Match` names this version or is not sent.
+
+        The row is an entity with a version column, or a schema with a field `version`.
+        """
         # A weak tag never matches: it does not promise that nothing at all has changed.
         if self.if_match in (None, "*") or _tag(row) in re.split(r"[ \t]*,[ \t]*", self.if_match):
             return
         raise PreconditionFailed("It has changed since it was read: read it again.")
 
     def show(self, row: R) -> R:
-        """Send the version of a row with the answer that shows the row."""
+        """Send the version of a row as `ETag`, and return the row.
+
+        The row is an entity with a version column, or a schema with a field `version`. Raises
+        TypeError for a row without a version.
+        """
         self.response.headers["ETag"] = _tag(row)
         return row
 
 
-def _tag(row: Record) -> str:
-    # A model that counts no versions has no such column: an error of whoever uses a tag for it.
-    version: Any = row.__mapper__.version_id_col
-    return f'"{getattr(row, attribute_name(row.__mapper__, version))}"'
+def _tag(row: Record | BaseModel) -> str:
+    name: str | None = "version"
+    if isinstance(row, Record):
+        column: Any = row.__mapper__.version_id_col
+        name = None if column is None else attribute_name(row.__mapper__, column)
+    version = name and getattr(row, name, None)
+    if version is None:
+        raise TypeError(
+            f"{type(row).__name__} has no version for an ETag: add the field `version` to the"
+            " schema, and a `version_id_col` to the model."
+        )
+    return f'"{version}"'
 
 
 # A coroutine: FastAPI would run a plain class in a thread of its own.

@@ -7,11 +7,11 @@ from sqlalchemy import select
 
 from app.kit.db.keyset import keyset_page
 from app.kit.db.plan import plan
-from app.kit.db.projection import Projection
 from app.kit.db.repository import Repository, provided
 from app.kit.db.sorting import order
 from app.kit.db.upsert import Upserted, upsert_many
 from app.kit.page import CursorSlice, PageQuery, Slice
+from app.kit.queries.view import View
 from tests.conformance.features.everything.models import TypedRow, TypedVehicle
 from tests.conformance.features.everything.schemas import (
     TypedRowCreate,
@@ -22,7 +22,7 @@ from tests.conformance.features.everything.schemas import (
 )
 
 SAMPLE_OUT = plan()
-PROJECTION = Projection(TypedRowOut, TypedRow)
+SAMPLES = View(TypedRowOut, TypedRow)
 
 
 def _orders(descending: bool) -> dict[TypedRowSort, Any]:
@@ -57,10 +57,6 @@ class TypedRowRepository(Repository[TypedRow]):
         """Return one page by cursor."""
         ordered = ORDERS[query.descending][query.sort]
         return await keyset_page(self.session, query, select(TypedRow), ordered, *SAMPLE_OUT)
-
-    async def projected(self, query: PageQuery) -> Slice[TypedRowOut]:
-        """Return one page of a projection."""
-        return await self.page(query, PROJECTION.select().order_by(TypedRow.code))
 
     async def put(self, rows: Sequence[TypedRowCreate]) -> Upserted:
         """Insert or update each row, by its code."""

@@ -4,11 +4,10 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from sqlalchemy import select
 
 from app.kit.batch import Batch
 from app.kit.db.ids import Id
-from app.kit.db.session import ReadDatabaseDep
+from app.kit.db.session import DatabaseDep
 from app.kit.db.upsert import Upserted
 from app.kit.errors import problems
 from app.kit.page import CursorPage, CursorSlice, Page, PageQuery, Slice
@@ -22,6 +21,7 @@ from tests.conformance.features.everything.models import (
 )
 from tests.conformance.features.everything.repository import (
     SAMPLE_OUT,
+    SAMPLES,
     Samples,
     SamplesToRead,
     Vehicles,
@@ -67,18 +67,18 @@ async def read_samples_feed_of_everything(
     return await samples.feed(query)
 
 
-@samples.get("/projected", response_model=Page[TypedRowOut])
-async def list_projected_samples_of_everything(
-    query: Annotated[PageQuery, Query()], samples: SamplesToRead
+@samples.get("/view", response_model=Page[TypedRowOut])
+async def list_samples_of_everything_by_view(
+    query: Annotated[PageQuery, Query()], db: DatabaseDep
 ) -> Slice[TypedRowOut]:
-    """List samples as a projection."""
-    return await samples.projected(query)
+    """List samples by a view."""
+    return await SAMPLES.page(db, query, SAMPLES.select().order_by(TypedRow.code))
 
 
 @samples.get("/export", response_class=JsonLines, responses=JSON_LINES)
-async def export_samples_of_everything(database: ReadDatabaseDep) -> JsonLines:
+async def export_samples_of_everything(db: DatabaseDep) -> JsonLines:
     """Export all samples as NDJSON."""
-    return JsonLines(database, select(TypedRow).order_by(TypedRow.code), TypedRowOut)
+    return JsonLines(SAMPLES.stream(db, SAMPLES.select().order_by(TypedRow.code)))
 
 
 @samples.put("/batch", response_model=TypedRowsPut, responses=problems(409))
@@ -88,9 +88,9 @@ async def put_samples_of_everything(batch: Batch[TypedRowCreate], samples: Sampl
 
 
 @samples.get("/{sample_id}", response_model=TypedRowOut, responses=problems(404))
-async def get_sample_of_everything(sample_id: Id, samples: SamplesToRead) -> TypedRow:
+async def get_sample_of_everything(sample_id: Id, db: DatabaseDep) -> TypedRowOut:
     """Return a sample."""
-    return await samples.get(sample_id, *SAMPLE_OUT)
+    return await SAMPLES.get(db, sample_id)
 
 
 @samples.patch("/{sample_id}", response_model=TypedRowOut, responses=problems(404, 409))

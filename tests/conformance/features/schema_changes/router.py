@@ -7,10 +7,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kit.db.concurrent import concurrent_reads
 from app.kit.db.copy import copy_rows
-from app.kit.db.hot import Hot, HotSelect
-from app.kit.db.hot_writes import HotInsert, HotWrite
 from app.kit.db.retry import DatabaseDep, retrying
 from app.kit.db.session import ReadDatabaseDep, ReadSessionDep, SessionDep
+from app.kit.queries.view import View
 from app.kit.routing import FeatureRouter
 from app.kit.stream import JSON_LINES, JsonLines
 from tests.conformance.features.schema_changes.models import Sample
@@ -19,10 +18,7 @@ from tests.conformance.features.schema_changes.schemas import SampleIn, SampleOu
 router = FeatureRouter(prefix="/conformance/samples", tags=["conformance"])
 
 _ALL = select(Sample).order_by(Sample.id)
-_HOT_READ = HotSelect(
-    select(Sample.id, Sample.label, Sample.weight, Sample.grade).order_by(Sample.id), SampleOut
-)
-_HOT_INSERT = HotInsert(Sample, SampleIn, SampleOut)
+_SAMPLES = View(SampleOut, Sample)
 
 
 async def _insert(session: AsyncSession, sample: SampleIn) -> Sample:
@@ -51,9 +47,15 @@ async def count_samples_by_star(session: ReadSessionDep) -> int:
 
 
 @router.get("/by-compiled-read")
-async def list_samples_by_compiled_read(hot: Hot) -> list[SampleOut]:
+async def list_samples_by_compiled_read(db: DatabaseDep) -> list[SampleOut]:
     """List samples."""
-    return await _HOT_READ.all(hot)
+    return await _SAMPLES.list(db, _ALL)
+
+
+@router.get("/by-view-stream", responses=JSON_LINES)
+async def export_samples_by_view(db: DatabaseDep) -> JsonLines:
+    """Stream samples."""
+    return JsonLines(_SAMPLES.stream(db, _ALL))
 
 
 @router.get("/by-concurrent-reads", response_model=list[SampleOut])
@@ -84,9 +86,9 @@ async def create_sample_by_retrying(sample: SampleIn, database: DatabaseDep) -> 
 
 
 @router.post("/by-compiled-insert", status_code=HTTPStatus.CREATED)
-async def create_sample_by_compiled_insert(sample: SampleIn, hot: HotWrite) -> SampleOut:
+async def create_sample_by_compiled_insert(sample: SampleIn, db: DatabaseDep) -> SampleOut:
     """Create a sample."""
-    return await _HOT_INSERT.create(hot, sample)
+    return await _SAMPLES.insert(db, sample)
 
 
 @router.post("/by-copy", status_code=HTTPStatus.CREATED)

@@ -8,11 +8,13 @@ from fastapi import Path, Query, Response, status
 from app.example.catalog import batches, service
 from app.example.catalog.models import Product
 from app.example.catalog.repository import (
+    PRODUCT_LINES,
     PRODUCT_OUT,
+    PRODUCTS,
     Categories,
     Products,
-    ProductsToRead,
     matching,
+    product_by,
 )
 from app.example.catalog.schemas import (
     ClearanceQuery,
@@ -20,7 +22,6 @@ from app.example.catalog.schemas import (
     ProductCreate,
     ProductExport,
     ProductIn,
-    ProductLine,
     ProductOut,
     ProductQuery,
     ProductsAdded,
@@ -34,7 +35,6 @@ from app.kit.batch import Batch
 from app.kit.db.deletion import DELETE_ERRORS, DELETE_WHERE_ERRORS
 from app.kit.db.ids import Id
 from app.kit.db.retry import DatabaseDep, retrying
-from app.kit.db.session import ReadDatabaseDep
 from app.kit.db.upsert import Upserted
 from app.kit.errors import problems
 from app.kit.etag import ETag
@@ -55,10 +55,10 @@ async def create_product(new: ProductCreate, products: Products, categories: Cat
 
 @router.get("", response_model=Page[ProductOut])
 async def list_products(
-    query: Annotated[ProductQuery, Query()], products: ProductsToRead
-) -> Slice[Product]:
+    query: Annotated[ProductQuery, Query()], db: DatabaseDep
+) -> Slice[ProductOut]:
     """List products with their category, with their total, by offset."""
-    return await products.search(query)
+    return await PRODUCTS.page(db, query, matching(query))
 
 
 # Paths of one word come before `/{product_id}`, which would take them for a key.
@@ -74,26 +74,23 @@ async def create_products(batch: Batch[ProductCreate], once: OncePerKey) -> Resp
 
 
 @router.put("/batch", response_model=ProductsPut, responses=problems(409))
-async def put_products(batch: Batch[ProductIn], database: DatabaseDep) -> Upserted:
+async def put_products(batch: Batch[ProductIn], db: DatabaseDep) -> Upserted:
     """Create or describe anew up to 1000 products, by their sku."""
-    return await retrying(database, partial(batches.put_products, batch.rows))
+    return await retrying(db, partial(batches.put_products, batch.rows))
 
 
 @router.get("/export", response_class=JsonLines, responses=JSON_LINES)
-async def export_products(
-    query: Annotated[ProductExport, Query()], database: ReadDatabaseDep
-) -> JsonLines:
+async def export_products(query: Annotated[ProductExport, Query()], db: DatabaseDep) -> JsonLines:
     """Send all products that match, each a line of JSON."""
-    statement = matching(query).options(*PRODUCT_OUT)
-    return JsonLines(database, statement, ProductOut)
+    return JsonLines(PRODUCTS.stream(db, matching(query)))
 
 
 @router.get("/export.csv", response_class=CsvLines, responses=CSV)
 async def export_products_as_csv(
-    query: Annotated[ProductExport, Query()], database: ReadDatabaseDep
+    query: Annotated[ProductExport, Query()], db: DatabaseDep
 ) -> CsvLines:
     """Export all products that match, as CSV for a spreadsheet."""
-    return CsvLines(database, matching(query), ProductLine, escape_formulas=True)
+    return CsvLines(PRODUCT_LINES.stream(db, matching(query)), escape_formulas=True)
 
 
 @router.delete(
@@ -107,21 +104,21 @@ async def clear_out_products(
 
 
 @router.get("/by-sku/{sku}", response_model=ProductOut, responses=problems(404))
-async def read_product_by_sku(sku: Annotated[Sku, Path()], products: ProductsToRead) -> Product:
+async def read_product_by_sku(sku: Annotated[Sku, Path()], db: DatabaseDep) -> ProductOut:
     """Read a product by its stock-keeping unit."""
-    return await products.by_sku(sku)
+    return await product_by(db, Product.sku, sku)
 
 
 @router.get("/by-slug/{slug}", response_model=ProductOut, responses=problems(404))
-async def read_product_by_slug(slug: Annotated[Slug, Path()], products: ProductsToRead) -> Product:
+async def read_product_by_slug(slug: Annotated[Slug, Path()], db: DatabaseDep) -> ProductOut:
     """Read a product by the name it has in URLs."""
-    return await products.by_slug(slug)
+    return await product_by(db, Product.slug, slug)
 
 
 @router.get("/{product_id}", response_model=ProductOut, responses=problems(404))
-async def read_product(product_id: Id, products: ProductsToRead, etag: ETag) -> Product:
+async def read_product(product_id: Id, db: DatabaseDep, etag: ETag) -> ProductOut:
     """Read a product with its category."""
-    return etag.show(await products.get(product_id, *PRODUCT_OUT))
+    return etag.show(await PRODUCTS.get(db, product_id))
 
 
 @router.patch("/{product_id}", response_model=ProductOut, responses=problems(404, 409, 412))
@@ -129,8 +126,9 @@ async def update_product(
     product_id: Id, changes: ProductChanges, products: Products, categories: Categories, etag: ETag
 ) -> Product:
     """Change what is sent, keep the rest; with `If-Match`, only of that version."""
-    etag.check(await products.get(product_id, *PRODUCT_OUT))
-    return etag.show(await service.revise_product(product_id, changes, products, categories))
+    product = await products.get(product_id, *PRODUCT_OUT)
+    etag.check(product)
+    return etag.show(await service.revise_product(product, changes, products, categories))
 
 
 @router.delete(

@@ -3,25 +3,28 @@
 from typing import Annotated
 
 from sqlalchemy import Select, literal_column, or_, select
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import InstrumentedAttribute, joinedload
 
 from app.example.catalog.models import Category, Product
 from app.example.catalog.schemas import (
     CategoryOut,
     CategoryQuery,
     ProductFilter,
-    ProductQuery,
+    ProductLine,
+    ProductOut,
     ProductSort,
 )
 from app.kit.db.plan import plan
 from app.kit.db.repository import Repository, provided
+from app.kit.db.session import Database
 from app.kit.db.sorting import order
 from app.kit.errors import NotFound
-from app.kit.page import Slice
 from app.kit.queries.view import View
 
 CATEGORIES = View(CategoryOut, Category)
-# What `ProductOut` shows.
+PRODUCTS = View(ProductOut, Product)
+PRODUCT_LINES = View(ProductLine, Product)
+# The relationships of a product that is loaded to be changed, and then shown as `ProductOut`.
 PRODUCT_OUT = plan(joinedload(Product.category))
 
 ORDERS = {
@@ -43,21 +46,12 @@ class ProductRepository(Repository[Product]):
 
     model = Product
 
-    async def by_sku(self, sku: str) -> Product:
-        """The product with this stock-keeping unit, with its category, or `NotFound`."""
-        if found := await self.one_by(Product.sku == sku, *PRODUCT_OUT):
-            return found
-        raise NotFound(f"There is no product with the sku {sku}.")
 
-    async def by_slug(self, slug: str) -> Product:
-        """The product with this slug, with its category, or `NotFound`."""
-        if found := await self.one_by(Product.slug == slug, *PRODUCT_OUT):
-            return found
-        raise NotFound(f"There is no product with the slug {slug}.")
-
-    async def search(self, query: ProductQuery) -> Slice[Product]:
-        """One page of the products that match, with category, and how many match."""
-        return await self.page(query, matching(query), *PRODUCT_OUT)
+async def product_by(db: Database, column: InstrumentedAttribute[str], value: str) -> ProductOut:
+    """Return the product with this value in a unique column, or raise `NotFound`."""
+    if found := await PRODUCTS.first(db, PRODUCTS.select().where(column == value)):
+        return found
+    raise NotFound(f"There is no product with the {column.key} {value}.")
 
 
 def matching_categories(query: CategoryQuery) -> Select[Category]:
@@ -69,8 +63,8 @@ def matching_categories(query: CategoryQuery) -> Select[Category]:
 
 
 def matching(query: ProductFilter) -> Select[Product]:
-    """The products that match, in the order asked for."""
-    statement = select(Product).order_by(*ORDERS[query.sort].clauses)
+    """The products that match, in the order of the query."""
+    statement = PRODUCTS.select().order_by(*ORDERS[query.sort].clauses)
     if query.q is not None:
         statement = statement.where(
             or_(
@@ -99,4 +93,3 @@ _SOLD_OUT = Product.stock == literal_column("0")
 
 Categories = Annotated[CategoryRepository, provided(CategoryRepository)]
 Products = Annotated[ProductRepository, provided(ProductRepository)]
-ProductsToRead = Annotated[ProductRepository, provided(ProductRepository, read_only=True)]

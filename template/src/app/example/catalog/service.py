@@ -1,7 +1,7 @@
 """What can be done with products beyond reading and writing a row."""
 
 from app.example.catalog.models import Category, Product, ProductStatus
-from app.example.catalog.repository import PRODUCT_OUT, CategoryRepository, ProductRepository
+from app.example.catalog.repository import CategoryRepository, ProductRepository
 from app.example.catalog.schemas import ProductChanges, ProductCreate
 from app.kit.db.batches import delete_in_batches, update_in_batches
 from app.kit.db.ids import Id
@@ -18,13 +18,12 @@ async def add_product(
 
 
 async def revise_product(
-    product_id: Id,
+    product: Product,
     changes: ProductChanges,
     products: ProductRepository,
     categories: CategoryRepository,
 ) -> Product:
     """Change a product, unless somebody else has changed it in the meantime."""
-    product = await products.get(product_id, *PRODUCT_OUT)
     if "category_id" in changes.model_fields_set:
         product.category = await _shelf(changes.category_id, categories)
     return await products.update(product, changes.sent(apart_from="category_id"))

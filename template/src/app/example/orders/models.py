@@ -2,7 +2,20 @@
 
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, String, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    cast,
+    func,
+    select,
+    text,
+)
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.kit.db.base import Base, Record
@@ -55,10 +68,19 @@ class Order(Record):
         passive_deletes=True,
     )
 
-    @property
+    @hybrid_property
     def total_cents(self) -> int:
-        """What the order costs; its lines must be loaded."""
+        """The price of the order; of an entity, its lines must be loaded."""
         return sum(line.quantity * line.unit_price_cents for line in self.lines)
+
+    @total_cents.inplace.expression
+    @classmethod
+    def _total_cents(cls) -> ColumnElement[int]:
+        # What a view selects: a sum of lines, which may not fit in the 32 bits of a price.
+        price = cast(OrderLine.quantity, BigInteger) * OrderLine.unit_price_cents
+        total = select(cast(func.coalesce(func.sum(price), 0), BigInteger))
+        lines = total.where(OrderLine.order_id == cls.id).correlate_except(OrderLine)
+        return lines.scalar_subquery()
 
     def dispatch(self) -> None:
         """Send it off, or raise `NotWaiting`. The row must be locked."""

@@ -2,17 +2,18 @@
 
 from typing import Annotated
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import selectinload
 
 from app.example.orders.models import Order, OrderStatus
-from app.example.orders.schemas import OrderQuery
+from app.example.orders.schemas import OrderOut, OrderQuery
 from app.kit.db.plan import plan
 from app.kit.db.repository import Repository, provided
 from app.kit.db.sorting import order
-from app.kit.page import Slice
+from app.kit.queries.view import View
 
-# What `OrderOut` shows.
+ORDERS = View(OrderOut, Order)
+# The relationships of an order that is loaded to be changed, and then shown as `OrderOut`.
 ORDER_OUT = plan(selectinload(Order.lines))
 
 NEWEST = order(Order.id, Order.created_at.desc())
@@ -24,20 +25,20 @@ class OrderRepository(Repository[Order]):
 
     model = Order
 
-    async def search(self, query: OrderQuery) -> Slice[Order]:
-        """One page of the orders that match, with lines, the newest first, and how many match."""
-        statement = select(Order).order_by(*NEWEST.clauses)
-        if query.user_id is not None:
-            statement = statement.where(Order.user_id == query.user_id)
-        if query.status is not None:
-            statement = statement.where(Order.status == query.status)
-        return await self.page(query, statement, *ORDER_OUT)
-
     async def claim_waiting(self, limit: int) -> list[Order]:
         """The orders that have waited longest, with lines, apart from those that others claimed."""
         waiting = select(Order).where(Order.status == OrderStatus.PLACED)
         return await self.claim(waiting.order_by(*OLDEST.clauses), limit, *ORDER_OUT)
 
 
+def matching(query: OrderQuery) -> Select[Order]:
+    """The orders that match, the newest first."""
+    statement = ORDERS.select().order_by(*NEWEST.clauses)
+    if query.user_id is not None:
+        statement = statement.where(Order.user_id == query.user_id)
+    if query.status is not None:
+        statement = statement.where(Order.status == query.status)
+    return statement
+
+
 Orders = Annotated[OrderRepository, provided(OrderRepository)]
-OrdersToRead = Annotated[OrderRepository, provided(OrderRepository, read_only=True)]

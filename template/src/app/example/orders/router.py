@@ -9,11 +9,10 @@ from app.example.idempotency.service import OncePerKey
 from app.example.orders import service
 from app.example.orders.models import Order
 from app.example.orders.overview import OrderOverview, overview
-from app.example.orders.repository import ORDER_OUT, Orders, OrdersToRead
+from app.example.orders.repository import ORDERS, Orders, matching
 from app.example.orders.schemas import Dispatch, OrderCreate, OrderOut, OrderQuery
 from app.kit.db.ids import Id
 from app.kit.db.retry import DatabaseDep, retrying
-from app.kit.db.session import ReadDatabaseDep
 from app.kit.errors import problems
 from app.kit.page import Page, Slice
 from app.kit.routing import FeatureRouter
@@ -30,16 +29,16 @@ async def place_order(new: OrderCreate, once: OncePerKey) -> Response:
 
 
 @router.get("", response_model=Page[OrderOut])
-async def list_orders(query: Annotated[OrderQuery, Query()], orders: OrdersToRead) -> Slice[Order]:
+async def list_orders(query: Annotated[OrderQuery, Query()], db: DatabaseDep) -> Slice[OrderOut]:
     """List orders with their lines, the newest first."""
-    return await orders.search(query)
+    return await ORDERS.page(db, query, matching(query))
 
 
 # Paths of one word come before `/{order_id}`, which would take them for a key.
 @router.get("/overview", response_model=OrderOverview)
-async def read_overview(database: ReadDatabaseDep) -> OrderOverview:
+async def read_overview(db: DatabaseDep) -> OrderOverview:
     """Count all orders."""
-    return await overview(database)
+    return await overview(db)
 
 
 @router.post("/dispatch", response_model=list[OrderOut])
@@ -49,12 +48,12 @@ async def dispatch_orders(dispatch: Dispatch, orders: Orders) -> list[Order]:
 
 
 @router.get("/{order_id}", response_model=OrderOut, responses=problems(404))
-async def read_order(order_id: Id, orders: OrdersToRead) -> Order:
+async def read_order(order_id: Id, db: DatabaseDep) -> OrderOut:
     """Read an order with its lines."""
-    return await orders.get(order_id, *ORDER_OUT)
+    return await ORDERS.get(db, order_id)
 
 
 @router.post("/{order_id}/cancel", response_model=OrderOut, responses=problems(404, 409))
-async def cancel_order(order_id: Id, database: DatabaseDep) -> Order:
+async def cancel_order(order_id: Id, db: DatabaseDep) -> Order:
     """Call an order off, once, and return what it took to the stock."""
-    return await retrying(database, partial(service.cancel_order, order_id))
+    return await retrying(db, partial(service.cancel_order, order_id))

@@ -1,33 +1,37 @@
 """Finding and keeping users."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
-from sqlalchemy import Select, or_, select
-from sqlalchemy.orm import joinedload, load_only
+from sqlalchemy import Select, or_
+from sqlalchemy.orm import joinedload
 
 from app.example.posts.models import Post
 from app.example.users.models import User
-from app.example.users.schemas import LATEST_POSTS, UserDetail, UserOut, UserQuery, UserSort
+from app.example.users.schemas import (
+    LATEST_POSTS,
+    PostSummary,
+    UserDetail,
+    UserOut,
+    UserOverview,
+    UserQuery,
+    UserSort,
+)
 from app.kit.db.batches import update_batch
 from app.kit.db.bulk import CHUNK
 from app.kit.db.ids import Id
 from app.kit.db.plan import plan
 from app.kit.db.repository import Repository, provided
 from app.kit.db.sorting import order
+from app.kit.queries.execution import Connectable
 from app.kit.queries.view import View
 
 USERS = View(UserOut, User)
 USER_DETAILS = View(UserDetail, User)
+POST_SUMMARIES = View(PostSummary, Post)
 # What `UserOut` and `UserDetail` show of a user that was loaded to be changed.
 USER_OUT = plan()
 USER_DETAIL = plan(joinedload(User.profile))
-# What `PostSummary` shows: the texts of posts stay where they are.
-POST_SUMMARY = plan(
-    load_only(Post.title, Post.published_at, Post.created_at, raiseload=True),
-)
 
 ORDERS = {
     UserSort.NEWEST: order(User.id, User.created_at.desc()),
@@ -39,14 +43,6 @@ ORDERS = {
 NEWEST_POSTS = order(Post.id, Post.created_at.desc())
 
 
-@dataclass(frozen=True, slots=True)
-class Overview:
-    """What `UserOverview` shows."""
-
-    user: User
-    latest_posts: Sequence[Post]
-
-
 class UserRepository(Repository[User]):
     """The users of the service."""
 
@@ -55,14 +51,6 @@ class UserRepository(Repository[User]):
     async def by_email(self, email: str) -> User | None:
         """The user with this address, in whatever case it is given."""
         return await self.one_by(User.email == email.lower())
-
-    async def overview(self, key: Id) -> Overview:
-        """A user with profile and, of their posts, the newest; or `NotFound`."""
-        user = await self.get(key, *USER_DETAIL)
-        # Of their own: a relation is loaded as a whole, and there is no end to what one may write.
-        posts = select(Post).where(Post.author_id == key).order_by(*NEWEST_POSTS.clauses)
-        latest = await self.session.scalars(posts.limit(LATEST_POSTS).options(*POST_SUMMARY))
-        return Overview(user, latest.all())
 
     async def deactivate(
         self, idle_since: datetime, after: Id | None = None, size: int = CHUNK
@@ -78,6 +66,15 @@ class UserRepository(Repository[User]):
             after=after,
             size=size,
         )
+
+
+async def overview(db: Connectable, key: Id) -> UserOverview:
+    """Return a user with profile and the newest of their posts, or raise `NotFound`."""
+    user = await USER_DETAILS.get(db, key)
+    # A statement of its own: a view shows a relationship as a whole, and posts have no limit.
+    posts = POST_SUMMARIES.select().where(Post.author_id == key).order_by(*NEWEST_POSTS.clauses)
+    latest = await POST_SUMMARIES.list(db, posts.limit(LATEST_POSTS))
+    return UserOverview(user=user, latest_posts=latest)
 
 
 def matching(query: UserQuery) -> Select[User]:
@@ -96,4 +93,3 @@ def matching(query: UserQuery) -> Select[User]:
 
 
 Users = Annotated[UserRepository, provided(UserRepository)]
-UsersToRead = Annotated[UserRepository, provided(UserRepository, read_only=True)]

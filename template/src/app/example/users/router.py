@@ -6,7 +6,7 @@ from fastapi import Query, status
 
 from app.example.users import service
 from app.example.users.models import Profile, User
-from app.example.users.repository import USER_DETAILS, USERS, Overview, Users, UsersToRead, matching
+from app.example.users.repository import USER_DETAILS, USERS, Users, matching, overview
 from app.example.users.schemas import (
     ProfileIn,
     ProfileOut,
@@ -48,9 +48,9 @@ async def read_user(user_id: Id, db: DatabaseDep) -> UserDetail:
 
 
 @router.get("/{user_id}/overview", response_model=UserOverview, responses=problems(404))
-async def read_user_overview(user_id: Id, users: UsersToRead) -> Overview:
+async def read_user_overview(user_id: Id, db: DatabaseDep) -> UserOverview:
     """Read a user with their profile and the newest of their posts."""
-    return await users.overview(user_id)
+    return await overview(db, user_id)
 
 
 @router.patch("/{user_id}", response_model=UserOut, responses=problems(404, 409))

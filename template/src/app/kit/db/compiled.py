@@ -1,22 +1,51 @@
-"""Statements compiled once: their text, and how values go in and rows come out."""
+"""Deprecated: statements compiled once. Use `app.kit.queries.view.View`; it goes in 0.7.0."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Annotated, Any
 
-from sqlalchemy import BindParameter, Dialect, Float, Select
+from sqlalchemy import Dialect
+from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.sql.dml import ReturningInsert
-from sqlalchemy.types import TypeEngine
+from typing_extensions import deprecated
 
-# Of any number of columns.
-AnySelect: TypeAlias = Select[*tuple[Any, ...]]
-AnyInsert: TypeAlias = ReturningInsert[*tuple[Any, ...]]
-Processor: TypeAlias = Callable[[Any], Any]
+from app.kit.db.json import AnySelect
+from app.kit.queries.prepared import Prepared, Processor, prepare
 
-# How PostgreSQL names them: a number is read as what it was sent as; of others nobody asks.
-_DOUBLE, _NUMERIC = 701, 1700
+__all__ = [
+    "AnyInsert",
+    "AnySelect",
+    "Argument",
+    "CompiledRead",
+    "Processor",
+    "compile_read",
+    "compile_returning",
+]
+
+AnyInsert = Annotated[
+    ReturningInsert[*tuple[Any, ...]],
+    deprecated("use app.kit.queries.view.View; it goes in 0.7.0"),
+]
 
 
+@dataclass(frozen=True)
+class _Compiled(Prepared):
+    """A prepared statement whose values are given by name."""
+
+    def values(self, values: Mapping[str, Any]) -> list[Any]:
+        """The values in the order of the statement; raises TypeError if one is missing."""
+        try:
+            return self.arguments(values=values)
+        except InvalidRequestError as error:
+            raise TypeError(str(error)) from None
+
+
+@deprecated("use app.kit.queries.view.View; it goes in 0.7.0")
+class CompiledRead(_Compiled):
+    """A statement for the driver, and the columns that it returns."""
+
+
+@deprecated("use app.kit.queries.view.View; it goes in 0.7.0")
 @dataclass(frozen=True, slots=True)
 class Argument:
     """One value that a statement takes: given by name, unless it is part of the statement."""
@@ -24,83 +53,34 @@ class Argument:
     name: str
     given: bool
     value: Any
-    process: Processor | None
+    process: Callable[[Any], Any] | None
 
     def of(self, values: Mapping[str, Any]) -> Any:
-        """What is sent for it; raises KeyError where it is missing."""
+        """What is sent for it; raises KeyError if it is missing."""
         value = values[self.name] if self.given else self.value
         return self.process(value) if self.process else value
 
 
-@dataclass(frozen=True, slots=True)
-class CompiledRead:
-    """A statement in the words of the server, for the driver, and the rows that come of it."""
-
-    sql: str
-    arguments: tuple[Argument, ...]
-    columns: tuple[tuple[str, Processor | None], ...]
-
-    def values(self, values: Mapping[str, Any]) -> list[Any]:
-        """The values in the order of the statement; raises TypeError where one is missing."""
-        try:
-            return [argument.of(values) for argument in self.arguments]
-        except KeyError as missing:
-            raise TypeError(f"the statement needs a value for {missing}") from None
-
-    def rows(self, records: Iterable[Iterable[Any]]) -> list[dict[str, Any]]:
-        """The rows as the ordinary path would give them, by the names of their columns."""
-        return [
-            {
-                name: process(value) if process else value
-                for (name, process), value in zip(self.columns, record, strict=True)
-            }
-            for record in records
-        ]
-
-
-def compile_read(statement: AnySelect, dialect: Dialect) -> CompiledRead:
-    """Compile a SELECT of columns. Raises TypeError where its text depends on its values."""
+@deprecated("use app.kit.queries.view.View; it goes in 0.7.0")
+def compile_read(statement: AnySelect, dialect: Dialect) -> _Compiled:
+    """Compile a SELECT of columns. Raises TypeError if its text depends on its values."""
     # An attribute has a name of its own, which need not be that of its column.
     described = statement.column_descriptions
     if any(item["expr"] is item.get("entity") for item in described):
         raise TypeError("select the columns of the model, not the model")
-    columns = list(statement.selected_columns)
-    names = [str(item["name"]) for item in described]
-    return compile_returning(statement, dict(zip(names, columns, strict=True)), dialect)
+    return _compile(statement, [str(item["name"]) for item in described], dialect)
 
 
-def compile_returning(
-    statement: AnySelect | AnyInsert, columns: Mapping[str, Any], dialect: Dialect
-) -> CompiledRead:
+@deprecated("use app.kit.queries.view.View; it goes in 0.7.0")
+def compile_returning(statement: Any, columns: Mapping[str, Any], dialect: Dialect) -> _Compiled:
     """Compile a statement that returns these columns, by name; raises as `compile_read`."""
-    compiled = statement.compile(dialect=dialect)
-    # `IN (…)` has a text for each number of values, unless they are part of the statement, as the
-    # classes of single-table inheritance are.
-    if any(bind.required for bind in compiled.post_compile_params):
+    return _compile(statement, list(columns), dialect)
+
+
+def _compile(statement: Any, names: list[str], dialect: Dialect) -> _Compiled:
+    prepared = prepare(statement, dialect, names=names)
+    if prepared is None:
         raise TypeError("the statement has no fixed text: compare with `any_(…)`, not `in_`")
-    given = {name: None for name, bind in compiled.binds.items() if bind.required}
-    state = compiled.construct_expanded_state(given)
-    owners = {part: name for name, parts in state.parameter_expansion.items() for part in parts}
-    arguments = (
-        _argument(compiled.binds[owners[name]], dialect, fixed=(state.parameters[name],))
-        if name in owners
-        else _argument(compiled.binds[name], dialect)
-        for name in state.positiontup or ()
+    return _Compiled(
+        prepared.sql, prepared.compiled, prepared.parameters, prepared.fixed, prepared.columns
     )
-    return CompiledRead(
-        state.statement,
-        tuple(arguments),
-        tuple((name, _out(column.type, dialect)) for name, column in columns.items()),
-    )
-
-
-def _argument(bind: BindParameter[Any], dialect: Dialect, fixed: tuple[Any, ...] = ()) -> Argument:
-    into = bind.type.dialect_impl(dialect).bind_processor(dialect)
-    if fixed:
-        return Argument(bind.key, given=False, value=fixed[0], process=into)
-    return Argument(bind.key, bind.required, bind.effective_value, into)
-
-
-def _out(kind: TypeEngine[Any], dialect: Dialect) -> Processor | None:
-    sent = _DOUBLE if isinstance(kind, Float) else _NUMERIC
-    return kind.dialect_impl(dialect).result_processor(dialect, sent)

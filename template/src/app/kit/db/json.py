@@ -5,7 +5,7 @@ in UTC and exact numbers as text. A float that is not finite is null, as in pyda
 writes it as text ("NaN"), which a schema reads: that is `nan_as_null=False`.
 """
 
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import (
     JSON,
@@ -14,6 +14,7 @@ from sqlalchemy import (
     DateTime,
     Float,
     Numeric,
+    Select,
     Text,
     case,
     cast,
@@ -22,8 +23,10 @@ from sqlalchemy import (
     select,
 )
 
-from app.kit.db.compiled import AnySelect
 from app.kit.db.unreadable import setting_for
+
+# Of any number of columns.
+AnySelect: TypeAlias = Select[*tuple[Any, ...]]
 
 # Part of the text: as parameters they would be sent with each request.
 _UTC = literal_column("'UTC'", Text)

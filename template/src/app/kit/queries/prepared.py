@@ -5,16 +5,16 @@ several times as long as PostgreSQL takes to answer a small one. A prepared stat
 driver as text with its arguments, and its rows come back as plain values.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
-from sqlalchemy import Dialect, Float
+from sqlalchemy import Dialect, Float, bindparam
 from sqlalchemy.sql.cache_key import CacheKey
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
 
-from app.kit.db.compiled import Processor
+Processor: TypeAlias = Callable[[Any], Any]
 
 # OIDs of PostgreSQL's float8 and numeric: how a number is converted depends on what was sent.
 _FLOAT8, _NUMERIC = 701, 1700
@@ -27,6 +27,8 @@ class Prepared:
     sql: str
     compiled: SQLCompiler
     parameters: tuple[tuple[str, Processor | None], ...]
+    # Values that are the same in every execution.
+    fixed: Mapping[str, Any]
     columns: tuple[tuple[str, Processor | None], ...]
 
     def arguments(
@@ -38,6 +40,7 @@ class Prepared:
         name. Raises InvalidRequestError if one is missing.
         """
         given = self.compiled.construct_params(values, key.bindparams if key else None)
+        given.update(self.fixed)
         return [
             process(given[name]) if process else given[name] for name, process in self.parameters
         ]
@@ -63,22 +66,45 @@ def cache_key(statement: Any) -> CacheKey | None:
     return key
 
 
-def prepare(statement: Any, dialect: Dialect, key: CacheKey | None = None) -> Prepared | None:
+def prepare(
+    statement: Any, dialect: Dialect, key: CacheKey | None = None, names: Sequence[str] = ()
+) -> Prepared | None:
     """Compile a statement that returns columns; None if its text depends on its values.
 
-    `IN (…)` is such a statement: it has one text for each number of values.
+    `IN (…)` is such a statement: it has one text for each number of values. The list of the classes
+    of single-table inheritance is always the same, and does not count. `names` are those of the
+    columns, if they are not in the statement.
     """
     compiled: SQLCompiler = statement.compile(dialect=dialect, cache_key=key)
-    if compiled.post_compile_params or compiled.literal_execute_params:
-        return None
-    names = compiled.positiontup or ()
+    sql, positions, fixed = compiled.string, compiled.positiontup or (), dict[str, Any]()
+    types = {name: bind.type for name, bind in compiled.binds.items()}
+    in_text = compiled.post_compile_params | compiled.literal_execute_params
+    if in_text:
+        varying = object()
+        values = _values(compiled, key, varying)
+        if any(values[compiled.bind_names[bind]] is varying for bind in in_text):
+            return None
+        state = compiled.construct_expanded_state(values)
+        sql, positions = state.statement, state.positiontup or ()
+        for owner, parts in state.parameter_expansion.items():
+            fixed |= {part: state.parameters[part] for part in parts}
+            types |= dict.fromkeys(parts, types[owner])
     columns = statement.exported_columns
+    shown = zip(names or [column.key or "" for column in columns], columns, strict=True)
     return Prepared(
-        compiled.string,
+        sql,
         compiled,
-        tuple((name, _bind_processor(compiled.binds[name].type, dialect)) for name in names),
-        tuple((column.key or "", _result_processor(column.type, dialect)) for column in columns),
+        tuple((name, _bind_processor(types[name], dialect)) for name in positions),
+        fixed,
+        tuple((name, _result_processor(column.type, dialect)) for name, column in shown),
     )
+
+
+def _values(compiled: SQLCompiler, key: CacheKey | None, varying: object) -> dict[str, Any]:
+    """The values of all parameters; `varying` in place of those that an execution may change."""
+    given = {bind.key: varying for bind in compiled.binds.values() if bind.required}
+    others = [bindparam(None, varying) for _ in key.bindparams] if key else None
+    return dict(compiled.construct_params(given, others))
 
 
 def _bind_processor(kind: TypeEngine[Any], dialect: Dialect) -> Processor | None:

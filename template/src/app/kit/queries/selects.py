@@ -8,7 +8,10 @@ from sqlalchemy import Select, func, select
 
 from app.kit.db.attributes import primary_key
 from app.kit.db.deletion import living
-from app.kit.db.projection import columns_of
+from app.kit.queries.columns import attribute_names, columns_of
+
+# Begins the names of the columns of a cursor, which no attribute can have.
+CURSOR = "cursor:"
 
 
 class ViewSelects:
@@ -22,7 +25,7 @@ class ViewSelects:
     def has_relationships(self) -> bool:
         """Whether the schema shows a relationship."""
         relationships = self.model.__mapper__.relationships
-        return any(name in relationships for name in self.schema.model_fields)
+        return any(name in relationships for name in attribute_names(self.schema).values())
 
     def rows(self, statement: Select[Any]) -> Select[Any]:
         """Select the columns of the schema."""
@@ -64,4 +67,4 @@ def cursor_values(statement: Select[Any]) -> Select[Any]:
 
 
 def _with_labels(columns: list[Any]) -> list[Any]:
-    return [column.label(f"cursor:{index}") for index, column in enumerate(columns)]
+    return [column.label(f"{CURSOR}{index}") for index, column in enumerate(columns)]

@@ -23,10 +23,11 @@ from app.kit.db.page_rows import (
     order_terms,
     repeats_rows,
 )
-from app.kit.db.projection import columns_of
+from app.kit.db.session import Database
 from app.kit.db.sorting import Order
 from app.kit.errors import NotFound
 from app.kit.page import CursorQuery, CursorSlice, PageQuery, Slice
+from app.kit.queries.columns import columns_of
 from app.kit.queries.dml import (
     Defaults,
     arguments,
@@ -36,7 +37,8 @@ from app.kit.queries.dml import (
     update_row,
 )
 from app.kit.queries.execution import Connectable, StatementCache
-from app.kit.queries.selects import ViewSelects, cursor_values
+from app.kit.queries.selects import CURSOR, ViewSelects, cursor_values
+from app.kit.queries.streaming import RowStream
 
 S = TypeVar("S", bound=BaseModel)
 
@@ -116,12 +118,18 @@ class View(Generic[S]):
             rows = await self._statements.read(db, page, self._selects.rows_with_cursor)
             shown = self._rows.validate_python(rows)
             return [
-                (item, *(value for name, value in row.items() if name not in fields))
+                (item, *(value for name, value in row.items() if name.startswith(CURSOR)))
                 for item, row in zip(shown, rows, strict=True)
             ]
 
-        fields = self.schema.model_fields
         return await paginate_keyset(find, query, statement, order)
+
+    def stream(self, database: Database, statement: Select[Any]) -> RowStream[S]:
+        """Return every row of a statement as a stream, for a response or for `async for`.
+
+        It reads with a session of its own and a server-side cursor, in bounded memory.
+        """
+        return RowStream(database, self._selects.rows(statement), self.schema)
 
     async def insert(self, db: Connectable, new: BaseModel | Mapping[str, Any]) -> S:
         """Insert a row and return it, in one statement; over the pool it is committed then.

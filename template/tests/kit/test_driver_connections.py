@@ -1,4 +1,4 @@
-"""The short way takes connections and gives them back as the pool's settings say."""
+"""Statements that go straight to the driver take and return connections as the pool is set."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from app.kit.db.conflicts import problem_of
 from app.kit.db.driver import Rows
-from app.kit.db.hot import HotReads
 from app.kit.db.session import Database
 from app.kit.errors import OutcomeUnknown, Unavailable
 from tests.rig.database import settings_with
@@ -25,16 +24,18 @@ BACKENDS = """
 
 
 @asynccontextmanager
-async def hot_with(url: URL, **pool: object) -> AsyncGenerator[HotReads]:
-    """The short way over a pool with these settings."""
+async def database_with(url: URL, **pool: object) -> AsyncGenerator[Database]:
+    """A database with these settings of its pool."""
     database = Database.open(settings_with(url, pooler="none", **pool).database, "kit short")
-    yield HotReads(database)
+    yield database
     await database.close()
 
 
-async def at_once(hot: HotReads, number: int) -> Sequence[Rows]:
+async def at_once(database: Database, number: int) -> Sequence[Rows]:
     """So many reads at the same time, each on a connection of its own."""
-    asleep = (hot.fetch("SELECT pg_backend_pid() FROM pg_sleep(0.05)", []) for _ in range(number))
+    asleep = (
+        database.fetch("SELECT pg_backend_pid() FROM pg_sleep(0.05)", []) for _ in range(number)
+    )
     return await asyncio.gather(*asleep)
 
 
@@ -56,16 +57,16 @@ async def on_the_server(url: URL, *, at_most: int) -> list[int]:
 async def test_what_is_beyond_the_pool_is_closed_after_use(
     direct_url: URL, size: int, overflow: int, kept: int
 ) -> None:
-    async with hot_with(direct_url, pool_size=size, max_overflow=overflow) as hot:
+    async with database_with(direct_url, pool_size=size, max_overflow=overflow) as database:
         for _ in range(2):
-            assert len({rows[0][0] for rows in await at_once(hot, 4)}) == 4
+            assert len({rows[0][0] for rows in await at_once(database, 4)}) == 4
             assert len(await on_the_server(direct_url, at_most=kept)) == kept
 
 
 @pytest.mark.parametrize("pre_ping", [True, False])
 async def test_a_connection_that_answers_is_used_again(direct_url: URL, *, pre_ping: bool) -> None:
-    async with hot_with(direct_url, pool_size=1, pool_pre_ping=pre_ping) as hot:
-        used = {(await at_once(hot, 1))[0][0][0] for _ in range(3)}
+    async with database_with(direct_url, pool_size=1, pool_pre_ping=pre_ping) as database:
+        used = {(await at_once(database, 1))[0][0][0] for _ in range(3)}
         assert used == {*await on_the_server(direct_url, at_most=1)}
 
 

@@ -1,4 +1,4 @@
-"""A projection reads in one statement what objects with their relations would show."""
+"""A view reads in one statement what entities with their relationships would show."""
 
 import re
 from collections.abc import Sequence
@@ -23,8 +23,9 @@ from sqlalchemy.orm import (
 )
 from sqlalchemy.schema import CreateTable
 
-from app.kit.db.projection import Projection
 from app.kit.db.session import Database
+from app.kit.queries.columns import columns_of
+from app.kit.queries.view import View
 from tests.kit.shelves import Book, Label, Own, Shelf
 from tests.kit.things import Kind
 from tests.rig.statements import counting
@@ -68,7 +69,7 @@ class ShelfOut(Out):
     labels: list[LabelOut]
 
 
-SHELVES = Projection(ShelfOut, Shelf)
+SHELVES = View(ShelfOut, Shelf)
 PLACES = selectinload(Shelf.above), selectinload(Shelf.below)
 OBJECTS = (
     *PLACES,
@@ -111,9 +112,13 @@ async def tables(session: AsyncSession) -> AsyncSession:
     return session
 
 
-async def shown(session: AsyncSession, statement: Select[Any]) -> Sequence[Any]:
+async def entities(session: AsyncSession, statement: Select[Any]) -> Sequence[Any]:
     session.expunge_all()
     return (await session.scalars(statement)).all()
+
+
+async def shown(session: AsyncSession, statement: Select[Any]) -> Sequence[Any]:
+    return await SHELVES.list(session, statement)
 
 
 @settings(
@@ -123,6 +128,7 @@ async def shown(session: AsyncSession, statement: Select[Any]) -> Sequence[Any]:
 async def test_it_shows_what_objects_would(
     tables: AsyncSession, rows: list[tuple[list[Book], set[str]]]
 ) -> None:
+    tables.expunge_all()
     for table in reversed(Own.metadata.sorted_tables):
         if table is not Label.__table__:
             await tables.execute(delete(table))
@@ -135,7 +141,7 @@ async def test_it_shows_what_objects_would(
         tables.add(shelf)
     await tables.flush()
     everything = select(Shelf).options(*OBJECTS).order_by(Shelf.number)
-    expected = [ShelfOut.model_validate(row) for row in await shown(tables, everything)]
+    expected = [ShelfOut.model_validate(row) for row in await entities(tables, everything)]
     assert await shown(tables, SHELVES.select().order_by(Shelf.number)) == expected
 
 
@@ -155,8 +161,6 @@ async def test_it_is_one_statement_whatever_is_related(
     with counting(database.engine) as statements:
         (top,) = await shown(tables, SHELVES.select().where(Shelf.name == "top"))
     statements.assert_count(1)
-    # It is put together once.
-    assert SHELVES.select() is SHELVES.select()
     assert [label.name for label in top.labels] == ["a", "b", "c"]
     assert [below.title for below in top.below] == ["shelf right", "shelf left"]
 
@@ -177,8 +181,8 @@ class Backwards(Out):
 
 async def test_it_keeps_an_order_by_what_is_between_the_two(tables: AsyncSession) -> None:
     await fill(tables)
-    statement = Projection(Backwards, Shelf).select().where(Shelf.name == "top")
-    (top,) = await shown(tables, statement)
+    view = View(Backwards, Shelf)
+    (top,) = await view.list(tables, view.select().where(Shelf.name == "top"))
     assert [label.name for label in top.backwards] == ["c", "b", "a"]
 
 
@@ -221,18 +225,18 @@ class Endless(Out):
 @pytest.mark.parametrize(
     ("schema", "message"),
     [
-        (Unknown, "Unknown.pages: Shelf has no column or relation of this name"),
-        (NoSchema, "NoSchema.books: a relation is shown by a schema, and by one"),
-        (TwoSchemas, "TwoSchemas.books: a relation is shown by a schema, and by one"),
+        (Unknown, "Unknown.pages: Shelf has no attribute 'pages'"),
+        (NoSchema, "NoSchema.books: a relationship is shown by one schema"),
+        (TwoSchemas, "TwoSchemas.books: a relationship is shown by one schema"),
         (NoForm, "Lasting.lasts: Interval("),
-        (Proxy, "Proxy.book_titles: Shelf has no column or relation of this name"),
-        (ByName, "Was.was: a schema reads values, not names: use `stored_by_value`"),
-        (Endless, "Endless shows itself"),
+        (Proxy, "Proxy.book_titles: Shelf.book_titles is computed in Python"),
+        (ByName, "Was.was: the column stores the names of the enum"),
+        (Endless, "Endless contains itself"),
     ],
 )
 def test_what_cannot_be_shown_is_refused_by_name(schema: type[BaseModel], message: str) -> None:
     with pytest.raises(TypeError, match=re.escape(message)):
-        Projection(schema, Shelf).select()
+        columns_of(schema, Shelf)
 
 
 def test_it_can_be_declared_before_every_model_is_there() -> None:
@@ -245,11 +249,11 @@ def test_it_can_be_declared_before_every_model_is_there() -> None:
         later_id: Mapped[int] = mapped_column(ForeignKey("kit_later.id"))
         later: Mapped["Later"] = relationship("Later")
 
-    first = Projection(Unknown, First)
+    first = View(Unknown, First)
 
     class Later(Early):
         __tablename__ = "kit_later"
         id: Mapped[int] = mapped_column(primary_key=True)
 
-    with pytest.raises(TypeError, match="First has no column"):
-        first.select()
+    with pytest.raises(TypeError, match="First has no attribute"):
+        columns_of(first.schema, first.model)

@@ -1,4 +1,4 @@
-"""An INSERT that is compiled once stores what a session would, and refuses what it would."""
+"""An INSERT by a view stores and rejects what a session would."""
 
 from collections.abc import AsyncGenerator
 from datetime import datetime
@@ -8,11 +8,10 @@ import pytest
 from fastapi import FastAPI
 from httpx2 import AsyncClient
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import URL, func, select, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import URL, select, text
 
-from app.kit.db.hot_writes import HotInsert, HotWrite, HotWrites
-from app.kit.db.session import Database, SessionDep
+from app.kit.db.session import Database, DatabaseDep, SessionDep
+from app.kit.queries.view import View
 from app.main import create_app
 from tests.kit.things import Kind, Own, Thing
 from tests.rig.app import running
@@ -20,26 +19,9 @@ from tests.rig.database import settings_with
 from tests.rig.statements import counting
 
 
-class Counted(Own):
-    __tablename__ = "kit_counted"
-    number: Mapped[int] = mapped_column(primary_key=True)
-    version: Mapped[int] = mapped_column()
-    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - as SQLAlchemy declares it
-
-
-class Computed(Own):
-    __tablename__ = "kit_computed"
-    number: Mapped[int] = mapped_column(primary_key=True)
-    made_at: Mapped[datetime] = mapped_column(default=func.now())
-
-
 class New(BaseModel):
     number: int
     name: str
-
-
-class Number(BaseModel):
-    number: int
 
 
 class NewOfKind(New):
@@ -56,8 +38,7 @@ class Out(BaseModel):
     place: str
 
 
-HOT = HotInsert(Thing, New, Out)
-HOT_OF_KIND = HotInsert(Thing, NewOfKind, Out)
+THINGS = View(Out, Thing)
 
 
 @pytest.fixture(params=["none", "pgbouncer"])
@@ -65,9 +46,9 @@ async def served(direct_url: URL, request: pytest.FixtureRequest) -> AsyncGenera
     """The service with a table, and a route for each way to write to it."""
     app = create_app(settings_with(direct_url, pooler=request.param, lock_timeout=0.1))
 
-    @app.post("/kit/hot", status_code=201)
-    async def short(new: New, hot: HotWrite) -> Out:
-        return await HOT.create(hot, new)
+    @app.post("/kit/view", status_code=201)
+    async def short(new: New, db: DatabaseDep) -> Out:
+        return await THINGS.insert(db, new)
 
     @app.post("/kit/session", status_code=201, response_model=Out)
     async def ordinary(new: New, session: SessionDep) -> Thing:
@@ -81,11 +62,6 @@ async def served(direct_url: URL, request: pytest.FixtureRequest) -> AsyncGenera
         yield app
 
 
-@pytest.fixture
-def hot(served: FastAPI) -> HotWrites:
-    return HotWrites(served.state.database)
-
-
 async def rows(app: FastAPI) -> list[Any]:
     """What others see of the table."""
     database: Database = app.state.database
@@ -96,7 +72,7 @@ async def rows(app: FastAPI) -> list[Any]:
 async def test_it_stores_and_answers_what_a_session_would(
     caller: AsyncClient, served: FastAPI
 ) -> None:
-    short = await caller.post("/kit/hot", json={"number": 1, "name": "a"})
+    short = await caller.post("/kit/view", json={"number": 1, "name": "a"})
     ordinary = await caller.post("/kit/session", json={"number": 2, "name": "b"})
     assert (short.status_code, ordinary.status_code) == (201, 201)
     its_own = ("number", "name", "made_at")
@@ -109,9 +85,9 @@ async def test_it_stores_and_answers_what_a_session_would(
     assert stored == [short.json(), ordinary.json()]
 
 
-async def test_what_is_given_comes_before_a_default(hot: HotWrites, served: FastAPI) -> None:
+async def test_what_is_given_comes_before_a_default(served: FastAPI) -> None:
     new = NewOfKind(number=1, name="a", kind=Kind.ROUND)
-    assert (await HOT_OF_KIND.create(hot, new)).kind is Kind.ROUND
+    assert (await THINGS.insert(served.state.database, new)).kind is Kind.ROUND
     assert [row.kind for row in await rows(served)] == [Kind.ROUND]
 
 
@@ -119,10 +95,10 @@ async def test_what_is_given_comes_before_a_default(hot: HotWrites, served: Fast
 async def test_what_a_session_refuses_it_refuses_alike(
     caller: AsyncClient, served: FastAPI, name: str, status: int
 ) -> None:
-    await caller.post("/kit/hot", json={"number": 1, "name": "taken"})
+    await caller.post("/kit/view", json={"number": 1, "name": "taken"})
     answers = [
         await caller.post(f"/kit/{way}", json={"number": 2, "name": name})
-        for way in ("hot", "session")
+        for way in ("view", "session")
     ]
     assert [answer.status_code for answer in answers] == [status, status]
     told = [{**answer.json(), "request_id": None} for answer in answers]
@@ -136,23 +112,14 @@ async def test_who_waits_too_long_for_a_lock_has_stored_nothing(
 ) -> None:
     async with served.state.database.transaction() as session:
         await session.execute(text("LOCK TABLE kit_things"))
-        late = await caller.post("/kit/hot", json={"number": 1, "name": "a"})
+        late = await caller.post("/kit/view", json={"number": 1, "name": "a"})
     assert (late.status_code, late.headers["Retry-After"]) == (503, "1")
     assert await rows(served) == []
-    assert (await caller.post("/kit/hot", json={"number": 1, "name": "a"})).status_code == 201
+    assert (await caller.post("/kit/view", json={"number": 1, "name": "a"})).status_code == 201
 
 
-async def test_whoever_listens_to_statements_hears_of_it(hot: HotWrites) -> None:
-    with counting(hot.database.engine) as statements:
-        await HOT.create(hot, New(number=1, name="a"))
+async def test_whoever_listens_to_statements_hears_of_it(served: FastAPI) -> None:
+    database: Database = served.state.database
+    with counting(database.engine) as statements:
+        await THINGS.insert(database, New(number=1, name="a"))
     statements.assert_count(1)
-
-
-def test_a_model_that_counts_its_versions_is_left_to_a_session() -> None:
-    with pytest.raises(TypeError, match="Counted counts its versions"):
-        HotInsert(Counted, Number, Number)
-
-
-def test_a_default_that_only_postgresql_can_compute_has_to_be_its_own() -> None:
-    with pytest.raises(TypeError, match=r"kit_computed\.made_at"):
-        HotInsert(Computed, Number, Number)
