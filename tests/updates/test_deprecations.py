@@ -57,27 +57,32 @@ def modules(place: Path) -> dict[str, ast.Module]:
     return found
 
 
-def public_names(place: Path) -> dict[str, bool]:
-    """Each name that a feature may use, type aliases included, and whether it is deprecated."""
+def public_names(place: Path, *, private: bool = False) -> dict[str, bool]:
+    """Each name that a feature may use, type aliases included, and whether it is deprecated.
+
+    With `private`, those of private classes too, which other classes inherit.
+    """
     found: dict[str, bool] = {}
     for name, tree in modules(place).items():
-        found |= names_in(tree, name)
+        found |= names_in(tree, name, private=private)
     return found
 
 
-def names_in(tree: ast.Module | ast.ClassDef, prefix: str) -> dict[str, bool]:
+def names_in(
+    tree: ast.Module | ast.ClassDef, prefix: str, *, private: bool = False
+) -> dict[str, bool]:
     """The names that a module or a class defines."""
     found: dict[str, bool] = {}
     for node in tree.body:
         for alias in assigned(node) if isinstance(tree, ast.Module) else []:
             found[f"{prefix}.{alias}"] = "deprecated(" in ast.unparse(node)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            if node.name.startswith("_"):
+            if node.name.startswith("_") and not (private and isinstance(node, ast.ClassDef)):
                 continue
             name = f"{prefix}.{node.name}"
             found[name] = any("deprecated" in ast.unparse(each) for each in node.decorator_list)
             if isinstance(node, ast.ClassDef):
-                found |= names_in(node, name)
+                found |= names_in(node, name, private=private)
     return found
 
 
@@ -101,12 +106,19 @@ def deprecated_names(place: Path) -> set[str]:
 
 
 def uses_of(names: set[str], source: str) -> set[str]:
-    """Those of the names that a module refers to."""
-    used = {
-        node.id if isinstance(node, ast.Name) else node.attr
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.Name | ast.Attribute)
-    }
+    """Those of the names that a module refers to, apart from attributes of other packages."""
+    tree = ast.parse(source)
+    imports = (node for node in ast.walk(tree) if isinstance(node, ast.Import))
+    others = {each.asname or each.name for node in imports for each in node.names}
+    used: set[str] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name, ctx=ast.Load()):
+                used.add(name)
+            case ast.Attribute(value=ast.Name(id=owner)) if owner in others:
+                pass  # `typer.Argument`
+            case ast.Attribute(attr=name):
+                used.add(name)
     return names & used
 
 
@@ -122,12 +134,13 @@ def test_the_kit_uses_none_of_its_deprecated_names() -> None:
     for path in (ROOT / PLACES[0]).rglob("*.py"):
         assert not uses_of(names, path.read_text()), path
     assert uses_of({"today"}, "from app.kit.times import today\n\ntoday()") == {"today"}
+    assert not uses_of({"Argument"}, "import typer\n\ntyper.Argument()")
 
 
 @cache
 def reachable_names(place: Path) -> set[str]:
     """The public names, where they are defined and where a module imports or inherits them."""
-    trees, found = modules(place), set(public_names(place))
+    trees, found = modules(place), set(public_names(place, private=True))
     size = 0
     while size < len(found):
         size = len(found)
@@ -147,7 +160,8 @@ def same_things(module: str, node: ast.stmt) -> list[tuple[str, str]]:
                 (f"{source}.{each.name}", f"{module}.{each.asname or each.name}") for each in names
             ]
         case ast.ClassDef(name=name, bases=bases):
-            return [(f"{module}.{ast.unparse(base)}", f"{module}.{name}") for base in bases]
+            parents = [ast.unparse(base).partition("[")[0] for base in bases]
+            return [(f"{module}.{parent}", f"{module}.{name}") for parent in parents]
         case _:
             return []
 

@@ -3,6 +3,7 @@
 # pyright: reportDeprecated=false
 
 from collections.abc import AsyncGenerator
+from typing import Any, cast
 
 import pytest
 from fastapi import FastAPI
@@ -73,7 +74,7 @@ async def test_deprecated_reads_warn_and_work(served: FastAPI) -> None:
     with pytest.deprecated_call(match="it goes in 0.7.0"):
         assert await HotStatement(statement).rows(reads, {"key": 1}) == [{"number": 1}]
     with pytest.deprecated_call(match="use View.get"):
-        get = HotGet(Thing, Out)  # type: ignore[type-var]  # no model of the service
+        get = HotGet(cast("Any", Thing), Out)
     # A key of another type than those of the service.
     assert await get.first(reads, key=1) == Out(number=1, name="a", seen=0)
     with pytest.raises(TypeError, match="'key'"):
@@ -96,4 +97,4 @@ async def test_deprecated_functions_warn(served: FastAPI) -> None:
         compiled = compile_returning(select(Thing.number), {"n": Thing.number}, dialect)
     assert compiled.rows([[1]]) == [{"n": 1}]
     for dependency in (hot_reads, hot_writes, HotWrites):
-        assert dependency.__deprecated__
+        assert "it goes in 0.7.0" in getattr(dependency, "__deprecated__", "")

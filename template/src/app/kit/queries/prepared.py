@@ -76,7 +76,8 @@ def prepare(
     columns, if they are not in the statement.
     """
     compiled: SQLCompiler = statement.compile(dialect=dialect, cache_key=key)
-    sql, positions, fixed = compiled.string, compiled.positiontup or (), dict[str, Any]()
+    sql, positions = compiled.string, list(compiled.positiontup or ())
+    fixed: dict[str, Any] = {}
     types = {name: bind.type for name, bind in compiled.binds.items()}
     in_text = compiled.post_compile_params | compiled.literal_execute_params
     if in_text:
@@ -85,7 +86,7 @@ def prepare(
         if any(values[compiled.bind_names[bind]] is varying for bind in in_text):
             return None
         state = compiled.construct_expanded_state(values)
-        sql, positions = state.statement, state.positiontup or ()
+        sql, positions = state.statement, list(state.positiontup or ())
         for owner, parts in state.parameter_expansion.items():
             fixed |= {part: state.parameters[part] for part in parts}
             types |= dict.fromkeys(parts, types[owner])
@@ -103,7 +104,7 @@ def prepare(
 def _values(compiled: SQLCompiler, key: CacheKey | None, varying: object) -> dict[str, Any]:
     """The values of all parameters; `varying` in place of those that an execution may change."""
     given = {bind.key: varying for bind in compiled.binds.values() if bind.required}
-    others = [bindparam(None, varying) for _ in key.bindparams] if key else None
+    others: list[Any] | None = [bindparam(None, varying) for _ in key.bindparams] if key else None
     return dict(compiled.construct_params(given, others))
 
 
