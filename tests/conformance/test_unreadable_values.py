@@ -11,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import undefer
 
 from app.kit.db.conflicts import problem_of
-from app.kit.db.hot import HotReads, HotSelect
 from app.kit.db.json import json_list
 from app.kit.db.session import Database
 from app.kit.db.sorting import order
@@ -44,11 +43,11 @@ TYPES: dict[str, Any] = {
 }
 
 
-def view_of(name: str) -> tuple[View[Any], type[Any]]:
+def view_of(name: str) -> View[Any]:
     """A view of the column of this name."""
     namespace = {"__annotations__": {"number": int, name: TYPES[name]}, "__module__": __name__}
     schema: Any = type("SampleOut", (Output,), namespace)
-    return View(schema, SortSample), schema
+    return View(schema, SortSample)
 
 
 async def store(session: AsyncSession, name: str, value: str) -> None:
@@ -62,7 +61,7 @@ async def store(session: AsyncSession, name: str, value: str) -> None:
 async def test_session_reports_the_column(session: AsyncSession, name: str, value: str) -> None:
     await store(session, name, value)
     column: Any = getattr(SortSample, name)
-    view, _ = view_of(name)
+    view = view_of(name)
     by_number = order(SortSample.number, SortSample.number.asc())
     with pytest.raises(UnreadableValue, match=rf"value of \S*{name} in a row"):
         await session.execute(select(SortSample).options(undefer(column)))
@@ -88,14 +87,13 @@ async def test_pool_reports_the_column_and_keeps_the_connection(
     database: Database = own_app.state.database
     async with database.transaction() as session:
         await store(session, name, value)
-    view, schema = view_of(name)
-    hot = HotSelect(select(SortSample.number, getattr(SortSample, name)), schema)
+    view = view_of(name)
     backend = "SELECT pg_backend_pid()"
     before = await database.fetch(backend, [])
     with pytest.raises(UnreadableValue, match=f"value of {name} in a row"):
         await view.list(database, view.select())
     with pytest.raises(UnreadableValue, match=name):
-        await hot.all(HotReads(database))
+        await anext(view.stream(database, view.select()).batches())
     assert await database.fetch(backend, []) == before
 
 
@@ -115,7 +113,7 @@ async def test_json_of_the_database_reports_the_column(
 async def test_response_is_a_409(own_app: FastAPI) -> None:
     @own_app.get("/conformance/days")
     async def days() -> list[Any]:
-        view, _ = view_of("day")
+        view = view_of("day")
         return await view.list(own_app.state.database, view.select())
 
     async with own_app.state.database.transaction() as session:

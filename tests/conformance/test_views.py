@@ -1,45 +1,91 @@
 """Views return what the entities with their relationships would, in one statement."""
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from contextlib import aclosing
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from fastapi import FastAPI
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 from pydantic import BaseModel
-from sqlalchemy import select
+from sqlalchemy import QueuePool, Select, select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import selectinload
 
+from app.kit.db.attributes import primary_key
 from app.kit.db.session import Database
 from app.kit.db.sorting import order
 from app.kit.errors import NotFound
 from app.kit.page import CursorQuery, PageQuery
+from app.kit.queries.streaming import BATCH
 from app.kit.queries.view import View
 from tests.conformance.features.library.models import (
     Binding,
     LibraryAudioBook,
     LibraryBook,
     LibraryCopy,
+    LibraryEssay,
+    LibraryReview,
     LibraryShelf,
     LibrarySubject,
     LibraryWriter,
 )
-from tests.conformance.features.library.schemas import BookChanges, BookIn, BookOut, ShelfOut
+from tests.conformance.features.library.schemas import (
+    BookChanges,
+    BookIn,
+    BookOut,
+    EssayOut,
+    ReviewOut,
+    ShelfOut,
+)
 from tests.rig.statements import counting
 
 BOOKS = View(BookOut, LibraryBook)
 AUDIO_BOOKS = View(BookOut, LibraryAudioBook)
+REVIEWS = View(ReviewOut, LibraryReview)
+ESSAYS = View(EssayOut, LibraryEssay)
 SHELVES = View(ShelfOut, LibraryShelf)
 
-BY_TITLE = order(LibraryBook.id, LibraryBook.title.asc())
-RELATED = (
-    selectinload(LibraryBook.writer),
-    selectinload(LibraryBook.sequel_of).selectinload(LibraryBook.writer),
-    selectinload(LibraryBook.sequels).selectinload(LibraryBook.writer),
-    selectinload(LibraryBook.subjects),
+TEXT = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=5)
+JSON = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | TEXT
+A_DAY = datetime(2026, 1, 1, tzinfo=UTC)
+BOOK = st.fixed_dictionaries(
+    {
+        "title": TEXT,
+        "meta": st.dictionaries(TEXT, JSON | st.lists(JSON, max_size=2), max_size=2),
+        "binding": st.sampled_from(Binding),
+        "price": st.none() | st.decimals(-(10**7), 10**7, places=2),
+        "words": st.lists(TEXT, max_size=3),
+        "printed_on": st.none() | st.dates(),
+        "borrowed_at": st.none()
+        | st.timedeltas(timedelta(days=-40_000), timedelta(days=40_000)).map(A_DAY.__add__),
+    }
 )
+# Whether it is an audio book and has a writer, the position of the book before it, its stars.
+Links = tuple[bool, bool, int, list[int]]
+LINKS = st.tuples(
+    st.booleans(), st.booleans(), st.integers(0, 4), st.lists(st.integers(1, 5), max_size=2)
+)
+
+BY_TITLE = order(LibraryBook.id, LibraryBook.title.asc())
+SEQUELS = selectinload(LibraryBook.sequel_of), selectinload(LibraryBook.sequels)
+RELATED: dict[type[Any], Sequence[Any]] = {
+    LibraryBook: (
+        selectinload(LibraryBook.writer),
+        selectinload(LibraryBook.subjects),
+        selectinload(LibraryBook.reviews),
+        *(each.selectinload(LibraryBook.writer) for each in SEQUELS),
+        *(each.selectinload(LibraryBook.reviews) for each in SEQUELS),
+    ),
+    LibraryReview: (),
+    LibraryEssay: (selectinload(LibraryEssay.book),),
+}
+RELATED[LibraryAudioBook] = RELATED[LibraryBook]
+VIEWS: list[View[Any]] = [BOOKS, AUDIO_BOOKS, REVIEWS, ESSAYS]
 
 
 @pytest.fixture
@@ -52,6 +98,11 @@ def own_database(own_app: FastAPI) -> Database:
 @pytest.fixture
 async def books(session: AsyncSession) -> list[LibraryBook]:
     """Books with and without each relationship."""
+    return await make_books(session)
+
+
+async def make_books(session: AsyncSession) -> list[LibraryBook]:
+    """Store books with and without each relationship."""
     ada, mary = LibraryWriter(name='Ada "L"'), LibraryWriter(name="Mary 😀")
     steam, logic = LibrarySubject(name="steam"), LibrarySubject(name="logic")
     first = LibraryBook(
@@ -67,18 +118,31 @@ async def books(session: AsyncSession) -> list[LibraryBook]:
     )
     second = LibraryBook(title="Two", writer=mary, sequel_of=first, subjects=[logic])
     third = LibraryAudioBook(title="Three", sequel_of=first, price=Decimal("0.10"), minutes=5)
+    gone = LibraryReview(stars=1)
+    first.reviews = [
+        LibraryReview(stars=3),
+        LibraryEssay(stars=2, text="Föö", written_in=[*Binding]),
+        gone,
+    ]
+    second.reviews = [LibraryEssay(stars=5, text="")]
     session.add_all([first, second, third, LibraryBook(title="Four")])
+    await session.flush()
+    await session.delete(gone)
     await session.commit()
     return [first, second, third]
 
 
-async def entities(session: AsyncSession, model: type[LibraryBook] = LibraryBook) -> list[str]:
-    """The books as JSON, by title, from entities with their relationships."""
-    statement = select(model).order_by(model.title).options(*RELATED)
+async def entities(session: AsyncSession, view: View[Any] = BOOKS) -> list[str]:
+    """The rows of a view as JSON, in its order, from entities with their relationships."""
     # Read from the database, in place of objects that the session holds.
     session.expunge_all()
-    found = await session.scalars(statement)
-    return as_json([BookOut.model_validate(each) for each in found])
+    found = await session.scalars(ordered(view).options(*RELATED[view.model]))
+    return as_json([view.schema.model_validate(each) for each in found])
+
+
+def ordered(view: View[Any]) -> Select[Any]:
+    """All rows of a view: books by title, others by primary key."""
+    return view.select().order_by(getattr(view.model, "title", view.model.id))
 
 
 def as_json(rows: Sequence[BaseModel]) -> list[str]:
@@ -86,13 +150,68 @@ def as_json(rows: Sequence[BaseModel]) -> list[str]:
 
 
 @pytest.mark.usefixtures("books")
-@pytest.mark.parametrize(("view", "model"), [(BOOKS, LibraryBook), (AUDIO_BOOKS, LibraryAudioBook)])
+@pytest.mark.parametrize("view", VIEWS)
 async def test_view_returns_the_json_of_entities_with_relationships(
-    session: AsyncSession, view: View[BookOut], model: type[LibraryBook]
+    session: AsyncSession, view: View[Any]
 ) -> None:
-    statement = view.select().order_by(model.title)
+    expected = await entities(session, view)
 
-    assert as_json(await view.list(session, statement)) == await entities(session, model)
+    keys = await session.scalars(ordered(view).with_only_columns(primary_key(view.model)))
+    assert expected
+    assert as_json(await view.list(session, ordered(view))) == expected
+    assert as_json([await view.get(session, key) for key in keys.all()]) == expected
+    assert as_json((await view.page(session, PageQuery(), ordered(view))).items) == expected
+    if view.model in (LibraryBook, LibraryAudioBook):
+        feed = await view.feed(session, CursorQuery(), view.select(), BY_TITLE)
+        assert as_json(feed.items) == expected
+
+
+async def test_stream_has_the_rows_of_a_list(own_database: Database) -> None:
+    async with own_database.transaction() as session:
+        await make_books(session)
+    for view in VIEWS:
+        rows = await view.list(own_database, ordered(view))
+        assert [row async for row in view.stream(own_database, ordered(view))] == rows
+        assert [row async for row in view.stream(own_database, ordered(view).limit(1))] == rows[:1]
+
+
+async def test_stream_that_is_left_early_frees_the_connection(own_database: Database) -> None:
+    async with own_database.transaction() as session:
+        session.add_all([LibraryBook(title=str(number)) for number in range(BATCH + 1)])
+    stream = BOOKS.stream(own_database, BOOKS.select())
+    async with aclosing(stream.batches()) as batches:
+        assert len(await anext(batches)) == BATCH
+    assert cast("QueuePool", own_database.reading_engine.pool).checkedout() == 0
+    # Each iteration reads anew.
+    assert len([row async for row in stream]) == BATCH + 1
+
+
+@hypothesis_settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(rows=st.lists(st.tuples(BOOK, LINKS), max_size=4))
+async def test_view_returns_any_values_as_entities_would(
+    session: AsyncSession, rows: list[tuple[dict[str, Any], Links]]
+) -> None:
+    session.expunge_all()
+    for model in (LibraryEssay, LibraryReview, LibraryBook):
+        await session.execute(model.__table__.delete())
+    writer = LibraryWriter(name="Ada")
+    made: list[LibraryBook] = []
+    for values, (is_audio, is_written, sequel_of, stars) in rows:
+        book = (LibraryAudioBook if is_audio else LibraryBook)(**values)
+        book.sequel_of = made[sequel_of] if sequel_of < len(made) else None
+        book.writer = writer if is_written else None
+        book.reviews = [LibraryReview(stars=each) for each in stars]
+        made.append(book)
+    session.add_all(made)
+    await session.flush()
+    statement = BOOKS.select().order_by(LibraryBook.id)
+
+    shown = as_json(await BOOKS.list(session, statement))
+    session.expunge_all()
+    found = await session.scalars(statement.options(*RELATED[LibraryBook]))
+    assert shown == as_json([BookOut.model_validate(each) for each in found])
 
 
 async def test_view_reads_row_with_relationships_in_one_statement(

@@ -86,8 +86,7 @@ async def test_a_driver_that_lost_track_of_the_connection_is_a_503_and_gets_anot
         fetch = database.fetch if way == "fetch" else database.fetch_committed
         return int((await fetch("SELECT pg_backend_pid()", []))[0][0])
 
-    async with hot_with(direct_url, pool_size=1, max_overflow=0) as hot:
-        database = hot._database
+    async with database_with(direct_url, pool_size=1, max_overflow=0) as database:
         before = await backend(database) if is_open else 0
         with monkeypatch.context() as patched:
             patched.setattr(asyncpg.Connection, "fetch", confused)

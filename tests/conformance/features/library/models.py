@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import (
     ARRAY,
     Column,
+    ColumnElement,
     Computed,
     ForeignKey,
     ForeignKeyConstraint,
@@ -16,9 +17,12 @@ from sqlalchemy import (
     Numeric,
     String,
     Table,
+    func,
+    select,
 )
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.ext.hybrid import hybrid_property
+from sqlalchemy.orm import Mapped, column_property, mapped_column
 
 from app.kit.db.base import Base, Record
 from app.kit.db.deletion import Entity
@@ -74,7 +78,7 @@ class LibraryBook(Entity):
     __tablename__ = "conformance_library_books"
 
     kind: Mapped[str] = mapped_column(String(20), default="book")
-    title: Mapped[str]
+    title: Mapped[str] = mapped_column()
     meta: Mapped[dict[str, Any]] = mapped_column("metadata", JSONB, default=dict)
     binding: Mapped[Binding] = mapped_column(
         stored_by_value(Binding, "conformance_library_binding"), default=Binding.SOFT
@@ -103,6 +107,32 @@ class LibraryBook(Entity):
     subjects: Mapped[list[LibrarySubject]] = relation(
         secondary=subjects, order_by="LibrarySubject.name"
     )
+    reviews: Mapped[list["LibraryReview"]] = relation(
+        back_populates="book",
+        order_by="LibraryReview.id",
+        cascade="all, delete-orphan",
+        passive_deletes=True,
+    )
+
+    # Both are also loaded with an entity, in SQL.
+    loud: Mapped[str] = column_property(func.upper(title, type_=String))
+
+    @hybrid_property
+    def label(self) -> str:
+        """The same expression in Python and in SQL."""
+        return self.kind + ": " + self.title
+
+    @hybrid_property
+    def stars(self) -> int:
+        """Computed by an expression of its own in SQL, from related rows."""
+        return sum(review.stars for review in self.reviews)
+
+    @stars.inplace.expression
+    @classmethod
+    def _stars(cls) -> ColumnElement[int]:
+        total = select(func.coalesce(func.sum(LibraryReview.stars), 0))
+        reviews = total.where(LibraryReview.book_id == cls.id).correlate_except(LibraryReview)
+        return reviews.scalar_subquery()
 
     __mapper_args__ = {  # noqa: RUF012 - as SQLAlchemy declares it
         "polymorphic_on": "kind",
@@ -115,6 +145,47 @@ class LibraryAudioBook(LibraryBook):
     """A book in the same table (single-table inheritance)."""
 
     __mapper_args__ = {"polymorphic_identity": "audio"}  # noqa: RUF012 - as SQLAlchemy
+
+
+class LibraryReview(Entity):
+    """An opinion on a book (base of joined-table inheritance)."""
+
+    __tablename__ = "conformance_library_reviews"
+
+    kind: Mapped[str] = mapped_column(String(20))
+    stars: Mapped[int] = mapped_column("star_count")
+    book_id: Mapped[Id] = mapped_column(
+        ForeignKey("conformance_library_books.id", ondelete="CASCADE"), index=True
+    )
+    book: Mapped[LibraryBook] = relation(back_populates="reviews")
+
+    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "short"}  # noqa: RUF012 - as SQLAlchemy
+
+
+class LibraryEssay(LibraryReview):
+    """A review with a table of its own (joined-table inheritance)."""
+
+    __tablename__ = "conformance_library_essays"
+
+    id: Mapped[Id] = mapped_column(
+        ForeignKey("conformance_library_reviews.id", ondelete="CASCADE"), primary_key=True
+    )
+    text: Mapped[str]
+    written_in: Mapped[list[Binding]] = mapped_column(
+        ARRAY(stored_by_value(Binding, "conformance_library_binding")), default=list
+    )
+
+    @hybrid_property
+    def length(self) -> int:
+        """Of a column of the subclass."""
+        return len(self.text)
+
+    @length.inplace.expression
+    @classmethod
+    def _length(cls) -> ColumnElement[int]:
+        return func.char_length(cls.text)
+
+    __mapper_args__ = {"polymorphic_identity": "essay"}  # noqa: RUF012 - as SQLAlchemy
 
 
 class LibraryShelf(Base):

@@ -31,6 +31,16 @@ class SequelOut(Output):
     binding: Binding
     price: Decimal | None
     writer: WriterOut | None
+    loud: str
+    label: str
+    stars: int
+
+
+class ReviewOut(Output):
+    """A review."""
+
+    stars: int
+    kind: str
 
 
 class BookOut(Output):
@@ -50,9 +60,29 @@ class BookOut(Output):
     writer: WriterOut | None
     sequel_of: SequelOut | None
     sequels: list[SequelOut]
+    reviews: list[ReviewOut]
+    loud: str
+    label: str
+    stars: int
     subjects: list[SubjectOut]
     created_at: datetime
     updated_at: datetime
+
+
+class ReviewedOut(Output):
+    """A book in few words."""
+
+    name: str = Field(validation_alias="title")
+    label: str
+
+
+class EssayOut(ReviewOut):
+    """A review with its text and its book."""
+
+    text: str
+    length: int
+    written_in: list[Binding]
+    book: ReviewedOut
 
 
 class CopyOut(Output):

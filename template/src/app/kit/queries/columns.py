@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 from sqlalchemy.sql.util import ClauseAdapter, find_tables
+from sqlalchemy.types import NullType
 
 from app.kit.db.json import json_list, json_object
 
@@ -145,6 +146,8 @@ def _check(schema: Schema, column: ColumnElement[Any]) -> None:
             suits = zone
         case kind:
             suits = isinstance(kind, _IN_JSON)
+    if isinstance(kind, NullType):
+        raise TypeError(f"{where}: the expression has no type: give it one with `type_coerce`.")
     if not suits:
         raise TypeError(
             f"{where}: {column.type!r} has no form in JSON, as which a view reads relationships:"
