@@ -92,6 +92,8 @@ async def _run(connection: Any, sql: str, values: Sequence[Any]) -> Rows:
             raise
         statement = await connection.driver_connection.prepare(sql)
         columns = [(each.name, each.type.oid) for each in statement.get_attributes()]
+        # `prepare` leaves an implicit transaction open, in which no other can begin.
+        await connection.driver_connection.execute("SELECT 1")
         raise unreadable_value(columns) from error
     except Exception as error:  # the adapter knows which it has a name for
         connection.dbapi_connection._handle_exception(error)
