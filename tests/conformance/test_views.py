@@ -194,8 +194,9 @@ async def test_view_returns_any_values_as_entities_would(
     session: AsyncSession, rows: list[tuple[dict[str, Any], Links]]
 ) -> None:
     session.expunge_all()
-    for model in (LibraryEssay, LibraryReview, LibraryBook):
-        await session.execute(model.__table__.delete())
+    tables: list[Any] = [each.__table__ for each in (LibraryEssay, LibraryReview, LibraryBook)]
+    for table in tables:
+        await session.execute(table.delete())
     writer = LibraryWriter(name="Ada")
     made: list[LibraryBook] = []
     for values, (is_audio, is_written, sequel_of, stars) in rows:
