@@ -4,13 +4,14 @@ import json
 import os
 import re
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
 import yaml
 
 from tests.processes import UV, run, succeed
-from tests.rendering import git
+from tests.rendering import TEMPLATE, git
 from tests.services import Interpreter
 from tests.updates.conftest import Started
 from tests.updates.history import CURRENT, NEXT, Template
@@ -18,6 +19,8 @@ from tests.updates.next_release import EDITED
 from tests.updates.service import Service
 
 pytestmark = pytest.mark.slow
+
+UPDATING = (TEMPLATE / "docs/updating.md").read_text()
 
 GH = """#!{python}
 import json, sys
@@ -28,8 +31,11 @@ open({log!r}, "a").write(json.dumps(sys.argv[1:]) + "\\n")
 class Platform:
     """A Git host: a repository to push to, and a `gh` that writes down what it is asked for."""
 
-    def __init__(self, place: Path, service: Service) -> None:
+    def __init__(
+        self, place: Path, service: Service, workflow: str = ".github/workflows/template.yml"
+    ) -> None:
         self._service = service
+        self._workflow = workflow
         self._branch = git(service.directory, "branch", "--show-current").strip()
         self.origin = place / "origin.git"
         self._asked = place / "asked"
@@ -44,15 +50,18 @@ class Platform:
 
     def runs_the_job(self, *, fails: bool = False) -> str:
         """Run the scheduled job, on GitHub its last step; its output."""
+        directory = self._service.directory
         if self._service.path(".gitlab-ci.yml").exists():
             job = yaml.safe_load(self._service.read(".gitlab-ci.yml"))["template"]
             script = "\n".join(job["script"])
         else:
-            workflow = yaml.safe_load(self._service.read(".github/workflows/template.yml"))
+            workflow = yaml.safe_load(self._service.read(self._workflow))
             script = workflow["jobs"]["update"]["steps"][-1]["run"]
+            defaults = workflow.get("defaults", {"run": {"working-directory": "."}})
+            directory = directory / defaults["run"]["working-directory"]
         path = os.pathsep.join([str(self._programs), os.environ["PATH"]])
         shell = ("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script)
-        ended = run(*shell, cwd=self._service.directory, PATH=path)
+        ended = run(*shell, cwd=directory, PATH=path)
         assert (ended.returncode == 0) is not fails, ended.stdout
         git(self._service.directory, "switch", "--quiet", self._branch)
         return ended.stdout
@@ -78,6 +87,29 @@ def test_the_scheduled_job_opens_one_pull_request_for_a_newer_release(
     assert asked[:4] == ["pr", "create", "--head", f"template-{NEXT}"]
     assert f"Conflicts to settle: {EDITED}" in asked[-1]
     pushed = git(platform.origin, "show", f"template-{NEXT}:.copier-answers.yml")
+    assert f"_commit: v{NEXT}" in pushed
+
+
+def test_the_scheduled_job_of_a_service_in_a_subfolder_opens_a_pull_request(
+    started_now: Started, tmp_path: Path
+) -> None:
+    service = started_now(CURRENT)
+    first, rest = service.read(EDITED).split("\n", 1)
+    service.write(EDITED, f"{first}\n# ours\n{rest}")
+    service.into_subfolder("services/orders")
+    # As docs/updating.md says.
+    moved = ".github/workflows/template-orders.yml"
+    service.move("services/orders/.github/workflows/template.yml", moved)
+    [added] = re.findall(r"```yaml\n(.*?)```", UPDATING, re.DOTALL)
+    service.append(moved, f"\n{textwrap.dedent(added)}")
+    service.commit()
+    platform = Platform(tmp_path, service, moved)
+
+    platform.runs_the_job()
+
+    [asked] = platform.pull_requests()
+    assert f"Conflicts to settle: services/orders/{EDITED}" in asked[-1]
+    pushed = git(platform.origin, "show", f"template-{NEXT}:services/orders/.copier-answers.yml")
     assert f"_commit: v{NEXT}" in pushed
 
 
