@@ -10,7 +10,10 @@ from tests.rendering import git
 from tests.updates.history import IDENTITY
 
 # The team's own from the day that brings them; an update brings no newer text of theirs.
-SEEDED = {"AGENTS.md", "README.md", "src/app/features/__init__.py", "tests/features/__init__.py"}
+SEEDED = {
+    *("AGENTS.md", "README.md", "docs/index.md"),
+    *("src/app/features/__init__.py", "tests/features/__init__.py"),
+}
 MARKERS = re.compile(rb"^(<<<<<<<|=======|>>>>>>>)( |$)", re.MULTILINE)
 
 
