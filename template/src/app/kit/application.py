@@ -3,7 +3,7 @@
 from asyncio import to_thread
 from collections.abc import Awaitable, Callable
 from threading import Lock
-from typing import Any
+from typing import Any, cast
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.routing import Route
@@ -64,7 +64,7 @@ class Application(FastAPI):
         """Include a router; its routes validate strictly, see `StrictRoute`."""
         make_strict(router.routes)
         super().include_router(router, **options)
-        self.router.forget()
+        cast("IndexedRouter", self.router).forget()
 
     def build_middleware_stack(self) -> ASGIApp:
         """Put around everything else what holds for every request, the innermost first."""
