@@ -70,6 +70,20 @@ def test_service_passes_conformance_suite(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("lazy_strategy", OPTIONS["lazy_strategy"][1:])
+def test_views_return_the_same_with_each_lazy_strategy(
+    service: Copy, interpreter: Interpreter, server: URL, lazy_strategy: str
+) -> None:
+    place = add_conformance_suite(service(lazy_strategy=lazy_strategy))
+
+    interpreter.succeeds(
+        place,
+        *("pytest", "-q", "-n", "0", "-m", "", "tests/conformance/test_views.py"),
+        DATABASE_URL=address(new_database(server)),
+    )
+
+
+@pytest.mark.slow
 def test_conformance_suite_is_strictly_typed(
     service: Copy, interpreter: Interpreter, mypy_cache: Path
 ) -> None:

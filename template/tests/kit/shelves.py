@@ -56,6 +56,11 @@ class Shelf(Own):
         """What can be said in Python and in SQL."""
         return "shelf " + self.name
 
+    @hybrid_property
+    def letters(self) -> int:
+        """What can be said in Python alone."""
+        return len(self.name)
+
 
 class Book(Own):
     """A row with a column of each type that is shown within JSON."""

@@ -210,6 +210,10 @@ class Proxy(Out):
     book_titles: list[str]
 
 
+class InPython(Out):
+    letters: int
+
+
 class ByName(Out):
     books: list["Was"]
 
@@ -230,6 +234,7 @@ class Endless(Out):
         (TwoSchemas, "TwoSchemas.books: a relationship is shown by one schema"),
         (NoForm, "Lasting.lasts: Interval("),
         (Proxy, "Proxy.book_titles: Shelf.book_titles is computed in Python"),
+        (InPython, "InPython.letters: Shelf.letters cannot be computed in SQL"),
         (ByName, "Was.was: the column stores the names of the enum"),
         (Endless, "Endless contains itself"),
     ],

@@ -44,10 +44,20 @@ S = TypeVar("S", bound=BaseModel)
 
 
 class View(Generic[S]):
-    """Reads a response schema from a model.
+    """Reads a response schema from a model, and writes rows that it returns as the schema.
 
-    The fields of the schema are named as attributes of the model. A relationship is shown by a
-    schema, or by a list of one. Raises TypeError at the first use if a field has no attribute.
+    A field shows the attribute of the model of the same name: a column, a `column_property`, a
+    `hybrid_property` with an SQL expression, or a relationship. A relationship is shown by a
+    schema, or by a list of one, in the order of the relationship.
+
+    Methods take the database (`DatabaseDep`), where each statement is a transaction of its own, or
+    a session, in whose transaction they run. Raises TypeError at the first use if a field cannot be
+    read from the model.
+
+    Args:
+        schema: the response schema.
+        model: the mapped class, whose primary key is one column for `get`, `page` and `update`.
+
     """
 
     def __init__(self, schema: type[S], model: type[Any]) -> None:
@@ -61,7 +71,7 @@ class View(Generic[S]):
         )
 
     def select(self) -> Select[Any]:
-        """Return the statement of all rows; add filters, joins and an order to it."""
+        """Return the statement of all rows, `select(model)`; add filters, joins and an order."""
         return select(self.model)
 
     async def get(self, db: Connectable, key: Any) -> S:
@@ -105,10 +115,12 @@ class View(Generic[S]):
     async def feed(
         self, db: Connectable, query: CursorQuery, statement: Select[Any], order: Order
     ) -> CursorSlice[S]:
-        """Return one page of a statement by cursor: it costs the same at any depth.
+        """Return one page of a statement by cursor (keyset); any page takes as long as the first.
 
-        Raises `BadCursor` for a cursor of another list, and TypeError for a statement with
-        GROUP BY, LIMIT or OFFSET.
+        Raises:
+            BadCursor: the cursor is not one of this list.
+            TypeError: the statement has GROUP BY, LIMIT or OFFSET.
+
         """
 
         async def find(page: Select[Any]) -> list[Any]:
@@ -125,17 +137,23 @@ class View(Generic[S]):
         return await paginate_keyset(find, query, statement, order)
 
     def stream(self, database: Database, statement: Select[Any]) -> RowStream[S]:
-        """Return every row of a statement as a stream, for a response or for `async for`.
+        """Return every row of a statement as a stream, for `JsonLines`, `CsvLines` or `async for`.
 
-        It reads with a session of its own and a server-side cursor, in bounded memory.
+        It reads with a session of its own and a server-side cursor, in bounded memory, and sees
+        what is committed when it starts.
         """
         return RowStream(database, self._selects.rows(statement), self.schema)
 
     async def insert(self, db: Connectable, new: BaseModel | Mapping[str, Any]) -> S:
-        """Insert a row and return it, in one statement; over the pool it is committed then.
+        """Insert a row and return it, in one statement.
 
-        Column defaults apply, the methods of the model do not run. Raises TypeError for a name that
-        is no column.
+        With the database it is committed when this returns. Column defaults apply. Validators and
+        events of the model do not run.
+
+        Raises:
+            IntegrityError: a constraint rejects the row; the response is 409.
+            TypeError: a name is no column of the model.
+
         """
         values = dict(new)
         names = frozenset(values)
@@ -152,10 +170,16 @@ class View(Generic[S]):
         return self.schema.model_validate(row)
 
     async def update(self, db: Connectable, key: Any, changes: BaseModel | Mapping[str, Any]) -> S:
-        """Update the fields that were set and return the row, or raise `NotFound`.
+        """Update the fields that were set, and return the row, in one statement.
 
-        One statement; over the pool it is committed when this returns. The methods of the model do
-        not run. Raises TypeError for a name that is no column.
+        With the database it is committed when this returns. `onupdate` defaults and the version
+        column apply. Validators and events of the model do not run.
+
+        Raises:
+            NotFound: there is no such row, or it is soft-deleted.
+            IntegrityError: a constraint rejects the change; the response is 409.
+            TypeError: a name is no column of the model.
+
         """
         values = (
             changes.model_dump(exclude_unset=True)

@@ -1,0 +1,32 @@
+"""The version of an entity or of a response schema is its entity tag."""
+
+import pytest
+from fastapi import Response
+
+from app.kit.etag import EntityTag, PreconditionFailed
+from app.kit.schemas import Output
+from tests.conformance.features.library.models import LibraryBook, LibraryWriter
+
+
+class WithVersion(Output):
+    version: int
+
+
+class WithoutVersion(Output):
+    name: str
+
+
+def test_versions_of_entities_and_schemas_are_tags() -> None:
+    for row in (WithVersion(version=3), LibraryBook(title="One", version=3)):
+        tag = EntityTag(Response(), '"3"')
+        tag.check(row)
+        assert tag.show(row) is row
+        assert tag.response.headers["ETag"] == '"3"'
+        with pytest.raises(PreconditionFailed):
+            EntityTag(Response(), '"2"').check(row)
+
+
+def test_row_without_version_is_a_type_error() -> None:
+    for row in (WithoutVersion(name="a"), LibraryWriter(name="a")):
+        with pytest.raises(TypeError, match="has no version for an ETag"):
+            EntityTag(Response(), None).show(row)
