@@ -1,22 +1,38 @@
-"""What Alembic does not compare by itself: defaults without an equality, and more in COMPARISONS.
+"""What Alembic does not compare by itself: defaults without an equality, conditions, COMPARISONS.
 
+The conditions of partial indexes and CHECKs cannot be compared in general, because PostgreSQL
+rewrites them. They are created again when an index becomes partial or no longer is, when a native
+enum type loses a value that they name, and when an enum stored as text gets other values.
 docs/database.md lists what is not compared.
 """
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from alembic.autogenerate.api import AutogenContext
-from alembic.operations.ops import AlterColumnOp
+from alembic.operations.ops import (
+    AddColumnOp,
+    AddConstraintOp,
+    AlterColumnOp,
+    CreateCheckConstraintOp,
+    CreateIndexOp,
+    DropConstraintOp,
+    DropIndexOp,
+    ModifyTableOps,
+)
 from alembic.runtime.plugins import Plugin
 from alembic.util import DispatchPriority, PriorityDispatchResult
-from sqlalchemy import JSON, Column, DefaultClause, String
+from sqlalchemy import JSON, CheckConstraint, Column, DefaultClause, Enum, Index, String, Table
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.sql.elements import conv
+from sqlalchemy.sql.operators import in_op
 
-from app.kit.db import conditions, enum_drift, migration_order, names, schema_drift
-from app.kit.db.conditions import compare_conditions
+from app.kit.db import enum_drift, migration_order, names, schema_drift
 from app.kit.db.enum_types import native_enum
+from app.kit.db.enum_values import renamed_values
 from app.kit.db.migration_steps import default_sql
+from app.kit.db.names import stored_name
 
 __all__ = ["COMPARISONS", "compare_conditions", "compare_defaults"]
 
@@ -27,14 +43,14 @@ COMPARISONS = [
     "alembic.ext.checkconstraint_byname",
     __name__,
     names.__name__,
-    conditions.__name__,
     migration_order.__name__,
     enum_drift.__name__,
     schema_drift.__name__,
 ]
 
 _WHOLE_CAST = re.compile(r"^CAST\((.*) AS [^()]+\)$", re.IGNORECASE | re.DOTALL)
-_LITERAL = re.compile(r"('(?:[^']|'')*')")
+_QUOTED = re.compile(r"('(?:[^']|'')*')")
+_LITERAL = re.compile(r"'((?:[^']|'')*)'")
 # Casts as in 'a'::kind, with which PostgreSQL words a default, and white space.
 _NOISE = re.compile(r"::(?:\"[^\"]+\"|[\w. ])+(?:\[\])*|\s+")
 
@@ -68,10 +84,92 @@ def compare_defaults(
 
 def _default(column: Column[Any]) -> str:
     text = _WHOLE_CAST.sub(r"\1", default_sql(column.server_default) or "")
-    parts = _LITERAL.split(text)
+    parts = _QUOTED.split(text)
     return "".join(part if part.startswith("'") else _NOISE.sub("", part.lower()) for part in parts)
 
 
-Plugin(__name__).add_autogenerate_comparator(
+def compare_conditions(
+    context: AutogenContext,
+    operations: ModifyTableOps,
+    schema: str | None,
+    name: str,
+    actual: Table | None,
+    declared: Table | None,
+) -> PriorityDispatchResult:
+    """Create indexes and CHECKs again whose conditions differ."""
+    if actual is None or declared is None:
+        return PriorityDispatchResult.CONTINUE
+    lost = set(_lost_values(actual, declared))
+    indexes = {index.name: index for index in actual.indexes}
+    for index in declared.indexes:
+        old = indexes.get(index.name)
+        if old is not None and _differ(_condition(old), _condition(index), lost):
+            operations.ops += [DropIndexOp.from_index(old), CreateIndexOp.from_index(index)]
+    _leave_checks_of_types_to_columns(operations)
+    checks: Any = context.inspector.get_check_constraints(name, schema=schema)
+    found = {check["name"]: check["sqltext"] for check in checks}
+    for check in [each for each in declared.constraints if isinstance(each, CheckConstraint)]:
+        stored = conv(stored_name(check) or "")
+        condition = found.get(stored)
+        literals = _literals(condition)
+        enum = _checked_enum(check)
+        if literals & lost or (condition and enum and literals != set(enum.enums)):
+            before = CheckConstraint(str(condition), name=stored, table=actual)
+            operations.ops += [
+                DropConstraintOp.from_constraint(before),
+                AddConstraintOp.from_constraint(check),
+            ]
+    return PriorityDispatchResult.CONTINUE
+
+
+def _lost_values(actual: Table, declared: Table) -> Iterator[str]:
+    """Yield the values that the enum types of a table's columns lose."""
+    for column in declared.columns:
+        old = actual.columns.get(column.name)
+        before, after = native_enum(None if old is None else old.type), native_enum(column.type)
+        if before and after and not renamed_values(before.enums, after.enums):
+            yield from set(before.enums) - set(after.enums)
+
+
+def _condition(index: Index) -> str | None:
+    where = index.dialect_options["postgresql"].get("where")
+    return None if where is None else str(where)
+
+
+def _differ(old: str | None, new: str | None, lost: set[str]) -> bool:
+    return (old is None) != (new is None) or bool(_literals(old) & lost)
+
+
+def _literals(condition: str | None) -> set[str]:
+    return {text.replace("''", "'") for text in _LITERAL.findall(condition or "")}
+
+
+def _checked_enum(check: Any) -> Enum | None:
+    """Return the type of the column that a CHECK limits to the values of an enum, or None."""
+    if getattr(check.sqltext, "operator", None) is not in_op or len(check.columns) != 1:
+        return None
+    kind = next(iter(check.columns)).type
+    is_text = isinstance(kind, Enum) and not kind.native_enum and kind.create_constraint
+    return kind if is_text else None
+
+
+def _leave_checks_of_types_to_columns(operations: ModifyTableOps) -> None:
+    """Create the CHECK of an enum stored as text once: Alembic does with the type as well."""
+    added = {each.column.name for each in operations.ops if isinstance(each, AddColumnOp)}
+    for each in [*operations.ops]:
+        kind = each.modify_type if isinstance(each, AlterColumnOp) else None
+        if isinstance(each, AlterColumnOp) and isinstance(kind, Enum) and not kind.native_enum:
+            each.modify_type = String(kind.length)
+        if isinstance(each, CreateCheckConstraintOp):
+            check: Any = each.to_constraint()
+            if _checked_enum(check) and next(iter(check.columns)).name in added:
+                operations.ops.remove(each)
+
+
+_plugin = Plugin(__name__)
+_plugin.add_autogenerate_comparator(
     compare_defaults, "column", "server_default", priority=DispatchPriority.FIRST
+)
+_plugin.add_autogenerate_comparator(
+    compare_conditions, "table", "conditions", priority=DispatchPriority.LAST
 )

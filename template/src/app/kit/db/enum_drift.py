@@ -9,27 +9,44 @@ ones, since rows may have them.
 from typing import Any
 
 from alembic.autogenerate.api import AutogenContext
-from alembic.operations.ops import UpgradeOps
+from alembic.operations import ops
 from alembic.runtime.plugins import Plugin
 from alembic.util import CommandError, DispatchPriority, PriorityDispatchResult
-from sqlalchemy import MetaData
+from sqlalchemy import Column, MetaData
+from sqlalchemy.types import ARRAY, TypeEngine
 
-from app.kit.db.enum_catalog import EnumCatalog, Key, columns_without
-from app.kit.db.enum_changes import (
+from app.kit.db.enum_types import (
+    EnumCatalog,
+    Key,
+    columns_without,
+    create_type,
+    drop_type,
+    native_enum,
+    native_enums,
+    render_type,
+)
+from app.kit.db.enum_values import (
     ChangeEnum,  # pyright: ignore[reportDeprecated] - offered here until it goes
     KeepValues,  # pyright: ignore[reportDeprecated] - offered here until it goes
+    change_values,
 )
-from app.kit.db.enum_columns import compare_arrays, convert_columns
-from app.kit.db.enum_types import native_enums, render_type
-from app.kit.db.enum_values import change_values
-from app.kit.db.migration_steps import MigrationStep, literal, op_execute, quote
+from app.kit.db.migration_steps import (
+    DIALECT,
+    ConvertColumn,
+    MigrationStep,
+    default_sql,
+    quote,
+)
 from app.kit.db.schema_drift import missing_schemas, missing_sequences
 
 __all__ = ["ChangeEnum", "KeepValues", "compare_enums"]
 
+_REMOVED = (ops.DropConstraintOp, ops.DropIndexOp)
+_ADDED = (ops.AddConstraintOp, ops.CreateIndexOp)
+
 
 def compare_enums(
-    context: AutogenContext, operations: UpgradeOps, _schemas: set[str | None]
+    context: AutogenContext, operations: ops.UpgradeOps, _schemas: set[str | None]
 ) -> PriorityDispatchResult:
     """Add the steps that enum types need to a migration."""
     metadata, connection = context.metadata, context.connection
@@ -44,14 +61,14 @@ def compare_enums(
     declared = _declared(metadata)
     for key, values in declared.items():
         if key not in catalog.values:
-            before.append(_create(key, values))
+            before.append(create_type(key, values))
         else:
             first, last = change_values(key, catalog.values[key], values)
             before += first
             after += last
     kept = {catalog.absolute(key) for key in declared}
     unused = [key for key in columns_without(operations, catalog) if key not in kept]
-    after += [_drop(catalog.relative(key), catalog.values[key]) for key in unused]
+    after += [drop_type(catalog.relative(key), catalog.values[key]) for key in unused]
     # A schema before the types in it, and these before the tables.
     operations.ops[:0] = [
         *missing_schemas(metadata, connection),
@@ -74,23 +91,115 @@ def _declared(metadata: MetaData) -> dict[Key, list[str]]:
     return found
 
 
-def _create(key: Key, values: list[str]) -> MigrationStep:
-    what = f"create the enum type {key}"
-    return MigrationStep(what, [_create_type(key, values)], [_drop_type(key)])
+def compare_arrays(
+    _context: AutogenContext,
+    operation: ops.AlterColumnOp,
+    _schema: str | None,
+    _table: str,
+    _name: str,
+    actual: Column[Any],
+    declared: Column[Any],
+) -> PriorityDispatchResult:
+    """Tell an enum type from an array of it, which have the same name for Alembic."""
+    are_enums = native_enum(actual.type) and native_enum(declared.type)
+    if are_enums and _is_array(actual.type) != _is_array(declared.type):
+        operation.modify_type = declared.type
+        return PriorityDispatchResult.STOP
+    return PriorityDispatchResult.CONTINUE
 
 
-def _drop(key: Key, values: list[str]) -> MigrationStep:
-    what = f"drop the enum type {key}, which no column has any more"
-    return MigrationStep(what, [_drop_type(key)], [_create_type(key, values)])
+def convert_columns(operations: ops.UpgradeOps, metadata: MetaData, catalog: EnumCatalog) -> None:
+    """Replace changes to or from an enum type, which need a cast that Alembic does not write."""
+    for modified in operations.ops:
+        if isinstance(modified, ops.ModifyTableOps):
+            altered = [each for each in modified.ops if isinstance(each, ops.AlterColumnOp)]
+            for operation in altered:
+                _convert(modified, operation, metadata, catalog)
+    operations.ops = [
+        each
+        for each in operations.ops
+        if not (isinstance(each, ops.ModifyTableOps) and each.is_empty())
+    ]
 
 
-def _create_type(key: Key, values: list[str]) -> str:
-    named = ", ".join(map(literal, values))
-    return op_execute(f"CREATE TYPE {quote(key.name, key.schema)} AS ENUM ({named})")
+def _convert(
+    modified: ops.ModifyTableOps,
+    operation: ops.AlterColumnOp,
+    metadata: MetaData,
+    catalog: EnumCatalog,
+) -> None:
+    old, new = operation.existing_type, operation.modify_type
+    if old is None or new is None or not (native_enum(old) or native_enum(new)):
+        return
+    operation.modify_type = None
+    if not _is_same(old, new, catalog):
+        column = _column(operation, metadata, catalog.default_schema)
+        step = _step(operation, column, old, new)
+        operation.existing_type = new
+        operation.modify_server_default = False
+        # CHECKs and indexes compare with values of the old type, or of the new one.
+        kinds = {each: _phase(each) for each in modified.ops}
+        modified.ops = sorted(modified.ops, key=lambda each: kinds[each])
+        place = sum(kind == 0 for kind in kinds.values())
+        modified.ops.insert(place, step)
+    if not operation.has_changes():
+        modified.ops.remove(operation)
 
 
-def _drop_type(key: Key) -> str:
-    return op_execute(f"DROP TYPE {quote(key.name, key.schema)}")
+def _phase(operation: ops.MigrateOperation) -> int:
+    return 0 if isinstance(operation, _REMOVED) else 2 if isinstance(operation, _ADDED) else 1
+
+
+def _is_same(old: TypeEngine[Any], new: TypeEngine[Any], catalog: EnumCatalog) -> bool:
+    first, second = native_enum(old), native_enum(new)
+    if first is None or second is None or _is_array(old) != _is_array(new):
+        return False
+    return catalog.absolute(Key.of(first)) == catalog.absolute(Key.of(second))
+
+
+def _is_array(kind: TypeEngine[Any]) -> bool:
+    return isinstance(kind, ARRAY)
+
+
+def _column(operation: ops.AlterColumnOp, metadata: MetaData, default: str) -> Column[Any]:
+    return next(
+        column
+        for table in metadata.tables.values()
+        for column in table.columns
+        if (table.schema or default) == (operation.schema or default)
+        and (table.name, column.name) == (operation.table_name, operation.column_name)
+    )
+
+
+def _step(
+    operation: ops.AlterColumnOp, column: Column[Any], old: TypeEngine[Any], new: TypeEngine[Any]
+) -> ConvertColumn:
+    upgrade = _alter(operation, old, new, default_sql(column.server_default))
+    old_default: Any = operation.existing_server_default
+    before = default_sql(old_default or None)
+    return ConvertColumn(operation, upgrade, _alter(operation, new, old, before))
+
+
+def _alter(
+    operation: ops.AlterColumnOp, old: TypeEngine[Any], new: TypeEngine[Any], default: str | None
+) -> str:
+    column = quote(operation.column_name)
+    suffix = "[]" if _is_array(old) and _is_array(new) else ""
+    kind = new.compile(dialect=DIALECT)
+    value = f"{column}::text{suffix}::{kind}"
+    if native_enum(old) and native_enum(new) and not suffix:
+        # A single value is the first one of an array.
+        if _is_array(old):
+            value = f"{column}[1]::text::{kind}"
+        elif _is_array(new):
+            value = f"CASE WHEN {column} IS NOT NULL THEN ARRAY[{column}::text]::{kind} END"
+    changes = [
+        "DROP DEFAULT",
+        f"TYPE {kind} USING {value}",
+        *([f"SET DEFAULT {default}"] if default else ()),
+    ]
+    table = quote(operation.table_name, operation.schema)
+    return f"ALTER TABLE {table} " + ", ".join(f"ALTER COLUMN {column} {each}" for each in changes)
 
 
 _plugin = Plugin(__name__)

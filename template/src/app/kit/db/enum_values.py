@@ -1,11 +1,97 @@
-"""The steps that bring an enum type from some values to others."""
+"""What brings an enum type from some values to others: steps of a migration, and `replace_enum`."""
 
-from app.kit.db.enum_catalog import Key
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from typing_extensions import deprecated
+
+from app.kit.db.enum_types import Key
 from app.kit.db.migration_steps import MigrationStep, literal, op_execute, quote
 
-Steps = tuple[list[MigrationStep], list[MigrationStep]]
+Steps: TypeAlias = tuple[list[MigrationStep], list[MigrationStep]]
 
 _HELPER = "from app.kit.db.revisions import replace_enum"
+_BLOCK = """
+DO $replace$
+DECLARE
+    old regtype := {type};
+    wanted text[] := ARRAY[{values}]::text[];
+    name text;
+    used record;
+    found text;
+    statement text;
+    drops text[] := ARRAY[]::text[];
+    changes text[] := ARRAY[]::text[];
+    creates text[] := ARRAY[]::text[];
+BEGIN
+    SELECT format('%I.%I', n.nspname, t.typname) INTO name
+      FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE t.oid = old;
+    FOR used IN
+        SELECT c.oid::regclass AS "table", a.attnum AS number, quote_ident(a.attname) AS name,
+               CASE WHEN a.atttypid = old THEN '' ELSE '[]' END AS brackets,
+               pg_get_expr(d.adbin, d.adrelid) AS default_value
+          FROM pg_attribute a
+          JOIN pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p')
+          LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
+         WHERE a.atttypid IN (old, (SELECT typarray FROM pg_type WHERE oid = old))
+           AND NOT a.attisdropped AND a.attinhcount = 0
+    LOOP
+        EXECUTE format(
+            'SELECT string_agg(DISTINCT quote_literal(value), '', '') FROM %s,'
+            ' unnest(' || CASE used.brackets WHEN '' THEN 'ARRAY[%s::text]' ELSE '%s::text[]' END
+            || ') AS each (value) WHERE value <> ALL ($1)', used."table", used.name
+        ) INTO found USING wanted;
+        IF found IS NOT NULL THEN
+            RAISE EXCEPTION 'Rows of %.% still have %, which the enum type % is to lose.',
+                used."table", used.name, found, name
+                USING ERRCODE = 'restrict_violation',
+                      HINT = 'Give these rows another value first, above replace_enum().';
+        END IF;
+        -- Each compares the column with values of the old type.
+        SELECT drops || coalesce(array_agg(one), ARRAY[]::text[]),
+               creates || coalesce(array_agg(other), ARRAY[]::text[])
+          INTO drops, creates
+          FROM (
+            SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', k.conrelid::regclass, k.conname),
+                   format('ALTER TABLE %s ADD CONSTRAINT %I %s', k.conrelid::regclass, k.conname,
+                          pg_get_constraintdef(k.oid))
+              FROM pg_constraint k
+             WHERE k.contype IN ('c', 'f', 'x') AND k.coninhcount = 0 AND k.conparentid = 0
+               AND (k.conrelid = used."table" AND used.number = ANY (k.conkey)
+                    OR k.confrelid = used."table" AND used.number = ANY (k.confkey))
+             UNION ALL
+            SELECT format('DROP INDEX %s', i.indexrelid::regclass), pg_get_indexdef(i.indexrelid)
+              FROM pg_index i
+             WHERE i.indrelid = used."table"
+               AND (i.indpred IS NOT NULL OR i.indexprs IS NOT NULL)
+               AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid)
+               AND EXISTS (SELECT FROM pg_depend p WHERE p.classid = 'pg_class'::regclass
+                              AND p.objid = i.indexrelid AND p.refobjid = i.indrelid
+                              AND p.refobjsubid = used.number)
+          ) AS dependents (one, other);
+        changes := changes || concat(
+            format('ALTER TABLE %s ALTER COLUMN %s DROP DEFAULT, ', used."table", used.name),
+            format('ALTER COLUMN %1$s TYPE %2$s%3$s USING %1$s::text%3$s::%2$s%3$s',
+                   used.name, name, used.brackets),
+            format(', ALTER COLUMN %s SET DEFAULT ', used.name) || used.default_value);
+    END LOOP;
+    FOR statement IN SELECT DISTINCT unnest(drops) LOOP EXECUTE statement; END LOOP;
+    EXECUTE format('ALTER TYPE %s RENAME TO %I', name, 'replaced_' || old::oid);
+    SELECT string_agg(quote_literal(value), ', ' ORDER BY place) INTO found
+      FROM unnest(wanted) WITH ORDINALITY AS each (value, place);
+    EXECUTE format('CREATE TYPE %s AS ENUM (%s)', name, found);
+    FOREACH statement IN ARRAY changes LOOP EXECUTE statement; END LOOP;
+    FOR statement IN SELECT DISTINCT unnest(creates) LOOP EXECUTE statement; END LOOP;
+    EXECUTE format('DROP TYPE %s', old);
+EXCEPTION
+    WHEN feature_not_supported OR dependent_objects_still_exist OR invalid_text_representation THEN
+        GET STACKED DIAGNOSTICS found = PG_EXCEPTION_DETAIL;
+        RAISE EXCEPTION 'The enum type % cannot be replaced: %. %', name, SQLERRM, found
+            USING ERRCODE = 'restrict_violation', HINT = 'Above replace_enum(), drop what uses '
+                  'the type or a value that it loses; create it again below.';
+END
+$replace$
+"""
 
 
 def change_values(key: Key, old: list[str], new: list[str]) -> Steps:
@@ -18,14 +104,13 @@ def change_values(key: Key, old: list[str], new: list[str]) -> Steps:
     removed = [value for value in old if value not in new]
     kept = [value for value in old if value in new]
     is_reordered = kept != [value for value in new if value in old]
-    if not removed and not is_reordered:
-        what = f"add to the enum type {key}: {', '.join(added)}"
-        return [MigrationStep(what, _add(key, added, new, old), _keep(key, added))], []
     first: list[MigrationStep] = []
     if added:
         what = f"add to the enum type {key}: {', '.join(added)}"
         order = new if not is_reordered else old + added
         first = [MigrationStep(what, _add(key, added, order, old), _keep(key, added))]
+    if not removed and not is_reordered:
+        return first, []
     if is_reordered:
         what = f"change the order of the enum type {key} to {', '.join(new)}"
         back = _replace(key, old + added)
@@ -69,6 +154,12 @@ def _rename(key: Key, pairs: list[tuple[str, str]]) -> Steps:
 
 def _add(key: Key, added: list[str], order: list[str], present: list[str]) -> list[str]:
     """Add values in their places, outside the transaction so that it may use them."""
+    block = ["with op.get_context().autocommit_block():"]
+    # An empty line ends the block.
+    return [*block, *map(op_execute, _additions(key, added, order, present)), ""]
+
+
+def _additions(key: Key, added: list[str], order: list[str], present: list[str]) -> list[str]:
     name = quote(key.name, key.schema)
     statements: list[str] = []
     for value in added:
@@ -77,9 +168,7 @@ def _add(key: Key, added: list[str], order: list[str], present: list[str]) -> li
         if index:
             place = f" AFTER {literal(order[index - 1])}"
         statements.append(f"ALTER TYPE {name} ADD VALUE IF NOT EXISTS {literal(value)}{place}")
-    block = ["with op.get_context().autocommit_block():"]
-    # An empty line ends the block.
-    return [*block, *map(op_execute, statements), ""]
+    return statements
 
 
 def _keep(key: Key, added: list[str]) -> list[str]:
@@ -89,3 +178,42 @@ def _keep(key: Key, added: list[str]) -> list[str]:
 def _replace(key: Key, values: list[str]) -> list[str]:
     schema = f", schema={str(key.schema)!r}" if key.schema else ""
     return [f"replace_enum({key.name!r}, {values!r}{schema})"]
+
+
+def replacement(name: str, values: Sequence[str], schema: str | None) -> str:
+    """Return the statement for a type of this name."""
+    return _BLOCK.format(
+        type=literal(quote(name, schema)), values=", ".join(map(literal, values))
+    ).strip()
+
+
+@deprecated("use app.kit.db.enum_values.change_values; it goes in the next minor release")
+class ChangeEnum(MigrationStep):
+    """Change an enum type from some values to others, as autogenerate did until 0.5."""
+
+    def __init__(self, name: str, old: list[str], new: list[str]) -> None:
+        self.name, self.old, self.new = name, old, new
+        steps = sum(change_values(Key(None, name), old, new), start=list[MigrationStep]())
+        super().__init__(
+            f"change the enum type {name} from {old} to {new}",
+            [line for step in steps for line in step.upgrade],
+            [line for step in reversed(steps) for line in step.downgrade],
+            [name for step in steps for name in step.imports],
+        )
+
+    def statements(self) -> list[str] | None:
+        """Return the statements that add the new values; None where that is not enough."""
+        if self.old != [value for value in self.new if value in self.old]:
+            return None
+        added = [value for value in self.new if value not in self.old]
+        return _additions(Key(None, self.name), added, self.new, self.old)
+
+
+@deprecated("use app.kit.db.migration_steps.MigrationStep; it goes in the next minor release")
+class KeepValues(MigrationStep):
+    """Keep the values of an enum type in a downgrade, as autogenerate did until 0.5."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        lines = [f"# The values of {name} stay: PostgreSQL takes none away.", "pass"]
+        super().__init__(f"keep the values of the enum type {name}", lines, lines)

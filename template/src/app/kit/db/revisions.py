@@ -6,7 +6,7 @@ from typing import Any
 
 from alembic import context, op
 
-from app.kit.db.enum_replacement import replacement
+from app.kit.db.enum_values import replacement
 from app.kit.db.migration_steps import escape
 
 
