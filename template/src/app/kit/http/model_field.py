@@ -17,13 +17,17 @@ except ImportError as error:
         "install the version of FastAPI that uv.lock had before, and update the template"
     ) from error
 
-__all__ = ["ModelField", "core_schema_of", "find_differences"]
+__all__ = ["ModelField", "ReplacedField", "find_differences"]
 
 
-def core_schema_of(field: ModelField) -> CoreSchema:
-    """Return the schema by which FastAPI validates a parameter."""
-    schema: CoreSchema = field._type_adapter.core_schema
-    return schema
+class ReplacedField(ModelField):
+    """A parameter that shows the schema by which FastAPI validates it."""
+
+    @property
+    def core_schema(self) -> CoreSchema:
+        """Return the schema of Pydantic's core."""
+        schema: CoreSchema = self._type_adapter.core_schema
+        return schema
 
 
 def find_differences(field: Any) -> list[str]:

@@ -13,7 +13,7 @@ from starlette.datastructures import UploadFile
 
 from app.kit.http import strict
 from app.kit.http.bounds import SHORT, new_budget
-from app.kit.http.model_field import ModelField, core_schema_of
+from app.kit.http.model_field import ModelField, ReplacedField
 
 Validated = tuple[Any, list[dict[str, Any]]]
 Location = tuple[int | str, ...]
@@ -21,7 +21,7 @@ Location = tuple[int | str, ...]
 UNLISTED = "unlisted_errors"
 
 
-class RequestField(ModelField):
+class RequestField(ReplacedField):
     """A parameter in a path, query, header, cookie or form: text, read leniently."""
 
     def validate(
@@ -44,7 +44,7 @@ class RequestField(ModelField):
 
     def _compile(self, convert: Callable[[Any], Any]) -> SchemaValidator:
         # Without the flag, models would use their own validators.
-        return SchemaValidator(convert(core_schema_of(self)), _use_prebuilt=False)
+        return SchemaValidator(convert(self.core_schema), _use_prebuilt=False)
 
 
 class JsonField(RequestField):
