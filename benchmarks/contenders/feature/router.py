@@ -29,6 +29,12 @@ PostsToRead = Annotated[PostRepository, provided(PostRepository, read_only=True)
 NEWEST = ORDERS[PostSort.NEWEST]
 
 
+@router.get("/nothing")
+async def do_nothing() -> dict[str, int]:
+    """R0."""
+    return {"nothing": 0}
+
+
 @router.get("/rows/{key}", response_model=Row)
 async def read_row(key: Id, posts: PostsToRead) -> Post:
     """R1 with an entity."""
