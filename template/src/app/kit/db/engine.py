@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 import asyncpg
-from pydantic_core import to_jsonable_python
+from pydantic_core import from_json, to_jsonable_python
 from sqlalchemy import Connection, ExceptionContext, NullPool, event, text
 from sqlalchemy.dialects.postgresql import CIDR, INET
 from sqlalchemy.exc import DisconnectionError, MissingGreenlet
@@ -85,6 +85,7 @@ def _build(
         hide_parameters=settings.hide_parameters,
         # Pydantic models, dates and exact numbers too.
         json_serializer=partial(json.dumps, default=to_jsonable_python),
+        json_deserializer=_parse_json,
         **options,
     )
     dialect = engine.sync_engine.dialect
@@ -97,6 +98,14 @@ def _build(
     if settings.hide_parameters:
         event.listen(engine.sync_engine, "handle_error", hide_values)
     return engine
+
+
+def _parse_json(text: str) -> Any:
+    # Twice as fast as `json`, which reads what Pydantic refuses: deep nesting and lone surrogates.
+    try:
+        return from_json(text)
+    except ValueError:
+        return json.loads(text)
 
 
 def _server_settings(
