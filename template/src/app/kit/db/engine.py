@@ -14,6 +14,7 @@ from sqlalchemy.util.concurrency import in_greenlet
 
 from app.kit.db.datetimes import check_time_zones
 from app.kit.db.exact_types import ExactCidr, ExactInet
+from app.kit.db.intervals import check_intervals
 from app.kit.db.pool import driver_arguments, pool_arguments
 from app.kit.db.redaction import hide_values
 from app.kit.db.settings import DatabaseSettings
@@ -91,6 +92,7 @@ def _build(
     dialect = engine.sync_engine.dialect
     dialect.colspecs = {**dialect.colspecs, INET: ExactInet, CIDR: ExactCidr}
     check_time_zones(dialect)
+    check_intervals(engine.sync_engine)
     event.listen(engine.sync_engine, "do_connect", _connect)
     event.listen(engine.sync_engine, "checkout", _refuse_closed)
     event.listen(engine.sync_engine, "handle_error", _reconnect_after_driver_fault)
