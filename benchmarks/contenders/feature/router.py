@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import Query
+from fastapi import APIRouter, Query
 from sqlalchemy import select
 from uuid_utils.compat import uuid7
 
@@ -18,10 +18,9 @@ from app.kit.db.plan import plan
 from app.kit.db.repository import provided
 from app.kit.db.session import DatabaseDep
 from app.kit.queries.view import View
-from app.kit.routing import FeatureRouter
 from app.kit.stream import JSON_LINES, JsonLines
 
-router = FeatureRouter(prefix="/measured", tags=["measured"])
+router = APIRouter(prefix="/measured", tags=["measured"])
 
 ROW = plan()
 ROWS = View(Row, Post)

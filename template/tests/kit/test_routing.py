@@ -1,9 +1,10 @@
 """The router of the application finds routes by the first segment of a path."""
 
 from collections.abc import AsyncGenerator
+from typing import Annotated
 
 import pytest
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, Body, Depends, FastAPI, Request
 from fastapi.routing import APIRoute
 from httpx2 import AsyncClient
 from starlette.routing import Match
@@ -145,3 +146,22 @@ async def test_a_trailing_slash_redirects(client: AsyncClient) -> None:
     response = await client.get("/apples/")
 
     assert (response.status_code, response.headers["Location"]) == (307, "/apples")
+
+
+async def test_requests_whose_route_has_no_body_are_passed_on_unchanged() -> None:
+    app, router = Application(), APIRouter()
+
+    async def text(text: Annotated[str, Body()] = "") -> str:
+        return text
+
+    @router.get("/class")
+    @router.post("/class")
+    async def class_of(request: Request) -> str:
+        return type(request).__name__
+
+    app.include_router(router)
+    app.include_router(router, prefix="/text", dependencies=[Depends(text)])
+    async with client_of(app) as client:
+        assert (await client.get("/class")).json() == "Request"
+        assert (await client.post("/class")).json() == "JsonRequest"
+        assert (await client.get("/text/class")).json() == "JsonRequest"

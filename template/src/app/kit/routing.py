@@ -6,13 +6,15 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute, iter_route_contexts
-from starlette.routing import BaseRoute, Match
+from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
+from typing_extensions import deprecated
 
 from app.kit.http.json_body import JsonRequest
 from app.kit.http.request_fields import prepare
 from app.kit.http.route import current_route
 
+_READING = frozenset({"GET", "HEAD"})
 # In place of a first segment: a path that can begin with any.
 ANY = ""
 
@@ -26,14 +28,20 @@ class StrictRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Build the handler; the route's parameters are prepared with its first request."""
         handler = super().get_route_handler()
-        prepared = False
+        prepared = may_have_body = False
 
         async def handle(request: Request) -> Response:
-            nonlocal prepared
+            nonlocal prepared, may_have_body
             if not prepared:
-                prepare(current_route(request.scope).dependant)
+                route = current_route(request.scope)
+                prepare(route.dependant)
+                may_have_body = route.body_field is not None or not _READING.issuperset(
+                    route.methods
+                )
                 prepared = True
-            return await handler(JsonRequest(request.scope, request.receive))
+            if may_have_body:
+                request = JsonRequest(request.scope, request.receive)
+            return await handler(request)
 
         return handle
 
@@ -107,13 +115,6 @@ def first_segment(path: str) -> str:
     return path[1:].partition("/")[0] or ANY
 
 
+@deprecated("use fastapi.APIRouter; it goes in 0.7.0")
 class FeatureRouter(APIRouter):
-    """An APIRouter with a prefix: FastAPI would compare each of its paths with each request."""
-
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Whether a route of it has this path; only asked where the path has the prefix in it."""
-        # It may be included below another prefix, and have parameters in its own.
-        fixed, _, _ = self.prefix.partition("{")
-        if fixed not in scope["path"]:
-            return Match.NONE, {}
-        return super().matches(scope)
+    """An APIRouter: the router of the application finds routes without its help."""
