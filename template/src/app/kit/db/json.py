@@ -21,6 +21,7 @@ from sqlalchemy import (
     case,
     cast,
     func,
+    literal,
     literal_column,
     or_,
     select,
@@ -99,8 +100,8 @@ def _all_within(column: ColumnElement[Any]) -> ColumnElement[Any]:
 
 
 def _error(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    setting = setting_for(str(column.key)).replace("'", "''")
-    return cast(func.current_setting(literal_column(f"'{setting}'", Text)), column.type)
+    setting = literal(setting_for(str(column.key)), Text, literal_execute=True)
+    return cast(func.current_setting(setting), column.type)
 
 
 def _time(column: ColumnElement[Any]) -> ColumnElement[str]:
