@@ -107,7 +107,11 @@ async def test_a_request_event_is_written_once_and_without_a_record(
     root = logging.getLogger()
     (handler,) = [each for each in root.handlers if isinstance(each.formatter, ProcessorFormatter)]
     records: list[str] = []
-    monkeypatch.setattr(handler, "handle", lambda record: records.append(record.name))
+
+    def record_name(record: logging.LogRecord) -> None:
+        records.append(record.name)
+
+    monkeypatch.setattr(handler, "handle", record_name)
     # Without those of pytest.
     monkeypatch.setattr(root, "handlers", [handler])
     await committing_client.get("/health/live", headers={"X-Request-ID": "abc"})
