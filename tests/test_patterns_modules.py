@@ -20,6 +20,7 @@ INTERNAL = {
     "kit/db/schema_drift.py",
     "kit/db/soft_delete.py",
     "kit/db/sort_types.py",
+    "kit/db/undefined.py",
     "kit/db/unreadable.py",
     "kit/db/url_parameters.py",
     "kit/development.py",
