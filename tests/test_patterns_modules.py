@@ -13,6 +13,7 @@ INTERNAL = {
     "kit/db/enum_values.py",
     "kit/db/hot.py",
     "kit/db/hot_writes.py",
+    "kit/db/intervals.py",
     "kit/db/migration_order.py",
     "kit/db/migration_steps.py",
     "kit/db/page_rows.py",
