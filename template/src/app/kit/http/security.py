@@ -51,7 +51,9 @@ class SecurityHeadersMiddleware:
 
 
 def _make_location_relative(message: Message, scope: Scope) -> None:
-    """Remove the untrusted host of the request from the `Location` header."""
+    """Remove the untrusted host of the request from the `Location` header, if there is one."""
+    if all(name != b"location" for name, _ in message["headers"]):
+        return
     url = URL(scope=scope)
     own = f"{url.scheme}://{url.netloc}/".encode("latin-1")
     message["headers"] = [
