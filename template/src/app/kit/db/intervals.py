@@ -22,11 +22,12 @@ def check_intervals(engine: Engine) -> None:
 
 
 def _set_codec(connection: Any, _record: Any) -> None:
-    connection.run_async(
-        lambda driver: driver.set_type_codec(
+    async def set_codec(driver: Any) -> None:
+        await driver.set_type_codec(
             "interval", schema="pg_catalog", encoder=_encode, decoder=_decode, format="tuple"
         )
-    )
+
+    connection.run_async(set_codec)
 
 
 def _encode(value: timedelta) -> tuple[int, int, int]:

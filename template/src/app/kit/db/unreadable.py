@@ -15,8 +15,8 @@ from app.kit.db.intervals import IntervalOutOfRange
 from app.kit.errors import Conflict
 
 # date, time, timestamp, timestamptz, interval and timetz; their arrays, ranges and multiranges.
-_OIDS = {1082, 1083, 1114, 1184, 1186, 1266, 1182, 1183, 1115, 1185, 1187, 1270}
-_OIDS |= {3908, 3910, 3912, 4533, 4534, 4535}
+_SCALARS_AND_ARRAYS = {1082, 1083, 1114, 1184, 1186, 1266, 1182, 1183, 1115, 1185, 1187, 1270}
+_OIDS = _SCALARS_AND_ARRAYS | {3908, 3910, 3912, 4533, 4534, 4535}
 _DECODERS = "datetime.pyx"
 # A setting that no server has: to ask for it is an error, which names a column.
 _SETTING = "unreadable."
