@@ -91,8 +91,8 @@ def living(statement: S) -> S:
 
     One that is kept, to be run again and again, is better made so once.
     """
-    filtered: S = filter_select(statement) if isinstance(statement, Select) else statement
-    return filtered.options(_LIVING).execution_options(living_only=True)
+    filtered: Any = filter_select(statement) if isinstance(statement, Select) else statement
+    return cast("S", filtered.options(_LIVING).execution_options(living_only=True))
 
 
 def not_deleted(model: type[Record]) -> tuple[ColumnElement[bool], ...]:

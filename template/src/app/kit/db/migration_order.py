@@ -13,7 +13,7 @@ from alembic.operations import ops
 from alembic.runtime.plugins import Plugin
 from alembic.util import CommandError, DispatchPriority, PriorityDispatchResult
 from sqlalchemy import ForeignKeyConstraint, MetaData
-from sqlalchemy.sql.ddl import sort_tables_and_constraints
+from sqlalchemy.sql import ddl
 
 from app.kit.db.migration_steps import MigrationStep
 
@@ -22,7 +22,7 @@ TableName: TypeAlias = tuple[str | None, str]
 
 def circular_keys(metadata: MetaData) -> list[str]:
     """Return a message for tables that refer to each other, unless a foreign key is added later."""
-    sort = cast("Any", sort_tables_and_constraints)
+    sort = cast("Any", ddl).sort_tables_and_constraints
     *_, (_, keys) = sort(metadata.tables.values())
     found = sorted(
         f"{key.table.fullname}.{', '.join(key.column_keys)}" for key in keys if not key.use_alter
@@ -94,7 +94,7 @@ def _children_first(
         table = (free or remaining)[0]
         for other, key in _references(remaining, table):
             first.append(_in_table((other.schema, other.table_name), _drop(key)))
-            created = cast("Any", other._reverse)
+            created = _created(other)
             created.columns = [item for item in created.columns if item is not key]
         remaining.remove(table)
         yield table
@@ -105,10 +105,15 @@ def _references(
 ) -> Iterator[tuple[ops.DropTableOp, ForeignKeyConstraint]]:
     name = target.schema, target.table_name
     for table in tables:
-        if table is not target and table._reverse is not None:
-            for key in _foreign_keys(table._reverse):
+        if table is not target and (created := _created(table)) is not None:
+            for key in _foreign_keys(created):
                 if _target(key) == name:
                     yield table, key
+
+
+def _created(table: ops.DropTableOp) -> Any:
+    """Return the operation that creates the table again, which a downgrade runs."""
+    return cast("Any", table)._reverse
 
 
 def _foreign_keys(table: ops.CreateTableOp) -> list[ForeignKeyConstraint]:

@@ -98,10 +98,10 @@ def filter_select(statement: Any, criteria: Container[Any] | None = None) -> Any
     outer join that cannot be filtered, where `criteria` has any for it: by default, it has.
     """
     bare = [each for each in statement._raw_columns if "parententity" not in each._annotations]
-    joins = [source for source in statement._from_obj if isinstance(source, Join)]
+    joins: list[Any] = [source for source in statement._from_obj if isinstance(source, Join)]
     found = {*_entities_in(bare), *(side for each in joins for side in _sides(each, criteria))}
     for entity in found - {each._annotations.get(_NAMED) for each in statement._where_criteria}:
-        named: Any = true()._annotate({"parententity": inspect(entity), _NAMED: entity})
+        named = cast("Any", true())._annotate({"parententity": inspect(entity), _NAMED: entity})
         # So that SQLAlchemy takes it for a statement of the ORM.
         statement = statement.where(named._set_propagate_attrs(entity.deleted_at._propagate_attrs))
     return statement
