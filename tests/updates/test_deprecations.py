@@ -46,7 +46,7 @@ def modules(place: Path) -> dict[str, ast.Module]:
     found: dict[str, ast.Module] = {}
     for root in (place / part for part in PLACES):
         for path in sorted([*root.rglob("*.py"), *root.rglob("*.py.jinja")]):
-            if "tests" not in path.parts and "local_postgres" not in path.parts:
+            if "tests" not in path.parts:
                 name = path.relative_to(root.parent).as_posix().partition(".")[0]
                 # A file that is nothing but an include of a variant is no Python.
                 with suppress(SyntaxError):

@@ -1,4 +1,8 @@
-"""The local database that commands use in development, where no DATABASE_URL is set."""
+"""The local database that commands use in development, where no DATABASE_URL is set.
+
+Its server is in the folder `devtools`, which the wheel and the image do not contain: the import is
+in the function that starts it.
+"""
 
 import multiprocessing
 import os
@@ -15,8 +19,8 @@ from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import URL
 
+from app.kit.commands.errors import Refused
 from app.kit.db.migrate import create_schema
-from app.kit.local_postgres import development
 from app.kit.settings import KitSettings
 
 S = TypeVar("S", bound=KitSettings)
@@ -50,6 +54,31 @@ def is_development() -> bool:
 
 
 @contextmanager
+def local_server(*, ephemeral: bool = False) -> Generator[URL]:
+    """Yield the URL of the server of this project, or of a new one that is removed at the end.
+
+    Raises Refused.
+    """
+    try:
+        import local_postgres
+    except ModuleNotFoundError as error:
+        raise Refused(
+            "The local PostgreSQL is not part of this installation: set DATABASE_URL, or run the "
+            "command with `uv run` in a checkout of the service, which has the folder `devtools`."
+        ) from error
+    with ExitStack() as stack:
+        try:
+            url = stack.enter_context(
+                local_postgres.ephemeral(max_connections=10)
+                if ephemeral
+                else local_postgres.development(PROJECT_ROOT)
+            )
+        except local_postgres.PostgresUnavailable as error:
+            raise Refused(str(error)) from error
+        yield url
+
+
+@contextmanager
 def local_database(*, with_schema: bool = True) -> Generator[None]:
     """Inside the block, `Settings.load()` uses the local database where no DATABASE_URL is set.
 
@@ -63,7 +92,7 @@ def local_database(*, with_schema: bool = True) -> Generator[None]:
 
     @cache
     def started() -> dict[str, Any]:
-        defaults = database_settings(stack.enter_context(development(PROJECT_ROOT)))
+        defaults = database_settings(stack.enter_context(local_server()))
         if with_schema:
             create_schema(KitSettings.load(**defaults))
         return defaults
@@ -98,7 +127,7 @@ def local_settings(settings_class: type[S]) -> Generator[S]:
     if given_database_url(env_file=True) or not is_development():
         yield settings_class.load()
         return
-    with development(PROJECT_ROOT) as url:
+    with local_server() as url:
         yield settings_class.load(**database_settings(url))
 
 

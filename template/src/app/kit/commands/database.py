@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -20,8 +21,6 @@ from app.kit.db.migrate import alembic_config, create_schema
 from app.kit.db.schema_state import applied_revisions, named, pending_revisions
 from app.kit.db.waiting import address, wait_for_database
 from app.kit.development import given_database_url, local_settings
-from app.kit.local_postgres import PostgresUnavailable
-from app.kit.local_postgres.binaries import find_binaries
 from app.kit.settings import KitSettings
 
 commands = typer.Typer()
@@ -167,7 +166,9 @@ def _libpq(settings: KitSettings) -> URL:
 
 
 def _psql_of_binaries() -> str | None:
-    try:
-        return shutil.which("psql", path=find_binaries().bindir)
-    except PostgresUnavailable:
-        return None
+    with suppress(ImportError):
+        from local_postgres.binaries import PostgresUnavailable, find_binaries
+
+        with suppress(PostgresUnavailable):
+            return shutil.which("psql", path=find_binaries().bindir)
+    return None
