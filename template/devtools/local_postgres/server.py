@@ -76,8 +76,7 @@ def _connect(cluster: Cluster, users: IO[str]) -> str:
     """Return the socket directory of the server, after starting it if necessary."""
     deadline = time.monotonic() + 3 * supervisor.TIMEOUT  # to stop one server and start another
     while time.monotonic() < deadline:
-        # Fails while a supervisor stops the server, which none does as long as the lock is held.
-        if try_lock(users, fcntl.LOCK_SH):
+        if try_lock(users, fcntl.LOCK_SH):  # fails while a supervisor stops the server
             if sockets := socket_dir(cluster.path()):
                 return sockets
             _start(cluster)

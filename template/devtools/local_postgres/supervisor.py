@@ -77,7 +77,8 @@ def supervise(cluster: Cluster, lock: IO[str], users: IO[str], log: IO[str]) -> 
     lock.seek(0)  # it holds the end of the name of the directory below
     shutil.rmtree(TMP / (PREFIX + Path(lock.read()).name), ignore_errors=True)
     lock.truncate(0)
-    scratch = Path(mkdtemp(prefix=PREFIX, dir=TMP))
+    scratch = Path(mkdtemp(prefix=PREFIX, dir=TMP)) if cluster.durable else TMP / cluster.root.name
+    scratch.mkdir(mode=0o700, exist_ok=True)
     print(scratch.name.removeprefix(PREFIX), end="", file=lock, flush=True)
 
     def start(program: str, *arguments: str) -> subprocess.Popen[Any]:
