@@ -4,8 +4,7 @@
 
 It renders the service, starts PostgreSQL, fills two databases by the service's own COPY, and asks a
 server on each in turn. What it finds goes into docs/scale.md. The rows need about 0.6 kB each, in
-memory where there is room. PG_BINDIR names a PostgreSQL that has pg_trgm; without it the search is
-measured without an index only.
+memory where there is room.
 """
 
 import argparse
