@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from local_postgres import PostgresUnavailable, binaries, ephemeral
-from tests.local_postgres.servers import SEARCH
+from tests.local_postgres.servers import SEARCH, SOURCES
 
 
 def test_a_wrong_pg_bindir_is_an_error_that_says_why(
@@ -65,3 +65,8 @@ for start in (ephemeral, lambda: development(Path())):
         check=True,
     ).stdout
     assert answer.count("DATABASE_URL") == answer.count("WSL") == 2
+
+
+def test_launcher_has_at_most_400_lines() -> None:
+    modules = (SOURCES / "local_postgres").glob("*.py")
+    assert sum(len(module.read_text().splitlines()) for module in modules) <= 400

@@ -161,9 +161,7 @@ def prepare_data_dir(cluster: Cluster, account: dict[str, Any]) -> bool:
         data.unlink()
     shutil.rmtree(data, ignore_errors=True)
     for other in sorted(path for path in cluster.root.iterdir() if path.name.isdigit()):
-        print(
-            f"PostgreSQL {data.name} is new. The data of PostgreSQL {other.name} stays in {other}."
-        )
+        print(f"The database is new. The data of PostgreSQL {other.name} stays in {other}.")
     marker.touch()
     if not cluster.durable:
         _chown(cluster.root, account)
