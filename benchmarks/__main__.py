@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sqlalchemy import URL
 
-from benchmarks import database, overload, programs, report, restart
+from benchmarks import database, overhead, overload, programs, report, restart
 from benchmarks.lineup import PEERS, PROGRAMS, SERVICE
 from benchmarks.measure import Results, count_round_trips, measure
 from benchmarks.servers import OTHER_CORE, SERVER_CORE
@@ -72,13 +72,22 @@ def run(place: Path, interpreter: str, *, quick: bool) -> None:
             tell(f"  {contender:24} {work:3} {cell.wrong or cell.round_trips}")
         rounds, seconds = (1, 0.5) if quick else (5, 2.0)
         measure(ready, url, place, results, rounds=rounds, seconds=seconds, tell=tell)
+        overheads = overhead.measure(
+            ready["plain"],
+            ready[SERVICE],
+            url,
+            place,
+            rounds=rounds,
+            seconds=seconds,
+            tell=tell,
+        )
         loads = overloaded(ready[SERVICE], url, place, quick=quick)
         said = conditions(ready[SERVICE], url, rounds=rounds, seconds=seconds, load=before)
     tell("restarting PostgreSQL below the service")
     restarts = restart.measure(ready, ready[SERVICE], place)
     for name, found in restarts.items():
         tell(f"  {name}: {found}")
-    report.write(results, loads, restarts, said)
+    report.write(results, overheads, loads, restarts, said)
     tell(f"written: {report.PAGE}")
 
 

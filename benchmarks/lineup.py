@@ -18,7 +18,12 @@ BY_OFFSET = {
     "R5": "/rows/bulk",
     "R6": "/rows/{key}",
 }
-BY_KEY = BY_OFFSET | {"R4": f"/after?limit=20&created_at={CURSOR_DATE}&id={post(LAST_BEFORE_DEEP)}"}
+DETAIL = {"RD": "/posts/{key}"}
+BY_KEY = (
+    BY_OFFSET
+    | DETAIL
+    | {"R4": f"/after?limit=20&created_at={CURSOR_DATE}&id={post(LAST_BEFORE_DEEP)}"}
+)
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,7 @@ CONTENDERS = (
         SERVICE,
         {
             "R1": "/measured/view/{key}",
+            **DETAIL,
             "R2": "/measured/posts?limit=20",
             "R2c": "/posts?limit=20",
             "R3": "/measured/view",
@@ -79,7 +85,7 @@ CONTENDERS = (
             "R6": "/measured/view/{key}",
         },
     ),
-    Contender("widespread pattern", "widespread", BY_OFFSET),
+    Contender("widespread pattern", "widespread", BY_OFFSET | DETAIL),
     Contender("Advanced Alchemy", "advanced_alchemy", BY_OFFSET),
     Contender("FastCRUD", "fastcrud", BY_OFFSET),
     Contender(

@@ -6,6 +6,7 @@ from benchmarks import ROOT
 from benchmarks.chart import draw
 from benchmarks.lineup import CONTENDERS, Contender
 from benchmarks.measure import Cell, Results
+from benchmarks.overhead import Overhead
 from benchmarks.overload import Overload
 from benchmarks.restart import Restart
 from benchmarks.workload import WORKS
@@ -19,6 +20,7 @@ SHOWN = ("R1", "R2", "R3", "R5")
 
 def write(
     results: Results,
+    overheads: list[Overhead],
     loads: list[Overload],
     restarts: dict[str, Restart],
     conditions: list[str],
@@ -26,7 +28,12 @@ def write(
     """Replace what the page said before."""
     text = PAGE.read_text()
     before, after = text[: text.index(BEGIN) + len(BEGIN)], text[text.index(END) :]
-    measured = [*_measured(results, conditions), _overload(loads), _restarts(restarts)]
+    measured = [
+        *_measured(results, conditions),
+        _overhead(overheads),
+        _overload(loads),
+        _restarts(restarts),
+    ]
     PAGE.write_text(before + "\n\n" + "\n\n".join(measured) + "\n\n" + after)
     PAGE.with_suffix(".svg").write_text(draw(_shares(results)))
 
@@ -54,6 +61,21 @@ def _measured(results: Results, conditions: list[str]) -> list[str]:
             if cell.wrong
         ),
     ]
+
+
+def _overhead(overheads: list[Overhead]) -> str:
+    lines = [
+        "### CPU for a request to an endpoint that does nothing, in µs",
+        "",
+        "| with | FastAPI alone | this service | ratio |",
+        "|---|--:|--:|--:|",
+    ]
+    lines += [
+        f"| {found.logs} | {found.fastapi * 1e6:,.0f} | {found.service * 1e6:,.0f} "
+        f"| {found.ratio:.2f} |"
+        for found in overheads
+    ]
+    return "\n".join(lines)
 
 
 def _overload(loads: list[Overload]) -> str:

@@ -88,11 +88,11 @@ PATTERNS = (
         Side(VIEW_ROW, f"{UNSPARED}with_base_http_middleware"),
     ),
     Pattern(
-        "routers that are passed over by their prefix",
+        "a router that finds routes by the first segment of a path",
         "FastAPI's own",
         "R1",
         Side(VIEW_ROW),
-        Side(VIEW_ROW, f"{UNSPARED}with_plain_routers"),
+        Side(VIEW_ROW, f"{UNSPARED}with_fastapis_router"),
     ),
     Pattern(
         "a tuned garbage collector",

@@ -39,18 +39,22 @@ class Server:
 
 
 @contextmanager
-def running(ready: Ready, database: URL, log: Path, **variables: str) -> Iterator[Server]:
+def running(
+    ready: Ready, database: URL, log: Path, *, access_log: bool = False, **variables: str
+) -> Iterator[Server]:
     """The program, listening on the loopback; raises NotReady with its last words."""
     port = free_port()
     command = [str(ready.python), "-m", "uvicorn", *ready.program.application.split()]
-    command += ["--port", str(port), "--no-access-log", "--log-level", "warning"]
+    command += ["--port", str(port)]
+    if not access_log:
+        command += ["--no-access-log", "--log-level", "warning"]
     environment = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": search_path(ready),
         "DATABASE_URL": database.render_as_string(hide_password=False),
         "DRIVER_URL": driver_url(database),
-        # Logs of requests are a choice of each; nobody writes them here.
-        "LOG_LEVEL": "WARNING",
+        "LOG_LEVEL": "INFO" if access_log else "WARNING",
+        "LOG_FORMAT": "json",
         **variables,
     }
     with log.open("wb") as output:

@@ -69,6 +69,10 @@ def _is_row(answer: Any) -> bool:
     return set(answer) >= {"id", "author_id", "title", "body", "created_at"}
 
 
+def _is_post(answer: Any) -> bool:
+    return bool(answer["author"]["name"]) and len(answer["tags"]) == 3
+
+
 def _is_list(answer: Any) -> bool:
     posts = answer["items"] if isinstance(answer, dict) else answer
     return len(posts) == LIMIT and all(
@@ -89,6 +93,7 @@ WORKS = {
     work.name: work
     for work in (
         Work("R1", "one row by key", _is_row),
+        Work("RD", "one post with author and tags", _is_post),
         Work("R2", "20 posts with author and tags", _is_list),
         Work("R2c", "20 posts and their total", _is_counted_list),
         Work("R3", "create one row", _is_row, "POST", _row),

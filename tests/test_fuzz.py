@@ -12,10 +12,11 @@ from tests.services import Interpreter, address, new_database
 
 ROUTER = '''"""Gauges."""
 
-from app.kit.routing import FeatureRouter
+from fastapi import APIRouter
+
 from app.kit.schemas import Input
 
-router = FeatureRouter(prefix="/gauges", tags=["gauges"])
+router = APIRouter(prefix="/gauges", tags=["gauges"])
 
 
 class Reading(Input):

@@ -12,11 +12,10 @@ from tests.test_conformance import add_conformance_suite
 
 FEATURE = '''"""Uploads."""
 
-from fastapi import UploadFile
+from fastapi import APIRouter, UploadFile
 
-from app.kit.routing import FeatureRouter
 
-router = FeatureRouter(prefix="/uploads", tags=["uploads"])
+router = APIRouter(prefix="/uploads", tags=["uploads"])
 
 
 @router.post("")

@@ -19,6 +19,7 @@ from benchmarks.contenders.statements import (
     COLUMNS,
     COUNT,
     CREATE,
+    DETAIL,
     LIST,
     READ,
     without_round_trip,
@@ -44,6 +45,18 @@ async def pool_of(request: Request) -> Any:
 
 Pool = Annotated[Any, Depends(pool_of)]
 app = FastAPI(lifespan=lifespan)
+
+
+@app.get("/measured/nothing")
+async def do_nothing() -> dict[str, int]:
+    """R0."""
+    return {"nothing": 0}
+
+
+@app.get("/posts/{key}", response_model=Post)
+async def read_post(key: UUID, pool: Pool) -> Any:
+    """RD."""
+    return Post.model_validate_json(_found(await pool.fetchval(DETAIL, key)))
 
 
 @app.get("/rows/{key}", response_model=Row)

@@ -16,6 +16,7 @@ from benchmarks.contenders.statements import (
     COLUMNS,
     COUNT,
     CREATE,
+    DETAIL,
     LIST,
     READ,
     without_round_trip,
@@ -32,6 +33,8 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     if method == "GET":
         if path.startswith("/rows/"):
             return await _send(send, _json(await pool.fetchrow(READ, UUID(path[6:]))))
+        if path.startswith("/posts/"):
+            return await _send(send, (await pool.fetchval(DETAIL, UUID(path[7:]))).encode())
         asked = parse_qs(scope["query_string"].decode())
         limit = int(asked["limit"][0])
         if path == "/posts":

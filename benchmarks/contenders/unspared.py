@@ -1,10 +1,9 @@
 """The service without what holds for every request: factories of applications."""
 
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
 
 from app import main
-from app.kit.routing import FeatureRouter
 
 
 def with_base_http_middleware() -> FastAPI:
@@ -24,7 +23,8 @@ def with_pythons_garbage_collector() -> FastAPI:
     return main.create_app()
 
 
-def with_plain_routers() -> FastAPI:
-    """With routers of FastAPI, each of which compares all its paths."""
-    del FeatureRouter.matches
-    return main.create_app()
+def with_fastapis_router() -> FastAPI:
+    """With the router of FastAPI, which compares the paths of all routes in turn."""
+    app = main.create_app()
+    app.router.__class__ = APIRouter
+    return app

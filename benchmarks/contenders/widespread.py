@@ -46,6 +46,15 @@ async def read_row(key: UUID, session: Session) -> Any:
     return await _get(session, key)
 
 
+@app.get("/posts/{key}", response_model=schemas.Post)
+async def read_post(key: UUID, session: Session) -> Any:
+    """RD."""
+    post = await session.scalar(NEWEST.where(Post.id == key))
+    if post is None:
+        raise HTTPException(404)
+    return post
+
+
 @app.get("/posts", response_model=list[schemas.Post])
 async def list_posts(session: Session, limit: int = 20, offset: int = 0) -> Any:
     """R2 and R4."""

@@ -3,6 +3,7 @@
 import json
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import Text as SqlText
 from sqlalchemy import cast, select, text
@@ -59,3 +60,29 @@ async def test_entities_views_and_json_of_the_database_are_the_same_response(
         "-Infinity",
         "0.10",
     ]
+
+
+class DaysOut(Output):
+    days: list[Any] | None
+
+
+async def test_dates_of_an_array_in_json_are_those_that_the_driver_reads(
+    session: AsyncSession,
+) -> None:
+    values = [
+        "{infinity,NULL,-infinity,0001-01-01,9999-12-31}",
+        "{{2026-02-28,infinity},{NULL,2026-03-01}}",
+        "{NULL}",
+        "{}",
+        None,
+    ]
+    await session.execute(
+        text("INSERT INTO conformance_sort_samples (days) VALUES (cast(:days AS text)::date[])"),
+        [{"days": value} for value in values],
+    )
+    view, ordered = View(DaysOut, SortSample), SortSample.number
+    rows = await view.list(session, view.select().order_by(ordered))
+    document = json_list(select(SortSample.days).order_by(ordered))
+    written = json.loads(str(await session.scalar(select(cast(document, SqlText)))))
+    assert written == [json.loads(row.model_dump_json()) for row in rows]
+    assert written[0]["days"] == ["9999-12-31", None, "0001-01-01", "0001-01-01", "9999-12-31"]

@@ -5,13 +5,12 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import pytest
-from fastapi import FastAPI, File, Form, UploadFile
+from fastapi import APIRouter, FastAPI, File, Form, UploadFile
 from httpx2 import AsyncClient
 from pydantic import Field, Json
 
 from app.kit.application import Application
 from app.kit.http.settings import HttpSettings
-from app.kit.routing import FeatureRouter
 from app.kit.schemas import Input
 from tests.rig.app import client_of
 
@@ -31,7 +30,7 @@ class Ticket(Input):
 
 def application() -> FastAPI:
     app = Application(http=HttpSettings(body_limit=2_000_000), title="Test")
-    forms = FeatureRouter(prefix="/forms", tags=["x"])
+    forms = APIRouter(prefix="/forms", tags=["x"])
 
     @forms.post("/ticket")
     async def send_ticket(ticket: Annotated[Ticket, Form()]) -> Ticket:

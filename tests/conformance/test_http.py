@@ -18,7 +18,6 @@ from app.kit.application import Application
 from app.kit.errors import Conflict
 from app.kit.health import router as health
 from app.kit.http.settings import HttpSettings
-from app.kit.routing import FeatureRouter
 from tests.rig.app import client_of
 
 PROBLEM = "application/problem+json"
@@ -46,7 +45,7 @@ sent_lines: list[int] = []
 def application(**http: Any) -> FastAPI:
     app = Application(http=HttpSettings.model_validate(http), title="Test")
     app.include_router(health)
-    items, others = FeatureRouter(prefix="/items", tags=["x"]), APIRouter(tags=["x"])
+    items, others = APIRouter(prefix="/items", tags=["x"]), APIRouter(tags=["x"])
 
     @items.get("/{item_id}")
     async def read_item(item_id: int, response: Response) -> Item:
@@ -67,7 +66,7 @@ def application(**http: Any) -> FastAPI:
     async def create_item(item: Item) -> Item:
         return item
 
-    # The same path in another router, one of them without FeatureRouter.
+    # The same path in another router.
     @others.patch("/items/{item_id}")
     async def update_item(item_id: int, item: Item | None = None) -> Item:
         return item or Item()

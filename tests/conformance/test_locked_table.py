@@ -111,7 +111,7 @@ async def held(gate: Gate, resource: str) -> int:
 
 
 @pytest.mark.parametrize(
-    ("slots", "first", "second"), [(1, 1, 0), (2, 2, 0), (4, 3, 1), (10, 7, 2), (16, 11, 4)]
+    ("slots", "first", "second"), [(1, 1, 0), (2, 2, 0), (4, 3, 1), (10, 7, 2), (16, 11, 3)]
 )
 async def test_one_resource_holds_a_share_of_the_slots(slots: int, first: int, second: int) -> None:
     gate = Gate(slots, wait_limit=60)

@@ -2,15 +2,18 @@
 
 import asyncio
 from threading import get_ident
+from time import sleep
 from typing import Annotated, Any
 
 import pytest
 from fastapi import Cookie, FastAPI, Header
 from pydantic import BaseModel
 
+from app.kit import application
 from app.kit.application import Application
 from app.kit.errors import problems
 from app.kit.etag import ETag
+from app.kit.response_headers import document_headers
 from tests.rig.app import client_of
 
 
@@ -125,21 +128,22 @@ def test_idempotent_operations_document_replay(app: FastAPI) -> None:
                 assert replays == (has_key and status.startswith("2"))
 
 
-async def test_document_is_built_in_another_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_document_is_built_once_in_another_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     app = Application()
     threads: list[int] = []
-    build = app._document
 
-    def build_and_note() -> dict[str, Any]:
+    def document_slowly(document: dict[str, Any]) -> None:
         threads.append(get_ident())
-        return build()
+        sleep(0.1)
+        document_headers(document)
 
-    monkeypatch.setattr(app, "_document", build_and_note)
+    monkeypatch.setattr(application, "document_headers", document_slowly)
     client = client_of(app)
 
     first, second = await asyncio.gather(client.get("/openapi.json"), client.get("/openapi.json"))
 
     assert first.json() == second.json() == app.openapi()
     # To build it takes longer than a request may occupy the event loop.
+    assert len(threads) == 1
     assert threads[0] != get_ident()
     assert (await client.post("/openapi.json")).status_code == 405

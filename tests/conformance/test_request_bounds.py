@@ -17,6 +17,7 @@ from pydantic_core import SchemaValidator, ValidationError
 from app.kit.application import Application
 from app.kit.http import strict
 from app.kit.http.bounds import MAX_EMBEDDED, MAX_PARSED, new_budget
+from app.kit.http.json_body import parse
 from app.kit.schemas import Line, LongText
 from tests.rig.app import client_of
 
@@ -124,3 +125,44 @@ async def test_text_that_is_stripped_is_bounded_before() -> None:
     message = "String should have at most 200 characters"
     assert response.json()["errors"] == [{"field": "body.title", "message": message}]
     assert (await client.post("/titles", json={"title": "a", "text": "b" * 99_000})).is_success
+
+
+@pytest.mark.parametrize(
+    "number",
+    ["9" * 4300, "9" * 100, f"1.{'9' * 98}", f"-{'9' * 99}"],
+    ids=["longest", "integer", "decimal", "negative"],
+)
+@pytest.mark.parametrize("separator", [",", ' , "a\\"", '], ids=["comma", "string"])
+async def test_long_numbers_of_body_have_limit_together(
+    client: AsyncClient, number: str, separator: str
+) -> None:
+    count = MAX_PARSED // len(number) * 2 + 3
+    body = f"[{separator.join([number] * count)}]"
+
+    response = await client.post("/conformance/requests/everything", content=body, headers=JSON)
+
+    assert response.status_code == 422
+    message = "has numbers that are too long to be parsed"
+    assert response.json()["errors"] == [{"field": "body", "message": message}]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        json.dumps(["0" * 1000] * 1000),
+        json.dumps({"0" * 1000 + str(number): "1" for number in range(1000)}),
+        json.dumps([f'"{"0" * 1000}\\'] * 1000),
+        json.dumps([int("9" * 39)] * 40_000),
+        f"[{'9' * 4000}, 1.{'9' * 147_453}]",
+    ],
+    ids=["strings", "keys", "escapes", "short numbers", "longest number"],
+)
+def test_strings_and_short_numbers_are_not_long_numbers(body: str) -> None:
+    assert parse(body.encode(), 50_000) == json.loads(body)
+
+
+def test_number_keeps_digits_that_float_loses() -> None:
+    number = parse(b"[0.12345678901234567890]", 10)[0]
+
+    assert (number, number.text) == (0.12345678901234568, "0.12345678901234567890")
+    assert not hasattr(number, "__dict__")

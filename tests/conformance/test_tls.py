@@ -131,6 +131,8 @@ async def test_valid_certificate(server: URL, tmp_path: Path) -> None:
         (HOST, "2048", "2049", "verify-ca verify-full", "is not valid yet: check the clocks"),
         ("127.0.0.1", "2020", "2049", "verify-full", f"is for another host .*{HOST}.*verify-ca"),
     ],
+    # The workers of pytest-xdist have to agree on the names.
+    ids=["expired", "not-yet-valid", "another-host"],
 )
 async def test_certificate_that_does_not_fit_is_reported_in_a_sentence(
     server: URL, tmp_path: Path, name: str, begin: str, end: str, modes: str, reason: str

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import Text, cast, select, text
+from sqlalchemy import ARRAY, Interval, Text, cast, select, text
 from sqlalchemy.exc import StatementError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import undefer
@@ -23,6 +23,8 @@ from tests.conformance.features.sorting.models import SortSample
 from tests.rig.app import client_of
 
 VALUES = [
+    ("days", '{2026-02-28,"0044-03-15 BC"}'),
+    ("days", "{NULL,10000-01-01}"),
     ("day", "0044-03-15 BC"),
     ("day", "10000-01-01"),
     ("moment", "0044-03-15 00:00:00+00 BC"),
@@ -31,6 +33,9 @@ VALUES = [
     ("zoned", "24:00+02"),
     ("lasts", "infinity"),
     ("lasts", "5000000 years"),
+    # The driver counts days in 32 bits, and would read -644967296 days and 1 day.
+    ("lasts", "10000000 years"),
+    ("lasts", "11767033 years 252 days"),
     ("moments", '{"0044-03-15 BC"}'),
 ]
 TYPES: dict[str, Any] = {
@@ -40,6 +45,7 @@ TYPES: dict[str, Any] = {
     "zoned": time,
     "lasts": timedelta,
     "moments": list[datetime],
+    "days": list[date],
 }
 
 
@@ -97,7 +103,7 @@ async def test_pool_reports_the_column_and_keeps_the_connection(
     assert await database.fetch(backend, []) == before
 
 
-@pytest.mark.parametrize(("name", "value"), VALUES[:4])
+@pytest.mark.parametrize(("name", "value"), VALUES[:6])
 async def test_json_of_the_database_reports_the_column(
     session: AsyncSession, name: str, value: str
 ) -> None:
@@ -108,6 +114,27 @@ async def test_json_of_the_database_reports_the_column(
     problem = problem_of(caught.value)
     assert isinstance(problem, UnreadableValue)
     assert f"value of {name} in" in problem.detail
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        timedelta.min,
+        timedelta.max,
+        timedelta(days=-1, seconds=3, microseconds=4),
+        timedelta(days=800, microseconds=-1),
+    ],
+)
+async def test_intervals_within_reach_stay(session: AsyncSession, value: timedelta) -> None:
+    as_list = cast([value, None], ARRAY(Interval))
+    row = (await session.execute(select(cast(value, Interval), as_list))).one()
+    assert [*row] == [value, [value, None]]
+
+
+async def test_months_are_30_days_and_years_365(session: AsyncSession) -> None:
+    months = "SELECT interval '-2 years -3 months -4 days', interval '14 months'"
+    row = (await session.execute(text(months))).one()
+    assert [*row] == [timedelta(days=-730 - 90 - 4), timedelta(days=365 + 60)]
 
 
 async def test_response_is_a_409(own_app: FastAPI) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import socket
 from collections.abc import AsyncGenerator
 
@@ -82,3 +83,16 @@ async def test_rejected_handshake_is_problem_document(
     assert head.count("content-length:") == 1
     assert f"content-length: {len(body)}\r\n" in head
     assert json.loads(body)["status"] == status
+
+
+async def test_response_to_handshake_has_request_id(port: int) -> None:
+    named = f"{UPGRADE}{KEY}{VERSION}X-Request-ID: order-42\r\n"
+
+    rejected, body = await send(port, "/nowhere", named)
+    accepted, _ = await send(port, "/talk", named)
+    without, _ = await send(port, "/nowhere", UPGRADE + KEY + VERSION)
+
+    assert "x-request-id: order-42\r\n" in rejected
+    assert json.loads(body)["request_id"] == "order-42"
+    assert "x-request-id: order-42\r\n" in accepted
+    assert re.search(r"x-request-id: [0-9a-f]{32}\r\n", without)

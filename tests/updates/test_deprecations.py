@@ -17,6 +17,9 @@ from tests.updates.history import CURRENT, RELEASES, unpack
 # Variants of one file: whatever the answer, a feature finds these names in the kit.
 PLACES = ["template/src/app/kit", "variants"]
 
+# Methods that a class of the kit overrode once and now inherits from another package.
+INHERITED = {"kit/routing.FeatureRouter.matches"}
+
 DEPRECATED = """
 
 from typing_extensions import deprecated
@@ -169,7 +172,7 @@ def same_things(module: str, node: ast.stmt) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("version", RELEASES)
 def test_what_went_was_announced_in_the_release_before(version: str, tmp_path: Path) -> None:
     unpack(RELEASES[version], tmp_path)
-    before, now = public_names(tmp_path), reachable_names(ROOT)
+    before, now = public_names(tmp_path), reachable_names(ROOT) | INHERITED
 
     assert len(before) > 50
     went = {name for name, deprecated in before.items() if name not in now and not deprecated}

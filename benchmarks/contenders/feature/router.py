@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import Query
+from fastapi import APIRouter, Query
 from sqlalchemy import select
 from uuid_utils.compat import uuid7
 
@@ -18,15 +18,20 @@ from app.kit.db.plan import plan
 from app.kit.db.repository import provided
 from app.kit.db.session import DatabaseDep
 from app.kit.queries.view import View
-from app.kit.routing import FeatureRouter
 from app.kit.stream import JSON_LINES, JsonLines
 
-router = FeatureRouter(prefix="/measured", tags=["measured"])
+router = APIRouter(prefix="/measured", tags=["measured"])
 
 ROW = plan()
 ROWS = View(Row, Post)
 PostsToRead = Annotated[PostRepository, provided(PostRepository, read_only=True)]
 NEWEST = ORDERS[PostSort.NEWEST]
+
+
+@router.get("/nothing")
+async def do_nothing() -> dict[str, int]:
+    """R0."""
+    return {"nothing": 0}
 
 
 @router.get("/rows/{key}", response_model=Row)

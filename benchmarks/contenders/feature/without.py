@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Sequence
 from typing import Annotated, Any
 
-from fastapi import Depends, Query
+from fastapi import APIRouter, Depends, Query
 from fastapi.encoders import jsonable_encoder
 from fastapi.responses import JSONResponse
 from sqlalchemy import func, select
@@ -25,9 +25,8 @@ from app.kit.db.repository import provided
 from app.kit.db.session import ReadSessionDep
 from app.kit.page import Page
 from app.kit.queries.columns import columns_of
-from app.kit.routing import FeatureRouter
 
-router = FeatureRouter(prefix="/without", tags=["measured"])
+router = APIRouter(prefix="/without", tags=["measured"])
 
 ROW = plan()
 PostsToRead = Annotated[PostRepository, provided(PostRepository, read_only=True)]

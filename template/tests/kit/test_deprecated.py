@@ -10,12 +10,14 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from sqlalchemy import URL, bindparam, select
 
+from app.kit.application import Application
 from app.kit.db.compiled import compile_read, compile_returning
 from app.kit.db.hot import Hot, HotGet, HotJson, HotReads, HotSelect, HotStatement, hot_reads
 from app.kit.db.hot_writes import HotInsert, HotWrite, HotWrites, hot_writes
 from app.kit.db.json import json_list
 from app.kit.db.projection import Projection
 from app.kit.db.session import Database
+from app.kit.routing import FeatureRouter
 from app.main import create_app
 from tests.kit.things import Own, Thing
 from tests.rig.app import client_of, running
@@ -98,3 +100,17 @@ async def test_deprecated_functions_warn(served: FastAPI) -> None:
     assert compiled.rows([[1]]) == [{"n": 1}]
     for dependency in (hot_reads, hot_writes, HotWrites):
         assert "it goes in 0.7.0" in getattr(dependency, "__deprecated__", "")
+
+
+async def test_deprecated_router_warns_and_works() -> None:
+    with pytest.deprecated_call(match="use fastapi.APIRouter"):
+        router = FeatureRouter(prefix="/apples")
+
+    @router.get("/{number}")
+    async def read_apple(number: int) -> int:
+        return number
+
+    app = Application()
+    app.include_router(router)
+    async with client_of(app) as client:
+        assert (await client.get("/apples/7")).json() == 7

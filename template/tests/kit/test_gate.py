@@ -166,3 +166,52 @@ async def test_the_line_can_be_counted_from_another_thread_while_it_moves() -> N
     assert len(await counting) == 200
     for each in line:
         each.cancel()
+
+
+@pytest.mark.parametrize(
+    ("slots", "taken"),
+    [
+        (1, [1]),
+        (2, [2]),
+        (3, [2, 1]),
+        (4, [3, 1]),
+        (5, [3, 1, 1]),
+        (8, [5, 2, 1]),
+        (10, [7, 2, 1]),
+        (16, [11, 3, 1, 1]),
+        (30, [20, 7, 2, 1]),
+    ],
+)
+def test_slots_of_resources_that_are_blocked_one_after_another(
+    slots: int, taken: list[int]
+) -> None:
+    gate = Gate(slots, wait_limit=60)
+
+    assert [
+        sum(gate.enter_now(f"/{resource}") for _ in range(slots)) for resource in range(len(taken))
+    ] == taken
+
+
+@given(
+    slots=st.integers(3, 12),
+    steps=st.lists(
+        st.tuples(st.sampled_from(["enter", "enter", "enter", "leave"]), st.sampled_from("abc")),
+        min_size=20,
+        max_size=60,
+    ),
+)
+def test_last_slot_goes_only_to_resource_that_holds_none(
+    slots: int, steps: list[tuple[str, str]]
+) -> None:
+    gate = Gate(slots, wait_limit=60)
+    held = dict.fromkeys("abc", 0)
+    for step, resource in steps:
+        if step == "enter":
+            free = gate.free
+            is_admitted = gate.enter_now(resource)
+            assert is_admitted or held[resource] or not free
+            assert not (is_admitted and held[resource] and free == 1)
+            held[resource] += is_admitted
+        elif held[resource]:
+            gate.leave(resource)
+            held[resource] -= 1

@@ -197,5 +197,5 @@ async def test_without_a_port_nothing_is_added(url: URL) -> None:
             assert not [each for each in connects if each.__module__ == watching.__name__]
         async with client_of(app) as client:
             assert (await client.get("/metrics")).status_code == 404
+            assert threading.active_count() == threads
             assert "/metrics" not in (await client.get("/openapi.json")).json()["paths"]
-        assert threading.active_count() == threads

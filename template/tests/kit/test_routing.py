@@ -1,9 +1,10 @@
-"""The router of the application finds routes by the first segment of a path."""
+"""The router of the application compares a request with the routes that can match it."""
 
 from collections.abc import AsyncGenerator
+from typing import Annotated
 
 import pytest
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, Body, Depends, FastAPI, Request
 from fastapi.routing import APIRoute
 from httpx2 import AsyncClient
 from starlette.routing import Match
@@ -100,11 +101,65 @@ async def test_the_first_route_that_matches_is_used(client: AsyncClient) -> None
     assert (await client.get("/apples/any")).status_code == 422
 
 
-async def test_routes_with_another_first_segment_are_not_compared(
+async def test_a_request_is_compared_with_the_routes_of_its_method_and_form_of_path(
     client: AsyncClient, compared: list[str]
 ) -> None:
     assert (await client.get("/fruit/pears/7")).is_success
     assert set(compared) == {"/pears/{number}"}
+
+    compared.clear()
+    assert (await client.get("/apples/7")).is_success
+    assert set(compared) == {"/apples/{number}"}
+
+
+async def test_routes_with_parameters_that_may_have_slashes_are_found(
+    app: FastAPI, client: AsyncClient
+) -> None:
+    files = APIRouter(prefix="/apples/files")
+
+    @files.get("/{path:path}")
+    async def read_file(path: str) -> str:
+        return path
+
+    app.include_router(files)
+
+    assert (await client.get("/apples/files/a/b/c")).json() == "a/b/c"
+
+
+async def test_dependencies_of_the_application_and_of_the_inclusion_apply() -> None:
+    called: list[str] = []
+
+    def note(name: str) -> None:
+        called.append(name)
+
+    app = Application(dependencies=[Depends(lambda: note("application"))])
+    outer, inner = APIRouter(prefix="/outer"), APIRouter(prefix="/inner")
+
+    @inner.get("/{number}")
+    async def read(number: int) -> int:
+        return number
+
+    outer.include_router(inner, dependencies=[Depends(lambda: note("inner"))])
+    app.include_router(outer, dependencies=[Depends(lambda: note("outer"))])
+    async with client_of(app) as client:
+        assert (await client.get("/outer/inner/7")).json() == 7
+    assert sorted(called) == ["application", "inner", "outer"]
+
+
+async def test_routes_validate_strictly_after_the_index_was_built_again(
+    app: FastAPI, client: AsyncClient
+) -> None:
+    plums = APIRouter(prefix="/plums")
+
+    @plums.post("")
+    async def create_plum(number: Annotated[int, Body(embed=True)]) -> int:
+        return number
+
+    app.include_router(plums)
+    for _ in range(2):
+        assert (await client.post("/plums", json={"number": 7})).json() == 7
+        assert (await client.post("/plums", json={"number": "7"})).status_code == 422
+        app.include_router(APIRouter(prefix="/cherries"))
 
 
 async def test_a_route_added_after_the_first_request_is_found(
@@ -145,3 +200,22 @@ async def test_a_trailing_slash_redirects(client: AsyncClient) -> None:
     response = await client.get("/apples/")
 
     assert (response.status_code, response.headers["Location"]) == (307, "/apples")
+
+
+async def test_requests_whose_route_has_no_body_are_passed_on_unchanged() -> None:
+    app, router = Application(), APIRouter()
+
+    async def text(text: Annotated[str, Body()] = "") -> str:
+        return text
+
+    @router.get("/class")
+    @router.post("/class")
+    async def class_of(request: Request) -> str:
+        return type(request).__name__
+
+    app.include_router(router)
+    app.include_router(router, prefix="/text", dependencies=[Depends(text)])
+    async with client_of(app) as client:
+        assert (await client.get("/class")).json() == "Request"
+        assert (await client.post("/class")).json() == "JsonRequest"
+        assert (await client.get("/text/class")).json() == "JsonRequest"

@@ -3,7 +3,7 @@
 from asyncio import to_thread
 from collections.abc import Awaitable, Callable
 from threading import Lock
-from typing import Any, cast
+from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.routing import Route
@@ -14,6 +14,7 @@ from app.kit.handlers import add_handlers
 from app.kit.http.admission import AdmissionMiddleware
 from app.kit.http.negotiation import CHECKED_TYPES, NegotiationMiddleware
 from app.kit.http.pages import add_pages
+from app.kit.http.route_index import IndexedRouter
 from app.kit.http.security import secured
 from app.kit.http.settings import HttpSettings
 from app.kit.metrics import Metrics
@@ -22,7 +23,7 @@ from app.kit.openapi_names import rename_schemas
 from app.kit.openapi_schemas import correct_schemas
 from app.kit.request_id import RequestIdMiddleware
 from app.kit.response_headers import document_headers
-from app.kit.routing import IndexedRouter, StrictRoute, make_strict
+from app.kit.routing import StrictRoute, make_strict
 
 # Marks the 422 that every operation inherits; those without input do not keep it.
 _INHERITED = "x-inherited"
@@ -53,8 +54,7 @@ class Application(FastAPI):
         )
         add_handlers(self)
         self.router.route_class = StrictRoute
-        # FastAPI has no option for the class of its router.
-        self.router.__class__ = IndexedRouter
+        IndexedRouter.install(self)
         self.http = http or HttpSettings()
         self.places = places
         self.metrics = metrics
@@ -64,7 +64,6 @@ class Application(FastAPI):
         """Include a router; its routes validate strictly, see `StrictRoute`."""
         make_strict(router.routes)
         super().include_router(router, **options)
-        cast("IndexedRouter", self.router).forget()
 
     def build_middleware_stack(self) -> ASGIApp:
         """Put around everything else what holds for every request, the innermost first."""

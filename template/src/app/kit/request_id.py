@@ -1,4 +1,4 @@
-"""A name for each request, in its logs, its errors and its response."""
+"""An id for each request, in its logs, its errors and its response."""
 
 import re
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from app.kit.logging import ACCESS_LOG
 
 HEADER = "X-Request-ID"
 _NAME = HEADER.lower().encode()
-# A caller's own id is kept only where it cannot break a log line or a header.
+# The id of a client is kept only if it cannot break a log line or a header.
 _ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{1,128}")
 # In a scope.
 _HAS_ID = "app.has_request_id"
@@ -22,7 +22,7 @@ _log = structlog.get_logger(ACCESS_LOG)
 
 
 class RequestIdMiddleware:
-    """Binds the id of the request to the logs and writes one line when it is answered."""
+    """Adds an id to each request and WebSocket, and logs one line for each request."""
 
     def __init__(
         self, app: ASGIApp, count: Callable[[Scope, int | None, float], None] | None = None
@@ -31,31 +31,48 @@ class RequestIdMiddleware:
         self.count = count
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request; anything that is not HTTP passes through."""
+        """Handle one request or WebSocket."""
         # An application may be mounted in another one, which has given the request its id.
-        if scope["type"] != "http" or _HAS_ID in scope:
+        if scope["type"] == "lifespan" or _HAS_ID in scope:
             await self.app(scope, receive, send)
             return
         scope[_HAS_ID] = True
         given = header(scope, _NAME)
         request_id = given if _ACCEPTABLE.fullmatch(given) else token_hex(16)
+        handle = self._http if scope["type"] == "http" else self._websocket
+        # Not `bound_contextvars`, which copies the context twice.
+        bound = structlog.contextvars.bind_contextvars(request_id=request_id)
+        try:
+            await handle(scope, receive, send, request_id.encode())
+        finally:
+            structlog.contextvars.reset_contextvars(**bound)
+
+    async def _websocket(
+        self, scope: Scope, receive: Receive, send: Send, request_id: bytes
+    ) -> None:
+        async def send_named(message: Message) -> None:
+            if message["type"] in ("websocket.accept", "websocket.http.response.start"):
+                set_header(message, _NAME, request_id)
+            await send(message)
+
+        await self.app(scope, receive, send_named)
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send, request_id: bytes) -> None:
         statuses: list[int] = []
 
         async def send_named(message: Message) -> None:
             if message["type"] == "http.response.start":
                 # A member of HTTPStatus would be written with its name.
                 statuses.append(int(message["status"]))
-                set_header(message, _NAME, request_id.encode())
+                set_header(message, _NAME, request_id)
             await send(message)
 
         started = perf_counter()
-        # Not `bound_contextvars`, which copies the context twice.
-        bound = structlog.contextvars.bind_contextvars(request_id=request_id)
         try:
             await self.app(scope, receive, send_named)
         except Exception:
-            # Starlette raises a bug again after it was logged and answered. One that comes
-            # later, in the middle of a stream, has to break the connection.
+            # Starlette raises an unexpected error again after the response. An error in the middle
+            # of a stream has to break the connection.
             if statuses != [500]:
                 raise
         finally:
@@ -71,4 +88,3 @@ class RequestIdMiddleware:
                 status=status,
                 milliseconds=round(seconds * 1000, 1),
             )
-            structlog.contextvars.reset_contextvars(**bound)

@@ -2,11 +2,12 @@
 
 from datetime import datetime
 
+from fastapi import APIRouter
+
 from app.kit.db.session import SessionDep
-from app.kit.routing import FeatureRouter
 from tests.conformance.features.datetimes.models import Appointment
 
-router = FeatureRouter(prefix="/conformance/appointments", tags=["conformance"])
+router = APIRouter(prefix="/conformance/appointments", tags=["conformance"])
 
 
 @router.post("", status_code=204)

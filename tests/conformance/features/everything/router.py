@@ -11,7 +11,6 @@ from app.kit.db.session import DatabaseDep
 from app.kit.db.upsert import Upserted
 from app.kit.errors import problems
 from app.kit.page import CursorPage, CursorSlice, Page, PageQuery, Slice
-from app.kit.routing import FeatureRouter
 from app.kit.stream import JSON_LINES, JsonLines
 from tests.conformance.features.everything.models import (
     TypedBicycle,
@@ -39,8 +38,8 @@ from tests.conformance.features.everything.schemas import (
     TypedVehicleOut,
 )
 
-samples = FeatureRouter(prefix="/conformance/everything", tags=["conformance"])
-vehicles = FeatureRouter(prefix="/conformance/everything-vehicles", tags=["conformance"])
+samples = APIRouter(prefix="/conformance/everything", tags=["conformance"])
+vehicles = APIRouter(prefix="/conformance/everything-vehicles", tags=["conformance"])
 
 
 @samples.post(

@@ -2,14 +2,14 @@
 
 from http import HTTPStatus
 
+from fastapi import APIRouter
 from sqlalchemy import delete, func, select, update
 
 from app.kit.db.session import ReadSessionDep, SessionDep
-from app.kit.routing import FeatureRouter
 from tests.conformance.features.locked_tables.models import Locked, Unlocked
 
-locked = FeatureRouter(prefix="/conformance/locked", tags=["conformance"])
-unlocked = FeatureRouter(prefix="/conformance/unlocked", tags=["conformance"])
+locked = APIRouter(prefix="/conformance/locked", tags=["conformance"])
+unlocked = APIRouter(prefix="/conformance/unlocked", tags=["conformance"])
 
 
 @locked.get("/{name}")

@@ -3,9 +3,10 @@
 from http import HTTPStatus
 from typing import Annotated
 
+from fastapi import APIRouter
+
 from app.kit.db.ids import Id
 from app.kit.db.repository import Repository, provided
-from app.kit.routing import FeatureRouter
 from tests.conformance.features.notes.models import Note
 from tests.conformance.features.notes.schemas import NoteIn, NoteOut
 
@@ -18,7 +19,7 @@ class NoteRepository(Repository[Note]):
 
 Notes = Annotated[NoteRepository, provided(NoteRepository)]
 
-router = FeatureRouter(prefix="/conformance/notes", tags=["conformance"])
+router = APIRouter(prefix="/conformance/notes", tags=["conformance"])
 
 
 @router.post("", status_code=HTTPStatus.CREATED, response_model=NoteOut)

@@ -2,6 +2,7 @@
 
 from http import HTTPStatus
 
+from fastapi import APIRouter
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -10,12 +11,11 @@ from app.kit.db.copy import copy_rows
 from app.kit.db.retry import DatabaseDep, retrying
 from app.kit.db.session import ReadDatabaseDep, ReadSessionDep, SessionDep
 from app.kit.queries.view import View
-from app.kit.routing import FeatureRouter
 from app.kit.stream import JSON_LINES, JsonLines
 from tests.conformance.features.schema_changes.models import Sample
 from tests.conformance.features.schema_changes.schemas import SampleIn, SampleOut
 
-router = FeatureRouter(prefix="/conformance/samples", tags=["conformance"])
+router = APIRouter(prefix="/conformance/samples", tags=["conformance"])
 
 _ALL = select(Sample).order_by(Sample.id)
 _SAMPLES = View(SampleOut, Sample)

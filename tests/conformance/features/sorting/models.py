@@ -92,6 +92,7 @@ class SortSample(Base):
     moments: Mapped[list[datetime] | None] = deferred(
         mapped_column(ARRAY(DateTime(timezone=True))), raiseload=True
     )
+    days: Mapped[list[date | None] | None] = deferred(mapped_column(ARRAY(Date)), raiseload=True)
     document: Mapped[Any | None] = mapped_column(JSONB)
     address: Mapped[Any | None] = mapped_column(INET)
     network: Mapped[Any | None] = mapped_column(CIDR)

@@ -3,13 +3,14 @@
 from decimal import Decimal
 from http import HTTPStatus
 
+from fastapi import APIRouter
+
 from app.kit.batch import Batch
 from app.kit.db.session import SessionDep
-from app.kit.routing import FeatureRouter
 from app.kit.schemas import Input
 from tests.conformance.features.stored_values.models import Room
 
-router = FeatureRouter(prefix="/conformance/rooms", tags=["conformance"])
+router = APIRouter(prefix="/conformance/rooms", tags=["conformance"])
 
 
 class RoomIn(Input):

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import Query, status
+from fastapi import APIRouter, Query, status
 
 from app.example.catalog import service
 from app.example.catalog.repository import CATEGORIES, Categories, Products, matching_categories
@@ -17,9 +17,8 @@ from app.kit.db.ids import Id
 from app.kit.db.session import DatabaseDep
 from app.kit.errors import problems
 from app.kit.page import Page, Slice
-from app.kit.routing import FeatureRouter
 
-router = FeatureRouter(prefix="/categories", tags=["catalog"])
+router = APIRouter(prefix="/categories", tags=["catalog"])
 
 
 @router.post(

@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Annotated
 
-from fastapi import Path, Query, Response, status
+from fastapi import APIRouter, Path, Query, Response, status
 
 from app.example.catalog import batches, service
 from app.example.catalog.models import Product
@@ -39,10 +39,9 @@ from app.kit.db.upsert import Upserted
 from app.kit.errors import problems
 from app.kit.etag import ETag
 from app.kit.page import Page, Slice
-from app.kit.routing import FeatureRouter
 from app.kit.stream import CSV, JSON_LINES, CsvLines, JsonLines
 
-router = FeatureRouter(prefix="/products", tags=["catalog"])
+router = APIRouter(prefix="/products", tags=["catalog"])
 
 
 @router.post(

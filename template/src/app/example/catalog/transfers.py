@@ -2,13 +2,14 @@
 
 from functools import partial
 
+from fastapi import APIRouter
+
 from app.example.catalog import stock
 from app.example.catalog.stock import Pair, StockTransfer, Transferred
 from app.kit.db.retry import DatabaseDep, retrying
 from app.kit.errors import problems
-from app.kit.routing import FeatureRouter
 
-router = FeatureRouter(prefix="/stock", tags=["catalog"])
+router = APIRouter(prefix="/stock", tags=["catalog"])
 
 
 @router.post("/transfers", response_model=Transferred, responses=problems(409))

@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Annotated
 
-from fastapi import Query, Response, status
+from fastapi import APIRouter, Query, Response, status
 
 from app.example.idempotency.service import OncePerKey
 from app.example.orders import service
@@ -15,9 +15,8 @@ from app.kit.db.ids import Id
 from app.kit.db.retry import DatabaseDep, retrying
 from app.kit.errors import problems
 from app.kit.page import Page, Slice
-from app.kit.routing import FeatureRouter
 
-router = FeatureRouter(prefix="/orders", tags=["orders"])
+router = APIRouter(prefix="/orders", tags=["orders"])
 
 
 @router.post(

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import Query, status
+from fastapi import APIRouter, Query, status
 
 from app.example.posts import service, statistics
 from app.example.posts.models import Post
@@ -25,9 +25,8 @@ from app.kit.db.ids import Id
 from app.kit.db.session import DatabaseDep, ReadSessionDep
 from app.kit.errors import problems
 from app.kit.page import CursorPage, CursorSlice, Page, PageQuery, Slice
-from app.kit.routing import FeatureRouter
 
-router = FeatureRouter(prefix="/posts", tags=["posts"])
+router = APIRouter(prefix="/posts", tags=["posts"])
 
 
 @router.post("", status_code=status.HTTP_201_CREATED, response_model=PostOut)

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import Query, status
+from fastapi import APIRouter, Query, status
 
 from app.example.tags import service
 from app.example.tags.repository import TAGS, Tags, matching
@@ -18,9 +18,8 @@ from app.kit.db.ids import Id
 from app.kit.db.session import DatabaseDep
 from app.kit.errors import problems
 from app.kit.page import Page, Slice
-from app.kit.routing import FeatureRouter
 
-router = FeatureRouter(prefix="/tags", tags=["tags"])
+router = APIRouter(prefix="/tags", tags=["tags"])
 
 
 @router.post(

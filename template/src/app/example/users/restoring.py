@@ -1,5 +1,7 @@
 """Bringing back users that were deleted."""
 
+from fastapi import APIRouter
+
 from app.example.users.models import User
 from app.example.users.repository import USER_OUT
 from app.example.users.schemas import UserOut
@@ -7,9 +9,8 @@ from app.kit.db.ids import Id
 from app.kit.db.restoring import restore
 from app.kit.db.session import SessionDep
 from app.kit.errors import problems
-from app.kit.routing import FeatureRouter
 
-router = FeatureRouter(prefix="/users", tags=["users"])
+router = APIRouter(prefix="/users", tags=["users"])
 
 
 @router.post("/{user_id}/restore", response_model=UserOut, responses=problems(404, 409))

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import Query, status
+from fastapi import APIRouter, Query, status
 
 from app.example.users import service
 from app.example.users.models import Profile, User
@@ -22,9 +22,8 @@ from app.kit.db.ids import Id
 from app.kit.db.session import DatabaseDep
 from app.kit.errors import problems
 from app.kit.page import Page, Slice
-from app.kit.routing import FeatureRouter
 
-router = FeatureRouter(prefix="/users", tags=["users"])
+router = APIRouter(prefix="/users", tags=["users"])
 
 
 @router.post(

@@ -1,7 +1,8 @@
 """COPY: the fastest way for very many rows into a table."""
 
-from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, islice, repeat
+from operator import itemgetter
 from typing import Any
 
 import asyncpg
@@ -14,7 +15,10 @@ from app.kit.db.attributes import table_columns
 from app.kit.db.base import Record
 from app.kit.db.bulk import Row
 
-Value = Callable[[Row], Any]
+# The values of one column in some rows.
+Values = Callable[[Sequence[Row]], Iterable[Any]]
+# Rows that are converted at once.
+_CHUNK = 1000
 
 
 async def copy_rows(session: AsyncSession, model: type[Record], rows: Iterable[Row]) -> int:
@@ -49,15 +53,17 @@ async def copy_rows(session: AsyncSession, model: type[Record], rows: Iterable[R
     return int(status.removeprefix("COPY "))
 
 
-def _records(rows: Iterable[Row], values: list[Value], named: int) -> Iterator[tuple[Any, ...]]:
-    for row in rows:
-        if len(row) != named:
+def _records(rows: Iterable[Row], columns: list[Values], named: int) -> Iterator[tuple[Any, ...]]:
+    remaining = iter(rows)
+    while part := list(islice(remaining, _CHUNK)):
+        if set(map(len, part)) != {named}:
             raise TypeError("The rows of one COPY must all name the same columns.")
-        yield tuple(value(row) for value in values)
+        # Column by column, which takes half as long as row by row.
+        yield from zip(*(values(part) for values in columns), strict=True)
 
 
-def _values(model: type[Record], row: Row, dialect: Dialect) -> dict[str, Value]:
-    """How to get the value of each column: from the row, or from the default of the client."""
+def _values(model: type[Record], row: Row, dialect: Dialect) -> dict[str, Values]:
+    """Return how to get the values of each column: from the rows, or from the column's default."""
     mapper = inspect(model)
     if len(mapper.tables) > 1:
         raise TypeError(
@@ -79,22 +85,22 @@ def _values(model: type[Record], row: Row, dialect: Dialect) -> dict[str, Value]
     }
 
 
-def _given(name: str) -> Value:
-    return lambda row: row[name]
+def _given(name: str) -> Values:
+    return lambda rows: map(itemgetter(name), rows)
 
 
-def _default(column: Column[Any], mapper: Mapper[Any]) -> Value:
+def _default(column: Column[Any], mapper: Mapper[Any]) -> Values:
     if column is mapper.polymorphic_on:
-        return lambda _row: mapper.polymorphic_identity
+        return lambda rows: repeat(mapper.polymorphic_identity, len(rows))
     default: Any = column.default
     if default.is_callable:
-        return lambda _row: default.arg(None)
+        return lambda rows: map(default.arg, repeat(None, len(rows)))
     if default.is_scalar:
-        return lambda _row: default.arg
+        return lambda rows: repeat(default.arg, len(rows))
     raise TypeError(f"COPY cannot compute the default of {column}: name it in the rows")
 
 
-def _converted(value: Value, column: Column[Any], dialect: Dialect) -> Value:
+def _converted(values: Values, column: Column[Any], dialect: Dialect) -> Values:
     # As for any statement: an enumeration, say, is stored by its value.
     convert = column.type.dialect_impl(dialect).bind_processor(dialect)
-    return value if convert is None else lambda row: convert(value(row))
+    return values if convert is None else lambda rows: map(convert, values(rows))

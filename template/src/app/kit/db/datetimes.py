@@ -91,6 +91,9 @@ def _is_range(value: Any) -> TypeGuard[Range[Any]]:
 
 
 def _with_offset(value: Any) -> Any:
+    # First what most values are, as this runs for every one.
+    if value is None or getattr(value, "tzinfo", None) is UTC:
+        return value
     # A `time` of a named zone has no offset without a date.
     if isinstance(value, datetime | time) and value.utcoffset() is None:
         raise TimeZoneMismatch(

@@ -8,6 +8,7 @@ writes it as text ("NaN"), which a schema reads: that is `nan_as_null=False`.
 from typing import Any, TypeAlias
 
 from sqlalchemy import (
+    ARRAY,
     JSON,
     ColumnElement,
     Date,
@@ -16,10 +17,13 @@ from sqlalchemy import (
     Numeric,
     Select,
     Text,
+    any_,
     case,
     cast,
     func,
+    literal,
     literal_column,
+    or_,
     select,
 )
 
@@ -66,6 +70,8 @@ def _written(column: ColumnElement[Any], nan_as_null: bool) -> ColumnElement[Any
             return _time(_within(column, _LAST_MOMENT)).label(column.key)
         case Date():
             return _within(column, _LAST).label(column.key)
+        case ARRAY(item_type=Date()):
+            return _all_within(column).label(column.key)
         case Float() if nan_as_null:
             return case((column.in_(_NOT_FINITE), None), else_=column).label(column.key)
         case Numeric():
@@ -85,9 +91,17 @@ def _within(column: ColumnElement[Any], last: ColumnElement[Any]) -> ColumnEleme
     )
 
 
+def _all_within(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    dates = func.array_replace(column, cast(_BEFORE_ALL, Date), cast(_FIRST, Date))
+    dates = func.array_replace(dates, cast(_AFTER_ALL, Date), cast(_LAST, Date), type_=column.type)
+    # NULL where an item is, which is neither.
+    beyond = or_(cast(_FIRST, Date) > any_(dates), cast(_LAST, Date) < any_(dates))
+    return case((beyond, _error(column)), else_=dates)
+
+
 def _error(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    setting = setting_for(str(column.key)).replace("'", "''")
-    return cast(func.current_setting(literal_column(f"'{setting}'", Text)), column.type)
+    setting = literal(setting_for(str(column.key)), Text, literal_execute=True)
+    return cast(func.current_setting(setting), column.type)
 
 
 def _time(column: ColumnElement[Any]) -> ColumnElement[str]:

@@ -35,13 +35,15 @@ async def keyset_page(
         result = await session.execute(page.options(*plan))
         return list(result.unique() if has_entities(page) else result)
 
-    return await paginate_keyset(find, query, statement, order)
+    return await paginate_keyset(find, find, query, statement, order)
 
 
 async def paginate_keyset(
-    find: Find, query: CursorQuery, statement: Select[Any], order: Order
+    find: Find, find_values: Find, query: CursorQuery, statement: Select[Any], order: Order
 ) -> CursorSlice[Any]:
     """One page of a statement, in this order; rows that come and go move no other row.
+
+    `find` returns items, each with the values of its cursor; `find_values` returns such values.
 
     A join may find a row several times; a page has it once. Raises TypeError for a statement with
     GROUP BY, LIMIT or OFFSET.
@@ -55,7 +57,7 @@ async def paginate_keyset(
     if repeats_rows(statement):
         statement = distinct_by(statement, [key.expression for key in order.keys])
 
-    found = await _find(find, query.limit + 1, statement, order, place)
+    found = await _find(find, find_values, query.limit + 1, statement, order, place)
     rows = found[: query.limit]
     if place.backward:
         rows = rows[::-1]
@@ -76,14 +78,19 @@ async def paginate_keyset(
 
 
 async def _find(
-    find: Find, limit: int, statement: Select[Any], order: Order, place: Place
+    find: Find,
+    find_values: Find,
+    limit: int,
+    statement: Select[Any],
+    order: Order,
+    place: Place,
 ) -> list[Any]:
     """The rows from a place on, each with the values of the order: its cursor."""
     onward = order.reversed() if place.backward else order
     page = statement
     try:
         if place.values is not None:
-            values = await _complete(find, statement, order, place.values)
+            values = await _complete(find_values, statement, order, place.values)
             page = _beyond(statement, onward, values, limit)
         page = page.add_columns(*(key.as_text for key in order.keys))
         return await find(page.order_by(None).order_by(*onward.clauses).limit(limit))

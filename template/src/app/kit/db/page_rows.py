@@ -80,7 +80,8 @@ def repeats_rows(statement: Any) -> bool:
     """Whether a statement may find a row of its model more than once, because of a join."""
     if statement._distinct or statement._setup_joins or statement._from_obj:
         return True
-    root: Any = inspect(statement.column_descriptions[0].get("entity"), raiseerr=False)
+    # `column_descriptions` would take as long as all the rest of a page.
+    root: Any = statement._raw_columns[0]._annotations.get("parententity")
     if root is None:
         return False
     own = {root.selectable, *(root.mapper.tables if root.is_mapper else ())}

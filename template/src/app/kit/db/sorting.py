@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import StringConstraints
@@ -25,7 +26,8 @@ from app.kit.db.sort_types import type_as_text
 _Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")] | Literal[True]
 
 
-@dataclass(frozen=True, slots=True)
+# Their expressions are built once, as an order serves many requests.
+@dataclass(frozen=True)
 class SortKey:
     """One term of an order. `nulls_first` is None where there can be no NULL."""
 
@@ -33,7 +35,7 @@ class SortKey:
     descending: bool
     nulls_first: bool | None
 
-    @property
+    @cached_property
     def clause(self) -> ColumnElement[Any]:
         """The term as `ORDER BY` takes it."""
         clause = self.expression.desc() if self.descending else self.expression.asc()
@@ -41,12 +43,12 @@ class SortKey:
             return clause
         return clause.nulls_first() if self.nulls_first else clause.nulls_last()
 
-    @property
+    @cached_property
     def python_type(self) -> Any:
         """The type of its values in a cursor."""
         return _Text if self.nulls_first is None else _Text | None
 
-    @property
+    @cached_property
     def as_text(self) -> Label[str]:
         """The value of a row as PostgreSQL writes it; every value can be read back."""
         return cast(cast(self.expression, type_as_text(self.expression)), Text).label(None)
@@ -61,24 +63,24 @@ class SortKey:
         return replace(self, descending=not self.descending, nulls_first=nulls_first)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Order:
     """A total order: the last `unique` keys together are different in every row."""
 
     keys: tuple[SortKey, ...]
     unique: int = 1
 
-    @property
+    @cached_property
     def clauses(self) -> list[ColumnElement[Any]]:
         """The terms for `select().order_by()`."""
         return [key.clause for key in self.keys]
 
-    @property
+    @cached_property
     def types(self) -> tuple[Any, ...]:
         """The type of each term's values."""
         return tuple(key.python_type for key in self.keys)
 
-    @property
+    @cached_property
     def is_uniform(self) -> bool:
         """Whether whole rows can be compared in it, as `(a, b) > (1, 2)`."""
         one_direction = len({key.descending for key in self.keys}) == 1
@@ -86,6 +88,10 @@ class Order:
 
     def reversed(self) -> Self:
         """The same rows from the last to the first."""
+        return self._reversed
+
+    @cached_property
+    def _reversed(self) -> Self:
         return replace(self, keys=tuple(key.reversed() for key in self.keys))
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import ExceptionContext
 
+from app.kit.db.intervals import IntervalOutOfRange
 from app.kit.errors import Conflict
 
 # date, time, timestamp, timestamptz, interval and timetz; their arrays, ranges and multiranges.
@@ -35,6 +36,8 @@ class UnreadableValue(Conflict):
 
 def is_unreadable(error: BaseException) -> bool:
     """Whether the driver failed to decode a date or time."""
+    if isinstance(error, IntervalOutOfRange):
+        return True
     if not isinstance(error, ValueError | OverflowError):
         return False
     trace: TracebackType | None = error.__traceback__

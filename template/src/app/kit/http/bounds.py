@@ -1,5 +1,6 @@
-"""Limits of the work that one validation may take, whatever the request holds."""
+"""Limits of the work that parsing and validating one request may take."""
 
+import re
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -7,21 +8,32 @@ from typing import Any
 from pydantic_core import PydanticCustomError, ValidationError
 
 from app.kit.errors import MAX_ERRORS
-from app.kit.http.json_values import has_more_values
 
 # After this many unlisted errors, the rest of the data is not validated.
 _MAX_COUNTED = 1000
-# Characters of a text that is always parsed: dates, addresses and most numbers have fewer.
+# Strings of at most this length are always parsed: dates, addresses and most numbers are shorter.
 SHORT = 100
-# Characters of all longer ones in a body. PostgreSQL's longest number has 147,455 digits.
+# Characters in all longer strings of a body, and in all its long numbers. PostgreSQL's longest
+# number has 147,455 digits.
 MAX_PARSED = 200_000
-# Values of all JSON documents that a body has as text.
+# Values in all JSON documents that a body contains as strings.
 MAX_EMBEDDED = 50_000
+# Every character of a number becomes 0, except for the exponent's `e`. To search the result for
+# zeros is faster than a regular expression.
+DIGITS = bytes.maketrans(b"123456789.+-E", b"0" * 12 + b"e")
+_LONG_NUMBER = b"0" * 40
+# Up to the character that begins the next value. Escaped quotes are removed before. Valid JSON has
+# at most two strings before the next value, as in `"name": "Ada",`.
+_NEXT = rb'[^",\[{]*+(?:"[^"]*+(?:"|\Z)[^",\[{]*+){0,2}+[,\[{]'
+_NEXT_VALUE = re.compile(_NEXT)
+# One match of many values is several times faster than one match per value.
+_MANY = 100
+_NEXT_VALUES = re.compile(b"(?:%s){100}" % _NEXT)
 
 
 @dataclass(slots=True)
 class Budget:
-    """What is left of the limits of one validation, and how many errors it has."""
+    """The rest of the limits of one validation, and the number of its errors."""
 
     kept: int = 0
     dropped: int = 0
@@ -33,15 +45,48 @@ _budget: ContextVar[Budget] = ContextVar("budget")
 
 
 def new_budget() -> Budget:
-    """Begin a validation."""
+    """Begin a validation with full limits."""
     budget = Budget()
     _budget.set(budget)
     return budget
 
 
+def has_more_values(body: bytes, limit: int) -> bool:
+    """Return whether JSON has more values than the limit, objects and lists included.
+
+    The count ends at the first syntax error.
+    """
+    # To count bytes is fast, and enough unless strings contain many commas.
+    if len(body) - len(body.translate(None, b",[{")) < limit:
+        return False
+    body = _without_escapes(body)
+    count = position = 0
+    for number, pattern in ((_MANY, _NEXT_VALUES), (1, _NEXT_VALUE)):
+        while count < limit and (match := pattern.match(body, position)):
+            count, position = count + number, match.end()
+    return count >= limit
+
+
+def has_long_numbers(digits: bytes, limit: int) -> bool:
+    """Return whether the long numbers of JSON are too long to be parsed.
+
+    `digits` is the body, translated by DIGITS, with at most `limit` values.
+    """
+    most = MAX_PARSED // len(_LONG_NUMBER)
+    if digits.count(_LONG_NUMBER) <= most:
+        return False
+    # Exclude the strings. Each value has at most two: its key and itself.
+    outside = _without_escapes(digits).split(b'"', 4 * limit)[::2]
+    return b'"'.join(outside).count(_LONG_NUMBER) > most
+
+
+def _without_escapes(body: bytes) -> bytes:
+    return body.replace(rb"\\", b"").replace(rb"\"", b"") if b"\\" in body else body
+
+
 def within_parsed(value: Any) -> Any:
-    """Return a value that is to be parsed. Raises PydanticCustomError for long texts."""
-    # A date or an address is searched, and repeated in the error, for as long as it is.
+    """Return a value that Pydantic parses. Raises PydanticCustomError for long strings."""
+    # The time to parse a date or an address depends on its length, even if it is not valid.
     if isinstance(value, str) and (size := len(value)) > SHORT:
         budget = _budget.get()
         if size > budget.parsed:
@@ -51,7 +96,7 @@ def within_parsed(value: Any) -> Any:
 
 
 def within_embedded(value: Any) -> Any:
-    """Return a JSON text. Raises PydanticCustomError if it has too many values."""
+    """Return a JSON string. Raises PydanticCustomError if it has too many values."""
     if isinstance(value, str) and len(value) > SHORT:
         budget = _budget.get()
         text = value.encode(errors="replace")
@@ -63,7 +108,7 @@ def within_embedded(value: Any) -> Any:
 
 
 def within_errors(value: Any, handler: Any) -> Any:
-    """Validate an item of a list or mapping, and count the errors beyond those that are listed."""
+    """Validate an item of a list or mapping, and count the errors that are not listed."""
     budget = _budget.get()
     if budget.dropped >= _MAX_COUNTED:
         return value
@@ -74,6 +119,6 @@ def within_errors(value: Any, handler: Any) -> Any:
         if full:
             budget.dropped += error.error_count()
             return value
-        # Errors of the items within this one have been counted there.
+        # Nested items have already counted their own errors.
         budget.kept += max(0, error.error_count() - (budget.kept - kept))
         raise

@@ -1,8 +1,7 @@
 """A concurrency limiter: FIFO, and fair between resources.
 
-A resource holds at most `SHARE` times as many slots as are free. If its requests are blocked, as by
-a locked table, slots remain for others; the second resource that is blocked finds fewer, and still
-leaves some.
+The slots of a resource are limited to `SHARE` times the free slots. If a locked table blocks its
+requests, slots remain for others. A resource that holds a slot never takes the last one.
 """
 
 from asyncio import AbstractEventLoop, CancelledError, Future, TimerHandle, get_running_loop
@@ -30,10 +29,12 @@ class _Waiting(NamedTuple):
 
 
 class Gate:
-    """A number of slots. Give each back with `leave`, and with the resource it was taken for."""
+    """A number of slots. Return each with `leave` and the resource that took it."""
 
     def __init__(self, places: int, wait_limit: float) -> None:
         self.free = places
+        # The last slot is for a resource that holds none. Two slots are too few to reserve one.
+        self._reserved = 1 if places > 2 else 0
         self.wait_limit = wait_limit
         # Requests that waited too long, since the start of the process.
         self.shed = 0
@@ -95,7 +96,7 @@ class Gate:
                 waiting.turn.set_result(Turn.CAME)
 
     def _has_slot_for(self, resource: str) -> bool:
-        return self._used.get(resource, 0) < SHARE * self.free
+        return self._used.get(resource, 0) < SHARE * self.free - self._reserved
 
     def _take(self, resource: str) -> None:
         self.free -= 1

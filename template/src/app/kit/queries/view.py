@@ -19,7 +19,6 @@ from app.kit.db.keyset import paginate_keyset
 from app.kit.db.page_rows import (
     check_statement,
     distinct_by,
-    has_entities,
     order_terms,
     repeats_rows,
 )
@@ -72,7 +71,7 @@ class View(Generic[S]):
 
     def select(self) -> Select[Any]:
         """Return the statement of all rows, `select(model)`; add filters, joins and an order."""
-        return select(self.model)
+        return self._all
 
     async def get(self, db: Connectable, key: Any) -> S:
         """Return the row with this primary key, or raise `NotFound`."""
@@ -124,17 +123,19 @@ class View(Generic[S]):
         """
 
         async def find(page: Select[Any]) -> list[Any]:
-            if not has_entities(page):
-                rows = await self._statements.read(db, page, cursor_values)
-                return [tuple(row.values()) for row in rows]
             rows = await self._statements.read(db, page, self._selects.rows_with_cursor)
             shown = self._rows.validate_python(rows)
+            names = [name for name in next(iter(rows), ()) if name.startswith(CURSOR)]
             return [
-                (item, *(value for name, value in row.items() if name.startswith(CURSOR)))
+                (item, *(row[name] for name in names))
                 for item, row in zip(shown, rows, strict=True)
             ]
 
-        return await paginate_keyset(find, query, statement, order)
+        async def find_values(page: Select[Any]) -> list[Any]:
+            rows = await self._statements.read(db, page, cursor_values)
+            return [tuple(row.values()) for row in rows]
+
+        return await paginate_keyset(find, find_values, query, statement, order)
 
     def stream(self, database: Database, statement: Select[Any]) -> RowStream[S]:
         """Return every row of a statement as a stream, for `JsonLines`, `CsvLines` or `async for`.
@@ -202,6 +203,10 @@ class View(Generic[S]):
         if not rows:
             raise self._not_found(key)
         return self.schema.model_validate(rows[0])
+
+    @cached_property
+    def _all(self) -> Select[Any]:
+        return select(self.model)
 
     @cached_property
     def _by_key(self) -> Select[Any]:
