@@ -137,13 +137,14 @@ async def test_long_numbers_of_body_have_limit_together(
     client: AsyncClient, number: str, separator: str
 ) -> None:
     count = MAX_PARSED // len(number) * 2 + 3
-    body = f"[{separator.join([number] * count)}]"
+    body = f'{{"integer": 1, "numbers": [{separator.join([number] * count)}]}}'
 
     response = await client.post("/conformance/requests/everything", content=body, headers=JSON)
 
     assert response.status_code == 422
-    message = "has numbers that are too long to be parsed"
-    assert response.json()["errors"] == [{"field": "body", "message": message}]
+    errors = response.json()["errors"]
+    assert errors[0] == {"field": "body.numbers.0", "message": "is too long to be parsed"}
+    assert len(errors) <= 100
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,7 @@ import uvicorn
 from starlette.websockets import WebSocket
 
 from app.kit.application import Application
-from app.kit.http.protocol import HttpProtocol
-from app.kit.http.web_socket import WebSocketProtocol
+from app.kit.http.protocol import HttpProtocol, WebSocketProtocol
 
 UPGRADE = "Connection: Upgrade\r\nUpgrade: websocket\r\n"
 KEY = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"

@@ -9,9 +9,8 @@ import uvicorn
 from fastapi.responses import StreamingResponse
 
 from app.kit.application import Application
-from app.kit.http.protocol import HttpProtocol
+from app.kit.http.protocol import HttpProtocol, WebSocketProtocol
 from app.kit.http.settings import HttpSettings
-from app.kit.http.web_socket import WebSocketProtocol
 
 LIMIT = 0.2
 ASKED = b"GET /kit/slow HTTP/1.1\r\nHost: kit\r\n"

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from fastapi import APIRouter, FastAPI
 from httpx2 import AsyncClient
+from structlog.stdlib import ProcessorFormatter
 
 from tests.kit.conftest import Logged
 
@@ -77,3 +78,45 @@ async def test_the_server_and_its_libraries_log_in_the_same_form(
         ("uvicorn.error", "info", "Started server process"),
         ("some.library", "warning", "beware"),
     ]
+
+
+@pytest.mark.parametrize("name", ["app.access", None])
+async def test_a_request_event_reaches_a_handler_that_a_team_adds(
+    committing_client: AsyncClient, logged: Logged, name: str | None
+) -> None:
+    received: list[str] = []
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            received.append(record.name)
+
+    handler, logger = Handler(), logging.getLogger(name)
+    logger.addHandler(handler)
+    try:
+        await committing_client.get("/health/live")
+    finally:
+        logger.removeHandler(handler)
+
+    assert received.count("app.access") == 1
+    assert [line["logger"] for line in logged()].count("app.access") == 1
+
+
+async def test_a_request_event_is_written_once_and_without_a_record(
+    committing_client: AsyncClient, logged: Logged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = logging.getLogger()
+    (handler,) = [each for each in root.handlers if isinstance(each.formatter, ProcessorFormatter)]
+    records: list[str] = []
+
+    def record_name(record: logging.LogRecord) -> None:
+        records.append(record.name)
+
+    monkeypatch.setattr(handler, "handle", record_name)
+    # Without those of pytest.
+    monkeypatch.setattr(root, "handlers", [handler])
+    await committing_client.get("/health/live", headers={"X-Request-ID": "abc"})
+
+    assert "app.access" not in records
+    (line,) = [line for line in logged() if line["logger"] == "app.access"]
+    assert (line["request_id"], line["path"], line["status"]) == ("abc", "/health/live", 200)
+    assert (line["event"], line["level"]) == ("request", "info")

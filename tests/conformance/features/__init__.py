@@ -7,6 +7,7 @@ from types import ModuleType
 
 from fastapi import APIRouter
 
+from tests.conformance.features.assorted import models as assorted
 from tests.conformance.features.billing import models as billing
 from tests.conformance.features.datetimes.router import router as datetimes
 from tests.conformance.features.everything.router import ROUTERS as EVERYTHING
@@ -38,6 +39,7 @@ ROUTERS: list[APIRouter] = [
 
 # Features without routes.
 MODELS: list[ModuleType] = [
+    assorted,
     billing,
     hierarchies,
     inheritance,

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
+from urllib.parse import quote
 
 from fastapi import Depends, Header, Response
 from pydantic import BaseModel
@@ -16,6 +17,7 @@ from app.kit.db.attributes import attribute_name
 from app.kit.db.base import Record
 from app.kit.errors import Problem
 
+_SAFE = "!#$&'()*+/:;<=>?@[]^`{|}"
 _TAG = r'(?:W/)?"[!#-~\x80-\xff]*"'
 _TAGS = rf"^(?:\*|{_TAG}(?:[ \t]*,[ \t]*{_TAG})*)$"
 
@@ -67,7 +69,8 @@ def _tag(row: Record | BaseModel) -> str:
             f"{type(row).__name__} has no version for an ETag: add the field `version` to the"
             " schema, and a `version_id_col` to the model."
         )
-    return f'"{version}"'
+    # A time has a space, which a tag must not have.
+    return f'"{quote(str(version), safe=_SAFE)}"'
 
 
 # A coroutine: FastAPI would run a plain class in a thread of its own.

@@ -19,8 +19,7 @@ from app.kit.commands.service import service_of
 from app.kit.db.migrate import PROJECT_ROOT, create_schema, logged_migrations
 from app.kit.db.migrate import migrate as migrate_database
 from app.kit.development import local_settings, without_waiting
-from app.kit.http.protocol import HttpProtocol
-from app.kit.http.web_socket import WebSocketProtocol
+from app.kit.http.protocol import HttpProtocol, WebSocketProtocol
 
 commands = typer.Typer()
 

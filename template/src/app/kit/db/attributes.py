@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Column, inspect
+from sqlalchemy import Column, DateTime, Integer, TypeDecorator, Uuid, func, inspect
 from sqlalchemy.orm import InstrumentedAttribute
 
 
@@ -41,3 +41,31 @@ def column_of(model: Any, name: str, *, used_by: str) -> Column[Any]:
     if column is None:
         raise TypeError(f"{used_by}.{name}: {model.__name__} has no column attribute of this name")
     return column
+
+
+def next_version(model: Any) -> dict[str, Any]:
+    """What makes an update the next version of its rows, where a model counts them.
+
+    Whoever read a row before must not save it over this change. PostgreSQL computes the value, as a
+    statement is compiled once. Raises TypeError if it cannot.
+    """
+    mapper: Any = model.__mapper__
+    version = mapper.version_id_col
+    # Where the server sets it, so it does here.
+    if version is None or mapper.version_id_generator is False:
+        return {}
+    name = attribute_name(mapper, version)
+    kind = version.type
+    match kind.impl_instance if isinstance(kind, TypeDecorator) else kind:
+        case Integer():
+            return {name: version + 1}
+        case DateTime():
+            return {name: func.clock_timestamp()}
+        case Uuid():
+            return {name: func.gen_random_uuid()}
+        case other:
+            raise TypeError(
+                f"{model.__name__}.{name}: PostgreSQL cannot compute the next version of type"
+                f" {other!r}: use an Integer, a DateTime or a Uuid, or `version_id_generator=False`"
+                " with a trigger"
+            )

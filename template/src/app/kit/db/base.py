@@ -21,6 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncAttrs
 from sqlalchemy.orm import DeclarativeBase, Mapped, Mapper, mapped_column, object_session
 
+from app.kit.db.attributes import next_version
 from app.kit.db.ids import PrimaryKey
 
 
@@ -65,6 +66,11 @@ def _return_computed_columns(mapper: Any, _model: Any) -> None:
     on_update = any(value is not None and value.is_clause_element for value in expressions)
     if on_update or any(column.server_onupdate is not None for column in columns):
         mapper.eager_defaults = True
+
+
+@event.listens_for(Base, "mapper_configured", propagate=True)
+def _check_version(_mapper: Any, model: type[Base]) -> None:
+    next_version(model)
 
 
 def table_name(model: type[Base]) -> str:

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from sqlalchemy import (
     ARRAY,
+    Column,
     ColumnElement,
     CursorResult,
     any_,
@@ -22,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.kit.db.attributes import attribute_name, table_columns
+from app.kit.db.attributes import attribute_name, next_version, table_columns
 from app.kit.db.base import Record, now
 from app.kit.db.deletion import erase_where
 from app.kit.db.ids import Id
@@ -47,7 +48,8 @@ async def insert_many(
     """Insert rows and return how many there were."""
     count = 0
     for part in chunks(model, rows, chunk):
-        await session.execute(insert(model), part, execution_options=OPTIONS)
+        new = with_class(model, part)
+        await session.execute(insert(model), new, execution_options=OPTIONS)
         count += len(part)
     return count
 
@@ -62,12 +64,13 @@ async def insert_returning(
     for part in chunks(model, rows, chunk):
         if key_default is not None:
             # Keys that are made here need not be asked for.
-            new = [{"id": key_default.arg(None)} | row for row in part]
+            new = [{"id": key_default.arg(None)} | row for row in with_class(model, part)]
             await session.execute(insert(model), new, execution_options=OPTIONS)
             keys += [row["id"] for row in new]
         elif len(mapper.tables) == 1:
             ordered = insert(model).returning(model.id, sort_by_parameter_order=True)
-            keys += await session.scalars(ordered, part, execution_options=OPTIONS)
+            new = with_class(model, part)
+            keys += await session.scalars(ordered, new, execution_options=OPTIONS)
         else:
             # Joined-table inheritance: the tables of subclasses wait for the keys of the base.
             records = [model(**row) for row in part]
@@ -129,6 +132,18 @@ async def delete_many(session: AsyncSession, model: type[Record], keys: Collecti
     return await erase_where(session, model, among(model.id, keys))
 
 
+def with_class(model: type[Record], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Add to new rows what tells their class, in a table that several classes share.
+
+    SQLAlchemy does so by itself only where attribute and column have the same name.
+    """
+    mapper = inspect(model)
+    column, identity = mapper.polymorphic_on, mapper.polymorphic_identity
+    if identity is None or not isinstance(column, Column) or column not in mapper.columns.values():
+        return rows
+    return [{attribute_name(mapper, column): identity, **row} for row in rows]
+
+
 def chunks(model: type[Record], rows: Iterable[Row], size: int) -> Iterator[list[dict[str, Any]]]:
     """The rows, so many at a time; a `TypeError` where one does not fit the model."""
     columns = table_columns(model.__mapper__).keys()
@@ -141,10 +156,3 @@ def chunks(model: type[Record], rows: Iterable[Row], size: int) -> Iterator[list
         if any(row.keys() != named for row in part):
             raise TypeError("The rows of one call must all name the same columns.")
         yield part
-
-
-def next_version(model: type[Record]) -> dict[str, Any]:
-    """What makes an update the next version of its rows, where a model counts them."""
-    # Whoever read a row before must not save it over this change.
-    version: Any = model.__mapper__.version_id_col
-    return {} if version is None else {attribute_name(model.__mapper__, version): version + 1}

@@ -11,8 +11,7 @@ from typing import Any, TypeAlias
 from sqlalchemy import ClauseElement, Executable, Select, bindparam, select, update
 from sqlalchemy.orm.interfaces import ORMOption
 
-from app.kit.db.attributes import primary_key, table_columns
-from app.kit.db.bulk import next_version
+from app.kit.db.attributes import next_version, primary_key, table_columns
 from app.kit.db.deletion import living
 
 Plan: TypeAlias = tuple[ORMOption, ...]

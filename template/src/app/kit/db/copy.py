@@ -77,12 +77,18 @@ def _values(model: type[Record], row: Row, dialect: Dialect) -> dict[str, Values
     given = {
         name: _given(name) if name in row else _default(column, mapper)
         for name, column in columns.items()
-        if name in row or column.default is not None or column is mapper.polymorphic_on
+        if name in row or column.default is not None or _is_of_mapper(column, mapper)
     }
     return {
         columns[name].name: _converted(value, columns[name], dialect)
         for name, value in given.items()
     }
+
+
+def _is_of_mapper(column: Column[Any], mapper: Mapper[Any]) -> bool:
+    if column is mapper.version_id_col:
+        return callable(mapper.version_id_generator)
+    return column is mapper.polymorphic_on
 
 
 def _given(name: str) -> Values:
@@ -92,6 +98,9 @@ def _given(name: str) -> Values:
 def _default(column: Column[Any], mapper: Mapper[Any]) -> Values:
     if column is mapper.polymorphic_on:
         return lambda rows: repeat(mapper.polymorphic_identity, len(rows))
+    generate: Any = mapper.version_id_generator
+    if column is mapper.version_id_col and callable(generate):
+        return lambda rows: map(generate, repeat(None, len(rows)))
     default: Any = column.default
     if default.is_callable:
         return lambda rows: map(default.arg, repeat(None, len(rows)))

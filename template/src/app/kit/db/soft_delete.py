@@ -24,6 +24,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Mapped, Mapper, RelationshipProperty, aliased, mapped_column
 from sqlalchemy.sql.visitors import iterate
 
+from app.kit.db.attributes import next_version
 from app.kit.db.base import Base, Record, in_base_table
 from app.kit.db.ids import Id
 
@@ -61,11 +62,8 @@ def mark(
     new: datetime | None,
 ) -> Sequence[Id]:
     """Set `deleted_at` of the rows where it is `old`; returns their ids, without what they own."""
-    values: dict[str, Any] = {"deleted_at": new}
     # A concurrent update that read the old version must fail.
-    version: Any = model.__mapper__.version_id_col
-    if version is not None:
-        values[version.key] = version + 1
+    values = {"deleted_at": new, **next_version(model)}
     stored, where = in_base_table(model, *conditions)
     statement = update(stored).where(*where, stored.deleted_at == old)
     changed = statement.values(values).returning(stored.id)

@@ -16,8 +16,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.kit.db.attributes import next_version
 from app.kit.db.base import Record
-from app.kit.db.bulk import CHUNK, OPTIONS, Row, chunks
+from app.kit.db.bulk import CHUNK, OPTIONS, Row, chunks, with_class
 from app.kit.db.deletion import not_deleted
 from app.kit.errors import Conflict, FieldProblem
 
@@ -73,7 +74,9 @@ async def upsert_many(
         )
         # Rows are locked as they come: two calls that sort them cannot wait for each other.
         part.sort(key=lambda row: [row[name] for name in by])
-        were_new = (await session.scalars(statement, part, execution_options=OPTIONS)).all()
+        new_rows = with_class(model, part)
+        found = await session.scalars(statement, new_rows, execution_options=OPTIONS)
+        were_new = found.all()
         if len(were_new) < len(part):
             # A row that no query of the model finds has the same values.
             message = "is already taken"
@@ -108,6 +111,6 @@ def _touched(model: type[Record]) -> dict[str, Any]:
     """What any update changes: here PostgreSQL decides on it, and SQLAlchemy cannot add it."""
     stamped = [column for column in model.__table__.columns if column.onupdate is not None]
     excluded = insert(model).excluded
-    version: Any = model.__mapper__.version_id_col
-    counted = {} if version is None else {version.name: version + 1}
-    return counted | {column.name: excluded[column.key] for column in stamped}
+    columns = inspect(model).columns
+    version = {columns[name].name: value for name, value in next_version(model).items()}
+    return version | {column.name: excluded[column.key] for column in stamped}

@@ -1,8 +1,8 @@
-"""How a request is taken in: its headers, its body, its turn, its answer, each within a limit.
+"""Admission of requests: limits of their headers, body, number and duration.
 
-In this order. Who sends slowly is waited for before there is a place to hold up; who waits for a
-place holds no connection. A place is held until the answer has ended, because a stream reads from
-the database until then.
+A request takes a slot only after its body is complete, so slow clients hold none. A queued request
+holds no database connection. A request holds its slot until the response ends, because a stream
+reads from the database until then.
 """
 
 from asyncio import sleep
@@ -24,21 +24,21 @@ from app.kit.http.settings import HttpSettings
 from app.kit.http.time_limit import TimeLimit
 
 HEALTH = "/health/"
-# In a scope: whether the request has a body that is not empty.
+# The key of a scope: whether the request has a body that is not empty.
 HAS_BODY = "app.has_body"
-# Bytes of names and values, with what separates them; as much as uvicorn takes without httptools.
+# Bytes of names, values and separators. It is the limit of uvicorn without httptools.
 HEADERS_LIMIT = 65_536
 _SEPARATORS = len(": \r\n")
 
 
 class TooLarge(Problem):
-    """The body of the request is beyond the limit."""
+    """The body of the request is too large."""
 
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 
 class HeadersTooLarge(Problem):
-    """The headers of the request are beyond the limit."""
+    """The headers of the request are too large."""
 
     status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
     headers: ClassVar[dict[str, str]] = {"Connection": "close"}
@@ -51,14 +51,14 @@ class TooSlow(Problem):
     """The request did not arrive in time."""
 
     status = HTTPStatus.REQUEST_TIMEOUT
-    # What is still to come of it would be waited for again.
+    # Otherwise, the server waits for the rest of the body.
     headers: ClassVar[dict[str, str]] = {"Connection": "close"}
 
 
 class AdmissionMiddleware:
-    """Limits the concurrent requests; rejects those that are too large or take too long.
+    """Limits concurrent requests; rejects requests that are too large or take too long.
 
-    The health routes need no place: who looks after the process does not wait behind the clients.
+    Health routes need no slot, so probes never wait for clients.
     """
 
     def __init__(
@@ -78,11 +78,11 @@ class AdmissionMiddleware:
         """Handle one request; anything that is not HTTP passes through."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
-        elif problem := await self._take_in(scope, receive, send):
+        elif problem := await self._admit(scope, receive, send):
             await answer(problem)(scope, receive, send)
 
-    async def _take_in(self, scope: Scope, receive: Receive, send: Send) -> Problem | None:
-        """Have the request answered, or tell why not."""
+    async def _admit(self, scope: Scope, receive: Receive, send: Send) -> Problem | None:
+        """Call the application, or return the reason for not calling it."""
         if _size(scope["headers"]) > HEADERS_LIMIT:
             return HeadersTooLarge()
         body: bytes | None = None
@@ -91,7 +91,7 @@ class AdmissionMiddleware:
         async def send_in_time(message: Message) -> None:
             if message["type"] == "http.response.start":
                 if limit.expired():
-                    # The cancellation is on its way: meet it before there are two answers.
+                    # The task is about to be cancelled. Send nothing: the response is a problem.
                     await sleep(0)
                 else:
                     self.time_limit.stop(limit)
@@ -105,7 +105,7 @@ class AdmissionMiddleware:
                     return problem
                 except ClientDisconnect:
                     return None
-                return await self._in_turn(scope, body, receive, send_in_time)
+                return await self._queue(scope, body, receive, send_in_time)
         except TimeoutError:
             if not limit.expired():
                 raise
@@ -115,7 +115,7 @@ class AdmissionMiddleware:
             return TooSlow("The request did not arrive in time.")
         return OutcomeUnknown("This took too long and was given up")
 
-    async def _in_turn(
+    async def _queue(
         self, scope: Scope, body: bytes, receive: Receive, send: Send
     ) -> Problem | None:
         received = _replayed(body, receive)
@@ -139,7 +139,7 @@ class AdmissionMiddleware:
 
 
 def is_health(scope: Scope) -> bool:
-    """Whether this asks how the process is."""
+    """Return whether the request is for a health route."""
     return _path(scope).startswith(HEALTH)
 
 
@@ -153,7 +153,7 @@ def _size(headers: Headers) -> int:
 
 
 async def _body(scope: Scope, receive: Receive, limit: int) -> bytes:
-    """All of the body; raises `TooLarge` as soon as that is known, and `ClientDisconnect`."""
+    """Return the whole body. Raises TooLarge and ClientDisconnect."""
     announced = header(scope, b"content-length")
     if announced.isdecimal() and int(announced) > limit:
         raise _too_large(limit)
@@ -176,9 +176,9 @@ def _too_large(limit: int) -> TooLarge:
 
 
 def _has_left(receive: Receive) -> bool:
-    """Whether the client is gone: after the body, the only thing that there is to receive."""
-    # Of what would have to be waited for there is nothing yet: it is only begun. A task that waits
-    # for it would cost a third of the work on a small request.
+    """Return whether the client has disconnected. After the body, there is no other message."""
+    # Start to receive, and stop if no message is there. A task that waits for it would add a third
+    # to the time of a small request.
     receiving = receive().__await__()
     try:
         next(receiving)
@@ -191,7 +191,7 @@ def _has_left(receive: Receive) -> bool:
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:
-    """Receive the body that was already taken in, and then what follows it."""
+    """Return a function that receives the complete body, and then later messages."""
     whole: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def replay() -> Message:

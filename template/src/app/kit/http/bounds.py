@@ -21,7 +21,9 @@ MAX_EMBEDDED = 50_000
 # Every character of a number becomes 0, except for the exponent's `e`. To search the result for
 # zeros is faster than a regular expression.
 DIGITS = bytes.maketrans(b"123456789.+-E", b"0" * 12 + b"e")
-_LONG_NUMBER = b"0" * 40
+# Characters of a long number.
+LONG = 40
+_LONG_NUMBER = b"0" * LONG
 # Up to the character that begins the next value. Escaped quotes are removed before. Valid JSON has
 # at most two strings before the next value, as in `"name": "Ada",`.
 _NEXT = rb'[^",\[{]*+(?:"[^"]*+(?:"|\Z)[^",\[{]*+){0,2}+[,\[{]'
@@ -72,7 +74,7 @@ def has_long_numbers(digits: bytes, limit: int) -> bool:
 
     `digits` is the body, translated by DIGITS, with at most `limit` values.
     """
-    most = MAX_PARSED // len(_LONG_NUMBER)
+    most = MAX_PARSED // LONG
     if digits.count(_LONG_NUMBER) <= most:
         return False
     # Exclude the strings. Each value has at most two: its key and itself.

@@ -1,25 +1,25 @@
-"""Where in a JSON body a field is that the database has rejected, named as in a 422."""
+"""Paths of fields in a JSON body, for errors of the database: the same paths as in a 422."""
 
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any, cast
 
-# More than a batch has rows.
+# A batch has fewer rows.
 _MAX_PATHS = 2000
 
 Path = tuple[str, ...]
 
 
 def field_path(body: Any, name: str, value: str | None = None) -> str:
-    """Return the path of the field with this name, or of the list that has it in several items.
+    """Return the path of the field, or of the list if several items have the field.
 
-    `value` is the rejected value as PostgreSQL writes it: it tells the item. A field that the
-    client did not send has no path, and is returned as it is.
+    `value` is the rejected value as text of PostgreSQL, and identifies the item. If the body does
+    not have the field, return its name.
     """
     found = dict(islice(_paths(body, name), _MAX_PATHS))
     if not found:
         return name
-    # Of items with the same value, each but the first is wrong.
+    # If items have the same value, the last one is the duplicate.
     paths = [path for path, sent in found.items() if str(sent) == value][-1:] or list(found)
     if (name,) in paths:
         return f"body.{name}"
@@ -47,5 +47,5 @@ def _paths(value: Any, name: str, path: Path = ()) -> Iterator[tuple[Path, Any]]
 
 
 def _plain(name: str) -> str:
-    """Compare `priceCents`, an alias, and `price_cents` as the same name."""
+    """Return the same text for `priceCents`, an alias, and `price_cents`."""
     return name.replace("_", "").lower()

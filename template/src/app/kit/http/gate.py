@@ -15,7 +15,7 @@ SHARE = 2
 
 
 class Turn(Enum):
-    """How waiting ended."""
+    """The result of waiting for a slot."""
 
     CAME = auto()
     TOO_LATE = auto()
@@ -38,7 +38,7 @@ class Gate:
         self.wait_limit = wait_limit
         # Requests that waited too long, since the start of the process.
         self.shed = 0
-        # By resource; those with no slots or no queue are absent.
+        # By resource, without the resources that have no slots or no queue.
         self._used: dict[str, int] = {}
         self._queues: dict[str, deque[_Waiting]] = {}
         self._timer: TimerHandle | None = None
@@ -46,12 +46,12 @@ class Gate:
     @property
     def waiting(self) -> int:
         """The number of requests that wait for a slot."""
-        # Copies, which are made at once: metrics are read in another thread.
+        # The copies are atomic: another thread reads the metrics.
         queues = [tuple(queue) for queue in tuple(self._queues.values())]
         return sum(not each.turn.done() for queue in queues for each in queue)
 
     def enter_now(self, resource: str = "") -> bool:
-        """Take a slot if one is free; return whether it was."""
+        """Take a slot if the resource may have one; return whether it did."""
         if resource in self._queues or not self._has_slot_for(resource):
             return False
         self._take(resource)
@@ -60,7 +60,7 @@ class Gate:
     async def enter(self, has_left: Callable[[], bool], resource: str = "") -> Turn:
         """Take a slot, or wait for one; it is taken only with `Turn.CAME`.
 
-        `has_left` says whether the client has disconnected. It is called when the slot is free.
+        `has_left` returns whether the client has disconnected. It is called when a slot is free.
         """
         if self.enter_now(resource):
             return Turn.CAME
@@ -74,14 +74,14 @@ class Gate:
             return await turn
         except CancelledError:
             if not turn.cancelled() and turn.result() is Turn.CAME:
-                # It came in the same moment.
+                # The slot was given in the same iteration of the event loop.
                 self.leave(resource)
             raise
 
     def leave(self, resource: str = "") -> None:
-        """Give a slot back. The request that has waited longest of those that may have it gets it.
+        """Return a slot. It goes to the first request of the queue that may have it.
 
-        The requests of one resource get slots in the order of their arrival.
+        The requests of one resource get slots in FIFO order.
         """
         self.free += 1
         self._used[resource] -= 1
@@ -103,13 +103,13 @@ class Gate:
         self._used[resource] = self._used.get(resource, 0) + 1
 
     def _first(self) -> str | None:
-        """The resource whose first request in the queue is next, if one may have a slot."""
+        """Return the resource whose request gets the next slot, or None."""
         self._remove(lambda waiting: waiting.turn.done())
         ready = [resource for resource in self._queues if self._has_slot_for(resource)]
         return min(ready, key=lambda resource: self._queues[resource][0].until, default=None)
 
     def _remove(self, ended: Callable[[_Waiting], bool]) -> None:
-        """Remove requests from the front of each queue, and reject those that still wait."""
+        """Remove requests from the front of each queue. Reject those without a result."""
         for resource, queue in tuple(self._queues.items()):
             while queue and ended(queue[0]):
                 turn = queue.popleft().turn
@@ -119,7 +119,7 @@ class Gate:
                 del self._queues[resource]
 
     def _watch(self, loop: AbstractEventLoop, until: float) -> None:
-        # All wait for the same time: one timer, for the first of all queues, is enough.
+        # All requests have the same limit, so one timer for the oldest request is enough.
         if self._timer:
             self._timer.cancel()
         self._timer = loop.call_at(until, self._reject_late, loop)

@@ -1,7 +1,7 @@
-"""Headers as the server has them: pairs of bytes, the names in small letters.
+"""Raw ASGI headers: pairs of bytes with names in lower case.
 
-Starlette's classes decode every header of a request to look for one, and compare all of an answer
-for each that is added; that would be a tenth of the time that a small request takes.
+Starlette's `Headers` decodes all headers to read one, and its `MutableHeaders` compares all of them
+to add one. That is a tenth of the time of a small request.
 """
 
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ Headers = tuple[tuple[bytes, bytes], ...]
 
 
 def header(scope: Scope, name: bytes) -> str:
-    """The header of a request with this name; empty where it has none."""
+    """Return a header of a request, or an empty text."""
     for given, value in scope["headers"]:
         if given == name:
             text: str = value.decode("latin-1")
@@ -21,7 +21,7 @@ def header(scope: Scope, name: bytes) -> str:
 
 
 def add_missing(message: Message, headers: Headers) -> None:
-    """Add to the start of an answer the headers whose names it does not have."""
+    """Add headers to the start of a response, except for those that it already has."""
     given: Iterable[tuple[bytes, bytes]] = message.get("headers", ())
     pairs = list(given)
     names = {name for name, _ in pairs}

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any, NoReturn, Self, cast
 
@@ -11,13 +11,16 @@ from pydantic_core import from_json
 
 from app.kit.errors import MAX_ERRORS, FieldProblem, Invalid
 from app.kit.http.admission import TooLarge
-from app.kit.http.bounds import DIGITS, has_long_numbers, has_more_values
+from app.kit.http.bounds import DIGITS, LONG, has_long_numbers, has_more_values
 
 # Numbers that a float may not represent exactly, after the translation by DIGITS.
 _INEXACT = (b"0" * 16, b"0e0")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # The limit of Python and Pydantic for one integer.
 _MAX_DIGITS = 4300
+_NOT_JSON = "must be a number that JSON can represent"
+
+_Parse = Callable[[str], object]
 
 
 class ExactFloat(float):
@@ -54,12 +57,13 @@ def parse(body: bytes, limit: int) -> Any:
         raise TooLarge(f"The JSON body of a request has at most {limit} values.")
     digits = body.translate(DIGITS)
     if has_long_numbers(digits, limit):
-        problem = FieldProblem(field="body", message="has numbers that are too long to be parsed")
-        raise Invalid("The request is not valid.", problem)
+        short = _shorter_than(LONG, "is too long to be parsed")
+        _refuse(body, "has numbers that are too long", parse_int=short, parse_float=short)
     try:
         parsed = from_json(body, allow_inf_nan=False)
     except ValueError as error:
-        _refuse_unreadable(body, str(error))
+        short = _shorter_than(_MAX_DIGITS + 1, _NOT_JSON)
+        _refuse(body, f"is not valid JSON: {error}", parse_int=short)
     if any(number in digits for number in _INEXACT):
         parsed = json.loads(body, parse_float=ExactFloat)
     if rb"\u0000" in body and (problems := list(islice(_unstorable(parsed), MAX_ERRORS))):
@@ -67,23 +71,30 @@ def parse(body: bytes, limit: int) -> Any:
     return parsed
 
 
-def _refuse_unreadable(body: bytes, reason: str) -> NoReturn:
+def _refuse(
+    body: bytes, reason: str, *, parse_int: _Parse, parse_float: _Parse = float
+) -> NoReturn:
     """Raise Invalid. It names the fields if Python can parse the body."""
+    constant = _shorter_than(0, _NOT_JSON)
     try:
-        parsed = json.loads(body, parse_int=_integer, parse_constant=_Unreadable)
+        parsed = json.loads(
+            body, parse_int=parse_int, parse_float=parse_float, parse_constant=constant
+        )
     except (ValueError, RecursionError):
         parsed = None
     problems = list(islice(_unstorable(parsed), MAX_ERRORS))
-    problems = problems or [FieldProblem(field="body", message=f"is not valid JSON: {reason}")]
-    raise Invalid("The request is not valid.", *problems)
+    raise Invalid(
+        "The request is not valid.", *(problems or [FieldProblem(field="body", message=reason)])
+    )
 
 
-class _Unreadable(str):
-    """A number that is too long, or that JSON does not have."""
+class _Rejected(str):
+    """The error message for a number, in place of the number."""
 
 
-def _integer(text: str) -> int | _Unreadable:
-    return int(text) if len(text) <= _MAX_DIGITS else _Unreadable()
+def _shorter_than(length: int, message: str) -> _Parse:
+    """Return a parser that rejects long numbers, and does not spend time to convert others."""
+    return lambda text: 0 if len(text) < length else _Rejected(message)
 
 
 def _unstorable(value: Any, path: str = "body") -> Iterator[FieldProblem]:
@@ -98,8 +109,8 @@ def _unstorable(value: Any, path: str = "body") -> Iterator[FieldProblem]:
         case list():
             for index, item in enumerate(cast("list[object]", value)):
                 yield from _unstorable(item, f"{path}.{index}")
-        case _Unreadable():
-            yield FieldProblem(field=path, message="must be a number that JSON can represent")
+        case _Rejected():
+            yield FieldProblem(field=path, message=value)
         case str():
             if message := _message(value):
                 yield FieldProblem(field=path, message=message)

@@ -16,7 +16,7 @@ from app.kit.http.bounds import within_embedded, within_parsed
 _SCALAR = (str, int, float, bool)
 _NUMBER = re.compile(r"\s*[+-]?\d*\.?\d*\s*")
 _INVALID = object()
-# Characters around a text that is stripped, beyond the length that it may have.
+# Characters that a string with `strip_whitespace` may have beyond its `max_length`.
 _MOST_WHITESPACE = 1000
 
 
@@ -27,7 +27,7 @@ def no_number(value: Any) -> Any:
 
 def no_timestamp(value: Any) -> Any:
     """Reject a number, also one in text."""
-    # It would be read as seconds.
+    # Pydantic would parse it as seconds.
     is_number = isinstance(within_parsed(value), str) and _NUMBER.fullmatch(value)
     return _INVALID if is_number else no_number(value)
 
@@ -57,8 +57,8 @@ def _is_finite(value: Any) -> bool:
 
 
 def _leaves(value: Any) -> Iterator[Any]:
-    """Yield what is neither an object nor a list, and the keys of objects."""
-    # A loop takes a quarter of the time that a function that calls itself does.
+    """Yield scalars and the keys of objects."""
+    # A loop takes a quarter of the time of a recursive function.
     rest: list[Any] = [value]
     while rest:
         each = rest.pop()
@@ -73,9 +73,9 @@ def _leaves(value: Any) -> Iterator[Any]:
 
 
 def embedded(value: Any, handler: Callable[[Any], Any]) -> Any:
-    """Parse a text that is JSON. Raises PydanticCustomError for NUL and for too many values."""
+    """Parse a string as JSON. Raises PydanticCustomError for NUL and for too many values."""
     parsed = handler(within_embedded(value))
-    # The request was searched for NUL characters, but not JSON within one of its texts.
+    # The check of the body for NUL characters does not parse strings.
     if r"\u0000" in str(value) and _has_nul(parsed):
         raise PydanticCustomError("nul_character", "must not contain the NUL character")
     return parsed
@@ -96,10 +96,10 @@ def of_types(types: set[type]) -> Callable[[Any], Any]:
 
 
 def short_before_strip(length: int) -> Callable[[Any], Any]:
-    """Return a check of a text with at most this length, whose whitespace is removed."""
+    """Return a check of the length of a string before its whitespace is removed."""
 
     def check(value: Any) -> Any:
-        # To remove megabytes of it would take a tenth of a second.
+        # To remove megabytes of whitespace takes a tenth of a second.
         if isinstance(value, str) and len(value) > length + _MOST_WHITESPACE:
             raise PydanticKnownError("string_too_long", {"max_length": length})
         return value

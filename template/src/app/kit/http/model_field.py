@@ -1,7 +1,7 @@
-"""FastAPI's private class of a request parameter: the kit replaces it to validate strictly.
+"""FastAPI's private class of a request parameter, which the kit replaces for strict validation.
 
-No public interface of FastAPI changes how parameters are validated. All that the kit uses of the
-class is here; `tests/kit/test_strict_routes.py` fails where a version of FastAPI differs.
+FastAPI has no public interface for the validation of parameters. Everything that the kit uses of
+the class is in this module. `tests/kit/test_strict_routes.py` fails if a FastAPI version differs.
 """
 
 import inspect
@@ -21,17 +21,17 @@ __all__ = ["ModelField", "ReplacedField", "find_differences"]
 
 
 class ReplacedField(ModelField):
-    """A parameter that shows the schema by which FastAPI validates it."""
+    """A parameter with access to its core schema."""
 
     @property
     def core_schema(self) -> CoreSchema:
-        """Return the schema of Pydantic's core."""
+        """Return the core schema by which FastAPI validates the parameter."""
         schema: CoreSchema = self._type_adapter.core_schema
         return schema
 
 
 def find_differences(field: Any) -> list[str]:
-    """Return what the class of a parameter lacks of what the kit uses."""
+    """Return the attributes that the kit uses, and that this parameter lacks."""
     validate = getattr(field, "validate", None)
     taken = list(inspect.signature(validate).parameters) if validate else []
     found = [] if taken == ["value", "values", "loc"] else [f"validate({', '.join(taken)})"]

@@ -1,6 +1,6 @@
-"""HTTP semantics that hold for every route: HEAD, conditional GET, and the type of bodies.
+"""HEAD, conditional GET and the check of `Content-Type`, for every route.
 
-FastAPI routes declare GET alone, and parse a body of the wrong type as text.
+A GET route of FastAPI does not accept HEAD, and FastAPI parses a body of the wrong type as text.
 """
 
 import re
@@ -26,9 +26,9 @@ _MULTIPART = "multipart/form-data"
 _UTF_8 = re.compile(r';\s*charset="?utf-8"?\s*(?=;|$)', re.IGNORECASE)
 _TAG = re.compile(r'"[^"]*"')
 _FORMS = (_FORM, _MULTIPART)
-# A body of another type than one of these is not 415.
+# The check of `Content-Type` is for endpoints that declare one of these types.
 CHECKED_TYPES = frozenset({"application/json", *_FORMS})
-# Headers of a body; a 304 has none.
+# Headers of a body. A 304 has no body.
 _OF_BODY = frozenset({b"content-length", b"content-type"})
 
 
@@ -77,7 +77,7 @@ class NegotiationMiddleware:
             await self.app(scope, receive, send)
 
     def _is_get(self, scope: Scope) -> bool:
-        """Whether GET leads to a route that does not take HEAD itself, as a mount may."""
+        """Return whether the path has a GET route, and no route before it accepts HEAD."""
         for route in routes_at(self.routes, scope):
             if not route.methods or "HEAD" in route.methods:
                 return False
@@ -86,12 +86,12 @@ class NegotiationMiddleware:
         return False
 
     async def _head(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # The server reads the method of the original.
+        # The server reads the method from the original scope.
         inner = {**scope, "method": "GET"}
         received, sent = False, Event()
 
         async def receive_once() -> Message:
-            # A stream ends early, as for a client that disconnects after the headers.
+            # Streams end after the headers, as if the client had disconnected.
             nonlocal received
             if not received:
                 received = True
@@ -146,9 +146,9 @@ def _refuse(body: Any, media_type: str, content_type: str) -> Problem | None:
     if declared == _MULTIPART and media_type != _MULTIPART:
         return UnsupportedUpload(f"Send the body as a form of the type {_MULTIPART}.")
     if declared in _FORMS and "charset" in _UTF_8.sub("", content_type).lower():
-        # Some codecs of Python take minutes, others decode what is not text.
+        # Some codecs of Python take minutes, others decode to bytes.
         return UnsupportedForm("Send the form in UTF-8, without another charset.")
-    # A body of another declared type is the endpoint's own affair.
+    # An endpoint with another declared type checks the body itself.
     return None
 
 
@@ -156,12 +156,12 @@ def _conditional(scope: Scope, send: Send) -> Send:
     """Send 304 in place of a response whose `ETag` the client already has (RFC 9110, 13.1.2)."""
     if not header(scope, b"if-none-match"):
         return send
-    # A list may be split over several headers.
+    # The header may be repeated.
     given = [
         value.decode("latin-1") for name, value in scope["headers"] if name == b"if-none-match"
     ]
     condition = ",".join(given)
-    known = set(_TAG.findall(condition))  # without `W/`: the comparison is weak
+    known = set(_TAG.findall(condition))  # without `W/`, for a weak comparison
     unchanged = False
 
     async def send_if_changed(message: Message) -> None:

@@ -1,6 +1,6 @@
-"""The pages that show the API in a browser, with all that they load served from here.
+"""Swagger UI and ReDoc, with their scripts and styles served by the service.
 
-Nothing comes from another host, so they work wherever the service does.
+The pages load nothing from other hosts, so they also work without internet access.
 """
 
 import os
@@ -25,11 +25,11 @@ from starlette.types import Scope
 
 from app.kit.errors import Problem
 
-# Of this package only the files are used; its application would take the place of ours.
+# Only the files of this package are used, not its FastAPI subclass.
 _FILES = Path(fastapi_offline.__file__).parent / "static"
 _PLACE = "/docs-assets"
 _SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
-# ReDoc makes its styles as it runs, and searches in a worker that it makes as well.
+# ReDoc creates its styles and its search worker at run time.
 _POLICY = "; ".join(
     [
         "default-src 'none'",
@@ -66,13 +66,13 @@ class _Assets(StaticFiles):
         status_code: int = 200,
     ) -> Response:
         response = super().file_response(full_path, stat_result, scope, status_code)
-        # Kept by the browser, and asked after each time: they may be newer.
+        # The browser revalidates the file on each use, as an update may change it.
         response.headers["Cache-Control"] = "no-cache"
         return response
 
 
 def add_pages(app: FastAPI) -> None:
-    """Show the document of an application at its `docs_url` and `redoc_url`."""
+    """Add Swagger UI and ReDoc at the `docs_url` and `redoc_url` of an application."""
     document, redirect = app.openapi_url, app.swagger_ui_oauth2_redirect_url
 
     def swagger_ui(root: str) -> HTMLResponse:
@@ -115,13 +115,13 @@ def add_pages(app: FastAPI) -> None:
 
 
 def _root(request: Request) -> str:
-    """The path below which a proxy shows the service."""
+    """Return the path prefix of the service behind a proxy."""
     root: str = request.scope.get("root_path", "")
     return root.rstrip("/")
 
 
 def _guarded(page: HTMLResponse) -> HTMLResponse:
-    """The page, which runs the scripts that it was written with and no other."""
+    """Add a policy that allows only the inline scripts of the page and scripts of the service."""
     scripts = ["'self'"]
     for script in _SCRIPT.findall(bytes(page.body).decode()):
         digest = b64encode(sha256(script.encode()).digest()).decode()

@@ -1,4 +1,4 @@
-"""Problem documents in place of the errors that libraries write: plain text, or FastAPI's JSON."""
+"""Problem documents for error responses in plain text or in FastAPI's JSON format."""
 
 from http import HTTPStatus
 
@@ -11,12 +11,12 @@ from app.kit.errors import MAX_ERRORS, FieldProblem
 from app.kit.handlers import on_bug, problem_response
 
 _LONGEST_DETAIL = 1000  # bytes
-# A longer body is not one of FastAPI's errors, and is sent as it is.
+# A longer body is not an error of FastAPI, and is sent unchanged.
 _LONGEST_ERROR = 1_000_000  # bytes
 _PLAIN = b"text/plain"
 _REPLACED = (_PLAIN, b"application/json")
 _OF_BODY = frozenset({b"content-length", b"content-type"})
-# The extension by which a server lets an application refuse a WebSocket with a response.
+# The ASGI extension for a response to a rejected WebSocket handshake.
 _DENIAL = "websocket.http.response"
 
 
@@ -62,7 +62,7 @@ class PlainErrorsMiddleware:
                 await send(start)
                 await send({**message, "body": body})
             elif scope["method"] == "HEAD":
-                # The length is not known: what it would say is left out.
+                # The response to GET would have another length.
                 headers = [pair for pair in response.raw_headers if pair[0] != b"content-length"]
                 await send({**start, "headers": headers})
                 await send({"type": "http.response.body", "body": b""})

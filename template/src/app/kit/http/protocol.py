@@ -1,23 +1,26 @@
-"""HTTP as uvicorn reads it, with an end to the headers of a request, and to what follows its body.
+"""Uvicorn's HTTP and WebSocket protocols, with limits and problem documents.
 
-The application is asked when the last of its headers has come, and bounds the body. All that comes
-beside is kept here, and was kept and waited for without end.
+The application is called after the headers are complete, and limits the body. Uvicorn itself has no
+limit of time, and none of size for other data, such as headers and trailers.
 """
 
 from asyncio import BaseTransport, TimerHandle, Transport
 from http import HTTPStatus
-from typing import ClassVar, cast
+from typing import Any, ClassVar, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.http11 import Response
+from websockets.server import ServerProtocol
 
 from app.kit.errors import Problem, title_of
-from app.kit.handlers import answer
+from app.kit.handlers import answer, problem_response
 from app.kit.http.admission import HEADERS_LIMIT, HeadersTooLarge, TooSlow
 from app.kit.http.settings import HttpSettings
 
-# Of an application that does not say.
+# For an application without settings.
 _USUAL = HttpSettings()
-# Seconds that a request may be on its way to a service that is told to end.
+# At shutdown, seconds for requests that clients have sent and the server has not received.
 ON_ITS_WAY = 0.5
 
 
@@ -29,52 +32,52 @@ class Malformed(Problem):
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """Cuts off who sends more than may be sent, or takes too long, and does not come to the end."""
+    """Closes connections whose clients send too much or too slowly to complete a request."""
 
     in_headers = False
-    received = 0  # bytes since there was something for the application
-    asked = False  # whether there was, since the last look
+    received = 0  # bytes since the last headers or part of a body
+    asked = False  # whether a request began since the last check
     next_look: TimerHandle
-    ends = False  # whether the connection does, with the next answer
+    ends = False  # whether the connection closes after the next response
 
     def connection_made(self, transport: BaseTransport) -> None:
-        """Begin to look whether anything comes."""
+        """Start the timer of the connection."""
         super().connection_made(cast("Transport", transport))
         self._look_later()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Look no more."""
+        """Stop the timer."""
         self.next_look.cancel()
         super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
-        """Begin to count, with what is read next."""
+        """Begin to count the bytes of the headers."""
         super().on_message_begin()
         self.in_headers, self.received = True, 0
 
     def on_headers_complete(self) -> None:
-        """Leave it to the application whether that was too much."""
+        """Call the application, which checks the size of the headers."""
         self.in_headers, self.received, self.asked = False, 0, True
         super().on_headers_complete()
         if self.ends and self.cycle:
             self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
-        """Leave it to the application, likewise."""
+        """Give a part of the body to the application, which checks its size."""
         self.received = 0
         super().on_body(body)
 
     def data_received(self, data: bytes) -> None:
-        """Read what has come."""
+        """Parse received data."""
         self.received += len(data)
         super().data_received(data)
         if self.received > HEADERS_LIMIT:
             self._cut_off(HeadersTooLarge())
 
     def shutdown(self) -> None:
-        """End with the next answer, or without where nobody asks.
+        """Close the connection after the next response, or after a moment without a request.
 
-        To close at once would reset a client whose request has come and is not read yet.
+        An immediate close would reset connections with requests that are not read yet.
         """
         if self._is_answering or self.ends:
             super().shutdown()
@@ -83,9 +86,9 @@ class HttpProtocol(HttpToolsProtocol):
             self.loop.call_later(ON_ITS_WAY, self.shutdown)
 
     def send_400_response(self, msg: str) -> None:
-        """Respond with a problem document to what is not HTTP, and close the connection."""
+        """Respond to malformed HTTP with a problem document, and close the connection."""
         if self._is_answering and (self.cycle.response_started or not self.cycle.more_body):
-            # The response is to an earlier request: finish it first.
+            # The current response is to an earlier request: finish it first.
             self.cycle.keep_alive = False
             return
         self._write(Malformed("The request is not valid HTTP."))
@@ -96,21 +99,21 @@ class HttpProtocol(HttpToolsProtocol):
         return bool(self.cycle and not self.cycle.response_complete)
 
     def _look_later(self) -> None:
-        # One timer a connection: one a request would cost each of them.
+        # One timer per connection takes less time than one per request.
         http: HttpSettings = getattr(self.config.app, "http", _USUAL)
         self.next_look = self.loop.call_later(http.time_limit, self._look)
         self.asked = False
 
     def _look(self) -> None:
         if self.transport.get_protocol() is not self:
-            return  # it has become a web socket
+            return  # upgraded to a WebSocket
         if self.asked or self._is_answering:
             self._look_later()
         else:
             self._cut_off(TooSlow("The request did not arrive in time."))
 
     def _cut_off(self, problem: Problem) -> None:
-        # Not in place of the answer to a request that came before.
+        # The response to an earlier request may be incomplete.
         if self.in_headers and not self._is_answering:
             self._write(problem)
         self.transport.close()
@@ -120,3 +123,39 @@ class HttpProtocol(HttpToolsProtocol):
         lines = [b"HTTP/1.1 %d %s" % (problem.status, title_of(problem.status).encode())]
         lines += [b"%s: %s" % header for header in response.raw_headers]
         self.transport.write(b"\r\n".join([*lines, b"", bytes(response.body)]))
+
+
+class _Handshake(ServerProtocol):
+    def reject(self, status: HTTPStatus | int, text: str) -> Response:
+        """Return the response to a handshake that is not valid, or that fails."""
+        response = super().reject(status, text)
+        problem = problem_response(int(status), text.strip())
+        response.body = bytes(problem.body)
+        for name, value in problem.headers.items():
+            del response.headers[name]
+            response.headers[name] = value
+        return response
+
+
+class WebSocketProtocol(WebSocketsSansIOProtocol):
+    """Responds to every rejected handshake, including malformed ones."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.conn = _Handshake(
+            extensions=self.conn.available_extensions,
+            max_size=self.config.ws_max_size,
+            logger=self.logger,
+        )
+
+    def data_received(self, data: bytes) -> None:
+        """Parse received data; close a connection whose handshake is too long or has a body."""
+        super().data_received(data)
+        if self.conn.handshake_exc and not self.handshake_initiated:
+            response = self.conn.reject(
+                HTTPStatus.BAD_REQUEST,
+                "Failed to open a WebSocket connection: the handshake is not valid.",
+            )
+            output = b"".join(self.conn.data_to_send()) or response.serialize()
+            self.transport.write(output)
+            self.transport.close()

@@ -17,12 +17,12 @@ from app.kit.http.model_field import ModelField, ReplacedField
 
 Validated = tuple[Any, list[dict[str, Any]]]
 Location = tuple[int | str, ...]
-# The type of an entry that counts errors which are not listed.
+# The type of an entry with the number of errors that are not listed.
 UNLISTED = "unlisted_errors"
 
 
 class RequestField(ReplacedField):
-    """A parameter in a path, query, header, cookie or form: text, read leniently."""
+    """A parameter in a path, query, header, cookie or form, validated leniently."""
 
     def validate(
         self,
@@ -31,7 +31,7 @@ class RequestField(ReplacedField):
         *,
         loc: Location = (),
     ) -> Validated:
-        """Return the value or None, and what is wrong with it."""
+        """Return the value or None, and its errors."""
         if errors := list(_nul_characters(value, loc)):
             return None, errors
         if not isinstance(value, str) or len(value) > SHORT:
@@ -43,12 +43,12 @@ class RequestField(ReplacedField):
         return self._compile(strict.for_parameters)
 
     def _compile(self, convert: Callable[[Any], Any]) -> SchemaValidator:
-        # Without the flag, models would use their own validators.
+        # Without the flag, Pydantic uses the unchanged validators of the models.
         return SchemaValidator(convert(self.core_schema), _use_prebuilt=False)
 
 
 class JsonField(RequestField):
-    """A JSON body, or a part of one: validated strictly."""
+    """A JSON body or a field of one, validated strictly."""
 
     def validate(
         self,
@@ -57,12 +57,11 @@ class JsonField(RequestField):
         *,
         loc: Location = (),
     ) -> Validated:
-        """Return the value or None, and what is wrong with it: the first errors and a count."""
-        if isinstance(value, bytes):
-            # Of another content type.
-            new_budget()
-            return _validate(self._lenient, value, loc)
+        """Return the value or None, and its first errors with the number of the others."""
         new_budget()
+        if isinstance(value, bytes):
+            # The content type is not JSON.
+            return _validate(self._lenient, value, loc)
         try:
             return self._strict.validate_python(value, from_attributes=True), []
         except ValidationError:
@@ -111,7 +110,7 @@ def _validate(validator: SchemaValidator, value: Any, loc: Location) -> Validate
     try:
         return validator.validate_python(value, from_attributes=True), []
     except ValidationError as error:
-        # Without the input, which may be large or a secret.
+        # The input may be large or a secret.
         found = error.errors(include_url=False, include_input=False, include_context=False)
         return None, [{**each, "loc": (*loc, *each["loc"])} for each in found]
 

@@ -1,4 +1,4 @@
-"""Which resource a request is for: the paths that in most cases use the same table."""
+"""Resources of requests: groups of paths that in most services use the same table."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,26 +13,26 @@ _PARAMETER = "*"
 
 @dataclass(slots=True)
 class _Part:
-    """A part of a path, and those that may follow it."""
+    """A segment of a path, and the segments that may follow it."""
 
     name: str = ""
     following: "dict[str, _Part]" = field(default_factory=dict[str, "_Part"])
-    # Whether all paths below are one resource.
+    # Whether all longer paths belong to the same resource.
     is_collection: bool = False
 
 
 class Resources:
     """The resources of an application, by the paths of its routes.
 
-    `/posts`, `/posts/feed` and `/posts/{post_id}/tags` are one. What a client writes in place of a
-    parameter never leads to another resource.
+    `/posts`, `/posts/feed` and `/posts/{post_id}/tags` are one resource. The value of a path
+    parameter never selects another resource.
     """
 
     def __init__(self, routes: Sequence[BaseRoute]) -> None:
         self.routes = routes
 
     def name_of(self, path: str) -> str:
-        """Return the resource of a path; empty if no route has its first part."""
+        """Return the resource of a path, or an empty text if no route has its first segment."""
         place = self._root
         for part in path.split("/"):
             if part:
@@ -47,7 +47,7 @@ class Resources:
 
     @cached_property
     def _root(self) -> _Part:
-        # All routes: they are complete with the first request.
+        # Routes may be added until the first request.
         root = _Part()
         for route in iter_route_contexts(self.routes):
             place, is_named, is_collection = root, False, not (route.methods or set()) <= _READING

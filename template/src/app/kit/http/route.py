@@ -1,4 +1,4 @@
-"""Which route a request takes, and which others have its path."""
+"""The route of a request, and other routes with the same path."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -7,19 +7,18 @@ from fastapi.routing import RouteContext, iter_route_contexts
 from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.types import Scope
 
-# In a scope: the path below which the application is, for a mounted one that of its mount.
+# The key of a scope: the root path of the application, which includes the path of its mount.
 ROOT = "app.root_path"
 
 
 def current_route(scope: Scope) -> Any:
-    """Return the route with what its inclusion adds, such as a prefix; None before routing."""
+    """Return the route as included, such as with a prefix; None before routing."""
     return scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
 
 
 def route_of(scope: Scope) -> str | None:
-    """The path as it was declared, as in `/posts/{post_id}`; None where no route has taken it."""
-    # FastAPI names the route that was declared. Where its router was included below a prefix,
-    # only what FastAPI made of both has the whole path.
+    """Return the declared path, such as `/posts/{post_id}`; None if no route matches."""
+    # FastAPI's scope has the declared route, whose path lacks the prefixes of `include_router`.
     path: str | None = getattr(current_route(scope), "path_format", None)
     return path
 
@@ -27,9 +26,9 @@ def route_of(scope: Scope) -> str | None:
 def routes_at(routes: Sequence[BaseRoute], scope: Scope) -> Iterator[RouteContext]:
     """Yield the routes that match the path of a request, with any method, in routing order.
 
-    This compares all paths: call it for rare requests only.
+    This compares all paths. Do not call it for every request.
     """
-    # A mount changes `root_path`, so the middleware of each application keeps its own.
+    # A mount changes `root_path`, so the middleware of each application stores its own.
     root: str = scope.get(ROOT, scope.get("root_path", ""))
     path = scope["path"].removeprefix(root)
     for route in iter_route_contexts(routes):

@@ -1,7 +1,6 @@
-"""What a browser is told about every answer, and which hosts and origins are served.
+"""Security headers of responses, CORS and trusted hosts.
 
-The headers are those that OWASP asks of an API. They are few and constant: a library would choose
-the same, and compute them for each answer.
+The headers follow OWASP's recommendations for APIs. They are constant, so no library is needed.
 """
 
 from http import HTTPStatus
@@ -18,18 +17,18 @@ from app.kit.http.headers import Headers, add_missing
 from app.kit.http.plain_errors import PlainErrorsMiddleware
 from app.kit.http.settings import ANY, HttpSettings
 
-# An answer of the API is data: were it shown as a page, it could load and do nothing.
+# A response of the API is data. If a browser shows it as a page, it can load nothing.
 _DATA = b"default-src 'none'; frame-ancestors 'none'"
 
 
 class UntrustedHost(Problem):
-    """The request is for a host that this is not."""
+    """The `Host` header of the request is not in HTTP_HOSTS."""
 
     status = HTTPStatus.BAD_REQUEST
 
 
 class SecurityHeadersMiddleware:
-    """Adds to each answer what it does not say itself."""
+    """Adds security headers to each response that does not set them."""
 
     def __init__(self, app: ASGIApp, settings: HttpSettings) -> None:
         self.app = app
@@ -52,11 +51,11 @@ class SecurityHeadersMiddleware:
 
 
 def _make_location_relative(message: Message, scope: Scope) -> None:
-    """Remove the host of the request, which nobody has checked, from the `Location` header."""
+    """Remove the untrusted host of the request from the `Location` header."""
     url = URL(scope=scope)
     own = f"{url.scheme}://{url.netloc}/".encode("latin-1")
     message["headers"] = [
-        # Two slashes at the beginning would name a host.
+        # Two leading slashes would begin a host.
         (name, b"/" + value.removeprefix(own).lstrip(b"/"))
         if name == b"location" and value.startswith(own)
         else (name, value)
@@ -78,7 +77,7 @@ def _headers(settings: HttpSettings) -> Headers:
 
 
 class TrustedHostsMiddleware:
-    """Refuses requests for other hosts, but for those about health, which come by address."""
+    """Rejects requests for other hosts, except on health routes: probes use an IP address."""
 
     def __init__(self, app: ASGIApp, settings: HttpSettings) -> None:
         self.app = app
@@ -93,7 +92,7 @@ class TrustedHostsMiddleware:
             trusted = True
 
         async def refuse(_message: Message) -> None:
-            """Send nothing: the refusal is to be a problem document."""
+            """Send nothing: the response is a problem document."""
 
         check = TrustedHostMiddleware(trust, self.hosts, www_redirect=False)
         await check(scope, receive, refuse)
@@ -105,7 +104,7 @@ class TrustedHostsMiddleware:
 
 
 def secured(app: ASGIApp, settings: HttpSettings) -> ASGIApp:
-    """Serve the hosts and origins of the settings, with headers on every answer."""
+    """Add the middleware for hosts, origins and security headers."""
     if settings.origins:
         app = CORSMiddleware(
             app,

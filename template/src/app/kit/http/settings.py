@@ -1,4 +1,4 @@
-"""The settings of what the service takes from clients (`HTTP_…`)."""
+"""Settings of requests, hosts and origins (`HTTP_…`)."""
 
 import re
 from typing import Annotated, Self
@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, BeforeValidator, Field, field_validator, model_validator
 from pydantic_settings import NoDecode
 
-# What a browser sends: scheme and host, and no slash at the end.
+# As in a browser's `Origin` header: scheme and host, without a slash at the end.
 _ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d{1,5})?")
 _HOST = re.compile(r"(\*\.)?[a-z0-9.-]+|\[[0-9a-f:]+\]")
 ANY = "*"
@@ -16,24 +16,24 @@ def _split(value: object) -> object:
     return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
 
-# NoDecode: in the environment a list is its parts and commas, not JSON.
+# NoDecode: in the environment, a list is separated by commas instead of JSON.
 Listed = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 
 
 class HttpSettings(BaseModel):
-    """How much the service takes at once, for how long, and from where. All times in seconds."""
+    """Limits of requests, hosts and origins. All times are in seconds."""
 
-    # Requests at work at the same time; as many as there are connections unless set.
+    # Concurrent requests. Default: the number of database connections.
     concurrency: int | None = Field(default=None, ge=1, le=10_000)
-    # Until one that has to wait for its turn is answered 503.
+    # Time in the queue before the response is 503.
     wait_limit: float = Field(default=5, gt=0, le=300)
-    # Until the answer begins, the time to send the request included: longer than a statement may
-    # take, or a slow one is not told from a slow request.
+    # Time from the headers of the request to the start of the response. It is longer than the
+    # statement timeout, so a slow statement is reported as such.
     time_limit: float = Field(default=60, gt=0, le=86_400)
-    # Bytes. A thousand of the widest products are 3 MB.
+    # Bytes. A thousand of the example's largest products are 3 MB.
     body_limit: int = Field(default=5_000_000, ge=1_000, le=1_000_000_000)
-    # Values in a JSON body, objects and lists included: each takes time and memory to parse and
-    # to validate. A thousand rows of fifty fields.
+    # Values in a JSON body, objects and lists included: a thousand rows of fifty fields. Each value
+    # takes time and memory to parse and validate.
     body_values: int = Field(default=50_000, ge=100, le=10_000_000)
 
     origins: Listed = ()

@@ -1,9 +1,8 @@
 """Core schemas for request data: strict JSON types, datetimes with an offset, few errors.
 
-Pydantic validates leniently by default: `false` and `"7"` are integers, `0` is a datetime. Its
-strict mode does not fit data that is already parsed: it rejects the text of a UUID. So the
-schema of each request parameter is copied with these changes. The models themselves, and with them
-the OpenAPI schema, stay as they are.
+Pydantic is lenient by default: `false` and `"7"` are valid integers, `0` is a valid datetime. Its
+strict mode rejects the string of a UUID if the JSON is already parsed. So the schema of each
+request parameter is copied with these changes. The models and the OpenAPI schema stay unchanged.
 """
 
 from collections.abc import Callable
@@ -25,13 +24,13 @@ from app.kit.http.json_types import (
     short_before_strip,
 )
 
-# Parts of a schema that hold no schema for input.
+# Keys of a schema whose values contain no schema for input.
 _SKIPPED = frozenset({"serialization", "metadata", "config", "default", "expected", "members"})
 _SEQUENCES = frozenset({"list", "tuple", "set", "frozenset", "deque"})
 _STRICT = frozenset({"bool", "int", "float", "str"})
 _TEMPORAL = frozenset({"date", "time", "datetime", "timedelta"})
 _CHOICES = frozenset({"enum", "literal"})
-# Types that are read from text in time that depends on its length.
+# Types whose parsing time depends on the length of the string.
 _PARSED = frozenset({"decimal", *_TEMPORAL, *_CHOICES})
 _BEYOND_NUMERIC = Decimal("1e131072")
 
@@ -39,7 +38,7 @@ Convert = Callable[[Any], Any]
 
 
 def for_parameters(schema: Any) -> Any:
-    """Return the schema for text of a URL, header or form: lenient, but with an offset."""
+    """Return the schema for URLs, headers and forms: lenient, except for offsets of datetimes."""
 
     def convert(node: Any) -> Any:
         node = _bounded(_require_offset(node))
@@ -50,7 +49,7 @@ def for_parameters(schema: Any) -> Any:
 
 
 def for_json(schema: Any) -> Any:
-    """Return the schema for parsed JSON: types are strict, the first invalid item ends a list."""
+    """Return the schema for parsed JSON: strict types, and at most one error per list."""
 
     def convert(node: Any) -> Any:
         if node["type"] in _SEQUENCES:
@@ -61,7 +60,7 @@ def for_json(schema: Any) -> Any:
 
 
 def for_errors(schema: Any) -> Any:
-    """Return the schema that reports why JSON is invalid, within the budget of errors."""
+    """Return the schema that reports all errors of JSON up to a limit."""
 
     def convert(node: Any) -> Any:
         for part in ("items_schema", "values_schema"):
@@ -76,7 +75,7 @@ def for_errors(schema: Any) -> Any:
 
 
 def _copied(node: Any, convert: Convert) -> Any:
-    """Copy a schema, and convert each schema within it, from the inside out."""
+    """Copy a schema. Convert each nested schema before the outer one."""
     match node:
         case {"type": str()}:
             parts = {
@@ -99,19 +98,19 @@ def _copied(node: Any, convert: Convert) -> Any:
 def _require_offset(node: Any) -> Any:
     match node["type"]:
         case "datetime":
-            # A team that wants local time says so with `NaiveDatetime`.
+            # `NaiveDatetime` sets its own constraint.
             return {"tz_constraint": "aware", **node}
         case "float":
             return {"allow_inf_nan": False, **node}
         case "decimal" if not node.get("allow_inf_nan"):
-            # The driver stores a number with more digits before the point as 0.
+            # The driver stores numbers with more digits before the decimal point as 0.
             return {"lt": _BEYOND_NUMERIC, "gt": -_BEYOND_NUMERIC, **node}
         case _:
             return node
 
 
 def _bounded(node: Any) -> Any:
-    """Limit the length of what is parsed in time that depends on it."""
+    """Limit the length of strings whose parsing time depends on it."""
     match node:
         case {"type": "json"}:
             inner = _without_ref(node)
@@ -127,14 +126,14 @@ def _bounded(node: Any) -> Any:
 
 
 def _is_parser(function: Any) -> bool:
-    # Of email and IP addresses, for example. What is encoded may be long, and is read quickly.
+    # For example of email and IP addresses. Encoded values may be long, and are parsed quickly.
     module: str = getattr(function, "__module__", None) or ""
     name: str = getattr(function, "__qualname__", "")
     return module.startswith("pydantic.") and not name.startswith(("Encoded", "Secret"))
 
 
 def _key(node: Any) -> Any:
-    # The keys of a JSON object are text, whatever their type in Python.
+    # The keys of a JSON object are strings, also for a type like `dict[int, str]`.
     node = _require_offset(node)
     return _before(no_timestamp, node) if node["type"] in _TEMPORAL else node
 
@@ -152,7 +151,7 @@ def _strict(node: Any) -> Any:
     if kind in _TEMPORAL:
         return _before(no_timestamp, node)
     if kind == "lax-or-strict":
-        # Of types that are text in JSON, such as an IP address.
+        # Such types are strings in JSON, for example an IP address.
         return _before(no_number, node)
     if kind in _CHOICES:
         choices = node.get("members") or node["expected"]

@@ -4,20 +4,20 @@ from asyncio import AbstractEventLoop, Timeout, TimerHandle, get_running_loop, t
 
 
 class TimeLimit:
-    """Cancels a block that takes longer than a number of seconds; the block raises TimeoutError.
+    """Cancels blocks that take too long; such a block raises TimeoutError.
 
-    `asyncio.timeout` starts and stops a timer for each block, which is a tenth of the work on a
+    `asyncio.timeout` starts and stops a timer for each block, which takes a tenth of the time of a
     small request.
     """
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        # In the order of their deadlines, as all have the same limit.
+        # Ordered by deadline, because all blocks have the same limit.
         self._deadlines: dict[Timeout, float] = {}
         self._timer: TimerHandle | None = None
 
     def start(self) -> Timeout:
-        """Return the context manager of a block; the limit is counted from now."""
+        """Return the context manager of a block, whose time begins now."""
         block, loop = timeout(None), get_running_loop()
         self._deadlines[block] = deadline = loop.time() + self.seconds
         if self._timer is None:
@@ -25,7 +25,7 @@ class TimeLimit:
         return block
 
     def stop(self, block: Timeout) -> None:
-        """Let the block take as long as it needs from now on."""
+        """Remove the limit of a block."""
         if self._deadlines.pop(block, None) is None and block.when() and not block.expired():
             block.reschedule(None)
 

@@ -1,13 +1,13 @@
 """INSERT and UPDATE statements of one row, with parameters for its values."""
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, TypeAlias
 
 from sqlalchemy import Column, Insert, Update, bindparam, insert, inspect, update
 from sqlalchemy.orm import Mapper
 
-from app.kit.db.attributes import attribute_name, primary_key, table_columns
-from app.kit.db.bulk import next_version
+from app.kit.db.attributes import attribute_name, next_version, primary_key, table_columns
 
 # Attributes, and what computes their value when the statement runs.
 Defaults: TypeAlias = dict[str, Callable[[], Any]]
@@ -43,9 +43,9 @@ def insert_defaults(model: type[Any], names: Iterable[str]) -> Defaults:
     if mapper.polymorphic_on is not None:
         found |= _discriminator(mapper, names)
     version: Any = mapper.version_id_col
-    if version is not None and callable(mapper.version_id_generator):
-        first = mapper.version_id_generator(None)
-        found[attribute_name(mapper, version)] = lambda: first
+    generate = mapper.version_id_generator
+    if version is not None and callable(generate):
+        found[attribute_name(mapper, version)] = partial(generate, None)
     return found
 
 

@@ -1,0 +1,51 @@
+"""Version columns of a type that PostgreSQL cannot count are rejected before the first query."""
+
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import MetaData
+from sqlalchemy.orm import Mapped, mapped_column, registry
+
+from app.kit.db.attributes import next_version
+from app.kit.db.base import Record
+
+
+class Separate:
+    """Keeps models that must not be configured out of the registry of the service."""
+
+    _sa_registry = registry(metadata=MetaData())
+    metadata = _sa_registry.metadata
+
+
+def test_version_of_text_needs_the_server() -> None:
+    class Lot(Separate, Record):
+        __tablename__ = "lots"
+        revision: Mapped[str] = mapped_column("rev")
+        __mapper_args__ = {  # noqa: RUF012 - as SQLAlchemy
+            "version_id_col": revision,
+            "version_id_generator": lambda _: uuid4().hex,
+        }
+
+    with pytest.raises(TypeError, match=r"Lot.revision: PostgreSQL cannot compute"):
+        Separate._sa_registry.configure()
+    Separate._sa_registry.dispose()
+
+
+def test_version_of_a_uuid_and_of_the_server() -> None:
+    class Bid(Separate, Record):
+        __tablename__ = "bids"
+        revision: Mapped[UUID] = mapped_column("rev")
+        __mapper_args__ = {  # noqa: RUF012 - as SQLAlchemy
+            "version_id_col": revision,
+            "version_id_generator": lambda _: uuid4(),
+        }
+
+    class Trade(Separate, Record):
+        __tablename__ = "trades"
+        revision: Mapped[str] = mapped_column("rev")
+        __mapper_args__ = {"version_id_col": revision, "version_id_generator": False}  # noqa: RUF012 - as SQLAlchemy
+
+    Separate._sa_registry.configure()
+    assert [str(value) for value in next_version(Bid).values()] == ["gen_random_uuid()"]
+    assert next_version(Trade) == {}
+    Separate._sa_registry.dispose()
