@@ -235,4 +235,3 @@ def test_fixture_with_the_local_postgres_of_an_earlier_release_works(
         **given,
     )
     assert ran.returncode == 0, ran.stdout
-    assert "use local_postgres.ephemeral" in ran.stdout

@@ -122,7 +122,7 @@ def test_deprecated_functions_start_the_local_postgres(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PG_BINDIR", str(tmp_path))  # they reach the search for PostgreSQL
-    with pytest.deprecated_call(match="ephemeral"), pytest.raises(PostgresUnavailable):
+    with pytest.raises(PostgresUnavailable):
         throwaway()
-    with pytest.deprecated_call(match="development"), pytest.raises(PostgresUnavailable):
+    with pytest.raises(PostgresUnavailable):
         development(tmp_path)

@@ -12,13 +12,14 @@ from local_postgres import PostgresUnavailable
 __all__ = ["PostgresUnavailable", "development", "throwaway"]
 
 
-@deprecated("use local_postgres.development; it goes in 0.7.0")
+# Only type checkers warn: in the fixtures of a team's tests, a warning would be an error.
+@deprecated("use local_postgres.development; it goes in 0.7.0", category=None)
 def development(root: Path) -> AbstractContextManager[URL]:
     """Call `local_postgres.development`."""
     return local_postgres.development(root)
 
 
-@deprecated("use local_postgres.ephemeral; it goes in 0.7.0")
+@deprecated("use local_postgres.ephemeral; it goes in 0.7.0", category=None)
 def throwaway(max_connections: int = 100) -> AbstractContextManager[URL]:
     """Call `local_postgres.ephemeral`."""
     return local_postgres.ephemeral(max_connections)
