@@ -35,6 +35,7 @@ NAMES = {
     "deploy/kustomization.yaml",
     "deploy/migration.yaml",
     "docs/cli.md",
+    "docs/updating.md",
     "pyproject.toml",
     "src/app/about.py",
     "zensical.toml",

@@ -107,6 +107,13 @@ async def test_job_names_the_pending_migration(run: Run, own_database_url: URL) 
     assert "The database is at migration none, the code at " in str(pending)
 
 
+async def test_job_names_the_missing_migration(run: Run, own_database_url: URL) -> None:
+    await migrate(own_database_url, ["ALTER TABLE conformance_notes RENAME TO elsewhere"])
+    missing = run("count-notes").exception
+    assert isinstance(missing, MENDABLE)
+    assert "Table conformance_notes does not exist, and no migration is pending." in str(missing)
+
+
 async def test_help_of_a_job_shows_only_its_options(run: Run) -> None:
     result = run("add-notes", "--help")
     assert "--count" in result.output

@@ -3,11 +3,13 @@
 import json
 
 import pytest
+from fastapi import FastAPI
 from httpx2 import AsyncClient
-from sqlalchemy import URL
+from sqlalchemy import URL, text
 
 from app.about import NAME
 from app.kit.db.schema_state import revisions_of_the_code
+from app.kit.db.session import ReadSessionDep
 from tests.conformance.test_schema_changes import PREFIX, READS, SAMPLE, WRITES, migrate
 from tests.kit.conftest import Logged, logged
 
@@ -46,11 +48,37 @@ async def test_pending_migration_is_named_instead_of_a_trace(
     assert "Traceback" not in json.dumps(events)
 
 
-async def test_undefined_table_without_pending_migration_is_a_bug(
-    committing_client: AsyncClient, own_database_url: URL, logged: Logged
+@pytest.mark.parametrize(
+    ("undefined", "name"),
+    [("table", "Table conformance_samples"), ("column", "Column conformance_samples.label")],
+)
+async def test_missing_migration_is_named_instead_of_a_trace(
+    committing_client: AsyncClient,
+    own_database_url: URL,
+    logged: Logged,
+    undefined: str,
+    name: str,
 ) -> None:
-    await migrate(own_database_url, [UNDEFINED["table"]])
+    await migrate(own_database_url, [UNDEFINED[undefined]])
 
     assert {status for status, _ in await call_everything(committing_client)} == {500}
+
+    events = logged()
+    expected = (
+        f"{name} does not exist, and no migration is pending. Write the migration with "
+        f'`{NAME} revision -m "…"`, and apply it with `{NAME} migrate`.'
+    )
+    assert {each["event"] for each in events if each["level"] == "error"} == {expected}
+    assert "Traceback" not in json.dumps(events)
+
+
+async def test_undefined_table_that_no_model_has_is_a_bug(
+    committing_client: AsyncClient, own_app: FastAPI, logged: Logged
+) -> None:
+    @own_app.get("/typo")
+    async def read(session: ReadSessionDep) -> None:
+        await session.execute(text("SELECT * FROM typo"))
+
+    assert (await committing_client.get("/typo")).status_code == 500
 
     assert "UndefinedTableError" in json.dumps(logged())

@@ -1,6 +1,7 @@
 """No body within the limits occupies the process for long, whatever it holds."""
 
 import json
+import tracemalloc
 from time import perf_counter
 
 import pytest
@@ -43,6 +44,23 @@ async def test_large_body_is_bounded(client: AsyncClient, body: str, status: int
     if status != 200:
         assert len(response.content) < 50_000
         assert len(response.json().get("errors", [])) <= 100
+
+
+@pytest.mark.parametrize(("body", "status"), BODIES.values(), ids=BODIES)
+async def test_large_body_takes_little_memory(client: AsyncClient, body: str, status: int) -> None:
+    path, content = "batch" if '"rows"' in body[:10] else "everything", body.encode()
+    # What is made with the first request is not counted.
+    await client.post(f"/conformance/requests/{path}", content=b"{}", headers=JSON)
+    tracemalloc.start()
+    try:
+        response = await client.post(f"/conformance/requests/{path}", content=content, headers=JSON)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert response.status_code == status
+    # The response to a valid request repeats its text, which may have 4 bytes per character.
+    assert peak < (80_000_000 if status == 200 else 50_000_000)
 
 
 @pytest.mark.parametrize(("errors", "counted"), [(350, 250), (5000, 1000)])

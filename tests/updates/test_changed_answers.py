@@ -100,7 +100,7 @@ def test_the_example_goes_and_a_feature_of_the_team_s_own_stays(
 
 def documented(beginning: str) -> str:
     """The code in docs/updating.md that begins like this."""
-    text = (ROOT / "template/docs/updating.md").read_text()
+    text = (ROOT / "template/docs/updating.md.jinja").read_text()
     [code] = [block for block in text.split("```python\n")[1:] if block.startswith(beginning)]
     return code.split("```")[0]
 
@@ -125,7 +125,7 @@ def test_deletion_changes_with_the_revision_that_alembic_writes(
     # Until the migration is written, the tests end with one sentence.
     ended = team.tries("pytest", "-n", "0", "tests/features")
     assert ended.returncode == 1
-    assert "Write the migration: uv run alembic revision --autogenerate" in ended.stdout
+    assert "Write the migration: uv run my-service revision" in ended.stdout
     assert "users.deleted_at" in ended.stdout
     assert "failed" not in ended.stdout
     revision = team.writes_revision("delete otherwise")

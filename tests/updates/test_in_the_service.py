@@ -20,7 +20,7 @@ from tests.updates.service import Service
 
 pytestmark = pytest.mark.slow
 
-UPDATING = (TEMPLATE / "docs/updating.md").read_text()
+UPDATING = (TEMPLATE / "docs/updating.md.jinja").read_text()
 
 GH = """#!{python}
 import json, sys

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Column, ForeignKey, Integer, MetaData, Numeric, String, Table
 
 from app.about import NAME
+from app.kit.commands import service
 from app.kit.commands.diagram import DOCS, files
 from app.kit.db.base import Base
 from app.kit.diagram.columns import Line, columns_of
@@ -126,6 +127,14 @@ def test_it_is_drawn_alike_each_time_and_noticed_where_it_is_not_current(tmp_pat
         page.write("by hand")
     ended = run(None, "diagram", "--check", *into)
     assert (ended.code, "schema.md" in ended.err, "schema.svg" in ended.err) == (1, True, False)
+
+
+def test_files_within_the_project_are_printed_relative_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "PROJECT_ROOT", tmp_path)
+    ended = run(None, "diagram", "--into", str(tmp_path))
+    assert ended.out == "schema.md\nschema.svg\n"
 
 
 def test_a_folder_that_is_not_there_is_a_sentence_and_code_2(tmp_path: Path) -> None:

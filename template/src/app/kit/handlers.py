@@ -20,11 +20,11 @@ from app.kit.db.conflicts import (
     REQUIRED,
     driver_error,
     is_data_error,
-    is_undefined,
     problem_of,
     rejected_key,
 )
 from app.kit.db.misfits import find_misfits
+from app.kit.db.undefined import is_undefined
 from app.kit.errors import (
     MAX_ERRORS,
     PROBLEM_MEDIA_TYPE,
@@ -40,7 +40,7 @@ from app.kit.errors import (
 from app.kit.http.field_path import field_path
 from app.kit.http.request_fields import UNLISTED
 from app.kit.http.route import allowed_methods
-from app.kit.readiness import pending_migrations_of
+from app.kit.readiness import migration_problem_of
 
 _log = structlog.get_logger(__name__)
 
@@ -147,8 +147,8 @@ async def _on_database_error(request: Request, error: Any) -> Response:
         if is_data_error(error) and (fields := find_misfits(_sent(request), error.statement)):
             problem = Invalid("A value does not fit its column.", *fields)
         return answer(_located(request, problem, rejected_key(error)))
-    if is_undefined(error) and (pending := await pending_migrations_of(request.app)):
-        return answer(pending)
+    if is_undefined(error) and (problem := await migration_problem_of(request.app, error)):
+        return answer(problem)
     return await on_bug(request, error)
 
 

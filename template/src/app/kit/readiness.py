@@ -10,7 +10,7 @@ from time import monotonic
 
 import structlog
 from fastapi import FastAPI
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError, StatementError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.kit.db.engine import build_probe_engine
@@ -22,8 +22,9 @@ from app.kit.db.schema_state import (
     pending_migrations,
 )
 from app.kit.db.settings import DatabaseSettings
+from app.kit.db.undefined import missing_migration
 from app.kit.db.waiting import network_refusal
-from app.kit.errors import Unavailable
+from app.kit.errors import Problem, Unavailable
 
 # Seconds. A database that accepts and never answers is one that is away.
 PATIENCE = 1.5
@@ -40,7 +41,7 @@ class Readiness:
         if settings.replica_url:
             at = settings.model_copy(update={"url": settings.replica_url})
             self._engines["replica"] = build_probe_engine(at, name)
-        self._name = name
+        self.name = name
         self._revisions = revisions
         self._told: dict[str, tuple[str, str]] = {}
         self._pending: str | None = None
@@ -103,17 +104,22 @@ class Readiness:
             _log.info("schema", server=server, is_at=is_at, needed=needed)
         if self._revisions.fit(applied):
             return None
-        self._pending = pending_migrations(server, applied, self._revisions.heads, self._name)
+        self._pending = pending_migrations(server, applied, self._revisions.heads, self.name)
         return self._pending
 
 
-async def pending_migrations_of(app: FastAPI) -> Unavailable | None:
-    """Log and return the problem that a service has pending migrations, or return None."""
+async def migration_problem_of(app: FastAPI, error: StatementError) -> Problem | None:
+    """Log and return the problem that a migration is pending or missing; None for another error."""
     readiness: Readiness | None = getattr(app.state, "readiness", None)
-    if readiness is None or (pending := await readiness.pending_migrations()) is None:
+    if readiness is None:
         return None
-    _log.error(pending)
-    return Unavailable(pending)
+    if pending := await readiness.pending_migrations():
+        _log.error(pending)
+        return Unavailable(pending)
+    if missing := missing_migration(error, readiness.name):
+        _log.error(missing)
+        return Problem("The database lacks a table or a column; the log names it.")
+    return None
 
 
 async def _applied(engine: AsyncEngine) -> frozenset[str]:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from app.kit.commands.errors import Refused
-from app.kit.commands.service import service_of
+from app.kit.commands.service import service_of, shown
 from app.kit.db.base import Base
 from app.kit.db.migrate import PROJECT_ROOT
 from app.kit.diagram.mermaid import mermaid
@@ -24,7 +24,9 @@ def diagram(
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; exit code 1 if they are not current")
     ] = False,
-    into: Annotated[Path, typer.Option(help="The folder of schema.md and schema.svg")] = DOCS,
+    into: Annotated[
+        Path, typer.Option(help="The folder of schema.md and schema.svg", show_default="docs")
+    ] = DOCS,
 ) -> None:
     """Draw the tables of the models, as Mermaid (schema.md) and as a picture (schema.svg)."""
     service = service_of(context)
@@ -33,7 +35,7 @@ def diagram(
         try:
             for path, text in drawn.items():
                 path.write_text(text, encoding="utf-8")
-                typer.echo(path)
+                typer.echo(shown(path))
         except OSError as error:
             raise Refused(f"{into} cannot be written to: {error.strerror}.") from error
         return

@@ -14,9 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kit.commands.errors import Refused
 from app.kit.commands.service import service_of
-from app.kit.db.conflicts import is_undefined, problem_of
+from app.kit.db.conflicts import problem_of
 from app.kit.db.schema_state import applied_revisions, pending_migrations, revisions_of_the_code
 from app.kit.db.session import Database
+from app.kit.db.undefined import is_undefined, missing_migration
 from app.kit.db.waiting import wait_for_database
 from app.kit.errors import Unavailable
 from app.kit.logging import configure_logging
@@ -102,8 +103,10 @@ async def _run(
         problem = problem_of(error)
         if isinstance(problem, Unavailable):
             raise problem from error
-        if is_undefined(error) and (pending := await _pending_migrations(database, service)):
-            raise Refused(pending) from error
+        if is_undefined(error):
+            pending = await _pending_migrations(database, service)
+            if reason := pending or missing_migration(error, service):
+                raise Refused(reason) from error
         raise
     finally:
         await database.close()

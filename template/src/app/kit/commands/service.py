@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 
 import typer
@@ -122,3 +123,9 @@ def service_of(context: typer.Context) -> Service:
 def is_developed_here() -> bool:
     """Whether this project has data of a local database."""
     return (PROJECT_ROOT / ".pgdata").is_dir()
+
+
+def shown(path: Path | str) -> str:
+    """Return a path to print: within the project, relative to it."""
+    path = Path(path)
+    return str(path.relative_to(PROJECT_ROOT) if path.is_relative_to(PROJECT_ROOT) else path)

@@ -33,8 +33,6 @@ _UNAVAILABLE = (
     "57P",  # the server is starting, stopping, or was told to end the session
     "57014",  # statement timeout
 )
-# A table, a column, another object such as a type, a function, a schema.
-_UNDEFINED = {"42P01", "42703", "42704", "42883", "3F000"}
 # A statement that was prepared before a migration changed what it returns or takes.
 _STALE = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
 # A type that the statement takes was dropped. PostgreSQL translates no internal error.
@@ -89,11 +87,6 @@ def is_data_error(error: StatementError) -> bool:
     code = getattr(driver_error(error), "sqlstate", None) or ""
     # A division by zero is a bug of the service.
     return code.startswith("22") and code != "22012"
-
-
-def is_undefined(error: StatementError) -> bool:
-    """Whether the database lacks a table, a column or a type that the statement names."""
-    return getattr(driver_error(error), "sqlstate", None) in _UNDEFINED
 
 
 def rejected_key(error: StatementError) -> str | None:

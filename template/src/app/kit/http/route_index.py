@@ -1,7 +1,6 @@
 """A router that compares a request with the routes that can match it."""
 
 from collections.abc import Iterator, Mapping
-from copy import copy
 from itertools import chain
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias, cast
@@ -28,8 +27,9 @@ class Candidate(NamedTuple):
         if self.router is None:
             part.routes.append(self.route)
         else:
-            alone = copy(self.router)
-            alone.routes = [self.route]
+            # Not `copy`, which would create a router of a deprecated class with its warning.
+            alone = object.__new__(type(self.router))
+            alone.__dict__ |= self.router.__dict__ | {"routes": [self.route]}
             part.include_router(alone, **self.options)
 
 

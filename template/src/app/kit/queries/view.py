@@ -16,12 +16,7 @@ from sqlalchemy.orm import aliased
 from app.kit.db.attributes import primary_key
 from app.kit.db.deletion import living
 from app.kit.db.keyset import paginate_keyset
-from app.kit.db.page_rows import (
-    check_statement,
-    distinct_by,
-    order_terms,
-    repeats_rows,
-)
+from app.kit.db.page_rows import check_statement, distinct_by, order_terms, repeats_rows
 from app.kit.db.session import Database
 from app.kit.db.sorting import Order
 from app.kit.errors import NotFound
