@@ -5,4 +5,4 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 # The launcher of PostgreSQL is that of the service.
-sys.path.append(str(ROOT / "template" / "src"))
+sys.path += [str(ROOT / "template" / name) for name in ("src", "devtools")]

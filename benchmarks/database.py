@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 from sqlalchemy import URL
 
-from app.kit.local_postgres import throwaway
+from local_postgres import ephemeral
 
 AUTHORS = 1_000
 TAGS = 50
@@ -70,7 +70,7 @@ _FILL = f"""
 @contextmanager
 def server() -> Iterator[URL]:
     """A server of its own with an empty database, gone at the end."""
-    with throwaway(max_connections=CONNECTIONS) as url:
+    with ephemeral(max_connections=CONNECTIONS) as url:
         run(url, f"CREATE DATABASE {NAME}")
         yield url.set(database=NAME)
 

@@ -1,6 +1,5 @@
 """PostgreSQL is restarted below a service: what its clients see, at rest and under load."""
 
-import fcntl
 import itertools
 import os
 import shutil
@@ -15,15 +14,16 @@ from pathlib import Path
 
 from sqlalchemy import URL
 
-from app.kit.local_postgres import development
-from app.kit.local_postgres.binaries import find_binaries
-from app.kit.local_postgres.cluster import Cluster
 from benchmarks import database, programs
 from benchmarks.generator import Load, ask, drive
 from benchmarks.lineup import CONTENDERS, Contender
 from benchmarks.programs import Ready
 from benchmarks.servers import running
 from benchmarks.workload import CONNECTIONS, WORKS
+from local_postgres import development
+from local_postgres.binaries import find_binaries
+from local_postgres.server import wait_until_stopped
+from local_postgres.supervisor import Cluster
 
 WATCHED = ("this service", "widespread pattern")
 SECONDS = 5.0
@@ -63,10 +63,9 @@ class Durable:
 
     def restart(self) -> float:
         """Stop it as an administrator would, start it, and say when it took connections again."""
-        cluster = Cluster(self.root / ".pgdata", find_binaries(), durable=True)
-        os.kill(int((cluster.data / "postmaster.pid").read_text().split()[0]), signal.SIGINT)
-        with cluster.server.open() as held:
-            fcntl.flock(held, fcntl.LOCK_EX)
+        cluster = Cluster(self.root / ".pgdata", *find_binaries(), durable=True)
+        os.kill(int((cluster.path() / "postmaster.pid").read_text().split()[0]), signal.SIGINT)
+        wait_until_stopped(cluster)
         self.present.close()
         self.start()
         return time.perf_counter()

@@ -4,8 +4,7 @@
 
 It renders the service, starts PostgreSQL, fills two databases by the service's own COPY, and asks a
 server on each in turn. What it finds goes into docs/scale.md. The rows need about 0.6 kB each, in
-memory where there is room. PG_BINDIR names a PostgreSQL that has pg_trgm; without it the search is
-measured without an index only.
+memory where there is room.
 """
 
 import argparse
@@ -21,13 +20,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
 
-from app.kit.local_postgres import throwaway
 from benchmarks import database, programs, scale_report
 from benchmarks.__main__ import cpu_model, tell
 from benchmarks.lineup import PROGRAMS, SERVICE
 from benchmarks.scale_side import Rows, Side, program, resident
 from benchmarks.scale_work import INDEXES, SEARCHES, WORK, Found
 from benchmarks.servers import OTHER_CORE, running
+from local_postgres import ephemeral
 
 ROUNDS = 15
 SECONDS_EACH = 3.0
@@ -50,7 +49,7 @@ def main() -> None:
     try:
         tell("installing the service")
         service = programs.prepare(PROGRAMS[SERVICE], place, given.python)
-        with throwaway() as url, ExitStack() as stack:
+        with ephemeral() as url, ExitStack() as stack:
             databases = [
                 Rows("small", given.users // SMALLER, given.posts // SMALLER, url),
                 Rows("large", given.users, given.posts, url),

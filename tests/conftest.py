@@ -11,7 +11,6 @@ import pytest
 from sqlalchemy import URL
 
 from tests.browsers import CHROMIUM
-from tests.extensions import WITH_TRIGRAMS
 from tests.node import Node, node_with_packages
 from tests.pgbouncer import PGBOUNCER
 from tests.processes import Server, free_port, open_directory, serving
@@ -150,5 +149,4 @@ def pytest_report_header() -> list[str]:
     """Say which parts of the suite this machine cannot run."""
     pooler = PGBOUNCER or "not installed, so no service is tested through it"
     browser = CHROMIUM or "not installed, so no page is looked at in a browser"
-    trigrams = WITH_TRIGRAMS or "not installed, so no search in text is indexed"
-    return [f"pgbouncer: {pooler}", f"chromium: {browser}", f"pg_trgm: {trigrams}"]
+    return [f"pgbouncer: {pooler}", f"chromium: {browser}"]

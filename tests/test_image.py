@@ -149,8 +149,9 @@ def test_the_image_migrates_and_serves_without_any_right_to_write(
         assert running.get("/users").is_success
         stopped_by_the_engine(running)
 
-    missing = subprocess.run([image / ".venv/bin/python", "-c", "import pytest"], check=False)
-    assert missing.returncode != 0
+    for name in ("pytest", "local_postgres"):
+        missing = subprocess.run([image / ".venv/bin/python", "-c", f"import {name}"], check=False)
+        assert missing.returncode != 0
 
 
 def without_rights(server: URL) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from app.kit.local_postgres import throwaway
+from local_postgres import ephemeral
 from tests.processes import free_port, serving, succeed
 from tests.rendering import Copy, Renderer
 from tests.services import Interpreter, address, create_database
@@ -118,7 +118,7 @@ def test_the_job_migrates_and_the_pods_serve_within_what_the_server_grants(
     console = [interpreter.python, "-c", COMMAND]
 
     # As many connections as PostgreSQL has unless told otherwise.
-    with throwaway(max_connections=100) as server:
+    with ephemeral(max_connections=100) as server:
         create_database(server, "service")
         there = address(server.set(database="service"))
         secrets = {

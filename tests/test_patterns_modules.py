@@ -52,6 +52,6 @@ def test_each_module_of_the_kit_is_on_the_page(render: Renderer) -> None:
     missing = {
         name
         for name in modules - INTERNAL - {*re.findall(r"`([\w/]+\.py)`", page)}
-        if "local_postgres" not in name and not name.endswith("__init__.py")
+        if not name.endswith("__init__.py")
     }
     assert not missing, "add it to docs/patterns.md"

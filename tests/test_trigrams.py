@@ -1,19 +1,13 @@
-"""The revision that docs/database.md of a service tells a team to write, for a search in text.
-
-It needs a PostgreSQL with the extension pg_trgm, which the one of the dev group has not: this test
-exists only where the machine has one; the header of the run says whether.
-"""
+"""The migration for a trigram index in docs/database.md of a service, on its own PostgreSQL."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import URL
 
-from tests.extensions import WITH_TRIGRAMS
 from tests.rendering import Copy
-from tests.services import USUAL, Interpreter, address, postgres
+from tests.services import USUAL, Interpreter, address
 
 CODE = re.compile(r"```python\n# in (__table_args__|the revision)\n(.*?)```", re.DOTALL)
 REVISION = '''"""Let a search in text find its rows by an index."""
@@ -62,29 +56,21 @@ async def test_an_index_serves_the_search(session: AsyncSession, database: Datab
         assert await rows_read(database, session, "users", search) == 1
 '''
 
-if WITH_TRIGRAMS:
 
-    @pytest.fixture
-    def server_with_trigrams(monkeypatch: pytest.MonkeyPatch) -> Iterator[URL]:
-        """A PostgreSQL that has the extension."""
-        monkeypatch.setenv("PG_BINDIR", str(WITH_TRIGRAMS))
-        with postgres() as url:
-            yield url
-
-    @pytest.mark.slow
-    def test_the_revision_of_the_document_can_be_written_done_used_and_undone(
-        service: Copy, interpreter: Interpreter, server_with_trigrams: URL
-    ) -> None:
-        place = service()
-        write_revisions(place)
-        (place / "tests/features/test_search.py").write_text(STORY)
-        # Up, down and up again; models and database agree; nobody is held up.
-        told = [f"tests/kit/test_{name}.py" for name in ("migrations", "migration_lint")]
-        found = interpreter.succeeds(
-            *(place, *USUAL, *told, "tests/features/test_search.py"),
-            DATABASE_URL=address(server_with_trigrams),
-        )
-        assert " passed" in found
+@pytest.mark.slow
+def test_documented_trigram_migration_serves_the_search(
+    service: Copy, interpreter: Interpreter, server: URL
+) -> None:
+    place = service()
+    write_revisions(place)
+    (place / "tests/features/test_search.py").write_text(STORY)
+    # Up, down and up again; models and database agree; no statement blocks others.
+    told = [f"tests/kit/test_{name}.py" for name in ("migrations", "migration_lint")]
+    found = interpreter.succeeds(
+        *(place, *USUAL, *told, "tests/features/test_search.py"),
+        DATABASE_URL=address(server),
+    )
+    assert " passed" in found
 
 
 def write_revisions(place: Path) -> None:

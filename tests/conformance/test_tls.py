@@ -3,7 +3,6 @@
 import random
 import subprocess
 from collections.abc import Generator
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -16,10 +15,10 @@ from app.kit.db.schema_state import revisions_of_the_code
 from app.kit.db.settings import DatabaseSettings
 from app.kit.db.waiting import DatabaseUnreachable, wait_for_database
 from app.kit.errors import Unavailable
-from app.kit.local_postgres.binaries import SYSTEM, find_binaries
-from app.kit.local_postgres.cluster import Cluster, fastest, scratch_name
-from app.kit.local_postgres.server import temporary
 from app.kit.readiness import Readiness
+from local_postgres.binaries import SYSTEM, find_binaries
+from local_postgres.server import temp_dir, temporary
+from local_postgres.supervisor import Cluster
 
 # The port is fixed: an address of its own keeps the server from meeting others.
 HOST = ".".join(["127", *(str(random.randint(1, 250)) for _ in range(3))])  # noqa: S311
@@ -40,15 +39,6 @@ subjectAltName = {name}
 """
 
 
-@dataclass(frozen=True)
-class TlsCluster(Cluster):
-    """A cluster that listens on an address of this machine."""
-
-    def postgres(self, bindir: Path, sockets: Path) -> list[str]:
-        """The command that runs the server."""
-        return [*super().postgres(bindir, sockets), "-c", f"listen_addresses={HOST}"]
-
-
 def newest_of_the_system() -> Path | None:
     found = [bindir for pattern in SYSTEM for bindir in Path("/").glob(pattern)]
     return max(found, key=lambda bindir: bindir.parent.name, default=None)
@@ -64,7 +54,8 @@ def server() -> Generator[URL]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PG_BINDIR", str(BINARIES))
         binaries = find_binaries()
-    with temporary(TlsCluster(fastest() / scratch_name(), binaries, durable=False)) as url:
+    listening = (f"listen_addresses={HOST}",)
+    with temporary(Cluster(temp_dir(), *binaries, settings=listening)) as url:
         yield url
 
 

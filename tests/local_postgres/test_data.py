@@ -5,14 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from app.kit.local_postgres import (
-    PostgresUnavailable,
-    cluster,
-    development,
-    launch,
-    throwaway,
-)
-from app.kit.local_postgres.cluster import PREFIX, TEMPORARY
+from local_postgres import PostgresUnavailable, development, ephemeral, server
+from local_postgres.supervisor import PREFIX, TMP
 from tests.local_postgres.servers import (
     ask,
     data_of,
@@ -26,15 +20,15 @@ SYSTEM_BINDIRS = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 
 
 @pytest.mark.parametrize("room", [0, 2**60])
-def test_a_throwaway_server_is_kept_in_memory_where_there_is_room(
+def test_a_ephemeral_server_is_kept_in_memory_where_there_is_room(
     project: Path, monkeypatch: pytest.MonkeyPatch, room: int
 ) -> None:
-    monkeypatch.setattr(cluster, "MEMORY", project)
-    monkeypatch.setattr(cluster, "ROOM_IN_MEMORY", room)
-    with throwaway() as url:
+    monkeypatch.setattr(server, "SHARED_MEMORY", project)
+    monkeypatch.setattr(server, "MIN_SHARED_MEMORY", room)
+    with ephemeral() as url:
         data = Path(ask(url, "SHOW data_directory"))
-        assert data.parents[1] == (TEMPORARY if room else project)
-        assert Path(str(url.query["host"])).parent == TEMPORARY
+        assert data.parents[1] == (TMP if room else project)
+        assert Path(str(url.query["host"])).parent == TMP
     assert not data.parent.exists()
 
 
@@ -43,8 +37,8 @@ def test_data_survives_a_restart_in_a_path_with_spaces_and_umlauts(project: Path
     with development(root) as url:
         assert ask(url, "SHOW fsync") == "on"
         ask(url, "CREATE TABLE kept (word text)", "INSERT INTO kept VALUES ('größer')")
-        server = postmaster(url)
-    eventually(lambda: not is_alive(server))
+        process = postmaster(url)
+    eventually(lambda: not is_alive(process))
     with development(root) as url:
         assert ask(url, "SELECT word FROM kept") == "größer"
     assert (root / ".pgdata" / ".gitignore").read_text() == "*\n"
@@ -53,10 +47,10 @@ def test_data_survives_a_restart_in_a_path_with_spaces_and_umlauts(project: Path
 
 def test_a_stale_pid_file_that_names_a_living_process_does_not_block(project: Path) -> None:
     with development(project) as url:
-        server = postmaster(url)
+        process = postmaster(url)
         pid_file = data_of(project) / "postmaster.pid"
         lines = pid_file.read_text().splitlines()
-    eventually(lambda: not is_alive(server) and nothing_runs_in(project))
+    eventually(lambda: not is_alive(process) and nothing_runs_in(project))
     pid_file.write_text("\n".join([str(os.getpid()), *lines[1:]]) + "\n")
     with development(project) as url:
         assert ask(url, "SELECT 1") == 1
@@ -66,15 +60,15 @@ def test_a_server_that_does_not_start_says_why_and_leaves_nothing(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with development(project) as url:
-        server = postmaster(url)
-    eventually(lambda: not is_alive(server))
+        process = postmaster(url)
+    eventually(lambda: not is_alive(process))
     (data_of(project) / "postgresql.conf").write_text("nonsense = 1\n")
     with pytest.raises(PostgresUnavailable, match="nonsense"), development(project):
         pass
     eventually(lambda: nothing_runs_in(project))
-    monkeypatch.setattr(cluster, "MEMORY", project)
-    monkeypatch.setattr(launch, "TEMPORARY", project)
-    with pytest.raises(PostgresUnavailable, match="outside the valid range"), throwaway(0):
+    monkeypatch.setattr(server, "SHARED_MEMORY", project)
+    monkeypatch.setattr(server, "MIN_SHARED_MEMORY", 0)
+    with pytest.raises(PostgresUnavailable, match="outside the valid range"), ephemeral(0):
         pass
     assert not list(project.glob(f"{PREFIX}*"))
 
@@ -93,4 +87,4 @@ def test_each_major_version_has_data_of_its_own(
             pytest.skip("one version only")
         assert ask(url, "SELECT to_regclass('kept')") is None
     assert (project / ".pgdata" / older / "PG_VERSION").exists()
-    assert f"the data of PostgreSQL {older} stays" in capfd.readouterr().err
+    assert f"The data of PostgreSQL {older} stays" in capfd.readouterr().err

@@ -43,6 +43,22 @@ def test_it_is_called() -> None:
     call()
 """
 
+# What a team's tests may do with the local PostgreSQL of earlier releases.
+FIXTURE = """
+
+from app.kit.local_postgres import throwaway
+
+
+@pytest.fixture
+def other_server():
+    with throwaway(max_connections=7) as url:
+        yield url
+"""
+OTHER_SERVER = """
+def test_other_server_runs(other_server) -> None:
+    assert other_server.query["host"]
+"""
+
 # Tests of a service that read its modules.
 RULES = ["tests/kit/test_house_rules.py", "tests/example/test_patterns.py"]
 
@@ -198,3 +214,24 @@ def test_a_team_is_warned_in_its_features_and_in_its_own_modules_of_the_kit(
         warned = run(*tests, *RULES, "-k", "called or old or patterns", **given)
         assert warned.returncode == 0, warned.stdout
         assert "DeprecationWarning: use now; it goes in 9.0" in warned.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", ["0.1.0", "0.5.1"])
+def test_fixture_with_the_local_postgres_of_an_earlier_release_works(
+    version: str, started: Started, interpreter: Interpreter, server: URL
+) -> None:
+    service = started(version)
+    service.append("tests/conftest.py", FIXTURE)
+    service.write("tests/features/test_other_server.py", OTHER_SERVER)
+
+    service.update()
+
+    assert service.unsettled() == []
+    given = {"PYTHONPATH": "src", "DATABASE_URL": address(server)}
+    ran = run(
+        *(interpreter.python, "-m", "pytest", "-n0", "tests/features/test_other_server.py"),
+        cwd=service.directory,
+        **given,
+    )
+    assert ran.returncode == 0, ran.stdout

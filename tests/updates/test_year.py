@@ -56,7 +56,7 @@ KEPT = [
     ("README.md", "# Ours\n"),
     ("src/app/registry.py", "    notes,\n"),
 ]  # fmt: skip
-REFORMATTED = "src/app/kit/local_postgres/account.py"
+REFORMATTED = "tests/kit/test_env_example.py"
 DELETED = [".pre-commit-config.yaml", "tests/kit/test_imports.py"]
 
 

@@ -3,6 +3,7 @@
 # pyright: reportDeprecated=false
 
 from collections.abc import AsyncGenerator
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -17,6 +18,7 @@ from app.kit.db.hot_writes import HotInsert, HotWrite, HotWrites, hot_writes
 from app.kit.db.json import json_list
 from app.kit.db.projection import Projection
 from app.kit.db.session import Database
+from app.kit.local_postgres import PostgresUnavailable, development, throwaway
 from app.kit.routing import FeatureRouter
 from app.main import create_app
 from tests.kit.things import Own, Thing
@@ -114,3 +116,13 @@ async def test_deprecated_router_warns_and_works() -> None:
     app.include_router(router)
     async with client_of(app) as client:
         assert (await client.get("/apples/7")).json() == 7
+
+
+def test_deprecated_functions_start_the_local_postgres(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PG_BINDIR", str(tmp_path))  # they reach the search for PostgreSQL
+    with pytest.raises(PostgresUnavailable):
+        throwaway()
+    with pytest.raises(PostgresUnavailable):
+        development(tmp_path)

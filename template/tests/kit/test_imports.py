@@ -6,12 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from app.kit.commands.errors import Refused
+from app.kit.development import local_server
+
 QUIET_IMPORT = """
 import os, socket, sys
 def refuse(*_): raise AssertionError("a socket was opened")
 socket.socket.connect = refuse
 for name in [n for n in os.environ if n.startswith("DATABASE")]: del os.environ[name]
 import app.main, app.cli, app.registry
+assert "local_postgres" not in sys.modules, "devtools is not part of the image"
 """
 
 
@@ -24,3 +28,9 @@ def test_importing_opens_no_socket_and_needs_no_settings(tmp_path: Path) -> None
         cwd=tmp_path,
         env={"PYTHONPATH": str(source)},
     )
+
+
+def test_missing_devtools_are_reported_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "local_postgres", None)
+    with pytest.raises(Refused, match=r"set DATABASE_URL, or run .* `devtools`"), local_server():
+        pass

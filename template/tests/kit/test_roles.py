@@ -15,9 +15,9 @@ from sqlalchemy import URL, text
 from app.kit.commands import doctor
 from app.kit.db.migrate import PROJECT_ROOT
 from app.kit.db.session import SessionDep
-from app.kit.local_postgres import throwaway
 from app.main import create_app
 from app.settings import Settings
+from local_postgres import ephemeral
 from tests.rig.app import client_of, running
 from tests.rig.commands import run
 from tests.rig.database import settings_for, settings_with
@@ -67,7 +67,7 @@ def execute(url: URL, script: str) -> None:
 @pytest.fixture(scope="module")
 def places() -> Generator[Places]:
     """A server of its own, since roles are the whole server's; made as the document says."""
-    with throwaway() as server:
+    with ephemeral() as server:
         execute(server, ROLES)
         execute(server, ASK)
         service = server.set(database="service")

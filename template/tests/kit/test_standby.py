@@ -14,9 +14,9 @@ from sqlalchemy import URL, text
 from sqlalchemy.exc import DBAPIError
 
 from app.kit.db.session import Database, ReadSessionDep, SessionDep
-from app.kit.local_postgres import throwaway
-from app.kit.local_postgres.cluster import fastest, scratch_name
 from app.main import create_app
+from local_postgres import ephemeral
+from local_postgres.server import temp_dir
 from tests.rig.app import client_of, running
 from tests.rig.commands import run
 from tests.rig.database import migrated, settings_with
@@ -50,8 +50,8 @@ class Replication:
 
 @pytest.fixture(scope="module")
 def replication() -> Generator[Replication]:
-    with throwaway() as server, migrated(server) as primary, ExitStack() as present:
-        yield Replication(primary, fastest() / scratch_name(), present)
+    with ephemeral() as server, migrated(server) as primary, ExitStack() as present:
+        yield Replication(primary, temp_dir(), present)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """A server that keeps what it promised, is killed, and comes back at the same address."""
 
-import fcntl
 import os
 import shutil
 from collections.abc import Generator
@@ -8,12 +7,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from signal import SIGKILL, Signals
+from tempfile import mkdtemp
 
 from sqlalchemy import URL
 
-from app.kit.local_postgres import development
-from app.kit.local_postgres.binaries import find_binaries
-from app.kit.local_postgres.cluster import TEMPORARY, Cluster, scratch_name
+from local_postgres import development
+from local_postgres.binaries import find_binaries
+from local_postgres.server import wait_until_stopped
+from local_postgres.supervisor import PREFIX, TMP, Cluster
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,9 @@ class CrashingServer:
 
     def kill(self, signal: Signals) -> None:
         """Take it down at once, SIGKILL or SIGQUIT, and wait until all of it is gone."""
-        cluster = Cluster(self.root / ".pgdata", find_binaries(), durable=True)
-        os.kill(int((cluster.data / "postmaster.pid").read_text().split()[0]), signal)
-        with cluster.server.open() as server:
-            fcntl.flock(server, fcntl.LOCK_EX)
+        cluster = Cluster(self.root / ".pgdata", *find_binaries(), durable=True)
+        os.kill(int((cluster.path() / "postmaster.pid").read_text().split()[0]), signal)
+        wait_until_stopped(cluster)
         self._present.close()
 
     @property
@@ -57,8 +57,8 @@ def crashing_server() -> Generator[CrashingServer]:
     Raises PostgresUnavailable.
     """
     # A socket's path is limited to about 100 bytes, and the account of the server comes by here.
-    server = CrashingServer(TEMPORARY / scratch_name())
-    server.root.mkdir(mode=0o755)
+    server = CrashingServer(Path(mkdtemp(prefix=PREFIX, dir=TMP)))
+    server.root.chmod(0o755)
     try:
         server.start()
         yield server

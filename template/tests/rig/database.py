@@ -20,8 +20,8 @@ from app.about import NAME
 from app.kit.db.migrate import alembic_config, migrate
 from app.kit.db.url import parse_url
 from app.kit.development import given_database_url
-from app.kit.local_postgres import throwaway
 from app.settings import Settings
+from local_postgres import ephemeral
 from tests.rig.maintenance import Maintenance
 
 MAINTENANCE = Maintenance()
@@ -80,7 +80,7 @@ def unpooled(template: URL) -> Generator[URL]:
     if settings_for(template).database.pooler == "none":
         yield template
     else:
-        with throwaway() as server, migrated(server) as url:
+        with ephemeral() as server, migrated(server) as url:
             yield url
 
 
@@ -138,7 +138,7 @@ def server() -> Generator[URL]:
     """The server of this run: the given one, if the database it names is for tests."""
     given = given_database_url(env_file=False)
     if given is None:
-        with throwaway() as url:
+        with ephemeral() as url:
             yield url
         return
     url = parse_url(given)

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 SOURCE = Path(__file__).parents[2] / "src"
-# The machinery that starts PostgreSQL for development and tests runs outside the service.
-APART = ("app/kit/local_postgres/", "app/kit/development.py")
+# Starts PostgreSQL for development.
+APART = ("app/kit/development.py",)
 
 # The edge, and the lock of migrations, which is a transaction and no session.
 _ENDS_TRANSACTIONS = {"app/kit/db/session.py", "app/kit/db/alone.py"}

@@ -1,32 +1,20 @@
 """A real streaming standby: a second server that repeats what the first one writes."""
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from sqlalchemy import URL
 
-from app.kit.local_postgres.binaries import find_binaries
-from app.kit.local_postgres.cluster import Cluster
-from app.kit.local_postgres.server import temporary
+from local_postgres.binaries import find_binaries
+from local_postgres.server import temporary
+from local_postgres.supervisor import Cluster
 
 
-@dataclass(frozen=True)
-class Standby(Cluster):
-    """A cluster that begins as a copy of another, and goes on following it."""
-
-    primary: URL = field(kw_only=True)
-
-    def initdb(self, bindir: Path) -> list[str]:
-        """The command that copies the primary, and writes down whom to follow."""
-        where = [f"--{name}={self.primary.query[name]}" for name in ("host", "port")]
-        command = [str(bindir / "pg_basebackup"), *where, f"--username={self.primary.username}"]
-        return [*command, "--write-recovery-conf", "--checkpoint=fast", "--no-sync"]
-
-
-def standby_of(primary: URL, place: Path) -> AbstractContextManager[URL]:
-    """The URL of a standby of a throw-away server; the place decides on it, and is made for it.
+def standby_of(primary: URL, root: Path) -> AbstractContextManager[URL]:
+    """Yield the URL of a standby of an ephemeral server, in the directory `root`, which is new.
 
     Raises PostgresUnavailable.
     """
-    return temporary(Standby(place, find_binaries(), durable=False, primary=primary))
+    copy = ["pg_basebackup", "--username=postgres", "--write-recovery-conf", "--checkpoint=fast"]
+    copy += [f"--{name}={primary.query[name]}" for name in ("host", "port")]
+    return temporary(Cluster(root, *find_binaries(), initdb=copy))

@@ -1,10 +1,14 @@
-"""The local database that commands use in development, where no DATABASE_URL is set."""
+"""The local database that commands use in development, where no DATABASE_URL is set.
+
+Its server is in the folder `devtools`, which the wheel and the image do not contain: the import is
+in the function that starts it.
+"""
 
 import multiprocessing
 import os
 import signal
 from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,8 +19,8 @@ from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import URL
 
+from app.kit.commands.errors import Refused
 from app.kit.db.migrate import create_schema
-from app.kit.local_postgres import development
 from app.kit.settings import KitSettings
 
 S = TypeVar("S", bound=KitSettings)
@@ -50,6 +54,47 @@ def is_development() -> bool:
 
 
 @contextmanager
+def local_server(*, ephemeral: bool = False) -> Generator[URL]:
+    """Yield the URL of the server of this project, or of a new one that is removed at the end.
+
+    Raises Refused.
+    """
+    try:
+        import local_postgres
+    except ModuleNotFoundError as error:
+        raise Refused(
+            "The local PostgreSQL is not part of this installation: set DATABASE_URL, or run the "
+            "command with `uv run` in a checkout of the service, which has the folder `devtools`."
+        ) from error
+    with ExitStack() as stack:
+        try:
+            url = stack.enter_context(
+                local_postgres.ephemeral(max_connections=10)
+                if ephemeral
+                else local_postgres.development(PROJECT_ROOT)
+            )
+        except local_postgres.PostgresUnavailable as error:
+            raise Refused(str(error)) from error
+        yield url
+
+
+def is_local_server_in_use() -> bool:
+    """Return whether another process uses the server of this project."""
+    with suppress(ImportError, FileNotFoundError):  # Windows, no `devtools`, or never started
+        import fcntl
+
+        from local_postgres.binaries import PostgresUnavailable, find_binaries
+        from local_postgres.supervisor import Cluster, try_lock
+
+        with suppress(PostgresUnavailable):
+            cluster = Cluster(PROJECT_ROOT / ".pgdata", *find_binaries(), durable=True)
+            with cluster.path(".users").open() as users:
+                # A supervisor that stops the server has the exclusive lock: that is no use.
+                return try_lock(users, fcntl.LOCK_SH) and not try_lock(users, fcntl.LOCK_EX)
+    return False
+
+
+@contextmanager
 def local_database(*, with_schema: bool = True) -> Generator[None]:
     """Inside the block, `Settings.load()` uses the local database where no DATABASE_URL is set.
 
@@ -63,7 +108,7 @@ def local_database(*, with_schema: bool = True) -> Generator[None]:
 
     @cache
     def started() -> dict[str, Any]:
-        defaults = database_settings(stack.enter_context(development(PROJECT_ROOT)))
+        defaults = database_settings(stack.enter_context(local_server()))
         if with_schema:
             create_schema(KitSettings.load(**defaults))
         return defaults
@@ -98,7 +143,7 @@ def local_settings(settings_class: type[S]) -> Generator[S]:
     if given_database_url(env_file=True) or not is_development():
         yield settings_class.load()
         return
-    with development(PROJECT_ROOT) as url:
+    with local_server() as url:
         yield settings_class.load(**database_settings(url))
 
 

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -19,9 +20,7 @@ from app.kit.db.engine import build_migration_engine
 from app.kit.db.migrate import alembic_config, create_schema
 from app.kit.db.schema_state import applied_revisions, named, pending_revisions
 from app.kit.db.waiting import address, wait_for_database
-from app.kit.development import PROJECT_ROOT, given_database_url, local_settings
-from app.kit.local_postgres import PostgresUnavailable, is_in_use
-from app.kit.local_postgres.binaries import find_binaries
+from app.kit.development import given_database_url, is_local_server_in_use, local_settings
 from app.kit.settings import KitSettings
 
 commands = typer.Typer()
@@ -55,7 +54,7 @@ def url(context: typer.Context) -> None:
     each time: keep `dev` running.
     """
     service = service_of(context)
-    stops = not given_database_url(env_file=True) and not is_in_use(PROJECT_ROOT)
+    stops = not given_database_url(env_file=True) and not is_local_server_in_use()
     typer.echo(_libpq(service.settings.load()).render_as_string(hide_password=False))
     if stops:
         typer.echo(
@@ -177,7 +176,9 @@ def _psql(*, is_local: bool) -> str | None:
     installed = shutil.which("psql")
     if installed and not is_local:
         return installed
-    try:
-        return shutil.which("psql", path=find_binaries().bindir) or installed
-    except PostgresUnavailable:
-        return installed
+    with suppress(ImportError):
+        from local_postgres.binaries import PostgresUnavailable, find_binaries
+
+        with suppress(PostgresUnavailable):
+            return shutil.which("psql", path=find_binaries().bindir) or installed
+    return installed

@@ -7,7 +7,6 @@ from alembic.util import CommandError
 
 from app.kit.db.waiting import DatabaseUnreachable
 from app.kit.errors import Unavailable
-from app.kit.local_postgres import PostgresUnavailable
 from app.kit.settings import SettingsError
 
 
@@ -19,7 +18,6 @@ class Refused(Exception):
 MENDABLE = (
     CommandError,
     DatabaseUnreachable,
-    PostgresUnavailable,
     Refused,
     SettingsError,
     Unavailable,

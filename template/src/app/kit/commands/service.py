@@ -21,9 +21,9 @@ from app.kit.development import (
     database_settings,
     given_database_url,
     local_database,
+    local_server,
     local_settings,
 )
-from app.kit.local_postgres import throwaway
 from app.kit.seeding import Seeder
 from app.kit.settings import KitSettings
 
@@ -62,7 +62,7 @@ class Service:
             with self.migrated() as settings:
                 yield settings
             return
-        with throwaway(max_connections=10) as url:
+        with local_server(ephemeral=True) as url:
             settings = self.settings.load(**database_settings(url))
             _refuse_multiple_heads(alembic_config(settings))
             migrate(settings)

@@ -1,17 +1,25 @@
-"""A real PostgreSQL for development and tests that needs no set-up and leaves nothing running.
+"""Deprecated: import `local_postgres`, which is in `devtools`. This module goes in 0.7.0."""
 
-`development(root)` keeps its data and is shared by every process that asks for it; `throwaway()`
-is fast and forgets everything. Both are context managers that yield the URL of the server.
-Whoever has a `DATABASE_URL` needs neither.
-"""
+from contextlib import AbstractContextManager
+from pathlib import Path
 
-import sys
+from sqlalchemy import URL
+from typing_extensions import deprecated
 
-from app.kit.local_postgres.unavailable import PostgresUnavailable
+import local_postgres
+from local_postgres import PostgresUnavailable
 
-if sys.platform == "win32":
-    from app.kit.local_postgres.windows import development, is_in_use, throwaway
-else:
-    from app.kit.local_postgres.server import development, is_in_use, throwaway
+__all__ = ["PostgresUnavailable", "development", "throwaway"]
 
-__all__ = ["PostgresUnavailable", "development", "is_in_use", "throwaway"]
+
+# Only type checkers warn: in the fixtures of a team's tests, a warning would be an error.
+@deprecated("use local_postgres.development; it goes in 0.7.0", category=None)
+def development(root: Path) -> AbstractContextManager[URL]:
+    """Call `local_postgres.development`."""
+    return local_postgres.development(root)
+
+
+@deprecated("use local_postgres.ephemeral; it goes in 0.7.0", category=None)
+def throwaway(max_connections: int = 100) -> AbstractContextManager[URL]:
+    """Call `local_postgres.ephemeral`."""
+    return local_postgres.ephemeral(max_connections)
