@@ -51,6 +51,7 @@ RADIUS: list[tuple[str, Any, list[str]]] = [
             "README.md",
             "compose.yaml",
             "docs/cli.md",
+            "docs/updating.md",
             "pyproject.toml",
             "src/app/about.py",
             "zensical.toml",
