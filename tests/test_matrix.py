@@ -110,8 +110,14 @@ def test_another_checker_of_types_agrees(
     # It learns of the libraries once, where a process for each service would do so each time.
     settings = settings_of_pyright(*services)
     places = [f"{each.name}/{place}" for each in services for place in settings["include"]]
-    apart = [{"root": each.name, "extraPaths": [f"{each.name}/src"]} for each in services]
-    together = settings | {"include": places, "executionEnvironments": apart}
+    apart = [
+        {
+            "root": each.name,
+            "extraPaths": [f"{each.name}/{path}" for path in settings["extraPaths"]],
+        }
+        for each in services
+    ]
+    together = settings | {"include": places, "executionEnvironments": apart, "extraPaths": []}
     (tmp_path / "pyrightconfig.json").write_text(json.dumps(together))
 
     # Each has one error, so that all are known to have been looked at, by themselves.

@@ -31,8 +31,8 @@ VAR_TMP = Path("/var/tmp")  # noqa: S108 - survives a reboot
 READY = "ready"
 TIMEOUT = 60  # seconds to start, with crash recovery, or to stop
 SETTINGS = ["max_connections=100", "listen_addresses=", f"port={PORT}", "timezone=UTC", "jit=off"]
-NOT_DURABLE = ["fsync=off", "synchronous_commit=off", "full_page_writes=off"]
-NOT_DURABLE += ["max_wal_size=128MB", "wal_recycle=off"]  # it may be in memory
+SMALL_WAL = ["max_wal_size=128MB", "wal_recycle=off"]  # it may be in memory
+NOT_DURABLE = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", *SMALL_WAL]
 INITDB = ["initdb", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C"]
 UTF8_LOCALE = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]  # since PostgreSQL 17
 
