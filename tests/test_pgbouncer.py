@@ -59,7 +59,7 @@ if PGBOUNCER:
         code, lines = said("doctor", behind, "pgbouncer")
         assert (code, "warning" in lines) == (0, False), lines
         assert "ok       pooler: present, as DATABASE_POOLER is set" in lines
-        assert "ok       connections: the pooler's affair" in lines
+        assert "ok       connections: limited by the pooler" in lines
 
         code, lines = said("doctor", behind, "none")
         assert code == 1
