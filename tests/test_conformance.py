@@ -22,8 +22,10 @@ ANSWERS: list[dict[str, Any]] = [
 # What neither answer changes runs in the two services that differ in both.
 IN_FULL = [ANSWERS[0], ANSWERS[-1]]
 INDEPENDENT = (
+    "test_assorted_migrations.py",
     "test_database_url.py",
     "test_enum_conditions.py",
+    "test_enum_migrations.py",
     "test_forms.py",
     "test_http.py",
     "test_jobs.py",
@@ -33,6 +35,8 @@ INDEPENDENT = (
     "test_openapi_schema.py",
     "test_request_bounds.py",
     "test_request_size.py",
+    "test_schema_changes.py",
+    "test_sequences_and_cycles.py",
     "test_stable_migrations.py",
     "test_streams.py",
     "test_tls.py",
