@@ -1,6 +1,7 @@
 """A time limit cancels each block on its own, with one timer for all."""
 
 import asyncio
+import time
 
 import pytest
 
@@ -19,7 +20,7 @@ async def block(limit: TimeLimit, seconds: float, stop_after: float | None = Non
     except TimeoutError:
         return True
     finally:
-        limit.stop(cut)
+        limit.end(cut)
     return False
 
 
@@ -58,3 +59,15 @@ async def test_cancellation_from_outside_remains_a_cancellation() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_a_block_may_end_at_the_very_moment_of_its_limit() -> None:
+    limit = TimeLimit(0.01)
+    cut = limit.start()
+    async with cut:
+        # The limit is due when this block runs again.
+        time.sleep(0.02)  # noqa: ASYNC251 - it has to block the event loop
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    limit.end(cut)
+    assert not cut.expired()

@@ -149,7 +149,7 @@ class Show(Entity):
     host: Mapped[Fan | None] = relation()
 
     __table_args__ = (UniqueConstraint("title"), {"schema": SCHEMA})
-    __mapper_args__ = {  # noqa: RUF012 - as SQLAlchemy
+    __mapper_args__ = {  # noqa: RUF012 - as SQLAlchemy has it
         "version_id_col": version,
         "version_id_generator": lambda _: datetime.now(UTC),
     }
@@ -185,7 +185,7 @@ class Device(Entity):
     """One table for all kinds; its columns are of types that few use, some are JSONB."""
 
     __tablename__ = "conformance_devices"
-    __mapper_args__ = {"polymorphic_on": "json", "polymorphic_identity": "device"}  # noqa: RUF012 - as SQLAlchemy
+    __mapper_args__ = {"polymorphic_on": "json", "polymorphic_identity": "device"}  # noqa: RUF012 - as SQLAlchemy has it
 
     json: Mapped[str] = mapped_column("schema")
     address: Mapped[IPv4Interface | None] = mapped_column(INET)
@@ -198,7 +198,7 @@ class Device(Entity):
 class Router(Device):
     """A device with routes in JSON."""
 
-    __mapper_args__ = {"polymorphic_identity": "router"}  # noqa: RUF012 - as SQLAlchemy
+    __mapper_args__ = {"polymorphic_identity": "router"}  # noqa: RUF012 - as SQLAlchemy has it
 
     routes: Mapped[dict[str, Any] | None] = mapped_column("metadata", JSONB)
 
@@ -210,14 +210,14 @@ class Asset(Entity):
 
     type: Mapped[str] = mapped_column("class")
     name: Mapped[str]
-    __mapper_args__ = {"polymorphic_on": "type", "polymorphic_identity": "asset"}  # noqa: RUF012 - as SQLAlchemy
+    __mapper_args__ = {"polymorphic_on": "type", "polymorphic_identity": "asset"}  # noqa: RUF012 - as SQLAlchemy has it
 
 
 class Machine(Asset):
     """Two tables."""
 
     __tablename__ = "conformance_machines"
-    __mapper_args__ = {"polymorphic_identity": "machine"}  # noqa: RUF012 - as SQLAlchemy
+    __mapper_args__ = {"polymorphic_identity": "machine"}  # noqa: RUF012 - as SQLAlchemy has it
 
     id: Mapped[Id] = mapped_column(
         "asset_id", ForeignKey("conformance_assets.id", ondelete="CASCADE"), primary_key=True
@@ -229,7 +229,7 @@ class Robot(Machine):
     """Three tables."""
 
     __tablename__ = "conformance_robots"
-    __mapper_args__ = {"polymorphic_identity": "robot"}  # noqa: RUF012 - as SQLAlchemy
+    __mapper_args__ = {"polymorphic_identity": "robot"}  # noqa: RUF012 - as SQLAlchemy has it
 
     id: Mapped[Id] = mapped_column(
         "machine_id",

@@ -110,7 +110,7 @@ class AdmissionMiddleware:
             if not limit.expired():
                 raise
         finally:
-            self.time_limit.stop(limit)
+            self.time_limit.end(limit)
         if body is None:
             return TooSlow("The request did not arrive in time.")
         return OutcomeUnknown("This took too long and was given up")

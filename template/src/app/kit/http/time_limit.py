@@ -24,8 +24,12 @@ class TimeLimit:
             self._timer = loop.call_at(deadline, self._expire, loop)
         return block
 
+    def end(self, block: Timeout) -> None:
+        """Forget a block that has ended."""
+        self._deadlines.pop(block, None)
+
     def stop(self, block: Timeout) -> None:
-        """Remove the limit of a block."""
+        """Remove the limit of a block that still runs."""
         if self._deadlines.pop(block, None) is None and block.when() and not block.expired():
             block.reschedule(None)
 
