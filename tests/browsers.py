@@ -1,4 +1,4 @@
-"""A real browser without a window, where the machine has one (Debian: chromium)."""
+"""A headless browser, if the machine has one (Debian package: chromium)."""
 
 import os
 import shutil
@@ -12,25 +12,25 @@ from playwright.sync_api import ConsoleMessage, Locator, Page, Request, expect, 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 # Milliseconds.
 PATIENCE = 30_000
-# Root in a container has no sandbox to give to the browser.
+# Chromium's sandbox does not work for root.
 ARGUMENTS = ["--no-sandbox"] if os.geteuid() == 0 else []
 
 
 @dataclass
 class Watched:
-    """A page, the requests that left it, and what its console complained of."""
+    """A page, the requests that it sent, and its console errors and warnings."""
 
     page: Page
     sent: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
 
     def hosts(self) -> set[str]:
-        """Whom the page has asked for anything, itself apart."""
+        """Return the hosts that the page sent requests to."""
         parts = [urlsplit(address) for address in self.sent]
         return {part.netloc for part in parts if part.scheme in ("http", "https")}
 
     def try_out(self, group: str, name: str, status: str) -> Locator:
-        """Send a request from Swagger UI, as a reader does by hand; it shows the answer."""
+        """Send a request with "Try it out" of Swagger UI, and wait for the response status."""
         operation = self.page.locator(f"#operations-{group}-{name}")
         operation.locator(".opblock-summary-control").click()
         operation.get_by_role("button", name="Try it out").click()
@@ -40,23 +40,23 @@ class Watched:
         return operation
 
     def on_sent(self, request: Request) -> None:
-        """Note a request."""
+        """Record a request."""
         self.sent.append(request.url)
 
     def on_failed(self, request: Request) -> None:
-        """Forget a request that the browser itself has held back, as the page's policy says."""
+        """Discard a request that the Content Security Policy of the page blocked."""
         if request.failure == "csp":
             self.sent.remove(request.url)
 
     def on_console(self, message: ConsoleMessage) -> None:
-        """Note what is an error or a warning."""
+        """Record console errors and warnings."""
         if message.type in ("error", "warning"):
             self.complaints.append(message.text)
 
 
 @contextmanager
 def browsing(width: int = 1280, height: int = 800) -> Iterator[Watched]:
-    """A page of a browser, which ends with the block."""
+    """Open a page in a new browser, and close the browser at the end."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         page = browser.new_page(viewport={"width": width, "height": height})

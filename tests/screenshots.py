@@ -1,4 +1,4 @@
-"""Pictures of a service that runs: `uv run python -m tests.screenshots` writes docs/images/."""
+"""Write the screenshots in docs/images/: `uv run python -m tests.screenshots`."""
 
 import sys
 from pathlib import Path
@@ -12,7 +12,7 @@ SECONDS_TO_START = 120
 
 
 def take_diagram(service: Path) -> None:
-    """Have a service draw its tables, and take the picture that a browser shows of it."""
+    """Generate the diagram of a service and take a screenshot of it."""
     succeed(UV, "run", "my-service", "diagram", cwd=service)
     with browsing() as watched:
         page = watched.page
@@ -24,13 +24,13 @@ def take_diagram(service: Path) -> None:
 
 
 def take_pages(address: str) -> None:
-    """Take the pictures of the API's docs."""
+    """Take screenshots of the API docs."""
     with browsing() as watched:
         page = watched.page
         page.goto(f"{address}/docs")
         page.wait_for_selector(".opblock")
         page.screenshot(path=IMAGES / "docs.png")
-        # The example of an operation, sent as it is.
+        # Sends the example of the request body unchanged.
         operation = watched.try_out("tags", "create_tag", "201")
         page.set_viewport_size({"width": 1280, "height": 1500})
         operation.evaluate("each => each.scrollIntoView()")
@@ -38,9 +38,9 @@ def take_pages(address: str) -> None:
 
 
 def main() -> None:
-    """Start the default service, look at it, end it."""
+    """Start the default service, take the screenshots, and stop it."""
     if CHROMIUM is None:
-        sys.exit("no chromium on this machine")
+        sys.exit("Chromium is not installed. Install the package chromium.")
     IMAGES.mkdir(exist_ok=True)
     with open_directory() as place:
         service, port = place / "service", free_port()

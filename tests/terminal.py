@@ -1,4 +1,4 @@
-"""A person at a terminal of 80 columns: a program in a pseudo-terminal, read and typed to."""
+"""Runs interactive programs in a pseudo-terminal of 80 columns."""
 
 import os
 import pty
@@ -26,7 +26,7 @@ ENTER, BACKSPACE, DOWN, CLEAR_LINE = "\r", "\x7f", "\x1b[B", "\x15"
 
 
 class Terminal:
-    """The program on the other side of the terminal."""
+    """A program in a pseudo-terminal."""
 
     def __init__(self, descriptor: int, pid: int) -> None:
         self._descriptor = descriptor
@@ -35,7 +35,7 @@ class Terminal:
         self.output = ""
 
     def expect(self, text: str) -> None:
-        """Wait until the program prints this text, after what was expected before."""
+        """Wait until the program prints this text, after all text expected before."""
         deadline = time.monotonic() + SECONDS
         while (found := self.text().find(text, self._seen)) < 0:
             if time.monotonic() > deadline or not self._read():
@@ -43,16 +43,16 @@ class Terminal:
         self._seen = found + len(text)
 
     def type(self, keys: str) -> None:
-        """Press keys."""
+        """Send keys to the program."""
         os.write(self._descriptor, keys.encode())
 
     def answer(self, question: str, keys: str = "") -> None:
-        """Wait for a question, then type and press Enter."""
+        """Wait for a question, then send the keys and Enter."""
         self.expect(question)
         self.type(keys + ENTER)
 
     def wait(self) -> int:
-        """Read to the end of the program; its exit code."""
+        """Read until the program ends; return its exit code."""
         while self._read():
             pass
         _, status = os.waitpid(self._pid, 0)
@@ -60,11 +60,11 @@ class Terminal:
         return os.waitstatus_to_exitcode(status)
 
     def text(self) -> str:
-        """Everything printed so far, without control sequences."""
+        """Return the output so far, without control sequences."""
         return CONTROL.sub("", self.output)
 
     def close(self) -> None:
-        """End the program if it still runs."""
+        """Kill the program if it still runs."""
         if self._pid:
             os.kill(self._pid, signal.SIGKILL)
             os.waitpid(self._pid, 0)
@@ -85,7 +85,7 @@ class Terminal:
 @contextmanager
 def terminal(*command: str | Path, cwd: Path, **variables: str) -> Iterator[Terminal]:
     """Start a program in a pseudo-terminal."""
-    # The second variable: nobody here answers a request for the position of the cursor.
+    # PROMPT_TOOLKIT_NO_CPR: this terminal does not respond to cursor position requests.
     variables = {"TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1", **variables}
     pid, descriptor = pty.fork()
     if pid == 0:

@@ -1,4 +1,4 @@
-"""An option changes the files that are about it, and no other."""
+"""Each answer changes only the files that are declared for it."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import pytest
 from tests.options import PAGE, heading, section, shown
 from tests.rendering import FLIPPED, Renderer, files_under, questionnaire
 
-# Each option about the data has one place in the kit, and one story among the example's tests.
+# Each option about the data has one module in the kit and one test module in the example.
 TABLES = [
     "migrations/versions/2026_11_21_0001_example.py",
     "migrations/versions/2026_11_21_0002_catalog.py",
@@ -24,7 +24,7 @@ DELETION = [
     "docs/cli.md",
     "docs/patterns.md",
     "docs/soft_delete.md",
-    # Orders are cancelled, not deleted, whatever the answer.
+    # Without orders: they are cancelled, never deleted.
     *TABLES[:2],
     "src/app/example/users/restoring.py",
     "src/app/kit/db/deletion.py",
@@ -40,8 +40,8 @@ DELETION = [
 ]
 POOL = ["src/app/kit/db/pool.py"]
 
-# Option, an answer other than the default, and all that it adds, changes or takes away compared
-# with the default service. A name that ends in a slash stands for the whole folder.
+# Option, an answer other than the default, and all files that differ from the default service. A
+# name that ends with a slash includes every file in the folder.
 RADIUS: list[tuple[str, Any, list[str]]] = [
     (
         "project_name",
@@ -113,14 +113,14 @@ RADIUS: list[tuple[str, Any, list[str]]] = [
 @pytest.mark.parametrize(
     ("option", "answer", "declared"), RADIUS, ids=[f"{row[0]}-{row[1]}" for row in RADIUS]
 )
-def test_an_option_changes_its_declared_files_and_no_other(
+def test_answer_changes_only_declared_files(
     render: Renderer, option: str, answer: Any, declared: list[str]
 ) -> None:
     before, after = files_under(render()), files_under(render(**{option: answer}))
 
     changed = {name for name in before | after if before.get(name) != after.get(name)}
 
-    # A folder stands for the files in it, all of which must change.
+    # All files in a declared folder must change.
     expected = {
         name
         for name in before | after
@@ -128,14 +128,16 @@ def test_an_option_changes_its_declared_files_and_no_other(
     }
     assert changed == expected | {".copier-answers.yml"}
     told = section(option, answer, before, after)
-    assert told in PAGE.read_text(), "write it: uv run python -m tests.options"
+    assert told in PAGE.read_text(), (
+        "docs/options.md is outdated. Run: uv run python -m tests.options"
+    )
 
 
-def test_what_an_answer_leaves_out_leaves_no_empty_folder(render: Renderer) -> None:
+def test_excluded_files_leave_no_empty_folder(render: Renderer) -> None:
     for answers in ({}, {"example": False, "ci": "none"}):
         service = render(**answers)
         empty = [folder for folder in service.rglob("*/") if not any(folder.iterdir())]
-        # Where the first revision of a team comes.
+        # The team's first migration goes into this folder.
         kept = [] if not answers else [service / "migrations/versions"]
         assert empty == kept
 
@@ -148,11 +150,11 @@ def test_every_declared_file_exists(render: Renderer) -> None:
     assert not {name for name in declared if not any(have.startswith(name) for have in names)}
 
 
-def test_every_question_has_a_declared_radius() -> None:
+def test_every_question_has_declared_files() -> None:
     assert {option for option, _, _ in RADIUS} == {*questionnaire()}
 
 
-def test_every_question_and_answer_has_its_part_of_the_page() -> None:
+def test_every_question_and_answer_has_section() -> None:
     text = PAGE.read_text()
     for name, question in questionnaire().items():
         assert heading(name, question) in text

@@ -1,4 +1,4 @@
-"""The tables of patterns and of promises name files and tests that exist."""
+"""docs/checklist.md and docs/reliability.md name files and tests that exist."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-# A row of the table: its number, what it is, the file that holds it, the test that shows it.
+# A table row: number, pattern, file, test.
 ROW = re.compile(r"^\| (?P<number>[A-L]\d*) \|.*\| `(?P<file>[^`]+)` \| `(?P<test>[^`]+)` \|$")
 ROWS = [
     match
@@ -15,11 +15,11 @@ ROWS = [
 ]
 
 
-def test_every_section_of_the_checklist_is_in_the_table() -> None:
+def test_checklist_has_every_section() -> None:
     assert {row["number"][0] for row in ROWS} >= set("ABCDEFGHIJKL")
 
 
-def test_no_row_of_the_table_is_malformed() -> None:
+def test_checklist_rows_are_well_formed() -> None:
     rows = [
         line
         for line in (ROOT / "docs" / "checklist.md").read_text().splitlines()
@@ -29,13 +29,13 @@ def test_no_row_of_the_table_is_malformed() -> None:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row['number']}-{row['test']}")
-def test_a_pattern_is_held_by_a_file_and_shown_by_a_test(row: re.Match[str]) -> None:
+def test_file_and_test_of_pattern_exist(row: re.Match[str]) -> None:
     assert (ROOT / row["file"]).is_file()
     path, _, name = row["test"].partition("::")
     assert re.search(rf"^\s*(async )?def {name}\(", (ROOT / path).read_text(), re.MULTILINE)
 
 
-def test_every_promise_is_held_by_a_test() -> None:
+def test_test_of_every_promise_exists() -> None:
     text = (ROOT / "docs" / "reliability.md").read_text()
     named = re.findall(r"`((?:kit|example)/\w+\.py)(?:::(\w+))?`", text)
     assert len(named) >= 20

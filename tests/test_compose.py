@@ -1,4 +1,4 @@
-"""compose.yaml: of the form that Compose reads, and its commands run, where no engine is."""
+"""compose.yaml matches its schema, and its commands work without a container engine."""
 
 import asyncio
 import re
@@ -23,28 +23,28 @@ from tests.services import Interpreter, create_database
 PROGRAMS = Path(sys.executable).parent
 SECONDS_TO_START = 60
 POOLERS = ["none", "pgbouncer"]
-# The console command of a service that is not installed.
+# Runs the console command of a service that is not installed.
 COMMAND = "from app.cli import main; main()"
 
 every_pooler = pytest.mark.parametrize("pooler", POOLERS)
 
 
 def composed(service: Path) -> dict[str, Any]:
-    """The file as it is where the environment sets nothing."""
+    """Parse compose.yaml with the default of each variable."""
     text = (service / "compose.yaml").read_text()
     content: dict[str, Any] = yaml.safe_load(re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text))
     return content
 
 
 @every_pooler
-def test_the_file_has_the_form_that_compose_reads(render: Renderer, pooler: str) -> None:
+def test_compose_file_matches_schema(render: Renderer, pooler: str) -> None:
     check = [PROGRAMS / "check-jsonschema", "--builtin-schema", "vendor.compose-spec"]
 
     succeed(*check, "compose.yaml", cwd=render(pooler=pooler))
 
 
 @every_pooler
-def test_what_it_refers_to_is_there(render: Renderer, pooler: str) -> None:
+def test_compose_references_exist(render: Renderer, pooler: str) -> None:
     file = composed(render(pooler=pooler))
     services = file["services"]
 
@@ -57,16 +57,14 @@ def test_what_it_refers_to_is_there(render: Renderer, pooler: str) -> None:
 
 
 @every_pooler
-def test_nothing_but_the_service_is_open_and_only_to_this_machine(
-    render: Renderer, pooler: str
-) -> None:
+def test_only_service_publishes_port_on_loopback(render: Renderer, pooler: str) -> None:
     services = composed(render(pooler=pooler))["services"]
 
     opened = {name: each["ports"] for name, each in services.items() if "ports" in each}
     assert opened == {"service": ["127.0.0.1:8000:8000"]}
 
 
-def test_the_pooler_is_there_where_it_was_chosen(render: Renderer) -> None:
+def test_compose_has_pooler_only_with_pgbouncer(render: Renderer) -> None:
     assert set(composed(render())["services"]) == {"database", "migrate", "service"}
 
     through = composed(render(pooler="pgbouncer"))["services"]
@@ -74,7 +72,7 @@ def test_the_pooler_is_there_where_it_was_chosen(render: Renderer) -> None:
     assert "@database:5432/" in through["migrate"]["environment"]["DATABASE_URL"]
 
 
-def test_the_linter_of_dockerfiles_has_nothing_to_say_of_the_pooler(render: Renderer) -> None:
+def test_hadolint_passes_for_pooler(render: Renderer) -> None:
     build = composed(render(pooler="pgbouncer"))["services"]["pooler"]["build"]
 
     subprocess.run(
@@ -84,7 +82,7 @@ def test_the_linter_of_dockerfiles_has_nothing_to_say_of_the_pooler(render: Rend
 
 @contextmanager
 def database() -> Iterator[URL]:
-    """What the image of PostgreSQL has made: a role and a database named `service`."""
+    """Start PostgreSQL with a role and a database named `service`, as the image does."""
 
     async def prepare(url: URL) -> None:
         connection = await asyncpg.connect(
@@ -101,7 +99,7 @@ def database() -> Iterator[URL]:
 
 @contextmanager
 def pooled(file: dict[str, Any], server: URL, place: Path) -> Iterator[int]:
-    """PgBouncer with the configuration that the file gives it, on a port of this machine."""
+    """Start PgBouncer with the configuration in compose.yaml; yield its port."""
     port = free_port()
     mounted = {each["target"]: each["source"] for each in file["services"]["pooler"]["configs"]}
     for target, source in mounted.items():
@@ -120,7 +118,7 @@ def pooled(file: dict[str, Any], server: URL, place: Path) -> Iterator[int]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("pooler", POOLERS if PGBOUNCER else POOLERS[:1])
-def test_the_schema_is_made_and_the_service_becomes_ready(
+def test_compose_commands_migrate_and_serve(
     service: Copy, interpreter: Interpreter, tmp_path: Path, pooler: str
 ) -> None:
     directory = service(pooler=pooler)
@@ -162,7 +160,7 @@ def serves(
     log: Path,
     **settings: str,
 ) -> None:
-    """Serve until the probe of the file is content."""
+    """Start the service and run the health check of compose.yaml."""
     command = [*console, "serve", "--port", str(port)]
     with serving(*command, cwd=directory, port=port, log=log, **settings) as running:
         running.until_ready(SECONDS_TO_START)
@@ -171,7 +169,7 @@ def serves(
 
 
 async def limits(url: str, password: str) -> list[str]:
-    """What PostgreSQL allows those who come through the pooler."""
+    """Return the PostgreSQL settings of a connection through PgBouncer."""
     connection = await asyncpg.connect(url, password=password, statement_cache_size=0)
     names = ["jit", "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"]
     found = [await connection.fetchval(f"SHOW {name}") for name in names]

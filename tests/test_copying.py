@@ -1,4 +1,4 @@
-"""Copying the template with Copier's own command, as its users do."""
+"""Generating a service with `copier copy`."""
 
 import sys
 from pathlib import Path
@@ -21,7 +21,7 @@ def test_copying_never_needs_trust() -> None:
 
 
 @pytest.mark.parametrize("scheme", ["", "git+file://"])
-def test_the_template_is_copied_from_a_path_or_an_address(
+def test_template_can_be_copied_from_path_or_url(
     render: Renderer, repository: Path, tmp_path: Path, scheme: str
 ) -> None:
     render_from(f"{scheme}{repository}", tmp_path / "service")
@@ -29,7 +29,7 @@ def test_the_template_is_copied_from_a_path_or_an_address(
     assert without_answers(tmp_path / "service") == without_answers(render())
 
 
-def test_answers_are_given_on_the_command_line(repository: Path, tmp_path: Path) -> None:
+def test_data_options_set_answers(repository: Path, tmp_path: Path) -> None:
     copied = run(
         *(*COPIER, "--defaults", "--data", "project_name=Zebra Crossing", "--data", "pool_size=37"),
         *(repository, "service"),
@@ -41,7 +41,7 @@ def test_answers_are_given_on_the_command_line(repository: Path, tmp_path: Path)
     assert (answers["project_name"], answers["pool_size"]) == ("Zebra Crossing", 37)
 
 
-def test_answers_are_given_in_a_file(repository: Path, tmp_path: Path) -> None:
+def test_data_file_sets_answers(repository: Path, tmp_path: Path) -> None:
     (tmp_path / "answers.yml").write_text("pk_type: int\nsoft_delete: no\n")
 
     copied = run(
@@ -54,9 +54,7 @@ def test_answers_are_given_in_a_file(repository: Path, tmp_path: Path) -> None:
     assert (answers["pk_type"], answers["soft_delete"]) == ("int", False)
 
 
-def test_the_message_after_copying_holds_the_next_commands(
-    repository: Path, tmp_path: Path
-) -> None:
+def test_message_after_copy_contains_next_commands(repository: Path, tmp_path: Path) -> None:
     copied = run(
         *(*COPIER, "--defaults", "--data", "project_name=Zebra Crossing"),
         *(repository, "service"),
@@ -79,7 +77,7 @@ def test_the_message_after_copying_holds_the_next_commands(
         ("pk_type=bigint", "Invalid choice for 'pk_type'"),
     ],
 )
-def test_a_wrong_answer_ends_the_command_before_anything_is_written(
+def test_invalid_answer_writes_nothing(
     repository: Path, tmp_path: Path, data: str, complaint: str
 ) -> None:
     copied = run(*COPIER, "--defaults", "--data", data, repository, "service", cwd=tmp_path)
@@ -90,7 +88,7 @@ def test_a_wrong_answer_ends_the_command_before_anything_is_written(
 
 
 def without_answers(service: Path) -> dict[str, bytes]:
-    """The files of the service, except for the one that says where it came from."""
+    """Return the files of a service without the answers file, which contains the template's URL."""
     files = files_under(service)
     del files[".copier-answers.yml"]
     return files

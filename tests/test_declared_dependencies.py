@@ -1,4 +1,4 @@
-"""A rendered service declares every package that its code imports, each with an upper bound."""
+"""A service declares every package that it imports, each with an upper bound."""
 
 import ast
 import re
@@ -12,7 +12,7 @@ import pytest
 
 from tests.rendering import FLIPPED, Copy
 
-# Distributions whose name is not that of the package. An entry without a name is part of another.
+# Distributions with another name than the package that they contain.
 DISTRIBUTIONS = {
     "opentelemetry.exporter.otlp.proto.http": "opentelemetry-exporter-otlp-proto-http",
     "opentelemetry.instrumentation.asyncpg": "opentelemetry-instrumentation-asyncpg",
@@ -30,7 +30,7 @@ ANSWERS: list[dict[str, Any]] = [
 
 
 def imported(folder: Path) -> Iterator[tuple[str, str]]:
-    """The modules that the files of a folder import, each with its file."""
+    """Yield each imported module of a folder, with the name of the file."""
     for path in sorted(folder.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
@@ -47,7 +47,7 @@ def distribution_of(module: str) -> str:
 
 
 def undeclared(folder: Path, declared: set[str]) -> dict[str, str]:
-    """The distributions that are imported and not declared, each with a file."""
+    """Return the imported distributions that are not declared, with a file that imports each."""
     own = {"app", "local_postgres", "tests", "migrations"}
     return {
         distribution_of(module): file

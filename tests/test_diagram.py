@@ -1,4 +1,4 @@
-"""The diagram of a service is what Mermaid reads, and good to look at in a real browser."""
+"""Mermaid and a browser render the diagram of a service."""
 
 import json
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from tests.rendering import Copy
 from tests.services import Interpreter
 
 DRAW = "from app.cli import main; main()"
-# The answers that give a service other tables or columns, each of them in all its values.
+# Answers that change tables or columns, with each of their values.
 SHAPES: list[dict[str, Any]] = [
     {},
     {"pk_type": "int", "soft_delete": False},
@@ -37,7 +37,7 @@ console.log(JSON.stringify({
   links: db.getRelationships().map((each) => each.roleA),
 }));
 """
-# Words of Mermaid's own, and what is none in it.
+# Mermaid keywords, and names with characters that Mermaid does not allow.
 NAMES = ["class", "direction", "end", "erDiagram", "many", "one", "only", "order", "PK", "style"]
 NAMES += ["subgraph", "title", "to", "u", "2fa", "a b", "a-b", "a/b", "größe", "x$y", "_x", "1.5"]
 TYPES = [
@@ -50,7 +50,7 @@ TYPES = [
     postgresql.TIMESTAMP(timezone=True, precision=3),
 ]
 
-# What a reader would call ugly: text beyond its box or on other text, a line behind a box.
+# Finds overlapping text, text outside of its box, and lines behind boxes.
 LOOK = """
 () => {
   const found = [];
@@ -82,7 +82,7 @@ LOOK = """
 
 @dataclass(frozen=True)
 class Drawn:
-    """The diagram of a service, and the tables that the service has."""
+    """The diagram of a service, and the tables of the service."""
 
     words: str
     picture: Path
@@ -90,7 +90,7 @@ class Drawn:
 
 
 def drawn(place: Path, interpreter: Interpreter) -> Drawn:
-    """Have a service draw its diagram."""
+    """Run the `diagram` command of a service."""
     succeed(interpreter.python, "-c", DRAW, "diagram", cwd=place, PYTHONPATH="src")
     words = (place / "docs/schema.md").read_text().partition("```mermaid\n")[2].partition("```")[0]
     list_tables = "import app.registry, json; from app.kit.db.base import Base; "
@@ -100,7 +100,7 @@ def drawn(place: Path, interpreter: Interpreter) -> Drawn:
 
 
 def read(node: Node, words: str, place: Path) -> Any:
-    """What Mermaid has understood."""
+    """Parse a diagram with Mermaid."""
     (place / "schema.mmd").write_text(words)
     ended = node.run(READ, place / "schema.mmd")
     assert ended.returncode == 0, ended.stdout[-2000:]
@@ -109,7 +109,7 @@ def read(node: Node, words: str, place: Path) -> Any:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("answers", SHAPES, ids=lambda answers: "-".join(answers) or "default")
-def test_mermaid_and_a_browser_show_every_table_of_a_service(
+def test_mermaid_and_browser_show_every_table(
     service: Copy, interpreter: Interpreter, node: Node, tmp_path: Path, answers: dict[str, Any]
 ) -> None:
     diagram = drawn(service(**answers), interpreter)
@@ -121,7 +121,7 @@ def test_mermaid_and_a_browser_show_every_table_of_a_service(
             assert watched.page.evaluate(LOOK) == {"found": [], "boxes": len(diagram.tables)}
 
 
-def test_mermaid_reads_names_that_are_words_of_its_own(node: Node, tmp_path: Path) -> None:
+def test_mermaid_parses_keywords_as_names(node: Node, tmp_path: Path) -> None:
     metadata = MetaData()
     for number, name in enumerate(NAMES):
         key = Column("id", Integer, primary_key=True)
@@ -138,7 +138,7 @@ def test_mermaid_reads_names_that_are_words_of_its_own(node: Node, tmp_path: Pat
     assert sorted(found["links"]) == sorted(NAMES)
 
 
-def test_mermaid_refuses_what_is_no_diagram(node: Node, tmp_path: Path) -> None:
+def test_mermaid_rejects_invalid_diagram(node: Node, tmp_path: Path) -> None:
     (tmp_path / "wrong.mmd").write_text("erDiagram\n    users {\n        uuid id ???\n    }\n")
 
     assert "Parse error on line 3" in node.run(READ, tmp_path / "wrong.mmd").stdout

@@ -1,4 +1,4 @@
-"""What pytest shows of a test of a service that fails."""
+"""The pytest output of a failing test in a service."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import logging
 from httpx2 import AsyncClient
 
 
-async def test_of_a_request(client: AsyncClient) -> None:
+async def test_with_request(client: AsyncClient) -> None:
     assert (await client.get("/no-such-path")).status_code == 200
 
 
@@ -26,13 +26,13 @@ def test_without_the_service() -> None:
 
 
 def write_failing_tests(service: Path) -> None:
-    """Add tests that fail to those of the team."""
+    """Add failing tests to the team's tests."""
     (service / "tests/features/test_failing.py").write_text(TESTS)
 
 
 @pytest.mark.slow
 @pytest.mark.whole
-def test_failing_test_shows_its_request_once(
+def test_output_of_failing_test_shows_request_once(
     service: Copy, interpreter: Interpreter, server: URL
 ) -> None:
     place = service(example=False)

@@ -1,4 +1,4 @@
-"""The OpenAPI fuzz test of a service finds faults in the endpoints that a team adds."""
+"""The OpenAPI fuzz test of a service finds errors in endpoints of the team."""
 
 import re
 from pathlib import Path
@@ -33,7 +33,7 @@ async def add_reading(gauge: str, reading: Reading) -> int:
 
 
 def add_feature(service: Path) -> None:
-    """Write a feature with a fault, and register it."""
+    """Add and register a feature with a bug."""
     feature = service / "src/app/features/gauges"
     feature.mkdir()
     (feature / "__init__.py").touch()
@@ -55,13 +55,13 @@ def add_feature(service: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.whole
 @pytest.mark.parametrize("example", [True, False])
-def test_fuzz_test_finds_a_server_error_of_a_feature(
+def test_fuzz_test_finds_server_error_in_feature(
     service: Copy, interpreter: Interpreter, server: URL, example: bool
 ) -> None:
     place = service(example=example)
     add_feature(place)
 
-    # As `pytest` without arguments does, in one process and without the other tests.
+    # In one process; `-k` selects the test without changing the markers of the default run.
     result = run(
         *(interpreter.python, "-m", "pytest", "-q", "-n", "0", "-k", "test_fuzz"),
         cwd=place,
@@ -71,7 +71,7 @@ def test_fuzz_test_finds_a_server_error_of_a_feature(
 
     output = result.stdout
     assert result.returncode == 1, output
-    # Of the template's own endpoints only CI sends requests.
+    # Only CI fuzzes the template's own endpoints.
     failed = set(re.findall(r"^FAILED tests/kit/test_fuzz.py::\S+\[(.+)-", output, re.MULTILINE))
     assert failed == {"POST /gauges/{gauge}"}, output
     assert "AssertionError: POST /gauges/{gauge}: " in output, output

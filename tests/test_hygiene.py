@@ -1,4 +1,4 @@
-"""What the files of the template and of a rendered service must not contain."""
+"""Rules for the files of the template and of rendered services."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 
 from tests.rendering import FLIPPED, ROOT, Renderer, files_of_working_tree, files_under
 
-# Answers that stand out in whatever they are written into.
+# Answers that are easy to find in a file.
 UNUSUAL: dict[str, Any] = {
     "project_name": "Zebra Crossing",
     "project_description": "Counts stripes",
@@ -53,7 +53,7 @@ FORBIDDEN_ON_WINDOWS = re.compile(
     r"[<>:\"\\|?*\x00-\x1f]|[. ]$|^(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE
 )
 SUPPRESSION = re.compile(r"#\s*(?:ruff: )?(noqa|type: ?ignore|pyright: ?ignore|mypy:)(.*)")
-# Which rule, then why: `
+# The rule, then the reason: `
 RULE_AND_REASON = re.compile(r"(: ?[A-Z]+\d+(, ?[A-Z]+\d+)*|\[[\w, -]+\])\W+\w+\W+\w+")
 
 SOURCES = [name for name in files_of_working_tree() if name.startswith(("template/", "variants/"))]
@@ -66,11 +66,11 @@ def texts(request: pytest.FixtureRequest, render: Renderer) -> dict[str, str]:
     return {name: data.decode() for name, data in files_under(render(**request.param)).items()}
 
 
-def test_no_jinja_is_left_over(texts: dict[str, str]) -> None:
+def test_no_jinja_remains_in_service(texts: dict[str, str]) -> None:
     assert not {name for name, text in texts.items() if LEFT_OVER_JINJA.search(text)}
 
 
-def test_a_file_ends_with_one_newline_and_no_blank_line(texts: dict[str, str]) -> None:
+def test_files_end_with_one_newline(texts: dict[str, str]) -> None:
     assert not {
         name
         for name, text in texts.items()
@@ -78,27 +78,27 @@ def test_a_file_ends_with_one_newline_and_no_blank_line(texts: dict[str, str]) -
     }
 
 
-def test_a_file_does_not_begin_with_a_blank_line(texts: dict[str, str]) -> None:
+def test_files_do_not_start_with_blank_line(texts: dict[str, str]) -> None:
     assert not {name for name, text in texts.items() if text != text.lstrip()}
 
 
-def test_blank_lines_are_empty_and_not_doubled(texts: dict[str, str]) -> None:
+def test_files_have_no_trailing_whitespace_or_double_blank_lines(texts: dict[str, str]) -> None:
     for name, text in texts.items():
         assert not re.search(r"[ \t]\n", text), name
-        # Between definitions, Python has two.
+        # Python code has two blank lines between definitions.
         prose = re.sub(r"```python.*?```", "code", text, flags=re.DOTALL)
         assert "\n\n\n" not in prose or name.endswith((".py", ".mako")), name
 
 
-def test_a_service_holds_no_machine_path_and_no_registry(texts: dict[str, str]) -> None:
-    # The answers file says where the template is, which in these tests is on this machine.
+def test_service_contains_no_machine_path_or_registry(texts: dict[str, str]) -> None:
+    # The answers file contains the path of the template.
     del texts[".copier-answers.yml"]
 
     assert not {name for name, text in texts.items() if MACHINE.search(text)}
     assert not {name for name, text in texts.items() if REGISTRY.search(text)}
 
 
-def test_the_repository_holds_no_machine_path_and_no_registry() -> None:
+def test_repository_contains_no_machine_path_or_registry() -> None:
     ours = Path(__file__).relative_to(ROOT).as_posix()
     names = [name for name in files_of_working_tree() if not name.endswith(".png")]
     texts = {name: read(name) for name in names if name != ours}
@@ -111,14 +111,14 @@ def test_no_lock_file_is_committed() -> None:
     assert not [name for name in files_of_working_tree() if LOCK_FILE.search(name)]
 
 
-def test_every_name_is_good_on_windows(texts: dict[str, str]) -> None:
+def test_file_names_are_valid_on_windows(texts: dict[str, str]) -> None:
     for names in (files_of_working_tree(), list(texts)):
         parts = {part for name in names for part in name.split("/")}
         assert not {part for part in parts if FORBIDDEN_ON_WINDOWS.search(part)}
         assert len({name.lower() for name in names}) == len(names)
 
 
-def test_a_file_named_jinja_varies(render: Renderer) -> None:
+def test_jinja_files_vary_with_answers(render: Renderer) -> None:
     default, without_example, unusual = (
         files_under(render(**{"deploy": "kubernetes", **answers}))
         for answers in ({}, {"example": False}, UNUSUAL)
@@ -138,13 +138,13 @@ def test_a_file_named_jinja_varies(render: Renderer) -> None:
     assert named <= varies
 
 
-def test_no_answer_is_written_into_a_file_without_jinja() -> None:
+def test_files_without_jinja_contain_no_answers() -> None:
     plain = [name for name in SOURCES if not name.endswith(".jinja")]
 
     assert not {name for name in plain if re.search(r"my[-_ ]service", read(name), re.IGNORECASE)}
 
 
-def test_an_answer_appears_where_it_belongs_and_nowhere_else(render: Renderer) -> None:
+def test_answers_appear_only_in_declared_files(render: Renderer) -> None:
     texts = {name: data.decode() for name, data in files_under(render(**UNUSUAL)).items()}
 
     assert holding(texts, r"zebra|counts stripes") == NAMES
@@ -153,36 +153,36 @@ def test_an_answer_appears_where_it_belongs_and_nowhere_else(render: Renderer) -
 
 
 def holding(texts: dict[str, str], pattern: str) -> set[str]:
-    """The names of the files in which the pattern is found."""
+    """Return the names of the files that match the pattern."""
     return {name for name, text in texts.items() if re.search(pattern, text, re.IGNORECASE)}
 
 
 @pytest.mark.parametrize(
     "name", [name for name in SOURCES if name.startswith("template/tests/kit/")]
 )
-def test_the_tests_of_the_kit_leave_every_name_to_the_team(name: str) -> None:
+def test_kit_tests_reserve_no_table_or_path_names(name: str) -> None:
     tables = re.findall(r'(?:TABLE |INTO |__tablename__ = ")([a-z]+)', read(name))
     paths = re.findall(r"@(?:own_)?app\.[a-z]+\(\"/([^/\"]*)", read(name))
 
-    # Alembic's own table is in every service.
+    # Every service has the table of Alembic.
     allowed = {"kit", "alembic"}
-    assert {*tables, *paths} <= allowed, "a team may have a table or a path of that name"
+    assert {*tables, *paths} <= allowed, "the name may conflict with a table or path of a team"
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_a_suppression_says_which_rule_and_why(name: str) -> None:
+def test_lint_suppressions_name_rule_and_reason(name: str) -> None:
     for line in read(name).splitlines():
         for suppression in SUPPRESSION.finditer(line):
             assert RULE_AND_REASON.match(suppression[2]), line
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_a_program_is_short_enough_to_read(name: str) -> None:
-    # A story may be long; the code it is about may not.
+def test_file_length_is_within_limit(name: str) -> None:
+    # Tests may be longer than code.
     limit = 360 if "tests/" in name else 220
     assert len(read(name).splitlines()) < limit
 
 
 def read(name: str) -> str:
-    """A file of the working tree."""
+    """Read a file of the working tree."""
     return (ROOT / name).read_text()

@@ -1,4 +1,4 @@
-"""The image of a service: its Dockerfile is linted, and its steps are taken without an engine."""
+"""The Dockerfile of a service is linted, and its steps work without a container engine."""
 
 import json
 import os
@@ -17,24 +17,24 @@ from tests.processes import UV, Server, environment, free_port, open_directory, 
 from tests.rendering import Renderer
 from tests.services import address, new_database
 
-# An interpreter that an account without rights can start, which one in root's home is not.
+# An interpreter that every account can run, unlike one in the home directory of root.
 PUBLIC = Path("/usr/bin/python3")
 SECONDS_TO_START = 60
 
 
 @dataclass
 class Stage:
-    """One `FROM` and what follows it: pairs of an instruction and its words."""
+    """A build stage: pairs of an instruction and its arguments."""
 
     steps: list[tuple[str, str]] = field(default_factory=list)
 
     def of(self, instruction: str) -> list[str]:
-        """The words of each such instruction, in order."""
+        """Return the arguments of each such instruction, in order."""
         return [words for name, words in self.steps if name == instruction]
 
 
 def stages(dockerfile: Path) -> list[Stage]:
-    """The stages of a Dockerfile."""
+    """Parse the stages of a Dockerfile."""
     lines = [line for line in dockerfile.read_text().splitlines() if not line.startswith("#")]
     found: list[Stage] = []
     for step in re.sub(r"\\\n\s*", "", "\n".join(lines)).splitlines():
@@ -46,11 +46,11 @@ def stages(dockerfile: Path) -> list[Stage]:
     return found
 
 
-def test_the_linter_of_dockerfiles_has_nothing_to_say(render: Renderer) -> None:
+def test_hadolint_passes(render: Renderer) -> None:
     succeed(Path(sys.executable).with_name("hadolint"), "Dockerfile", cwd=render())
 
 
-def test_the_last_stage_builds_nothing_and_runs_as_nobody(render: Renderer) -> None:
+def test_last_stage_only_copies_and_runs_unprivileged(render: Renderer) -> None:
     build, last = stages(render() / "Dockerfile")
 
     assert last.of("RUN") == []
@@ -60,7 +60,7 @@ def test_the_last_stage_builds_nothing_and_runs_as_nobody(render: Renderer) -> N
     assert not {"curl", "ADD", "ARG"} & {name for name, _ in last.steps}
 
 
-def test_only_what_is_copied_reaches_the_builder(render: Renderer) -> None:
+def test_dockerignore_excludes_everything_not_copied(render: Renderer) -> None:
     build, last = stages(render() / "Dockerfile")
     copied = {
         source
@@ -81,7 +81,7 @@ def test_only_what_is_copied_reaches_the_builder(render: Renderer) -> None:
 
 @pytest.fixture
 def image(render: Renderer) -> Iterator[Path]:
-    """The service's directory as the image has it, where the last stage's files are alone."""
+    """The directory `/app` of the image: the files of the last stage."""
     with open_directory() as place:
         context, app = place / "context", place / "app"
         shutil.copytree(render(), context)
@@ -96,7 +96,7 @@ def image(render: Renderer) -> Iterator[Path]:
 
 
 def take(stage: Stage, *, context: Path, built: Path, app: Path, **variables: str) -> None:
-    """Take the steps of a stage in a directory that stands for /app."""
+    """Run the steps of a stage in a directory that replaces `/app`."""
     app.mkdir()
     path = os.pathsep.join([str(Path(UV).parent), "/usr/bin", environment()["PATH"]])
     for name, words in stage.steps:
@@ -126,7 +126,7 @@ def take(stage: Stage, *, context: Path, built: Path, app: Path, **variables: st
 
 
 @pytest.mark.slow
-def test_the_image_migrates_and_serves_without_any_right_to_write(
+def test_image_migrates_and_serves_without_write_permission(
     image: Path, server: URL, tmp_path: Path
 ) -> None:
     port, database = free_port(), address(new_database(server))
@@ -155,9 +155,9 @@ def test_the_image_migrates_and_serves_without_any_right_to_write(
 
 
 def without_rights(server: URL) -> list[str]:
-    """The start of a command of an account that owns no file of the image.
+    """Return a command prefix that runs a command under an account without files in the image.
 
-    Not the image's own: only PostgreSQL's account and root may reach the test's server.
+    It is the account of PostgreSQL, because other accounts cannot connect to the test server.
     """
     user = Path(str(server.query["host"])).stat().st_uid
     if user == os.geteuid():
@@ -166,7 +166,7 @@ def without_rights(server: URL) -> list[str]:
 
 
 def stopped_by_the_engine(server: Server) -> None:
-    """The signal goes to the one process, which ends in order."""
+    """Assert that SIGTERM stops the process with exit code 0."""
     server.process.terminate()
     assert server.process.wait(timeout=30) == 0
     assert "Traceback" not in server.output

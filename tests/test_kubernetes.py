@@ -1,4 +1,4 @@
-"""The manifests: valid, safe by themselves, and what they start works with what they give it."""
+"""The Kubernetes manifests are valid and restrictive, and their commands work."""
 
 import shutil
 import sys
@@ -16,30 +16,30 @@ from tests.services import Interpreter, address, create_database
 PROGRAMS = Path(sys.executable).parent
 KUBECTL = shutil.which("kubectl")
 SECONDS_TO_START = 60
-# The console command of a service that is not installed.
+# Runs the console command of a service that is not installed.
 COMMAND = "from app.cli import main; main()"
 
 
 @pytest.fixture
 def deploy(render: Renderer) -> Path:
-    """The folder of the manifests, for reading."""
+    """The folder of the manifests. Do not change it."""
     return render(deploy="kubernetes") / "deploy"
 
 
 def load(file: Path) -> dict[str, Any]:
-    """What a manifest says."""
+    """Parse a manifest."""
     content: dict[str, Any] = yaml.safe_load(file.read_text())
     return content
 
 
 def pod(manifest: Path) -> dict[str, Any]:
-    """The pods that a Deployment or a Job starts."""
+    """Return the pod specification of a Deployment or a Job."""
     specification: dict[str, Any] = load(manifest)["spec"]["template"]["spec"]
     return specification
 
 
 def environment_of(container: dict[str, Any], deploy: Path, secrets: dict[str, Any]) -> Any:
-    """The variables of a container, from the ConfigMap and the secrets that it names."""
+    """Return the environment variables of a container, from its ConfigMap and Secrets."""
     found: dict[str, str] = {}
     for source in container["envFrom"]:
         if "configMapRef" in source:
@@ -51,7 +51,7 @@ def environment_of(container: dict[str, Any], deploy: Path, secrets: dict[str, A
     return found
 
 
-def test_every_manifest_has_the_form_that_the_server_takes(deploy: Path) -> None:
+def test_manifests_match_kubernetes_schema(deploy: Path) -> None:
     manifests = sorted({*deploy.iterdir()} - {deploy / "kustomization.yaml"})
 
     validated = succeed(PROGRAMS / "kubernetes-validate", "--strict", *manifests, cwd=deploy)
@@ -59,7 +59,7 @@ def test_every_manifest_has_the_form_that_the_server_takes(deploy: Path) -> None
     assert validated.stdout.count("passed for resource") == len(manifests)
 
 
-def test_all_of_them_are_applied(deploy: Path) -> None:
+def test_kustomization_includes_every_manifest(deploy: Path) -> None:
     applied = load(deploy / "kustomization.yaml")["resources"]
 
     assert {*applied, "kustomization.yaml"} == {file.name for file in deploy.iterdir()}
@@ -67,9 +67,7 @@ def test_all_of_them_are_applied(deploy: Path) -> None:
 
 if KUBECTL:
 
-    def test_they_are_one_whole_in_a_namespace_with_the_image_of_the_service(
-        deploy: Path, tmp_path: Path
-    ) -> None:
+    def test_kustomize_sets_namespace_and_image(deploy: Path, tmp_path: Path) -> None:
         assert KUBECTL is not None
         whole = tmp_path / "whole.yaml"
         whole.write_text(succeed(KUBECTL, "kustomize", deploy, cwd=tmp_path).stdout)
@@ -81,7 +79,7 @@ if KUBECTL:
 
 
 @pytest.mark.parametrize("name", ["deployment.yaml", "migration.yaml"])
-def test_a_pod_has_no_right_that_it_does_not_need(deploy: Path, name: str) -> None:
+def test_pod_has_restricted_security_context(deploy: Path, name: str) -> None:
     specification = pod(deploy / name)
     (container,) = specification["containers"]
 
@@ -97,7 +95,7 @@ def test_a_pod_has_no_right_that_it_does_not_need(deploy: Path, name: str) -> No
     assert {"memory"} == {*container["resources"]["limits"]}
 
 
-def test_the_pods_that_are_started_are_those_that_are_served_and_spared(deploy: Path) -> None:
+def test_service_and_disruption_budget_select_deployment_pods(deploy: Path) -> None:
     deployment, job = load(deploy / "deployment.yaml"), load(deploy / "migration.yaml")
     labels = deployment["spec"]["template"]["metadata"]["labels"]
 
@@ -108,7 +106,7 @@ def test_the_pods_that_are_started_are_those_that_are_served_and_spared(deploy: 
 
 
 @pytest.mark.slow
-def test_the_job_migrates_and_the_pods_serve_within_what_the_server_grants(
+def test_job_migrates_and_pods_fit_in_max_connections(
     service: Copy, interpreter: Interpreter, tmp_path: Path
 ) -> None:
     directory = service(deploy="kubernetes")
@@ -117,7 +115,7 @@ def test_the_job_migrates_and_the_pods_serve_within_what_the_server_grants(
     (serves,) = pod(manifests / "deployment.yaml")["containers"]
     console = [interpreter.python, "-c", COMMAND]
 
-    # As many connections as PostgreSQL has unless told otherwise.
+    # The default of PostgreSQL.
     with ephemeral(max_connections=100) as server:
         create_database(server, "service")
         there = address(server.set(database="service"))
@@ -133,7 +131,7 @@ def test_the_job_migrates_and_the_pods_serve_within_what_the_server_grants(
         log = start_and_stop(console, serves, directory, tmp_path, **settings)
         assert "may want" not in log
 
-        # Two pods more, of which the settings were told: now it is too much.
+        # Two more pods need more connections than the server has.
         more = settings | {"DATABASE_PROCESSES": "5"}
         log = start_and_stop(console, serves, directory, tmp_path, **more)
         assert "5 processes with 32 connections each may want 160, but the primary grants 97" in log
@@ -142,7 +140,7 @@ def test_the_job_migrates_and_the_pods_serve_within_what_the_server_grants(
 def start_and_stop(
     console: list[str | Path], serves: dict[str, Any], directory: Path, place: Path, **settings: str
 ) -> str:
-    """What a pod logs that is started, found ready by its probes, and ended as the cluster does."""
+    """Start a container's command, send its probes, stop it with SIGTERM; return the log."""
     port = free_port()
     words = {"0.0.0.0": "127.0.0.1", "8000": str(port)}  # noqa: S104 - what the manifest says
     command = [words.get(word, word) for word in serves["command"][1:]]

@@ -1,4 +1,4 @@
-"""The local database of development: every command uses it where no DATABASE_URL is set."""
+"""Commands use the local development database if DATABASE_URL is not set."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ from tests.terminal import terminal
 
 pytestmark = pytest.mark.slow
 
-# The exit code and the output of each command line.
+# Returns the exit code and the output of each command line.
 Commands = Callable[..., list[tuple[int, str]]]
 
 MODELS = '''"""Pages to read."""
@@ -55,7 +55,7 @@ IMPORT = "from app.features.bookmarks import models as bookmarks  # noqa: F401\n
 REFUSED = "postgresql://app:s3cret@127.0.0.1:1/app"
 # app.kit.db.alone.KEY, the same in every release.
 MIGRATION_LOCK = 7_203_685_477_580
-# Several command lines in one process, as most of a command's time is the import of the service.
+# Runs several command lines in one process: the import of the service takes most of the time.
 SEVERAL = """
 import shlex, sys
 from app.cli import main
@@ -72,7 +72,7 @@ for line in sys.argv[1:]:
 
 @pytest.fixture(scope="module")
 def installed(render: Renderer) -> Iterator[Path]:
-    """The default service with its dependencies; never changed."""
+    """The default service with its dependencies. Do not change it."""
     with open_directory() as place:
         render.into(place / "service")
         succeed(UV, "sync", "--quiet", cwd=place / "service")
@@ -81,7 +81,7 @@ def installed(render: Renderer) -> Iterator[Path]:
 
 @pytest.fixture
 def changeable(installed: Path) -> Iterator[Path]:
-    """A service to change, with a local database; the dependencies are those of `installed`."""
+    """A service that the test may change; its dependencies are those of `installed`."""
     with open_directory() as place:
         service = place / "service"
         ignored = shutil.ignore_patterns(".venv", ".pgdata", "__pycache__")
@@ -91,7 +91,7 @@ def changeable(installed: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def commands(installed: Path) -> Commands:
-    """Run command lines of a service, by default the unchanged one: `commands("migrate")`."""
+    """Run command lines of a service, by default of `installed`: `commands("migrate")`."""
 
     def of(*lines: str, at: Path = installed, **variables: str) -> list[tuple[int, str]]:
         words = (installed / ".venv/bin/python", "-c", SEVERAL, *lines)
@@ -105,7 +105,7 @@ def commands(installed: Path) -> Commands:
 
 @pytest.fixture(scope="module")
 def dev(installed: Path) -> Iterator[Server]:
-    """`dev` of the unchanged service, ready, with the log of its statements."""
+    """`my-service dev` of the service `installed`, with logged statements."""
     port = free_port()
     command = (installed / ".venv/bin/my-service", "dev", "--port", str(port))
     variables = {"DATABASE_ECHO": "true", "LOG_FORMAT": "json"}
@@ -118,7 +118,7 @@ def dev(installed: Path) -> Iterator[Server]:
 
 
 def sources(service: Path) -> dict[str, str]:
-    """Make a program import this service, where the environment has another one."""
+    """Return variables with which Python imports this service, not the installed one."""
     return {"PYTHONPATH": str(service / "src")}
 
 
@@ -141,7 +141,7 @@ def migration(service: Path) -> Path:
 
 
 def test_commands_start_and_stop_the_local_database(installed: Path, commands: Commands) -> None:
-    # The first line, a job of the team, creates the database and its schema.
+    # The first command creates the database and its schema.
     expected = {
         "delete-old-posts --days 30": "0 posts deleted",
         "migrate": "The local database is up to date.",
@@ -177,7 +177,7 @@ def test_migrations_are_printed_and_applied_on_request(
     printed = commands(*lines, at=changeable)
 
     up, down, status, again, _, seed = (output for _, output in printed)
-    # Reverting every migration does not make the database new: nothing else applies them.
+    # A database without applied migrations is not new: only `migrate` applies them.
     assert [code for code, _ in printed] == [0, 0, 0, 0, 0, 2]
     assert "Running upgrade 0006 -> 0007" in up
     assert "Running downgrade 0007 -> 0006" in down
@@ -191,12 +191,12 @@ def test_migrations_are_printed_and_applied_on_request(
 
 
 def program(installed: Path, service: Path) -> tuple[str | Path, ...]:
-    """The program of a changed service; the reloader starts it again in the same environment."""
+    """Return the command of a changed service, with variables that the reloader inherits."""
     variables = [f"{name}={value}" for name, value in sources(service).items()]
     return ("env", *variables, installed / ".venv/bin/my-service")
 
 
-def test_dev_applies_no_migration_that_was_just_written(
+def test_dev_does_not_apply_new_migration(
     changeable: Path, installed: Path, commands: Commands, start: Start
 ) -> None:
     server = start(changeable, *program(installed, changeable), "dev")
@@ -208,9 +208,11 @@ def test_dev_applies_no_migration_that_was_just_written(
         found: str = server.get("/health/ready").json().get("detail", "")
         return found
 
-    server.until(lambda: "Apply the pending migrations" in detail(), 60, "it did not reload")
+    server.until(
+        lambda: "Apply the pending migrations" in detail(), 60, "the server did not reload"
+    )
     assert "Apply the pending migrations with `my-service migrate`" in server.output
-    # An edit reloads, and applies nothing either.
+    # An edit of the migration reloads the server and applies nothing.
     path = migration(changeable)
     path.write_text(path.read_text() + "\n# edited\n")
     [(_, status)] = commands("db status", at=changeable)
@@ -220,11 +222,11 @@ def test_dev_applies_no_migration_that_was_just_written(
     [(_, applied)] = commands("migrate", at=changeable)
     assert "add bookmarks" in applied
     server.until_ready(30)
-    # The server goes on while another command that uses it ends.
+    # The database server keeps running after the other command ends.
     assert exists(postmaster(changeable))
 
 
-def test_revision_of_a_new_database_is_applied_by_migrate_only(
+def test_only_migrate_applies_revision(
     changeable: Path, installed: Path, commands: Commands
 ) -> None:
     add_bookmarks(changeable)
@@ -232,7 +234,7 @@ def test_revision_of_a_new_database_is_applied_by_migrate_only(
     (code, written), (_, status), (agrees, _) = commands(*lines, at=changeable)
 
     path = migration(changeable)
-    # Nothing but the file, the operations and the next step: no lint of the generated code.
+    # The output is the file, the operations and the next step, without lint errors.
     assert code == 0, written
     assert written.splitlines()[:2] == [
         str(path.relative_to(changeable)),
@@ -263,9 +265,7 @@ def test_revision_of_a_new_database_is_applied_by_migrate_only(
 
 
 @pytest.mark.parametrize("name", ["my-service", "fastapi"])
-def test_dev_reports_an_unreachable_database_at_once(
-    installed: Path, tmp_path: Path, name: str
-) -> None:
+def test_dev_reports_unreachable_database(installed: Path, tmp_path: Path, name: str) -> None:
     expected = "The database at 127.0.0.1:1 cannot be reached: nothing listens there.\n"
     port = free_port()
     words = (installed / ".venv/bin" / name, "dev", "--port", str(port))
@@ -311,11 +311,11 @@ def test_migrate_reports_what_it_waits_for(commands: Commands, server: URL) -> N
     assert code == 2
 
 
-def test_reset_deletes_the_local_database_only(
+def test_reset_deletes_only_local_database(
     changeable: Path, installed: Path, commands: Commands, server: URL
 ) -> None:
     count = "db psql -Atc 'SELECT count(*) FROM posts'"
-    # Without a terminal, nothing confirms the reset.
+    # Without a terminal, the reset cannot be confirmed.
     (_, _), (_, before), (declined, _), (_, after) = commands(
         "seed --amount 5", count, "db reset", count, at=changeable
     )
@@ -343,18 +343,16 @@ def test_reset_deletes_the_local_database_only(
     assert (refused, "DATABASE_URL is set" in message) == (2, True)
 
 
-def test_dev_prints_its_addresses_once_it_serves(dev: Server) -> None:
+def test_dev_prints_urls(dev: Server) -> None:
     assert f"  Service   {dev.url}\n  API docs  {dev.url}/docs\n" in dev.output
 
 
-def test_the_url_of_the_running_database_is_for_other_programs(
-    dev: Server, commands: Commands
-) -> None:
+def test_db_url_and_psql_connect_to_running_database(dev: Server, commands: Commands) -> None:
     assert dev.process.poll() is None
     lines = ("db url", "db psql -Atc 'SELECT 6 * 7'", "db psql --version", "db status")
     (_, printed), (code, selected), (_, psql), (_, status) = commands(*lines)
     [url] = printed.splitlines()
-    # Not an older psql of the system, to which the server may be unknown.
+    # The psql of the server's version, not an older one of the system.
     version = psql.partition(".")[0].removeprefix("psql (PostgreSQL) ")
     assert f"PostgreSQL {version}." in status
 
@@ -369,9 +367,7 @@ def test_the_url_of_the_running_database_is_for_other_programs(
     assert (code, selected) == (0, "42\n")
 
 
-def test_url_of_a_database_that_stops_names_the_remedy(
-    changeable: Path, commands: Commands
-) -> None:
+def test_db_url_of_stopping_database_names_remedy(changeable: Path, commands: Commands) -> None:
     for _ in range(2):
         [(code, printed)] = commands("db url", at=changeable)
 
@@ -380,7 +376,7 @@ def test_url_of_a_database_that_stops_names_the_remedy(
         assert "Run `my-service dev`, then `my-service db url` again" in printed
 
 
-def test_echo_logs_each_statement_of_a_request_once(dev: Server) -> None:
+def test_echo_logs_each_statement_once(dev: Server) -> None:
     assert dev.get("/posts?q=echoed").is_success
 
     lines = [line for line in dev.output.splitlines() if re.search(r"FROM posts", line)]

@@ -1,10 +1,10 @@
-"""docs/patterns.md of a service names each module of the kit."""
+"""docs/patterns.md of a service names every module of the kit."""
 
 import re
 
 from tests.rendering import Renderer, files_under
 
-# Modules that no feature needs to look into, and deprecated ones.
+# Internal and deprecated modules.
 INTERNAL = {
     "kit/db/attributes.py",
     "kit/db/compiled.py",
@@ -40,7 +40,7 @@ INTERNAL = {
 }
 
 
-def test_each_module_of_the_kit_is_on_the_page(render: Renderer) -> None:
+def test_each_kit_module_is_on_page(render: Renderer) -> None:
     files = files_under(render())
     page = files["docs/patterns.md"].decode()
     modules = {
@@ -54,4 +54,4 @@ def test_each_module_of_the_kit_is_on_the_page(render: Renderer) -> None:
         for name in modules - INTERNAL - {*re.findall(r"`([\w/]+\.py)`", page)}
         if not name.endswith("__init__.py")
     }
-    assert not missing, "add it to docs/patterns.md"
+    assert not missing, "add these modules to docs/patterns.md"

@@ -1,4 +1,4 @@
-"""docs/patterns.md of a service without the example: its code works, the files it names exist."""
+"""docs/patterns.md of a service without the example contains working code and valid paths."""
 
 import re
 from pathlib import Path
@@ -14,12 +14,12 @@ IMPORT = "from app.features.notes.router import router as notes\n"
 
 
 def page_of(service: Path) -> str:
-    """The page of a service."""
+    """Return the text of docs/patterns.md."""
     return (service / "docs/patterns.md").read_text()
 
 
 def write_feature(service: Path) -> None:
-    """Write the files of the page, and register the feature."""
+    """Write the files that the page shows, and register the feature."""
     for name, text in FILE.findall(page_of(service)):
         file = service / name
         file.parent.mkdir(exist_ok=True)
@@ -34,7 +34,7 @@ def write_feature(service: Path) -> None:
 
 
 @pytest.mark.parametrize("soft_delete", [True, False])
-def test_page_names_only_files_that_exist(render: Renderer, soft_delete: bool) -> None:
+def test_files_named_on_page_exist(render: Renderer, soft_delete: bool) -> None:
     service = render(example=False, soft_delete=soft_delete)
     page = page_of(service)
     assert "example/" not in page
@@ -48,7 +48,7 @@ def test_page_names_only_files_that_exist(render: Renderer, soft_delete: bool) -
 
 @pytest.mark.slow
 @pytest.mark.whole
-def test_code_of_the_page_is_a_working_feature(service: Copy) -> None:
+def test_code_on_page_is_working_feature(service: Copy) -> None:
     place = service(example=False)
     write_feature(place)
 

@@ -1,6 +1,6 @@
-"""The suite of a service that is to run behind PgBouncer passes through a real one.
+"""Services for PgBouncer pass their own tests through PgBouncer.
 
-These tests exist only where PgBouncer is installed; the header of the run says whether.
+These tests exist only if PgBouncer is installed; the header of the test run shows it.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ if PGBOUNCER:
 
     @pytest.fixture
     def pooler(server: URL) -> Iterator[URL]:
-        """The server of this worker, through a PgBouncer of the test's own."""
+        """The URL of a PgBouncer in front of this worker's PostgreSQL."""
         with open_directory() as place, pooled(server, place) as url:
             yield url
 
@@ -31,7 +31,7 @@ if PGBOUNCER:
     @pytest.mark.parametrize(
         ("answers", "stories"), SERVICES, ids=[title(answers) for answers, _ in SERVICES]
     )
-    def test_a_service_passes_its_own_tests_through_pgbouncer(
+    def test_service_passes_its_tests_through_pgbouncer(
         service: Copy,
         interpreter: Interpreter,
         pooler: URL,
@@ -41,7 +41,7 @@ if PGBOUNCER:
         interpreter.succeeds(service(**answers), *stories, DATABASE_URL=address(pooler))
 
     @pytest.mark.slow
-    def test_the_doctor_notices_who_answers_in_place_of_postgresql(
+    def test_doctor_detects_pgbouncer(
         service: Copy, interpreter: Interpreter, server: URL, pooler: URL
     ) -> None:
         place = service(pooler="pgbouncer")

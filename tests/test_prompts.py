@@ -1,4 +1,4 @@
-"""The questions at a terminal of 80 columns, as a person answers them."""
+"""The interactive prompts of `copier copy` in a terminal of 80 columns."""
 
 import sys
 from pathlib import Path
@@ -10,9 +10,9 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from tests.rendering import FILTERS_OF_COPIER, ROOT, Renderer, answers_of, questionnaire
 from tests.terminal import BACKSPACE, CLEAR_LINE, COLUMNS, DOWN, ENTER, Terminal, terminal
-from tests.test_wrong_answers import WRONG
+from tests.test_invalid_answers import WRONG
 
-# What stands before a question (an emoji is two columns wide) and before a choice; the last column
+# The width of the prefix of a question (an emoji has two columns) or a choice. The last column
 # stays empty.
 BEFORE = 3
 WIDTH = COLUMNS - 1
@@ -20,7 +20,7 @@ UP_TO_THE_POOL = ["name of the service?", "in one line?", "oldest Python", "prim
 UP_TO_THE_POOL += ["relationship", "Soft-delete", "between the service"]
 AFTER_THE_POOL = ["Include the example", "OpenTelemetry", "Which CI", "Where does it run?"]
 COPY = (sys.executable, "-m", "copier", "copy")
-# Question, its default, an answer that is rejected, why, and a correct one.
+# Question, default, rejected answer, error message, accepted answer.
 NUMBERS = [
     (
         "How many connections per process",
@@ -35,7 +35,9 @@ NUMBERS = [
 ]
 
 
-def test_a_wrong_number_is_explained_and_can_be_corrected(render: Renderer, tmp_path: Path) -> None:
+def test_prompt_explains_invalid_number_and_accepts_correction(
+    render: Renderer, tmp_path: Path
+) -> None:
     with terminal(*COPY, render.template, "service", cwd=tmp_path) as user:
         accept(user, UP_TO_THE_POOL)
         tune(user)
@@ -54,7 +56,7 @@ def test_a_wrong_number_is_explained_and_can_be_corrected(render: Renderer, tmp_
     assert "..." not in user.text()
 
 
-def test_the_default_of_a_number_can_be_edited(render: Renderer, tmp_path: Path) -> None:
+def test_default_number_can_be_edited(render: Renderer, tmp_path: Path) -> None:
     with terminal(*COPY, render.template, "service", cwd=tmp_path) as user:
         accept(user, UP_TO_THE_POOL)
         tune(user)
@@ -67,7 +69,7 @@ def test_the_default_of_a_number_can_be_edited(render: Renderer, tmp_path: Path)
     assert [answers[name] for name in POOL] == [11, 1, 1, 1801]
 
 
-def test_pool_numbers_are_asked_only_to_tune_the_pool(render: Renderer, tmp_path: Path) -> None:
+def test_pool_numbers_are_prompted_only_with_tune_pool(render: Renderer, tmp_path: Path) -> None:
     with terminal(*COPY, render.template, "service", cwd=tmp_path) as user:
         accept(user, [*UP_TO_THE_POOL, "Tune the connection pool?", *AFTER_THE_POOL])
         assert user.wait() == 0
@@ -79,7 +81,7 @@ def test_pool_numbers_are_asked_only_to_tune_the_pool(render: Renderer, tmp_path
     assert "pool_size: int = Field(16," in pool_of(tmp_path / "service")
 
 
-def test_a_given_number_needs_no_question(render: Renderer, tmp_path: Path) -> None:
+def test_pool_number_with_data_is_not_prompted(render: Renderer, tmp_path: Path) -> None:
     given = ("--data", "pool_size=32")
     with terminal(*COPY, *given, render.template, "service", cwd=tmp_path) as user:
         accept(user, [*UP_TO_THE_POOL, *(question for question, *_ in NUMBERS[1:])])
@@ -90,7 +92,7 @@ def test_a_given_number_needs_no_question(render: Renderer, tmp_path: Path) -> N
     assert answers_of(tmp_path / "service")["pool_size"] == 32
 
 
-def test_a_rejected_name_is_explained_and_can_be_corrected(
+def test_prompt_explains_rejected_name_and_accepts_correction(
     render: Renderer, tmp_path: Path
 ) -> None:
     with terminal(*COPY, render.template, "service", cwd=tmp_path) as user:
@@ -105,7 +107,7 @@ def test_a_rejected_name_is_explained_and_can_be_corrected(
 
 
 @pytest.mark.parametrize("name", questionnaire())
-def test_a_question_and_its_choices_fit_in_the_terminal(name: str) -> None:
+def test_question_and_choices_fit_in_80_columns(name: str) -> None:
     question = questionnaire()[name]
 
     assert BEFORE + len(question["help"]) <= WIDTH
@@ -116,7 +118,7 @@ def test_a_question_and_its_choices_fit_in_the_terminal(name: str) -> None:
     ("name", "answer"),
     [(name, answer) for name, answer, _ in WRONG if "choices" not in questionnaire().get(name, {})],
 )
-def test_the_message_of_a_validator_fits_in_the_terminal(name: str, answer: str) -> None:
+def test_validator_message_fits_in_80_columns(name: str, answer: str) -> None:
     if name not in questionnaire():
         return
     jinja = SandboxedEnvironment(loader=FileSystemLoader(ROOT), extensions=[FILTERS_OF_COPIER])
@@ -134,17 +136,17 @@ POOL = ["pool_size", "max_overflow", "pool_timeout", "pool_recycle"]
 
 
 def accept(user: Terminal, questions: list[str]) -> None:
-    """Take the default of each question."""
+    """Accept the default of each question."""
     for question in questions:
         user.answer(question)
 
 
 def tune(user: Terminal) -> None:
-    """Choose to tune the pool: yes stands above no, the default."""
+    """Answer yes to "Tune the connection pool?"."""
     user.expect("Tune the connection pool?")
     user.type(DOWN + ENTER)
 
 
 def pool_of(service: Path) -> Any:
-    """The settings of the pool."""
+    """Return the module with the pool settings."""
     return (service / "src/app/kit/db/pool.py").read_text()

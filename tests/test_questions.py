@@ -1,4 +1,4 @@
-"""The questions: what is asked, in which order, with which defaults, and what is computed."""
+"""The order, choices and defaults of the questions, and the computed answers."""
 
 from pathlib import Path
 from typing import Any
@@ -59,11 +59,11 @@ HIGHEST: dict[str, Any] = {
 }
 
 
-def test_the_questions_come_in_the_order_in_which_one_thinks_of_them() -> None:
+def test_questions_are_in_expected_order() -> None:
     assert list(questionnaire()) == list(DEFAULTS)
 
 
-def test_taking_every_default_gives_the_recommended_service(render: Renderer) -> None:
+def test_defaults_are_stored(render: Renderer) -> None:
     answers = answers_of(render())
 
     stored = {name: value for name, value in DEFAULTS.items() if name not in POOL_QUESTIONS}
@@ -73,14 +73,14 @@ def test_taking_every_default_gives_the_recommended_service(render: Renderer) ->
 
 
 @pytest.mark.parametrize("question", list(CHOICES))
-def test_a_choice_offers_what_it_should(question: str) -> None:
+def test_question_has_expected_choices(question: str) -> None:
     choices = questionnaire()[question]["choices"]
 
     assert (list(choices.values()) if isinstance(choices, dict) else choices) == CHOICES[question]
 
 
 @pytest.mark.parametrize("question", list(DEFAULTS))
-def test_a_question_is_one_line_and_has_its_reasons_in_the_docs(question: str) -> None:
+def test_question_is_one_line_with_documented_reasons(question: str) -> None:
     text = questionnaire()[question]["help"]
 
     assert "?" in text
@@ -89,22 +89,20 @@ def test_a_question_is_one_line_and_has_its_reasons_in_the_docs(question: str) -
 
 
 @pytest.mark.parametrize("answers", [LOWEST, HIGHEST, {"pool_recycle": -1}])
-def test_answers_on_the_boundary_are_taken(render: Renderer, answers: dict[str, Any]) -> None:
+def test_boundary_answers_are_accepted(render: Renderer, answers: dict[str, Any]) -> None:
     given = answers_of(render(**answers))
 
     assert {name: given[name] for name in answers} == answers
 
 
-def test_the_pool_is_not_asked_about_behind_pgbouncer(render: Renderer) -> None:
+def test_pool_questions_are_skipped_with_pgbouncer(render: Renderer) -> None:
     answers = answers_of(render(**FLIPPED))
 
     assert not {"tune_pool", *POOL_QUESTIONS} & {*answers}
 
 
 @pytest.mark.parametrize("value", [37, "37"])
-def test_a_given_number_counts_without_the_answer_to_tune_the_pool(
-    render: Renderer, value: Any
-) -> None:
+def test_pool_number_with_data_implies_tune_pool(render: Renderer, value: Any) -> None:
     service = render(pool_size=value)
 
     expected = {"tune_pool": True, "pool_size": 37, "max_overflow": 0}
@@ -113,7 +111,7 @@ def test_a_given_number_counts_without_the_answer_to_tune_the_pool(
 
 
 @pytest.mark.parametrize("given", POOL_QUESTIONS)
-def test_a_number_is_refused_together_with_the_answer_not_to_tune_the_pool(
+def test_pool_number_without_tune_pool_is_rejected(
     render: Renderer, tmp_path: Path, given: str
 ) -> None:
     with pytest.raises(ValueError, match=f"'tune_pool': answer yes, or leave out {given}"):
@@ -129,7 +127,7 @@ def test_a_number_is_refused_together_with_the_answer_not_to_tune_the_pool(
         ("a--b", "a-b"),
     ],
 )
-def test_the_command_and_the_distribution_take_the_name_of_the_project(
+def test_command_and_distribution_are_named_after_project(
     render: Renderer, name: str, computed: str
 ) -> None:
     project = (render(project_name=name) / "pyproject.toml").read_text()

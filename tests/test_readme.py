@@ -1,4 +1,4 @@
-"""The README tells the truth: its table of questions, and its two commands."""
+"""The table of questions and the two commands in README.md are correct."""
 
 import re
 from collections.abc import Iterator
@@ -12,40 +12,40 @@ from tests.processes import eventually, open_directory, serving
 from tests.rendering import ROOT, git, questionnaire, repository_of_working_tree
 
 README = (ROOT / "README.md").read_text()
-# With an empty cache it downloads everything first.
+# Includes the download of all dependencies.
 SECONDS_TO_SERVE = 240
 
 
 def table() -> dict[str, list[str]]:
-    """The rows of the table of questions, by the name of the question."""
+    """Return the rows of the table of questions by the name of the question."""
     rows = re.findall(r"^\| `(\w+)` \|(.*)\|$", README, re.MULTILINE)
     return {name: [cell.strip() for cell in rest.split(" | ")] for name, rest in rows}
 
 
 def command(name: str) -> str:
-    """The command as it is printed, which is all of its block."""
+    """Return the command in the code block with this marker."""
     block = re.search(rf"<!-- command: {name} -->\n```\w*\n(.+?)\n```", README, re.DOTALL)
-    assert block, f"README.md has no block marked <!-- command: {name} -->"
+    assert block, f"README.md has no code block after <!-- command: {name} -->"
     assert "\n" not in block[1]
     return block[1]
 
 
-def test_the_table_has_every_question_in_its_order() -> None:
+def test_table_has_every_question_in_order() -> None:
     assert "| question | choices or range | default | why one would choose what |" in README
     assert list(table()) == list(questionnaire())
 
 
 @pytest.mark.parametrize(("name", "question"), questionnaire().items())
-def test_the_table_has_the_default_of_a_question(name: str, question: dict[str, Any]) -> None:
+def test_table_has_defaults(name: str, question: dict[str, Any]) -> None:
     shown = table()[name][1].strip("`")
 
-    # `tune_pool` is true only where a pool setting is answered.
+    # The default of `tune_pool` is computed: true only with a pool setting in `--data`.
     default = False if name == "tune_pool" else question["default"]
     assert (shown if "import text" in question["type"] else yaml.safe_load(shown)) == default
 
 
 @pytest.mark.parametrize(("name", "question"), questionnaire().items())
-def test_the_table_has_the_choices_or_the_range(name: str, question: dict[str, Any]) -> None:
+def test_table_has_choices_or_range(name: str, question: dict[str, Any]) -> None:
     shown = table()[name][0]
 
     if choices := question.get("choices"):
@@ -59,22 +59,22 @@ def test_the_table_has_the_choices_or_the_range(name: str, question: dict[str, A
 
 
 def numbers(text: str) -> list[str]:
-    """The numbers in it, in their order."""
+    """Return the numbers in a text."""
     return re.findall(r"-?\d+(?:\.\d+)?", text)
 
 
 @pytest.mark.parametrize("name", questionnaire())
-def test_the_table_says_why(name: str) -> None:
+def test_table_has_reasons(name: str) -> None:
     assert len(table()[name][2].split()) >= 4
 
 
-def test_the_test_command_is_the_one_that_ci_runs() -> None:
+def test_test_command_is_the_ci_command() -> None:
     assert command("test") in (ROOT / ".ci" / "run").read_text().splitlines()
 
 
 @pytest.fixture
 def clone() -> Iterator[Path]:
-    """A new clone of this repository, with room for a service beside it."""
+    """A new clone of this repository, in an empty directory."""
     with open_directory() as place:
         repository = repository_of_working_tree(place / "origin")
         git(place, "clone", "--quiet", str(repository), "clone")
@@ -82,7 +82,7 @@ def clone() -> Iterator[Path]:
 
 
 @pytest.mark.slow
-def test_the_first_command_serves_in_a_fresh_clone(clone: Path, tmp_path: Path) -> None:
+def test_serve_command_works_in_new_clone(clone: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
 

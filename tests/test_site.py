@@ -1,4 +1,4 @@
-"""The pages of this repository build into a site, with every link leading somewhere."""
+"""The documentation site of this repository builds without broken links."""
 
 import shutil
 import sys
@@ -11,7 +11,7 @@ from tests.rendering import ROOT
 ZENSICAL = Path(sys.executable).with_name("zensical")
 
 
-def test_the_site_of_this_repository_builds(tmp_path: Path) -> None:
+def test_documentation_site_builds(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "docs", tmp_path / "docs")
     shutil.copy(ROOT / "zensical.toml", tmp_path)
 

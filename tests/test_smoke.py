@@ -1,4 +1,4 @@
-"""A service as a user meets it: started by its own commands and used over HTTP."""
+"""Smoke tests: a service is started with its own commands and used over HTTP."""
 
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,10 @@ from tests.services import DEV, FASTAPI_DEV, LEFT_OUT, Start, postmaster
 pytestmark = pytest.mark.slow
 
 
-def test_dev_serves_a_working_service(default: Path, start: Start) -> None:
+def test_dev_starts_working_service(default: Path, start: Start) -> None:
     server = start(default, *DEV)
 
-    server.until(lambda: f"{server.url}/docs" in server.output, 10, "it prints no address")
+    server.until(lambda: f"{server.url}/docs" in server.output, 10, "dev did not print its URL")
     assert server.get("/health/live").json() == {"status": "ok"}
     assert "swagger" in server.get("/docs").text
     with httpx2.Client(base_url=server.url) as client:
@@ -26,7 +26,7 @@ def test_dev_serves_a_working_service(default: Path, start: Start) -> None:
 
 
 def live_through_a_post(client: httpx2.Client) -> None:
-    """Create, read, list, search, change and delete, each with what it is about to need."""
+    """Create, read, list, search, update and delete a post."""
     ada = {"email": "ada@example.org", "name": "Ada", "password": "analytical engine"}
     author = created(client, "/users", ada)
     tag = created(client, "/tags", {"name": "engines"})
@@ -49,16 +49,14 @@ def live_through_a_post(client: httpx2.Client) -> None:
 
 
 def created(client: httpx2.Client, path: str, content: dict[str, Any]) -> dict[str, Any]:
-    """What the service says it has created."""
+    """Send a POST request; return the created resource."""
     response = client.post(path, json=content)
     assert response.status_code == 201, response.text
     answer: dict[str, Any] = response.json()
     return answer
 
 
-def test_a_changed_source_file_reloads_while_the_database_goes_on(
-    default: Path, start: Start
-) -> None:
+def test_source_change_reloads_without_database_restart(default: Path, start: Start) -> None:
     server = start(default, *DEV)
     database = postmaster(default)
     about = default / "src" / "app" / "about.py"
@@ -70,18 +68,16 @@ def test_a_changed_source_file_reloads_while_the_database_goes_on(
 
     try:
         about.write_text(original.replace("My Service", "Zebra Crossing"))
-        server.until(lambda: title() == "Zebra Crossing", 30, "it did not reload")
+        server.until(lambda: title() == "Zebra Crossing", 30, "the server did not reload")
     finally:
         about.write_text(original)
-    # The change back reloads as well.
+    # Restoring the file reloads the server again.
     server.until_ready(30)
     assert postmaster(default) == database
 
 
 @pytest.mark.parametrize("command", [DEV, FASTAPI_DEV], ids=["dev", "fastapi dev"])
-def test_a_database_to_migrate_elsewhere_is_left_alone_while_developing(
-    default: Path, start: Start, command: list[str]
-) -> None:
+def test_dev_ignores_migration_url(default: Path, start: Start, command: list[str]) -> None:
     environment = default / ".env"
     environment.write_text("DATABASE_MIGRATION_URL=postgresql://owner@127.0.0.1:1/production\n")
     try:
@@ -90,7 +86,7 @@ def test_a_database_to_migrate_elsewhere_is_left_alone_while_developing(
         environment.unlink()
 
 
-def test_the_wholly_flipped_service_serves(flipped: Path, start: Start) -> None:
+def test_service_with_flipped_answers_starts(flipped: Path, start: Start) -> None:
     server = start(flipped, *DEV)
 
     assert server.get("/health/live").json() == {"status": "ok"}
@@ -98,7 +94,7 @@ def test_the_wholly_flipped_service_serves(flipped: Path, start: Start) -> None:
     assert {path.split("/")[1] for path in paths} == {"health"}
 
 
-def test_a_service_passes_its_tests_by_the_command_of_its_readme(flipped: Path) -> None:
+def test_uv_run_pytest_passes(flipped: Path) -> None:
     tested = run(UV, "run", "pytest", "-q", *LEFT_OUT, cwd=flipped)
 
     assert tested.returncode == 0, tested.stdout

@@ -1,10 +1,10 @@
-"""The answer about deletion that was not chosen leaves nothing behind."""
+"""A service without soft delete contains no code or text about it."""
 
 from tests.rendering import Renderer, files_under
 
-# What goes with a change of the answer is told to every team.
+# docs/updating.md explains a change of the answer to every team.
 TOLD = {".copier-answers.yml", "docs/updating.md"}
-# Words that only a service which hides deleted rows has use for.
+# Words that only a service with soft delete needs.
 TRACES = (
     "deleted_at",
     "include_deleted",
@@ -18,7 +18,7 @@ TRACES = (
 
 
 def traces(service: dict[str, bytes]) -> set[str]:
-    """The files in which one of the words occurs, or that are named after one."""
+    """Return the files whose name or content contains one of the words."""
     return {
         name
         for name, content in service.items()
@@ -27,7 +27,7 @@ def traces(service: dict[str, bytes]) -> set[str]:
     }
 
 
-def test_a_service_that_deletes_for_good_has_no_trace_of_the_other_answer(
+def test_service_with_hard_delete_does_not_mention_soft_delete(
     render: Renderer,
 ) -> None:
     assert traces(files_under(render(soft_delete=False))) == set()

@@ -1,4 +1,4 @@
-"""The answer that there are no traces leaves nothing behind."""
+"""A service without telemetry contains nothing about OpenTelemetry."""
 
 from tests.rendering import Renderer, files_under
 
@@ -6,13 +6,13 @@ WORDS = (b"opentelemetry", b"otel", b"otlp")
 
 
 def those_about_it(service: dict[str, bytes]) -> set[str]:
-    """The files in which one of the words occurs."""
+    """Return the files that contain one of the words."""
     return {
         name for name, content in service.items() if any(word in content.lower() for word in WORDS)
     }
 
 
-def test_a_service_without_traces_has_no_trace_of_them(render: Renderer) -> None:
+def test_service_without_telemetry_does_not_mention_opentelemetry(render: Renderer) -> None:
     assert those_about_it(files_under(render())) == set()
     assert those_about_it(files_under(render(telemetry=True))) == {
         "docs/observability.md",

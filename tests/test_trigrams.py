@@ -1,4 +1,4 @@
-"""The migration for a trigram index in docs/database.md of a service, on its own PostgreSQL."""
+"""The migration for a trigram index in docs/database.md of a service works."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ from tests.rendering import Copy
 from tests.services import USUAL, Interpreter, address
 
 CODE = re.compile(r"```python\n# in (__table_args__|the revision)\n(.*?)```", re.DOTALL)
-REVISION = '''"""Let a search in text find its rows by an index."""
+REVISION = '''"""Create a trigram index for the search."""
 
 from alembic import op
 
@@ -20,7 +20,7 @@ revision, down_revision = "{name}", "{before}"
 
 
 {code}'''
-STORY = '''"""A search in text reads what it finds, and nothing else."""
+STORY = '''"""The search uses the trigram indexes."""
 
 from hashlib import sha256
 
@@ -34,37 +34,37 @@ from app.kit.db.session import Database
 from tests.example.reading import rows_read
 
 
-async def test_an_index_serves_the_search(session: AsyncSession, database: Database) -> None:
-    # No part of one is in many others.
+async def test_search_uses_index(session: AsyncSession, database: Database) -> None:
+    # Random names: a part of one rarely occurs in another.
     names = [sha256(bytes([number % 256, number // 256])).hexdigest() for number in range(2000)]
     users = [
         {"email": f"{name}@example.org", "name": name[::-1], "hashed_password": "-"}
         for name in names
     ]
     await session.execute(insert(User), users)
-    # What VACUUM would do: what was written last is in a list of its own, which is read as a whole.
+    # As VACUUM does: PostgreSQL scans the whole pending list of a GIN index.
     for column in ("name", "email"):
         clean = text("SELECT gin_clean_pending_list(CAST(:index AS regclass))")
         await session.execute(clean, {"index": f"ix_users_{column}_trgm"})
     await session.execute(text("ANALYZE users"))
-    # For so small a table, PostgreSQL would rather read all of it.
+    # PostgreSQL prefers a sequential scan of a small table.
     await session.execute(text("SET LOCAL enable_seqscan = off"))
     for part in (names[42][:8], names[43][::-1][:8]):
         query = UserQuery.model_validate({"q": part})
         search = USERS.page(session, query, matching(query))
-        # One user, by the address or by the name.
+        # One user matches, by email or by name.
         assert await rows_read(database, session, "users", search) == 1
 '''
 
 
 @pytest.mark.slow
-def test_documented_trigram_migration_serves_the_search(
+def test_documented_trigram_migration_speeds_up_search(
     service: Copy, interpreter: Interpreter, server: URL
 ) -> None:
     place = service()
     write_revisions(place)
     (place / "tests/features/test_search.py").write_text(STORY)
-    # Up, down and up again; models and database agree; no statement blocks others.
+    # The kit's tests run the migrations up, down and up, compare them with the models and lint them.
     told = [f"tests/kit/test_{name}.py" for name in ("migrations", "migration_lint")]
     found = interpreter.succeeds(
         *(place, *USUAL, *told, "tests/features/test_search.py"),
@@ -74,7 +74,7 @@ def test_documented_trigram_migration_serves_the_search(
 
 
 def write_revisions(place: Path) -> None:
-    """Do what the document says, for each column of the search: it names two with OR."""
+    """Add the documented index and migration for both columns of the search."""
     code = dict(CODE.findall((place / "docs/database.md").read_text()))
     models = place / "src/app/example/users/models.py"
     before = "0007"

@@ -1,4 +1,4 @@
-"""The tutorial is walked through by a newcomer: each command is run, each file written."""
+"""The tutorial works: the test runs each command and writes each file."""
 
 import os
 import re
@@ -14,20 +14,20 @@ from tests.rendering import ROOT, git, repository_of_working_tree
 pytestmark = pytest.mark.slow
 
 PAGE = (ROOT / "docs" / "tutorial.md").read_text()
-# A block, and what the comment right above it says about it.
+# A code block, with the comment in the line above.
 STEP = re.compile(r"(?:<!-- (\w+): ([^\n]+) -->\n)?```(\w+)\n(.*?)```", re.DOTALL)
 SECONDS_TO_SERVE = 90
 
 
 class Newcomer:
-    """Somebody who reads the page from the top and does what it says."""
+    """Follows the steps of the tutorial."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.path = os.pathsep.join([str(Path(UV).parent), environment()["PATH"]])
 
     def runs(self, commands: str, shown: str) -> None:
-        """Type the commands; what they print has in it what the page says that it shows."""
+        """Run commands in a shell, and check that they print the documented output."""
         where = "\nprintf '\\n%s' \"$PWD\""
         ended = succeed("bash", "-euc", commands + where, cwd=self.directory, PATH=self.path)
         printed, _, place = ended.stdout.rpartition("\n")
@@ -35,14 +35,14 @@ class Newcomer:
         self.directory = Path(place)
 
     def writes(self, name: str, text: str) -> None:
-        """Make a file."""
+        """Create a file."""
         file = self.directory / name
         file.parent.mkdir(parents=True, exist_ok=True)
         assert not file.exists()
         file.write_text(text)
 
     def adds(self, place: str, text: str) -> None:
-        """Add lines below the one line of a file that says so."""
+        """Insert lines below the marker line of a file."""
         name, _, marker = place.partition(": ")
         file = self.directory / name
         lines = file.read_text().splitlines(keepends=True)
@@ -51,7 +51,7 @@ class Newcomer:
         file.write_text("".join(lines))
 
     def serves(self, command: str, page: str, log: Path) -> None:
-        """Start the service, look at a page, and end it."""
+        """Start the service, request a page, and stop the service."""
         port = free_port()
         words = shlex.split(command)
         with serving(
@@ -65,14 +65,14 @@ class Newcomer:
 
 @pytest.fixture
 def newcomer() -> Iterator[Newcomer]:
-    """Somebody in a fresh clone of this repository."""
+    """A reader with a new clone of this repository."""
     with open_directory() as place:
         repository = repository_of_working_tree(place / "origin")
         git(place, "clone", "--quiet", str(repository), "clone")
         yield Newcomer(place / "clone")
 
 
-def test_a_newcomer_adds_a_feature_in_ten_minutes(newcomer: Newcomer, tmp_path: Path) -> None:
+def test_every_step_of_tutorial_works(newcomer: Newcomer, tmp_path: Path) -> None:
     steps = STEP.findall(PAGE)
     assert len(steps) == PAGE.count("```") / 2
 
@@ -87,4 +87,4 @@ def test_a_newcomer_adds_a_feature_in_ten_minutes(newcomer: Newcomer, tmp_path: 
             case (("" | "shows"), "sh"):
                 newcomer.runs(text, what)
             case _:
-                pytest.fail(f"nobody knows what to do with a block of {language}: {kind}")
+                pytest.fail(f"unknown code block: language {language}, comment {kind!r}")

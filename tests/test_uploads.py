@@ -1,4 +1,4 @@
-"""Forms and uploads: a service depends on python-multipart only once a team adds it."""
+"""Forms and uploads need python-multipart, which a service does not include."""
 
 from pathlib import Path
 
@@ -27,12 +27,12 @@ MARKER = "    # ---- the template's end here, yours follow ----\n"
 
 
 def add_upload_feature(place: Path) -> None:
-    """Add an endpoint that takes a file, without its dependency."""
+    """Add an upload endpoint, without adding python-multipart."""
     (place / "src/app/features/uploads.py").write_text(FEATURE, encoding="utf-8")
 
 
 @pytest.mark.slow
-def test_upload_without_its_dependency_is_reported_at_start(
+def test_upload_without_python_multipart_fails_at_start(
     service: Copy, interpreter: Interpreter
 ) -> None:
     place = service()
@@ -47,7 +47,7 @@ def test_upload_without_its_dependency_is_reported_at_start(
 
 
 @pytest.mark.slow
-def test_forms_and_uploads_with_their_dependency(
+def test_forms_and_uploads_work_with_python_multipart(
     service: Copy, server: URL, tmp_path: Path
 ) -> None:
     place = add_conformance_suite(service())

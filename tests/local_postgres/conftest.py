@@ -1,4 +1,4 @@
-"""What the tests of the local PostgreSQL share."""
+"""Fixtures for the tests of the local PostgreSQL."""
 
 import os
 import shutil
@@ -43,7 +43,7 @@ def new_user() -> Iterator[NewUser]:
 
 @pytest.fixture
 def project() -> Iterator[Path]:
-    """A project that every account can reach, unlike pytest's own directories."""
+    """A project directory that every account can enter, unlike those of pytest."""
     root = Path(tempfile.mkdtemp())
     root.chmod(0o755)
     yield root

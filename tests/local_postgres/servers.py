@@ -1,4 +1,4 @@
-"""Processes that use a local server, and what can be seen of it from outside."""
+"""Client processes of a local PostgreSQL server, and functions that inspect the server."""
 
 import asyncio
 import fcntl
@@ -18,8 +18,8 @@ from local_postgres.supervisor import PREFIX, TMP
 
 SOURCES = Path(__file__).resolve().parents[2] / "template" / "devtools"
 SEARCH = (SOURCES, *sys.path)
-# A user of the server: says where it is, then stays until its standard input closes. It takes
-# Ctrl-C for a word of the user, as a development server does.
+# A client of the server: prints the URL and runs until its standard input is closed. It handles
+# SIGINT, as a development server does.
 USER = """
 import signal, sys
 from contextlib import ExitStack
@@ -37,7 +37,7 @@ only_linux = pytest.mark.skipif(sys.platform != "linux", reason="needs PR_SET_PD
 
 
 class User:
-    """A process that uses a server; killed at the end of its test."""
+    """A client process, killed at the end of the test."""
 
     def __init__(self, root: Path | None, python: str, **options: Any) -> None:
         command = [python, "-c", USER, *([str(root)] if root else [])]
@@ -55,7 +55,7 @@ class User:
         assert self.process.stdout
         line = self.process.stdout.readline().strip()
         if not line:
-            pytest.fail(f"the user gave up: {self.process.communicate()[1]}")
+            pytest.fail(f"the client process failed: {self.process.communicate()[1]}")
         return line
 
     def url(self) -> URL:
@@ -66,7 +66,7 @@ class User:
         self.process.communicate()
 
     def leave(self) -> str:
-        """What it wrote to stderr."""
+        """Close standard input, wait for exit code 0, and return the text on stderr."""
         complaints = self.process.communicate(timeout=30)[1]
         assert self.process.returncode == 0, complaints
         return complaints
@@ -78,13 +78,13 @@ NewUser = Callable[..., User]
 def eventually(condition: Callable[[], T], seconds: float = 20) -> T:
     deadline = time.monotonic() + seconds
     while not (result := condition()):
-        assert time.monotonic() < deadline, "it never came true"
+        assert time.monotonic() < deadline, "the condition did not become true in time"
         time.sleep(0.005)
     return result
 
 
 def stays(condition: Callable[[], bool], seconds: float = 0.4) -> bool:
-    """For many times as long as a supervisor takes to notice that it has no user."""
+    """Return whether a condition stays true for longer than the supervisor needs to react."""
     end = time.monotonic() + seconds
     while condition():
         if time.monotonic() > end:
@@ -94,7 +94,7 @@ def stays(condition: Callable[[], bool], seconds: float = 0.4) -> bool:
 
 
 def nothing_runs_in(root: Path) -> bool:
-    """Neither a server nor its directory for sockets is left."""
+    """Return whether no server and no socket directory of a project is left."""
     return all(
         is_free(lock) and not (TMP / (PREFIX + lock.read_text())).exists()
         for lock in root.glob(".pgdata/*.server")
@@ -109,7 +109,7 @@ def is_free(lock: Path) -> bool:
 
 
 def ask(url: URL, *statements: str) -> Any:
-    """The single value of the last statement."""
+    """Run statements; return the value of the last one."""
 
     async def talk() -> Any:
         host, port = str(url.query["host"]), int(str(url.query["port"]))
@@ -133,11 +133,11 @@ def is_alive(pid: int) -> bool:
     state = subprocess.run(
         ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
     ).stdout
-    return state.strip()[:1] not in {"", "Z"}  # an orphan may wait long to be reaped
+    return state.strip()[:1] not in {"", "Z"}  # Z: a zombie process
 
 
 def supervisor_of(root: Path) -> int:
-    """Its process id, or 0."""
+    """Return the process id of the supervisor, or 0."""
     listing = subprocess.run(
         ["ps", "-axww", "-o", "pid=,ppid=,command="], capture_output=True, text=True, check=True
     ).stdout

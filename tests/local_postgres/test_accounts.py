@@ -1,4 +1,4 @@
-"""Under which account a local PostgreSQL runs."""
+"""The account under which a local PostgreSQL runs."""
 
 import os
 import pwd
@@ -24,11 +24,11 @@ from tests.local_postgres.servers import (
 
 PACKAGES = Path(sysconfig.get_path("purelib"))
 
-only_root = pytest.mark.skipif(os.geteuid() != 0, reason="what root must do")
+only_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 
 @only_root
-def test_root_runs_binaries_and_data_that_lie_in_a_private_directory(
+def test_root_can_use_binaries_and_data_in_private_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     site, root = tmp_path / "site", tmp_path / "project"
@@ -64,7 +64,7 @@ def test_root_runs_binaries_and_data_that_lie_in_a_private_directory(
 
 
 @only_root
-def test_an_ordinary_user_needs_nothing_else(project: Path, new_user: NewUser) -> None:
+def test_server_runs_as_ordinary_user(project: Path, new_user: NewUser) -> None:
     nobody = pwd.getpwnam("nobody")
     sources, packages = project / "src", project / "packages"
     double(SOURCES, sources)
@@ -93,7 +93,7 @@ def test_an_ordinary_user_needs_nothing_else(project: Path, new_user: NewUser) -
 
 
 def python_for_everyone(home: Path) -> Path:
-    """This Python where any account can run it, as hard links."""
+    """Copy this Python, as hard links, to a directory that every account can enter."""
     standard_library = Path(sysconfig.get_path("stdlib"))
     double(Path(sys.executable).resolve(), home / "bin" / "python")
     double(standard_library, home / "lib" / standard_library.name)

@@ -1,4 +1,4 @@
-"""Where the programs of a local PostgreSQL come from, and what is said where there are none."""
+"""The lookup of the PostgreSQL binaries, and the errors if there are none."""
 
 import os
 import subprocess
@@ -11,9 +11,7 @@ from local_postgres import PostgresUnavailable, binaries, ephemeral
 from tests.local_postgres.servers import SEARCH, SOURCES
 
 
-def test_a_wrong_pg_bindir_is_an_error_that_says_why(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_invalid_pg_bindir_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PG_BINDIR", str(tmp_path))
     with (
         pytest.raises(PostgresUnavailable, match=r"postgres cannot be run: No such file"),
@@ -30,7 +28,7 @@ def test_a_wrong_pg_bindir_is_an_error_that_says_why(
 
 
 @pytest.mark.parametrize("bindir", [None, ""], ids=["not set", "empty"])
-def test_without_any_binaries_the_error_names_all_remedies(
+def test_missing_binaries_error_names_all_remedies(
     bindir: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("PG_BINDIR", raising=False)
@@ -45,7 +43,7 @@ def test_without_any_binaries_the_error_names_all_remedies(
         assert remedy in str(caught.value)
 
 
-def test_windows_is_told_the_ways_out() -> None:
+def test_error_on_windows_names_alternatives() -> None:
     program = """
 import sys, sqlalchemy
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Where the data of a local PostgreSQL is, and what becomes of it."""
+"""The data directory of a local PostgreSQL."""
 
 import os
 from pathlib import Path
@@ -20,7 +20,7 @@ SYSTEM_BINDIRS = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 
 
 @pytest.mark.parametrize("room", [0, 2**60])
-def test_a_ephemeral_server_is_kept_in_memory_where_there_is_room(
+def test_ephemeral_server_uses_shared_memory_if_large_enough(
     project: Path, monkeypatch: pytest.MonkeyPatch, room: int
 ) -> None:
     monkeypatch.setattr(server, "SHARED_MEMORY", project)
@@ -32,7 +32,7 @@ def test_a_ephemeral_server_is_kept_in_memory_where_there_is_room(
     assert not data.parent.exists()
 
 
-def test_data_survives_a_restart_in_a_path_with_spaces_and_umlauts(project: Path) -> None:
+def test_data_survives_restart_in_path_with_special_characters(project: Path) -> None:
     root = project / "Größe mit Leerzeichen"
     with development(root) as url:
         assert ask(url, "SHOW fsync") == "on"
@@ -45,7 +45,7 @@ def test_data_survives_a_restart_in_a_path_with_spaces_and_umlauts(project: Path
     eventually(lambda: nothing_runs_in(root))
 
 
-def test_a_stale_pid_file_that_names_a_living_process_does_not_block(project: Path) -> None:
+def test_stale_pid_file_with_running_pid_does_not_block_start(project: Path) -> None:
     with development(project) as url:
         process = postmaster(url)
         pid_file = data_of(project) / "postmaster.pid"
@@ -56,7 +56,7 @@ def test_a_stale_pid_file_that_names_a_living_process_does_not_block(project: Pa
         assert ask(url, "SELECT 1") == 1
 
 
-def test_a_server_that_does_not_start_says_why_and_leaves_nothing(
+def test_failed_start_reports_reason_and_removes_files(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with development(project) as url:
@@ -73,8 +73,8 @@ def test_a_server_that_does_not_start_says_why_and_leaves_nothing(
     assert not list(project.glob(f"{PREFIX}*"))
 
 
-@pytest.mark.skipif(not SYSTEM_BINDIRS, reason="no PostgreSQL of the system")
-def test_each_major_version_has_data_of_its_own(
+@pytest.mark.skipif(not SYSTEM_BINDIRS, reason="no PostgreSQL is installed on the system")
+def test_each_major_version_has_own_data_directory(
     project: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with monkeypatch.context() as patch:
@@ -84,7 +84,7 @@ def test_each_major_version_has_data_of_its_own(
     with development(project) as url:
         newer = ask(url, "SHOW server_version").split(".")[0]
         if newer == older:
-            pytest.skip("one version only")
+            pytest.skip("the system has the same version")
         assert ask(url, "SELECT to_regclass('kept')") is None
     assert (project / ".pgdata" / older / "PG_VERSION").exists()
     assert f"The data of PostgreSQL {older} stays" in capfd.readouterr().err

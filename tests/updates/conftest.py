@@ -1,4 +1,4 @@
-"""A template with its releases, and services that come from one of them."""
+"""Fixtures: the template with all its releases, and services from one of them."""
 
 import json
 import shutil
@@ -14,26 +14,26 @@ from tests.updates.history import NEXT, Template, template_with_history
 from tests.updates.next_release import change_everywhere
 from tests.updates.service import Service
 
-# A service that a team has started from a release: `started("0.1.0", pk_type="int")`.
+# Generates a service from a release: `service_at("0.1.0", pk_type="int")`.
 Started = Callable[..., Service]
 
 
 @pytest.fixture(scope="session", autouse=True)
 def updates_in_half_the_time() -> Iterator[None]:
-    """Updates in this process render the same releases again and again."""
+    """Cache compiled templates, because updates render the same releases many times."""
     with templates_compiled_once(), modes_from_the_disk():
         yield
 
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
-    """Every release, and the working tree as the newest."""
+    """The template with every release, and the working tree as the newest."""
     return template_with_history(tmp_path_factory.mktemp("history") / "template")
 
 
 @pytest.fixture(scope="session")
 def template_to_come(tmp_path_factory: pytest.TempPathFactory) -> Template:
-    """The same, and a release to come that changes something in every place."""
+    """The template with one more release, NEXT, which changes every kind of file."""
     template = template_with_history(tmp_path_factory.mktemp("future") / "template")
     with template.release(NEXT) as place:
         change_everywhere(place)
@@ -42,7 +42,7 @@ def template_to_come(tmp_path_factory: pytest.TempPathFactory) -> Template:
 
 @pytest.fixture(scope="session")
 def rendering(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """A release, rendered once for each set of answers; for reading only."""
+    """Render a release once for each set of answers. Do not change the result."""
     known: dict[str, Path] = {}
 
     def render(template: Template, version: str, **answers: Any) -> Path:
@@ -64,7 +64,7 @@ def rendering(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 
 @pytest.fixture
 def started(template: Template, rendering: Callable[..., Path], tmp_path: Path) -> Started:
-    """A service from a release, to be updated to the working tree."""
+    """Generate a service from a release; it can be updated to the working tree."""
 
     def start(version: str, **answers: Any) -> Service:
         return Service(
@@ -78,7 +78,7 @@ def started(template: Template, rendering: Callable[..., Path], tmp_path: Path) 
 def started_now(
     template_to_come: Template, rendering: Callable[..., Path], tmp_path: Path
 ) -> Started:
-    """A service from the working tree, to be updated to what may come."""
+    """Generate a service from a release; it can be updated to the release NEXT."""
 
     def start(version: str, **answers: Any) -> Service:
         source = rendering(template_to_come, version, **answers)

@@ -1,4 +1,4 @@
-"""The template with all its releases, rebuilt from the commits that releases.toml records."""
+"""A repository of the template with all releases, from the commits in releases.toml."""
 
 import io
 import subprocess
@@ -16,12 +16,12 @@ IDENTITY = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
 
 
 def following(version: str) -> str:
-    """The number of the minor release after this one."""
+    """Return the version of the following minor release."""
     first, second, _ = map(int, version.split("."))
     return f"{first}.{second + 1}.0"
 
 
-# What the working tree will be released as, and what may come after it.
+# The version of the working tree, and of a later release for the tests.
 CURRENT = following(VERSION) if VERSION in RELEASES else VERSION
 NEXT = "99.0.0"
 
@@ -36,7 +36,7 @@ class Template:
 
     @classmethod
     def copy_of(cls, other: "Template", place: Path) -> "Template":
-        """A clone to which releases can be added."""
+        """Clone a template, to add releases to the clone."""
         git(other.place, "clone", "--quiet", str(other.place), str(place))
         template = cls.__new__(cls)
         template.place = place
@@ -44,19 +44,19 @@ class Template:
 
     @contextmanager
     def release(self, version: str) -> Iterator[Path]:
-        """Commit and tag what is in the repository after the block."""
+        """Commit and tag the changes that the block makes in the yielded directory."""
         yield self.place
         git(self.place, "add", "--all", "--force")
         git(self.place, *IDENTITY, "commit", "--message", version)
         git(self.place, "tag", f"v{version}")
 
     def empty(self) -> None:
-        """Take every file out, before another release goes in."""
+        """Remove every file."""
         git(self.place, "rm", "-r", "--quiet", "--ignore-unmatch", ".")
 
 
 def template_with_history(place: Path) -> Template:
-    """All releases in their order, then what is in the working tree."""
+    """Create a repository with all releases, and the working tree as the newest."""
     template = Template(place)
     for version, commit in RELEASES.items():
         with template.release(version):

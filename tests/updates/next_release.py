@@ -1,11 +1,11 @@
-"""A release to come: it changes something in each place that a service has."""
+"""A later release for the tests, which changes every kind of file."""
 
 from pathlib import Path
 
 MARKER = "the template's end here"
-BROUGHT = "brought by the next release"
+BROUGHT = "added by the next release"
 
-# Files in which a line separates what is the template's from what is the team's, and how often.
+# Files with marker lines between the template's and the team's lines, and how many they have.
 SHARED = {
     ".env.example": 1,
     ".github/workflows/ci.yml": 1,
@@ -14,7 +14,7 @@ SHARED = {
     "pyproject.toml.jinja": 2,
     "src/app/registry.py.jinja": 4,
 }
-# Files of which a team has the only say once they are there.
+# Files that an update never changes.
 SEEDED = ["README.md.jinja", "src/app/features/__init__.py", "tests/features/__init__.py"]
 SHIPPED = "migrations/versions/2026_11_21_0001_example.py.jinja"
 EDITED = "src/app/kit/page.py"
@@ -28,7 +28,7 @@ NEW = [
 
 
 def change_everywhere(place: Path) -> None:
-    """Change the template in this directory."""
+    """Change the template in a directory."""
     template = place / "template"
     for name, times in SHARED.items():
         text = (template / name).read_text()
@@ -48,5 +48,5 @@ def change_everywhere(place: Path) -> None:
 
 
 def indent_of(line: str) -> str:
-    """The blanks that a line begins with."""
+    """Return the indentation of a line."""
     return line[: len(line) - len(line.lstrip())]

@@ -1,4 +1,4 @@
-"""A service in a repository of its own, as a team keeps it."""
+"""A service in a Git repository."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ import copier
 from tests.rendering import git
 from tests.updates.history import IDENTITY
 
-# The team's own from the day that brings them; an update brings no newer text of theirs.
+# Files that the template creates once. An update never changes them.
 SEEDED = {
     *("AGENTS.md", "README.md", "docs/index.md"),
     *("src/app/features/__init__.py", "tests/features/__init__.py"),
@@ -18,7 +18,7 @@ MARKERS = re.compile(rb"^(<<<<<<<|=======|>>>>>>>)( |$)", re.MULTILINE)
 
 
 class Service:
-    """What a team does with it; each change is committed, because Copier updates no other."""
+    """Changes and updates a service. Commits each change, as Copier requires."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -27,47 +27,47 @@ class Service:
         self.commit()
 
     def commit(self) -> None:
-        """Commit everything that changed, if anything did."""
+        """Commit all changes."""
         git(self.directory, "add", "--all")
         git(self.directory, *IDENTITY, "commit", "--allow-empty", "--message", "Change")
 
     def path(self, name: str) -> Path:
-        """Where a file is, or would be."""
+        """Return the absolute path of a file."""
         return self.directory / name
 
     def read(self, name: str) -> str:
-        """What a file says."""
+        """Return the text of a file."""
         return self.path(name).read_text()
 
     def write(self, name: str, text: str) -> None:
-        """Write a file, new or not."""
+        """Write and commit a file."""
         self.path(name).parent.mkdir(parents=True, exist_ok=True)
         self.path(name).write_text(text)
         self.commit()
 
     def replace(self, name: str, old: str, new: str) -> None:
-        """Put one text in the place of another, which must be there once."""
+        """Replace a text that occurs exactly once in a file."""
         text = self.read(name)
-        assert text.count(old) == 1, f"{name} has {text.count(old)} times: {old}"
+        assert text.count(old) == 1, f"{name} contains {text.count(old)} times: {old}"
         self.write(name, text.replace(old, new))
 
     def append(self, name: str, text: str) -> None:
-        """Add to the end of a file."""
+        """Append to a file."""
         self.write(name, self.read(name) + text)
 
     def remove(self, *names: str) -> None:
-        """Take files or folders away."""
+        """Remove files or folders."""
         git(self.directory, "rm", "-r", "--quiet", *names)
         self.commit()
 
     def move(self, old: str, new: str) -> None:
-        """Give a file or folder another place."""
+        """Move a file or folder."""
         self.path(new).parent.mkdir(parents=True, exist_ok=True)
         git(self.directory, "mv", old, new)
         self.commit()
 
     def into_subfolder(self, folder: str) -> "Service":
-        """Move everything into a folder, as in a repository of several services; that service."""
+        """Move the service into a folder of the repository; return the moved service."""
         place = self.directory / folder
         place.mkdir(parents=True)
         for entry in self.directory.iterdir():
@@ -76,7 +76,7 @@ class Service:
         return Service(place)
 
     def update(self, release: str | None = None, *, trusted: bool = False, **answers: Any) -> None:
-        """Bring the newest release, or this one; what it changes stays to be committed."""
+        """Update to a release, by default the newest, without committing the changes."""
         copier.run_update(
             self.directory,
             data=answers,
@@ -88,7 +88,7 @@ class Service:
         )
 
     def settle_with_ours(self, name: str) -> None:
-        """Keep the team's side of every conflict in a file, and what merged around them."""
+        """Resolve every conflict in a file with the team's side."""
         text = re.sub(
             r"^<<<<<<< before updating\n(.*?)^=======\n.*?^>>>>>>> after updating\n",
             r"\1",
@@ -98,13 +98,13 @@ class Service:
         self.write(name, text)
 
     def files(self) -> dict[str, bytes]:
-        """The content of all that is not ignored, by name."""
+        """Return the content of all files that Git does not ignore, by name."""
         listed = git(self.directory, "ls-files", "--cached", "--others", "--exclude-standard", "-z")
         names = sorted({name for name in listed.split("\0") if name})
         return {name: self.path(name).read_bytes() for name in names if self.path(name).is_file()}
 
     def unsettled(self) -> list[str]:
-        """The files in conflict: with markers, unmerged, or left over as rejects."""
+        """Return the files in conflict: with conflict markers, unmerged, or `.rej` files."""
         unmerged = git(self.directory, "diff", "--name-only", "--diff-filter=U").split()
         marked = [
             name

@@ -1,4 +1,4 @@
-"""What a team does to its service beside editing files: a feature of its own, revisions, tests."""
+"""Actions of a team in its service: add a feature, write migrations, run tests."""
 
 import subprocess
 from pathlib import Path
@@ -14,7 +14,7 @@ NOTES = Path(__file__).parent / "notes"
 
 
 class Team:
-    """Runs the service's own commands, on a database that has been there for long."""
+    """Runs commands of a service on one database."""
 
     def __init__(self, service: Service, interpreter: Interpreter, database: URL) -> None:
         self.service = service
@@ -22,13 +22,13 @@ class Team:
         self._database = address(database)
 
     def runs(self, *command: str) -> str:
-        """Run a module of the environment, which must succeed; its output."""
+        """Run a module that must succeed; return its output."""
         return self._interpreter.succeeds(
             self.service.directory, *command, DATABASE_URL=self._database
         )
 
     def tries(self, *command: str) -> subprocess.CompletedProcess[str]:
-        """Run a module of the environment, which may fail."""
+        """Run a module that may fail."""
         return run(
             self._interpreter.python,
             "-m",
@@ -39,11 +39,11 @@ class Team:
         )
 
     def migrates(self) -> None:
-        """Bring the database of the team to the newest revision."""
+        """Apply all migrations."""
         self.runs("alembic", "upgrade", "heads")
 
     def writes_revision(self, message: str) -> str:
-        """Let Alembic compare models and database; the name of the file it wrote."""
+        """Autogenerate a migration; return its file name."""
         before = self.service.files().keys()
         self.runs("alembic", "revision", "--autogenerate", "--message", message)
         [written] = self.service.files().keys() - before
@@ -51,7 +51,7 @@ class Team:
         return written
 
     def writes_revision_of(self, message: str, code: str) -> None:
-        """Write a revision by hand: its code begins with imports."""
+        """Write a migration with this code, which starts with its imports."""
         before = self.service.files().keys()
         self.runs("alembic", "revision", "--message", message)
         [written] = self.service.files().keys() - before
@@ -62,21 +62,21 @@ class Team:
         self.service.write(written, f"{text}\n\n{functions}")
 
     def joins_revisions(self) -> None:
-        """Join two lines of revisions, as the failing test of the service says."""
+        """Merge the heads of the migrations, as the failing test of the service advises."""
         self.runs("alembic", "merge", "heads", "--message", "join two lines")
         self.service.commit()
 
     def adds_notes(self) -> None:
-        """Write a feature with an endpoint, a table and tests."""
+        """Add a feature with endpoints, a table and tests."""
         for source in NOTES.glob("*.py"):
             place = "tests/features/test_notes.py"
-            if source.stem != "story":
+            if source.stem != "tests":
                 place = f"src/app/features/notes/{source.name}"
             self.service.write(place, source.read_text())
         self.service.write("src/app/features/notes/__init__.py", "")
         imported = "from app.features.notes.router import router as notes\n"
         registry = self.service.read("src/app/registry.py")
-        # Since 0.2.0 a team's imports have a place of their own.
+        # Releases before 0.2.0 have no marker line for the team's imports.
         anchor = IMPORTS if IMPORTS in registry else "import router as users\n"
         self.service.replace("src/app/registry.py", anchor, anchor + imported)
         marker = "    # ---- the template's end here, your features follow ----\n"

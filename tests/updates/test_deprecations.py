@@ -1,4 +1,4 @@
-"""What features call in the kit is announced for a release before it goes."""
+"""Public names of the kit are deprecated for one release before they are removed."""
 
 import ast
 from contextlib import suppress
@@ -14,10 +14,10 @@ from tests.services import Interpreter, address
 from tests.updates.conftest import Started
 from tests.updates.history import CURRENT, RELEASES, unpack
 
-# Variants of one file: whatever the answer, a feature finds these names in the kit.
+# The variants of a file all define the same public names.
 PLACES = ["template/src/app/kit", "variants"]
 
-# Methods that a class of the kit overrode once and now inherits from another package.
+# Methods that a class of the kit no longer overrides.
 INHERITED = {"kit/routing.FeatureRouter.matches"}
 
 DEPRECATED = """
@@ -25,7 +25,7 @@ DEPRECATED = """
 from typing_extensions import deprecated
 
 
-@deprecated("use now; it goes in 9.0")
+@deprecated("use now; it is removed in 9.0")
 def today() -> None: ...
 """
 CALL = """
@@ -43,7 +43,7 @@ def test_it_is_called() -> None:
     call()
 """
 
-# What a team's tests may do with the local PostgreSQL of earlier releases.
+# A fixture that uses the local PostgreSQL of an earlier release.
 FIXTURE = """
 
 from app.kit.local_postgres import throwaway
@@ -64,22 +64,22 @@ RULES = ["tests/kit/test_house_rules.py", "tests/example/test_patterns.py"]
 
 
 def modules(place: Path) -> dict[str, ast.Module]:
-    """Each module of the kit by its name, `kit/db/base`."""
+    """Parse each module of the kit; return the syntax trees by name, such as `kit/db/base`."""
     found: dict[str, ast.Module] = {}
     for root in (place / part for part in PLACES):
         for path in sorted([*root.rglob("*.py"), *root.rglob("*.py.jinja")]):
             if "tests" not in path.parts and "local_postgres" not in path.parts:
                 name = path.relative_to(root.parent).as_posix().partition(".")[0]
-                # A file that is nothing but an include of a variant is no Python.
+                # A file that only includes a variant is not valid Python.
                 with suppress(SyntaxError):
                     found[name] = ast.parse(path.read_text())
     return found
 
 
 def public_names(place: Path, *, private: bool = False) -> dict[str, bool]:
-    """Each name that a feature may use, type aliases included, and whether it is deprecated.
+    """Return each public name, including type aliases, and whether it is deprecated.
 
-    With `private`, those of private classes too, which other classes inherit.
+    With `private`, include the members of private classes, which other classes inherit.
     """
     found: dict[str, bool] = {}
     for name, tree in modules(place).items():
@@ -90,7 +90,7 @@ def public_names(place: Path, *, private: bool = False) -> dict[str, bool]:
 def names_in(
     tree: ast.Module | ast.ClassDef, prefix: str, *, private: bool = False
 ) -> dict[str, bool]:
-    """The names that a module or a class defines."""
+    """Return the names that a module or a class defines."""
     found: dict[str, bool] = {}
     for node in tree.body:
         for alias in assigned(node) if isinstance(tree, ast.Module) else []:
@@ -106,7 +106,7 @@ def names_in(
 
 
 def assigned(node: ast.stmt) -> list[str]:
-    """The public names that a statement of a module assigns: `Id`, `SessionDep`, `relation`."""
+    """Return the public names that a statement assigns, such as `Id` or `SessionDep`."""
     match node:
         case ast.Assign(targets=targets):
             names = [target.id for target in targets if isinstance(target, ast.Name)]
@@ -120,12 +120,12 @@ def assigned(node: ast.stmt) -> list[str]:
 
 
 def deprecated_names(place: Path) -> set[str]:
-    """The last part of each deprecated name of the kit."""
+    """Return the deprecated names of the kit, without their modules."""
     return {name.rpartition(".")[2] for name, gone in public_names(place).items() if gone}
 
 
 def uses_of(names: set[str], source: str) -> set[str]:
-    """Those of the names that a module refers to, apart from attributes of other packages."""
+    """Return the names that a module uses, except as attributes of other packages."""
     tree = ast.parse(source)
     imports = (node for node in ast.walk(tree) if isinstance(node, ast.Import))
     others = {each.asname or each.name for node in imports for each in node.names}
@@ -141,13 +141,13 @@ def uses_of(names: set[str], source: str) -> set[str]:
     return names & used
 
 
-def test_type_aliases_are_among_the_public_names() -> None:
+def test_public_names_include_type_aliases() -> None:
     found = {name.rpartition(".")[2] for name in public_names(ROOT)}
 
     assert {"Id", "SessionDep", "ReadSessionDep", "Moment", "relation", "Page"} <= found
 
 
-def test_the_kit_uses_none_of_its_deprecated_names() -> None:
+def test_kit_does_not_use_deprecated_names() -> None:
     names = deprecated_names(ROOT)
 
     for path in (ROOT / PLACES[0]).rglob("*.py"):
@@ -158,7 +158,7 @@ def test_the_kit_uses_none_of_its_deprecated_names() -> None:
 
 @cache
 def reachable_names(place: Path) -> set[str]:
-    """The public names, where they are defined and where a module imports or inherits them."""
+    """Return the public names in each module that defines, imports or inherits them."""
     trees, found = modules(place), set(public_names(place, private=True))
     size = 0
     while size < len(found):
@@ -171,7 +171,7 @@ def reachable_names(place: Path) -> set[str]:
 
 
 def same_things(module: str, node: ast.stmt) -> list[tuple[str, str]]:
-    """Each thing that a statement imports, or class that it inherits from, and the new name."""
+    """Return pairs of an imported or inherited name and its name in this module."""
     match node:
         case ast.ImportFrom(module=str(source), names=names):
             source = source.removeprefix("app.").replace(".", "/")
@@ -186,19 +186,19 @@ def same_things(module: str, node: ast.stmt) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("version", RELEASES)
-def test_what_went_was_announced_in_the_release_before(version: str, tmp_path: Path) -> None:
+def test_removed_names_were_deprecated(version: str, tmp_path: Path) -> None:
     unpack(RELEASES[version], tmp_path)
     before, now = public_names(tmp_path), reachable_names(ROOT) | INHERITED
 
     assert len(before) > 50
     went = {name for name, deprecated in before.items() if name not in now and not deprecated}
     assert not went, (
-        "a team may call it: keep it, marked @deprecated('use …; it goes in the next release')"
+        "a team may use these names: restore them with @deprecated('use …; it is removed in …')"
     )
 
 
 @pytest.mark.slow
-def test_a_team_is_warned_in_its_features_and_in_its_own_modules_of_the_kit(
+def test_use_of_deprecated_name_warns(
     started: Started, interpreter: Interpreter, server: URL
 ) -> None:
     service = started(CURRENT)
@@ -213,12 +213,12 @@ def test_a_team_is_warned_in_its_features_and_in_its_own_modules_of_the_kit(
         service.write("tests/features/test_old.py", TEST.format(package=package))
         warned = run(*tests, *RULES, "-k", "called or old or patterns", **given)
         assert warned.returncode == 0, warned.stdout
-        assert "DeprecationWarning: use now; it goes in 9.0" in warned.stdout
+        assert "DeprecationWarning: use now; it is removed in 9.0" in warned.stdout
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("version", ["0.1.0", "0.5.1"])
-def test_fixture_with_the_local_postgres_of_an_earlier_release_works(
+def test_fixture_with_local_postgres_of_earlier_release_works(
     version: str, started: Started, interpreter: Interpreter, server: URL
 ) -> None:
     service = started(version)

@@ -1,4 +1,4 @@
-"""A release that moves a file brings along what a team changed in it, and asks for trust."""
+"""hooks/rename.py keeps a team's edits of a renamed file; the update needs `--trust`."""
 
 import sys
 from pathlib import Path
@@ -25,7 +25,7 @@ MIGRATION = {
 
 @pytest.fixture(scope="module")
 def template_to_come(tmp_path_factory: pytest.TempPathFactory) -> Template:
-    """A release to come gives a file of the kit another name, and changes it."""
+    """The template with a release that renames and changes a file of the kit."""
     template = template_with_history(tmp_path_factory.mktemp("moving") / "template")
     with template.release(NEXT) as place:
         old, new = place / "template" / OLD, place / "template" / NEW
@@ -38,7 +38,7 @@ def template_to_come(tmp_path_factory: pytest.TempPathFactory) -> Template:
     return template
 
 
-def test_a_renamed_file_keeps_what_the_team_changed(started_now: Started) -> None:
+def test_renamed_file_keeps_edits(started_now: Started) -> None:
     service = started_now(CURRENT)
     service.append(OLD, "\n\nOURS = True\n")
 
@@ -50,7 +50,7 @@ def test_a_renamed_file_keeps_what_the_team_changed(started_now: Started) -> Non
     assert service.read(NEW).endswith("\nOURS = True\n")
 
 
-def test_a_renamed_file_that_the_team_took_away_stays_away(started_now: Started) -> None:
+def test_renamed_file_that_team_deleted_stays_deleted(started_now: Started) -> None:
     service = started_now(CURRENT)
     service.remove(OLD)
 
@@ -61,7 +61,7 @@ def test_a_renamed_file_that_the_team_took_away_stays_away(started_now: Started)
     assert not service.path(NEW).exists()
 
 
-def test_a_change_of_the_very_line_is_a_marked_conflict_under_the_new_name(
+def test_edit_of_same_line_of_renamed_file_is_marked_conflict(
     started_now: Started,
 ) -> None:
     service = started_now(CURRENT)
@@ -72,7 +72,7 @@ def test_a_change_of_the_very_line_is_a_marked_conflict_under_the_new_name(
 
     assert service.unsettled() == [NEW]
     assert "<<<<<<< before updating\n# ours\n" in service.read(NEW)
-    # Git knows: this is what the message after an update and the scheduled job list.
+    # The message after an update and the scheduled job list these conflicts.
     assert git(service.directory, "diff", "--name-only", "--diff-filter=U").split() == [NEW]
     assert f"UU {NEW}" in git(service.directory, "status", "--porcelain").splitlines()
     versions = [git(service.directory, "show", f":{stage}:{NEW}") for stage in (1, 2, 3)]
@@ -83,7 +83,7 @@ def test_a_change_of_the_very_line_is_a_marked_conflict_under_the_new_name(
     assert service.read(NEW) == marked
 
 
-def test_a_conflict_in_a_subfolder_of_a_repository_is_one_for_git(started_now: Started) -> None:
+def test_conflict_in_subfolder_is_unmerged_in_git(started_now: Started) -> None:
     service = started_now(CURRENT)
     first, rest = service.read(OLD).split("\n", 1)
     service.write(OLD, f"{first}\n# ours\n{rest}")
@@ -95,7 +95,7 @@ def test_a_conflict_in_a_subfolder_of_a_repository_is_one_for_git(started_now: S
     assert git(service.directory, "diff", "--name-only", "--diff-filter=U").split() == [name]
 
 
-def test_bringing_a_file_along_again_changes_nothing(started_now: Started) -> None:
+def test_rename_hook_is_idempotent(started_now: Started) -> None:
     service = started_now(CURRENT)
     service.append(OLD, "\n\nOURS = True\n")
     service.update(NEXT, trusted=True)
@@ -106,7 +106,7 @@ def test_bringing_a_file_along_again_changes_nothing(started_now: Started) -> No
     assert service.read(NEW) == merged
 
 
-def test_without_trust_nothing_happens(started_now: Started) -> None:
+def test_update_without_trust_changes_nothing(started_now: Started) -> None:
     service = started_now(CURRENT)
     before = service.files()
 
@@ -116,8 +116,8 @@ def test_without_trust_nothing_happens(started_now: Started) -> None:
     assert service.files() == before
 
 
-def test_so_far_no_update_needs_trust(started_now: Started) -> None:
-    # From the first release on, so that every migration there is would be run.
+def test_update_from_first_release_needs_no_trust(started_now: Started) -> None:
+    # An update from the first release runs every migration of copier.yml.
     service = started_now(next(iter(RELEASES)))
 
     service.update(CURRENT)
@@ -125,7 +125,7 @@ def test_so_far_no_update_needs_trust(started_now: Started) -> None:
     assert f"_commit: v{CURRENT}" in service.read(".copier-answers.yml")
 
 
-def test_every_migration_names_the_release_that_it_is_for() -> None:
+def test_copier_migrations_name_existing_release_and_script() -> None:
     configuration = yaml.safe_load((ROOT / "copier.yml").read_text())
 
     for migration in configuration.get("_migrations", []):

@@ -1,4 +1,4 @@
-"""An update hurts nothing that a team made its own."""
+"""Updates keep the files and edits of a team."""
 
 import copier
 import pytest
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow
 REVISION, INVOICES, NEW_IN_POSTS, NEW_IN_KIT, NEW_TEST = NEW
 
 
-def test_the_first_text_of_a_team_s_files_is_the_last_that_the_template_gives(
+def test_update_never_changes_seeded_files(
     started_now: Started,
 ) -> None:
     service = started_now(CURRENT)
@@ -25,7 +25,7 @@ def test_the_first_text_of_a_team_s_files_is_the_last_that_the_template_gives(
         assert BROUGHT in service.read(name)
 
 
-def test_a_team_s_files_are_neither_touched_nor_brought_back(started_now: Started) -> None:
+def test_update_keeps_team_files_and_deletions(started_now: Started) -> None:
     service = started_now(CURRENT)
     service.write("README.md", "# Ours\n")
     service.write("src/app/features/invoices/models.py", "OURS = True\n")
@@ -54,7 +54,7 @@ def test_a_team_s_files_are_neither_touched_nor_brought_back(started_now: Starte
     assert not after.keys() & set(taken)
 
 
-def test_what_a_team_told_its_editor_before_is_kept(started_now: Started) -> None:
+def test_update_keeps_existing_editor_settings(started_now: Started) -> None:
     service = started_now(list(RELEASES)[-1])
     ours = dict.fromkeys((".editorconfig", "AGENTS.md", ".vscode/settings.json"), "# ours\n")
     for name, text in ours.items():
@@ -68,7 +68,7 @@ def test_what_a_team_told_its_editor_before_is_kept(started_now: Started) -> Non
     assert "zensical.toml" in after
 
 
-def test_a_team_s_own_readme_may_be_missing(started_now: Started) -> None:
+def test_update_does_not_restore_deleted_readme(started_now: Started) -> None:
     service = started_now(CURRENT)
     service.remove("README.md")
 
@@ -77,10 +77,10 @@ def test_a_team_s_own_readme_may_be_missing(started_now: Started) -> None:
     assert not service.path("README.md").exists()
 
 
-def test_a_file_that_both_have_brought_is_a_marked_conflict_in_that_file_alone(
+def test_file_added_by_both_sides_is_only_conflict(
     started: Started,
 ) -> None:
-    # Releases up to this one had no compose.yaml.
+    # This release has no compose.yaml.
     service = started("0.3.0")
     service.write("compose.yaml", "services: {ours: {image: ours}}\n")
 
@@ -90,7 +90,7 @@ def test_a_file_that_both_have_brought_is_a_marked_conflict_in_that_file_alone(
     assert "<<<<<<< before updating\nservices: {ours: " in service.read("compose.yaml")
 
 
-def test_even_copying_anew_overwrites_none_of_them(started_now: Started) -> None:
+def test_recopy_keeps_team_files(started_now: Started) -> None:
     service = started_now(CURRENT)
     ours = [name.removesuffix(".jinja") for name in (*SEEDED, SHIPPED)]
     for name in ours:
@@ -101,7 +101,7 @@ def test_even_copying_anew_overwrites_none_of_them(started_now: Started) -> None
     assert {service.read(name) for name in ours} == {"# ours\n"}
 
 
-def test_an_edit_of_the_kit_merges_with_a_change_elsewhere_in_the_file(
+def test_edit_of_kit_file_merges(
     started_now: Started,
 ) -> None:
     service = started_now(CURRENT)
@@ -114,7 +114,7 @@ def test_an_edit_of_the_kit_merges_with_a_change_elsewhere_in_the_file(
     assert service.read(EDITED).endswith("\nOURS = True\n")
 
 
-def test_an_edit_of_the_very_line_is_a_marked_conflict_in_that_file_alone(
+def test_edit_of_same_line_is_only_conflict(
     started_now: Started,
 ) -> None:
     service = started_now(CURRENT)
@@ -130,7 +130,7 @@ def test_an_edit_of_the_very_line_is_a_marked_conflict_in_that_file_alone(
     assert BROUGHT in service.read("src/app/registry.py")
 
 
-def test_shipped_revisions_are_the_team_s_even_when_it_reformats_or_squashes_them(
+def test_update_keeps_squashed_migrations(
     started_now: Started,
 ) -> None:
     service = started_now(CURRENT)
@@ -150,7 +150,7 @@ def test_shipped_revisions_are_the_team_s_even_when_it_reformats_or_squashes_the
     ]
 
 
-def test_an_example_that_is_answered_away_leaves_its_revisions(started_now: Started) -> None:
+def test_removing_example_keeps_its_migrations(started_now: Started) -> None:
     service = started_now(CURRENT)
     before = {name for name in service.files() if name.startswith("migrations/versions/")}
 
@@ -162,7 +162,7 @@ def test_an_example_that_is_answered_away_leaves_its_revisions(started_now: Star
 
 
 @pytest.mark.parametrize("version", [*RELEASES, CURRENT])
-def test_a_deleted_example_stays_deleted(started_now: Started, version: str) -> None:
+def test_update_does_not_restore_deleted_example(started_now: Started, version: str) -> None:
     service = started_now(version)
     service.remove("src/app/example", "tests/example")
     if service.path("docs/patterns.md").exists():
@@ -173,13 +173,13 @@ def test_a_deleted_example_stays_deleted(started_now: Started, version: str) -> 
 
     after = service.files()
     assert not [name for name in after if "example/" in name or name == "docs/patterns.md"]
-    # Nor do tables come that no model has.
+    # An update adds no migration for tables without models.
     shipped = {name for name in after if name.startswith("migrations/versions/")}
     assert shipped - before <= {REVISION}
     assert set(service.unsettled()) <= {"src/app/registry.py", "pyproject.toml"}
 
 
-def test_a_feature_of_the_example_that_was_moved_stays_the_team_s(started_now: Started) -> None:
+def test_update_keeps_example_feature_that_team_moved(started_now: Started) -> None:
     service = started_now(CURRENT)
     service.move("src/app/example/posts", "src/app/features/posts")
     service.move("tests/example/test_posts.py", "tests/features/test_posts.py")
@@ -201,8 +201,8 @@ def test_a_feature_of_the_example_that_was_moved_stays_the_team_s(started_now: S
     assert NEW_IN_KIT in after
 
 
-def test_what_a_missing_feature_needed_does_not_come_either(started: Started) -> None:
-    """From 0.1.0, where there were no orders yet: they cannot be without users."""
+def test_update_adds_no_feature_whose_requirements_were_removed(started: Started) -> None:
+    """Release 0.1.0 has no orders, and orders need users."""
     service = started("0.1.0")
     for name in ("users", "posts", "tags"):
         service.move(f"src/app/example/{name}", f"src/app/features/{name}")
@@ -216,11 +216,9 @@ def test_what_a_missing_feature_needed_does_not_come_either(started: Started) ->
     assert not service.path("migrations/versions/2026_11_21_0003_orders.py").exists()
 
 
-# The releases that brought no image.
+# The releases without a Dockerfile.
 @pytest.mark.parametrize("version", ["0.1.0", "0.2.0"])
-def test_an_image_that_a_team_builds_already_is_kept_by_settling_a_conflict(
-    started: Started, version: str
-) -> None:
+def test_existing_dockerfile_is_conflict_and_can_be_kept(started: Started, version: str) -> None:
     service = started(version)
     service.write("Dockerfile", "FROM ours\n")
 

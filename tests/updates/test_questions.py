@@ -1,4 +1,4 @@
-"""What a team once answered keeps its meaning: Copier silently resets an answer it must refuse."""
+"""Answers of earlier releases stay valid: Copier silently resets an invalid stored answer."""
 
 import shutil
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.rendering import FILTERS_OF_COPIER, ROOT, answers_of
 from tests.updates.conftest import Started
 from tests.updates.history import CURRENT, RELEASES, unpack
 
-# What may have been answered where the question has no choices.
+# Answers to questions without choices.
 TEXTS = ["A", "My Service", "my.service_2 - b", "x" * 60, "Zebra Crossing", "Zählt", "x" * 200]
 NUMBERS = [-1, 0, 0.1, 0.5, 1, 2, 2.5, 16, 37, 300, 1000, 1800, 3600, 86400]
 EXTREMES: dict[str, Any] = {
@@ -51,23 +51,23 @@ class Questionnaire:
         }
 
     def accepts(self, name: str, value: Any) -> bool:
-        """Whether the question may be answered with this value, in a new service."""
+        """Return whether a new service accepts this answer."""
         question = self.questions[name]
         if "choices" in question and value not in self.choices(name):
             return False
         validator = self._jinja.from_string(question.get("validator", ""))
-        # No service stands there yet: nothing is known of it.
+        # The destination does not exist, so there are no earlier answers.
         conf = {"dst_path": "/nowhere", "answers_file": ".copier-answers.yml"}
         context = {"_copier_conf": conf, "_external_data": {}, "project_name": "My Service"}
         return validator.render({**context, name: value}).strip() == ""
 
     def choices(self, name: str) -> list[Any]:
-        """The values among which the question lets choose."""
+        """Return the values of the choices."""
         choices = self.questions[name]["choices"]
         return list(choices.values()) if isinstance(choices, dict) else list(choices)
 
     def answers(self, name: str) -> list[Any]:
-        """What may have been answered."""
+        """Return accepted answers to the question."""
         question = self.questions[name]
         if "choices" in question:
             return self.choices(name)
@@ -84,31 +84,31 @@ def released(request: pytest.FixtureRequest, tmp_path: Path) -> Questionnaire:
     return Questionnaire(tmp_path)
 
 
-def test_every_question_of_a_release_is_still_there_or_has_a_successor(
+def test_released_questions_exist_or_have_successor(
     released: Questionnaire,
 ) -> None:
     today = Questionnaire(ROOT).questions
 
     for name in released.questions.keys() - today.keys():
         assert any(name in str(question.get("default")) for question in today.values()), (
-            f"the answers to {name} would be lost: let the question that replaces it have the "
+            f"the answers to {name} would be lost: give the question that replaces it the "
             f"default '{{{{ {name} | default(...) }}}}'"
         )
 
 
-def test_whatever_could_be_answered_still_can(released: Questionnaire) -> None:
+def test_released_answers_are_still_accepted(released: Questionnaire) -> None:
     today = Questionnaire(ROOT)
 
     for name in released.questions.keys() & today.questions.keys():
         answers = released.answers(name)
         assert len(answers) >= 2
         refused = [value for value in answers if not today.accepts(name, value)]
-        assert not refused, f"{name} would silently get its default in place of {refused}"
+        assert not refused, f"{name}: Copier would replace these answers by the default: {refused}"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("version", RELEASES)
-def test_an_update_keeps_the_furthest_answers(started: Started, version: str) -> None:
+def test_update_keeps_extreme_answers(started: Started, version: str) -> None:
     service = started(version, **EXTREMES)
 
     service.update()
@@ -116,7 +116,7 @@ def test_an_update_keeps_the_furthest_answers(started: Started, version: str) ->
     assert answers_of(service.directory).items() >= EXTREMES.items()
 
 
-# A pool that the team tuned, as the releases before `tune_pool` stored it.
+# Pool settings of a team. Releases without `tune_pool` store them too.
 TUNED: list[dict[str, Any]] = [
     {"pool_size": 37},
     {"max_overflow": 3},
@@ -139,7 +139,7 @@ POOL: dict[str, Any] = {
     [(version, TUNED[number % len(TUNED)]) for number, version in enumerate([*RELEASES, CURRENT])],
 )
 @pytest.mark.parametrize("skipping", [True, False], ids=["skip_answered", "defaults"])
-def test_an_update_keeps_a_tuned_pool(
+def test_update_keeps_tuned_pool(
     started: Started, version: str, answers: dict[str, Any], skipping: bool
 ) -> None:
     service = started(version, **answers)
@@ -158,7 +158,7 @@ def test_an_update_keeps_a_tuned_pool(
 
 
 @pytest.mark.slow
-def test_a_pool_that_was_not_tuned_can_be_tuned_and_reset(started: Started) -> None:
+def test_update_can_tune_and_reset_pool(started: Started) -> None:
     service = started(CURRENT)
     service.update(pool_size=37)
     assert answers_of(service.directory).items() >= {"tune_pool": True, "pool_size": 37}.items()
@@ -171,7 +171,7 @@ def test_a_pool_that_was_not_tuned_can_be_tuned_and_reset(started: Started) -> N
     assert not {*POOL} & {*answers_of(service.directory)}
 
 
-def test_a_narrower_validator_or_a_missing_choice_would_be_noticed(tmp_path: Path) -> None:
+def test_questionnaire_detects_narrower_validator_and_missing_choice(tmp_path: Path) -> None:
     text = (ROOT / "copier.yml").read_text()
     for old, new in [
         ("pool_size, 1, 1000)", "pool_size, 1, 100)"),

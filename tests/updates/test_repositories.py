@@ -1,4 +1,4 @@
-"""Updates of services in repositories that are not as a new one is."""
+"""Updates in unusual repositories: subfolders, CRLF files, a moved template."""
 
 import runpy
 from pathlib import Path
@@ -19,9 +19,7 @@ FOLDER = "services/orders"
 
 
 @pytest.mark.parametrize("version", [LAST, CURRENT])
-def test_a_service_in_a_subfolder_updates_as_one_in_its_own_repository(
-    started_now: Started, version: str
-) -> None:
+def test_service_in_subfolder_updates(started_now: Started, version: str) -> None:
     service = started_now(version)
     first, rest = service.read(EDITED).split("\n", 1)
     service.write(EDITED, f"{first}\n# ours\n{rest}")
@@ -41,7 +39,7 @@ def test_a_service_in_a_subfolder_updates_as_one_in_its_own_repository(
     assert not {name for name in service.files() if not name.startswith((FOLDER, "README"))}
 
 
-def test_workflows_that_were_moved_to_the_top_stay_moved(started_now: Started) -> None:
+def test_moved_workflows_stay_moved(started_now: Started) -> None:
     service = started_now(CURRENT)
     part = service.into_subfolder(FOLDER)
     for name in ("ci", "template"):
@@ -56,7 +54,7 @@ def test_workflows_that_were_moved_to_the_top_stay_moved(started_now: Started) -
     assert service.read(".github/workflows/ci-orders.yml") == before
 
 
-def test_windows_line_endings_conflict_in_no_file_of_a_new_service(started_now: Started) -> None:
+def test_crlf_in_working_tree_causes_no_conflict(started_now: Started) -> None:
     service = started_now(CURRENT)
     to_windows_line_endings(service.path(EDITED), added="OURS = True")
     service.commit()
@@ -68,7 +66,7 @@ def test_windows_line_endings_conflict_in_no_file_of_a_new_service(started_now: 
     assert "OURS = True" in service.read(EDITED)
 
 
-def test_committed_windows_line_endings_are_normalized_before_an_update(
+def test_update_works_after_normalizing_committed_crlf(
     started: Started,
 ) -> None:
     service = started(LAST)
@@ -77,7 +75,7 @@ def test_committed_windows_line_endings_are_normalized_before_an_update(
             to_windows_line_endings(service.path(name))
     service.commit()
 
-    # As docs/updating.md says.
+    # The steps of docs/updating.md.
     service.write(".gitattributes", "* text=auto eol=lf\n")
     git(service.directory, "add", "--renormalize", ".")
     service.commit()
@@ -94,7 +92,7 @@ def to_windows_line_endings(path: Path, added: str = "") -> None:
     path.write_bytes(text.replace("\n", "\r\n").encode())
 
 
-def test_rejects_in_place_of_conflicts_are_refused_with_the_reason(started_now: Started) -> None:
+def test_conflict_rej_option_is_rejected(started_now: Started) -> None:
     service = started_now(CURRENT)
     before = service.files()
 
@@ -106,12 +104,12 @@ def test_rejects_in_place_of_conflicts_are_refused_with_the_reason(started_now: 
     assert service.files() == before
 
 
-def test_a_template_that_moved_is_found_at_its_new_address(started_now: Started) -> None:
+def test_update_works_after_template_moved(started_now: Started) -> None:
     service = started_now(CURRENT)
     address = answers_of(service.directory)["_src_path"]
     service.replace(".copier-answers.yml", f"_src_path: {address}", "_src_path: /nowhere")
     assert checks_answers(service.read(".copier-answers.yml"))
-    # As docs/updating.md and the scheduled job say.
+    # The steps of docs/updating.md and of the scheduled job.
     service.replace(".copier-answers.yml", "_src_path: /nowhere", f"_src_path: {address}")
 
     service.update(NEXT)
@@ -119,12 +117,12 @@ def test_a_template_that_moved_is_found_at_its_new_address(started_now: Started)
     assert f"_commit: v{NEXT}" in service.read(".copier-answers.yml")
 
 
-def test_a_deleted_answers_file_is_restored_from_the_history(started_now: Started) -> None:
+def test_update_works_after_restoring_deleted_answers_file(started_now: Started) -> None:
     service = started_now(CURRENT)
     service.remove(".copier-answers.yml")
     service.write("src/app/features/later.py", "")
 
-    # As docs/updating.md and the scheduled job say.
+    # The steps of docs/updating.md and of the scheduled job.
     deleted = git(service.directory, "rev-list", "-n", "1", "HEAD", "--", ".copier-answers.yml")
     git(service.directory, "checkout", f"{deleted.strip()}^", "--", ".copier-answers.yml")
     service.commit()
@@ -137,9 +135,7 @@ def test_a_deleted_answers_file_is_restored_from_the_history(started_now: Starte
     ("old", "new"),
     [("pooler: none", "pooler: pgbouncer"), (f"_commit: v{CURRENT}", "_commit: v98.0.0")],
 )
-def test_an_answer_that_was_edited_by_hand_is_noticed(
-    started_now: Started, old: str, new: str
-) -> None:
+def test_checksum_detects_edited_answer(started_now: Started, old: str, new: str) -> None:
     service = started_now(CURRENT)
     text = service.read(".copier-answers.yml")
     assert checks_answers(text)
@@ -149,9 +145,7 @@ def test_an_answer_that_was_edited_by_hand_is_noticed(
 
 
 @pytest.mark.parametrize("version", [LAST, CURRENT])
-def test_after_an_update_the_answers_are_as_copier_wrote_them(
-    started: Started, version: str
-) -> None:
+def test_update_writes_valid_answers_checksum(started: Started, version: str) -> None:
     service = started(version, project_description="x y " * 40)
 
     service.update(pool_size=37)
@@ -161,7 +155,7 @@ def test_after_an_update_the_answers_are_as_copier_wrote_them(
 
 
 def checks_answers(text: str) -> bool:
-    """Whether the test of the service would pass."""
+    """Return whether the checksum test of the service would pass."""
     check = runpy.run_path(str(TEMPLATE / "tests/kit/test_answers.py"))
     stored = check["CHECKSUM"].search(text)
     return bool(stored) and stored[1] == check["checksum_of"](text)

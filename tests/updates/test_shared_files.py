@@ -1,4 +1,4 @@
-"""Where the template and a team write into the same file, both keep what they wrote."""
+"""Updates of files with lines of both the template and the team."""
 
 import pytest
 
@@ -9,14 +9,12 @@ from tests.updates.next_release import BROUGHT, MARKER, SHARED
 pytestmark = pytest.mark.slow
 
 OURS = "ours"
-# Services with which every shared file is there once.
+# Answers that a shared file requires.
 ANSWERS = {".gitlab-ci.yml": {"ci": "gitlab"}}
 
 
 @pytest.mark.parametrize(("name", "markers"), SHARED.items())
-def test_lines_below_the_marker_stay_when_lines_come_above(
-    started_now: Started, name: str, markers: int
-) -> None:
+def test_lines_below_marker_survive_update(started_now: Started, name: str, markers: int) -> None:
     service = started_now(CURRENT, **ANSWERS.get(name, {}))
     file = name.removesuffix(".jinja")
     lines = service.read(file).splitlines()
@@ -34,7 +32,7 @@ def test_lines_below_the_marker_stay_when_lines_come_above(
 
 
 @pytest.mark.parametrize("version", RELEASES)
-def test_what_a_team_adds_where_it_is_told_to_survives_every_release(
+def test_additions_below_markers_survive_update_from_every_release(
     started: Started, version: str
 ) -> None:
     service = started(version)

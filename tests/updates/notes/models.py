@@ -1,4 +1,4 @@
-"""Notes, with a title of their own."""
+"""Models of notes."""
 
 from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column
@@ -7,7 +7,7 @@ from app.kit.db.deletion import Entity, unique_live
 
 
 class Note(Entity):
-    """Something to remember."""
+    """A note with a unique title."""
 
     __tablename__ = "notes"
     __table_args__ = (unique_live("title"),)

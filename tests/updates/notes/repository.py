@@ -1,4 +1,4 @@
-"""Finding and keeping notes."""
+"""Repository of notes."""
 
 from typing import Annotated
 
@@ -10,12 +10,12 @@ from app.kit.page import PageQuery, Slice
 
 
 class NoteRepository(Repository[Note]):
-    """The notes of the service."""
+    """Queries of notes."""
 
     model = Note
 
     async def all(self, query: PageQuery) -> Slice[Note]:
-        """One page of the notes, by title."""
+        """Return one page of notes, sorted by title."""
         return await self.page(query, select(Note).order_by(Note.title))
 
 

@@ -1,4 +1,4 @@
-"""Notes to take and to read."""
+"""Endpoints for notes."""
 
 from typing import Annotated
 
@@ -18,7 +18,7 @@ router = APIRouter(prefix="/notes", tags=["notes"])
     "", status_code=status.HTTP_201_CREATED, response_model=NoteOut, responses=problems(409)
 )
 async def take_note(new: NoteCreate, notes: Notes) -> Note:
-    """Take a note."""
+    """Create a note."""
     return await notes.add(Note(title=new.title, body=new.body))
 
 
@@ -36,5 +36,5 @@ async def read_note(note_id: Id, notes: Notes) -> Note:
 
 @router.delete("/{note_id}", status_code=status.HTTP_204_NO_CONTENT, responses=problems(404))
 async def delete_note(note_id: Id, notes: Notes) -> None:
-    """Throw a note away."""
+    """Delete a note."""
     await notes.delete(note_id)

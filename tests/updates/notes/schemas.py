@@ -1,4 +1,4 @@
-"""What the API takes and gives for notes."""
+"""Request and response models of notes."""
 
 from pydantic import Field
 
@@ -7,14 +7,14 @@ from app.kit.schemas import Input, Output
 
 
 class NoteCreate(Input):
-    """A new note."""
+    """The request body of a new note."""
 
     title: str = Field(min_length=1, max_length=100)
     body: str = Field(max_length=10_000)
 
 
 class NoteOut(Output):
-    """A note."""
+    """A note in a response."""
 
     id: Id
     title: str

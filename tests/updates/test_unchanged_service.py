@@ -1,4 +1,4 @@
-"""A service that nobody touched becomes what a fresh one would be."""
+"""An update of an unchanged service gives the same files as a new service."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,14 +14,14 @@ from tests.updates.service import SEEDED
 
 pytestmark = pytest.mark.slow
 
-# Every answer once.
+# Services that together contain every answer.
 SERVICES: list[Combination] = [
     {option: answers[number % len(answers)] for option, answers in OPTIONS.items()}
     for number in range(max(map(len, OPTIONS.values())))
 ]
 
 LAST = list(RELEASES)[-1]
-# From the last release with every answer, from the others with one service each.
+# All services from the last release, and one service from each other release.
 UPDATES = [
     (version, answers)
     for number, version in enumerate(RELEASES)
@@ -32,7 +32,7 @@ UPDATES = [
 @pytest.mark.parametrize(
     ("version", "answers"), UPDATES, ids=[f"{v}-{title(answers)}" for v, answers in UPDATES]
 )
-def test_it_becomes_what_a_fresh_one_would_be(
+def test_update_of_unchanged_service_equals_new_service(
     started: Started,
     template: Template,
     rendering: Callable[..., Path],
@@ -50,10 +50,10 @@ def test_it_becomes_what_a_fresh_one_would_be(
     assert {name for name in fresh if updated[name] != fresh[name]} <= SEEDED
 
 
-def test_nothing_that_was_shipped_to_migrate_is_rewritten(
+def test_shipped_migrations_never_change(
     rendering: Callable[..., Path], template: Template
 ) -> None:
-    # What the releases before shipped was the same in the last one, which never changes.
+    # Comparing with the last release is enough: it was compared with the releases before it.
     for answers in SERVICES:
         before = rendering(template, LAST, **answers)
         now = rendering(template, CURRENT, **answers)

@@ -1,4 +1,4 @@
-"""What a service has to keep itself current."""
+"""The scheduled job, the pre-commit hooks and the message of an update."""
 
 import json
 import os
@@ -29,7 +29,7 @@ open({log!r}, "a").write(json.dumps(sys.argv[1:]) + "\\n")
 
 
 class Platform:
-    """A Git host: a repository to push to, and a `gh` that writes down what it is asked for."""
+    """A Git host: a repository to push to, and a `gh` command that logs its arguments."""
 
     def __init__(
         self, place: Path, service: Service, workflow: str = ".github/workflows/template.yml"
@@ -49,7 +49,7 @@ class Platform:
         git(service.directory, "remote", "add", "origin", str(self.origin))
 
     def runs_the_job(self, *, fails: bool = False) -> str:
-        """Run the scheduled job, on GitHub its last step; its output."""
+        """Run the scheduled job (on GitHub, its last step); return the output."""
         directory = self._service.directory
         if self._service.path(".gitlab-ci.yml").exists():
             job = yaml.safe_load(self._service.read(".gitlab-ci.yml"))["template"]
@@ -67,14 +67,12 @@ class Platform:
         return ended.stdout
 
     def pull_requests(self) -> list[list[str]]:
-        """What `gh` was asked for."""
+        """Return the arguments of each `gh` call."""
         lines = self._asked.read_text().splitlines() if self._asked.exists() else []
         return [json.loads(line) for line in lines]
 
 
-def test_the_scheduled_job_opens_one_pull_request_for_a_newer_release(
-    started_now: Started, tmp_path: Path
-) -> None:
+def test_scheduled_job_opens_one_pull_request(started_now: Started, tmp_path: Path) -> None:
     service = started_now(CURRENT)
     first, rest = service.read(EDITED).split("\n", 1)
     service.write(EDITED, f"{first}\n# ours\n{rest}")
@@ -90,14 +88,12 @@ def test_the_scheduled_job_opens_one_pull_request_for_a_newer_release(
     assert f"_commit: v{NEXT}" in pushed
 
 
-def test_the_scheduled_job_of_a_service_in_a_subfolder_opens_a_pull_request(
-    started_now: Started, tmp_path: Path
-) -> None:
+def test_scheduled_job_works_in_subfolder(started_now: Started, tmp_path: Path) -> None:
     service = started_now(CURRENT)
     first, rest = service.read(EDITED).split("\n", 1)
     service.write(EDITED, f"{first}\n# ours\n{rest}")
     service.into_subfolder("services/orders")
-    # As docs/updating.md says.
+    # The steps of docs/updating.md.
     moved = ".github/workflows/template-orders.yml"
     service.move("services/orders/.github/workflows/template.yml", moved)
     [added] = re.findall(r"```yaml\n(.*?)```", UPDATING, re.DOTALL)
@@ -113,9 +109,7 @@ def test_the_scheduled_job_of_a_service_in_a_subfolder_opens_a_pull_request(
     assert f"_commit: v{NEXT}" in pushed
 
 
-def test_the_scheduled_job_says_when_there_is_nothing_newer(
-    started: Started, tmp_path: Path
-) -> None:
+def test_scheduled_job_reports_no_newer_release(started: Started, tmp_path: Path) -> None:
     service = started(CURRENT)
     platform = Platform(tmp_path, service)
 
@@ -131,7 +125,7 @@ def test_the_scheduled_job_says_when_there_is_nothing_newer(
         ("move", "cannot be read at /nowhere. If it moved: sed -i 's|^_src_path: .*|_src_path: "),
     ],
 )
-def test_the_scheduled_job_says_how_to_find_the_template_again(
+def test_scheduled_job_explains_missing_template(
     started_now: Started, tmp_path: Path, change: str, said: str, ci: str
 ) -> None:
     service = started_now(CURRENT, ci=ci)
@@ -146,9 +140,7 @@ def test_the_scheduled_job_says_how_to_find_the_template_again(
     assert platform.pull_requests() == []
 
 
-def test_the_scheduled_job_of_gitlab_fails_for_a_newer_release(
-    started_now: Started, tmp_path: Path
-) -> None:
+def test_gitlab_job_fails_for_newer_release(started_now: Started, tmp_path: Path) -> None:
     platform = Platform(tmp_path, started_now(CURRENT, ci="gitlab"))
 
     said = platform.runs_the_job(fails=True)
@@ -156,7 +148,7 @@ def test_the_scheduled_job_of_gitlab_fails_for_a_newer_release(
     assert "Update: uvx copier update --skip-answered. Add --trust if CHANGELOG.md" in said
 
 
-def test_the_scheduled_job_says_that_a_release_needs_trust(
+def test_scheduled_job_reports_release_that_needs_trust(
     started_now: Started, template_to_come: Template, tmp_path: Path
 ) -> None:
     service = started_now(CURRENT)
@@ -175,7 +167,7 @@ def test_the_scheduled_job_says_that_a_release_needs_trust(
     assert platform.pull_requests() == []
 
 
-def test_before_a_commit_a_conflict_or_a_reject_is_refused(
+def test_pre_commit_rejects_conflict_markers_and_reject_files(
     started_now: Started, interpreter: Interpreter
 ) -> None:
     service = started_now(CURRENT)
@@ -196,7 +188,7 @@ def test_before_a_commit_a_conflict_or_a_reject_is_refused(
 
 
 @pytest.mark.parametrize("example", [True, False])
-def test_after_an_update_the_next_commands_are_said(started_now: Started, example: bool) -> None:
+def test_update_prints_next_commands(started_now: Started, example: bool) -> None:
     service = started_now(CURRENT)
     command = (sys.executable, "-m", "copier", "update", "--skip-answered", "--defaults")
 

@@ -1,4 +1,4 @@
-"""Notes, through the API."""
+"""Tests of notes through the HTTP API."""
 
 from httpx2 import AsyncClient
 

@@ -1,4 +1,4 @@
-"""A year of a service: made a team's own from the first release on, and kept current."""
+"""A service with many changes of a team, updated from the first release to the working tree."""
 
 import shutil
 from pathlib import Path
@@ -40,7 +40,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     context.script.get_revision("0001").module.upgrade()
 """
-# What the team changed, where it must still be found, and the file that it is in.
+# The team's changes: file and text.
 KEPT = [
     ("src/app/kit/db/settings.py", "idle_in_transaction_timeout: float = Field(30,"),
     ("pyproject.toml", 'version = "3.2.1"'),
@@ -61,7 +61,7 @@ DELETED = [".pre-commit-config.yaml", "tests/kit/test_imports.py"]
 
 
 def makes_it_its_own(team: Team) -> None:
-    """What a team does in the first months."""
+    """Change a service in many places."""
     service = team.service
     team.migrates()
     team.adds_notes()
@@ -87,7 +87,7 @@ def makes_it_its_own(team: Team) -> None:
 
 
 def deletes_the_example(team: Team) -> None:
-    """By hand, as one does who has not read docs/updating.md."""
+    """Remove the example by hand, without the steps of docs/updating.md."""
     service = team.service
     service.remove("src/app/example", "tests/example")
     for name in ("posts", "tags", "users"):
@@ -99,7 +99,7 @@ def deletes_the_example(team: Team) -> None:
 
 
 def tells_what_production_has(team: Team) -> None:
-    """As the linter asks for, whose release came after these revisions."""
+    """Exclude migrations that are older than the linter, as its error message advises."""
     end = "the template's end here, yours follow: revisions that production already has ----\n"
     names = [name for name in team.service.files() if "drop_the_example" in name]
     listed = "".join(f'    "*{Path(name).stem}.sql",\n' for name in names)
@@ -107,7 +107,7 @@ def tells_what_production_has(team: Team) -> None:
 
 
 def is_in_order(team: Team, reformatted: str) -> None:
-    """Nothing of the team's is lost, and all that the service checks of itself holds."""
+    """Assert that the team's changes are kept and that all checks of the service pass."""
     service = team.service
     tells_what_production_has(team)
     for name, text in KEPT:
@@ -122,7 +122,7 @@ def is_in_order(team: Team, reformatted: str) -> None:
 
 
 @pytest.mark.whole
-def test_a_year_of_updates_loses_nothing(
+def test_updates_through_every_release_keep_team_changes(
     started: Started, interpreter: Interpreter, server: URL, tmp_path: Path
 ) -> None:
     service = started(FIRST)
@@ -142,17 +142,17 @@ def test_a_year_of_updates_loses_nothing(
 
 
 def apart_from_seeded(service: Service) -> dict[str, bytes]:
-    """Its files, but for those that stay as the release wrote them that brought them."""
+    """Return the files of a service, without those that updates never change."""
     files = service.files()
     return {name: files[name] for name in files.keys() - SEEDED}
 
 
 def is_updated(service: Service, release: str) -> None:
-    """The only lines that both sides change: the team took those of the example out."""
+    """Update, and resolve the only conflict: the team removed the example from the registry."""
     service.update(release)
     assert set(service.unsettled()) <= {"src/app/registry.py"}
     service.settle_with_ours("src/app/registry.py")
-    # What came with the lines that were refused: mypy names it.
+    # Names of the template's side of the conflict; without them, mypy would fail.
     registry = service.read("src/app/registry.py")
     for name in ("jobs", "seed_example"):
         registry = registry.replace(f"    {name},\n", "")
@@ -160,7 +160,7 @@ def is_updated(service: Service, release: str) -> None:
 
 
 @pytest.mark.whole
-def test_revisions_of_the_team_s_own_join_with_those_that_come(
+def test_team_migrations_merge_with_new_migrations(
     started: Started, interpreter: Interpreter, server: URL
 ) -> None:
     service = started(FIRST)

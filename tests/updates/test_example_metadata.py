@@ -1,4 +1,4 @@
-"""What includes/example.jinja says of the example, on which updates rely, is so."""
+"""includes/example.jinja, which updates use, describes the example correctly."""
 
 import re
 from pathlib import Path
@@ -16,36 +16,36 @@ TESTS = TEMPLATE / "tests/example"
 
 
 def imported_by(path: Path) -> set[str]:
-    """The features that a file imports, itself or through other files of the tests."""
+    """Return the features that a file imports, directly or through test modules."""
     text = path.read_text()
     found = set(re.findall(r"app\.example\.(\w+)\.", text))
     for module in re.findall(r"tests\.example\.(\w+)", text):
-        # A team that moves a feature changes the factories, which were there from the first day.
+        # Not the factories: every release has them, and a team that moves a feature edits them.
         if module != "factories":
             found |= imported_by(TESTS / f"{module}.py")
     return found
 
 
 def names_at(version: str) -> set[str]:
-    """The files of the template at a release."""
+    """Return the file names of the template at a release."""
     listed = git(ROOT, "ls-tree", "-r", "--name-only", RELEASES[version], "template")
     return set(listed.split())
 
 
-def test_each_folder_of_the_example_is_a_feature() -> None:
+def test_each_example_folder_is_declared_feature() -> None:
     assert SAID.features.keys() == {
         path.parent.name for path in SOURCES.glob("*/*.py") if path.parent.name != "__pycache__"
     }
 
 
-def test_a_later_feature_names_all_that_it_imports() -> None:
+def test_later_features_declare_features_that_they_import() -> None:
     for name, feature in SAID.features.items():
         if feature["since"] != min(RELEASES):
             needed = set().union(*map(imported_by, (SOURCES / name).glob("*.py"))) - {name}
             assert set(feature["needs"]) == needed
 
 
-def test_each_shipped_revision_is_named_in_its_order() -> None:
+def test_shipped_migrations_are_declared_in_order() -> None:
     revisions = sorted((TEMPLATE / "migrations/versions").iterdir())
 
     assert [path.name.split("_", 3)[3].split(".")[0] for path in revisions] == list(SAID.revisions)
@@ -53,7 +53,7 @@ def test_each_shipped_revision_is_named_in_its_order() -> None:
 
 
 @pytest.mark.parametrize("version", RELEASES)
-def test_what_a_release_brought_came_with_it(version: str) -> None:
+def test_features_and_migrations_exist_since_declared_release(version: str) -> None:
     names = names_at(version)
     for name, feature in SAID.features.items():
         assert (f"template/src/app/example/{name}/models.py" in names) is (
@@ -65,17 +65,17 @@ def test_what_a_release_brought_came_with_it(version: str) -> None:
         )
 
 
-def test_nothing_came_with_a_release_that_is_not_there_yet() -> None:
+def test_declared_releases_exist() -> None:
     for entry in (*SAID.features.values(), *SAID.revisions.values()):
         assert entry["since"] in {*RELEASES, CURRENT}
 
 
 def numbers(version: str) -> list[int]:
-    """A version to compare."""
+    """Return a version as numbers, for comparison."""
     return [int(number) for number in version.split(".")]
 
 
-def test_each_file_beside_the_features_names_those_that_it_imports() -> None:
+def test_other_example_files_declare_features_that_they_import() -> None:
     found = {
         path.relative_to(TEMPLATE).as_posix(): sorted(imported_by(path))
         for path in (*SOURCES.glob("*.py"), *TESTS.glob("*.py"))

@@ -1,4 +1,4 @@
-"""The pages that show the API, in a real browser, where the machine has one."""
+"""Swagger UI and ReDoc of a service in a browser."""
 
 from pathlib import Path
 
@@ -10,17 +10,17 @@ from tests.services import DEV, Start
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="the header of the run says that there is none"),
+    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
 ]
 
 
 @pytest.fixture
 def server(default: Path, start: Start) -> Server:
-    """The default service, as `dev` serves it."""
+    """The default service, started with `dev`."""
     return start(default, *DEV)
 
 
-def test_the_pages_show_every_operation_and_ask_nobody_else(server: Server) -> None:
+def test_docs_show_every_operation_and_load_nothing_external(server: Server) -> None:
     document = server.get("/openapi.json").json()
     operations = sum(len(item) for item in document["paths"].values())
     here = {server.url.removeprefix("http://")}
@@ -39,5 +39,5 @@ def test_the_pages_show_every_operation_and_ask_nobody_else(server: Server) -> N
         assert redoc.page.locator("[id^='operation/']").count() == operations
         redoc.page.wait_for_load_state("networkidle")
         assert redoc.hosts() == here
-        # Its own logo would come from elsewhere: the policy of the page keeps it from asking.
+        # The Content Security Policy blocks ReDoc's logo, which is on another host.
         assert [text for text in redoc.complaints if "logo-mini.svg" not in text] == []

@@ -1,4 +1,4 @@
-"""What a service gives to editors, to who works on it, and to readers, each judged by its tool."""
+"""Editor settings, the dev container, AGENTS.md and the documentation site of a service."""
 
 import json
 import re
@@ -15,9 +15,9 @@ from tests.processes import run, succeed
 from tests.rendering import Copy, Renderer, files_under
 
 ZENSICAL = Path(sys.executable).with_name("zensical")
-# The names that VS Code puts something in place of, of those that it has.
+# The VS Code variables that the files may use.
 VARIABLES = {"file", "workspaceFolder"}
-# What VS Code itself reads such files with.
+# The JSON language service of VS Code.
 EDITOR = """
 import { readFileSync } from "node:fs";
 import vscode from "vscode-json-languageservice";
@@ -35,18 +35,18 @@ INDENTED = re.compile(r"^( *)\S", re.MULTILINE)
 
 
 def read(service: Path, name: str) -> Any:
-    """A file of JSON."""
+    """Read a JSON file."""
     return json.loads((service / name).read_text())
 
 
-def test_every_file_is_as_its_editor_is_told_to_write_it(render: Renderer) -> None:
+def test_files_follow_editorconfig(render: Renderer) -> None:
     service = render()
     for name, content in files_under(service).items():
         told = get_properties(str(service / name))
         text = content.decode(told["charset"])
         assert "\r" not in text
         assert not text or text.endswith("\n"), name
-        assert "\t" not in text, f"{name} has a tab"
+        assert "\t" not in text, f"{name} contains a tab"
         if name.endswith((".json", ".yml", ".yaml")):
             width = int(told["indent_size"])
             assert not [found for found in INDENTED.findall(text) if len(found) % width], name
@@ -55,7 +55,7 @@ def test_every_file_is_as_its_editor_is_told_to_write_it(render: Renderer) -> No
     assert int(told["max_line_length"]) == ruff["line-length"]
 
 
-def test_the_editor_and_the_container_recommend_the_same_extensions(render: Renderer) -> None:
+def test_vscode_and_dev_container_recommend_same_extensions(render: Renderer) -> None:
     container = read(render(), CONTAINER)
 
     recommended = read(render(), ".vscode/extensions.json")["recommendations"]
@@ -68,9 +68,7 @@ def test_the_editor_and_the_container_recommend_the_same_extensions(render: Rend
     assert named == {"mypy-type-checker", "ruff"}
 
 
-def test_the_editor_has_nothing_to_say_of_its_files(
-    render: Renderer, node: Node, tmp_path: Path
-) -> None:
+def test_vscode_files_are_valid_json(render: Renderer, node: Node, tmp_path: Path) -> None:
     ended = node.run(EDITOR, *(render() / name for name in [*EDITED, CONTAINER]))
     assert (ended.returncode, ended.stdout) == (0, "")
 
@@ -81,11 +79,9 @@ def test_the_editor_has_nothing_to_say_of_its_files(
     assert "Duplicate object key" in said
 
 
-def test_the_tool_of_containers_reads_what_is_meant(
-    service: Copy, node: Node, tmp_path: Path
-) -> None:
+def test_dev_container_cli_reads_configuration(service: Copy, node: Node, tmp_path: Path) -> None:
     place = service()
-    # It asks Docker which containers there are already: `true` says that there is none.
+    # The CLI runs Docker to list containers; `true` prints none.
     command = [*node.command("@devcontainers/cli", "devcontainer.js"), "read-configuration"]
     command += ["--docker-path", "true", "--workspace-folder", place]
     last = succeed(*command, cwd=place).stdout.splitlines()[-1]
@@ -101,7 +97,7 @@ def test_the_tool_of_containers_reads_what_is_meant(
     assert run(*command, cwd=place).returncode != 0
 
 
-def test_what_the_editor_is_told_of_is_there(render: Renderer) -> None:
+def test_vscode_variables_modules_and_interpreter_exist(render: Renderer) -> None:
     service = render()
     for name in EDITED:
         named = set(re.findall(r"\$\{(\w+)\}", (service / name).read_text()))
@@ -111,15 +107,15 @@ def test_what_the_editor_is_told_of_is_there(render: Renderer) -> None:
     packages = {re.split(r"[\[<>=]", each)[0] for each in needs}
     for each in read(service, ".vscode/launch.json")["configurations"]:
         assert each["module"] in packages
-        # Debuggers come with extensions: each of these with one of the same name.
+        # Each debugger is part of the extension of the same name.
         assert f"ms-python.{each['type']}" in read(service, EDITED[0])["recommendations"]
-    # Where `uv sync` makes it, and Git leaves it alone.
+    # `uv sync` creates the environment there, and Git ignores it.
     python = read(service, ".vscode/settings.json")["python.defaultInterpreterPath"]
     assert python.startswith("${workspaceFolder}/.venv/")
     assert ".venv/" in (service / ".gitignore").read_text().splitlines()
 
 
-def test_what_the_editor_launches_is_there(render: Renderer) -> None:
+def test_vscode_launch_targets_exist(render: Renderer) -> None:
     service = render()
 
     launched = {
@@ -135,7 +131,7 @@ def test_what_the_editor_launches_is_there(render: Renderer) -> None:
 
 
 @pytest.mark.parametrize("example", [True, False])
-def test_the_pages_of_a_service_build_into_a_site(service: Copy, example: bool) -> None:
+def test_documentation_site_of_service_builds(service: Copy, example: bool) -> None:
     place = service(example=example, project_name="Zebra Crossing 2.0")
 
     succeed(ZENSICAL, "build", "--strict", cwd=place)
@@ -147,14 +143,14 @@ def test_the_pages_of_a_service_build_into_a_site(service: Copy, example: bool) 
         assert (place / "site" / page.stem.replace("index", "") / "index.html").is_file()
 
 
-def test_a_link_that_leads_nowhere_is_an_error(service: Copy) -> None:
+def test_site_build_fails_for_broken_link(service: Copy) -> None:
     place = service()
     (place / "docs/astray.md").write_text("# Astray\n\n[There](nowhere.md)\n")
 
     assert run(ZENSICAL, "build", "--strict", cwd=place).returncode != 0
 
 
-def test_what_is_said_to_who_works_on_a_service_is_true(render: Renderer) -> None:
+def test_agents_md_names_existing_files_and_ci_commands(render: Renderer) -> None:
     text = (render() / "AGENTS.md").read_text()
     for name in re.findall(r"`((?:src|tests)/[\w/]+(?:\.py|/))`", text):
         assert (render() / name).exists(), f"AGENTS.md names {name}"

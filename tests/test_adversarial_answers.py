@@ -1,4 +1,4 @@
-"""Whatever is answered, a service works or the answer is refused; nothing breaks or escapes."""
+"""Any answer gives a working service or a clear error, and never writes outside of it."""
 
 import re
 import shlex
@@ -15,7 +15,7 @@ import yaml
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.hostile import (
+from tests.adversarial_answers import (
     GOOD,
     TEXTS,
     VALUES,
@@ -44,10 +44,10 @@ CHOSEN = {
     for name, choices in ((name, entry.get("choices")) for name, entry in questionnaire().items())
     if choices and name not in ("tune_pool", "pool_pre_ping")
 }
-# The same in every run: a suite that fails by luck teaches nobody.
+# Deterministic: each run uses the same examples.
 BOUNDED = {
     "deadline": None,
-    # Each example renders a service: a smaller one that fails as well would take minutes to find.
+    # Without shrinking: each example renders a service, so it would take minutes.
     "phases": [Phase.explicit, Phase.generate],
     "derandomize": True,
     "database": None,
@@ -57,13 +57,13 @@ BOUNDED = {
 
 @pytest.fixture(scope="session")
 def answered(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The template with its questions, of which only what holds an answer is rendered."""
+    """The template with all questions, and only the files that contain answers."""
     return template_of_answers(tmp_path_factory.mktemp("answered") / "template")
 
 
 @contextmanager
 def nowhere_else() -> Iterator[Path]:
-    """A destination; nothing may come to be beside it."""
+    """Yield a destination; assert that nothing is written next to it."""
     with TemporaryDirectory() as place:
         yield Path(place) / "a" / "b" / "service"
         assert {path.name for path in Path(place).iterdir()} <= {"a"}
@@ -84,7 +84,7 @@ def assert_working_or_refused(template: Path, question: str, answer: Any) -> Non
 
 @settings(max_examples=40, **BOUNDED)
 @given(question=st.sampled_from([*QUESTIONS, COMPUTED]), answer=TEXTS)
-def test_a_text_for_any_question_gives_a_working_service_or_a_clear_refusal(
+def test_any_text_gives_working_service_or_clear_error(
     answered: Path, question: str, answer: str
 ) -> None:
     assert_working_or_refused(answered, question, answer)
@@ -92,7 +92,7 @@ def test_a_text_for_any_question_gives_a_working_service_or_a_clear_refusal(
 
 @settings(max_examples=25, **BOUNDED)
 @given(question=st.sampled_from([*QUESTIONS, COMPUTED]), answer=VALUES)
-def test_what_a_file_of_answers_can_hold_beside_text_is_taken_or_refused_likewise(
+def test_any_yaml_value_gives_working_service_or_clear_error(
     answered: Path, question: str, answer: Any
 ) -> None:
     assert_working_or_refused(answered, question, answer)
@@ -100,9 +100,7 @@ def test_what_a_file_of_answers_can_hold_beside_text_is_taken_or_refused_likewis
 
 @settings(max_examples=8, **BOUNDED)
 @given(answers=st.fixed_dictionaries(GOOD))
-def test_unusual_answers_that_are_taken_are_written_as_they_were_given(
-    answered: Path, answers: dict[str, str]
-) -> None:
+def test_unusual_answers_are_written_verbatim(answered: Path, answers: dict[str, str]) -> None:
     with nowhere_else() as service:
         complaint = refusal(answered, service, **answers)
 
@@ -112,14 +110,14 @@ def test_unusual_answers_that_are_taken_are_written_as_they_were_given(
 
 
 @pytest.mark.parametrize("question", [*QUESTIONS, COMPUTED])
-def test_each_question_refuses_some_answer(answered: Path, question: str) -> None:
+def test_each_question_rejects_invalid_yaml(answered: Path, question: str) -> None:
     with nowhere_else() as service:
         assert is_clear(refusal(answered, service, **{question: "[1"}), question) or (
             question == "project_description"
         )
 
 
-def test_an_answer_that_is_not_asked_for_changes_nothing(answered: Path) -> None:
+def test_answers_to_unasked_questions_are_ignored(answered: Path) -> None:
     with nowhere_else() as service:
         assert refusal(answered, service, pooler="pgbouncer", pool_size="7", unheard="of") == ""
 
@@ -139,7 +137,7 @@ DESTINATIONS = [
 
 
 @pytest.mark.parametrize("name", DESTINATIONS)
-def test_a_destination_may_have_any_name_and_the_next_commands_hold_it_quoted(
+def test_printed_commands_quote_any_destination_name(
     answered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
     copier.run_copy(str(answered), tmp_path / name, defaults=True)
@@ -152,18 +150,18 @@ def test_a_destination_may_have_any_name_and_the_next_commands_hold_it_quoted(
 @pytest.mark.parametrize(
     "answer", ["pool_size=[1", "soft_delete=!!python/object:x", "project_name="]
 )
-def test_the_command_ends_with_one_sentence_and_leaves_nothing(
+def test_failed_copy_prints_one_line_error_and_writes_nothing(
     answered: Path, tmp_path: Path, answer: str
 ) -> None:
     ended = run(*COPIER, "--defaults", "--data", answer, answered, "service", cwd=tmp_path)
 
-    # Above it, Copier shows where in its own program it stopped.
+    # Copier prints a traceback before this line.
     assert ended.returncode != 0
     assert is_clear(ended.stdout.splitlines()[-1], answer.partition("=")[0])
     assert not (tmp_path / "service").exists()
 
 
-def test_a_file_in_the_way_is_named_and_kept(answered: Path, tmp_path: Path) -> None:
+def test_destination_that_is_a_file_is_kept_and_named(answered: Path, tmp_path: Path) -> None:
     (tmp_path / "service").write_text("mine")
 
     ended = run(*COPIER, "--defaults", answered, "service", cwd=tmp_path)
@@ -173,7 +171,7 @@ def test_a_file_in_the_way_is_named_and_kept(answered: Path, tmp_path: Path) -> 
     assert (tmp_path / "service").read_text() == "mine"
 
 
-def test_files_in_the_way_are_never_overwritten_unasked(answered: Path, tmp_path: Path) -> None:
+def test_existing_files_are_not_overwritten_without_option(answered: Path, tmp_path: Path) -> None:
     (tmp_path / "service").mkdir()
     (tmp_path / "service/pyproject.toml").write_text("mine")
 
@@ -184,7 +182,7 @@ def test_files_in_the_way_are_never_overwritten_unasked(answered: Path, tmp_path
     assert (tmp_path / "service/pyproject.toml").read_text() == "mine"
 
 
-def test_a_destination_that_cannot_be_written_is_named(answered: Path) -> None:
+def test_error_names_unwritable_destination(answered: Path) -> None:
     ended = run(*COPIER, "--defaults", answered, "/proc/service", cwd=answered)
 
     assert ended.returncode != 0
@@ -194,7 +192,7 @@ def test_a_destination_that_cannot_be_written_is_named(answered: Path) -> None:
 @pytest.mark.slow
 @settings(max_examples=5, **BOUNDED)
 @given(answers=st.fixed_dictionaries(GOOD), choices=st.fixed_dictionaries(CHOSEN))
-def test_a_whole_service_with_unusual_answers_is_well_formed(
+def test_complete_service_with_unusual_answers_is_well_formed(
     render: Renderer, answers: dict[str, str], choices: dict[str, Any]
 ) -> None:
     with nowhere_else() as service:
@@ -212,7 +210,7 @@ def test_a_whole_service_with_unusual_answers_is_well_formed(
 @pytest.mark.slow
 @settings(max_examples=3, **BOUNDED)
 @given(text=GOOD["project_description"])
-def test_rendering_again_asks_for_the_same_values(repository: Path, text: str) -> None:
+def test_recopy_gives_same_files(repository: Path, text: str) -> None:
     with nowhere_else() as service:
         copier.run_copy(
             str(repository), service, data={"project_description": text}, defaults=True, quiet=True
@@ -225,7 +223,7 @@ def test_rendering_again_asks_for_the_same_values(repository: Path, text: str) -
 
 
 @pytest.mark.slow
-def test_no_project_can_shadow_a_package_of_its_environment(service: Copy) -> None:
+def test_names_of_locked_packages_are_rejected(service: Copy) -> None:
     place = service()
     succeed(UV, "lock", "--quiet", cwd=place)
     locked = tomllib.loads((place / "uv.lock").read_text())["package"]
@@ -236,9 +234,7 @@ def test_no_project_can_shadow_a_package_of_its_environment(service: Copy) -> No
 
 
 @pytest.mark.slow
-def test_a_service_in_a_directory_of_spaces_and_umlauts_serves_what_was_answered(
-    render: Renderer, start: Start
-) -> None:
+def test_service_works_in_directory_with_special_characters(render: Renderer, start: Start) -> None:
     text = """Says "hello", 'bye', C:\\new {{ 7 * 7 }} <b> in ünïcode 😀"""
     with open_directory() as place:
         service = place / "Grüße an [alle]"

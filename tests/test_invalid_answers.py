@@ -1,4 +1,4 @@
-"""A wrong answer is refused by the name of its question, and nothing is written."""
+"""An invalid answer is rejected with the name of its question, and nothing is written."""
 
 import keyword
 import re
@@ -20,7 +20,7 @@ SIZE, OVERFLOW = "answer a whole number from 1 to 1000", "answer a whole number,
 TIMEOUT = "answer seconds from 0.1 to 300"
 RECYCLE = "answer 1 to 86400, or -1 (never)"
 
-# Question, a wrong answer, and what the error says would be right.
+# Question, invalid answer, and the correction that the error message names.
 WRONG: list[tuple[str, Any, str]] = [
     *(("project_name", name, FIRST) for name in ["", " ", "-", "2nd", "_x", " Padded"]),
     *(
@@ -56,7 +56,7 @@ WRONG: list[tuple[str, Any, str]] = [
 
 
 @pytest.mark.parametrize(("question", "answer", "remedy"), WRONG)
-def test_an_error_names_the_question_and_what_would_be_right(
+def test_error_names_question_and_correction(
     render: Renderer, tmp_path: Path, question: str, answer: Any, remedy: str
 ) -> None:
     destination = tmp_path / "service"
@@ -69,20 +69,20 @@ def test_an_error_names_the_question_and_what_would_be_right(
 
 
 @pytest.mark.parametrize("question", YES_OR_NO_QUESTIONS)
-def test_a_number_is_not_a_yes(render: Renderer, tmp_path: Path, question: str) -> None:
+def test_number_is_not_accepted_as_yes(render: Renderer, tmp_path: Path, question: str) -> None:
     with pytest.raises(ValueError, match=question):
         render.into(tmp_path / "service", **{question: "1"})
 
 
-def test_no_project_can_shadow_a_keyword_or_the_standard_library() -> None:
-    # A leading underscore is refused for itself.
+def test_keyword_and_standard_library_names_are_rejected() -> None:
+    # Names with a leading underscore are rejected anyway.
     names = {name for name in sys.stdlib_module_names if not name.startswith("_")}
     names |= {*keyword.kwlist, *keyword.softkwlist} - {"_"}
 
     assert not {name for name in names if not complaint_about(name)}
 
 
-def test_no_project_can_shadow_what_its_service_depends_on(render: Renderer) -> None:
+def test_names_of_dependencies_are_rejected(render: Renderer) -> None:
     project = tomllib.loads((render(telemetry=True) / "pyproject.toml").read_text())
     needed = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
     needed += project["build-system"]["requires"]
@@ -92,5 +92,5 @@ def test_no_project_can_shadow_what_its_service_depends_on(render: Renderer) -> 
     assert not {name for name in names if not complaint_about(name)}
 
 
-def test_an_ordinary_name_is_not_complained_about() -> None:
+def test_ordinary_name_is_accepted() -> None:
     assert complaint_about("Order Desk") == ""

@@ -1,4 +1,4 @@
-"""How long a local PostgreSQL lives: as long as anybody uses it, and never longer."""
+"""A local PostgreSQL runs until its last client process ends."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ from tests.local_postgres.servers import (
 )
 
 
-def test_a_ephemeral_server_answers_and_is_gone_afterwards() -> None:
+def test_ephemeral_server_stops_at_end_of_block() -> None:
     with ephemeral(max_connections=17) as url:
         assert url.drivername == "postgresql+asyncpg"
         assert (url.username, url.database) == ("postgres", "postgres")
@@ -37,7 +37,7 @@ def test_a_ephemeral_server_answers_and_is_gone_afterwards() -> None:
 
 
 @pytest.mark.parametrize("kept", [True, False], ids=["development", "ephemeral"])
-def test_the_server_is_gone_after_its_only_user_is_killed(
+def test_server_stops_after_only_client_is_killed(
     kept: bool, project: Path, new_user: NewUser
 ) -> None:
     user = new_user(project if kept else None)
@@ -50,9 +50,7 @@ def test_the_server_is_gone_after_its_only_user_is_killed(
     eventually(lambda: data.exists() == kept)
 
 
-def test_the_server_goes_on_for_a_second_user_when_its_starter_is_killed(
-    project: Path, new_user: NewUser
-) -> None:
+def test_server_keeps_running_for_second_client(project: Path, new_user: NewUser) -> None:
     starter = new_user(project)
     url = starter.url()
     server = postmaster(url)
@@ -64,7 +62,7 @@ def test_the_server_goes_on_for_a_second_user_when_its_starter_is_killed(
     eventually(lambda: not is_alive(server))
 
 
-def test_a_second_user_gets_a_server_when_the_first_is_killed_while_starting_it(
+def test_second_client_gets_server_if_first_is_killed_during_start(
     project: Path, new_user: NewUser
 ) -> None:
     first = new_user(project)
@@ -74,14 +72,14 @@ def test_a_second_user_gets_a_server_when_the_first_is_killed_while_starting_it(
         assert ask(url, "SELECT 1") == 1
 
 
-def test_processes_that_start_at_once_share_one_server(project: Path, new_user: NewUser) -> None:
+def test_concurrent_clients_share_one_server(project: Path, new_user: NewUser) -> None:
     users = [new_user(project) for _ in range(6)]
     urls = {user.url() for user in users}
     assert len(urls) == 1
     assert ask(urls.pop(), "SELECT 1") == 1
 
 
-def test_a_user_who_comes_while_the_server_stops_gets_a_new_one(project: Path) -> None:
+def test_client_gets_new_server_while_old_one_stops(project: Path) -> None:
     with development(project) as url:
         server = postmaster(url)
     eventually(lambda: not is_free(next(project.glob(".pgdata/*.users"))))
@@ -90,10 +88,10 @@ def test_a_user_who_comes_while_the_server_stops_gets_a_new_one(project: Path) -
 
 
 @only_linux
-def test_the_server_stops_with_its_supervisor_and_the_next_start_works(project: Path) -> None:
+def test_server_stops_with_supervisor_and_can_restart(project: Path) -> None:
     with development(project) as url:
         server, supervisor = postmaster(url), supervisor_of(project)
-        os.kill(server, signal.SIGSTOP)  # a server that takes its time to stop
+        os.kill(server, signal.SIGSTOP)  # a server that stops slowly
         try:
             os.kill(supervisor, signal.SIGKILL)
             eventually(lambda: not is_alive(supervisor))
@@ -107,7 +105,7 @@ def test_the_server_stops_with_its_supervisor_and_the_next_start_works(project: 
 
 
 @only_linux
-def test_an_interrupted_initialisation_does_not_block(project: Path, new_user: NewUser) -> None:
+def test_interrupted_initdb_does_not_block_start(project: Path, new_user: NewUser) -> None:
     user = new_user(project)
     eventually(lambda: list(project.glob(".pgdata/*/PG_VERSION")))
     marker = next(project.glob(".pgdata/*.initdb"))
@@ -118,9 +116,7 @@ def test_an_interrupted_initialisation_does_not_block(project: Path, new_user: N
     assert not marker.exists()
 
 
-def test_ctrl_c_in_the_terminal_leaves_the_server_to_a_user_that_handles_it(
-    project: Path, new_user: NewUser
-) -> None:
+def test_server_keeps_running_if_client_handles_sigint(project: Path, new_user: NewUser) -> None:
     user = new_user(project)
     url = user.url()
     server = postmaster(url)

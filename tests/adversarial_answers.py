@@ -1,4 +1,4 @@
-"""Answers as nobody should give them, and what a service must be whatever was answered."""
+"""Adversarial answers, and assertions that hold for every rendered service."""
 
 import ast
 import runpy
@@ -17,7 +17,7 @@ from markdown_it import MarkdownIt
 from tests.processes import succeed
 from tests.rendering import copy_of_working_tree, questionnaire
 
-# The files that hold an answer as it was given (tests/test_hygiene.py), and what ruff reads beside.
+# The files that contain an answer verbatim (tests/test_hygiene.py), and the configuration of ruff.
 WITH_ANSWERS = [
     "README.md.jinja",
     "pyproject.toml.jinja",
@@ -153,7 +153,7 @@ TEXTS = st.one_of(
     st.sampled_from(FRAGMENTS).map(lambda text: text * 50_000),
     st.text(max_size=60),
 )
-# What a file of answers can hold beside text.
+# Values of other types that an answers file can contain.
 VALUES = st.one_of(
     st.none(),
     st.booleans(),
@@ -168,7 +168,7 @@ CHARACTERS_OF_NAMES = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234
 PRINTABLE = st.characters(exclude_categories=["C", "Z"]) | st.sampled_from(
     " '\"\\`*_{}[]()<>#+-.!|~&$:"
 )
-# Answers that are nearly always taken: whether they are written well is the question there.
+# Unusual answers that are nearly always accepted. They test how answers are escaped.
 GOOD: dict[str, st.SearchStrategy[Any]] = {
     "project_name": st.text(CHARACTERS_OF_NAMES, max_size=40).map(lambda text: f"Z{text}"),
     "project_description": st.text(PRINTABLE, min_size=1, max_size=200),
@@ -193,7 +193,7 @@ REMEDIES = (
 
 
 def template_of_answers(place: Path) -> Path:
-    """The template with its real questions, but only the files that hold what was answered."""
+    """Copy the template, with all questions but only the files that contain answers."""
     copy_of_working_tree(place)
     for path in sorted((place / "template").rglob("*"), reverse=True):
         if path.is_dir():
@@ -204,7 +204,7 @@ def template_of_answers(place: Path) -> Path:
 
 
 def refusal(template: Path, destination: Path, **answers: Any) -> str:
-    """What is said against the answers, or nothing: then the service is in the destination."""
+    """Render a service; return the error message, or an empty string on success."""
     try:
         copier.run_copy(
             str(template), destination, data=answers, defaults=True, unsafe=False, quiet=True
@@ -215,7 +215,7 @@ def refusal(template: Path, destination: Path, **answers: Any) -> str:
 
 
 def is_clear(complaint: str, question: str) -> bool:
-    """Whether it names the question and says, in one line, what to answer."""
+    """Return whether a message is one line that names the question and what to answer."""
     return (
         f"'{question}'" in complaint
         and "\n" not in complaint
@@ -224,10 +224,10 @@ def is_clear(complaint: str, question: str) -> bool:
 
 
 def assert_sound(service: Path, **given: Any) -> None:
-    """What was answered is in the files as it was given, and they are well formed."""
+    """Assert that the files are well formed and contain the answers verbatim."""
     answers = yaml.safe_load((service / ".copier-answers.yml").read_text())
     for question, answer in given.items():
-        # Behind PgBouncer nothing is asked about a pool, and nothing kept.
+        # Behind PgBouncer there are no questions about the pool.
         if question not in NUMBERS or given.get("pooler") != "pgbouncer":
             assert answers[question] == as_taken(question, answer)
     name, text = answers["project_name"], answers["project_description"]
@@ -248,14 +248,14 @@ def assert_sound(service: Path, **given: Any) -> None:
 
 
 def as_taken(question: str, answer: Any) -> Any:
-    """The answer as Copier keeps it."""
+    """Return the answer as Copier stores it."""
     if "import text" in questionnaire()[question]["type"]:
         return str(answer)
     return yaml.safe_load(answer) if isinstance(answer, str) else answer
 
 
 def constants(module: Path) -> dict[str, Any]:
-    """The constants that a module assigns."""
+    """Return the constants that a module assigns."""
     return {
         statement.targets[0].id: ast.literal_eval(statement.value)
         for statement in ast.parse(module.read_text()).body
@@ -264,7 +264,7 @@ def constants(module: Path) -> dict[str, Any]:
 
 
 def assert_pool(module: Path, answers: dict[str, Any]) -> None:
-    """The numbers are the defaults of the settings."""
+    """Assert that the defaults of the pool settings are the answers."""
     settings = runpy.run_path(str(module))["PoolSettings"]()
     for question in NUMBERS[1:]:
         default = questionnaire()[question]["default"]
@@ -272,7 +272,7 @@ def assert_pool(module: Path, answers: dict[str, Any]) -> None:
 
 
 def assert_reads_as(readme: Path, name: str, description: str) -> None:
-    """Markdown shows name and description as they are, and goes on after them."""
+    """Assert that the rendered Markdown shows the name and the description unchanged."""
     tokens = MarkdownIt().parse(readme.read_text())
     shown = [
         "".join(part.content for part in token.children or []) for token in tokens if token.children

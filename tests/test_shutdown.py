@@ -1,4 +1,4 @@
-"""How a service ends, and how it refuses to start: nothing is left running or made up."""
+"""A service stops with its database, and does not start without DATABASE_URL in production."""
 
 import os
 import signal
@@ -16,13 +16,11 @@ UVICORN = [UV, "run", "uvicorn", "--factory", "app.main:create_app"]
 
 
 @pytest.mark.parametrize("command", [DEV, FASTAPI_DEV], ids=["dev", "fastapi dev"])
-def test_ctrl_c_ends_the_service_and_its_database(
-    default: Path, start: Start, command: list[str]
-) -> None:
+def test_ctrl_c_stops_service_and_database(default: Path, start: Start, command: list[str]) -> None:
     server = start(default, *command)
     database = postmaster(default)
 
-    # The service ends with 0; `uv run` may say 130, which tells the shell of the Ctrl-C.
+    # The service exits with 0; `uv run` may exit with 130, the shell's code for Ctrl-C.
     assert server.interrupt() in {0, 130}
     assert "Traceback" not in server.output
     assert eventually(lambda: not exists(database))
@@ -30,9 +28,9 @@ def test_ctrl_c_ends_the_service_and_its_database(
 
 
 @pytest.mark.parametrize("command", ["my-service", "fastapi"])
-def test_nothing_keeps_running_after_kill_9(default: Path, start: Start, command: str) -> None:
+def test_sigkill_of_service_leaves_no_processes(default: Path, start: Start, command: str) -> None:
     succeed(UV, "sync", "--quiet", cwd=default)
-    # Without `uv run` between, which would be what is killed.
+    # Without `uv run`, which would receive the signal in place of the service.
     server = start(default, default / ".venv" / "bin" / command, "dev")
     database = postmaster(default)
 
@@ -42,7 +40,7 @@ def test_nothing_keeps_running_after_kill_9(default: Path, start: Start, command
     assert eventually(lambda: not server.has_left_processes())
 
 
-def test_the_database_ends_when_all_of_the_service_is_killed(default: Path, start: Start) -> None:
+def test_database_stops_if_process_group_is_killed(default: Path, start: Start) -> None:
     server = start(default, *DEV)
     database = postmaster(default)
 
@@ -60,7 +58,7 @@ def test_the_database_ends_when_all_of_the_service_is_killed(default: Path, star
     ],
     ids=["serve", "uvicorn", "fastapi run"],
 )
-def test_serving_in_production_requires_a_database_url(
+def test_production_servers_require_database_url(
     render: Renderer, tmp_path: Path, command: list[str]
 ) -> None:
     render.into(tmp_path / "service")
@@ -68,7 +66,7 @@ def test_serving_in_production_requires_a_database_url(
     refuses(tmp_path / "service", *command)
 
 
-def test_commands_without_the_development_dependencies_require_a_database_url(
+def test_commands_without_dev_dependencies_require_database_url(
     render: Renderer, tmp_path: Path
 ) -> None:
     service = tmp_path / "service"
@@ -80,7 +78,7 @@ def test_commands_without_the_development_dependencies_require_a_database_url(
 
 
 def refuses(service: Path, *command: str | Path) -> None:
-    """Check that a command names DATABASE_URL and starts no database."""
+    """Assert that a command fails, names DATABASE_URL and starts no database."""
     ended = run(*command, cwd=service)
 
     assert ended.returncode in {1, 2}, command
