@@ -18,7 +18,7 @@ from tests.processes import succeed
 from tests.rendering import copy_of_working_tree, questionnaire
 
 # The files that contain an answer verbatim (tests/test_hygiene.py), and the configuration of ruff.
-WITH_ANSWERS = [
+FILES_WITH_ANSWERS = [
     "README.md.jinja",
     "pyproject.toml.jinja",
     "src/app/about.py.jinja",
@@ -169,7 +169,7 @@ PRINTABLE = st.characters(exclude_categories=["C", "Z"]) | st.sampled_from(
     " '\"\\`*_{}[]()<>#+-.!|~&$:"
 )
 # Unusual answers that are nearly always accepted. They test how answers are escaped.
-GOOD: dict[str, st.SearchStrategy[Any]] = {
+UNUSUAL_ANSWERS: dict[str, st.SearchStrategy[Any]] = {
     "project_name": st.text(CHARACTERS_OF_NAMES, max_size=40).map(lambda text: f"Z{text}"),
     "project_description": st.text(PRINTABLE, min_size=1, max_size=200),
     "pool_size": st.integers(1, 1000).map(str),
@@ -186,24 +186,24 @@ NUMBERS = [
     "pool_recycle",
     "pool_pre_ping",
 ]
-REMEDIES = (
+CORRECTIONS = (
     *("begin with", "use at most", "choose another", "write ", "answer ", " is not in ["),
     *("leave it out",),
 )
 
 
-def template_of_answers(place: Path) -> Path:
+def copy_minimal_template(place: Path) -> Path:
     """Copy the template, with all questions but only the files that contain answers."""
     copy_of_working_tree(place)
     for path in sorted((place / "template").rglob("*"), reverse=True):
         if path.is_dir():
             shutil.rmtree(path) if not any(path.iterdir()) else None
-        elif path.relative_to(place / "template").as_posix() not in WITH_ANSWERS:
+        elif path.relative_to(place / "template").as_posix() not in FILES_WITH_ANSWERS:
             path.unlink()
     return place
 
 
-def refusal(template: Path, destination: Path, **answers: Any) -> str:
+def render_error(template: Path, destination: Path, **answers: Any) -> str:
     """Render a service; return the error message, or an empty string on success."""
     try:
         copier.run_copy(
@@ -214,22 +214,22 @@ def refusal(template: Path, destination: Path, **answers: Any) -> str:
     return ""
 
 
-def is_clear(complaint: str, question: str) -> bool:
+def is_clear_error(message: str, question: str) -> bool:
     """Return whether a message is one line that names the question and what to answer."""
     return (
-        f"'{question}'" in complaint
-        and "\n" not in complaint
-        and any(remedy in complaint for remedy in REMEDIES)
+        f"'{question}'" in message
+        and "\n" not in message
+        and any(correction in message for correction in CORRECTIONS)
     )
 
 
-def assert_sound(service: Path, **given: Any) -> None:
+def assert_valid_service(service: Path, **given: Any) -> None:
     """Assert that the files are well formed and contain the answers verbatim."""
     answers = yaml.safe_load((service / ".copier-answers.yml").read_text())
     for question, answer in given.items():
         # Behind PgBouncer there are no questions about the pool.
         if question not in NUMBERS or given.get("pooler") != "pgbouncer":
-            assert answers[question] == as_taken(question, answer)
+            assert answers[question] == stored_answer(question, answer)
     name, text = answers["project_name"], answers["project_description"]
 
     project = tomllib.loads((service / "pyproject.toml").read_text())
@@ -241,13 +241,13 @@ def assert_sound(service: Path, **given: Any) -> None:
     assert about["NAME"].replace("-", "_").isidentifier()
     if answers["pooler"] == "none":
         assert_pool(service / "src/app/kit/db/pool.py", answers)
-    assert_reads_as(service / "README.md", name, text)
+    assert_readme(service / "README.md", name, text)
     ruff = Path(sys.executable).with_name("ruff")
     succeed(ruff, "format", "--check", "--quiet", ".", cwd=service)
     succeed(ruff, "check", "--quiet", ".", cwd=service)
 
 
-def as_taken(question: str, answer: Any) -> Any:
+def stored_answer(question: str, answer: Any) -> Any:
     """Return the answer as Copier stores it."""
     if "import text" in questionnaire()[question]["type"]:
         return str(answer)
@@ -271,7 +271,7 @@ def assert_pool(module: Path, answers: dict[str, Any]) -> None:
         assert getattr(settings, question) == answers.get(question, default)
 
 
-def assert_reads_as(readme: Path, name: str, description: str) -> None:
+def assert_readme(readme: Path, name: str, description: str) -> None:
     """Assert that the rendered Markdown shows the name and the description unchanged."""
     tokens = MarkdownIt().parse(readme.read_text())
     shown = [

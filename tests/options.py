@@ -12,9 +12,9 @@ PAGE = ROOT / "docs" / "options.md"
 # Reasons to choose each answer, by question.
 REASONS: dict[str, str] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text())
 # Contains all answers, so every answer changes it.
-EVERYWHERE = ".copier-answers.yml"
-LINES_TO_READ = 60
-MANY = 4
+ANSWERS_FILE = ".copier-answers.yml"
+MAX_DIFF_LINES = 60
+MAX_LISTED_FILES = 4
 
 HEAD = """\
 # What each answer changes
@@ -34,53 +34,55 @@ def section(option: str, answer: Any, before: dict[str, bytes], after: dict[str,
     """Return the section about one answer."""
     default = questionnaire()[option]["default"]
     # The default of `tune_pool` is computed: yes only with a pool setting in `--data`.
-    before_it = shown(False if "{%" in str(default) else default)
-    return f"### {shown(answer)} instead of {before_it}\n\n{difference(before, after)}"
+    before_it = format_answer(False if "{%" in str(default) else default)
+    return (
+        f"### {format_answer(answer)} instead of {before_it}\n\n{format_difference(before, after)}"
+    )
 
 
-def shown(answer: Any) -> str:
+def format_answer(answer: Any) -> str:
     """Format an answer as in the answers file."""
     text = {True: "yes", False: "no"}[answer] if isinstance(answer, bool) else str(answer)
     return f"`{text}`"
 
 
-def difference(before: dict[str, bytes], after: dict[str, bytes]) -> str:
+def format_difference(before: dict[str, bytes], after: dict[str, bytes]) -> str:
     """List added, removed and changed files, and show the diff of the most relevant one."""
     changed = {name for name in before.keys() & after.keys() if before[name] != after[name]}
-    told = [
-        *listed("changes", changed - {EVERYWHERE}),
-        *listed("adds", after.keys() - before.keys()),
-        *listed("leaves out", before.keys() - after.keys()),
+    items = [
+        *list_item("changes", changed - {ANSWERS_FILE}),
+        *list_item("adds", after.keys() - before.keys()),
+        *list_item("leaves out", before.keys() - after.keys()),
     ]
-    text = "\n".join(told or ["- changes no other file"]) + "\n"
+    text = "\n".join(items or ["- changes no other file"]) + "\n"
     for name in sorted(changed, key=lambda name: ("/kit/" not in name, name)):
-        lines = differing(name, before[name], after[name])
-        if name != EVERYWHERE and not name.startswith("tests/") and len(lines) <= LINES_TO_READ:
+        lines = diff_lines(name, before[name], after[name])
+        if name != ANSWERS_FILE and not name.startswith("tests/") and len(lines) <= MAX_DIFF_LINES:
             return text + "\n".join(["", f"`{name}`:", "", "```diff", *lines, "```", ""])
     return text
 
 
-def listed(verb: str, names: set[str]) -> list[str]:
+def list_item(verb: str, names: set[str]) -> list[str]:
     """Return a list item; many files of one folder become a count."""
     folders: dict[str, list[str]] = {}
     for name in sorted(names):
         parent = Path(name).parts
-        folders.setdefault("/".join(parts_of_folder(parent)), []).append(name)
-    told: list[str] = []
+        folders.setdefault("/".join(folder_parts(parent)), []).append(name)
+    items: list[str] = []
     for folder, each in folders.items():
-        if len(each) > MANY:
-            told.append(f"{len(each)} files in `{folder}/`")
+        if len(each) > MAX_LISTED_FILES:
+            items.append(f"{len(each)} files in `{folder}/`")
         else:
-            told += [f"`{name}`" for name in each]
-    return [f"- {verb} {', '.join(told)}"] if told else []
+            items += [f"`{name}`" for name in each]
+    return [f"- {verb} {', '.join(items)}"] if items else []
 
 
-def parts_of_folder(parts: tuple[str, ...]) -> tuple[str, ...]:
+def folder_parts(parts: tuple[str, ...]) -> tuple[str, ...]:
     """Return the folder under which a file is listed: `example`, or else its parent."""
     return parts[: parts.index("example") + 1] if "example" in parts else parts[:-1] or (".",)
 
 
-def differing(name: str, before: bytes, after: bytes) -> list[str]:
+def diff_lines(name: str, before: bytes, after: bytes) -> list[str]:
     """Return a unified diff with one line of context."""
     old, new = (text.decode().splitlines() for text in (before, after))
     _, _, *lines = difflib.unified_diff(old, new, name, name, lineterm="", n=1)
@@ -90,7 +92,7 @@ def differing(name: str, before: bytes, after: bytes) -> list[str]:
 def main() -> None:
     """Render a service for each answer and write the page."""
     # Imported here: tests.test_blast_radius imports this module.
-    from tests.test_blast_radius import RADIUS
+    from tests.test_blast_radius import CHANGED_FILES
 
     parts = [HEAD]
     with tempfile.TemporaryDirectory() as place:
@@ -98,7 +100,7 @@ def main() -> None:
         before = files_under(render())
         for name, question in questionnaire().items():
             parts.append(heading(name, question))
-            for option, answer, _ in RADIUS:
+            for option, answer, _ in CHANGED_FILES:
                 if option == name:
                     after = files_under(render(**{option: answer}))
                     parts.append(section(option, answer, before, after))

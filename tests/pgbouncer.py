@@ -34,7 +34,7 @@ logfile = {place}/log
 
 
 @contextmanager
-def pooled(server: URL, place: Path) -> Iterator[URL]:
+def start_pgbouncer(server: URL, place: Path) -> Iterator[URL]:
     """Start PgBouncer in front of a server, with its files in `place`; yield its URL."""
     port = free_port()
     configuration = place / "pgbouncer.ini"
@@ -43,12 +43,12 @@ def pooled(server: URL, place: Path) -> Iterator[URL]:
             host=server.query["host"], port=server.query["port"], listen_port=port, place=place
         )
     )
-    with started(configuration, Path(str(server.query["host"])), port):
+    with run_pgbouncer(configuration, Path(str(server.query["host"])), port):
         yield URL.create("postgresql", "postgres", host="127.0.0.1", port=port, database="test")
 
 
 @contextmanager
-def started(configuration: Path, sockets: Path, port: int) -> Iterator[None]:
+def run_pgbouncer(configuration: Path, sockets: Path, port: int) -> Iterator[None]:
     """Run PgBouncer under the account of the PostgreSQL server, and wait for its port."""
     assert PGBOUNCER is not None
     process = subprocess.Popen(

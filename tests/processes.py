@@ -20,8 +20,8 @@ from uv import find_uv_bin
 T = TypeVar("T")
 
 UV = find_uv_bin()
-SECONDS_OF_PATIENCE = 600
-OURS = (
+TIMEOUT_SECONDS = 600
+TEST_RUN_VARIABLES = (
     "DATABASE_",
     "LOG_",
     "PYTEST_",
@@ -34,7 +34,7 @@ OURS = (
     "CI",
     "DOCS",
 )
-OURS_OF_UV = ("UV_RUN_RECURSION_DEPTH", "UV_PROJECT", "UV_PYTHON")
+UV_RUN_VARIABLES = ("UV_RUN_RECURSION_DEPTH", "UV_PROJECT", "UV_PYTHON")
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -42,7 +42,7 @@ def environment(**more: str) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith((*OURS, *OURS_OF_UV)) or name == "GIT_SSL_CAINFO"
+        if not name.startswith((*TEST_RUN_VARIABLES, *UV_RUN_VARIABLES)) or name == "GIT_SSL_CAINFO"
     }
     ours = Path(sys.executable).parent
     path = [entry for entry in kept["PATH"].split(os.pathsep) if Path(entry) != ours]
@@ -59,7 +59,7 @@ def run(*command: str | Path, cwd: Path, **variables: str) -> subprocess.Complet
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=SECONDS_OF_PATIENCE,
+        timeout=TIMEOUT_SECONDS,
         check=False,
     )
 
@@ -86,7 +86,7 @@ class Server:
         """The output so far."""
         return self._log.read_text(errors="replace")
 
-    def until_ready(self, seconds: float) -> None:
+    def wait_until_ready(self, seconds: float) -> None:
         """Wait until `/health/ready` responds with 2xx."""
         self.until(
             lambda: self.get("/health/ready").is_success, seconds, "the server did not become ready"
@@ -96,7 +96,7 @@ class Server:
         """Send a GET request on a new connection."""
         return httpx2.get(self.url + path, timeout=10)
 
-    def until(self, attempt: Callable[[], T], seconds: float, complaint: str) -> T:
+    def until(self, attempt: Callable[[], T], seconds: float, message: str) -> T:
         """Retry until the result is true; fail if the process ends or the time is over."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and self.process.poll() is None:
@@ -104,7 +104,7 @@ class Server:
                 if result := attempt():
                     return result
             time.sleep(0.05)
-        pytest.fail(f"{complaint}; exit code {self.process.poll()}, output:\n{self.output}")
+        pytest.fail(f"{message}; exit code {self.process.poll()}, output:\n{self.output}")
 
     def interrupt(self) -> int:
         """Send SIGINT to the process group, as Ctrl-C does; return the exit code."""
@@ -116,7 +116,7 @@ class Server:
         self.process.kill()
         self.process.wait(timeout=30)
 
-    def has_left_processes(self) -> bool:
+    def has_running_processes(self) -> bool:
         """Return whether a process of the process group still runs."""
         return exists(-self.process.pid)
 

@@ -102,12 +102,12 @@ def modes_from_the_disk() -> Iterator[None]:
         yield
 
 
-def complaint_about(project_name: str) -> str:
+def project_name_error(project_name: str) -> str:
     """Return the validation error of a project name, without rendering a service."""
     return _macro_of_names("complaint", project_name)
 
 
-def shadows_example(project_name: str) -> bool:
+def conflicts_with_example(project_name: str) -> bool:
     """Return whether the project name conflicts with a dependency of the example."""
     return _macro_of_names("shadows", project_name) != ""
 

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from tests.browsers import CHROMIUM, browsing
+from tests.browsers import CHROMIUM, open_page
 from tests.processes import UV, free_port, open_directory, serving, succeed
 from tests.rendering import ROOT, Renderer
 
@@ -14,8 +14,8 @@ SECONDS_TO_START = 120
 def take_diagram(service: Path) -> None:
     """Generate the diagram of a service and take a screenshot of it."""
     succeed(UV, "run", "my-service", "diagram", cwd=service)
-    with browsing() as watched:
-        page = watched.page
+    with open_page() as browser:
+        page = browser.page
         page.goto((service / "docs/schema.svg").as_uri())
         size = page.locator("svg").bounding_box()
         assert size is not None
@@ -25,13 +25,13 @@ def take_diagram(service: Path) -> None:
 
 def take_pages(address: str) -> None:
     """Take screenshots of the API docs."""
-    with browsing() as watched:
-        page = watched.page
+    with open_page() as browser:
+        page = browser.page
         page.goto(f"{address}/docs")
         page.wait_for_selector(".opblock")
         page.screenshot(path=IMAGES / "docs.png")
         # Sends the example of the request body unchanged.
-        operation = watched.try_out("tags", "create_tag", "201")
+        operation = browser.try_out("tags", "create_tag", "201")
         page.set_viewport_size({"width": 1280, "height": 1500})
         operation.evaluate("each => each.scrollIntoView()")
         page.screenshot(path=IMAGES / "operation.png")
@@ -47,7 +47,7 @@ def main() -> None:
         Renderer(place).into(service)
         command = (UV, "run", "my-service", "dev", "--port", str(port))
         with serving(*command, cwd=service, port=port, log=Path(place / "log")) as server:
-            server.until_ready(SECONDS_TO_START)
+            server.wait_until_ready(SECONDS_TO_START)
             take_pages(server.url)
             server.interrupt()
         take_diagram(service)

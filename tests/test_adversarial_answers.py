@@ -16,36 +16,36 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.adversarial_answers import (
-    GOOD,
     TEXTS,
+    UNUSUAL_ANSWERS,
     VALUES,
-    assert_sound,
-    is_clear,
-    refusal,
-    template_of_answers,
+    assert_valid_service,
+    copy_minimal_template,
+    is_clear_error,
+    render_error,
 )
 from tests.processes import UV, open_directory, run, succeed
 from tests.rendering import (
     Copy,
     Renderer,
     answers_of,
-    complaint_about,
+    conflicts_with_example,
     files_under,
+    project_name_error,
     questionnaire,
-    shadows_example,
 )
 from tests.services import DEV, Start
 from tests.test_copying import COPIER
 
 QUESTIONS = [*questionnaire()]
 COMPUTED = "project_slug"
-CHOSEN = {
+CHOICES = {
     name: st.sampled_from([*choices.values()] if isinstance(choices, dict) else choices)
     for name, choices in ((name, entry.get("choices")) for name, entry in questionnaire().items())
     if choices and name not in ("tune_pool", "pool_pre_ping")
 }
 # Deterministic: each run uses the same examples.
-BOUNDED = {
+HYPOTHESIS_SETTINGS = {
     "deadline": None,
     # Without shrinking: each example renders a service, so it would take minutes.
     "phases": [Phase.explicit, Phase.generate],
@@ -56,13 +56,13 @@ BOUNDED = {
 
 
 @pytest.fixture(scope="session")
-def answered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def minimal_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The template with all questions, and only the files that contain answers."""
-    return template_of_answers(tmp_path_factory.mktemp("answered") / "template")
+    return copy_minimal_template(tmp_path_factory.mktemp("minimal_template") / "template")
 
 
 @contextmanager
-def nowhere_else() -> Iterator[Path]:
+def only_destination_written() -> Iterator[Path]:
     """Yield a destination; assert that nothing is written next to it."""
     with TemporaryDirectory() as place:
         yield Path(place) / "a" / "b" / "service"
@@ -71,55 +71,60 @@ def nowhere_else() -> Iterator[Path]:
         assert {path.name for path in (Path(place) / "a" / "b").glob("*")} <= {"service"}
 
 
-def assert_working_or_refused(template: Path, question: str, answer: Any) -> None:
-    with nowhere_else() as service:
-        complaint = refusal(template, service, **{question: answer})
+def assert_working_or_rejected(template: Path, question: str, answer: Any) -> None:
+    with only_destination_written() as service:
+        message = render_error(template, service, **{question: answer})
 
-        if complaint:
-            assert is_clear(complaint, question), complaint[:500]
+        if message:
+            assert is_clear_error(message, question), message[:500]
             assert not service.exists()
         else:
-            assert_sound(service, **{question: answer})
+            assert_valid_service(service, **{question: answer})
 
 
-@settings(max_examples=40, **BOUNDED)
+@settings(max_examples=40, **HYPOTHESIS_SETTINGS)
 @given(question=st.sampled_from([*QUESTIONS, COMPUTED]), answer=TEXTS)
 def test_any_text_gives_working_service_or_clear_error(
-    answered: Path, question: str, answer: str
+    minimal_template: Path, question: str, answer: str
 ) -> None:
-    assert_working_or_refused(answered, question, answer)
+    assert_working_or_rejected(minimal_template, question, answer)
 
 
-@settings(max_examples=25, **BOUNDED)
+@settings(max_examples=25, **HYPOTHESIS_SETTINGS)
 @given(question=st.sampled_from([*QUESTIONS, COMPUTED]), answer=VALUES)
 def test_any_yaml_value_gives_working_service_or_clear_error(
-    answered: Path, question: str, answer: Any
+    minimal_template: Path, question: str, answer: Any
 ) -> None:
-    assert_working_or_refused(answered, question, answer)
+    assert_working_or_rejected(minimal_template, question, answer)
 
 
-@settings(max_examples=8, **BOUNDED)
-@given(answers=st.fixed_dictionaries(GOOD))
-def test_unusual_answers_are_written_verbatim(answered: Path, answers: dict[str, str]) -> None:
-    with nowhere_else() as service:
-        complaint = refusal(answered, service, **answers)
+@settings(max_examples=8, **HYPOTHESIS_SETTINGS)
+@given(answers=st.fixed_dictionaries(UNUSUAL_ANSWERS))
+def test_unusual_answers_are_written_verbatim(
+    minimal_template: Path, answers: dict[str, str]
+) -> None:
+    with only_destination_written() as service:
+        message = render_error(minimal_template, service, **answers)
 
-        assert not complaint or is_clear(complaint, "project_name")
-        if not complaint:
-            assert_sound(service, **answers)
+        assert not message or is_clear_error(message, "project_name")
+        if not message:
+            assert_valid_service(service, **answers)
 
 
 @pytest.mark.parametrize("question", [*QUESTIONS, COMPUTED])
-def test_each_question_rejects_invalid_yaml(answered: Path, question: str) -> None:
-    with nowhere_else() as service:
-        assert is_clear(refusal(answered, service, **{question: "[1"}), question) or (
-            question == "project_description"
+def test_each_question_rejects_invalid_yaml(minimal_template: Path, question: str) -> None:
+    with only_destination_written() as service:
+        assert is_clear_error(
+            render_error(minimal_template, service, **{question: "[1"}), question
+        ) or (question == "project_description")
+
+
+def test_answers_to_unasked_questions_are_ignored(minimal_template: Path) -> None:
+    with only_destination_written() as service:
+        assert (
+            render_error(minimal_template, service, pooler="pgbouncer", pool_size="7", unheard="of")
+            == ""
         )
-
-
-def test_answers_to_unasked_questions_are_ignored(answered: Path) -> None:
-    with nowhere_else() as service:
-        assert refusal(answered, service, pooler="pgbouncer", pool_size="7", unheard="of") == ""
 
         assert not {"pool_size", "unheard"} & {*answers_of(service)}
 
@@ -138,11 +143,11 @@ DESTINATIONS = [
 
 @pytest.mark.parametrize("name", DESTINATIONS)
 def test_printed_commands_quote_any_destination_name(
-    answered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+    minimal_template: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
-    copier.run_copy(str(answered), tmp_path / name, defaults=True)
+    copier.run_copy(str(minimal_template), tmp_path / name, defaults=True)
 
-    assert_sound(tmp_path / name, project_name="My Service")
+    assert_valid_service(tmp_path / name, project_name="My Service")
     [command] = re.findall(r"^ *(cd .*)$", capsys.readouterr().err, re.MULTILINE)
     assert shlex.split(command) == ["cd", str(tmp_path / name)]
 
@@ -151,56 +156,60 @@ def test_printed_commands_quote_any_destination_name(
     "answer", ["pool_size=[1", "soft_delete=!!python/object:x", "project_name="]
 )
 def test_failed_copy_prints_one_line_error_and_writes_nothing(
-    answered: Path, tmp_path: Path, answer: str
+    minimal_template: Path, tmp_path: Path, answer: str
 ) -> None:
-    ended = run(*COPIER, "--defaults", "--data", answer, answered, "service", cwd=tmp_path)
+    ended = run(*COPIER, "--defaults", "--data", answer, minimal_template, "service", cwd=tmp_path)
 
     # Copier prints a traceback before this line.
     assert ended.returncode != 0
-    assert is_clear(ended.stdout.splitlines()[-1], answer.partition("=")[0])
+    assert is_clear_error(ended.stdout.splitlines()[-1], answer.partition("=")[0])
     assert not (tmp_path / "service").exists()
 
 
-def test_destination_that_is_a_file_is_kept_and_named(answered: Path, tmp_path: Path) -> None:
+def test_destination_that_is_a_file_is_kept_and_named(
+    minimal_template: Path, tmp_path: Path
+) -> None:
     (tmp_path / "service").write_text("mine")
 
-    ended = run(*COPIER, "--defaults", answered, "service", cwd=tmp_path)
+    ended = run(*COPIER, "--defaults", minimal_template, "service", cwd=tmp_path)
 
     assert ended.returncode != 0
     assert "service" in ended.stdout.splitlines()[-1]
     assert (tmp_path / "service").read_text() == "mine"
 
 
-def test_existing_files_are_not_overwritten_without_option(answered: Path, tmp_path: Path) -> None:
+def test_existing_files_are_not_overwritten_without_option(
+    minimal_template: Path, tmp_path: Path
+) -> None:
     (tmp_path / "service").mkdir()
     (tmp_path / "service/pyproject.toml").write_text("mine")
 
-    ended = run(*COPIER, "--defaults", answered, "service", cwd=tmp_path)
+    ended = run(*COPIER, "--defaults", minimal_template, "service", cwd=tmp_path)
 
     assert ended.returncode != 0
     assert "--overwrite" in ended.stdout
     assert (tmp_path / "service/pyproject.toml").read_text() == "mine"
 
 
-def test_error_names_unwritable_destination(answered: Path) -> None:
-    ended = run(*COPIER, "--defaults", answered, "/proc/service", cwd=answered)
+def test_error_names_unwritable_destination(minimal_template: Path) -> None:
+    ended = run(*COPIER, "--defaults", minimal_template, "/proc/service", cwd=minimal_template)
 
     assert ended.returncode != 0
     assert "/proc/service" in ended.stdout.splitlines()[-1]
 
 
 @pytest.mark.slow
-@settings(max_examples=5, **BOUNDED)
-@given(answers=st.fixed_dictionaries(GOOD), choices=st.fixed_dictionaries(CHOSEN))
+@settings(max_examples=5, **HYPOTHESIS_SETTINGS)
+@given(answers=st.fixed_dictionaries(UNUSUAL_ANSWERS), choices=st.fixed_dictionaries(CHOICES))
 def test_complete_service_with_unusual_answers_is_well_formed(
     render: Renderer, answers: dict[str, str], choices: dict[str, Any]
 ) -> None:
-    with nowhere_else() as service:
-        complaint = refusal(render.template, service, **answers, **choices)
+    with only_destination_written() as service:
+        message = render_error(render.template, service, **answers, **choices)
 
-        assert not complaint or is_clear(complaint, "project_name")
-        if not complaint:
-            assert_sound(service, **answers, **choices)
+        assert not message or is_clear_error(message, "project_name")
+        if not message:
+            assert_valid_service(service, **answers, **choices)
             for path in service.rglob("*.py"):
                 compile(path.read_text(), path, "exec")
             for path in [*service.rglob("*.yml"), *service.rglob("*.yaml")]:
@@ -208,10 +217,10 @@ def test_complete_service_with_unusual_answers_is_well_formed(
 
 
 @pytest.mark.slow
-@settings(max_examples=3, **BOUNDED)
-@given(text=GOOD["project_description"])
+@settings(max_examples=3, **HYPOTHESIS_SETTINGS)
+@given(text=UNUSUAL_ANSWERS["project_description"])
 def test_recopy_gives_same_files(repository: Path, text: str) -> None:
-    with nowhere_else() as service:
+    with only_destination_written() as service:
         copier.run_copy(
             str(repository), service, data={"project_description": text}, defaults=True, quiet=True
         )
@@ -230,7 +239,9 @@ def test_names_of_locked_packages_are_rejected(service: Copy) -> None:
 
     names = {package["name"] for package in locked} - {"my-service"}
 
-    assert not {name for name in names if not (complaint_about(name) or shadows_example(name))}
+    assert not {
+        name for name in names if not (project_name_error(name) or conflicts_with_example(name))
+    }
 
 
 @pytest.mark.slow

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browsers import CHROMIUM, PATIENCE, browsing
+from tests.browsers import CHROMIUM, TIMEOUT_MS, open_page
 from tests.processes import Server
 from tests.services import DEV, Start
 
@@ -25,19 +25,19 @@ def test_docs_show_every_operation_and_load_nothing_external(server: Server) -> 
     operations = sum(len(item) for item in document["paths"].values())
     here = {server.url.removeprefix("http://")}
 
-    with browsing() as swagger:
+    with open_page() as swagger:
         swagger.page.goto(f"{server.url}/docs")
-        swagger.page.wait_for_selector(".opblock", timeout=PATIENCE)
+        swagger.page.wait_for_selector(".opblock", timeout=TIMEOUT_MS)
         assert swagger.page.locator(".opblock").count() == operations
         swagger.try_out("health", "ready", "200")
-        assert swagger.hosts() == here
-        assert swagger.complaints == []
+        assert swagger.requested_hosts() == here
+        assert swagger.console_messages == []
 
-    with browsing() as redoc:
+    with open_page() as redoc:
         redoc.page.goto(f"{server.url}/redoc")
-        redoc.page.wait_for_selector("[id^='operation/']", timeout=PATIENCE)
+        redoc.page.wait_for_selector("[id^='operation/']", timeout=TIMEOUT_MS)
         assert redoc.page.locator("[id^='operation/']").count() == operations
         redoc.page.wait_for_load_state("networkidle")
-        assert redoc.hosts() == here
+        assert redoc.requested_hosts() == here
         # The Content Security Policy blocks ReDoc's logo, which is on another host.
-        assert [text for text in redoc.complaints if "logo-mini.svg" not in text] == []
+        assert [text for text in redoc.console_messages if "logo-mini.svg" not in text] == []

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.options import PAGE, heading, section, shown
+from tests.options import PAGE, format_answer, heading, section
 from tests.rendering import FLIPPED, Renderer, files_under, questionnaire
 
 # Each option about the data has one module in the kit and one test module in the example.
@@ -13,13 +13,13 @@ TABLES = [
     "migrations/versions/2026_11_21_0002_catalog.py",
     "migrations/versions/2026_11_21_0003_orders.py",
 ]
-KEYS = [
+PRIMARY_KEY = [
     *TABLES,
     "pyproject.toml",
     "src/app/kit/db/ids.py",
     "tests/example/test_keys.py",
 ]
-RELATIONS = ["src/app/kit/db/relation.py", "tests/example/test_relations.py"]
+LAZY_STRATEGY = ["src/app/kit/db/relation.py", "tests/example/test_relations.py"]
 DELETION = [
     "docs/cli.md",
     "docs/patterns.md",
@@ -42,7 +42,7 @@ POOL = ["src/app/kit/db/pool.py"]
 
 # Option, an answer other than the default, and all files that differ from the default service. A
 # name that ends with a slash includes every file in the folder.
-RADIUS: list[tuple[str, Any, list[str]]] = [
+CHANGED_FILES: list[tuple[str, Any, list[str]]] = [
     (
         "project_name",
         "Zebra Crossing",
@@ -59,11 +59,11 @@ RADIUS: list[tuple[str, Any, list[str]]] = [
     ),
     ("project_description", "Counts", ["README.md", "pyproject.toml", "src/app/about.py"]),
     ("python_version", "3.13", ["Dockerfile", "pyproject.toml"]),
-    ("pk_type", "int", KEYS),
-    ("pk_type", "uuid4", KEYS),
-    ("lazy_strategy", "raise", RELATIONS),
-    ("lazy_strategy", "selectin", RELATIONS),
-    ("lazy_strategy", "select", RELATIONS),
+    ("pk_type", "int", PRIMARY_KEY),
+    ("pk_type", "uuid4", PRIMARY_KEY),
+    ("lazy_strategy", "raise", LAZY_STRATEGY),
+    ("lazy_strategy", "selectin", LAZY_STRATEGY),
+    ("lazy_strategy", "select", LAZY_STRATEGY),
     ("soft_delete", False, DELETION),
     (
         "pooler",
@@ -111,7 +111,9 @@ RADIUS: list[tuple[str, Any, list[str]]] = [
 
 
 @pytest.mark.parametrize(
-    ("option", "answer", "declared"), RADIUS, ids=[f"{row[0]}-{row[1]}" for row in RADIUS]
+    ("option", "answer", "declared"),
+    CHANGED_FILES,
+    ids=[f"{row[0]}-{row[1]}" for row in CHANGED_FILES],
 )
 def test_answer_changes_only_declared_files(
     render: Renderer, option: str, answer: Any, declared: list[str]
@@ -127,8 +129,8 @@ def test_answer_changes_only_declared_files(
         if name in declared or any(d.endswith("/") and name.startswith(d) for d in declared)
     }
     assert changed == expected | {".copier-answers.yml"}
-    told = section(option, answer, before, after)
-    assert told in PAGE.read_text(), (
+    items = section(option, answer, before, after)
+    assert items in PAGE.read_text(), (
         "docs/options.md is outdated. Run: uv run python -m tests.options"
     )
 
@@ -145,23 +147,26 @@ def test_excluded_files_leave_no_empty_folder(render: Renderer) -> None:
 def test_every_declared_file_exists(render: Renderer) -> None:
     names = {*files_under(render()), *files_under(render(**FLIPPED))}
 
-    declared = {name for _, _, radius in RADIUS for name in radius}
+    declared = {name for _, _, files in CHANGED_FILES for name in files}
 
     assert not {name for name in declared if not any(have.startswith(name) for have in names)}
 
 
 def test_every_question_has_declared_files() -> None:
-    assert {option for option, _, _ in RADIUS} == {*questionnaire()}
+    assert {option for option, _, _ in CHANGED_FILES} == {*questionnaire()}
 
 
 def test_every_question_and_answer_has_section() -> None:
     text = PAGE.read_text()
     for name, question in questionnaire().items():
         assert heading(name, question) in text
-    told = [line for line in text.splitlines() if line.startswith("### ")]
+    items = [line for line in text.splitlines() if line.startswith("### ")]
     answers = [
-        (name, answer) for name in questionnaire() for each, answer, _ in RADIUS if each == name
+        (name, answer)
+        for name in questionnaire()
+        for each, answer, _ in CHANGED_FILES
+        if each == name
     ]
-    assert [line.split(" instead of ")[0] for line in told] == [
-        f"### {shown(answer)}" for _, answer in answers
+    assert [line.split(" instead of ")[0] for line in items] == [
+        f"### {format_answer(answer)}" for _, answer in answers
     ]

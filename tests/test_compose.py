@@ -15,7 +15,7 @@ import yaml
 from sqlalchemy import URL
 
 from local_postgres import ephemeral
-from tests.pgbouncer import PGBOUNCER, started
+from tests.pgbouncer import PGBOUNCER, run_pgbouncer
 from tests.processes import free_port, open_directory, run, serving, succeed
 from tests.rendering import Copy, Renderer
 from tests.services import Interpreter, create_database
@@ -29,7 +29,7 @@ COMMAND = "from app.cli import main; main()"
 every_pooler = pytest.mark.parametrize("pooler", POOLERS)
 
 
-def composed(service: Path) -> dict[str, Any]:
+def load_compose_file(service: Path) -> dict[str, Any]:
     """Parse compose.yaml with the default of each variable."""
     text = (service / "compose.yaml").read_text()
     content: dict[str, Any] = yaml.safe_load(re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text))
@@ -45,7 +45,7 @@ def test_compose_file_matches_schema(render: Renderer, pooler: str) -> None:
 
 @every_pooler
 def test_compose_references_exist(render: Renderer, pooler: str) -> None:
-    file = composed(render(pooler=pooler))
+    file = load_compose_file(render(pooler=pooler))
     services = file["services"]
 
     for service in services.values():
@@ -58,22 +58,22 @@ def test_compose_references_exist(render: Renderer, pooler: str) -> None:
 
 @every_pooler
 def test_only_service_publishes_port_on_loopback(render: Renderer, pooler: str) -> None:
-    services = composed(render(pooler=pooler))["services"]
+    services = load_compose_file(render(pooler=pooler))["services"]
 
     opened = {name: each["ports"] for name, each in services.items() if "ports" in each}
     assert opened == {"service": ["127.0.0.1:8000:8000"]}
 
 
 def test_compose_has_pooler_only_with_pgbouncer(render: Renderer) -> None:
-    assert set(composed(render())["services"]) == {"database", "migrate", "service"}
+    assert set(load_compose_file(render())["services"]) == {"database", "migrate", "service"}
 
-    through = composed(render(pooler="pgbouncer"))["services"]
+    through = load_compose_file(render(pooler="pgbouncer"))["services"]
     assert "@pooler:6432/" in through["service"]["environment"]["DATABASE_URL"]
     assert "@database:5432/" in through["migrate"]["environment"]["DATABASE_URL"]
 
 
 def test_hadolint_passes_for_pooler(render: Renderer) -> None:
-    build = composed(render(pooler="pgbouncer"))["services"]["pooler"]["build"]
+    build = load_compose_file(render(pooler="pgbouncer"))["services"]["pooler"]["build"]
 
     subprocess.run(
         [PROGRAMS / "hadolint", "-"], input=build["dockerfile_inline"], text=True, check=True
@@ -98,7 +98,7 @@ def database() -> Iterator[URL]:
 
 
 @contextmanager
-def pooled(file: dict[str, Any], server: URL, place: Path) -> Iterator[int]:
+def start_pgbouncer(file: dict[str, Any], server: URL, place: Path) -> Iterator[int]:
     """Start PgBouncer with the configuration in compose.yaml; yield its port."""
     port = free_port()
     mounted = {each["target"]: each["source"] for each in file["services"]["pooler"]["configs"]}
@@ -112,7 +112,7 @@ def pooled(file: dict[str, Any], server: URL, place: Path) -> Iterator[int]:
         ):
             text = text.replace(there, here)
         (place / Path(target).name).write_text(text)
-    with started(place / "service.ini", Path(str(server.query["host"])), port):
+    with run_pgbouncer(place / "service.ini", Path(str(server.query["host"])), port):
         yield port
 
 
@@ -122,7 +122,7 @@ def test_compose_commands_migrate_and_serve(
     service: Copy, interpreter: Interpreter, tmp_path: Path, pooler: str
 ) -> None:
     directory = service(pooler=pooler)
-    file = composed(directory)
+    file = load_compose_file(directory)
     migrate, serve = file["services"]["migrate"], file["services"]["service"]
     console = [interpreter.python, "-c", COMMAND]
     port = free_port()
@@ -134,17 +134,22 @@ def test_compose_commands_migrate_and_serve(
         succeed(*console, *migrate["command"][1:], cwd=directory, **settings)
 
         if pooler == "none":
-            serves(console, probe, directory, port, tmp_path / "log", **settings)
+            assert_serves(console, probe, directory, port, tmp_path / "log", **settings)
             return
-        with pooled(file, server, place) as listening:
+        with start_pgbouncer(file, server, place) as listening:
             through = serve["environment"]["DATABASE_URL"].replace(
                 "pooler:6432", f"127.0.0.1:{listening}"
             )
             settings = {**serve["environment"], "DATABASE_URL": through, "PYTHONPATH": "src"}
-            serves(console, probe, directory, port, tmp_path / "log", **settings)
-            stranger = settings | {"DATABASE_PASSWORD": "another", "DATABASE_STARTUP_TIMEOUT": "0"}
-            assert run(*console, "migrate", cwd=directory, **stranger).returncode == 2
-            assert asyncio.run(limits(through, serve["environment"]["DATABASE_PASSWORD"])) == [
+            assert_serves(console, probe, directory, port, tmp_path / "log", **settings)
+            wrong_password = settings | {
+                "DATABASE_PASSWORD": "another",
+                "DATABASE_STARTUP_TIMEOUT": "0",
+            }
+            assert run(*console, "migrate", cwd=directory, **wrong_password).returncode == 2
+            assert asyncio.run(
+                session_settings(through, serve["environment"]["DATABASE_PASSWORD"])
+            ) == [
                 "off",
                 "30s",
                 "5s",
@@ -152,7 +157,7 @@ def test_compose_commands_migrate_and_serve(
             ]
 
 
-def serves(
+def assert_serves(
     console: list[str | Path],
     probe: list[str],
     directory: Path,
@@ -163,12 +168,12 @@ def serves(
     """Start the service and run the health check of compose.yaml."""
     command = [*console, "serve", "--port", str(port)]
     with serving(*command, cwd=directory, port=port, log=log, **settings) as running:
-        running.until_ready(SECONDS_TO_START)
+        running.wait_until_ready(SECONDS_TO_START)
         succeed(console[0], *probe, cwd=directory)
         assert running.get("/users").is_success
 
 
-async def limits(url: str, password: str) -> list[str]:
+async def session_settings(url: str, password: str) -> list[str]:
     """Return the PostgreSQL settings of a connection through PgBouncer."""
     connection = await asyncpg.connect(url, password=password, statement_cache_size=0)
     names = ["jit", "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"]

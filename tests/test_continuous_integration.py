@@ -89,8 +89,8 @@ def test_pre_commit_config_is_valid(render: Renderer) -> None:
 @pytest.mark.slow
 def test_pre_commit_detects_secrets(service: Copy) -> None:
     place = service()
-    (hunt,) = [run for run in commands_of_github(place) if "pre-commit" in run]
-    command = [PROGRAMS / "pre-commit", *hunt.split()[2:]]
+    (secret_scan,) = [run for run in commands_of_github(place) if "pre-commit" in run]
+    command = [PROGRAMS / "pre-commit", *secret_scan.split()[2:]]
     succeed(UV, "lock", "--quiet", cwd=place)
     git(place, "init")
     git(place, "add", "--all")

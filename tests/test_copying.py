@@ -67,7 +67,7 @@ def test_message_after_copy_contains_next_commands(repository: Path, tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("data", "complaint"),
+    ("data", "message"),
     [
         (
             "project_name=class",
@@ -78,12 +78,12 @@ def test_message_after_copy_contains_next_commands(repository: Path, tmp_path: P
     ],
 )
 def test_invalid_answer_writes_nothing(
-    repository: Path, tmp_path: Path, data: str, complaint: str
+    repository: Path, tmp_path: Path, data: str, message: str
 ) -> None:
     copied = run(*COPIER, "--defaults", "--data", data, repository, "service", cwd=tmp_path)
 
     assert copied.returncode != 0
-    assert complaint in copied.stdout
+    assert message in copied.stdout
     assert not (tmp_path / "service").exists()
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql
 
 from app.kit.diagram.mermaid import mermaid
 from app.kit.diagram.model import diagram_of
-from tests.browsers import CHROMIUM, browsing
+from tests.browsers import CHROMIUM, open_page
 from tests.node import Node
 from tests.processes import succeed
 from tests.rendering import Copy
@@ -51,7 +51,7 @@ TYPES = [
 ]
 
 # Finds overlapping text, text outside of its box, and lines behind boxes.
-LOOK = """
+FIND_OVERLAPS = """
 () => {
   const found = [];
   const boxes = [...document.querySelectorAll("rect.box:not(.head)")].map((each) => each.getBBox());
@@ -81,7 +81,7 @@ LOOK = """
 
 
 @dataclass(frozen=True)
-class Drawn:
+class Diagram:
     """The diagram of a service, and the tables of the service."""
 
     words: str
@@ -89,14 +89,14 @@ class Drawn:
     tables: set[str]
 
 
-def drawn(place: Path, interpreter: Interpreter) -> Drawn:
+def draw(place: Path, interpreter: Interpreter) -> Diagram:
     """Run the `diagram` command of a service."""
     succeed(interpreter.python, "-c", DRAW, "diagram", cwd=place, PYTHONPATH="src")
     words = (place / "docs/schema.md").read_text().partition("```mermaid\n")[2].partition("```")[0]
     list_tables = "import app.registry, json; from app.kit.db.base import Base; "
     list_tables += "print(json.dumps([*Base.metadata.tables]))"
     listed = succeed(interpreter.python, "-c", list_tables, cwd=place, PYTHONPATH="src").stdout
-    return Drawn(words, place / "docs/schema.svg", {*json.loads(listed)})
+    return Diagram(words, place / "docs/schema.svg", {*json.loads(listed)})
 
 
 def read(node: Node, words: str, place: Path) -> Any:
@@ -112,13 +112,16 @@ def read(node: Node, words: str, place: Path) -> Any:
 def test_mermaid_and_browser_show_every_table(
     service: Copy, interpreter: Interpreter, node: Node, tmp_path: Path, answers: dict[str, Any]
 ) -> None:
-    diagram = drawn(service(**answers), interpreter)
+    diagram = draw(service(**answers), interpreter)
 
     assert {*read(node, diagram.words, tmp_path)["tables"]} == diagram.tables
     if CHROMIUM is not None:
-        with browsing() as watched:
-            watched.page.goto(diagram.picture.as_uri())
-            assert watched.page.evaluate(LOOK) == {"found": [], "boxes": len(diagram.tables)}
+        with open_page() as browser:
+            browser.page.goto(diagram.picture.as_uri())
+            assert browser.page.evaluate(FIND_OVERLAPS) == {
+                "found": [],
+                "boxes": len(diagram.tables),
+            }
 
 
 def test_mermaid_parses_keywords_as_names(node: Node, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ ZENSICAL = Path(sys.executable).with_name("zensical")
 # The VS Code variables that the files may use.
 VARIABLES = {"file", "workspaceFolder"}
 # The JSON language service of VS Code.
-EDITOR = """
+VALIDATE_JSON = """
 import { readFileSync } from "node:fs";
 import vscode from "vscode-json-languageservice";
 const service = vscode.getLanguageService({});
@@ -29,12 +29,12 @@ for (const file of process.argv.slice(1)) {
   for (const { message } of found) console.log(`${file}: ${message}`);
 }
 """
-EDITED = [".vscode/extensions.json", ".vscode/launch.json", ".vscode/settings.json"]
-CONTAINER = ".devcontainer/devcontainer.json"
-INDENTED = re.compile(r"^( *)\S", re.MULTILINE)
+VSCODE_FILES = [".vscode/extensions.json", ".vscode/launch.json", ".vscode/settings.json"]
+DEV_CONTAINER = ".devcontainer/devcontainer.json"
+INDENTATION = re.compile(r"^( *)\S", re.MULTILINE)
 
 
-def read(service: Path, name: str) -> Any:
+def read_json(service: Path, name: str) -> Any:
     """Read a JSON file."""
     return json.loads((service / name).read_text())
 
@@ -42,41 +42,41 @@ def read(service: Path, name: str) -> Any:
 def test_files_follow_editorconfig(render: Renderer) -> None:
     service = render()
     for name, content in files_under(service).items():
-        told = get_properties(str(service / name))
-        text = content.decode(told["charset"])
+        properties = get_properties(str(service / name))
+        text = content.decode(properties["charset"])
         assert "\r" not in text
         assert not text or text.endswith("\n"), name
         assert "\t" not in text, f"{name} contains a tab"
         if name.endswith((".json", ".yml", ".yaml")):
-            width = int(told["indent_size"])
-            assert not [found for found in INDENTED.findall(text) if len(found) % width], name
-    told = get_properties(str(service / "src/app/main.py"))
+            width = int(properties["indent_size"])
+            assert not [found for found in INDENTATION.findall(text) if len(found) % width], name
+    properties = get_properties(str(service / "src/app/main.py"))
     ruff = tomllib.loads((service / "pyproject.toml").read_text())["tool"]["ruff"]
-    assert int(told["max_line_length"]) == ruff["line-length"]
+    assert int(properties["max_line_length"]) == ruff["line-length"]
 
 
 def test_vscode_and_dev_container_recommend_same_extensions(render: Renderer) -> None:
-    container = read(render(), CONTAINER)
+    container = read_json(render(), DEV_CONTAINER)
 
-    recommended = read(render(), ".vscode/extensions.json")["recommendations"]
+    recommended = read_json(render(), ".vscode/extensions.json")["recommendations"]
 
     assert container["customizations"]["vscode"]["extensions"] == recommended
     assert recommended == sorted(set(recommended))
-    settings = read(render(), ".vscode/settings.json")
+    settings = read_json(render(), ".vscode/settings.json")
     assert settings["[python]"]["editor.defaultFormatter"] in recommended
     named = {name.partition(".")[0] for name in settings if "import" in name}
     assert named == {"mypy-type-checker", "ruff"}
 
 
 def test_vscode_files_are_valid_json(render: Renderer, node: Node, tmp_path: Path) -> None:
-    ended = node.run(EDITOR, *(render() / name for name in [*EDITED, CONTAINER]))
+    ended = node.run(VALIDATE_JSON, *(render() / name for name in [*VSCODE_FILES, DEV_CONTAINER]))
     assert (ended.returncode, ended.stdout) == (0, "")
 
     wrong = tmp_path / "settings.json"
     wrong.write_text('{"editor.rulers": [100, ], "a": 1, "a": 2}')
-    said = node.run(EDITOR, wrong).stdout
-    assert "Trailing comma" in said
-    assert "Duplicate object key" in said
+    output = node.run(VALIDATE_JSON, wrong).stdout
+    assert "Trailing comma" in output
+    assert "Duplicate object key" in output
 
 
 def test_dev_container_cli_reads_configuration(service: Copy, node: Node, tmp_path: Path) -> None:
@@ -87,30 +87,30 @@ def test_dev_container_cli_reads_configuration(service: Copy, node: Node, tmp_pa
     last = succeed(*command, cwd=place).stdout.splitlines()[-1]
     found = json.loads(last)["configuration"]
 
-    assert found.pop("configFilePath")["path"] == str(place / CONTAINER)
-    assert found == read(place, CONTAINER)
+    assert found.pop("configFilePath")["path"] == str(place / DEV_CONTAINER)
+    assert found == read_json(place, DEV_CONTAINER)
     (tmp_path / "created.sh").write_text(found["postCreateCommand"] + "\n")
     shellcheck = Path(sys.executable).with_name("shellcheck")
     succeed(shellcheck, "--shell", "sh", tmp_path / "created.sh", cwd=place)
 
-    (place / CONTAINER).write_text("[]")
+    (place / DEV_CONTAINER).write_text("[]")
     assert run(*command, cwd=place).returncode != 0
 
 
 def test_vscode_variables_modules_and_interpreter_exist(render: Renderer) -> None:
     service = render()
-    for name in EDITED:
+    for name in VSCODE_FILES:
         named = set(re.findall(r"\$\{(\w+)\}", (service / name).read_text()))
         assert named <= VARIABLES, name
     declared = tomllib.loads((service / "pyproject.toml").read_text())
     needs = [*declared["project"]["dependencies"], *declared["dependency-groups"]["dev"]]
     packages = {re.split(r"[\[<>=]", each)[0] for each in needs}
-    for each in read(service, ".vscode/launch.json")["configurations"]:
+    for each in read_json(service, ".vscode/launch.json")["configurations"]:
         assert each["module"] in packages
         # Each debugger is part of the extension of the same name.
-        assert f"ms-python.{each['type']}" in read(service, EDITED[0])["recommendations"]
+        assert f"ms-python.{each['type']}" in read_json(service, VSCODE_FILES[0])["recommendations"]
     # `uv sync` creates the environment there, and Git ignores it.
-    python = read(service, ".vscode/settings.json")["python.defaultInterpreterPath"]
+    python = read_json(service, ".vscode/settings.json")["python.defaultInterpreterPath"]
     assert python.startswith("${workspaceFolder}/.venv/")
     assert ".venv/" in (service / ".gitignore").read_text().splitlines()
 
@@ -119,14 +119,14 @@ def test_vscode_launch_targets_exist(render: Renderer) -> None:
     service = render()
 
     launched = {
-        each["module"]: each for each in read(service, ".vscode/launch.json")["configurations"]
+        each["module"]: each for each in read_json(service, ".vscode/launch.json")["configurations"]
     }
 
     module, _, name = launched["uvicorn"]["args"][0].partition(":")
     text = (service / "src" / Path(*module.split("."))).with_suffix(".py").read_text()
     assert re.search(rf"\b{name} = ", text)
     assert "pytest" in launched
-    port = read(service, CONTAINER)["forwardPorts"]
+    port = read_json(service, DEV_CONTAINER)["forwardPorts"]
     assert [launched["uvicorn"]["args"][-1]] == [str(each) for each in port]
 
 

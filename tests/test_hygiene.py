@@ -26,7 +26,7 @@ UNUSUAL: dict[str, Any] = {
     "deploy": "kubernetes",
 }
 RENDERINGS: list[dict[str, Any]] = [{}, UNUSUAL, FLIPPED]
-NAMES = {
+FILES_WITH_NAME = {
     ".copier-answers.yml",
     "Dockerfile",
     "README.md",
@@ -40,11 +40,11 @@ NAMES = {
     "src/app/about.py",
     "zensical.toml",
 }
-NUMBERS = {".copier-answers.yml", "src/app/kit/db/pool.py"}
+FILES_WITH_POOL_NUMBERS = {".copier-answers.yml", "src/app/kit/db/pool.py"}
 
 # `${{ … }}` belongs to GitHub, and `{{name}}` to Python's format strings.
 LEFT_OVER_JINJA = re.compile(r"(?<!\$)\{\{[-\s]|\{%|%\}|\{#|#\}")
-MACHINE = re.compile(r"(?<![\w.$~-])/(root|home|Users)/\w|[A-Z]:\\Users")
+MACHINE_PATH = re.compile(r"(?<![\w.$~-])/(root|home|Users)/\w|[A-Z]:\\Users")
 REGISTRY = re.compile(
     r"pypi\.org|pythonhosted|npmjs|docker\.io|ghcr\.io|quay\.io|artifactory|devpi|index[-_]url"
 )
@@ -57,7 +57,7 @@ SUPPRESSION = re.compile(r"#\s*(?:ruff: )?(noqa|type: ?ignore|pyright: ?ignore|m
 RULE_AND_REASON = re.compile(r"(: ?[A-Z]+\d+(, ?[A-Z]+\d+)*|\[[\w, -]+\])\W+\w+\W+\w+")
 
 SOURCES = [name for name in files_of_working_tree() if name.startswith(("template/", "variants/"))]
-PROGRAMS = [name for name in SOURCES if name.endswith((".py", ".py.jinja"))]
+PYTHON_FILES = [name for name in SOURCES if name.endswith((".py", ".py.jinja"))]
 
 
 @pytest.fixture(params=RENDERINGS, ids=["default", "unusual", "flipped"])
@@ -94,7 +94,7 @@ def test_service_contains_no_machine_path_or_registry(texts: dict[str, str]) -> 
     # The answers file contains the path of the template.
     del texts[".copier-answers.yml"]
 
-    assert not {name for name, text in texts.items() if MACHINE.search(text)}
+    assert not {name for name, text in texts.items() if MACHINE_PATH.search(text)}
     assert not {name for name, text in texts.items() if REGISTRY.search(text)}
 
 
@@ -103,7 +103,7 @@ def test_repository_contains_no_machine_path_or_registry() -> None:
     names = [name for name in files_of_working_tree() if not name.endswith(".png")]
     texts = {name: read(name) for name in names if name != ours}
 
-    assert not {name for name, text in texts.items() if MACHINE.search(text)}
+    assert not {name for name, text in texts.items() if MACHINE_PATH.search(text)}
     assert not {name for name, text in texts.items() if REGISTRY.search(text)}
 
 
@@ -147,12 +147,12 @@ def test_files_without_jinja_contain_no_answers() -> None:
 def test_answers_appear_only_in_declared_files(render: Renderer) -> None:
     texts = {name: data.decode() for name, data in files_under(render(**UNUSUAL)).items()}
 
-    assert holding(texts, r"zebra|counts stripes") == NAMES
-    assert holding(texts, r"\b73[78]\b|\b239\.5\b|\b73_?740\b") == NUMBERS
-    assert not holding(texts, r"my[-_ ]service")
+    assert files_matching(texts, r"zebra|counts stripes") == FILES_WITH_NAME
+    assert files_matching(texts, r"\b73[78]\b|\b239\.5\b|\b73_?740\b") == FILES_WITH_POOL_NUMBERS
+    assert not files_matching(texts, r"my[-_ ]service")
 
 
-def holding(texts: dict[str, str], pattern: str) -> set[str]:
+def files_matching(texts: dict[str, str], pattern: str) -> set[str]:
     """Return the names of the files that match the pattern."""
     return {name for name, text in texts.items() if re.search(pattern, text, re.IGNORECASE)}
 
@@ -169,14 +169,14 @@ def test_kit_tests_reserve_no_table_or_path_names(name: str) -> None:
     assert {*tables, *paths} <= allowed, "the name may conflict with a table or path of a team"
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("name", PYTHON_FILES)
 def test_lint_suppressions_name_rule_and_reason(name: str) -> None:
     for line in read(name).splitlines():
         for suppression in SUPPRESSION.finditer(line):
             assert RULE_AND_REASON.match(suppression[2]), line
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("name", PYTHON_FILES)
 def test_file_length_is_within_limit(name: str) -> None:
     # Tests may be longer than code.
     limit = 360 if "tests/" in name else 220

@@ -18,7 +18,7 @@ from tests.rendering import Renderer
 from tests.services import address, new_database
 
 # An interpreter that every account can run, unlike one in the home directory of root.
-PUBLIC = Path("/usr/bin/python3")
+SYSTEM_PYTHON = Path("/usr/bin/python3")
 SECONDS_TO_START = 60
 
 
@@ -85,17 +85,17 @@ def image(render: Renderer) -> Iterator[Path]:
     with open_directory() as place:
         context, app = place / "context", place / "app"
         shutil.copytree(render(), context)
-        public = {"UV_PYTHON": str(PUBLIC)} if os.geteuid() == 0 else {}
+        public = {"UV_PYTHON": str(SYSTEM_PYTHON)} if os.geteuid() == 0 else {}
         succeed(UV, "lock", "--quiet", cwd=context, **public)
         build, last = stages(context / "Dockerfile")
 
-        take(build, context=context, built=place, app=app, **public)
+        run_stage(build, context=context, built=place, app=app, **public)
         app.rename(place / "built")
-        take(last, context=context, built=place / "built", app=app)
+        run_stage(last, context=context, built=place / "built", app=app)
         yield app
 
 
-def take(stage: Stage, *, context: Path, built: Path, app: Path, **variables: str) -> None:
+def run_stage(stage: Stage, *, context: Path, built: Path, app: Path, **variables: str) -> None:
     """Run the steps of a stage in a directory that replaces `/app`."""
     app.mkdir()
     path = os.pathsep.join([str(Path(UV).parent), "/usr/bin", environment()["PATH"]])
@@ -138,23 +138,23 @@ def test_image_migrates_and_serves_without_write_permission(
     last = stages(image.parent / "context/Dockerfile")[-1]
     probe = json.loads(last.of("HEALTHCHECK")[-1].partition("CMD ")[2])
     serve = json.loads(last.of("CMD")[-1])
-    nobody = without_rights(server)
+    unprivileged = unprivileged_command(server)
 
-    succeed(*nobody, "my-service", "migrate", cwd=image, **settings)
+    succeed(*unprivileged, "my-service", "migrate", cwd=image, **settings)
     with serving(
-        *nobody, *serve, cwd=image, port=port, log=tmp_path / "log", **settings
+        *unprivileged, *serve, cwd=image, port=port, log=tmp_path / "log", **settings
     ) as running:
-        running.until_ready(SECONDS_TO_START)
-        succeed(*nobody, *probe, cwd=image, **settings)
+        running.wait_until_ready(SECONDS_TO_START)
+        succeed(*unprivileged, *probe, cwd=image, **settings)
         assert running.get("/users").is_success
-        stopped_by_the_engine(running)
+        assert_stops_on_sigterm(running)
 
     for name in ("pytest", "local_postgres"):
         missing = subprocess.run([image / ".venv/bin/python", "-c", f"import {name}"], check=False)
         assert missing.returncode != 0
 
 
-def without_rights(server: URL) -> list[str]:
+def unprivileged_command(server: URL) -> list[str]:
     """Return a command prefix that runs a command under an account without files in the image.
 
     It is the account of PostgreSQL, because other accounts cannot connect to the test server.
@@ -165,9 +165,9 @@ def without_rights(server: URL) -> list[str]:
     return ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
 
 
-def stopped_by_the_engine(server: Server) -> None:
+def assert_stops_on_sigterm(server: Server) -> None:
     """Assert that SIGTERM stops the process with exit code 0."""
     server.process.terminate()
     assert server.process.wait(timeout=30) == 0
     assert "Traceback" not in server.output
-    assert not server.has_left_processes()
+    assert not server.has_running_processes()

@@ -9,19 +9,19 @@ from typing import Any
 
 import pytest
 
-from tests.rendering import Renderer, complaint_about
+from tests.rendering import Renderer, project_name_error
 
 FIRST = "begin with a letter from a to z"
 LETTERS = "use only a-z 0-9 space . - or _"
 LINE = "write one line"
-YES_OR_NO_QUESTIONS = ["soft_delete", "tune_pool", "pool_pre_ping", "example", "telemetry"]
-YES_OR_NO = "not in [True, False]"
+BOOLEAN_QUESTIONS = ["soft_delete", "tune_pool", "pool_pre_ping", "example", "telemetry"]
+NOT_BOOLEAN = "not in [True, False]"
 SIZE, OVERFLOW = "answer a whole number from 1 to 1000", "answer a whole number, 0 to 1000"
 TIMEOUT = "answer seconds from 0.1 to 300"
 RECYCLE = "answer 1 to 86400, or -1 (never)"
 
 # Question, invalid answer, and the correction that the error message names.
-WRONG: list[tuple[str, Any, str]] = [
+INVALID_ANSWERS: list[tuple[str, Any, str]] = [
     *(("project_name", name, FIRST) for name in ["", " ", "-", "2nd", "_x", " Padded"]),
     *(
         ("project_name", name, FIRST)
@@ -45,8 +45,8 @@ WRONG: list[tuple[str, Any, str]] = [
     *(("pooler", text, "pgbouncer") for text in ["", "odyssey"]),
     *(("ci", text, "github") for text in ["", "jenkins"]),
     *(("deploy", text, "kubernetes") for text in ["", "nomad"]),
-    *((name, text, YES_OR_NO) for name in YES_OR_NO_QUESTIONS for text in ["", "maybe", "2"]),
-    *((name, "[yes]", "not in ['True', 'False']") for name in YES_OR_NO_QUESTIONS),
+    *((name, text, NOT_BOOLEAN) for name in BOOLEAN_QUESTIONS for text in ["", "maybe", "2"]),
+    *((name, "[yes]", "not in ['True', 'False']") for name in BOOLEAN_QUESTIONS),
     *(("pool_size", text, SIZE) for text in ["", "many", "0", "-1", "1001", "1.5", "yes", "1e2"]),
     *(("max_overflow", text, OVERFLOW) for text in ["", "many", "-1", "1001", "0.5", "no"]),
     *(("pool_timeout", text, TIMEOUT) for text in ["", "long", "0", "-1", "301", "yes", ".nan"]),
@@ -55,20 +55,20 @@ WRONG: list[tuple[str, Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("question", "answer", "remedy"), WRONG)
+@pytest.mark.parametrize(("question", "answer", "correction"), INVALID_ANSWERS)
 def test_error_names_question_and_correction(
-    render: Renderer, tmp_path: Path, question: str, answer: Any, remedy: str
+    render: Renderer, tmp_path: Path, question: str, answer: Any, correction: str
 ) -> None:
     destination = tmp_path / "service"
 
-    with pytest.raises(ValueError, match=re.escape(remedy)) as error:
+    with pytest.raises(ValueError, match=re.escape(correction)) as error:
         render.into(destination, **{question: answer})
 
     assert f"'{question}'" in str(error.value)
     assert not destination.exists()
 
 
-@pytest.mark.parametrize("question", YES_OR_NO_QUESTIONS)
+@pytest.mark.parametrize("question", BOOLEAN_QUESTIONS)
 def test_number_is_not_accepted_as_yes(render: Renderer, tmp_path: Path, question: str) -> None:
     with pytest.raises(ValueError, match=question):
         render.into(tmp_path / "service", **{question: "1"})
@@ -79,7 +79,7 @@ def test_keyword_and_standard_library_names_are_rejected() -> None:
     names = {name for name in sys.stdlib_module_names if not name.startswith("_")}
     names |= {*keyword.kwlist, *keyword.softkwlist} - {"_"}
 
-    assert not {name for name in names if not complaint_about(name)}
+    assert not {name for name in names if not project_name_error(name)}
 
 
 def test_names_of_dependencies_are_rejected(render: Renderer) -> None:
@@ -89,8 +89,8 @@ def test_names_of_dependencies_are_rejected(render: Renderer) -> None:
 
     names = {re.split(r"[^\w.-]", one)[0] for one in needed}
 
-    assert not {name for name in names if not complaint_about(name)}
+    assert not {name for name in names if not project_name_error(name)}
 
 
 def test_ordinary_name_is_accepted() -> None:
-    assert complaint_about("Order Desk") == ""
+    assert project_name_error("Order Desk") == ""

@@ -148,7 +148,7 @@ def start_and_stop(
     with serving(
         *(*console, *command), cwd=directory, port=port, log=place, PYTHONPATH="src", **settings
     ) as pod:
-        pod.until_ready(SECONDS_TO_START)
+        pod.wait_until_ready(SECONDS_TO_START)
         for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
             assert pod.get(serves[probe]["httpGet"]["path"]).is_success
         pod.process.terminate()

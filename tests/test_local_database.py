@@ -113,7 +113,7 @@ def dev(installed: Path) -> Iterator[Server]:
         open_directory() as place,
         serving(*command, cwd=installed, port=port, log=place / "log", **variables) as server,
     ):
-        server.until_ready(60)
+        server.wait_until_ready(60)
         yield server
 
 
@@ -221,7 +221,7 @@ def test_dev_does_not_apply_new_migration(
 
     [(_, applied)] = commands("migrate", at=changeable)
     assert "add bookmarks" in applied
-    server.until_ready(30)
+    server.wait_until_ready(30)
     # The database server keeps running after the other command ends.
     assert exists(postmaster(changeable))
 

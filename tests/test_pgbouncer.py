@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import URL
 
 from tests.combinations import behind_pgbouncer, furthest, title
-from tests.pgbouncer import PGBOUNCER, pooled
+from tests.pgbouncer import PGBOUNCER, start_pgbouncer
 from tests.processes import open_directory, run
 from tests.rendering import Copy
 from tests.services import SHORT, USUAL, Interpreter, address, new_database
@@ -23,22 +23,22 @@ if PGBOUNCER:
     @pytest.fixture
     def pooler(server: URL) -> Iterator[URL]:
         """The URL of a PgBouncer in front of this worker's PostgreSQL."""
-        with open_directory() as place, pooled(server, place) as url:
+        with open_directory() as place, start_pgbouncer(server, place) as url:
             yield url
 
     @pytest.mark.slow
     @pytest.mark.whole
     @pytest.mark.parametrize(
-        ("answers", "stories"), SERVICES, ids=[title(answers) for answers, _ in SERVICES]
+        ("answers", "command"), SERVICES, ids=[title(answers) for answers, _ in SERVICES]
     )
     def test_service_passes_its_tests_through_pgbouncer(
         service: Copy,
         interpreter: Interpreter,
         pooler: URL,
         answers: dict[str, object],
-        stories: list[str],
+        command: list[str],
     ) -> None:
-        interpreter.succeeds(service(**answers), *stories, DATABASE_URL=address(pooler))
+        interpreter.succeeds(service(**answers), *command, DATABASE_URL=address(pooler))
 
     @pytest.mark.slow
     def test_doctor_detects_pgbouncer(
@@ -48,20 +48,20 @@ if PGBOUNCER:
         database = new_database(server)
         behind = pooler.set(database=database.database)
 
-        def said(command: str, url: URL, told: str) -> tuple[int, str]:
+        def run_command(command: str, url: URL, pooler_setting: str) -> tuple[int, str]:
             words = [interpreter.python, "-c", "from app.cli import main; main()", command]
-            variables = {"DATABASE_URL": address(url), "DATABASE_POOLER": told}
+            variables = {"DATABASE_URL": address(url), "DATABASE_POOLER": pooler_setting}
             ended = run(*words, cwd=place, PYTHONPATH="src", **variables)
             return ended.returncode, ended.stdout
 
-        assert said("migrate", database, "none")[0] == 0
+        assert run_command("migrate", database, "none")[0] == 0
 
-        code, lines = said("doctor", behind, "pgbouncer")
-        assert (code, "warning" in lines) == (0, False), lines
-        assert "ok       pooler: present, as DATABASE_POOLER is set" in lines
-        assert "ok       connections: limited by the pooler" in lines
+        code, output = run_command("doctor", behind, "pgbouncer")
+        assert (code, "warning" in output) == (0, False), output
+        assert "ok       pooler: present, as DATABASE_POOLER is set" in output
+        assert "ok       connections: limited by the pooler" in output
 
-        code, lines = said("doctor", behind, "none")
+        code, output = run_command("doctor", behind, "none")
         assert code == 1
-        assert "failure  pooler: a pooler such as PgBouncer is in front of PostgreSQL" in lines
-        assert "set DATABASE_POOLER=pgbouncer" in lines
+        assert "failure  pooler: a pooler such as PgBouncer is in front of PostgreSQL" in output
+        assert "set DATABASE_POOLER=pgbouncer" in output

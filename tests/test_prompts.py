@@ -10,15 +10,15 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from tests.rendering import FILTERS_OF_COPIER, ROOT, Renderer, answers_of, questionnaire
 from tests.terminal import BACKSPACE, CLEAR_LINE, COLUMNS, DOWN, ENTER, Terminal, terminal
-from tests.test_invalid_answers import WRONG
+from tests.test_invalid_answers import INVALID_ANSWERS
 
 # The width of the prefix of a question (an emoji has two columns) or a choice. The last column
 # stays empty.
-BEFORE = 3
+PREFIX_WIDTH = 3
 WIDTH = COLUMNS - 1
-UP_TO_THE_POOL = ["name of the service?", "in one line?", "oldest Python", "primary key?"]
-UP_TO_THE_POOL += ["relationship", "Soft-delete", "between the service"]
-AFTER_THE_POOL = ["Include the example", "OpenTelemetry", "Which CI", "Where does it run?"]
+QUESTIONS_BEFORE_POOL = ["name of the service?", "in one line?", "oldest Python", "primary key?"]
+QUESTIONS_BEFORE_POOL += ["relationship", "Soft-delete", "between the service"]
+QUESTIONS_AFTER_POOL = ["Include the example", "OpenTelemetry", "Which CI", "Where does it run?"]
 COPY = (sys.executable, "-m", "copier", "copy")
 # Question, default, rejected answer, error message, accepted answer.
 NUMBERS = [
@@ -39,30 +39,30 @@ def test_prompt_explains_invalid_number_and_accepts_correction(
     render: Renderer, tmp_path: Path
 ) -> None:
     with terminal(*COPY, render.template, "service", cwd=tmp_path) as user:
-        accept(user, UP_TO_THE_POOL)
-        tune(user)
+        accept_defaults(user, QUESTIONS_BEFORE_POOL)
+        answer_yes_to_tune_pool(user)
         for question, default, wrong, explanation, right in NUMBERS:
             user.expect(question)
             user.expect(f"\n   {default}")
             user.type(CLEAR_LINE + wrong + ENTER)
             user.expect(explanation)
             user.type(BACKSPACE * len(wrong) + right + ENTER)
-        accept(user, ["Ping the server", *AFTER_THE_POOL])
+        accept_defaults(user, ["Ping the server", *QUESTIONS_AFTER_POOL])
         assert user.wait() == 0
 
     answers = answers_of(tmp_path / "service")
     assert [answers[name] for name in POOL] == [32, 4, 2.5, -1]
-    assert "pool_timeout: float = Field(2.5," in pool_of(tmp_path / "service")
+    assert "pool_timeout: float = Field(2.5," in read_pool_module(tmp_path / "service")
     assert "..." not in user.text()
 
 
 def test_default_number_can_be_edited(render: Renderer, tmp_path: Path) -> None:
     with terminal(*COPY, render.template, "service", cwd=tmp_path) as user:
-        accept(user, UP_TO_THE_POOL)
-        tune(user)
+        accept_defaults(user, QUESTIONS_BEFORE_POOL)
+        answer_yes_to_tune_pool(user)
         for question, *_ in NUMBERS:
             user.answer(question, BACKSPACE + "1")
-        accept(user, ["Ping the server", *AFTER_THE_POOL])
+        accept_defaults(user, ["Ping the server", *QUESTIONS_AFTER_POOL])
         assert user.wait() == 0
 
     answers = answers_of(tmp_path / "service")
@@ -71,21 +71,23 @@ def test_default_number_can_be_edited(render: Renderer, tmp_path: Path) -> None:
 
 def test_pool_numbers_are_prompted_only_with_tune_pool(render: Renderer, tmp_path: Path) -> None:
     with terminal(*COPY, render.template, "service", cwd=tmp_path) as user:
-        accept(user, [*UP_TO_THE_POOL, "Tune the connection pool?", *AFTER_THE_POOL])
+        accept_defaults(
+            user, [*QUESTIONS_BEFORE_POOL, "Tune the connection pool?", *QUESTIONS_AFTER_POOL]
+        )
         assert user.wait() == 0
 
     assert not [question for question, *_ in NUMBERS if question in user.text()]
     answers = answers_of(tmp_path / "service")
     assert answers["tune_pool"] is False
     assert not {*POOL} & {*answers}
-    assert "pool_size: int = Field(16," in pool_of(tmp_path / "service")
+    assert "pool_size: int = Field(16," in read_pool_module(tmp_path / "service")
 
 
 def test_pool_number_with_data_is_not_prompted(render: Renderer, tmp_path: Path) -> None:
     given = ("--data", "pool_size=32")
     with terminal(*COPY, *given, render.template, "service", cwd=tmp_path) as user:
-        accept(user, [*UP_TO_THE_POOL, *(question for question, *_ in NUMBERS[1:])])
-        accept(user, ["Ping the server", *AFTER_THE_POOL])
+        accept_defaults(user, [*QUESTIONS_BEFORE_POOL, *(question for question, *_ in NUMBERS[1:])])
+        accept_defaults(user, ["Ping the server", *QUESTIONS_AFTER_POOL])
         assert user.wait() == 0
 
     assert "Tune the connection pool?" not in user.text()
@@ -100,7 +102,9 @@ def test_prompt_explains_rejected_name_and_accepts_correction(
         user.type(CLEAR_LINE + "class" + ENTER)
         user.expect("a Python keyword: choose another")
         user.type(CLEAR_LINE + "Order Desk" + ENTER)
-        accept(user, [*UP_TO_THE_POOL[1:], "Tune the connection pool?", *AFTER_THE_POOL])
+        accept_defaults(
+            user, [*QUESTIONS_BEFORE_POOL[1:], "Tune the connection pool?", *QUESTIONS_AFTER_POOL]
+        )
         assert user.wait() == 0
 
     assert answers_of(tmp_path / "service")["project_name"] == "Order Desk"
@@ -110,13 +114,17 @@ def test_prompt_explains_rejected_name_and_accepts_correction(
 def test_question_and_choices_fit_in_80_columns(name: str) -> None:
     question = questionnaire()[name]
 
-    assert BEFORE + len(question["help"]) <= WIDTH
-    assert not [each for each in question.get("choices", []) if BEFORE + len(each) > WIDTH]
+    assert PREFIX_WIDTH + len(question["help"]) <= WIDTH
+    assert not [each for each in question.get("choices", []) if PREFIX_WIDTH + len(each) > WIDTH]
 
 
 @pytest.mark.parametrize(
     ("name", "answer"),
-    [(name, answer) for name, answer, _ in WRONG if "choices" not in questionnaire().get(name, {})],
+    [
+        (name, answer)
+        for name, answer, _ in INVALID_ANSWERS
+        if "choices" not in questionnaire().get(name, {})
+    ],
 )
 def test_validator_message_fits_in_80_columns(name: str, answer: str) -> None:
     if name not in questionnaire():
@@ -135,18 +143,18 @@ def test_validator_message_fits_in_80_columns(name: str, answer: str) -> None:
 POOL = ["pool_size", "max_overflow", "pool_timeout", "pool_recycle"]
 
 
-def accept(user: Terminal, questions: list[str]) -> None:
+def accept_defaults(user: Terminal, questions: list[str]) -> None:
     """Accept the default of each question."""
     for question in questions:
         user.answer(question)
 
 
-def tune(user: Terminal) -> None:
+def answer_yes_to_tune_pool(user: Terminal) -> None:
     """Answer yes to "Tune the connection pool?"."""
     user.expect("Tune the connection pool?")
     user.type(DOWN + ENTER)
 
 
-def pool_of(service: Path) -> Any:
+def read_pool_module(service: Path) -> Any:
     """Return the module with the pool settings."""
     return (service / "src/app/kit/db/pool.py").read_text()

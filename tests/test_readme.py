@@ -93,9 +93,9 @@ def test_serve_command_works_in_new_clone(clone: Path, tmp_path: Path) -> None:
         log=tmp_path / "log",
         HOME=str(home),
     ) as server:
-        server.until_ready(SECONDS_TO_SERVE)
+        server.wait_until_ready(SECONDS_TO_SERVE)
 
         assert server.get("/docs").is_success
         assert (clone.parent / "my-service" / ".pgdata").is_dir()
         server.interrupt()
-        assert eventually(lambda: not server.has_left_processes())
+        assert eventually(lambda: not server.has_running_processes())

@@ -24,7 +24,7 @@ def test_ctrl_c_stops_service_and_database(default: Path, start: Start, command:
     assert server.interrupt() in {0, 130}
     assert "Traceback" not in server.output
     assert eventually(lambda: not exists(database))
-    assert eventually(lambda: not server.has_left_processes())
+    assert eventually(lambda: not server.has_running_processes())
 
 
 @pytest.mark.parametrize("command", ["my-service", "fastapi"])
@@ -37,7 +37,7 @@ def test_sigkill_of_service_leaves_no_processes(default: Path, start: Start, com
     server.kill()
 
     assert eventually(lambda: not exists(database))
-    assert eventually(lambda: not server.has_left_processes())
+    assert eventually(lambda: not server.has_running_processes())
 
 
 def test_database_stops_if_process_group_is_killed(default: Path, start: Start) -> None:

@@ -22,15 +22,15 @@ def test_dev_starts_working_service(default: Path, start: Start) -> None:
         documented = client.get("/openapi.json").json()
         assert documented["info"]["title"] == "My Service"
         assert {"get", "post"} <= {*documented["paths"]["/posts"]}
-        live_through_a_post(client)
+        use_post_endpoints(client)
 
 
-def live_through_a_post(client: httpx2.Client) -> None:
+def use_post_endpoints(client: httpx2.Client) -> None:
     """Create, read, list, search, update and delete a post."""
     ada = {"email": "ada@example.org", "name": "Ada", "password": "analytical engine"}
-    author = created(client, "/users", ada)
-    tag = created(client, "/tags", {"name": "engines"})
-    post = created(
+    author = create(client, "/users", ada)
+    tag = create(client, "/tags", {"name": "engines"})
+    post = create(
         client,
         "/posts",
         {"title": "Notes on the engine", "author_id": author["id"], "tags": [tag["name"]]},
@@ -48,7 +48,7 @@ def live_through_a_post(client: httpx2.Client) -> None:
     assert client.get("/posts").json()["items"] == []
 
 
-def created(client: httpx2.Client, path: str, content: dict[str, Any]) -> dict[str, Any]:
+def create(client: httpx2.Client, path: str, content: dict[str, Any]) -> dict[str, Any]:
     """Send a POST request; return the created resource."""
     response = client.post(path, json=content)
     assert response.status_code == 201, response.text
@@ -72,7 +72,7 @@ def test_source_change_reloads_without_database_restart(default: Path, start: St
     finally:
         about.write_text(original)
     # Restoring the file reloads the server again.
-    server.until_ready(30)
+    server.wait_until_ready(30)
     assert postmaster(default) == database
 
 

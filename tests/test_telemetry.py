@@ -5,7 +5,7 @@ from tests.rendering import Renderer, files_under
 WORDS = (b"opentelemetry", b"otel", b"otlp")
 
 
-def those_about_it(service: dict[str, bytes]) -> set[str]:
+def files_with_words(service: dict[str, bytes]) -> set[str]:
     """Return the files that contain one of the words."""
     return {
         name for name, content in service.items() if any(word in content.lower() for word in WORDS)
@@ -13,8 +13,8 @@ def those_about_it(service: dict[str, bytes]) -> set[str]:
 
 
 def test_service_without_telemetry_does_not_mention_opentelemetry(render: Renderer) -> None:
-    assert those_about_it(files_under(render())) == set()
-    assert those_about_it(files_under(render(telemetry=True))) == {
+    assert files_with_words(files_under(render())) == set()
+    assert files_with_words(files_under(render(telemetry=True))) == {
         "docs/observability.md",
         "pyproject.toml",
         "src/app/kit/tracing.py",

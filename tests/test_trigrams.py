@@ -20,7 +20,7 @@ revision, down_revision = "{name}", "{before}"
 
 
 {code}'''
-STORY = '''"""The search uses the trigram indexes."""
+TEST_MODULE = '''"""The search uses the trigram indexes."""
 
 from hashlib import sha256
 
@@ -63,11 +63,11 @@ def test_documented_trigram_migration_speeds_up_search(
 ) -> None:
     place = service()
     write_revisions(place)
-    (place / "tests/features/test_search.py").write_text(STORY)
-    # The kit's tests run the migrations up, down and up, compare them with the models and lint them.
-    told = [f"tests/kit/test_{name}.py" for name in ("migrations", "migration_lint")]
+    (place / "tests/features/test_search.py").write_text(TEST_MODULE)
+    # These tests run the migrations up, down and up, compare them with the models and lint them.
+    kit_tests = [f"tests/kit/test_{name}.py" for name in ("migrations", "migration_lint")]
     found = interpreter.succeeds(
-        *(place, *USUAL, *told, "tests/features/test_search.py"),
+        *(place, *USUAL, *kit_tests, "tests/features/test_search.py"),
         DATABASE_URL=address(server),
     )
     assert " passed" in found

@@ -19,14 +19,14 @@ STEP = re.compile(r"(?:<!-- (\w+): ([^\n]+) -->\n)?```(\w+)\n(.*?)```", re.DOTAL
 SECONDS_TO_SERVE = 90
 
 
-class Newcomer:
+class Reader:
     """Follows the steps of the tutorial."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.path = os.pathsep.join([str(Path(UV).parent), environment()["PATH"]])
 
-    def runs(self, commands: str, shown: str) -> None:
+    def run_commands(self, commands: str, shown: str) -> None:
         """Run commands in a shell, and check that they print the documented output."""
         where = "\nprintf '\\n%s' \"$PWD\""
         ended = succeed("bash", "-euc", commands + where, cwd=self.directory, PATH=self.path)
@@ -34,14 +34,14 @@ class Newcomer:
         assert shown in printed, printed
         self.directory = Path(place)
 
-    def writes(self, name: str, text: str) -> None:
+    def write_file(self, name: str, text: str) -> None:
         """Create a file."""
         file = self.directory / name
         file.parent.mkdir(parents=True, exist_ok=True)
         assert not file.exists()
         file.write_text(text)
 
-    def adds(self, place: str, text: str) -> None:
+    def insert_below(self, place: str, text: str) -> None:
         """Insert lines below the marker line of a file."""
         name, _, marker = place.partition(": ")
         file = self.directory / name
@@ -50,41 +50,41 @@ class Newcomer:
         lines.insert(number + 1, text)
         file.write_text("".join(lines))
 
-    def serves(self, command: str, page: str, log: Path) -> None:
+    def serve(self, command: str, page: str, log: Path) -> None:
         """Start the service, request a page, and stop the service."""
         port = free_port()
         words = shlex.split(command)
         with serving(
             *words, cwd=self.directory, port=port, log=log, PATH=self.path, PORT=str(port)
         ) as server:
-            server.until_ready(SECONDS_TO_SERVE)
+            server.wait_until_ready(SECONDS_TO_SERVE)
             assert server.get(page).is_success
             assert "/bookmarks" in server.get("/openapi.json").json()["paths"]
             server.interrupt()
 
 
 @pytest.fixture
-def newcomer() -> Iterator[Newcomer]:
+def reader() -> Iterator[Reader]:
     """A reader with a new clone of this repository."""
     with open_directory() as place:
         repository = repository_of_working_tree(place / "origin")
         git(place, "clone", "--quiet", str(repository), "clone")
-        yield Newcomer(place / "clone")
+        yield Reader(place / "clone")
 
 
-def test_every_step_of_tutorial_works(newcomer: Newcomer, tmp_path: Path) -> None:
+def test_every_step_of_tutorial_works(reader: Reader, tmp_path: Path) -> None:
     steps = STEP.findall(PAGE)
     assert len(steps) == PAGE.count("```") / 2
 
     for kind, what, language, text in steps:
         match kind, language:
             case "file", "python":
-                newcomer.writes(what, text)
+                reader.write_file(what, text)
             case "below", ("python" | "text"):
-                newcomer.adds(what, text)
+                reader.insert_below(what, text)
             case "serves", "sh":
-                newcomer.serves(text, what, tmp_path / "log")
+                reader.serve(text, what, tmp_path / "log")
             case (("" | "shows"), "sh"):
-                newcomer.runs(text, what)
+                reader.run_commands(text, what)
             case _:
                 pytest.fail(f"unknown code block: language {language}, comment {kind!r}")

@@ -11,17 +11,17 @@ from typing import Any
 import pytest
 
 from tests.local_postgres.servers import (
-    SEARCH,
-    NewUser,
-    User,
+    PYTHON_PATHS,
+    Client,
+    StartClient,
     eventually,
-    nothing_runs_in,
+    no_server_runs_in,
 )
 
 
 @pytest.fixture
-def new_user() -> Iterator[NewUser]:
-    users: list[User] = []
+def start_client() -> Iterator[StartClient]:
+    clients: list[Client] = []
 
     def create(
         root: Path | None = None,
@@ -30,15 +30,15 @@ def new_user() -> Iterator[NewUser]:
         paths: tuple[Path, ...] = (),
         variables: dict[str, str] | None = None,
         **options: Any,
-    ) -> User:
-        search = {"PYTHONPATH": os.pathsep.join(map(str, (*paths, *SEARCH)))}
+    ) -> Client:
+        search = {"PYTHONPATH": os.pathsep.join(map(str, (*paths, *PYTHON_PATHS)))}
         environment = {**os.environ, **search, **(variables or {})}
-        users.append(User(root, python, env=environment, **options))
-        return users[-1]
+        clients.append(Client(root, python, env=environment, **options))
+        return clients[-1]
 
     yield create
-    for user in users:
-        user.kill()
+    for client in clients:
+        client.kill()
 
 
 @pytest.fixture
@@ -47,5 +47,5 @@ def project() -> Iterator[Path]:
     root = Path(tempfile.mkdtemp())
     root.chmod(0o755)
     yield root
-    eventually(lambda: nothing_runs_in(root))
+    eventually(lambda: no_server_runs_in(root))
     shutil.rmtree(root)

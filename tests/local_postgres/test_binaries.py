@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from local_postgres import PostgresUnavailable, binaries, ephemeral
-from tests.local_postgres.servers import SEARCH, SOURCES
+from tests.local_postgres.servers import PYTHON_PATHS, SOURCES
 
 
 def test_invalid_pg_bindir_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,7 +57,7 @@ for start in (ephemeral, lambda: development(Path())):
 """
     answer = subprocess.run(
         [sys.executable, "-c", program],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, SEARCH))},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, PYTHON_PATHS))},
         capture_output=True,
         text=True,
         check=True,

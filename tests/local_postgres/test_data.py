@@ -8,11 +8,11 @@ import pytest
 from local_postgres import PostgresUnavailable, development, ephemeral, server
 from local_postgres.supervisor import PREFIX, TMP
 from tests.local_postgres.servers import (
-    ask,
-    data_of,
+    data_directory,
     eventually,
+    fetch_value,
     is_alive,
-    nothing_runs_in,
+    no_server_runs_in,
     postmaster,
 )
 
@@ -26,7 +26,7 @@ def test_ephemeral_server_uses_shared_memory_if_large_enough(
     monkeypatch.setattr(server, "SHARED_MEMORY", project)
     monkeypatch.setattr(server, "MIN_SHARED_MEMORY", room)
     with ephemeral() as url:
-        data = Path(ask(url, "SHOW data_directory"))
+        data = Path(fetch_value(url, "SHOW data_directory"))
         assert data.parents[1] == (TMP if room else project)
         assert Path(str(url.query["host"])).parent == TMP
     assert not data.parent.exists()
@@ -35,25 +35,25 @@ def test_ephemeral_server_uses_shared_memory_if_large_enough(
 def test_data_survives_restart_in_path_with_special_characters(project: Path) -> None:
     root = project / "Größe mit Leerzeichen"
     with development(root) as url:
-        assert ask(url, "SHOW fsync") == "on"
-        ask(url, "CREATE TABLE kept (word text)", "INSERT INTO kept VALUES ('größer')")
+        assert fetch_value(url, "SHOW fsync") == "on"
+        fetch_value(url, "CREATE TABLE kept (word text)", "INSERT INTO kept VALUES ('größer')")
         process = postmaster(url)
     eventually(lambda: not is_alive(process))
     with development(root) as url:
-        assert ask(url, "SELECT word FROM kept") == "größer"
+        assert fetch_value(url, "SELECT word FROM kept") == "größer"
     assert (root / ".pgdata" / ".gitignore").read_text() == "*\n"
-    eventually(lambda: nothing_runs_in(root))
+    eventually(lambda: no_server_runs_in(root))
 
 
 def test_stale_pid_file_with_running_pid_does_not_block_start(project: Path) -> None:
     with development(project) as url:
         process = postmaster(url)
-        pid_file = data_of(project) / "postmaster.pid"
+        pid_file = data_directory(project) / "postmaster.pid"
         lines = pid_file.read_text().splitlines()
-    eventually(lambda: not is_alive(process) and nothing_runs_in(project))
+    eventually(lambda: not is_alive(process) and no_server_runs_in(project))
     pid_file.write_text("\n".join([str(os.getpid()), *lines[1:]]) + "\n")
     with development(project) as url:
-        assert ask(url, "SELECT 1") == 1
+        assert fetch_value(url, "SELECT 1") == 1
 
 
 def test_failed_start_reports_reason_and_removes_files(
@@ -62,10 +62,10 @@ def test_failed_start_reports_reason_and_removes_files(
     with development(project) as url:
         process = postmaster(url)
     eventually(lambda: not is_alive(process))
-    (data_of(project) / "postgresql.conf").write_text("nonsense = 1\n")
+    (data_directory(project) / "postgresql.conf").write_text("nonsense = 1\n")
     with pytest.raises(PostgresUnavailable, match="nonsense"), development(project):
         pass
-    eventually(lambda: nothing_runs_in(project))
+    eventually(lambda: no_server_runs_in(project))
     monkeypatch.setattr(server, "SHARED_MEMORY", project)
     monkeypatch.setattr(server, "MIN_SHARED_MEMORY", 0)
     with pytest.raises(PostgresUnavailable, match="outside the valid range"), ephemeral(0):
@@ -80,11 +80,13 @@ def test_each_major_version_has_own_data_directory(
     with monkeypatch.context() as patch:
         patch.setenv("PG_BINDIR", str(SYSTEM_BINDIRS[0]))
         with development(project) as url:
-            older = ask(url, "CREATE TABLE kept (word text)", "SHOW server_version").split(".")[0]
+            older = fetch_value(url, "CREATE TABLE kept (word text)", "SHOW server_version").split(
+                "."
+            )[0]
     with development(project) as url:
-        newer = ask(url, "SHOW server_version").split(".")[0]
+        newer = fetch_value(url, "SHOW server_version").split(".")[0]
         if newer == older:
             pytest.skip("the system has the same version")
-        assert ask(url, "SELECT to_regclass('kept')") is None
+        assert fetch_value(url, "SELECT to_regclass('kept')") is None
     assert (project / ".pgdata" / older / "PG_VERSION").exists()
     assert f"The data of PostgreSQL {older} stays" in capfd.readouterr().err

@@ -11,15 +11,15 @@ import pytest
 
 from tests.rendering import modes_from_the_disk, templates_compiled_once
 from tests.updates.history import NEXT, Template, template_with_history
-from tests.updates.next_release import change_everywhere
+from tests.updates.next_release import change_every_kind_of_file
 from tests.updates.service import Service
 
 # Generates a service from a release: `service_at("0.1.0", pk_type="int")`.
-Started = Callable[..., Service]
+ServiceFactory = Callable[..., Service]
 
 
 @pytest.fixture(scope="session", autouse=True)
-def updates_in_half_the_time() -> Iterator[None]:
+def cached_templates() -> Iterator[None]:
     """Cache compiled templates, because updates render the same releases many times."""
     with templates_compiled_once(), modes_from_the_disk():
         yield
@@ -32,11 +32,11 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
 
 
 @pytest.fixture(scope="session")
-def template_to_come(tmp_path_factory: pytest.TempPathFactory) -> Template:
+def template_with_next(tmp_path_factory: pytest.TempPathFactory) -> Template:
     """The template with one more release, NEXT, which changes every kind of file."""
     template = template_with_history(tmp_path_factory.mktemp("future") / "template")
     with template.release(NEXT) as place:
-        change_everywhere(place)
+        change_every_kind_of_file(place)
     return template
 
 
@@ -63,7 +63,9 @@ def rendering(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def started(template: Template, rendering: Callable[..., Path], tmp_path: Path) -> Started:
+def service_at(
+    template: Template, rendering: Callable[..., Path], tmp_path: Path
+) -> ServiceFactory:
     """Generate a service from a release; it can be updated to the working tree."""
 
     def start(version: str, **answers: Any) -> Service:
@@ -75,13 +77,13 @@ def started(template: Template, rendering: Callable[..., Path], tmp_path: Path) 
 
 
 @pytest.fixture
-def started_now(
-    template_to_come: Template, rendering: Callable[..., Path], tmp_path: Path
-) -> Started:
+def service_before_next(
+    template_with_next: Template, rendering: Callable[..., Path], tmp_path: Path
+) -> ServiceFactory:
     """Generate a service from a release; it can be updated to the release NEXT."""
 
     def start(version: str, **answers: Any) -> Service:
-        source = rendering(template_to_come, version, **answers)
+        source = rendering(template_with_next, version, **answers)
         return Service(Path(shutil.copytree(source, tmp_path / "service")))
 
     return start

@@ -15,14 +15,14 @@ RELEASES: dict[str, str] = tomllib.loads((ROOT / "releases.toml").read_text())["
 IDENTITY = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
 
 
-def following(version: str) -> str:
+def next_minor_version(version: str) -> str:
     """Return the version of the following minor release."""
     first, second, _ = map(int, version.split("."))
     return f"{first}.{second + 1}.0"
 
 
 # The version of the working tree, and of a later release for the tests.
-CURRENT = following(VERSION) if VERSION in RELEASES else VERSION
+CURRENT = next_minor_version(VERSION) if VERSION in RELEASES else VERSION
 NEXT = "99.0.0"
 
 

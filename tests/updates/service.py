@@ -87,7 +87,7 @@ class Service:
             unsafe=trusted,
         )
 
-    def settle_with_ours(self, name: str) -> None:
+    def resolve_with_ours(self, name: str) -> None:
         """Resolve every conflict in a file with the team's side."""
         text = re.sub(
             r"^<<<<<<< before updating\n(.*?)^=======\n.*?^>>>>>>> after updating\n",
@@ -103,7 +103,7 @@ class Service:
         names = sorted({name for name in listed.split("\0") if name})
         return {name: self.path(name).read_bytes() for name in names if self.path(name).is_file()}
 
-    def unsettled(self) -> list[str]:
+    def conflicts(self) -> list[str]:
         """Return the files in conflict: with conflict markers, unmerged, or `.rej` files."""
         unmerged = git(self.directory, "diff", "--name-only", "--diff-filter=U").split()
         marked = [

@@ -21,13 +21,13 @@ class Team:
         self._interpreter = interpreter
         self._database = address(database)
 
-    def runs(self, *command: str) -> str:
+    def run(self, *command: str) -> str:
         """Run a module that must succeed; return its output."""
         return self._interpreter.succeeds(
             self.service.directory, *command, DATABASE_URL=self._database
         )
 
-    def tries(self, *command: str) -> subprocess.CompletedProcess[str]:
+    def try_run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a module that may fail."""
         return run(
             self._interpreter.python,
@@ -38,22 +38,22 @@ class Team:
             DATABASE_URL=self._database,
         )
 
-    def migrates(self) -> None:
+    def migrate(self) -> None:
         """Apply all migrations."""
-        self.runs("alembic", "upgrade", "heads")
+        self.run("alembic", "upgrade", "heads")
 
-    def writes_revision(self, message: str) -> str:
+    def autogenerate_migration(self, message: str) -> str:
         """Autogenerate a migration; return its file name."""
         before = self.service.files().keys()
-        self.runs("alembic", "revision", "--autogenerate", "--message", message)
+        self.run("alembic", "revision", "--autogenerate", "--message", message)
         [written] = self.service.files().keys() - before
         self.service.commit()
         return written
 
-    def writes_revision_of(self, message: str, code: str) -> None:
+    def write_migration(self, message: str, code: str) -> None:
         """Write a migration with this code, which starts with its imports."""
         before = self.service.files().keys()
-        self.runs("alembic", "revision", "--message", message)
+        self.run("alembic", "revision", "--message", message)
         [written] = self.service.files().keys() - before
         imports, functions = code.split("\n\n", 1)
         text = self.service.read(written).split("\n\n\ndef upgrade")[0]
@@ -61,12 +61,12 @@ class Team:
         text = text.replace(anchor, f"{anchor}\n{imports}\n")
         self.service.write(written, f"{text}\n\n{functions}")
 
-    def joins_revisions(self) -> None:
+    def merge_heads(self) -> None:
         """Merge the heads of the migrations, as the failing test of the service advises."""
-        self.runs("alembic", "merge", "heads", "--message", "join two lines")
+        self.run("alembic", "merge", "heads", "--message", "join two lines")
         self.service.commit()
 
-    def adds_notes(self) -> None:
+    def add_notes_feature(self) -> None:
         """Add a feature with endpoints, a table and tests."""
         for source in NOTES.glob("*.py"):
             place = "tests/features/test_notes.py"

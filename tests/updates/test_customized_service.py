@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import URL
 
 from tests.services import PLAIN, Interpreter, new_database
-from tests.updates.conftest import Started
+from tests.updates.conftest import ServiceFactory
 from tests.updates.history import CURRENT, RELEASES
 from tests.updates.service import SEEDED, Service
 from tests.updates.team import Team
@@ -41,7 +41,7 @@ def downgrade() -> None:
     context.script.get_revision("0001").module.upgrade()
 """
 # The team's changes: file and text.
-KEPT = [
+TEAM_CHANGES = [
     ("src/app/kit/db/settings.py", "idle_in_transaction_timeout: float = Field(30,"),
     ("pyproject.toml", 'version = "3.2.1"'),
     ("pyproject.toml", '    "orjson>=3,<4",\n'),
@@ -60,12 +60,12 @@ REFORMATTED = "tests/kit/test_env_example.py"
 DELETED = [".pre-commit-config.yaml", "tests/kit/test_imports.py"]
 
 
-def makes_it_its_own(team: Team) -> None:
+def customize(team: Team) -> None:
     """Change a service in many places."""
     service = team.service
-    team.migrates()
-    team.adds_notes()
-    team.writes_revision("add notes")
+    team.migrate()
+    team.add_notes_feature()
+    team.autogenerate_migration("add notes")
     service.replace(
         "src/app/kit/db/settings.py", "timeout: float = Field(60,", "timeout: float = Field(30,"
     )
@@ -82,11 +82,11 @@ def makes_it_its_own(team: Team) -> None:
     service.append(".gitignore", "notes/\n")
     service.write("README.md", "# Ours\n")
     service.remove(*DELETED)
-    team.runs("ruff", "format", "--line-length", "60", REFORMATTED)
+    team.run("ruff", "format", "--line-length", "60", REFORMATTED)
     service.commit()
 
 
-def deletes_the_example(team: Team) -> None:
+def delete_example(team: Team) -> None:
     """Remove the example by hand, without the steps of docs/updating.md."""
     service = team.service
     service.remove("src/app/example", "tests/example")
@@ -95,10 +95,10 @@ def deletes_the_example(team: Team) -> None:
             "src/app/registry.py", f"from app.example.{name}.router import router as {name}\n", ""
         )
         service.replace("src/app/registry.py", f"    {name},\n", "")
-    team.writes_revision_of("drop the example", DROP_THE_EXAMPLE)
+    team.write_migration("drop the example", DROP_THE_EXAMPLE)
 
 
-def tells_what_production_has(team: Team) -> None:
+def exclude_old_migrations_from_lint(team: Team) -> None:
     """Exclude migrations that are older than the linter, as its error message advises."""
     end = "the template's end here, yours follow: revisions that production already has ----\n"
     names = [name for name in team.service.files() if "drop_the_example" in name]
@@ -106,52 +106,52 @@ def tells_what_production_has(team: Team) -> None:
     team.service.replace(".squawk.toml", end, end + listed)
 
 
-def is_in_order(team: Team, reformatted: str) -> None:
+def assert_valid(team: Team, reformatted: str) -> None:
     """Assert that the team's changes are kept and that all checks of the service pass."""
     service = team.service
-    tells_what_production_has(team)
-    for name, text in KEPT:
+    exclude_old_migrations_from_lint(team)
+    for name, text in TEAM_CHANGES:
         assert text in service.read(name), f"{name} lost {text!r}"
     assert service.read(REFORMATTED) == reformatted
     assert not [name for name in DELETED if service.path(name).exists()]
-    team.migrates()
-    team.runs("alembic", "check")
-    team.runs("ruff", "check")
-    team.runs("mypy")
-    team.runs(*PLAIN)
+    team.migrate()
+    team.run("alembic", "check")
+    team.run("ruff", "check")
+    team.run("mypy")
+    team.run(*PLAIN)
 
 
 @pytest.mark.whole
 def test_updates_through_every_release_keep_team_changes(
-    started: Started, interpreter: Interpreter, server: URL, tmp_path: Path
+    service_at: ServiceFactory, interpreter: Interpreter, server: URL, tmp_path: Path
 ) -> None:
-    service = started(FIRST)
+    service = service_at(FIRST)
     team = Team(service, interpreter, new_database(server))
-    makes_it_its_own(team)
-    deletes_the_example(team)
+    customize(team)
+    delete_example(team)
     reformatted = service.read(REFORMATTED)
     at_once = Service(Path(shutil.copytree(service.directory, tmp_path / "at_once")))
 
     for release in LATER:
-        is_updated(service, release)
-    is_updated(at_once, CURRENT)
+        update_service(service, release)
+    update_service(at_once, CURRENT)
 
-    assert apart_from_seeded(at_once) == apart_from_seeded(service)
-    is_in_order(team, reformatted)
+    assert files_without_seeded(at_once) == files_without_seeded(service)
+    assert_valid(team, reformatted)
     assert not [name for name in service.files() if "example/" in name]
 
 
-def apart_from_seeded(service: Service) -> dict[str, bytes]:
+def files_without_seeded(service: Service) -> dict[str, bytes]:
     """Return the files of a service, without those that updates never change."""
     files = service.files()
     return {name: files[name] for name in files.keys() - SEEDED}
 
 
-def is_updated(service: Service, release: str) -> None:
+def update_service(service: Service, release: str) -> None:
     """Update, and resolve the only conflict: the team removed the example from the registry."""
     service.update(release)
-    assert set(service.unsettled()) <= {"src/app/registry.py"}
-    service.settle_with_ours("src/app/registry.py")
+    assert set(service.conflicts()) <= {"src/app/registry.py"}
+    service.resolve_with_ours("src/app/registry.py")
     # Names of the template's side of the conflict; without them, mypy would fail.
     registry = service.read("src/app/registry.py")
     for name in ("jobs", "seed_example"):
@@ -161,18 +161,18 @@ def is_updated(service: Service, release: str) -> None:
 
 @pytest.mark.whole
 def test_team_migrations_merge_with_new_migrations(
-    started: Started, interpreter: Interpreter, server: URL
+    service_at: ServiceFactory, interpreter: Interpreter, server: URL
 ) -> None:
-    service = started(FIRST)
+    service = service_at(FIRST)
     team = Team(service, interpreter, new_database(server))
-    makes_it_its_own(team)
-    team.migrates()
+    customize(team)
+    team.migrate()
     reformatted = service.read(REFORMATTED)
 
     service.update()
 
-    assert service.unsettled() == []
+    assert service.conflicts() == []
     service.commit()
-    team.migrates()
-    team.joins_revisions()
-    is_in_order(team, reformatted)
+    team.migrate()
+    team.merge_heads()
+    assert_valid(team, reformatted)

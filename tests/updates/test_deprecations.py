@@ -11,7 +11,7 @@ from sqlalchemy import URL
 from tests.processes import run
 from tests.rendering import ROOT
 from tests.services import Interpreter, address
-from tests.updates.conftest import Started
+from tests.updates.conftest import ServiceFactory
 from tests.updates.history import CURRENT, RELEASES, unpack
 
 # The variants of a file all define the same public names.
@@ -164,13 +164,13 @@ def reachable_names(place: Path) -> set[str]:
     while size < len(found):
         size = len(found)
         for module, node in ((name, node) for name, tree in trees.items() for node in tree.body):
-            for old, new in same_things(module, node):
+            for old, new in aliases_in(module, node):
                 moved = {new + name[len(old) :] for name in found if name.startswith(f"{old}.")}
                 found |= {new} | moved
     return found
 
 
-def same_things(module: str, node: ast.stmt) -> list[tuple[str, str]]:
+def aliases_in(module: str, node: ast.stmt) -> list[tuple[str, str]]:
     """Return pairs of an imported or inherited name and its name in this module."""
     match node:
         case ast.ImportFrom(module=str(source), names=names):
@@ -199,9 +199,9 @@ def test_removed_names_were_deprecated(version: str, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_use_of_deprecated_name_warns(
-    started: Started, interpreter: Interpreter, server: URL
+    service_at: ServiceFactory, interpreter: Interpreter, server: URL
 ) -> None:
-    service = started(CURRENT)
+    service = service_at(CURRENT)
     service.append("src/app/kit/times.py", DEPRECATED)
     service.write("src/app/features/old.py", CALL)
     service.write("tests/features/test_old.py", TEST.format(package="features"))
@@ -219,15 +219,15 @@ def test_use_of_deprecated_name_warns(
 @pytest.mark.slow
 @pytest.mark.parametrize("version", ["0.1.0", "0.5.1"])
 def test_fixture_with_local_postgres_of_earlier_release_works(
-    version: str, started: Started, interpreter: Interpreter, server: URL
+    version: str, service_at: ServiceFactory, interpreter: Interpreter, server: URL
 ) -> None:
-    service = started(version)
+    service = service_at(version)
     service.append("tests/conftest.py", FIXTURE)
     service.write("tests/features/test_other_server.py", OTHER_SERVER)
 
     service.update()
 
-    assert service.unsettled() == []
+    assert service.conflicts() == []
     given = {"PYTHONPATH": "src", "DATABASE_URL": address(server)}
     ran = run(
         *(interpreter.python, "-m", "pytest", "-n0", "tests/features/test_other_server.py"),

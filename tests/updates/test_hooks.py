@@ -9,9 +9,9 @@ from copier.errors import UnsafeTemplateError
 
 from tests.processes import succeed
 from tests.rendering import ROOT, git
-from tests.updates.conftest import Started
+from tests.updates.conftest import ServiceFactory
 from tests.updates.history import CURRENT, NEXT, RELEASES, Template, template_with_history
-from tests.updates.next_release import BROUGHT
+from tests.updates.next_release import ADDED_LINE
 
 pytestmark = pytest.mark.slow
 
@@ -24,13 +24,13 @@ MIGRATION = {
 
 
 @pytest.fixture(scope="module")
-def template_to_come(tmp_path_factory: pytest.TempPathFactory) -> Template:
+def template_with_next(tmp_path_factory: pytest.TempPathFactory) -> Template:
     """The template with a release that renames and changes a file of the kit."""
     template = template_with_history(tmp_path_factory.mktemp("moving") / "template")
     with template.release(NEXT) as place:
         old, new = place / "template" / OLD, place / "template" / NEW
         first, rest = old.read_text().split("\n", 1)
-        new.write_text(f"{first}\n# {BROUGHT}\n{rest}")
+        new.write_text(f"{first}\n# {ADDED_LINE}\n{rest}")
         old.unlink()
         configuration = place / "copier.yml"
         migrations = yaml.safe_dump({"_migrations": [MIGRATION]})
@@ -38,53 +38,53 @@ def template_to_come(tmp_path_factory: pytest.TempPathFactory) -> Template:
     return template
 
 
-def test_renamed_file_keeps_edits(started_now: Started) -> None:
-    service = started_now(CURRENT)
+def test_renamed_file_keeps_edits(service_before_next: ServiceFactory) -> None:
+    service = service_before_next(CURRENT)
     service.append(OLD, "\n\nOURS = True\n")
 
     service.update(NEXT, trusted=True)
 
-    assert service.unsettled() == []
+    assert service.conflicts() == []
     assert not service.path(OLD).exists()
-    assert BROUGHT in service.read(NEW)
+    assert ADDED_LINE in service.read(NEW)
     assert service.read(NEW).endswith("\nOURS = True\n")
 
 
-def test_renamed_file_that_team_deleted_stays_deleted(started_now: Started) -> None:
-    service = started_now(CURRENT)
+def test_renamed_file_that_team_deleted_stays_deleted(service_before_next: ServiceFactory) -> None:
+    service = service_before_next(CURRENT)
     service.remove(OLD)
 
     service.update(NEXT, trusted=True)
 
-    assert service.unsettled() == []
+    assert service.conflicts() == []
     assert not service.path(OLD).exists()
     assert not service.path(NEW).exists()
 
 
 def test_edit_of_same_line_of_renamed_file_is_marked_conflict(
-    started_now: Started,
+    service_before_next: ServiceFactory,
 ) -> None:
-    service = started_now(CURRENT)
+    service = service_before_next(CURRENT)
     first, rest = service.read(OLD).split("\n", 1)
     service.write(OLD, f"{first}\n# ours\n{rest}")
 
     service.update(NEXT, trusted=True)
 
-    assert service.unsettled() == [NEW]
+    assert service.conflicts() == [NEW]
     assert "<<<<<<< before updating\n# ours\n" in service.read(NEW)
     # The message after an update and the scheduled job list these conflicts.
     assert git(service.directory, "diff", "--name-only", "--diff-filter=U").split() == [NEW]
     assert f"UU {NEW}" in git(service.directory, "status", "--porcelain").splitlines()
     versions = [git(service.directory, "show", f":{stage}:{NEW}") for stage in (1, 2, 3)]
     assert ["# ours" in text for text in versions] == [False, True, False]
-    assert [BROUGHT in text for text in versions] == [False, False, True]
+    assert [ADDED_LINE in text for text in versions] == [False, False, True]
     marked = service.read(NEW)
     succeed(sys.executable, ROOT / "hooks/rename.py", OLD, NEW, cwd=service.directory)
     assert service.read(NEW) == marked
 
 
-def test_conflict_in_subfolder_is_unmerged_in_git(started_now: Started) -> None:
-    service = started_now(CURRENT)
+def test_conflict_in_subfolder_is_unmerged_in_git(service_before_next: ServiceFactory) -> None:
+    service = service_before_next(CURRENT)
     first, rest = service.read(OLD).split("\n", 1)
     service.write(OLD, f"{first}\n# ours\n{rest}")
     part = service.into_subfolder("services/orders")
@@ -95,8 +95,8 @@ def test_conflict_in_subfolder_is_unmerged_in_git(started_now: Started) -> None:
     assert git(service.directory, "diff", "--name-only", "--diff-filter=U").split() == [name]
 
 
-def test_rename_hook_is_idempotent(started_now: Started) -> None:
-    service = started_now(CURRENT)
+def test_rename_hook_is_idempotent(service_before_next: ServiceFactory) -> None:
+    service = service_before_next(CURRENT)
     service.append(OLD, "\n\nOURS = True\n")
     service.update(NEXT, trusted=True)
     merged = service.read(NEW)
@@ -106,8 +106,8 @@ def test_rename_hook_is_idempotent(started_now: Started) -> None:
     assert service.read(NEW) == merged
 
 
-def test_update_without_trust_changes_nothing(started_now: Started) -> None:
-    service = started_now(CURRENT)
+def test_update_without_trust_changes_nothing(service_before_next: ServiceFactory) -> None:
+    service = service_before_next(CURRENT)
     before = service.files()
 
     with pytest.raises(UnsafeTemplateError, match="migrations"):
@@ -116,9 +116,9 @@ def test_update_without_trust_changes_nothing(started_now: Started) -> None:
     assert service.files() == before
 
 
-def test_update_from_first_release_needs_no_trust(started_now: Started) -> None:
+def test_update_from_first_release_needs_no_trust(service_before_next: ServiceFactory) -> None:
     # An update from the first release runs every migration of copier.yml.
-    service = started_now(next(iter(RELEASES)))
+    service = service_before_next(next(iter(RELEASES)))
 
     service.update(CURRENT)
 

@@ -3,9 +3,9 @@
 import copier
 import pytest
 
-from tests.updates.conftest import Started
+from tests.updates.conftest import ServiceFactory
 from tests.updates.history import CURRENT, NEXT, RELEASES
-from tests.updates.next_release import BROUGHT, EDITED, NEW, SEEDED, SHIPPED
+from tests.updates.next_release import ADDED_LINE, CHANGED_KIT_FILE, NEW, SEEDED, SHIPPED_MIGRATION
 
 pytestmark = pytest.mark.slow
 
@@ -13,20 +13,20 @@ REVISION, INVOICES, NEW_IN_POSTS, NEW_IN_KIT, NEW_TEST = NEW
 
 
 def test_update_never_changes_seeded_files(
-    started_now: Started,
+    service_before_next: ServiceFactory,
 ) -> None:
-    service = started_now(CURRENT)
+    service = service_before_next(CURRENT)
 
     service.update(NEXT)
 
-    for name in (*SEEDED, SHIPPED):
-        assert BROUGHT not in service.read(name.removesuffix(".jinja"))
+    for name in (*SEEDED, SHIPPED_MIGRATION):
+        assert ADDED_LINE not in service.read(name.removesuffix(".jinja"))
     for name in NEW:
-        assert BROUGHT in service.read(name)
+        assert ADDED_LINE in service.read(name)
 
 
-def test_update_keeps_team_files_and_deletions(started_now: Started) -> None:
-    service = started_now(CURRENT)
+def test_update_keeps_team_files_and_deletions(service_before_next: ServiceFactory) -> None:
+    service = service_before_next(CURRENT)
     service.write("README.md", "# Ours\n")
     service.write("src/app/features/invoices/models.py", "OURS = True\n")
     service.write("tests/features/test_invoices.py", "OURS = True\n")
@@ -42,7 +42,7 @@ def test_update_keeps_team_files_and_deletions(started_now: Started) -> None:
 
     service.update(NEXT)
 
-    assert service.unsettled() == []
+    assert service.conflicts() == []
     after = service.files()
     theirs = [
         "README.md",
@@ -54,22 +54,22 @@ def test_update_keeps_team_files_and_deletions(started_now: Started) -> None:
     assert not after.keys() & set(taken)
 
 
-def test_update_keeps_existing_editor_settings(started_now: Started) -> None:
-    service = started_now(list(RELEASES)[-1])
+def test_update_keeps_existing_editor_settings(service_before_next: ServiceFactory) -> None:
+    service = service_before_next(list(RELEASES)[-1])
     ours = dict.fromkeys((".editorconfig", "AGENTS.md", ".vscode/settings.json"), "# ours\n")
     for name, text in ours.items():
         service.write(name, text)
 
     service.update(CURRENT)
 
-    assert service.unsettled() == []
+    assert service.conflicts() == []
     after = service.files()
     assert {name: after[name] for name in ours} == {name: ours[name].encode() for name in ours}
     assert "zensical.toml" in after
 
 
-def test_update_does_not_restore_deleted_readme(started_now: Started) -> None:
-    service = started_now(CURRENT)
+def test_update_does_not_restore_deleted_readme(service_before_next: ServiceFactory) -> None:
+    service = service_before_next(CURRENT)
     service.remove("README.md")
 
     service.update(NEXT)
@@ -78,21 +78,21 @@ def test_update_does_not_restore_deleted_readme(started_now: Started) -> None:
 
 
 def test_file_added_by_both_sides_is_only_conflict(
-    started: Started,
+    service_at: ServiceFactory,
 ) -> None:
     # This release has no compose.yaml.
-    service = started("0.3.0")
+    service = service_at("0.3.0")
     service.write("compose.yaml", "services: {ours: {image: ours}}\n")
 
     service.update()
 
-    assert service.unsettled() == ["compose.yaml"]
+    assert service.conflicts() == ["compose.yaml"]
     assert "<<<<<<< before updating\nservices: {ours: " in service.read("compose.yaml")
 
 
-def test_recopy_keeps_team_files(started_now: Started) -> None:
-    service = started_now(CURRENT)
-    ours = [name.removesuffix(".jinja") for name in (*SEEDED, SHIPPED)]
+def test_recopy_keeps_team_files(service_before_next: ServiceFactory) -> None:
+    service = service_before_next(CURRENT)
+    ours = [name.removesuffix(".jinja") for name in (*SEEDED, SHIPPED_MIGRATION)]
     for name in ours:
         service.write(name, "# ours\n")
 
@@ -102,39 +102,39 @@ def test_recopy_keeps_team_files(started_now: Started) -> None:
 
 
 def test_edit_of_kit_file_merges(
-    started_now: Started,
+    service_before_next: ServiceFactory,
 ) -> None:
-    service = started_now(CURRENT)
-    service.append(EDITED, "\n\nOURS = True\n")
+    service = service_before_next(CURRENT)
+    service.append(CHANGED_KIT_FILE, "\n\nOURS = True\n")
 
     service.update(NEXT)
 
-    assert service.unsettled() == []
-    assert BROUGHT in service.read(EDITED)
-    assert service.read(EDITED).endswith("\nOURS = True\n")
+    assert service.conflicts() == []
+    assert ADDED_LINE in service.read(CHANGED_KIT_FILE)
+    assert service.read(CHANGED_KIT_FILE).endswith("\nOURS = True\n")
 
 
 def test_edit_of_same_line_is_only_conflict(
-    started_now: Started,
+    service_before_next: ServiceFactory,
 ) -> None:
-    service = started_now(CURRENT)
-    first, rest = service.read(EDITED).split("\n", 1)
-    service.write(EDITED, f"{first}\n# ours\n{rest}")
+    service = service_before_next(CURRENT)
+    first, rest = service.read(CHANGED_KIT_FILE).split("\n", 1)
+    service.write(CHANGED_KIT_FILE, f"{first}\n# ours\n{rest}")
 
     service.update(NEXT)
 
-    assert service.unsettled() == [EDITED]
-    conflict = service.read(EDITED)
+    assert service.conflicts() == [CHANGED_KIT_FILE]
+    conflict = service.read(CHANGED_KIT_FILE)
     assert "<<<<<<< before updating\n# ours\n" in conflict
-    assert f"# {BROUGHT}\n>>>>>>> after updating\n" in conflict
-    assert BROUGHT in service.read("src/app/registry.py")
+    assert f"# {ADDED_LINE}\n>>>>>>> after updating\n" in conflict
+    assert ADDED_LINE in service.read("src/app/registry.py")
 
 
 def test_update_keeps_squashed_migrations(
-    started_now: Started,
+    service_before_next: ServiceFactory,
 ) -> None:
-    service = started_now(CURRENT)
-    shipped = SHIPPED.removesuffix(".jinja")
+    service = service_before_next(CURRENT)
+    shipped = SHIPPED_MIGRATION.removesuffix(".jinja")
     revisions = [name for name in service.files() if name.startswith("migrations/versions/")]
     service.remove(*(name for name in revisions if name != shipped))
     service.replace(shipped, '"""The tables', '"""Squashed: the tables')
@@ -142,7 +142,7 @@ def test_update_keeps_squashed_migrations(
 
     service.update(NEXT)
 
-    assert service.unsettled() == []
+    assert service.conflicts() == []
     assert service.read(shipped) == before
     assert [name for name in service.files() if name.startswith("migrations/versions/")] == [
         shipped,
@@ -150,20 +150,22 @@ def test_update_keeps_squashed_migrations(
     ]
 
 
-def test_removing_example_keeps_its_migrations(started_now: Started) -> None:
-    service = started_now(CURRENT)
+def test_removing_example_keeps_its_migrations(service_before_next: ServiceFactory) -> None:
+    service = service_before_next(CURRENT)
     before = {name for name in service.files() if name.startswith("migrations/versions/")}
 
     service.update(NEXT, example=False)
 
-    assert service.unsettled() == []
+    assert service.conflicts() == []
     after = {name for name in service.files() if name.startswith("migrations/versions/")}
     assert after == before
 
 
 @pytest.mark.parametrize("version", [*RELEASES, CURRENT])
-def test_update_does_not_restore_deleted_example(started_now: Started, version: str) -> None:
-    service = started_now(version)
+def test_update_does_not_restore_deleted_example(
+    service_before_next: ServiceFactory, version: str
+) -> None:
+    service = service_before_next(version)
     service.remove("src/app/example", "tests/example")
     if service.path("docs/patterns.md").exists():
         service.remove("docs/patterns.md")
@@ -176,11 +178,11 @@ def test_update_does_not_restore_deleted_example(started_now: Started, version: 
     # An update adds no migration for tables without models.
     shipped = {name for name in after if name.startswith("migrations/versions/")}
     assert shipped - before <= {REVISION}
-    assert set(service.unsettled()) <= {"src/app/registry.py", "pyproject.toml"}
+    assert set(service.conflicts()) <= {"src/app/registry.py", "pyproject.toml"}
 
 
-def test_update_keeps_example_feature_that_team_moved(started_now: Started) -> None:
-    service = started_now(CURRENT)
+def test_update_keeps_example_feature_that_team_moved(service_before_next: ServiceFactory) -> None:
+    service = service_before_next(CURRENT)
     service.move("src/app/example/posts", "src/app/features/posts")
     service.move("tests/example/test_posts.py", "tests/features/test_posts.py")
     service.replace(
@@ -192,7 +194,7 @@ def test_update_keeps_example_feature_that_team_moved(started_now: Started) -> N
 
     service.update(NEXT)
 
-    assert service.unsettled() == []
+    assert service.conflicts() == []
     after = service.files()
     assert {name: text for name, text in after.items() if "features/" in name} == moved
     assert not [name for name in after if name.startswith("src/app/example/posts/")]
@@ -201,9 +203,9 @@ def test_update_keeps_example_feature_that_team_moved(started_now: Started) -> N
     assert NEW_IN_KIT in after
 
 
-def test_update_adds_no_feature_whose_requirements_were_removed(started: Started) -> None:
+def test_update_adds_no_feature_whose_requirements_were_removed(service_at: ServiceFactory) -> None:
     """Release 0.1.0 has no orders, and orders need users."""
-    service = started("0.1.0")
+    service = service_at("0.1.0")
     for name in ("users", "posts", "tags"):
         service.move(f"src/app/example/{name}", f"src/app/features/{name}")
     service.write("src/app/example/kept/models.py", "")
@@ -218,12 +220,14 @@ def test_update_adds_no_feature_whose_requirements_were_removed(started: Started
 
 # The releases without a Dockerfile.
 @pytest.mark.parametrize("version", ["0.1.0", "0.2.0"])
-def test_existing_dockerfile_is_conflict_and_can_be_kept(started: Started, version: str) -> None:
-    service = started(version)
+def test_existing_dockerfile_is_conflict_and_can_be_kept(
+    service_at: ServiceFactory, version: str
+) -> None:
+    service = service_at(version)
     service.write("Dockerfile", "FROM ours\n")
 
     service.update()
 
-    assert service.unsettled() == ["Dockerfile"]
-    service.settle_with_ours("Dockerfile")
+    assert service.conflicts() == ["Dockerfile"]
+    service.resolve_with_ours("Dockerfile")
     assert service.read("Dockerfile") == "FROM ours\n"

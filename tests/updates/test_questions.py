@@ -11,7 +11,7 @@ from jinja2 import FileSystemLoader, StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
 
 from tests.rendering import FILTERS_OF_COPIER, ROOT, answers_of
-from tests.updates.conftest import Started
+from tests.updates.conftest import ServiceFactory
 from tests.updates.history import CURRENT, RELEASES, unpack
 
 # Answers to questions without choices.
@@ -108,8 +108,8 @@ def test_released_answers_are_still_accepted(released: Questionnaire) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("version", RELEASES)
-def test_update_keeps_extreme_answers(started: Started, version: str) -> None:
-    service = started(version, **EXTREMES)
+def test_update_keeps_extreme_answers(service_at: ServiceFactory, version: str) -> None:
+    service = service_at(version, **EXTREMES)
 
     service.update()
 
@@ -140,16 +140,16 @@ POOL: dict[str, Any] = {
 )
 @pytest.mark.parametrize("skipping", [True, False], ids=["skip_answered", "defaults"])
 def test_update_keeps_tuned_pool(
-    started: Started, version: str, answers: dict[str, Any], skipping: bool
+    service_at: ServiceFactory, version: str, answers: dict[str, Any], skipping: bool
 ) -> None:
-    service = started(version, **answers)
+    service = service_at(version, **answers)
     before = service.read("src/app/kit/db/pool.py")
 
     copier.run_update(
         service.directory, defaults=True, overwrite=True, quiet=True, skip_answered=skipping
     )
 
-    assert service.unsettled() == []
+    assert service.conflicts() == []
     kept = {"tune_pool": True, **POOL, **answers}
     assert answers_of(service.directory).items() >= kept.items()
     assert [line for line in before.splitlines() if " = Field(" in line] == [
@@ -158,15 +158,15 @@ def test_update_keeps_tuned_pool(
 
 
 @pytest.mark.slow
-def test_update_can_tune_and_reset_pool(started: Started) -> None:
-    service = started(CURRENT)
+def test_update_can_tune_and_reset_pool(service_at: ServiceFactory) -> None:
+    service = service_at(CURRENT)
     service.update(pool_size=37)
     assert answers_of(service.directory).items() >= {"tune_pool": True, "pool_size": 37}.items()
     service.commit()
 
     service.update(tune_pool=False)
 
-    assert service.unsettled() == []
+    assert service.conflicts() == []
     assert "pool_size: int = Field(16," in service.read("src/app/kit/db/pool.py")
     assert not {*POOL} & {*answers_of(service.directory)}
 

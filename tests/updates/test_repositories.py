@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from tests.rendering import TEMPLATE, answers_of, git
-from tests.updates.conftest import Started
+from tests.updates.conftest import ServiceFactory
 from tests.updates.history import CURRENT, NEXT, RELEASES
-from tests.updates.next_release import BROUGHT, EDITED
+from tests.updates.next_release import ADDED_LINE, CHANGED_KIT_FILE
 
 pytestmark = pytest.mark.slow
 
@@ -19,10 +19,10 @@ FOLDER = "services/orders"
 
 
 @pytest.mark.parametrize("version", [LAST, CURRENT])
-def test_service_in_subfolder_updates(started_now: Started, version: str) -> None:
-    service = started_now(version)
-    first, rest = service.read(EDITED).split("\n", 1)
-    service.write(EDITED, f"{first}\n# ours\n{rest}")
+def test_service_in_subfolder_updates(service_before_next: ServiceFactory, version: str) -> None:
+    service = service_before_next(version)
+    first, rest = service.read(CHANGED_KIT_FILE).split("\n", 1)
+    service.write(CHANGED_KIT_FILE, f"{first}\n# ours\n{rest}")
     service.append("README.md", "Ours.\n")
     service.remove("zensical.toml")
     part = service.into_subfolder(FOLDER)
@@ -31,16 +31,16 @@ def test_service_in_subfolder_updates(started_now: Started, version: str) -> Non
     part.update(NEXT)
 
     conflicts = git(service.directory, "diff", "--name-only", "--diff-filter=U").split()
-    assert conflicts == [f"{FOLDER}/{EDITED}"]
-    assert BROUGHT in part.read("src/app/registry.py")
+    assert conflicts == [f"{FOLDER}/{CHANGED_KIT_FILE}"]
+    assert ADDED_LINE in part.read("src/app/registry.py")
     assert part.read("README.md").endswith("Ours.\n")
     assert not part.path("zensical.toml").exists()
     assert service.read("README.md") == "The repository.\n"
     assert not {name for name in service.files() if not name.startswith((FOLDER, "README"))}
 
 
-def test_moved_workflows_stay_moved(started_now: Started) -> None:
-    service = started_now(CURRENT)
+def test_moved_workflows_stay_moved(service_before_next: ServiceFactory) -> None:
+    service = service_before_next(CURRENT)
     part = service.into_subfolder(FOLDER)
     for name in ("ci", "template"):
         service.move(
@@ -54,22 +54,22 @@ def test_moved_workflows_stay_moved(started_now: Started) -> None:
     assert service.read(".github/workflows/ci-orders.yml") == before
 
 
-def test_crlf_in_working_tree_causes_no_conflict(started_now: Started) -> None:
-    service = started_now(CURRENT)
-    to_windows_line_endings(service.path(EDITED), added="OURS = True")
+def test_crlf_in_working_tree_causes_no_conflict(service_before_next: ServiceFactory) -> None:
+    service = service_before_next(CURRENT)
+    to_windows_line_endings(service.path(CHANGED_KIT_FILE), added="OURS = True")
     service.commit()
 
     service.update(NEXT)
 
-    assert service.unsettled() == []
-    assert BROUGHT in service.read(EDITED)
-    assert "OURS = True" in service.read(EDITED)
+    assert service.conflicts() == []
+    assert ADDED_LINE in service.read(CHANGED_KIT_FILE)
+    assert "OURS = True" in service.read(CHANGED_KIT_FILE)
 
 
 def test_update_works_after_normalizing_committed_crlf(
-    started: Started,
+    service_at: ServiceFactory,
 ) -> None:
-    service = started(LAST)
+    service = service_at(LAST)
     for name in service.files():
         if not name.startswith("migrations/versions/"):
             to_windows_line_endings(service.path(name))
@@ -83,7 +83,7 @@ def test_update_works_after_normalizing_committed_crlf(
     git(service.directory, "reset", "--hard", "--quiet")
     service.update()
 
-    assert service.unsettled() == []
+    assert service.conflicts() == []
 
 
 def to_windows_line_endings(path: Path, added: str = "") -> None:
@@ -92,8 +92,8 @@ def to_windows_line_endings(path: Path, added: str = "") -> None:
     path.write_bytes(text.replace("\n", "\r\n").encode())
 
 
-def test_conflict_rej_option_is_rejected(started_now: Started) -> None:
-    service = started_now(CURRENT)
+def test_conflict_rej_option_is_rejected(service_before_next: ServiceFactory) -> None:
+    service = service_before_next(CURRENT)
     before = service.files()
 
     with pytest.raises(ValueError, match="leave out --conflict=rej, which moves your lines out"):
@@ -104,11 +104,11 @@ def test_conflict_rej_option_is_rejected(started_now: Started) -> None:
     assert service.files() == before
 
 
-def test_update_works_after_template_moved(started_now: Started) -> None:
-    service = started_now(CURRENT)
+def test_update_works_after_template_moved(service_before_next: ServiceFactory) -> None:
+    service = service_before_next(CURRENT)
     address = answers_of(service.directory)["_src_path"]
     service.replace(".copier-answers.yml", f"_src_path: {address}", "_src_path: /nowhere")
-    assert checks_answers(service.read(".copier-answers.yml"))
+    assert has_valid_checksum(service.read(".copier-answers.yml"))
     # The steps of docs/updating.md and of the scheduled job.
     service.replace(".copier-answers.yml", "_src_path: /nowhere", f"_src_path: {address}")
 
@@ -117,8 +117,10 @@ def test_update_works_after_template_moved(started_now: Started) -> None:
     assert f"_commit: v{NEXT}" in service.read(".copier-answers.yml")
 
 
-def test_update_works_after_restoring_deleted_answers_file(started_now: Started) -> None:
-    service = started_now(CURRENT)
+def test_update_works_after_restoring_deleted_answers_file(
+    service_before_next: ServiceFactory,
+) -> None:
+    service = service_before_next(CURRENT)
     service.remove(".copier-answers.yml")
     service.write("src/app/features/later.py", "")
 
@@ -135,26 +137,28 @@ def test_update_works_after_restoring_deleted_answers_file(started_now: Started)
     ("old", "new"),
     [("pooler: none", "pooler: pgbouncer"), (f"_commit: v{CURRENT}", "_commit: v98.0.0")],
 )
-def test_checksum_detects_edited_answer(started_now: Started, old: str, new: str) -> None:
-    service = started_now(CURRENT)
+def test_checksum_detects_edited_answer(
+    service_before_next: ServiceFactory, old: str, new: str
+) -> None:
+    service = service_before_next(CURRENT)
     text = service.read(".copier-answers.yml")
-    assert checks_answers(text)
+    assert has_valid_checksum(text)
 
     assert old in text
-    assert not checks_answers(text.replace(old, new))
+    assert not has_valid_checksum(text.replace(old, new))
 
 
 @pytest.mark.parametrize("version", [LAST, CURRENT])
-def test_update_writes_valid_answers_checksum(started: Started, version: str) -> None:
-    service = started(version, project_description="x y " * 40)
+def test_update_writes_valid_answers_checksum(service_at: ServiceFactory, version: str) -> None:
+    service = service_at(version, project_description="x y " * 40)
 
     service.update(pool_size=37)
 
-    assert checks_answers(service.read(".copier-answers.yml"))
+    assert has_valid_checksum(service.read(".copier-answers.yml"))
     assert yaml.safe_load(service.read(".copier-answers.yml"))["pool_size"] == 37
 
 
-def checks_answers(text: str) -> bool:
+def has_valid_checksum(text: str) -> bool:
     """Return whether the checksum test of the service would pass."""
     check = runpy.run_path(str(TEMPLATE / "tests/kit/test_answers.py"))
     stored = check["CHECKSUM"].search(text)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.updates.conftest import Started
+from tests.updates.conftest import ServiceFactory
 from tests.updates.history import CURRENT, NEXT, RELEASES
-from tests.updates.next_release import BROUGHT, MARKER, SHARED
+from tests.updates.next_release import ADDED_LINE, MARKER, SHARED
 
 pytestmark = pytest.mark.slow
 
@@ -14,8 +14,10 @@ ANSWERS = {".gitlab-ci.yml": {"ci": "gitlab"}}
 
 
 @pytest.mark.parametrize(("name", "markers"), SHARED.items())
-def test_lines_below_marker_survive_update(started_now: Started, name: str, markers: int) -> None:
-    service = started_now(CURRENT, **ANSWERS.get(name, {}))
+def test_lines_below_marker_survive_update(
+    service_before_next: ServiceFactory, name: str, markers: int
+) -> None:
+    service = service_before_next(CURRENT, **ANSWERS.get(name, {}))
     file = name.removesuffix(".jinja")
     lines = service.read(file).splitlines()
     additions = [
@@ -26,16 +28,16 @@ def test_lines_below_marker_survive_update(started_now: Started, name: str, mark
 
     service.update(NEXT)
 
-    assert service.unsettled() == []
+    assert service.conflicts() == []
     assert service.read(file).count(f"# {OURS}\n") == markers
-    assert service.read(file).count(f"# {BROUGHT}\n") == markers
+    assert service.read(file).count(f"# {ADDED_LINE}\n") == markers
 
 
 @pytest.mark.parametrize("version", RELEASES)
 def test_additions_below_markers_survive_update_from_every_release(
-    started: Started, version: str
+    service_at: ServiceFactory, version: str
 ) -> None:
-    service = started(version)
+    service = service_at(version)
     additions = [
         ("src/app/settings.py", 'variable of the same name."""\n', "\n    greeting: str\n"),
         (".env.example", "yours follow ----\n", "GREETING=hello\n"),
@@ -53,6 +55,6 @@ def test_additions_below_markers_survive_update_from_every_release(
 
     service.update()
 
-    assert service.unsettled() == []
+    assert service.conflicts() == []
     for name, _, added in additions:
         assert service.read(name).count(added) == 1

@@ -8,7 +8,7 @@ import pytest
 
 from tests.combinations import OPTIONS, Combination, title
 from tests.rendering import files_under
-from tests.updates.conftest import Started
+from tests.updates.conftest import ServiceFactory
 from tests.updates.history import CURRENT, RELEASES, Template
 from tests.updates.service import SEEDED
 
@@ -33,17 +33,17 @@ UPDATES = [
     ("version", "answers"), UPDATES, ids=[f"{v}-{title(answers)}" for v, answers in UPDATES]
 )
 def test_update_of_unchanged_service_equals_new_service(
-    started: Started,
+    service_at: ServiceFactory,
     template: Template,
     rendering: Callable[..., Path],
     version: str,
     answers: dict[str, Any],
 ) -> None:
-    service = started(version, **answers)
+    service = service_at(version, **answers)
 
     service.update()
 
-    assert service.unsettled() == []
+    assert service.conflicts() == []
     fresh = files_under(rendering(template, CURRENT, **answers))
     updated = service.files()
     assert updated.keys() == fresh.keys()

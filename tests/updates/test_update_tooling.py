@@ -13,9 +13,9 @@ import yaml
 from tests.processes import UV, run, succeed
 from tests.rendering import TEMPLATE, git
 from tests.services import Interpreter
-from tests.updates.conftest import Started
+from tests.updates.conftest import ServiceFactory
 from tests.updates.history import CURRENT, NEXT, Template
-from tests.updates.next_release import EDITED
+from tests.updates.next_release import CHANGED_KIT_FILE
 from tests.updates.service import Service
 
 pytestmark = pytest.mark.slow
@@ -28,7 +28,7 @@ open({log!r}, "a").write(json.dumps(sys.argv[1:]) + "\\n")
 """
 
 
-class Platform:
+class GitHost:
     """A Git host: a repository to push to, and a `gh` command that logs its arguments."""
 
     def __init__(
@@ -48,7 +48,7 @@ class Platform:
         git(place, "clone", "--bare", str(service.directory), str(self.origin))
         git(service.directory, "remote", "add", "origin", str(self.origin))
 
-    def runs_the_job(self, *, fails: bool = False) -> str:
+    def run_job(self, *, fails: bool = False) -> str:
         """Run the scheduled job (on GitHub, its last step); return the output."""
         directory = self._service.directory
         if self._service.path(".gitlab-ci.yml").exists():
@@ -66,32 +66,36 @@ class Platform:
         git(self._service.directory, "switch", "--quiet", self._branch)
         return ended.stdout
 
-    def pull_requests(self) -> list[list[str]]:
+    def gh_calls(self) -> list[list[str]]:
         """Return the arguments of each `gh` call."""
         lines = self._asked.read_text().splitlines() if self._asked.exists() else []
         return [json.loads(line) for line in lines]
 
 
-def test_scheduled_job_opens_one_pull_request(started_now: Started, tmp_path: Path) -> None:
-    service = started_now(CURRENT)
-    first, rest = service.read(EDITED).split("\n", 1)
-    service.write(EDITED, f"{first}\n# ours\n{rest}")
-    platform = Platform(tmp_path, service)
+def test_scheduled_job_opens_one_pull_request(
+    service_before_next: ServiceFactory, tmp_path: Path
+) -> None:
+    service = service_before_next(CURRENT)
+    first, rest = service.read(CHANGED_KIT_FILE).split("\n", 1)
+    service.write(CHANGED_KIT_FILE, f"{first}\n# ours\n{rest}")
+    platform = GitHost(tmp_path, service)
 
-    platform.runs_the_job()
-    assert f"It waits in template-{NEXT}" in platform.runs_the_job()
+    platform.run_job()
+    assert f"It waits in template-{NEXT}" in platform.run_job()
 
-    [asked] = platform.pull_requests()
+    [asked] = platform.gh_calls()
     assert asked[:4] == ["pr", "create", "--head", f"template-{NEXT}"]
-    assert f"Conflicts to settle: {EDITED}" in asked[-1]
+    assert f"Conflicts to settle: {CHANGED_KIT_FILE}" in asked[-1]
     pushed = git(platform.origin, "show", f"template-{NEXT}:.copier-answers.yml")
     assert f"_commit: v{NEXT}" in pushed
 
 
-def test_scheduled_job_works_in_subfolder(started_now: Started, tmp_path: Path) -> None:
-    service = started_now(CURRENT)
-    first, rest = service.read(EDITED).split("\n", 1)
-    service.write(EDITED, f"{first}\n# ours\n{rest}")
+def test_scheduled_job_works_in_subfolder(
+    service_before_next: ServiceFactory, tmp_path: Path
+) -> None:
+    service = service_before_next(CURRENT)
+    first, rest = service.read(CHANGED_KIT_FILE).split("\n", 1)
+    service.write(CHANGED_KIT_FILE, f"{first}\n# ours\n{rest}")
     service.into_subfolder("services/orders")
     # The steps of docs/updating.md.
     moved = ".github/workflows/template-orders.yml"
@@ -99,22 +103,22 @@ def test_scheduled_job_works_in_subfolder(started_now: Started, tmp_path: Path) 
     [added] = re.findall(r"```yaml\n(.*?)```", UPDATING, re.DOTALL)
     service.append(moved, f"\n{textwrap.dedent(added)}")
     service.commit()
-    platform = Platform(tmp_path, service, moved)
+    platform = GitHost(tmp_path, service, moved)
 
-    platform.runs_the_job()
+    platform.run_job()
 
-    [asked] = platform.pull_requests()
-    assert f"Conflicts to settle: services/orders/{EDITED}" in asked[-1]
+    [asked] = platform.gh_calls()
+    assert f"Conflicts to settle: services/orders/{CHANGED_KIT_FILE}" in asked[-1]
     pushed = git(platform.origin, "show", f"template-{NEXT}:services/orders/.copier-answers.yml")
     assert f"_commit: v{NEXT}" in pushed
 
 
-def test_scheduled_job_reports_no_newer_release(started: Started, tmp_path: Path) -> None:
-    service = started(CURRENT)
-    platform = Platform(tmp_path, service)
+def test_scheduled_job_reports_no_newer_release(service_at: ServiceFactory, tmp_path: Path) -> None:
+    service = service_at(CURRENT)
+    platform = GitHost(tmp_path, service)
 
-    assert "There is nothing newer." in platform.runs_the_job()
-    assert platform.pull_requests() == []
+    assert "There is nothing newer." in platform.run_job()
+    assert platform.gh_calls() == []
 
 
 @pytest.mark.parametrize("ci", ["github", "gitlab"])
@@ -126,70 +130,72 @@ def test_scheduled_job_reports_no_newer_release(started: Started, tmp_path: Path
     ],
 )
 def test_scheduled_job_explains_missing_template(
-    started_now: Started, tmp_path: Path, change: str, said: str, ci: str
+    service_before_next: ServiceFactory, tmp_path: Path, change: str, said: str, ci: str
 ) -> None:
-    service = started_now(CURRENT, ci=ci)
+    service = service_before_next(CURRENT, ci=ci)
     if change == "delete":
         service.remove(".copier-answers.yml")
     else:
         text = service.read(".copier-answers.yml")
         service.write(".copier-answers.yml", re.sub("_src_path: .*", "_src_path: /nowhere", text))
-    platform = Platform(tmp_path, service)
+    platform = GitHost(tmp_path, service)
 
-    assert said in platform.runs_the_job(fails=True)
-    assert platform.pull_requests() == []
+    assert said in platform.run_job(fails=True)
+    assert platform.gh_calls() == []
 
 
-def test_gitlab_job_fails_for_newer_release(started_now: Started, tmp_path: Path) -> None:
-    platform = Platform(tmp_path, started_now(CURRENT, ci="gitlab"))
+def test_gitlab_job_fails_for_newer_release(
+    service_before_next: ServiceFactory, tmp_path: Path
+) -> None:
+    platform = GitHost(tmp_path, service_before_next(CURRENT, ci="gitlab"))
 
-    said = platform.runs_the_job(fails=True)
+    said = platform.run_job(fails=True)
 
     assert "Update: uvx copier update --skip-answered. Add --trust if CHANGELOG.md" in said
 
 
 def test_scheduled_job_reports_release_that_needs_trust(
-    started_now: Started, template_to_come: Template, tmp_path: Path
+    service_before_next: ServiceFactory, template_with_next: Template, tmp_path: Path
 ) -> None:
-    service = started_now(CURRENT)
-    later = Template.copy_of(template_to_come, tmp_path / "template")
+    service = service_before_next(CURRENT)
+    later = Template.copy_of(template_with_next, tmp_path / "template")
     with later.release("99.1.0") as place:
         text = (place / "copier.yml").read_text()
         migration = 'version: 99.1.0, command: ["true"]'
         (place / "copier.yml").write_text(f"{text}\n_migrations: [{{{migration}}}]\n")
     text = service.read(".copier-answers.yml")
     service.write(".copier-answers.yml", re.sub("_src_path: .*", f"_src_path: {later.place}", text))
-    platform = Platform(tmp_path, service)
+    platform = GitHost(tmp_path, service)
 
-    said = platform.runs_the_job(fails=True)
+    said = platform.run_job(fails=True)
 
     assert "update by hand: uvx copier update --skip-answered --trust" in said
-    assert platform.pull_requests() == []
+    assert platform.gh_calls() == []
 
 
 def test_pre_commit_rejects_conflict_markers_and_reject_files(
-    started_now: Started, interpreter: Interpreter
+    service_before_next: ServiceFactory, interpreter: Interpreter
 ) -> None:
-    service = started_now(CURRENT)
+    service = service_before_next(CURRENT)
     check = (interpreter.python, "-m", "pre_commit", "run", "--all-files")
     succeed(*check, "conflicts", cwd=service.directory)
     succeed(*check, "rejects", cwd=service.directory)
-    first, rest = service.read(EDITED).split("\n", 1)
-    service.write(EDITED, f"{first}\n# ours\n{rest}")
+    first, rest = service.read(CHANGED_KIT_FILE).split("\n", 1)
+    service.write(CHANGED_KIT_FILE, f"{first}\n# ours\n{rest}")
     service.update(NEXT)
     service.write("src/app/kit/page.py.rej", "@@ -1 +1 @@\n")
 
     refused = run(*check, "conflicts", cwd=service.directory)
     assert refused.returncode == 1
-    assert f"{EDITED}:2:<<<<<<< before updating" in refused.stdout
+    assert f"{CHANGED_KIT_FILE}:2:<<<<<<< before updating" in refused.stdout
     refused = run(*check, "rejects", cwd=service.directory)
     assert refused.returncode == 1
     assert "page.py.rej" in refused.stdout
 
 
 @pytest.mark.parametrize("example", [True, False])
-def test_update_prints_next_commands(started_now: Started, example: bool) -> None:
-    service = started_now(CURRENT)
+def test_update_prints_next_commands(service_before_next: ServiceFactory, example: bool) -> None:
+    service = service_before_next(CURRENT)
     command = (sys.executable, "-m", "copier", "update", "--skip-answered", "--defaults")
 
     said = succeed(*command, "--data", f"example={str(example).lower()}", cwd=service.directory)
