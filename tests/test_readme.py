@@ -31,7 +31,7 @@ def command(name: str) -> str:
 
 
 def test_table_has_every_question_in_order() -> None:
-    assert "| question | choices or range | default | why one would choose what |" in README
+    assert "| question | choices or range | default | how to choose |" in README
     assert list(table()) == list(questionnaire())
 
 
