@@ -106,7 +106,7 @@ PATTERNS = (
         "objects and a load plan",
         "R2",
         Side("/measured/posts?limit=20"),
-        Side("/without/projection?limit=20"),
+        Side("/without/objects?limit=20"),
     ),
     Pattern(
         "a total in a separate statement",

@@ -33,7 +33,6 @@ LONG = [
     "tests/kit/test_commands.py",
     "tests/kit/test_conflicts.py",
     "tests/kit/test_cursor.py",
-    "tests/kit/test_deprecated.py",
     "tests/kit/test_diagram.py",
     "tests/kit/test_doctor.py",
     "tests/kit/test_driver_connections.py",

@@ -79,7 +79,7 @@ async def read_row_as_a_response(key: Id, posts: PostsToRead) -> JSONResponse:
     return JSONResponse(jsonable_encoder(row))
 
 
-@router.get("/projection", response_model=list[PostOut])
+@router.get("/objects", response_model=list[PostOut])
 async def list_objects(limit: int, posts: PostsToRead) -> Sequence[Post]:
     """R2 from objects, with a load plan."""
     newest = select(Post).order_by(*NEWEST).limit(limit).options(*POST_OUT)
