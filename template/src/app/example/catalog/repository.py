@@ -1,6 +1,5 @@
 """Finding and keeping categories and products."""
 
-from typing import Annotated
 
 from sqlalchemy import Select, literal_column, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, joinedload
@@ -15,7 +14,7 @@ from app.example.catalog.schemas import (
     ProductSort,
 )
 from app.kit.db.plan import plan
-from app.kit.db.repository import Repository, provided
+from app.kit.db.repository import Repository
 from app.kit.db.session import Database
 from app.kit.db.sorting import order
 from app.kit.errors import NotFound
@@ -90,6 +89,3 @@ def matching(query: ProductFilter) -> Select[Product]:
 # The words of the partial index: a bound parameter in the place of 0 would hide it from a plan
 # that is made once for all values.
 _SOLD_OUT = Product.stock == literal_column("0")
-
-Categories = Annotated[CategoryRepository, provided(CategoryRepository)]
-Products = Annotated[ProductRepository, provided(ProductRepository)]

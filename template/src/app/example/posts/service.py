@@ -26,35 +26,32 @@ from app.kit.db.session import Database
 from app.kit.errors import Conflict, FieldProblem, Invalid, NotFound
 
 
-async def write_post(
-    new: PostCreate, posts: PostRepository, users: UserRepository, tags: TagRepository
-) -> Post:
+async def write_post(new: PostCreate, session: AsyncSession) -> Post:
     """Create a post by an existing user, filed under existing tags."""
     # Held: who deletes the author waits, and then deletes this post as well.
-    authors = await users.hold_many([new.author_id], *USER_OUT)
+    authors = await UserRepository(session).hold_many([new.author_id], *USER_OUT)
     if not authors:
         problem = FieldProblem(field="body.author_id", message="there is no such user")
         raise Invalid("A post needs an author.", problem)
-    filed_under = await tags.named(new.tags)
+    filed_under = await TagRepository(session).named(new.tags)
     content = new.model_dump(exclude={"author_id", "tags"})
-    return await posts.add(Post(author=authors[0], tags=filed_under, **content))
+    post = Post(author=authors[0], tags=filed_under, **content)
+    return await PostRepository(session).add(post)
 
 
-async def revise_post(
-    post_id: Id, changes: PostChanges, posts: PostRepository, tags: TagRepository
-) -> Post:
+async def revise_post(post_id: Id, changes: PostChanges, session: AsyncSession) -> Post:
     """Change a post; where tags are sent, they replace the ones it had."""
+    posts = PostRepository(session)
     post = await posts.get(post_id, *POST_OUT)
     if "tags" in changes.model_fields_set:
-        post.tags = await tags.named(changes.tags)
+        post.tags = await TagRepository(session).named(changes.tags)
     return await posts.update(post, changes.sent(apart_from="tags"))
 
 
-async def transfer_posts(
-    batch: PostTransfers, posts: PostRepository, users: UserRepository
-) -> TransfersOut:
+async def transfer_posts(batch: PostTransfers, session: AsyncSession) -> TransfersOut:
     """Make each transfer as a whole; one that fails leaves the others as they are."""
     # Users before posts, in the sequence in which a deletion locks them.
+    posts, users = PostRepository(session), UserRepository(session)
     takers = await users.hold_many({transfer.to_author_id for transfer in batch.transfers}, *plan())
     living = {user.id for user in takers}
     await posts.lock({key for transfer in batch.transfers for key in transfer.post_ids})
@@ -62,7 +59,7 @@ async def transfer_posts(
     refused: list[RefusedTransfer] = []
     for index, transfer in enumerate(batch.transfers):
         try:
-            async with savepoint(posts.session):
+            async with savepoint(session):
                 moved += await _transfer(transfer, posts, living)
         except (Conflict, Invalid, NotFound) as problem:
             refused.append(

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Select, exists, func, inspect, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapper
 from sqlalchemy.orm.interfaces import ORMOption
+from typing_extensions import deprecated
 
 from app.kit.db.attributes import primary_key, table_columns
 from app.kit.db.base import Base
@@ -180,11 +181,9 @@ class Repository(Generic[M]):
         ).execution_options(populate_existing=True)
 
 
+@deprecated("use SessionDep, as in `NoteRepository(session)`; it goes in 0.8.0")
 def provided(repository: type[R], *, read_only: bool = False) -> Any:
-    """The dependency that hands an endpoint its repository, for use in `Annotated`.
-
-    With `read_only`, PostgreSQL refuses its writes, and a read is one round trip.
-    """
+    """Return a dependency on a repository with the session of the request."""
 
     # Coroutines: FastAPI would run a plain class in a thread of its own.
     async def build(session: SessionDep) -> R:
