@@ -10,7 +10,7 @@ from hooks.keep_removed import imports, redirect_imports
 from tests.processes import run, succeed
 from tests.rendering import ROOT
 from tests.services import Interpreter, address
-from tests.updates.conftest import Started
+from tests.updates.conftest import ServiceFactory
 from tests.updates.history import CURRENT
 from tests.updates.service import Service
 from tests.updates.team import IMPORTS
@@ -70,9 +70,9 @@ def removed_modules(service: Service) -> set[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("version", ["0.5.1", "0.6.1"])
 def test_feature_with_removed_names_works_after_the_update(
-    version: str, started: Started, interpreter: Interpreter, server: URL
+    version: str, service_at: ServiceFactory, interpreter: Interpreter, server: URL
 ) -> None:
-    service = started(version)
+    service = service_at(version)
     add_feature(service)
 
     service.update(CURRENT)
@@ -90,8 +90,8 @@ def test_feature_with_removed_names_works_after_the_update(
     assert tested.returncode == 0, tested.stdout
 
 
-def test_kept_module_has_the_changes_of_the_team(started: Started) -> None:
-    service = started("0.6.1")
+def test_kept_module_has_the_changes_of_the_team(service_at: ServiceFactory) -> None:
+    service = service_at("0.6.1")
     add_feature(service)
     service.append(f"{KIT}/hot.py", "\nOURS = True\n")
     part = service.into_subfolder("services/words")
@@ -104,8 +104,8 @@ def test_kept_module_has_the_changes_of_the_team(started: Started) -> None:
     assert part.files() == before
 
 
-def test_service_that_uses_no_removed_module_loses_them(started: Started) -> None:
-    service = started("0.6.1")
+def test_service_that_uses_no_removed_module_loses_them(service_at: ServiceFactory) -> None:
+    service = service_at("0.6.1")
     assert removed_modules(service) == {"hot", "hot_writes", "projection", "compiled"}
 
     service.update(CURRENT)

@@ -3,12 +3,11 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from sqlalchemy import (
     ColumnElement,
     CursorResult,
-    Executable,
     Index,
     Select,
     delete,
@@ -17,16 +16,18 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import ONETOMANY, ORMExecuteState, Session, with_loader_criteria
+from sqlalchemy.orm import ONETOMANY, ORMExecuteState, Session
 from sqlalchemy.orm.attributes import set_committed_value
 
 from app.kit.db.base import Record, in_base_table, now
 from app.kit.db.ids import Id
 from app.kit.db.soft_delete import (
     INCLUDE_DELETED,
+    LIVING,
     Entity,
     filter_other_tables,
     filter_select,
+    living,
     mark,
     mark_owned_by,
     owning_relationships,
@@ -45,8 +46,6 @@ __all__ = [
     "not_deleted",
     "unique_live",
 ]
-
-S = TypeVar("S", bound=Executable)
 
 # Statuses with which deleting a row fails, for `problems`. Rows that refer to it do not prevent it.
 DELETE_ERRORS = (404,)
@@ -78,21 +77,6 @@ class ServiceSession(Session):
                 instance.deleted_at = instance.deleted_at or when
             else:
                 super().delete(instance)
-
-
-# Made once: a statement takes longer to be told its criteria than to be looked up compiled.
-_LIVING = with_loader_criteria(
-    Entity, lambda model: model.deleted_at.is_(None), include_aliases=True
-)
-
-
-def living(statement: S) -> S:
-    """The statement that sees no deleted row. What a session runs is made so by itself.
-
-    One that is kept, to be run again and again, is better made so once.
-    """
-    filtered: Any = filter_select(statement) if isinstance(statement, Select) else statement
-    return cast("S", filtered.options(_LIVING).execution_options(living_only=True))
 
 
 def not_deleted(model: type[Record]) -> tuple[ColumnElement[bool], ...]:
@@ -187,7 +171,7 @@ def _without_deleted(state: ORMExecuteState) -> None:
     if state.is_column_load or options.get("include_deleted") or options.get("living_only"):
         return
     if state.is_insert and getattr(state.statement, "select", None) is not None:
-        state.statement = state.statement.options(_LIVING)
+        state.statement = state.statement.options(LIVING)
     statement: Any = state.statement
     if isinstance(statement, Select):
         state.statement = filter_select(statement)
@@ -195,7 +179,7 @@ def _without_deleted(state: ORMExecuteState) -> None:
         state.statement = filter_other_tables(statement)
     if state.is_select or state.is_update or state.is_delete:
         state.update_execution_options(living_only=True)
-        state.statement = state.statement.options(_LIVING)
+        state.statement = state.statement.options(LIVING)
 
 
 def _join_base_table(state: ORMExecuteState) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import BigInteger, Boolean, Column, DateTime, Integer, MetaData, String, Table, Uuid
 
-from app.kit.cursor import BadCursor, Place, decode, encode
+from app.kit.db.keyset import BadCursor, Place, decode, encode
 from app.kit.db.sorting import Order, SortKey
 
 COLUMNS = Table(
@@ -107,7 +107,7 @@ def test_a_value_that_is_no_text_is_refused_even_with_the_right_digest(
     def that_fits(*_: object) -> str:
         return str(digest)
 
-    monkeypatch.setattr("app.kit.cursor._digest", that_fits)
+    monkeypatch.setattr("app.kit.db.keyset._digest", that_fits)
     assert decode(forged(4, "other"), SCOPE, TYPES).values != VALUES
     with pytest.raises(BadCursor):
         decode(forged(position, value), SCOPE, TYPES)

@@ -12,7 +12,7 @@ from sqlalchemy import MetaData, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.schema import CreateTable
 
-from app.kit.db.idempotency import KeptAnswer
+from app.kit.idempotency import KeptAnswer
 from app.kit.db.session import Database
 from app.kit.idempotency import Once, once, operation
 from tests.kit.conftest import Logged

@@ -1,12 +1,23 @@
-"""Pages of a list, by offset or by cursor."""
+"""Pages of a list, by offset or by cursor, and the statements that can be divided into pages."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import ColumnElement, Select
+from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.orm import Bundle
+from sqlalchemy.sql import operators
 
 T = TypeVar("T")
+
+_MODIFIERS = (
+    operators.asc_op,
+    operators.desc_op,
+    operators.nulls_first_op,
+    operators.nulls_last_op,
+)
 
 
 class PageQuery(BaseModel):
@@ -71,3 +82,61 @@ class CursorPage(BaseModel, Generic[T]):
     items: list[T]
     next: str | None = Field(description="Cursor of the page after this one")
     previous: str | None = Field(description="Cursor of the page before this one")
+
+
+def check_statement(statement: Any) -> None:
+    """Raise TypeError for a statement that cannot be divided into pages."""
+    if not isinstance(statement, Select):
+        raise TypeError("A page needs a select(): select from the UNION as a subquery.")
+    parts = cast("Any", statement)
+    if parts._limit_clause is not None or parts._offset_clause is not None:
+        raise TypeError("A page sets LIMIT and OFFSET: limit the rows in a subquery.")
+    if parts._distinct and not (has_entities(statement) or _is_bundle(statement)):
+        raise TypeError("A page of columns takes no DISTINCT: use it in a subquery.")
+
+
+def has_entities(statement: Any) -> bool:
+    """Whether the rows of a statement are objects, rather than columns or a projection."""
+    shown = statement.column_descriptions[0]
+    return shown.get("entity") is not None and shown["expr"] is shown["entity"]
+
+
+def repeats_rows(statement: Any) -> bool:
+    """Whether a statement may find a row of its model more than once, because of a join."""
+    if statement._distinct or statement._setup_joins or statement._from_obj:
+        return True
+    # `column_descriptions` would take as long as all the rest of a page.
+    root: Any = statement._raw_columns[0]._annotations.get("parententity")
+    if root is None:
+        return False
+    own = {root.selectable, *(root.mapper.tables if root.is_mapper else ())}
+    named = (*statement._where_criteria, *statement._order_by_clauses)
+    return any(table not in own for part in named for table in part._from_objects)
+
+
+def distinct_by(statement: Any, terms: Sequence[ColumnElement[Any]]) -> Any:
+    """One row for all that have the same values of these terms, which begin its order."""
+    # DISTINCT alone compares whole rows, and PostgreSQL does not compare JSON.
+    return statement.ext(distinct_on(*terms))
+
+
+def order_terms(statement: Any) -> list[ColumnElement[Any]]:
+    """The expressions by which a statement is ordered, without their directions."""
+    return [_without_direction(clause) for clause in statement._order_by_clauses]
+
+
+def _without_direction(clause: Any) -> ColumnElement[Any]:
+    while getattr(clause, "modifier", None) in _MODIFIERS or _is_label(clause):
+        clause = clause.element
+    if isinstance(clause, str):
+        raise TypeError(f"Order by an expression in place of the text {clause!r}.")
+    expression: ColumnElement[Any] = clause
+    return expression
+
+
+def _is_label(clause: Any) -> bool:
+    return getattr(clause, "__visit_name__", "") in ("label_reference", "textual_label_reference")
+
+
+def _is_bundle(statement: Any) -> bool:
+    return isinstance(statement.column_descriptions[0]["expr"], Bundle)

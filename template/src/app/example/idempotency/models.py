@@ -1,6 +1,6 @@
 """What was answered to requests that may be repeated."""
 
-from app.kit.db.idempotency import KeptAnswer
+from app.kit.idempotency import KeptAnswer
 
 
 class IdempotencyKey(KeptAnswer):

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from app.example.idempotency.models import IdempotencyKey
 from app.kit.db.bulk import CHUNK
-from app.kit.db.idempotency import forget_answers
+from app.kit.idempotency import forget_answers
 from app.kit.db.session import Database
 from app.kit.idempotency import Once, once
 

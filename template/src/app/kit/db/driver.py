@@ -9,16 +9,25 @@ from contextlib import suppress
 from typing import Any
 
 import asyncpg
-from sqlalchemy import QueuePool
+from sqlalchemy import ExceptionContext, QueuePool, event
 from sqlalchemy.engine import Engine
-from sqlalchemy.exc import DBAPIError, MissingGreenlet
+from sqlalchemy.exc import DBAPIError, DisconnectionError, MissingGreenlet
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import greenlet_spawn
+from sqlalchemy.util.concurrency import in_greenlet
 
 from app.kit.db.redaction import redact
 from app.kit.db.unreadable import UnreadableValue, is_unreadable, unreadable_value
+from app.kit.errors import Unavailable
 
 Rows = Sequence[Sequence[Any]]
+
+
+def watch_connections(engine: Engine) -> None:
+    """Report a database that cannot be reached as `Unavailable`, and replace lost connections."""
+    event.listen(engine, "do_connect", _connect)
+    event.listen(engine, "checkout", _refuse_closed)
+    event.listen(engine, "handle_error", _reconnect_after_driver_fault)
 
 
 def is_watched(engine: AsyncEngine) -> bool:
@@ -123,3 +132,30 @@ def _told(error: Exception, sql: str, engine: Engine, *, lost: bool) -> BaseExce
     if engine.hide_parameters:
         redact(error, told)
     return told
+
+
+def _connect(dialect: Any, _record: Any, args: Any, kwargs: Any) -> Any:
+    # Who only wants a connection that is idle, without waiting, asks again where it can wait.
+    if not in_greenlet():
+        raise MissingGreenlet
+    # The driver reports a host that does not answer as a plain OSError, which could come from
+    # anywhere; here it is still known to be the database.
+    try:
+        return dialect.connect(*args, **kwargs)
+    except OSError as error:
+        raise Unavailable("The database cannot be reached; try again in a moment.") from error
+
+
+def _reconnect_after_driver_fault(context: ExceptionContext) -> None:
+    # The driver has lost track of the connection: it broke at a moment when nothing was awaited. Or
+    # it has closed a prepared statement of which a composite type has changed
+    # (OutdatedSchemaCacheError), and SQLAlchemy would use it again.
+    if isinstance(context.original_exception.__cause__, asyncpg.InternalClientError):
+        context.is_disconnect = True
+
+
+def _refuse_closed(connection: Any, _record: Any, _proxy: Any) -> None:
+    # The event loop has already noticed a server that hung up: asking costs no round trip,
+    # and the pool replaces the connection before the request sees it.
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError

@@ -4,22 +4,20 @@ import json
 from functools import partial
 from typing import Any
 
-import asyncpg
-from pydantic_core import from_json, to_jsonable_python
-from sqlalchemy import Connection, ExceptionContext, NullPool, event, text
+from pydantic_core import to_jsonable_python
+from sqlalchemy import Connection, NullPool, event, text
 from sqlalchemy.dialects.postgresql import CIDR, INET
-from sqlalchemy.exc import DisconnectionError, MissingGreenlet
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.util.concurrency import in_greenlet
 
 from app.kit.db.datetimes import check_time_zones
+from app.kit.db.driver import watch_connections
 from app.kit.db.exact_types import ExactCidr, ExactInet
 from app.kit.db.intervals import check_intervals
+from app.kit.db.json import parse_json
 from app.kit.db.pool import driver_arguments, pool_arguments
 from app.kit.db.redaction import hide_values
 from app.kit.db.settings import DatabaseSettings
 from app.kit.db.unreadable import report_unreadable
-from app.kit.errors import Unavailable
 
 _SET_LOCAL = text("SELECT set_config(:name, :value, true)")
 
@@ -86,28 +84,18 @@ def _build(
         hide_parameters=settings.hide_parameters,
         # Pydantic models, dates and exact numbers too.
         json_serializer=partial(json.dumps, default=to_jsonable_python),
-        json_deserializer=_parse_json,
+        json_deserializer=parse_json,
         **options,
     )
     dialect = engine.sync_engine.dialect
     dialect.colspecs = {**dialect.colspecs, INET: ExactInet, CIDR: ExactCidr}
     check_time_zones(dialect)
     check_intervals(engine.sync_engine)
-    event.listen(engine.sync_engine, "do_connect", _connect)
-    event.listen(engine.sync_engine, "checkout", _refuse_closed)
-    event.listen(engine.sync_engine, "handle_error", _reconnect_after_driver_fault)
+    watch_connections(engine.sync_engine)
     event.listen(engine.sync_engine, "handle_error", report_unreadable)
     if settings.hide_parameters:
         event.listen(engine.sync_engine, "handle_error", hide_values)
     return engine
-
-
-def _parse_json(text: str) -> Any:
-    # Twice as fast as `json`, which reads what Pydantic refuses: deep nesting and lone surrogates.
-    try:
-        return from_json(text)
-    except ValueError:
-        return json.loads(text)
 
 
 def _server_settings(
@@ -134,30 +122,3 @@ def _limits(settings: DatabaseSettings) -> dict[str, str]:
 
 def _milliseconds(seconds: float) -> str:
     return str(round(seconds * 1000))
-
-
-def _connect(dialect: Any, _record: Any, args: Any, kwargs: Any) -> Any:
-    # Who only wants a connection that is idle, without waiting, asks again where it can wait.
-    if not in_greenlet():
-        raise MissingGreenlet
-    # The driver reports a host that does not answer as a plain OSError, which could come from
-    # anywhere; here it is still known to be the database.
-    try:
-        return dialect.connect(*args, **kwargs)
-    except OSError as error:
-        raise Unavailable("The database cannot be reached; try again in a moment.") from error
-
-
-def _reconnect_after_driver_fault(context: ExceptionContext) -> None:
-    # The driver has lost track of the connection: it broke at a moment when nothing was awaited. Or
-    # it has closed a prepared statement of which a composite type has changed
-    # (OutdatedSchemaCacheError), and SQLAlchemy would use it again.
-    if isinstance(context.original_exception.__cause__, asyncpg.InternalClientError):
-        context.is_disconnect = True
-
-
-def _refuse_closed(connection: Any, _record: Any, _proxy: Any) -> None:
-    # The event loop has already noticed a server that hung up: asking costs no round trip,
-    # and the pool replaces the connection before the request sees it.
-    if connection.driver_connection.is_closed():
-        raise DisconnectionError

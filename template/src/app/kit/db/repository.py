@@ -6,13 +6,12 @@ from typing import Any, ClassVar, Generic, TypeVar
 from fastapi import Depends
 from sqlalchemy import ColumnElement, Select, exists, func, inspect, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapper
+from sqlalchemy.orm import InstrumentedAttribute, Mapper
 from sqlalchemy.orm.interfaces import ORMOption
 from typing_extensions import deprecated
 
 from app.kit.db.attributes import primary_key, table_columns
-from app.kit.db.base import Base
-from app.kit.db.bulk import among
+from app.kit.db.base import Base, among
 from app.kit.db.by_key import changing, reading
 from app.kit.db.deletion import erase
 from app.kit.db.ids import Id
@@ -37,12 +36,13 @@ class Repository(Generic[M]):
     """
 
     model: ClassVar[type[Any]]
+    _key: ClassVar[InstrumentedAttribute[Any]]
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Refuse a model with a composite primary key, with a TypeError."""
         super().__init_subclass__(**options)
         if "model" in cls.__dict__:
-            primary_key(cls.model)
+            cls._key = primary_key(cls.model)
 
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
@@ -87,12 +87,12 @@ class Repository(Generic[M]):
 
         Workers that claim at the same time get different rows, and none of them waits.
         """
-        first = statement.order_by(primary_key(self.model)).limit(limit).options(*plan)
+        first = statement.order_by(self._key).limit(limit).options(*plan)
         return await self._all(self._locking(first, skip_locked=True))
 
     async def exists(self, *conditions: ColumnElement[bool]) -> bool:
         """Whether any row meets the conditions; stops at the first."""
-        query = select(exists(select(primary_key(self.model)).where(*conditions)))
+        query = select(exists(select(self._key).where(*conditions)))
         return bool(await self.session.scalar(query))
 
     async def count(self, *conditions: ColumnElement[bool], at_most: int | None = None) -> int:
@@ -100,8 +100,7 @@ class Repository(Generic[M]):
 
         An exact count reads every row that matches, which is what makes it slow in a large table.
         """
-        key = primary_key(self.model)
-        found = select(key).where(*conditions).limit(at_most).subquery()
+        found = select(self._key).where(*conditions).limit(at_most).subquery()
         return await self.session.scalar(select(func.count()).select_from(found)) or 0
 
     async def page(self, query: PageQuery, statement: Select[T], *plan: ORMOption) -> Slice[T]:
@@ -160,8 +159,8 @@ class Repository(Generic[M]):
         await erase(self.session, record)
 
     def _among(self, keys: Collection[Id], plan: tuple[ORMOption, ...]) -> Select[M]:
-        key = primary_key(self.model)
-        return select(self.model).where(among(key, keys)).order_by(key).options(*plan)
+        found = select(self.model).where(among(self._key, keys)).order_by(self._key)
+        return found.options(*plan)
 
     async def _all(self, statement: Select[M]) -> list[M]:
         # A joined collection repeats the row for each of its items.

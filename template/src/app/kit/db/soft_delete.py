@@ -3,12 +3,13 @@
 from collections.abc import Container, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import cache
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from sqlalchemy import (
     ARRAY,
     ColumnClause,
     ColumnElement,
+    Executable,
     Join,
     Select,
     and_,
@@ -21,13 +22,21 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.orm import Mapped, Mapper, RelationshipProperty, aliased, mapped_column
+from sqlalchemy.orm import (
+    Mapped,
+    Mapper,
+    RelationshipProperty,
+    aliased,
+    mapped_column,
+    with_loader_criteria,
+)
 from sqlalchemy.sql.visitors import iterate
 
 from app.kit.db.attributes import next_version
 from app.kit.db.base import Base, Record, in_base_table
 from app.kit.db.ids import Id
 
+S = TypeVar("S", bound=Executable)
 INCLUDE_DELETED = {"include_deleted": True}
 _NAMED = "soft_delete_named"
 _CRITERIA = "additional_entity_criteria"  # as SQLAlchemy keeps those of a statement
@@ -87,6 +96,21 @@ def mark_owned_by(
         owned = and_(among, getattr(parent, relation.key).expression)
         children = mark(session, child, owned, old=old, new=new)
         mark_owned_by(session, child, children, old=old, new=new)
+
+
+# Made once: a statement takes longer to be told its criteria than to be looked up compiled.
+LIVING = with_loader_criteria(
+    Entity, lambda model: model.deleted_at.is_(None), include_aliases=True
+)
+
+
+def living(statement: S) -> S:
+    """The statement that sees no deleted row. What a session runs is made so by itself.
+
+    One that is kept, to be run again and again, is better made so once.
+    """
+    filtered: Any = filter_select(statement) if isinstance(statement, Select) else statement
+    return cast("S", filtered.options(LIVING).execution_options(living_only=True))
 
 
 def filter_select(statement: Any, criteria: Container[Any] | None = None) -> Any:

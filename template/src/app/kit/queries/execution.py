@@ -1,14 +1,22 @@
-"""Execution of prepared statements: over the pool, or in the transaction of a session."""
+"""Statements of views, compiled once and run over the pool or in the transaction of a session.
 
-from collections.abc import Callable, Hashable, Mapping
+A session prepares each execution of a statement again and builds objects from its rows, which takes
+several times as long as PostgreSQL takes to answer a small one. A prepared statement goes to the
+driver as text with its arguments, and its rows come back as plain values.
+"""
+
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Dialect
+from sqlalchemy import Dialect, Float, bindparam
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.sql.cache_key import CacheKey
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.types import TypeEngine
 
 from app.kit.db.session import Database
-from app.kit.queries.prepared import Prepared, cache_key, prepare
 
 # Where a statement runs: by itself over the pool, or in the transaction of a session.
 Connectable: TypeAlias = Database | AsyncSession
@@ -17,6 +25,10 @@ Values: TypeAlias = Mapping[str, Any]
 
 # Statements per cache. A view has a handful: one for each set of filters and each order.
 _CACHE_SIZE = 500
+Processor: TypeAlias = Callable[[Any], Any]
+
+# OIDs of PostgreSQL's float8 and numeric: how a number is converted depends on what was sent.
+_FLOAT8, _NUMERIC = 701, 1700
 
 
 class StatementCache:
@@ -104,3 +116,100 @@ async def _execute(
         return [dict(row) for row in result.mappings()]
     async with db.transaction() if write else db.reading() as session:
         return await _execute(session, statement, values)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A statement in the text of the server, its parameters and its result columns."""
+
+    sql: str
+    compiled: SQLCompiler
+    parameters: tuple[tuple[str, Processor | None], ...]
+    # Values that are the same in every execution.
+    fixed: Mapping[str, Any]
+    columns: tuple[tuple[str, Processor | None], ...]
+
+    def arguments(
+        self, key: CacheKey | None = None, values: Mapping[str, Any] | None = None
+    ) -> list[Any]:
+        """Return the arguments of one execution, in the order of the statement.
+
+        `key` is that of a statement with other values for its parameters, `values` are given by
+        name. Raises InvalidRequestError if one is missing.
+        """
+        given = self.compiled.construct_params(values, key.bindparams if key else None)
+        given.update(self.fixed)
+        return [
+            process(given[name]) if process else given[name] for name, process in self.parameters
+        ]
+
+    def rows(self, records: Iterable[Iterable[Any]]) -> list[dict[str, Any]]:
+        """Return the records by column name, with values as a session would return them."""
+        return [
+            {
+                name: process(value) if process else value
+                for (name, process), value in zip(self.columns, record, strict=True)
+            }
+            for record in records
+        ]
+
+
+def cache_key(statement: Any) -> CacheKey | None:
+    """What statements have in common that differ only in the values of their parameters.
+
+    None if SQLAlchemy does not cache statements of this kind. This is the key of SQLAlchemy's own
+    cache, which has no public name; nothing else in a service uses it.
+    """
+    key: CacheKey | None = statement._generate_cache_key()
+    return key
+
+
+def prepare(
+    statement: Any, dialect: Dialect, key: CacheKey | None = None, names: Sequence[str] = ()
+) -> Prepared | None:
+    """Compile a statement that returns columns; None if its text depends on its values.
+
+    `IN (…)` is such a statement: it has one text for each number of values. The list of the classes
+    of single-table inheritance is always the same, and does not count. `names` are those of the
+    columns, if they are not in the statement.
+    """
+    compiled: SQLCompiler = statement.compile(dialect=dialect, cache_key=key)
+    sql, positions = compiled.string, list(compiled.positiontup or ())
+    fixed: dict[str, Any] = {}
+    types = {name: bind.type for name, bind in compiled.binds.items()}
+    in_text = compiled.post_compile_params | compiled.literal_execute_params
+    if in_text:
+        varying = object()
+        values = _values(compiled, key, varying)
+        if any(values[compiled.bind_names[bind]] is varying for bind in in_text):
+            return None
+        state = compiled.construct_expanded_state(values)
+        sql, positions = state.statement, list(state.positiontup or ())
+        for owner, parts in state.parameter_expansion.items():
+            fixed |= {part: state.parameters[part] for part in parts}
+            types |= dict.fromkeys(parts, types[owner])
+    columns = statement.exported_columns
+    shown = zip(names or [column.key or "" for column in columns], columns, strict=True)
+    return Prepared(
+        sql,
+        compiled,
+        tuple((name, _bind_processor(types[name], dialect)) for name in positions),
+        fixed,
+        tuple((name, _result_processor(column.type, dialect)) for name, column in shown),
+    )
+
+
+def _values(compiled: SQLCompiler, key: CacheKey | None, varying: object) -> dict[str, Any]:
+    """The values of all parameters; `varying` in place of those that an execution may change."""
+    given = {bind.key: varying for bind in compiled.binds.values() if bind.required}
+    others: list[Any] | None = [bindparam(None, varying) for _ in key.bindparams] if key else None
+    return dict(compiled.construct_params(given, others))
+
+
+def _bind_processor(kind: TypeEngine[Any], dialect: Dialect) -> Processor | None:
+    return kind.dialect_impl(dialect).bind_processor(dialect)
+
+
+def _result_processor(kind: TypeEngine[Any], dialect: Dialect) -> Processor | None:
+    sent = _FLOAT8 if isinstance(kind, Float) else _NUMERIC
+    return kind.dialect_impl(dialect).result_processor(dialect, sent)
