@@ -1,8 +1,8 @@
 """Keep what release 0.7.0 removes from the kit for the code of a team that imports it.
 
-Copier has removed the modules. Each module that a file of the service imports is written again, as it
-was committed, and is the team's from then on. Imports of names that other packages have are rewritten.
-No file of the template imports either, so a file that does is the team's. Running it
+Copier has removed the modules. Each module that a file of the service imports is written again, as
+it was committed, and is the team's from then on. Imports of names that other packages have are
+rewritten. No file of the template imports either, so a file that does is the team's. Running it
 again changes nothing.
 """
 
@@ -42,7 +42,9 @@ def keep_removed(service: Path) -> list[str]:
             file.write_text(changed, encoding="utf-8", errors=ERRORS, newline="")
             said.append(f"{file.relative_to(service)}: rewrote imports of removed names.")
     # A module that is kept may import another one.
-    while missing := sorted(each for each in imported(service) if not path_of(service, each).exists()):
+    while missing := sorted(
+        each for each in imported(service) if not path_of(service, each).exists()
+    ):
         for name in missing:
             path_of(service, name).write_text(source_of(service, name), encoding="utf-8")
             said.append(
@@ -66,7 +68,9 @@ def imported(service: Path) -> set[str]:
 
 def imports(file: Path, name: str) -> bool:
     """Whether a file imports this module of `app.kit.db`."""
-    form = r"(from|import)\s+[\w.]*\bdb\.{0}\b|from\s+[\w.]*\bdb\s+import\s*(\([^)]*|[^\n(]*)\b{0}\b"
+    form = (
+        r"(from|import)\s+[\w.]*\bdb\.{0}\b|from\s+[\w.]*\bdb\s+import\s*(\([^)]*|[^\n(]*)\b{0}\b"
+    )
     if file.parent.as_posix().endswith(KIT):
         form += r"|from\s+\.{0}\b"
     return bool(re.search(form.format(name), read(file)))

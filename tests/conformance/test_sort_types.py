@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import JSON, Integer, column, delete, func, literal_column, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.kit.db.keyset import BadCursor, Place, encode
-from app.kit.db.keyset import keyset_page
+from app.kit.db.keyset import BadCursor, Place, encode, keyset_page
 from app.kit.db.sorting import Order, order
 from app.kit.page import CursorQuery, CursorSlice
 from tests.conformance.features.sorting.models import SortSample

@@ -11,9 +11,9 @@ from app.example.posts.models import Post
 from app.example.posts.repository import ORDERS, POSTS, PostRepository
 from app.example.posts.schemas import FeedQuery, NewestQuery, PostOut, PostSort
 from app.features.measured.schemas import Keys, NewRow, NewRows, Row, RowChanges
-from app.kit.db.keyset import Place, encode
 from app.kit.db.copy import copy_rows
 from app.kit.db.ids import Id
+from app.kit.db.keyset import Place, encode
 from app.kit.db.plan import plan
 from app.kit.db.session import DatabaseDep, ReadSessionDep, SessionDep
 from app.kit.queries.view import View

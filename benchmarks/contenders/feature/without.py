@@ -124,4 +124,6 @@ async def create_objects(new: NewRows, session: SessionDep) -> Keys:
 @router.patch("/change/{key}", response_model=Row)
 async def read_and_update(key: Id, changes: RowChanges, session: SessionDep) -> Post:
     """R6, read before it is written."""
-    return await PostRepository(session).update(await PostRepository(session).get(key, *ROW), changes.sent())
+    return await PostRepository(session).update(
+        await PostRepository(session).get(key, *ROW), changes.sent()
+    )

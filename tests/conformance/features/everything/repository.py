@@ -1,7 +1,7 @@
 """Queries of samples and vehicles."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any
 
 from sqlalchemy import select
 

@@ -114,7 +114,9 @@ async def delete_sample_of_everything(sample_id: Id, session: SessionDep) -> Non
 
 
 @vehicles.post("", status_code=HTTPStatus.CREATED, response_model=TypedVehicleOut)
-async def create_vehicle_of_everything(new: TypedVehicleCreate, session: SessionDep) -> TypedVehicle:
+async def create_vehicle_of_everything(
+    new: TypedVehicleCreate, session: SessionDep
+) -> TypedVehicle:
     """Create a truck (joined table) or a bicycle (single table)."""
     if new.kind == "truck":
         return await TypedVehicleRepository(session).add(TypedTruck(name=new.name, load=new.number))

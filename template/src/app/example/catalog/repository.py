@@ -1,6 +1,5 @@
 """Finding and keeping categories and products."""
 
-
 from sqlalchemy import Select, literal_column, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, joinedload
 

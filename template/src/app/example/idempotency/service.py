@@ -5,9 +5,8 @@ from typing import Annotated
 
 from app.example.idempotency.models import IdempotencyKey
 from app.kit.db.bulk import CHUNK
-from app.kit.idempotency import forget_answers
 from app.kit.db.session import Database
-from app.kit.idempotency import Once, once
+from app.kit.idempotency import Once, forget_answers, once
 
 # Nobody logs in here: a key means one thing to an operation, whoever asks. Give `once` a scope
 # as soon as somebody does.

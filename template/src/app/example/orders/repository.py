@@ -1,6 +1,5 @@
 """Finding and keeping orders."""
 
-
 from sqlalchemy import Select, select
 from sqlalchemy.orm import selectinload
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import TypeAlias
 
-
 from app.kit.db.enum_types import Key
 from app.kit.db.migration_steps import MigrationStep, literal, op_execute, quote
 

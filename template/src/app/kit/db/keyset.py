@@ -44,10 +44,8 @@ class BadCursor(Invalid):
 
     def __init__(self) -> None:
         message = "take `next` or `previous` of a page with the same sort and filters"
-        super().__init__(
-            "The cursor does not belong to this list.",
-            FieldProblem(field="query.cursor", message=message),
-        )
+        problem = FieldProblem(field="query.cursor", message=message)
+        super().__init__("The cursor does not belong to this list.", problem)
 
 
 @dataclass(frozen=True, slots=True)

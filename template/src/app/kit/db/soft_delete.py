@@ -105,10 +105,7 @@ LIVING = with_loader_criteria(
 
 
 def living(statement: S) -> S:
-    """The statement that sees no deleted row. What a session runs is made so by itself.
-
-    One that is kept, to be run again and again, is better made so once.
-    """
+    """Return a statement that finds no deleted row, for one that runs without a session."""
     filtered: Any = filter_select(statement) if isinstance(statement, Select) else statement
     return cast("S", filtered.options(LIVING).execution_options(living_only=True))
 

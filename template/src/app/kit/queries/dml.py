@@ -37,7 +37,7 @@ def arguments(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=500)
-def insert_defaults(model: type[Any], names: Collection[str]) -> Defaults:
+def insert_defaults(model: Any, names: Collection[str]) -> Defaults:
     """Return the defaults in Python of the other attributes of a new row."""
     mapper = mapper_of(model)
     found = _defaults(mapper, names, lambda column: column.default)
@@ -51,7 +51,7 @@ def insert_defaults(model: type[Any], names: Collection[str]) -> Defaults:
 
 
 @lru_cache(maxsize=500)
-def update_defaults(model: type[Any], names: Collection[str]) -> Defaults:
+def update_defaults(model: Any, names: Collection[str]) -> Defaults:
     """Return what Python sets in the other attributes with every update (`onupdate`)."""
     return _defaults(mapper_of(model), names, lambda column: column.onupdate)
 

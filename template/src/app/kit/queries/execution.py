@@ -31,6 +31,42 @@ Processor: TypeAlias = Callable[[Any], Any]
 _FLOAT8, _NUMERIC = 701, 1700
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A statement in the text of the server, its parameters and its result columns."""
+
+    sql: str
+    compiled: SQLCompiler
+    parameters: tuple[tuple[str, Processor | None], ...]
+    # Values that are the same in every execution.
+    fixed: Mapping[str, Any]
+    columns: tuple[tuple[str, Processor | None], ...]
+
+    def arguments(
+        self, key: CacheKey | None = None, values: Mapping[str, Any] | None = None
+    ) -> list[Any]:
+        """Return the arguments of one execution, in the order of the statement.
+
+        `key` is that of a statement with other values for its parameters, `values` are given by
+        name. Raises InvalidRequestError if one is missing.
+        """
+        given = self.compiled.construct_params(values, key.bindparams if key else None)
+        given.update(self.fixed)
+        return [
+            process(given[name]) if process else given[name] for name, process in self.parameters
+        ]
+
+    def rows(self, records: Iterable[Iterable[Any]]) -> list[dict[str, Any]]:
+        """Return the records by column name, with values as a session would return them."""
+        return [
+            {
+                name: process(value) if process else value
+                for (name, process), value in zip(self.columns, record, strict=True)
+            }
+            for record in records
+        ]
+
+
 class StatementCache:
     """Runs statements that it compiles once."""
 
@@ -116,42 +152,6 @@ async def _execute(
         return [dict(row) for row in result.mappings()]
     async with db.transaction() if write else db.reading() as session:
         return await _execute(session, statement, values)
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A statement in the text of the server, its parameters and its result columns."""
-
-    sql: str
-    compiled: SQLCompiler
-    parameters: tuple[tuple[str, Processor | None], ...]
-    # Values that are the same in every execution.
-    fixed: Mapping[str, Any]
-    columns: tuple[tuple[str, Processor | None], ...]
-
-    def arguments(
-        self, key: CacheKey | None = None, values: Mapping[str, Any] | None = None
-    ) -> list[Any]:
-        """Return the arguments of one execution, in the order of the statement.
-
-        `key` is that of a statement with other values for its parameters, `values` are given by
-        name. Raises InvalidRequestError if one is missing.
-        """
-        given = self.compiled.construct_params(values, key.bindparams if key else None)
-        given.update(self.fixed)
-        return [
-            process(given[name]) if process else given[name] for name, process in self.parameters
-        ]
-
-    def rows(self, records: Iterable[Iterable[Any]]) -> list[dict[str, Any]]:
-        """Return the records by column name, with values as a session would return them."""
-        return [
-            {
-                name: process(value) if process else value
-                for (name, process), value in zip(self.columns, record, strict=True)
-            }
-            for record in records
-        ]
 
 
 def cache_key(statement: Any) -> CacheKey | None:

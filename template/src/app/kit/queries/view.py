@@ -158,7 +158,7 @@ class View(Generic[S]):
         """
         values = dict(new)
         names = frozenset(values)
-        defaults = insert_defaults(self.model, names)
+        defaults = insert_defaults(cast("Any", self.model), names)
         values |= {name: default() for name, default in defaults.items()}
 
         def build() -> Any:
@@ -189,7 +189,7 @@ class View(Generic[S]):
         )
         names = frozenset(values)
         if names:
-            defaults = update_defaults(self.model, names)
+            defaults = update_defaults(cast("Any", self.model), names)
             values |= {name: default() for name, default in defaults.items()}
 
         def build() -> Any:
