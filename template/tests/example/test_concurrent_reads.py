@@ -1,4 +1,4 @@
-"""Reads at the same time: each over a session of its own, and not too many."""
+"""The overview of orders is read over several sessions at the same time."""
 
 from asyncio import Barrier, gather, sleep, timeout, wait_for
 
@@ -19,7 +19,6 @@ from tests.rig.app import client_of, running
 from tests.rig.database import clone, settings_for, settings_with
 from tests.rig.statements import counting
 
-WHO = text("SELECT pg_backend_pid() FROM pg_sleep(0.01)")
 
 
 async def test_orders_are_counted_from_several_sides_at_once(

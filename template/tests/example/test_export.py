@@ -19,12 +19,7 @@ from tests.example.catalog_factories import described, make_category, make_produ
 from tests.rig.app import client_of, running
 from tests.rig.database import clone, settings_with
 
-PARTS = 5
 EXPORT = "/products/export"
-HANG_UP_ON_EVERYBODY_ELSE = text(
-    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-)
 
 
 @pytest.fixture

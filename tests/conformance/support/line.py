@@ -1,6 +1,7 @@
 """A line to the database on which every message passes by, and any can be the last."""
 
 from asyncio import (
+    Event,
     StreamReader,
     StreamWriter,
     Task,
@@ -9,6 +10,7 @@ from asyncio import (
     gather,
     open_connection,
     open_unix_connection,
+    sleep,
     start_unix_server,
 )
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -49,6 +51,10 @@ class Line:
     _silenced: set[StreamWriter] = field(default_factory=set[StreamWriter])
     _clients: set[StreamWriter] = field(default_factory=set[StreamWriter])
     _under_way: set["Task[None]"] = field(default_factory=set["Task[None]"])
+    _ended: Event = field(default_factory=Event)
+
+    def __post_init__(self) -> None:
+        self._ended.set()
 
     def break_at(self, message: int, how: Break) -> None:
         """Let the line break once, at this message from now on; 0 lets it be."""
@@ -58,6 +64,14 @@ class Line:
     def broke(self) -> bool:
         """Whether there were so many messages."""
         return 0 < self._at <= self.passed
+
+    async def settle(self) -> None:
+        """Wait until no session is being ended, and clients have seen which were.
+
+        The message at which the line breaks may be the last of a connection that nobody waits for.
+        """
+        await self._ended.wait()
+        await sleep(0.01)
 
     def say_goodbye(self) -> None:
         """Tell every client what a server does that ends its session, but do not hang up yet."""
@@ -84,7 +98,11 @@ class Line:
                 if self._how is Break.AFTER:
                     self._silenced.add(far_writer)
                 if self._how is Break.KILLED:
-                    await hang_up(self.far)
+                    self._ended.clear()
+                    try:
+                        await hang_up(self.far)
+                    finally:
+                        self._ended.set()
             far_writer.write(data)
             return True
 

@@ -87,6 +87,7 @@ class Notes:
 
     async def assert_well(self) -> None:
         """Fail where a connection did not come back, or the next request does not work."""
+        await self.line.settle()
         pool = self.database.engine.pool
         assert isinstance(pool, QueuePool)
         with fail_after(5):

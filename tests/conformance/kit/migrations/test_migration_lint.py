@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 from alembic.config import Config
 
-from tests.architecture.migration_lint import complaints
-from tests.architecture.test_migration_lint import SETTINGS
+from tests.architecture.test_migration_lint import SETTINGS, complaints
 from tests.conformance.support.revisions import add_revision, alembic_with
 
 
