@@ -1,4 +1,4 @@
-"""The conformance suite: tests of the kit that run inside a service, which does not contain them."""
+"""The conformance suite: tests of the kit, which run inside a service."""
 
 import shutil
 from pathlib import Path

@@ -1,7 +1,7 @@
 """No revision changes the schema in a way that stops the service while it is in use.
 
-squawk knows such changes; `.squawk.toml` says which of its rules do not apply, and to which revisions
-none.
+squawk knows such changes; `.squawk.toml` says which of its rules do not apply, and to which
+revisions none.
 """
 
 import io

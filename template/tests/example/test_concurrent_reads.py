@@ -1,24 +1,14 @@
 """The overview of orders is read over several sessions at the same time."""
 
-from asyncio import Barrier, gather, sleep, timeout, wait_for
-
-import pytest
 from fastapi import FastAPI
 from httpx2 import AsyncClient
-from sqlalchemy import URL, text
-from sqlalchemy.exc import InvalidRequestError
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import URL
 
-from app.about import NAME
-from app.kit.db.concurrent import concurrent_reads
-from app.kit.db.session import Database
-from app.kit.errors import NotFound
 from app.main import create_app
 from tests.example.order_factories import open_shop
 from tests.rig.app import client_of, running
-from tests.rig.database import clone, settings_for, settings_with
+from tests.rig.database import clone, settings_with
 from tests.rig.statements import counting
-
 
 
 async def test_orders_are_counted_from_several_sides_at_once(

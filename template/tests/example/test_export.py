@@ -1,23 +1,13 @@
 """The export of products: of any length, in bounded memory."""
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable
-from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from httpx2 import AsyncClient
-from sqlalchemy import URL, func, select, text
 
-from app.example.catalog.models import Product
-from app.kit.db.bulk import insert_many
 from app.kit.db.session import Database
-from app.kit.stream import ROWS_AT_ONCE
-from app.main import create_app
-from tests.example.catalog_factories import described, make_category, make_product
-from tests.rig.app import client_of, running
-from tests.rig.database import clone, settings_with
+from tests.example.catalog_factories import make_category, make_product
 
 EXPORT = "/products/export"
 

@@ -15,11 +15,11 @@ from sqlalchemy import URL, QueuePool
 from app.example.catalog.models import ProductStatus
 from app.example.orders.models import Order, OrderLine
 from app.kit.db.session import Database
+from tests.conformance.support.line import ONLOOKER, Break, Line, line_to
 from tests.example.catalog_factories import make_product
 from tests.example.factories import make_post, make_tag
 from tests.rig.database import clone, settings_with
 from tests.rig.fuzz import FuzzedService, fuzz_settings, operations
-from tests.conformance.support.line import ONLOOKER, Break, Line, line_to
 
 # More messages than most requests send to the database.
 MESSAGES = 9

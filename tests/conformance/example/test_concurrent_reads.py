@@ -4,7 +4,6 @@ from asyncio import Barrier, gather, sleep, timeout, wait_for
 
 import pytest
 from fastapi import FastAPI
-from httpx2 import AsyncClient
 from sqlalchemy import URL, text
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,11 +12,7 @@ from app.about import NAME
 from app.kit.db.concurrent import concurrent_reads
 from app.kit.db.session import Database
 from app.kit.errors import NotFound
-from app.main import create_app
-from tests.example.order_factories import open_shop
-from tests.rig.app import client_of, running
-from tests.rig.database import clone, settings_for, settings_with
-from tests.rig.statements import counting
+from tests.rig.database import settings_for
 
 WHO = text("SELECT pg_backend_pid() FROM pg_sleep(0.01)")
 

@@ -23,12 +23,12 @@ from sqlalchemy import URL, select, text
 from app.example.orders.models import OrderLine
 from app.example.tags.models import Tag
 from app.main import create_app
+from tests.conformance.support.crashing import CrashingServer, crashing_server
+from tests.conformance.support.line import Break, Line, line_to
 from tests.example.catalog_factories import as_json
 from tests.example.order_factories import Shop, open_shop
 from tests.rig.app import client_of, running
-from tests.conformance.support.crashing import CrashingServer, crashing_server
 from tests.rig.database import migrated, settings_with
-from tests.conformance.support.line import Break, Line, line_to
 
 WRITERS = 16
 # Seconds before somebody who was refused comes again.

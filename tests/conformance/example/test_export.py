@@ -1,7 +1,6 @@
 """The export of products over a connection that breaks, is replicated, or is given up."""
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 

@@ -13,14 +13,10 @@ from sqlalchemy import URL, text
 from starlette.types import Message, Receive, Scope, Send
 
 from app.example.catalog.repository import ProductRepository
-from app.example.idempotency.service import forget_keys
-from app.kit.db.base import now
 from app.main import create_app
-from tests.example.catalog_factories import as_json, product_rows, stored_products
 from tests.example.order_factories import Shop, open_shop
 from tests.rig.app import client_of, running, with_prepared_routes
 from tests.rig.database import settings_with
-from tests.rig.statements import counting
 
 Post = Callable[..., Task[Response]]
 

@@ -2,19 +2,16 @@
 
 from datetime import UTC, datetime, timedelta
 
-import pytest
-from httpx2 import AsyncClient
 from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.example.posts.models import Post
-from app.example.users.models import Profile, User
+from app.example.users.models import User
 from app.example.users.repository import overview
 from app.example.users.schemas import LATEST_POSTS
 from app.kit.db.session import Database
-from tests.example.factories import make_post, make_user
+from tests.example.factories import make_user
 from tests.example.reading import rows_read
-from tests.rig.statements import counting
 
 A_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -9,10 +9,10 @@ from httpx2 import AsyncClient
 from sqlalchemy import URL
 
 from app.main import create_app
+from tests.conformance.support.line import Break, Line, line_to
 from tests.example.factories import make_post, make_tag
 from tests.rig.app import client_of, running
 from tests.rig.database import settings_with
-from tests.conformance.support.line import Break, Line, line_to
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ async def test_entities_views_and_json_of_the_database_are_the_same_response(
     for double, exact, day, moment in ROWS:
         columns = "double, exact, day, moment"
         values = f"'{double}', '{exact}', '{day}', '{moment}'"
-        insert = f"INSERT INTO conformance_sort_samples ({columns}) VALUES ({values})"  # noqa: S608 - constants
+        insert = f"INSERT INTO conformance_sort_samples ({columns}) VALUES ({values})"
         await session.execute(text(insert))
     loads = undefer(SortSample.day), undefer(SortSample.moment)
     rows = await session.scalars(select(SortSample).order_by(SortSample.number).options(*loads))

@@ -94,7 +94,7 @@ def values(column: str) -> Iterable[str]:
     if not IS_DEEP:
         return hostile.some_values(column, FEW)
     found = [*hostile.ALL, *islice(hostile.random_values(SEED + column), RANDOM)]
-    Random(SEED + column).shuffle(found)  # noqa: S311 - test values
+    Random(SEED + column).shuffle(found)
     return found
 
 

@@ -10,8 +10,8 @@ from sqlalchemy import URL, text
 from app.about import NAME
 from app.kit.db.schema_state import revisions_of_the_code
 from app.kit.db.session import ReadSessionDep
-from tests.conformance.features.test_schema_changes import PREFIX, READS, SAMPLE, WRITES, migrate
 from tests.conformance.conftest import Logged
+from tests.conformance.features.test_schema_changes import PREFIX, READS, SAMPLE, WRITES, migrate
 
 UNDEFINED = {
     "table": "ALTER TABLE conformance_samples RENAME TO conformance_elsewhere",

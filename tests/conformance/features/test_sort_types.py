@@ -88,7 +88,7 @@ async def store(session: AsyncSession, name: str, values: Sequence[str | None]) 
     kind = kind.partition(" COLLATE")[0]
     await session.execute(
         text(
-            f"INSERT INTO {table.name} ({name})"  # noqa: S608 - names of this test
+            f"INSERT INTO {table.name} ({name})"
             f" SELECT CAST(value AS {kind}) FROM unnest(CAST(:values AS TEXT[])) AS value"
         ),
         {"values": values},

@@ -21,7 +21,7 @@ from local_postgres.server import temp_dir, temporary
 from local_postgres.supervisor import Cluster
 
 # The port is fixed: an address of its own keeps the server from meeting others.
-HOST = ".".join(["127", *(str(random.randint(1, 250)) for _ in range(3))])  # noqa: S311
+HOST = ".".join(["127", *(str(random.randint(1, 250)) for _ in range(3))])
 AUTHORITY = """
 [ca]
 default_ca = authority

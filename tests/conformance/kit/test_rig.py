@@ -13,8 +13,8 @@ from sqlalchemy import URL, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kit.db.session import Database, SessionDep
-from tests.rig.database import server
 from tests.conformance.support.interruption import Interruption
+from tests.rig.database import server
 from tests.rig.statements import Statements, counting
 
 CREATE = text("CREATE TABLE kit_rig (number int PRIMARY KEY DEFERRABLE INITIALLY DEFERRED)")

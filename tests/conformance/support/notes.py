@@ -17,9 +17,9 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from app.kit.db.retry import DatabaseDep, retrying
 from app.kit.db.session import Database, SessionDep
 from app.main import create_app
+from tests.conformance.support.line import Line, connected, line_to
 from tests.rig.app import client_of, running
 from tests.rig.database import settings_with
-from tests.conformance.support.line import Line, connected, line_to
 
 # How a request of these tests may write.
 KINDS = ["session", "retrying", "hot"]

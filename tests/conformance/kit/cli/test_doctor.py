@@ -15,9 +15,9 @@ from app.kit.db.schema_state import Revisions
 from app.kit.diagnosis import schema, server
 from app.kit.diagnosis.findings import State
 from app.settings import Settings
+from tests.conformance.support.revisions import add_revision, alembic_with
 from tests.rig.commands import Ended, run
 from tests.rig.database import settings_for
-from tests.conformance.support.revisions import add_revision, alembic_with
 
 WELL = {"DATABASE_POOLER": "none", "DATABASE_POOL_SIZE": "8", "DATABASE_MAX_OVERFLOW": "0"}
 # Servers of these tests trust whoever asks, and PgBouncer takes any password.

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.support.notes import KINDS, Notes
 from tests.conformance.support.interruption import Interruption
+from tests.conformance.support.notes import KINDS, Notes
 
 
 class Caller:

@@ -5,8 +5,8 @@ from itertools import count
 import pytest
 from anyio import sleep
 
-from tests.conformance.support.notes import KINDS, Notes
 from tests.conformance.support.line import Break
+from tests.conformance.support.notes import KINDS, Notes
 
 CANCEL = "SELECT pg_cancel_backend(pg_backend_pid())"
 KILL = "SELECT pg_terminate_backend(pg_backend_pid())"

@@ -3,7 +3,6 @@
 import asyncio
 import random
 
-import pytest
 from fastapi import FastAPI
 from httpx2 import AsyncClient
 from pydantic import RootModel

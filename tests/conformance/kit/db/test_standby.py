@@ -17,10 +17,10 @@ from app.kit.db.session import Database, ReadSessionDep, SessionDep
 from app.main import create_app
 from local_postgres import ephemeral
 from local_postgres.server import temp_dir
+from tests.conformance.support.standby import standby_of
 from tests.rig.app import client_of, running
 from tests.rig.commands import run
 from tests.rig.database import migrated, settings_with
-from tests.conformance.support.standby import standby_of
 
 INSERT = text("INSERT INTO kit_notes DEFAULT VALUES")
 COUNT = text("SELECT count(*) FROM kit_notes")

@@ -35,9 +35,9 @@ from app.kit.queries import execution
 from app.kit.queries.view import View
 from app.kit.request_id import RequestIdMiddleware
 from app.kit.settings import LogSettings, MetricsSettings
+from tests.conformance.support.line import Break, line_to
 from tests.conformance.support.things import Own, Thing
 from tests.rig.database import settings_with
-from tests.conformance.support.line import Break, line_to
 
 Spy = Callable[[object, str], list[str]]
 

@@ -17,8 +17,8 @@ from sqlalchemy.exc import DBAPIError
 
 from app.kit.db.alone import MigrationBlocked, alone
 from app.kit.db.engine import build_migration_engine
-from tests.rig.database import empty, settings_with
 from tests.conformance.support.revisions import add_revision, alembic_with
+from tests.rig.database import empty, settings_with
 
 # Each in a process of its own, as ten replicas that start at once.
 PROGRAM = """

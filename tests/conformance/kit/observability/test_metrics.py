@@ -18,7 +18,14 @@ from app.kit.db.driver import is_watched
 from app.kit.request_id import RequestIdMiddleware
 from app.kit.settings import MetricsSettings, SettingsError
 from app.settings import Settings
-from tests.conformance.support.watched import HOT, HOT_WRITE, ORDINARY, a_turn, watched, watched_settings
+from tests.conformance.support.watched import (
+    HOT,
+    HOT_WRITE,
+    ORDINARY,
+    a_turn,
+    watched,
+    watched_settings,
+)
 from tests.rig.app import client_of
 from tests.rig.database import clone
 
