@@ -1,4 +1,4 @@
-"""The tables of the service, as the contenders on SQLAlchemy declare them."""
+"""The tables of the service, as models for the targets with SQLAlchemy."""
 
 from datetime import UTC, datetime
 from uuid import UUID
@@ -9,12 +9,12 @@ from uuid_utils.compat import uuid7
 
 
 def now() -> datetime:
-    """The time, in UTC."""
+    """Return the current time in UTC."""
     return datetime.now(UTC)
 
 
 class Base(DeclarativeBase):
-    """The base of the models."""
+    """Base of all models."""
 
 
 post_tags = Table(
@@ -26,7 +26,7 @@ post_tags = Table(
 
 
 class User(Base):
-    """Somebody who writes posts."""
+    """An author of posts."""
 
     __tablename__ = "users"
 
@@ -35,7 +35,7 @@ class User(Base):
 
 
 class Tag(Base):
-    """A word that posts are filed under."""
+    """A tag of posts."""
 
     __tablename__ = "tags"
 
@@ -44,7 +44,7 @@ class Tag(Base):
 
 
 class Post(Base):
-    """Something a user wrote."""
+    """A post of a user."""
 
     __tablename__ = "posts"
 

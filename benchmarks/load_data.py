@@ -1,6 +1,6 @@
-"""Fills a service's tables through its own COPY: a program, run with the service's interpreter.
+"""Insert rows with the COPY of the service. Run with the interpreter of the service.
 
-python -m benchmarks.filling USERS POSTS
+python -m benchmarks.load_data USERS POSTS
 """
 
 import asyncio
@@ -19,23 +19,23 @@ from app.kit.db.copy import copy_rows
 from app.kit.db.session import Database
 from app.settings import Settings
 
-# A transaction each: a statement may not take longer than the service allows.
-AT_ONCE = 200_000
-# Makes neighbours strangers, and meets everybody: a prime.
+# One transaction per batch, so that each statement ends before the statement timeout.
+BATCH_SIZE = 200_000
+# A prime, so that posts in sequence have different authors and every author has posts.
 STRIDE = 7919
 WORDS = ("amber", "basalt", "cedar", "delta", "ember", "fjord", "grove", "harbour", "island")
 PUBLISHED = datetime(2025, 1, 1, tzinfo=UTC)
 
 
 def users(count: int) -> Iterator[dict[str, Any]]:
-    """People, no two of the same name."""
+    """Generate users with different names."""
     for number in range(count):
         name = f"{WORDS[number % 9]} {WORDS[number // 9 % 9]} {number:07}"
         yield {"email": f"user{number}@example.org", "name": name, "hashed_password": ""}
 
 
 def posts(count: int, authors: list[Any]) -> Iterator[dict[str, Any]]:
-    """Posts by everybody in turn, published over a year whatever their number."""
+    """Generate posts by all authors, published over one year."""
     step = timedelta(days=365) / count
     for number in range(count):
         yield {
@@ -47,8 +47,8 @@ def posts(count: int, authors: list[Any]) -> Iterator[dict[str, Any]]:
 
 
 async def main(user_count: int, post_count: int) -> None:
-    """Fill both tables and gather their statistics."""
-    database = Database.open(Settings.load().database, "filling")
+    """Insert users and posts."""
+    database = Database.open(Settings.load().database, "load_data")
     try:
         await _copy(database, User, users(user_count), user_count)
         async with database.reading() as session:
@@ -62,7 +62,7 @@ async def _copy(database: Database, model: Any, rows: Iterable[dict[str, Any]], 
     rows, done, started = iter(rows), 0, monotonic()
     while done < count:
         async with database.transaction() as session:
-            done += await copy_rows(session, model, islice(rows, AT_ONCE))
+            done += await copy_rows(session, model, islice(rows, BATCH_SIZE))
         rate = done / (monotonic() - started)
         print(f"{model.__tablename__} {done} {count} {rate:.0f}", flush=True)
 

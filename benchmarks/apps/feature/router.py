@@ -1,4 +1,4 @@
-"""The measured endpoints that the example has no use for, as a team would write them."""
+"""Measured endpoints that the example does not have."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -36,7 +36,7 @@ async def do_nothing() -> dict[str, int]:
 
 @router.get("/rows/{key}", response_model=Row)
 async def read_row(key: Id, posts: PostsToRead) -> Post:
-    """R1 with an entity."""
+    """R1 with an entity and a repository."""
     return await posts.get(key, *ROW)
 
 
@@ -48,14 +48,14 @@ async def read_view(key: Id, db: DatabaseDep) -> Row:
 
 @router.get("/posts", response_model=list[PostOut])
 async def list_rows(query: Annotated[NewestQuery, Query()], db: DatabaseDep) -> Sequence[PostOut]:
-    """R2, as the example lists posts."""
+    """R2."""
     newest = POSTS.select().order_by(*NEWEST.clauses).limit(query.limit)
     return await POSTS.list(db, newest)
 
 
 @router.get("/cursor", response_model=str)
 async def read_cursor(offset: int, posts: PostsToRead) -> str:
-    """The cursor of a page that deep, which a client would have walked to."""
+    """Return the cursor of the page at an offset."""
     values = [key.expression for key in NEWEST.keys]
     place = select(*values).order_by(*NEWEST.clauses).offset(offset - 1).limit(1)
     row = (await posts.session.execute(place)).one()
@@ -64,19 +64,19 @@ async def read_cursor(offset: int, posts: PostsToRead) -> str:
 
 @router.get("/export", response_class=JsonLines, responses=JSON_LINES)
 async def export_rows(database: DatabaseDep) -> JsonLines:
-    """Every post, the newest first, each a line of JSON."""
+    """Stream every post as JSON lines, newest first."""
     return JsonLines(database, select(Post).order_by(*NEWEST.clauses).options(*ROW), Row)
 
 
 @router.get("/count", response_model=int)
 async def count_rows(posts: PostsToRead) -> int:
-    """How many posts there are."""
+    """RoundTripCounter all posts."""
     return await posts.count()
 
 
 @router.get("/count/capped", response_model=int)
 async def count_some_rows(cap: int, posts: PostsToRead) -> int:
-    """How many posts there are, as far as a page would show it."""
+    """RoundTripCounter the posts, up to a cap."""
     return await posts.count(at_most=cap)
 
 

@@ -1,4 +1,4 @@
-"""The measured work without one of the patterns, as it is often written."""
+"""The measured tasks without one of the patterns."""
 
 from collections.abc import AsyncGenerator, Sequence
 from typing import Annotated, Any
@@ -35,62 +35,62 @@ NEWEST = ORDERS[PostSort.NEWEST].clauses
 
 @router.get("/read-only/{key}", response_model=Row)
 async def read_row_in_a_transaction(key: Id, posts: Posts) -> Post:
-    """R1 over the session that writes: BEGIN, the statement, COMMIT."""
+    """R1 in a transaction: BEGIN, the statement, COMMIT."""
     return await posts.get(key, *ROW)
 
 
-def in_a_thread(session: ReadSessionDep) -> PostRepository:
-    """No coroutine: FastAPI runs it in a thread."""
+def sync_repository(session: ReadSessionDep) -> PostRepository:
+    """A sync dependency, which FastAPI runs in a thread."""
     return PostRepository(session)
 
 
-@router.get("/coroutines/{key}", response_model=Row)
-async def read_row_by_way_of_a_thread(
-    key: Id, posts: Annotated[PostRepository, Depends(in_a_thread)]
+@router.get("/async-dependencies/{key}", response_model=Row)
+async def read_row_with_sync_dependency(
+    key: Id, posts: Annotated[PostRepository, Depends(sync_repository)]
 ) -> Post:
-    """R1 with a dependency that is a plain function."""
+    """R1 with a sync dependency."""
     return await posts.get(key, *ROW)
 
 
-async def passed_on(session: ReadSessionDep) -> AsyncGenerator[AsyncSession]:
-    """One more that has something to tidy up."""
+async def first_generator(session: ReadSessionDep) -> AsyncGenerator[AsyncSession]:
+    """An additional generator dependency."""
     yield session
 
 
-async def passed_on_again(
-    session: Annotated[AsyncSession, Depends(passed_on, scope="function")],
+async def second_generator(
+    session: Annotated[AsyncSession, Depends(first_generator, scope="function")],
 ) -> AsyncGenerator[AsyncSession]:
-    """And one more."""
+    """A second additional generator dependency."""
     yield session
 
 
-@router.get("/few-dependencies/{key}", response_model=Row)
-async def read_row_by_way_of_others(
-    key: Id, session: Annotated[AsyncSession, Depends(passed_on_again, scope="function")]
+@router.get("/single-generator/{key}", response_model=Row)
+async def read_row_with_generator_dependencies(
+    key: Id, session: Annotated[AsyncSession, Depends(second_generator, scope="function")]
 ) -> Post:
-    """R1 with two more dependencies that are generators."""
+    """R1 with two additional generator dependencies."""
     return await PostRepository(session).get(key, *ROW)
 
 
 @router.get("/response-model/{key}", response_model=Row)
 async def read_row_as_a_response(key: Id, posts: PostsToRead) -> JSONResponse:
-    """R1 with a response that is made by hand."""
+    """R1 with an explicit `JSONResponse`."""
     row = Row.model_validate(await posts.get(key, *ROW))
     return JSONResponse(jsonable_encoder(row))
 
 
-@router.get("/projection", response_model=list[PostOut])
+@router.get("/view", response_model=list[PostOut])
 async def list_objects(limit: int, posts: PostsToRead) -> Sequence[Post]:
-    """R2 from objects, with a load plan."""
+    """R2 with ORM objects and load options."""
     newest = select(Post).order_by(*NEWEST).limit(limit).options(*POST_OUT)
     return (await posts.session.scalars(newest)).all()
 
 
-@router.get("/count-of-its-own", response_model=Page[PostOut])
+@router.get("/separate-count", response_model=Page[PostOut])
 async def read_page_that_counts(
     query: Annotated[PostQuery, Query()], posts: PostsToRead
 ) -> dict[str, Any]:
-    """R2c with the total beside every row."""
+    """R2c with `count(*) OVER ()`."""
     counted = select(*columns_of(PostOut, Post), func.count().over().label("total"))
     found = await posts.session.execute(counted.order_by(*NEWEST).limit(query.limit))
     rows = found.mappings().all()
@@ -100,8 +100,8 @@ async def read_page_that_counts(
 
 @router.get("/keyset", response_model=list[PostOut])
 async def list_by_offset(limit: int, offset: int, posts: PostsToRead) -> Sequence[PostOut]:
-    """R4 by the number of rows to pass over."""
-    # By their keys first: the relations of all that is passed over would be read, too.
+    """R4 with an offset."""
+    # Select primary keys first, or the relationships of all skipped rows would be loaded.
     keys = select(Post.id).order_by(*NEWEST).limit(limit).offset(offset)
     page = POSTS.select().where(Post.id.in_(keys)).order_by(*NEWEST)
     return await POSTS.list(posts.session, page)
@@ -109,7 +109,7 @@ async def list_by_offset(limit: int, offset: int, posts: PostsToRead) -> Sequenc
 
 @router.post("/returning", status_code=201, response_model=Row)
 async def create_and_refresh(new: NewRow, posts: Posts) -> Post:
-    """R3, read again after it was written."""
+    """R3 with a refresh after the insert."""
     post = await posts.add(Post(**new.model_dump()))
     await posts.session.refresh(post)
     return post
@@ -117,7 +117,7 @@ async def create_and_refresh(new: NewRow, posts: Posts) -> Post:
 
 @router.post("/copy", status_code=201, response_model=Keys)
 async def create_objects(new: NewRows, posts: Posts) -> Keys:
-    """R5 by the unit of work."""
+    """R5 with the unit of work."""
     rows = [Post(**row.model_dump()) for row in new.rows]
     posts.session.add_all(rows)
     await posts.session.flush()
@@ -126,5 +126,5 @@ async def create_objects(new: NewRows, posts: Posts) -> Keys:
 
 @router.patch("/change/{key}", response_model=Row)
 async def read_and_update(key: Id, changes: RowChanges, posts: Posts) -> Post:
-    """R6, read before it is written."""
+    """R6 with a read before the update."""
     return await posts.update(await posts.get(key, *ROW), changes.sent())

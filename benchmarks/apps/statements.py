@@ -1,4 +1,4 @@
-"""The statements of the contenders that have no SQLAlchemy: each does its work in one."""
+"""SQL statements of the targets without SQLAlchemy, one per task."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ CHANGE = (
 )
 
 
-# With author and tags.
+# Posts with author and tags.
 _POSTS = """
     SELECT p.id, p.title, p.body, p.published_at,
       (SELECT row_to_json(a) FROM (SELECT u.id, u.name) a) AS author,
@@ -38,5 +38,5 @@ AFTER = _posts("AND (p.created_at, p.id) < ($2, $3)")
 COUNT = "SELECT count(*) FROM posts WHERE deleted_at IS NULL"
 
 
-async def without_round_trip(_connection: Any) -> None:
-    """Give a connection back as it is; the pool of the driver would ask PostgreSQL to reset it."""
+async def skip_reset(_connection: Any) -> None:
+    """Return a connection to the pool without the reset query of asyncpg."""

@@ -1,4 +1,4 @@
-"""What most services on FastAPI and SQLAlchemy do: a session that commits, pings and refreshes."""
+"""The typical FastAPI and SQLAlchemy app: commit in the dependency, pre-ping, refresh."""
 
 import os
 from collections.abc import AsyncGenerator
@@ -10,8 +10,8 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import selectinload
 
-from benchmarks.contenders import schemas
-from benchmarks.contenders.tables import Post
+from benchmarks.apps import schemas
+from benchmarks.apps.tables import Post
 
 engine = create_async_engine(
     os.environ["DATABASE_URL"], pool_pre_ping=True, pool_size=5, max_overflow=10
@@ -21,7 +21,7 @@ app = FastAPI()
 
 
 async def get_session() -> AsyncGenerator[AsyncSession]:
-    """The session of a request."""
+    """Yield the session of a request, and commit at the end."""
     async with sessions() as session:
         try:
             yield session

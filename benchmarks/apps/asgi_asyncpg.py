@@ -1,4 +1,4 @@
-"""The limit: no framework and no validation, the driver and one statement for each answer."""
+"""The baseline: raw ASGI and asyncpg, without validation, one statement per request."""
 
 import os
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ import asyncpg
 import orjson
 from uuid_utils.compat import uuid7
 
-from benchmarks.contenders.statements import (
+from benchmarks.apps.statements import (
     AFTER,
     CHANGE,
     COLUMNS,
@@ -19,24 +19,24 @@ from benchmarks.contenders.statements import (
     DETAIL,
     LIST,
     READ,
-    without_round_trip,
+    skip_reset,
 )
 
 pool: asyncpg.Pool
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
-    """Answer one request."""
+    """Handle one request."""
     if scope["type"] == "lifespan":
-        return await _live(receive, send)
+        return await _lifespan(receive, send)
     path, method = scope["path"], scope["method"]
     if method == "GET":
         if path.startswith("/rows/"):
             return await _send(send, _json(await pool.fetchrow(READ, UUID(path[6:]))))
         if path.startswith("/posts/"):
             return await _send(send, (await pool.fetchval(DETAIL, UUID(path[7:]))).encode())
-        asked = parse_qs(scope["query_string"].decode())
-        limit = int(asked["limit"][0])
+        query = parse_qs(scope["query_string"].decode())
+        limit = int(query["limit"][0])
         if path == "/posts":
             return await _send(send, (await pool.fetchval(LIST, limit)).encode())
         if path == "/page":
@@ -44,7 +44,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
                 total = await connection.fetchval(COUNT)
                 posts = await connection.fetchval(LIST, limit)
             return await _send(send, f'{{"items":{posts},"total":{total}}}'.encode())
-        created_at, key = datetime.fromisoformat(asked["created_at"][0]), UUID(asked["id"][0])
+        created_at, key = datetime.fromisoformat(query["created_at"][0]), UUID(query["id"][0])
         return await _send(send, (await pool.fetchval(AFTER, limit, created_at, key)).encode())
     body = orjson.loads(await _body(receive))
     now = datetime.now(UTC)
@@ -62,7 +62,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 
 
 def _json(row: asyncpg.Record) -> bytes:
-    # The UUID of the driver is a class of its own.
+    # orjson does not serialize asyncpg's subclass of UUID.
     return orjson.dumps(dict(row), default=str)
 
 
@@ -88,11 +88,11 @@ async def _send(send: Any, body: bytes, status: int = 200) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-async def _live(receive: Any, send: Any) -> None:
+async def _lifespan(receive: Any, send: Any) -> None:
     global pool
     await receive()
     pool = await asyncpg.create_pool(
-        os.environ["DRIVER_URL"], min_size=16, max_size=16, reset=without_round_trip
+        os.environ["DRIVER_URL"], min_size=16, max_size=16, reset=skip_reset
     )
     await send({"type": "lifespan.startup.complete"})
     await receive()

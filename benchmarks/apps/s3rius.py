@@ -1,4 +1,4 @@
-"""What is added to a project that fastapi_template generated: posts, written as its example is."""
+"""Posts in a project that fastapi_template generated, written like its example."""
 
 from typing import Any
 from uuid import UUID
@@ -9,8 +9,8 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
-from benchmarks.contenders import schemas
-from benchmarks.contenders.tables import Post
+from benchmarks.apps import schemas
+from benchmarks.apps.tables import Post
 
 router = APIRouter()
 
@@ -55,7 +55,7 @@ class PostDAO:
         return list(found.scalars().fetchall())
 
     async def count(self) -> int:
-        """Count the posts."""
+        """RoundTripCounter the posts."""
         living = select(func.count()).select_from(Post).where(Post.deleted_at.is_(None))
         return await self.session.scalar(living) or 0
 

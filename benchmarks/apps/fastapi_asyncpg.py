@@ -1,4 +1,4 @@
-"""FastAPI with the driver: validated input and output, and no ORM."""
+"""FastAPI and asyncpg: validated requests and responses, without an ORM."""
 
 import os
 from collections.abc import AsyncGenerator
@@ -12,8 +12,8 @@ from fastapi import Depends, FastAPI, HTTPException, Request
 from pydantic import TypeAdapter
 from uuid_utils.compat import uuid7
 
-from benchmarks.contenders.schemas import Keys, NewRow, NewRows, Page, Post, Row, RowChanges
-from benchmarks.contenders.statements import (
+from benchmarks.apps.schemas import Keys, NewRow, NewRows, Page, Post, Row, RowChanges
+from benchmarks.apps.statements import (
     AFTER,
     CHANGE,
     COLUMNS,
@@ -22,7 +22,7 @@ from benchmarks.contenders.statements import (
     DETAIL,
     LIST,
     READ,
-    without_round_trip,
+    skip_reset,
 )
 
 _POSTS = TypeAdapter(list[Post])
@@ -30,16 +30,16 @@ _POSTS = TypeAdapter(list[Post])
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-    """Keep a pool."""
+    """Open the connection pool."""
     async with asyncpg.create_pool(
-        os.environ["DRIVER_URL"], min_size=16, max_size=16, reset=without_round_trip
+        os.environ["DRIVER_URL"], min_size=16, max_size=16, reset=skip_reset
     ) as pool:
         app.state.pool = pool
         yield
 
 
 async def pool_of(request: Request) -> Any:
-    """The pool of the application."""
+    """Return the connection pool."""
     return request.app.state.pool
 
 
@@ -81,7 +81,7 @@ async def read_page(pool: Pool, limit: int = 20) -> Any:
 
 
 @app.get("/after", response_model=list[Post])
-async def list_after(pool: Pool, created_at: datetime, id: UUID, limit: int = 20) -> Any:  # noqa: A002  the name in the address
+async def list_after(pool: Pool, created_at: datetime, id: UUID, limit: int = 20) -> Any:  # noqa: A002  the name of the parameter
     """R4."""
     return _POSTS.validate_json(await pool.fetchval(AFTER, limit, created_at, id))
 

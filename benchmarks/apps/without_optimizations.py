@@ -1,4 +1,4 @@
-"""The service without what holds for every request: factories of applications."""
+"""Application factories of the service without one of its optimizations."""
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
@@ -7,7 +7,7 @@ from app import main
 
 
 def with_base_http_middleware() -> FastAPI:
-    """With one middleware of the kind that is easiest to write, which does nothing."""
+    """Create the app with an additional `BaseHTTPMiddleware`, which does nothing."""
 
     async def pass_on(request: Request, call_next: RequestResponseEndpoint) -> Response:
         return await call_next(request)
@@ -17,14 +17,14 @@ def with_base_http_middleware() -> FastAPI:
     return app
 
 
-def with_pythons_garbage_collector() -> FastAPI:
-    """With the collector as Python has it."""
+def with_default_garbage_collector() -> FastAPI:
+    """Create the app without the tuning of the garbage collector."""
     main.spare_what_stays = lambda: None
     return main.create_app()
 
 
-def with_fastapis_router() -> FastAPI:
-    """With the router of FastAPI, which compares the paths of all routes in turn."""
+def with_fastapi_router() -> FastAPI:
+    """Create the app with FastAPI's router, which matches routes one by one."""
     app = main.create_app()
     app.router.__class__ = APIRouter
     return app

@@ -1,4 +1,4 @@
-"""A proxy in front of PostgreSQL that counts how often it is asked: at the wire, not guessed."""
+"""A proxy in front of PostgreSQL that counts round trips."""
 
 import asyncio
 import shutil
@@ -12,34 +12,34 @@ from pathlib import Path
 from sqlalchemy import URL
 
 SOCKET = ".s.PGSQL.5432"
-# Query, Sync, and the end of a COPY: what a client sends and then waits for an answer to.
+# Query, Sync and CopyDone: messages after which a client waits for a response.
 AWAITED = b"QSc"
 
 
 @dataclass
-class Count:
-    """Round trips so far."""
+class RoundTripCounter:
+    """The number of round trips so far."""
 
-    trips: int = 0
+    total: int = 0
 
 
 @contextmanager
-def counting(database: URL) -> Iterator[tuple[URL, Count]]:
-    """The same database by way of the proxy, and what it counts."""
-    place = Path(tempfile.mkdtemp(prefix="wire-"))
-    count = Count()
+def counting_proxy(database: URL) -> Iterator[tuple[URL, RoundTripCounter]]:
+    """Start the proxy; yield the URL of the database through it, and the counter."""
+    place = Path(tempfile.mkdtemp(prefix="proxy-"))
+    count = RoundTripCounter()
     loop = asyncio.new_event_loop()
     server = Path(str(database.query["host"])) / SOCKET
 
-    async def pipe(client: asyncio.StreamReader, answer: asyncio.StreamWriter) -> None:
+    async def pipe(client: asyncio.StreamReader, response: asyncio.StreamWriter) -> None:
         reader, writer = await asyncio.open_unix_connection(str(server))
-        back = asyncio.create_task(_copy(reader, answer))
+        back = asyncio.create_task(_copy(reader, response))
         try:
             await _copy_and_count(client, writer, count)
         finally:
             back.cancel()
             writer.close()
-            answer.close()
+            response.close()
 
     async def listen() -> None:
         await asyncio.start_unix_server(pipe, str(place / SOCKET))
@@ -67,20 +67,20 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     while data := await reader.read(65_536):
         writer.write(data)
         await writer.drain()
-    # A client that says goodbye waits for this.
+    # A client that terminates waits until the connection is closed.
     writer.close()
 
 
 async def _copy_and_count(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, count: Count
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, count: RoundTripCounter
 ) -> None:
     try:
-        # The first message has no type.
+        # The startup message has no type byte.
         length = await reader.readexactly(4)
         writer.write(length + await reader.readexactly(int.from_bytes(length) - 4))
         while True:
             head = await reader.readexactly(5)
             writer.write(head + await reader.readexactly(int.from_bytes(head[1:]) - 4))
-            count.trips += head[:1] in AWAITED
+            count.total += head[:1] in AWAITED
     except (asyncio.IncompleteReadError, ConnectionError):
         return

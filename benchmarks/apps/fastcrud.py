@@ -1,4 +1,4 @@
-"""FastCRUD: its generated endpoints, and its class where they do not reach."""
+"""FastCRUD: its generated endpoints, and its class for the other tasks."""
 
 import os
 from collections import defaultdict
@@ -11,8 +11,8 @@ from fastcrud import FastCRUD, crud_router
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
-from benchmarks.contenders import schemas
-from benchmarks.contenders.tables import Post, Tag, post_tags
+from benchmarks.apps import schemas
+from benchmarks.apps.tables import Post, Tag, post_tags
 
 sessions = async_sessionmaker(
     create_async_engine(os.environ["DATABASE_URL"]), expire_on_commit=False
@@ -20,7 +20,7 @@ sessions = async_sessionmaker(
 
 
 async def get_session() -> AsyncGenerator[AsyncSession]:
-    """The session of a request; FastCRUD commits."""
+    """Yield the session of a request; FastCRUD commits."""
     async with sessions() as session:
         yield session
 
@@ -55,7 +55,7 @@ async def _page(session: AsyncSession, limit: int, offset: int, *, total: bool) 
         return_total_count=total,
         deleted_at=None,
     )
-    # Its joins reach no tags: a limit would count the rows of the association.
+    # Tags need a second query: with a join, the limit would count rows of the association table.
     tags = defaultdict(list)
     keys = [row["id"] for row in found["data"]]
     filed = select(post_tags.c.post_id, Tag).join(Tag).where(post_tags.c.post_id.in_(keys))
@@ -75,7 +75,7 @@ async def create_rows(new: schemas.NewRows, session: Session) -> Any:
 
 @app.patch("/rows/{key}", response_model=schemas.Row)
 async def change_row(key: UUID, changes: schemas.RowChanges, session: Session) -> Any:
-    """R6; the generated endpoint does not answer with the row."""
+    """R6; the generated endpoint does not return the row."""
     return await posts.update(
         session, changes, schema_to_select=schemas.Row, return_as_model=True, id=key
     )

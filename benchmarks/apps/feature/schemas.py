@@ -1,4 +1,4 @@
-"""What the measured endpoints take and give."""
+"""Request and response models of the measured endpoints."""
 
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from app.kit.times import Moment
 
 
 class Row(Output):
-    """A post without what belongs to it."""
+    """A post without author and tags."""
 
     id: Id
     author_id: Id
@@ -22,7 +22,7 @@ class Row(Output):
 
 
 class NewRow(Input):
-    """A new post."""
+    """The request body of a new post."""
 
     author_id: Id
     title: Line
@@ -31,19 +31,19 @@ class NewRow(Input):
 
 
 class NewRows(Input):
-    """Very many new posts."""
+    """The request body of up to 1,000 new posts."""
 
     rows: list[NewRow] = Field(min_length=1, max_length=1000)
 
 
 class Keys(Output):
-    """The keys of what was created."""
+    """The ids of the created posts."""
 
     ids: list[Id]
 
 
 class RowChanges(Changes):
-    """What may change about a post."""
+    """The request body of a partial update."""
 
     title: Line = omittable()
     body: LongText = omittable()

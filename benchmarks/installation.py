@@ -1,4 +1,4 @@
-"""Makes each program ready to run, in an environment of its own."""
+"""Installs each application in a separate environment."""
 
 import os
 import shutil
@@ -10,16 +10,16 @@ from pathlib import Path
 from uv import find_uv_bin
 
 from benchmarks import ROOT
-from benchmarks.lineup import GENERATOR, ORM, SERVICE, Program
+from benchmarks.targets import ORM, S3RIUS, SERVICE, App
 from tests.rendering import copy_of_working_tree, render_from
 
 UV = find_uv_bin()
-HERE = Path(__file__).parent / "contenders"
+HERE = Path(__file__).parent / "apps"
 MARKER = "    # ---- the template's end here, your features follow ----"
 IMPORTS = "# ---- the template's end here, the imports of your features follow ----"
 
 
-# A distribution may optimise in another way than by this option of configure.
+# A distribution may optimize without this option of configure.
 _DESCRIBE = """
 import platform, sysconfig
 built = sysconfig.get_config_var
@@ -30,61 +30,65 @@ print(f"{platform.python_implementation()} {platform.python_version()}, configur
 """
 
 
-class NotReady(Exception):
-    """Why a program cannot be measured."""
+class AppUnavailable(Exception):
+    """The application could not be installed or started."""
 
 
 @dataclass(frozen=True)
-class Ready:
-    """A program that can be started."""
+class InstalledApp:
+    """An installed application."""
 
-    program: Program
+    program: App
     python: Path
     directory: Path
 
 
-def prepare(program: Program, place: Path, interpreter: str) -> Ready:
-    """Install a program; raises NotReady with the last words of what failed."""
+def install(program: App, place: Path, interpreter: str) -> InstalledApp:
+    """Install an application.
+
+    Raises:
+        AppUnavailable: A command failed; contains the end of its output.
+    """
     directory = place / program.name
     directory.mkdir()
     python = directory / ".venv" / "bin" / "python"
     if program.name == SERVICE:
-        directory = _service(place)
+        directory = _render_service(place)
         _run(UV, "sync", "--no-dev", "--no-install-project", "--python", interpreter, at=directory)
         _run(UV, "pip", "install", "--python", str(python), "uuid-utils", at=directory)
-        return Ready(program, python, directory)
+        return InstalledApp(program, python, directory)
     _run(UV, "venv", "--python", interpreter, str(directory / ".venv"), at=directory)
     _install(python, *program.requirements)
-    if program.name == GENERATOR:
-        directory = _generated(python, directory)
-    return Ready(program, python, directory)
+    if program.name == S3RIUS:
+        directory = _generate(python, directory)
+    return InstalledApp(program, python, directory)
 
 
-def _service(place: Path) -> Path:
-    """The default service, rendered from the working tree, with one more feature."""
+def _render_service(place: Path) -> Path:
+    """Render the default service from the working tree, and add the measured feature."""
     service = place / SERVICE
     render_from(str(copy_of_working_tree(place / "template")), service)
     shutil.copytree(HERE / "feature", service / "src/app/features/measured")
     registry = service / "src/app/registry.py"
     text = registry.read_text()
-    # The second is asked by `benchmarks.savings` alone.
+    # Only `benchmarks.ablation` uses the second router.
     added = """
 from app.features.measured.router import router as measured
-from app.features.measured.without import router as without"""
+from app.features.measured.ablations import router as without"""
     text = text.replace(IMPORTS, f"{IMPORTS}{added}")
     registry.write_text(text.replace(MARKER, f"{MARKER}\n    measured,\n    without,"))
     return service
 
 
-def _generated(python: Path, directory: Path) -> Path:
-    """A project of the generator with its example, and ours written beside it."""
+def _generate(python: Path, directory: Path) -> Path:
+    """Generate a project with its example, and add the measured endpoints."""
     options = ["--name", "peer", "--api-type", "rest", "--db", "postgresql", "--orm", "sqlalchemy"]
     options += ["--ci", "none", "--dummy", "--routers", "--force", "--quiet"]
-    # It asks for uv and installs by itself, with an interpreter that only it chooses: not here.
+    # Offline, so that it does not install the dependencies with another interpreter.
     offline = {"PATH": f"{Path(UV).parent}{os.pathsep}{os.environ['PATH']}", "UV_OFFLINE": "1"}
-    _run(str(python), "-m", GENERATOR, *options, at=directory, **offline)
+    _run(str(python), "-m", S3RIUS, *options, at=directory, **offline)
     project = directory / "peer"
-    wanted = tomllib.loads((project / "pyproject.toml").read_text())["project"]["dependencies"]
+    wanted = tomllib.overloads((project / "pyproject.toml").read_text())["project"]["dependencies"]
     _install(python, *wanted, *ORM)
     (project / "peer/web/api/posts.py").write_text((HERE / "s3rius.py").read_text())
     router = project / "peer/web/api/router.py"
@@ -93,7 +97,7 @@ def _generated(python: Path, directory: Path) -> Path:
         + "\nfrom peer.web.api import posts\napi_router.include_router(posts.router)\n"
     )
     lifespan = project / "peer/web/lifespan.py"
-    # Its settings know no socket, over which all the others are connected.
+    # Its settings do not support Unix sockets, which all targets use.
     text = lifespan.read_text().replace(
         "str(settings.db_url)", '__import__("os").environ["DATABASE_URL"]'
     )
@@ -118,21 +122,21 @@ def _run(*command: str, at: Path, **variables: str) -> None:
         check=False,
     )
     if ended.returncode:
-        raise NotReady(f"{Path(command[0]).name} {command[1]}: {ended.stdout.strip()[-300:]}")
+        raise AppUnavailable(f"{Path(command[0]).name} {command[1]}: {ended.stdout.strip()[-300:]}")
 
 
-def migrate(service: Ready, database: str) -> None:
-    """Bring an empty database to what the service has."""
+def migrate(service: InstalledApp, database: str) -> None:
+    """Apply the migrations of the service."""
     environment = {"DATABASE_URL": database, "PYTHONPATH": "src"}
     _run(
         str(service.python), "-m", "alembic", "upgrade", "head", at=service.directory, **environment
     )
 
 
-def versions(ready: Ready) -> dict[str, str]:
-    """What is installed where a program runs, by name."""
+def versions(installed: InstalledApp) -> dict[str, str]:
+    """Return the installed versions by distribution."""
     listed = subprocess.run(
-        [UV, "pip", "list", "--format", "freeze", "--python", str(ready.python)],
+        [UV, "pip", "list", "--format", "freeze", "--python", str(installed.python)],
         check=True,
         capture_output=True,
         text=True,
@@ -140,13 +144,13 @@ def versions(ready: Ready) -> dict[str, str]:
     return dict(line.split("==", 1) for line in listed.splitlines() if "==" in line)
 
 
-def interpreter(ready: Ready) -> str:
-    """Which Python it is, and whether its build says that it was optimised."""
+def interpreter(installed: InstalledApp) -> str:
+    """Return the version of Python and the options of its build."""
     return subprocess.run(
-        [str(ready.python), "-c", _DESCRIBE], check=True, capture_output=True, text=True
+        [str(installed.python), "-c", _DESCRIBE], check=True, capture_output=True, text=True
     ).stdout.strip()
 
 
-def search_path(ready: Ready) -> str:
-    """Where a program finds its modules, and those of this package."""
-    return os.pathsep.join(map(str, [ready.directory / "src", ready.directory, ROOT]))
+def search_path(installed: InstalledApp) -> str:
+    """Return the PYTHONPATH of an application, including this package."""
+    return os.pathsep.join(map(str, [installed.directory / "src", installed.directory, ROOT]))

@@ -1,29 +1,29 @@
-"""Writes what each pattern saves into docs/savings.md, between its markers."""
+"""Writes the effect of each pattern into docs/ablation.md, between the markers."""
 
 from statistics import median
 
 from benchmarks import ROOT
+from benchmarks.ablation_patterns import Pattern
 from benchmarks.measure import Cell
 from benchmarks.report import BEGIN, END
-from benchmarks.savings_lineup import Pattern
 
-PAGE = ROOT / "docs" / "savings.md"
+PAGE = ROOT / "docs" / "ablation.md"
 HEADS = (
     "pattern",
-    "in place of",
-    "work",
+    "alternative",
+    "task",
     "CPU, µs",
-    "without",
+    "alternative",
     "saved",
-    "answers a second",
-    "without",
+    "requests per second",
+    "alternative",
     "round trips",
-    "without",
+    "alternative",
 )
 
 
 def write(found: list[tuple[Pattern, tuple[Cell, Cell]]], conditions: list[str]) -> None:
-    """Replace what the page said before."""
+    """Replace the results on the page."""
     text = PAGE.read_text()
     before, after = text[: text.index(BEGIN) + len(BEGIN)], text[text.index(END) :]
     lines = [
@@ -36,10 +36,10 @@ def write(found: list[tuple[Pattern, tuple[Cell, Cell]]], conditions: list[str])
 
 
 def _line(pattern: Pattern, on: Cell, off: Cell) -> str:
-    # Round by round: the rest of the machine is about as busy for both.
+    # Compare within a round, because both have about the same other load on the machine.
     share = median(one / other for one, other in zip(on.cpu, off.cpu, strict=True))
     return (
-        f"| {pattern.name} | {pattern.in_place_of} | {pattern.work} "
-        f"| {on.cost * 1e6:,.0f} | {off.cost * 1e6:,.0f} | {1 - share:.0%} "
+        f"| {pattern.name} | {pattern.alternative} | {pattern.task} "
+        f"| {on.cpu_per_request * 1e6:,.0f} | {off.cpu_per_request * 1e6:,.0f} | {1 - share:.0%} "
         f"| {on.rate:,.0f} | {off.rate:,.0f} | {on.round_trips:g} | {off.round_trips:g} |"
     )

@@ -1,4 +1,4 @@
-"""What every contender takes and answers; the service has schemas of its own with these fields."""
+"""Request and response models of the targets, except the service, which has its own."""
 
 from datetime import datetime
 from uuid import UUID
@@ -7,13 +7,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Output(BaseModel):
-    """Read from objects as well as from rows."""
+    """Base of response models; validates objects and dicts."""
 
     model_config = ConfigDict(from_attributes=True)
 
 
 class Row(Output):
-    """A post without what belongs to it."""
+    """A post without author and tags."""
 
     id: UUID
     author_id: UUID
@@ -45,14 +45,14 @@ class Post(Output):
 
 
 class Page(Output):
-    """Posts, and how many there are."""
+    """A page of posts, with the total."""
 
     items: list[Post]
     total: int
 
 
 class NewRow(BaseModel):
-    """A new post."""
+    """The request body of a new post."""
 
     author_id: UUID
     title: str = Field(min_length=1, max_length=200)
@@ -61,19 +61,19 @@ class NewRow(BaseModel):
 
 
 class NewRows(BaseModel):
-    """Very many new posts."""
+    """The request body of up to 1,000 new posts."""
 
     rows: list[NewRow] = Field(min_length=1, max_length=1000)
 
 
 class Keys(BaseModel):
-    """The keys of what was created."""
+    """The ids of the created posts."""
 
     ids: list[UUID]
 
 
 class RowChanges(BaseModel):
-    """What may change about a post."""
+    """The request body of a partial update."""
 
     title: str | None = Field(None, min_length=1, max_length=200)
     body: str | None = Field(None, max_length=100_000)

@@ -1,4 +1,4 @@
-"""Advanced Alchemy: a service over a repository, provided by its extension for FastAPI."""
+"""Advanced Alchemy with its FastAPI extension, a service and a repository."""
 
 import os
 from typing import Annotated, Any
@@ -15,8 +15,8 @@ from advanced_alchemy.extensions.fastapi import (
 from fastapi import Depends, FastAPI
 from sqlalchemy.orm import selectinload
 
-from benchmarks.contenders import schemas
-from benchmarks.contenders.tables import Post
+from benchmarks.apps import schemas
+from benchmarks.apps.tables import Post
 
 app = FastAPI()
 alchemy = AdvancedAlchemy(
@@ -30,10 +30,10 @@ alchemy = AdvancedAlchemy(
 
 
 class PostService(service.SQLAlchemyAsyncRepositoryService[Post]):
-    """The posts."""
+    """Service of posts."""
 
     class Repo(repository.SQLAlchemyAsyncRepository[Post]):
-        """The posts as they are stored."""
+        """Repository of posts."""
 
         model_type = Post
 

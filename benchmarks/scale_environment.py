@@ -1,4 +1,4 @@
-"""A database, the service on it, and programs in the service's environment."""
+"""A database, its service, and commands in the environment of the service."""
 
 import os
 import re
@@ -13,15 +13,15 @@ from pathlib import Path
 
 from sqlalchemy import URL
 
-from benchmarks import programs
+from benchmarks import installation
 from benchmarks.servers import SERVER_CORE, Server
 
-PATIENCE = 120
+TIMEOUT = 120
 
 
 @dataclass
-class Rows:
-    """One of the two databases, and how many rows it is to have."""
+class Dataset:
+    """A database, and the number of its rows."""
 
     name: str
     users: int
@@ -30,54 +30,56 @@ class Rows:
 
 
 @dataclass
-class Side(Rows):
-    """One of the two databases, filled, and the service on it."""
+class Environment(Dataset):
+    """A loaded database, its service, and the measurements."""
 
     server: Server
     seconds: dict[str, float] = field(default_factory=dict)
     plans: dict[str, list[list[str]]] = field(default_factory=dict)
-    # Resident memory in MB, by the rows that were sent.
+    # Rows sent, and resident memory in MB.
     memory: list[tuple[int, float]] = field(default_factory=list)
-    rows_a_second: float = 0
+    rows_per_second: float = 0
 
     def get(self, path: str) -> tuple[float, int, bytes]:
-        """Seconds, status and content of an answer."""
+        """Send a GET request; return seconds, status code and content."""
         started = time.perf_counter()
-        answer = self.open(path)
-        content = answer.read()
-        return time.perf_counter() - started, answer.status, content
+        response = self.open(path)
+        content = response.read()
+        return time.perf_counter() - started, response.status, content
 
     def content(self, path: str) -> bytes:
-        """The content of an answer."""
+        """Send a GET request; return the content."""
         return self.get(path)[2]
 
     def open(self, path: str) -> HTTPResponse:
-        """An answer of which nothing was read yet."""
+        """Send a GET request; return the response without reading its body."""
         self.connection.request("GET", path)
         return self.connection.getresponse()
 
     @cached_property
     def connection(self) -> HTTPConnection:
-        """One, for all that is asked."""
-        return HTTPConnection("127.0.0.1", self.server.port, timeout=PATIENCE)
+        """A keep-alive connection for all requests."""
+        return HTTPConnection("127.0.0.1", self.server.port, timeout=TIMEOUT)
 
 
-def resident(side: Side) -> float:
-    """The memory of the server that is in use, in MB."""
-    status = Path(f"/proc/{side.server.pid}/status").read_text()
+def resident(environment: Environment) -> float:
+    """Return the resident memory of the server in MB."""
+    status = Path(f"/proc/{environment.server.pid}/status").read_text()
     found = re.search(r"VmRSS:\s+(\d+) kB", status)
     return int(found[1]) / 1024 if found else 0
 
 
-def program(service: programs.Ready, url: URL, module: str, *arguments: str) -> Iterator[str]:
-    """The lines that a program prints which runs in the service's environment."""
+def program(
+    service: installation.InstalledApp, url: URL, module: str, *arguments: str
+) -> Iterator[str]:
+    """Run a module in the environment of the service; yield the lines of its output."""
     environment = {
         "PATH": os.environ["PATH"],
-        "PYTHONPATH": programs.search_path(service),
+        "PYTHONPATH": installation.search_path(service),
         "DATABASE_URL": url.render_as_string(hide_password=False),
     }
     command = [str(service.python), "-m", module, *arguments]
-    with ended(
+    with finished(
         subprocess.Popen(command, cwd=service.directory, env=environment, stdout=-1, text=True)
     ) as running_one:
         os.sched_setaffinity(running_one.pid, {SERVER_CORE})
@@ -85,8 +87,8 @@ def program(service: programs.Ready, url: URL, module: str, *arguments: str) -> 
 
 
 @contextmanager
-def ended(process: "subprocess.Popen[str]") -> Iterator["subprocess.Popen[str]"]:
-    """A program that must end well, and ends with whoever started it."""
+def finished(process: "subprocess.Popen[str]") -> Iterator["subprocess.Popen[str]"]:
+    """Wait for a process that must exit with 0; kill it if the block fails."""
     try:
         with process:
             yield process
@@ -94,4 +96,4 @@ def ended(process: "subprocess.Popen[str]") -> Iterator["subprocess.Popen[str]"]
         process.kill()
         raise
     if process.returncode:
-        raise programs.NotReady(f"{process.args!r} ended with {process.returncode}")
+        raise installation.AppUnavailable(f"{process.args!r} exited with {process.returncode}")

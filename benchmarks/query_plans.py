@@ -1,9 +1,9 @@
-"""Prints how PostgreSQL answers what the service asks: run with the service's interpreter.
+"""Print the query plans of the service's statements. Run with the interpreter of the service.
 
-    python -m benchmarks.plans URL [NAME ...]
+    python -m benchmarks.query_plans URL [NAME ...]
 
-The statements are those that its own functions send, noted on their way to the service's database;
-they are explained in the one at the URL, which may be too large to ask them all again.
+The functions of the service run on its own, small database, and their statements are recorded. The
+database at the URL, which may be large, only explains them.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ ASKED: dict[str, Ask] = {
 
 
 async def main(url: str, names: list[str]) -> None:
-    """Print the plans of each, as JSON."""
+    """Print the plans of all statements as JSON."""
     database = Database.open(Settings.load().database, "plans")
     explained = await asyncpg.connect(url)
     plans = {

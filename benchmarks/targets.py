@@ -1,4 +1,4 @@
-"""Who is measured, and where each answers what."""
+"""The measured targets and the paths of their endpoints."""
 
 from dataclasses import dataclass
 
@@ -7,9 +7,9 @@ from benchmarks.database import CURSOR_DATE, DEEP, LAST_BEFORE_DEEP, post
 FRAMEWORK = ("asyncpg", "fastapi", "uuid-utils", "uvicorn[standard]")
 ORM = (*FRAMEWORK, "sqlalchemy[asyncio]")
 SERVICE = "service"
-GENERATOR = "fastapi_template"
+S3RIUS = "fastapi_template"
 
-BY_OFFSET = {
+OFFSET_PATHS = {
     "R1": "/rows/{key}",
     "R2": "/posts?limit=20",
     "R2c": "/page?limit=20",
@@ -19,16 +19,16 @@ BY_OFFSET = {
     "R6": "/rows/{key}",
 }
 DETAIL = {"RD": "/posts/{key}"}
-BY_KEY = (
-    BY_OFFSET
+KEYSET_PATHS = (
+    OFFSET_PATHS
     | DETAIL
     | {"R4": f"/after?limit=20&created_at={CURSOR_DATE}&id={post(LAST_BEFORE_DEEP)}"}
 )
 
 
 @dataclass(frozen=True)
-class Program:
-    """One process that serves."""
+class App:
+    """An application that runs in one server process."""
 
     name: str
     application: str
@@ -36,42 +36,42 @@ class Program:
 
 
 @dataclass(frozen=True)
-class Contender:
-    """One row of the table: paths of a program, by the work that they do."""
+class Target:
+    """One row of the results: an application, and its path for each task."""
 
     name: str
     program: str
     paths: dict[str, str]
 
 
-def _module(name: str, *requirements: str) -> Program:
-    return Program(name, f"benchmarks.contenders.{name}:app", requirements)
+def _module(name: str, *requirements: str) -> App:
+    return App(name, f"benchmarks.apps.{name}:app", requirements)
 
 
-PROGRAMS = {
+APPS = {
     program.name: program
     for program in (
-        _module("raw", *FRAMEWORK, "orjson"),
-        _module("plain", *FRAMEWORK),
-        _module("widespread", *ORM),
-        Program(SERVICE, "--factory app.main:create_app", ()),
+        _module("asgi_asyncpg", *FRAMEWORK, "orjson"),
+        _module("fastapi_asyncpg", *FRAMEWORK),
+        _module("typical_app", *ORM),
+        App(SERVICE, "--factory app.main:create_app", ()),
         _module("advanced_alchemy", *ORM, "advanced-alchemy"),
         _module("fastcrud", *ORM, "fastcrud"),
-        Program(GENERATOR, "--factory peer.web.application:get_app", (GENERATOR,)),
+        App(S3RIUS, "--factory peer.web.application:get_app", (S3RIUS,)),
     )
 }
-# What others offer for the same work.
-PEERS = ("advanced_alchemy", "fastcrud", GENERATOR)
+# Similar projects.
+SIMILAR_PROJECTS = ("advanced_alchemy", "fastcrud", S3RIUS)
 
-CONTENDERS = (
-    Contender("raw ASGI + asyncpg", "raw", BY_KEY),
-    Contender("FastAPI + asyncpg", "plain", BY_KEY),
-    Contender(
+TARGETS = (
+    Target("raw ASGI + asyncpg", "asgi_asyncpg", KEYSET_PATHS),
+    Target("FastAPI + asyncpg", "fastapi_asyncpg", KEYSET_PATHS),
+    Target(
         "this service, entities",
         SERVICE,
         {"R1": "/measured/rows/{key}", "R3": "/measured/rows", "R6": "/measured/rows/{key}"},
     ),
-    Contender(
+    Target(
         "this service",
         SERVICE,
         {
@@ -85,12 +85,12 @@ CONTENDERS = (
             "R6": "/measured/view/{key}",
         },
     ),
-    Contender("widespread pattern", "widespread", BY_OFFSET | DETAIL),
-    Contender("Advanced Alchemy", "advanced_alchemy", BY_OFFSET),
-    Contender("FastCRUD", "fastcrud", BY_OFFSET),
-    Contender(
+    Target("typical app", "typical_app", OFFSET_PATHS | DETAIL),
+    Target("Advanced Alchemy", "advanced_alchemy", OFFSET_PATHS),
+    Target("FastCRUD", "fastcrud", OFFSET_PATHS),
+    Target(
         "s3rius generator",
-        GENERATOR,
-        {work: f"/api{path}" for work, path in BY_OFFSET.items()},
+        S3RIUS,
+        {task: f"/api{path}" for task, path in OFFSET_PATHS.items()},
     ),
 )
