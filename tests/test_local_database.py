@@ -307,7 +307,7 @@ def test_migrate_reports_what_it_waits_for(commands: Commands, server: URL) -> N
 
     waiting, failed = printed.splitlines()
     assert waiting.startswith("Waiting up to 1 seconds for another migration to finish: process ")
-    assert failed.startswith("Another migration of this database still runs after 1 seconds: ")
+    assert failed.startswith("Another migration of this database is still running after 1 seconds:")
     assert code == 2
 
 
