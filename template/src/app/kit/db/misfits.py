@@ -53,7 +53,7 @@ def find_misfits(request: dict[str, Any], statement: str | None) -> list[FieldPr
     columns = _columns_of(statement)
     paths = (_misfits(value, columns, place) for place, value in request.items())
     return [
-        FieldProblem(field=path, message="is too long, too large or not storable")
+        FieldProblem(field=path, message="is too long, out of range or invalid")
         for path in islice(chain.from_iterable(paths), MAX_ERRORS)
     ]
 
