@@ -109,7 +109,7 @@ def _values(order: Order, row: Any) -> Values:
     for key, value in zip(order.keys, row, strict=True):
         if value is None and key.nulls_first is None:
             raise TypeError(
-                f"{key.expression} is NULL in a row: add .nulls_first() or .nulls_last()"
+                f"{key.expression} is NULL in a row. Add .nulls_first() or .nulls_last()."
             )
     ties = len(order.keys) - order.unique
     return tuple(
