@@ -168,7 +168,7 @@ class Repository(Generic[M]):
 
     def _found(self, key: Id, row: M | None) -> M:
         if row is None:
-            raise NotFound(f"There is no {self.model.__name__.lower()} {key}.")
+            raise NotFound(f"{self.model.__name__} {key} not found.")
         return row
 
     def _locking(self, statement: Select[M], *, skip_locked: bool = False) -> Select[M]:

@@ -27,7 +27,7 @@ async def restore(session: AsyncSession, model: type[E], key: Id, *plan: ORMOpti
     options = INCLUDE_DELETED | {"populate_existing": True}
     record = await session.scalar(found.with_for_update(of=model), execution_options=options)
     if record is None or record.deleted_at is None:
-        raise NotFound(f"Deleted {model.__name__.lower()} {key} not found.")
+        raise NotFound(f"Deleted {model.__name__} {key} not found.")
     for relation in inspect(type(record)).relationships:
         if _must_exist(relation) and await _is_deleted(session, record, relation):
             raise Conflict(f"Its {relation.key} is deleted. Restore that first.")
