@@ -99,8 +99,8 @@ async def test_a_batch_names_each_row_that_repeats_is_taken_or_has_no_category(
     assert response.status_code == 422
     assert {error["field"]: error["message"] for error in response.json()["errors"]} == {
         "body.rows.1.category_id": "there is no such category",
-        "body.rows.2.sku": "is the same as in row 0",
-        "body.rows.3.slug": "is the same as in row 0",
+        "body.rows.2.sku": "must be unique, but is the same as in row 0",
+        "body.rows.3.slug": "must be unique, but is the same as in row 0",
         "body.rows.4.sku": "already exists",
         "body.rows.5.slug": "already exists",
     }

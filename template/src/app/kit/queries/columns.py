@@ -150,8 +150,8 @@ def _check(schema: Schema, column: ColumnElement[Any]) -> None:
         raise TypeError(f"{where}: the expression has no type: set it with `type_coerce`.")
     if not suits:
         raise TypeError(
-            f"{where}: a view reads relationships as JSON, but JSON cannot represent"
-            f" {column.type!r}: remove the field, or select a column_property that casts it."
+            f"{where}: {column.type!r} cannot be read from the JSON of a relationship:"
+            " remove the field, or select a column_property that casts it."
         )
     if isinstance(kind, Enum) and kind.enum_class and kind.enums != _values(kind.enum_class):
         raise TypeError(

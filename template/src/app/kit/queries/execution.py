@@ -85,7 +85,7 @@ async def _fetch(
     db: Connectable, prepared: Prepared, arguments: list[Any], *, write: bool
 ) -> list[Row]:
     if isinstance(db, AsyncSession):
-        # As a session does before it queries.
+        # Like the autoflush of a session.
         await db.flush()
         connection = await db.connection()
         result = await connection.exec_driver_sql(prepared.sql, tuple(arguments))
