@@ -186,7 +186,9 @@ def test_a_misspelt_variable_is_refused_with_the_right_name(
     monkeypatch.setenv("DATABASE_POOLSIZE", SECRET)
     with pytest.raises(SettingsError) as error:
         Settings.load()
-    assert "  DATABASE_POOLSIZE: is not a setting: did you mean DATABASE_POOL_SIZE?" in str(error.value)
+    assert "  DATABASE_POOLSIZE: is not a setting: did you mean DATABASE_POOL_SIZE?" in str(
+        error.value
+    )
     assert SECRET not in str(error.value)
 
 

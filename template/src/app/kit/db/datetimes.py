@@ -96,9 +96,7 @@ def _with_offset(value: Any) -> Any:
         return value
     # A `time` in a named zone has no offset, because there is no date.
     if isinstance(value, datetime | time) and value.utcoffset() is None:
-        raise TimeZoneMismatch(
-            f"A {type(value).__name__} must have a UTC offset."
-        )
+        raise TimeZoneMismatch(f"A {type(value).__name__} must have a UTC offset.")
     return value
 
 

@@ -1,8 +1,7 @@
 """Views: read response schemas from the database in one statement, with relationships.
 
-Use a view to read data for a response: `POSTS = View(PostOut, Post)`. Its statements are compiled
-once and run by asyncpg directly. Rows are validated as the schema, without ORM objects. To run
-methods of the model on a row, load it with a repository.
+Declare one per response schema: `POSTS = View(PostOut, Post)`. Statements are compiled once and run
+by asyncpg directly, without ORM objects. Use a repository to call methods of the model on a row.
 """
 
 from collections.abc import Callable, Mapping
@@ -87,9 +86,8 @@ class View(Generic[S]):
     async def page(self, db: Connectable, query: PageQuery, statement: Select[Any]) -> Slice[S]:
         """Return one page of a statement and the total number of rows.
 
-        The primary key is the tiebreaker of the order. If a join repeats a row, the page contains
-        it once per distinct combination of ORDER BY values. Raises TypeError for a statement with
-        LIMIT or OFFSET.
+        The primary key breaks ties. A row that a join repeats is returned once per combination of
+        ORDER BY values. Raises TypeError for a statement with LIMIT or OFFSET.
         """
         check_statement(statement)
         ordered = statement.order_by(primary_key(self.model))
@@ -111,8 +109,6 @@ class View(Generic[S]):
         self, db: Connectable, query: CursorQuery, statement: Select[Any], order: Order
     ) -> CursorSlice[S]:
         """Return one page of a statement by cursor (keyset pagination).
-
-        Every page is as fast as the first.
 
         Raises:
             BadCursor: the cursor does not belong to this list.
@@ -138,8 +134,7 @@ class View(Generic[S]):
     def stream(self, database: Database, statement: Select[Any]) -> RowStream[S]:
         """Return a stream of every row of a statement, for `JsonLines`, `CsvLines` or `async for`.
 
-        The stream opens its own session, and reads one snapshot with a server-side cursor, in
-        bounded memory.
+        It opens its own session, and reads one snapshot with a server-side cursor.
         """
         return RowStream(database, self._selects.rows(statement), self.schema)
 
@@ -171,9 +166,8 @@ class View(Generic[S]):
     async def update(self, db: Connectable, key: Any, changes: BaseModel | Mapping[str, Any]) -> S:
         """Update the fields that are set, and return the row, in one statement.
 
-        With the database instead of a session, the update is committed when this returns.
-        `onupdate` defaults and the version column apply. Validators and events of the model do not
-        run.
+        With the database instead of a session, it is committed when this returns. `onupdate`
+        defaults and the version column apply. Validators and events of the model do not run.
 
         Raises:
             NotFound: the row does not exist or is soft-deleted.
