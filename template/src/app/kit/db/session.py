@@ -47,7 +47,7 @@ class Database:
     def open(cls, settings: DatabaseSettings, application_name: str, *tells: Tell) -> Self:
         """Create the engines and the session factory. The first query opens a connection.
 
-        Each function in `tells` is called after every statement.
+        `tells` are listeners that are called after every statement.
         """
         # Raises errors in the mapping of models at startup, not in the first request.
         Base.registry.configure()

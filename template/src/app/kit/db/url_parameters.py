@@ -118,7 +118,7 @@ def _check_tls(query: dict[str, Any]) -> None:
     if query.get("sslrootcert") == "system":
         paths = ssl.get_default_verify_paths()
         query["sslrootcert"] = paths.cafile or paths.openssl_cafile
-        # Like libpq: anybody can get a certificate of a public CA, so check the host name too.
+        # Like libpq: a public CA signs certificates for any host, so check the host name too.
         if query.setdefault("ssl", "verify-full") != "verify-full":
             raise ValueError("has sslrootcert=system, which needs sslmode=verify-full")
     is_there = "sslrootcert" in query or "PGSSLROOTCERT" in os.environ
