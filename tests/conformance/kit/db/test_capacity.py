@@ -26,7 +26,7 @@ async def test_the_warning_says_the_numbers(direct_url: URL, logged: Logged) -> 
     )
     # Ten connections to write and ten to read.
     assert "1000 processes with up to 20 connections each need 20000" in warning
-    assert "the primary grants" in warning
+    assert "the primary accepts" in warning
 
 
 async def test_with_a_replica_each_server_is_asked(direct_url: URL, logged: Logged) -> None:
