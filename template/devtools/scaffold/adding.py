@@ -85,7 +85,9 @@ def _in_model(path: str, cls: str, columns: Sequence[Column]) -> str:
         if column.field.kind == "enum":
             edits.before(model, _enum(column))
         if column.field.unique and base == "Entity":
-            edits.first_item(edits.tuple_of(model, "__table_args__"), f'unique_live("{column.name}")')
+            edits.first_item(
+                edits.tuple_of(model, "__table_args__"), f'unique_live("{column.name}")'
+            )
     return edits.result()
 
 

@@ -42,7 +42,7 @@ schemas and its test.
 
 def run(arguments: list[str], name: str) -> None:
     """Run the command with the words after `scaffold`."""
-    commands = typer.Typer(add_completion=False)
+    commands = typer.Typer(add_completion=False, rich_markup_mode=None)
     is_field = arguments[:1] == ["field"] and not any(":" in word for word in arguments[1:2])
     # A model may be called `field`, with fields after its name.
     commands.command(help=None if is_field else HELP)(field if is_field else scaffold)

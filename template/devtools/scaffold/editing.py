@@ -111,7 +111,8 @@ class Edits:
     def result(self) -> str:
         """Return the text with all insertions; those at one place keep their order."""
         lines = [*self._lines, ""]
-        for line, column, text in reversed(sorted(self._insertions, key=lambda each: each[:2])):
+        ordered = sorted(self._insertions, key=lambda each: each[:2])
+        for line, column, text in ordered[::-1]:
             lines[line] = lines[line][:column] + text + lines[line][column:]
         return "".join(lines)
 

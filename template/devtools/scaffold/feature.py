@@ -18,6 +18,7 @@ from scaffold.names import (
 from scaffold.reference import Reference
 from scaffold.service import Target, find_target
 
+
 @dataclass(frozen=True)
 class Options:
     """What the options of the command say about a feature."""

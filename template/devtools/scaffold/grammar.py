@@ -74,6 +74,10 @@ def parse_field(spec: str) -> Field:
         "is_array": is_array,
         "optional": optional or bool(found["first"] or found["second"]),
     }
+    # `customer:ref:customers?:set_null`
+    marked = [word for word in words if word.endswith("?") and not word.startswith("default=")]
+    values["optional"] = values["optional"] or bool(marked)
+    words = [word.removesuffix("?") if word in marked else word for word in words]
     if found["size"]:
         words.insert(0, found["size"].replace(" ", ""))
     _read_words(spec, kind, words, values)

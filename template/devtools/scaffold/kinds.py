@@ -189,9 +189,9 @@ class Column:
         options = ["index=True"] if self.field.indexed and not self.field.unique else []
         if self.field.default is not None:
             text, kind = self.field.default, self.field.kind
-            quoted = str(int(text)) if kind in ("int", "bigint") else text
-            plain = {"bool": f"{text}()", "enum": self.default}
-            options += [f"default={self.default}", f"server_default={plain.get(kind, repr(quoted))}"]
+            quoted = repr(str(int(text)) if kind in ("int", "bigint") else text)
+            server = {"bool": f"{text}()", "enum": self.default}.get(kind, quoted)
+            options += [f"default={self.default}", f"server_default={server}"]
         return options
 
     def _schema(self, example: str = "", *, items: bool = False) -> str:

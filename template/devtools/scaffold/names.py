@@ -15,7 +15,8 @@ _SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 # `type` is one in new versions of Python only, and a common name of a field.
 _KEYWORDS = {*keyword.kwlist, *keyword.softkwlist} - {"type"}
 # Reserved in standard SQL or by clients, though PostgreSQL accepts them.
-_SQL_KEYWORDS = {*RESERVED_WORDS, *"by delete index insert row rows set update values".split()}
+_MORE_SQL_KEYWORDS = ("by", "delete", "index", "insert", "row", "rows", "set", "update", "values")
+_SQL_KEYWORDS = {*RESERVED_WORDS, *_MORE_SQL_KEYWORDS}
 # Names of the generated code: of columns, parameters, functions and modules.
 _OF_COLUMNS = {"id", "created_at", "updated_at", "deleted_at", "version"}
 _OF_FIELDS = {"cursor", "limit", "offset", "q", "query", "sort"}

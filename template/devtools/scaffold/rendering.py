@@ -35,9 +35,7 @@ def render_feature(feature: Feature) -> dict[str, str]:
     context = _context(feature) | {"factories": [_Made(each) for each in factories]}
     files[f"tests/features/test_{feature.plural}.py"] = test.render(context)
     others = _names_of(feature, factories)
-    return {
-        path: _finish(path, text, others) if text else "" for path, text in files.items()
-    }
+    return {path: _finish(path, text, others) if text else "" for path, text in files.items()}
 
 
 class _Made:
@@ -59,6 +57,7 @@ def _environment() -> Environment:
     environment.filters |= {
         "as_json": lambda key: key if service.has_integer_ids() else f"str({key})",
         "capitalized": capitalized,
+        "set": lambda names: "{" + ", ".join(f'"{name}"' for name in names) + "}",
         "variable": lambda name: name.removesuffix("_id"),
         "with_article": with_article,
     }
@@ -72,8 +71,9 @@ def _context(feature: Feature) -> dict[str, Any]:
     return {
         "f": feature,
         "has_unique": bool(feature.unique),
+        "references": ", ".join(f'"{each.key}": {each.target_cls}' for each in feature.references),
         "many_keys": "{" + ", ".join(f'"{each.key}"' for each in feature.manys) + "}",
-        "required": feature.required,
+        "required": [f"body.{name}" for name in feature.required],
         "table_arguments": _table_arguments(feature),
         "unique": feature.unique,
         "unknown_id": _UNKNOWN_ID[service.has_integer_ids()],
@@ -104,7 +104,9 @@ def _names_of(feature: Feature, factories: list[Factory]) -> dict[str, dict[str,
     cls = feature.cls
     targets = {each.target.cls: each.target.module for each in feature.references if each.target}
     enums = [each.cls for each in feature.columns if each.field.kind == "enum"]
-    models = dict.fromkeys([cls, *enums, *(each.cls for each in feature.manys)], f"{package}.models")
+    models = dict.fromkeys(
+        [cls, *enums, *(each.cls for each in feature.manys)], f"{package}.models"
+    )
     schemas = [f"{cls}{end}" for end in ("Create", "Changes", "Query", "Out")]
     queries = [feature.view, "NEWEST", feature.repository, "matching"]
     inner = models | dict.fromkeys(schemas, f"{package}.schemas")
@@ -144,8 +146,11 @@ def format_source(path: str, source: str) -> str:
 
 
 def _ruff(path: str, source: str, *arguments: str) -> str:
+    # Modules that do not exist yet are ours, too.
+    ours = [] if arguments[0] == "format" else ["--config", "lint.isort.known-first-party=['app']"]
+    options = [*arguments, *ours, "--no-cache", "--stdin-filename", path, "-"]
     ended = subprocess.run(
-        [sys.executable, "-m", "ruff", *arguments, "--no-cache", "--stdin-filename", path, "-"],
+        [sys.executable, "-m", "ruff", *options],
         input=source,
         cwd=service.root(),
         capture_output=True,

@@ -97,11 +97,11 @@ def find_target(name: str, spec: str) -> Target:
         model = mapper.class_
         for each in (str(mapper.local_table), model.__name__, snake_case(model.__name__)):
             found.setdefault(each, model)
-    model = found.get(name)
-    if model is None:
+    if name not in found:
         close = difflib.get_close_matches(name, found, n=3)
         others = f" Did you mean {' or '.join(close)}?" if close else ""
         raise Refused(f"`{spec}`: there is no table `{name}`.{others}")
+    model = found[name]
     if not issubclass(model, Record) or inspect(model).inherits:
         raise Refused(
             f"`{spec}`: {model.__name__} has no primary key of its own: refer to a subclass of "

@@ -78,8 +78,8 @@ def written(files: Mapping[str, str]) -> Generator[None]:
                 (root / path).unlink(missing_ok=True)
             else:
                 (root / path).write_bytes(content)
-        for path in set((root / _MIGRATIONS).glob("*.py")) - migrations:
-            path.unlink()
+        for migration in set((root / _MIGRATIONS).glob("*.py")) - migrations:
+            migration.unlink()
         for folder in sorted(new, reverse=True):
             _remove(folder)
         raise
