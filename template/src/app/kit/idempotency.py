@@ -1,11 +1,13 @@
-"""Requests that can be repeated without being done again: `Idempotency-Key`.
+"""Idempotent requests with the header `Idempotency-Key`.
 
-A client whose connection broke, or that was answered 500 or 503, cannot know what became of its
-request. With a key it asks again, and is answered as it would have been; the answer to a
-repetition bears `Idempotent-Replayed: true`. Only what succeeded is kept: an error leaves the key
-free. A repetition that comes too early waits for the first, and is answered 503 after
-`lock_timeout`. The header is that of draft-ietf-httpapi-idempotency-key-header; a key is taken as
-it stands, in quotes or not.
+After a dropped connection or a 5xx response, a client does not know whether its request was
+executed. It can retry with the same key, and gets the response of the first request, with the
+header `Idempotent-Replayed: true`.
+
+Only successful responses are stored. After an error, the key is free. A retry that arrives while
+the first request is running waits for it, and gets status 503 after `lock_timeout`.
+
+The header follows draft-ietf-httpapi-idempotency-key-header. Quotes are part of the key.
 """
 
 import json
@@ -39,23 +41,23 @@ Key = Annotated[
         alias=HEADER,
         pattern=r"^[!-~]+$",
         max_length=LONGEST_KEY,
-        description="Of this request alone, such as a UUID. Repeated with its key within a day, "
-        "a request is not done again, but answered as before",
+        description="A unique key of the request, such as a UUID. A retry with the same key within "
+        "a day returns the first response, and does not run again",
     ),
 ]
 Work = Callable[[AsyncSession], Awaitable[object]]
 
 
 class KeptAnswer(Base):
-    """What was answered to a request with a key; a service declares one table of it."""
+    """The response to a request with an idempotency key. A service declares one subclass."""
 
     __abstract__ = True
 
-    # Within what the key means one thing: an operation, and who asks for it.
+    # Keys are unique per scope: the operation, and the client if clients are authenticated.
     scope: Mapped[str] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(String(LONGEST_KEY), primary_key=True)
     fingerprint: Mapped[bytes]
-    # The answer. It is there before the transaction ends: nobody else sees a row without.
+    # The response, set in the transaction that inserts the row: a committed row has a response.
     status: Mapped[int | None] = mapped_column(SmallInteger)
     headers: Mapped[dict[str, str] | None] = mapped_column(JSONB)
     body: Mapped[bytes | None]
@@ -66,12 +68,12 @@ K = TypeVar("K", bound=KeptAnswer)
 
 
 class KeyReused(Invalid):
-    """The key was given to another request before."""
+    """The idempotency key was used for another request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Once:
-    """What a request says of its being repeated, and how it is answered."""
+    """Runs the work of a request at most once per idempotency key."""
 
     request: Request
     response: Response
@@ -81,9 +83,10 @@ class Once:
     key: str | None
 
     async def do(self, work: Work) -> Response:
-        """Do work as `retrying` does, unless its answer is kept; answer in the `response_model`.
+        """Run `work` with `retrying`, or return the stored response for the idempotency key.
 
-        The answer is written before the commit: one that is not valid leaves nothing.
+        The result of `work` is serialized with the `response_model` before the commit. If it is
+        not valid, the transaction rolls back.
         """
         if self.key is None:
             return await retrying(self.database, partial(self._answer, work))
@@ -102,8 +105,8 @@ class Once:
     ) -> Response:
         kept = await take_key(session, self.model, self.scope, key, fingerprint)
         if kept.fingerprint != fingerprint:
-            problem = FieldProblem(field=f"header.{HEADER}", message="was given to another request")
-            raise KeyReused("A new request needs a new key.", problem)
+            problem = FieldProblem(field=f"header.{HEADER}", message="was used for another request")
+            raise KeyReused("The idempotency key was used for another request.", problem)
         if kept.status is not None:
             return _json(kept.body, kept.status, {**(kept.headers or {}), REPLAYED: "true"})
         answer = await self._answer(work, session)
@@ -113,16 +116,16 @@ class Once:
 
 
 async def operation(request: Request) -> str:
-    """The scope of a key: the operation that is asked for."""
+    """Return the default scope of a key: the name of the operation."""
     name: str = request.scope["route"].name
     return name
 
 
 def once(model: type[KeptAnswer], scope: Callable[..., Awaitable[str]] = operation) -> Any:
-    """The dependency that lets a client repeat a request, for use in `Annotated`.
+    """Return a dependency that provides `Once`, for use in `Annotated`.
 
-    Where clients are told apart, the scope says who asks, or one could read what another was
-    answered: a dependency that returns `operation(request)` and the caller's key.
+    With authentication, the scope must contain the client: otherwise a client could read another
+    client's response. Pass a dependency that returns `operation(request)` and the client's id.
     """
 
     async def build(
@@ -138,15 +141,15 @@ def once(model: type[KeptAnswer], scope: Callable[..., Awaitable[str]] = operati
 
 
 async def _fingerprint(request: Request) -> bytes:
-    # What was sent, not what was read from it: a release that adds a default in between must not
-    # make another request of it. The sequence of names in JSON says nothing.
+    # Hash the body as sent, not the parsed model: a release that adds a default value must not
+    # change the fingerprint. The order of names in JSON does not matter.
     body = await request.body()
     try:
         content = json.loads(body) if body else None
     except (ValueError, RecursionError):  # not JSON, or nested too deeply
         content = sha256(body).hexdigest()
-    said = [request.method, request.url.path, request.url.query, content]
-    return sha256(json.dumps(said, sort_keys=True).encode()).digest()
+    parts = [request.method, request.url.path, request.url.query, content]
+    return sha256(json.dumps(parts, sort_keys=True).encode()).digest()
 
 
 def _written(result: object, schema: Any) -> bytes:
@@ -156,7 +159,7 @@ def _written(result: object, schema: Any) -> bytes:
             adapter.validate_python(result, from_attributes=True), by_alias=True
         )
     except ValidationError as error:
-        # As FastAPI would raise it, but without the values.
+        # The same exception that FastAPI raises, but without the values.
         raise ResponseValidationError(error.errors(include_input=False)) from None
 
 
@@ -172,23 +175,23 @@ def _json(body: bytes | None, status: int, headers: dict[str, str]) -> Response:
 async def take_key(
     session: AsyncSession, model: type[K], scope: str, key: str, fingerprint: bytes
 ) -> K:
-    """The answer that is kept under a key, or a new row, without a status, to keep one in."""
+    """Return the record of an idempotency key, or insert a new one whose `status` is None."""
     new = insert(model).values(scope=scope, key=key, fingerprint=fingerprint)
-    taken = new.on_conflict_do_nothing().returning(model)
-    kept = select(model).where(model.scope == scope, model.key == key)
+    inserted = new.on_conflict_do_nothing().returning(model)
+    existing = select(model).where(model.scope == scope, model.key == key)
     row: K | None = None
     while row is None:
-        # Neither finds a row if it was forgotten between the two: then the key is free again.
-        row = await session.scalar(taken) or await session.scalar(kept)
+        # Neither finds a row if `forget_answers` deletes it in between. Then insert again.
+        row = await session.scalar(inserted) or await session.scalar(existing)
     return row
 
 
 async def forget_answers(
     database: Database, model: type[KeptAnswer], before: datetime, size: int = CHUNK
 ) -> int:
-    """Remove the answers that were kept before this time, so many a transaction; returns how many.
+    """Delete idempotency records created before this time. Return their number.
 
-    Their keys are free then: a request that is repeated later is done a second time.
+    One transaction deletes up to `size` records. A request that is repeated after that runs again.
     """
 
     async def batch(session: AsyncSession) -> int:

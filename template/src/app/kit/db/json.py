@@ -1,8 +1,8 @@
-"""Rows with what belongs to them, written as JSON by PostgreSQL: one statement, no object.
+"""SQL expressions that serialize rows and related rows to JSON in PostgreSQL.
 
-What comes out is what a schema of the same fields would write, byte for byte: compact, with times
-in UTC and exact numbers as text. A float that is not finite is null, as in pydantic; PostgreSQL
-writes it as text ("NaN"), which a schema reads: that is `nan_as_null=False`.
+The JSON is the same, byte for byte, as the JSON of a Pydantic model with the same fields: compact,
+datetimes in UTC, decimals as strings. NaN and infinite floats are null, as in Pydantic. With
+`nan_as_null=False` they are strings ("NaN"), which Pydantic can parse.
 """
 
 import json
@@ -35,16 +35,16 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import NullType
 
-# Of any number of columns.
+# A SELECT of any number of columns.
 AnySelect: TypeAlias = Select[*tuple[Any, ...]]
 
-# Types that a schema reads from JSON as they are stored.
+# Types whose JSON a schema parses without loss.
 _IN_LISTS = (Boolean, Date, Enum, Float, Integer, String, Uuid)
 _IN_JSON = (*_IN_LISTS, JSON, Numeric)
 
-# A setting that no server has: to ask for it is an error, which names a column.
+# A setting that does not exist. Reading it raises an error that contains the name of a column.
 SETTING = "unreadable."
-# Part of the text: as parameters they would be sent with each request.
+# Literals in the SQL text. Parameters would be sent with each execution.
 _UTC = literal_column("'UTC'", Text)
 _FORM = literal_column("""'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'""", Text)
 _NO_FRACTION, _ZONE = literal_column("'.000000Z'", Text), literal_column("'Z'", Text)
@@ -60,19 +60,19 @@ _NOT_FINITE = [
 
 
 def json_object(statement: AnySelect, *, nan_as_null: bool = True) -> ColumnElement[Any]:
-    """The one row of a statement as an object, or null; for a column of a larger statement."""
+    """Return a scalar subquery: the only row of a statement as a JSON object, or null."""
     return select(_object_of(statement, nan_as_null)).scalar_subquery()
 
 
 def json_list(statement: AnySelect, *, nan_as_null: bool = True) -> ColumnElement[Any]:
-    """The rows of a statement as a list, in their order; for a column of a larger statement."""
+    """Return a scalar subquery: the rows of a statement, in order, as a JSON array."""
     rows = func.array_to_json(func.array_agg(_object_of(statement, nan_as_null)))
     return select(func.coalesce(rows, literal_column("'[]'"), type_=JSON)).scalar_subquery()
 
 
 def parse_json(text: str) -> Any:
     """Return the value of a JSON column."""
-    # Twice as fast as `json`, which reads what Pydantic refuses: deep nesting and lone surrogates.
+    # `from_json` is twice as fast, but rejects deep nesting and lone surrogates.
     try:
         return from_json(text)
     except ValueError:
@@ -102,8 +102,8 @@ def _written(column: ColumnElement[Any], nan_as_null: bool) -> ColumnElement[Any
 
 
 def _within(column: ColumnElement[Any], last: ColumnElement[Any]) -> ColumnElement[Any]:
-    # What has no end ends with the calendar, as for the driver, which stores that as endless. What
-    # is beyond the calendar otherwise has no form that a schema reads.
+    # Infinity becomes the first or last value of Python's calendar, as in asyncpg. Other values
+    # outside the calendar raise an error, because Pydantic cannot parse them.
     return case(
         (column.between(_FIRST, last), column),
         (column == _BEFORE_ALL, _FIRST),
@@ -115,13 +115,13 @@ def _within(column: ColumnElement[Any], last: ColumnElement[Any]) -> ColumnEleme
 def _all_within(column: ColumnElement[Any]) -> ColumnElement[Any]:
     dates = func.array_replace(column, cast(_BEFORE_ALL, Date), cast(_FIRST, Date))
     dates = func.array_replace(dates, cast(_AFTER_ALL, Date), cast(_LAST, Date), type_=column.type)
-    # NULL where an item is, which is neither.
+    # The comparison ignores items that are NULL.
     beyond = or_(cast(_FIRST, Date) > any_(dates), cast(_LAST, Date) < any_(dates))
     return case((beyond, _error(column)), else_=dates)
 
 
 def setting_for(column: str) -> str:
-    """Return the name for `current_setting` by which PostgreSQL reports this column."""
+    """Return a name for `current_setting` that makes PostgreSQL raise an error for this column."""
     return SETTING + column
 
 
@@ -132,12 +132,12 @@ def _error(column: ColumnElement[Any]) -> ColumnElement[Any]:
 
 def _time(column: ColumnElement[Any]) -> ColumnElement[str]:
     written = func.to_char(func.timezone(_UTC, column), _FORM)
-    # Whole seconds have no fraction.
+    # Like Pydantic, omit the fraction of whole seconds.
     return func.replace(written, _NO_FRACTION, _ZONE, type_=Text)
 
 
 def check_json(column: ColumnElement[Any], where: str) -> None:
-    """Raise TypeError if a schema cannot read a column as JSON; `where` begins the message."""
+    """Raise TypeError if a schema cannot read a column as JSON. `where` starts the message."""
     match column.type:
         case ARRAY(item_type=kind):
             suits = isinstance(kind, _IN_LISTS)
@@ -146,16 +146,16 @@ def check_json(column: ColumnElement[Any], where: str) -> None:
         case kind:
             suits = isinstance(kind, _IN_JSON)
     if isinstance(kind, NullType):
-        raise TypeError(f"{where}: the expression has no type: give it one with `type_coerce`.")
+        raise TypeError(f"{where}: the expression has no type: set it with `type_coerce`.")
     if not suits:
         raise TypeError(
-            f"{where}: {column.type!r} has no form in JSON, as which a view reads relationships:"
-            " leave the field out, or show a column_property that casts it."
+            f"{where}: {column.type!r} cannot be read from the JSON of a relationship:"
+            " remove the field, or select a column_property that casts it."
         )
     if isinstance(kind, Enum) and kind.enum_class and kind.enums != _values(kind.enum_class):
         raise TypeError(
-            f"{where}: the column stores the names of the enum, and a schema reads its values:"
-            " use `stored_by_value`."
+            f"{where}: the column stores the names of the enum members, but a schema reads their"
+            " values: use `stored_by_value`."
         )
 
 

@@ -1,7 +1,4 @@
-"""Pages by cursor: each begins where another ended, and costs the same at any depth.
-
-A cursor is a place in an ordered list, as text that a client hands back unread.
-"""
+"""Keyset (cursor) pagination: a page costs the same at any depth. Cursors are opaque strings."""
 
 import hashlib
 import json
@@ -32,25 +29,28 @@ from app.kit.page import (
 T = TypeVar("T")
 Values = tuple[Any, ...]
 VERSION = 2
-# Bytes of a value in a cursor. A longer value is read again from the row.
+# Bytes. A cursor omits longer values, and the next page reads them from the row again.
 _LONGEST = 1000
 
-# Runs a statement, and returns its rows.
+# Runs a statement and returns its rows.
 Find: TypeAlias = Callable[[Select[Any]], Awaitable[list[Any]]]
 
 
 class BadCursor(Invalid):
-    """The cursor was not given out for this list, with this sort and these filters."""
+    """The cursor is from another list, or from the same list with another sort or filter."""
 
     def __init__(self) -> None:
-        message = "take `next` or `previous` of a page with the same sort and filters"
+        message = "must be `next` or `previous` of a page with the same sort and filters"
         problem = FieldProblem(field="query.cursor", message=message)
         super().__init__("The cursor does not belong to this list.", problem)
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """After a row of a list, or before it; with no values, the list's very start or end."""
+    """A position after a row (or before it if `backward`).
+
+    Without values, it is the start of the list (or its end if `backward`).
+    """
 
     values: tuple[Any, ...] | None = None
     backward: bool = False
@@ -59,7 +59,7 @@ class Place:
 async def keyset_page(
     session: AsyncSession, query: CursorQuery, statement: Select[T], order: Order, *plan: ORMOption
 ) -> CursorSlice[T]:
-    """One page of a statement by a session, see `paginate_keyset`."""
+    """Return one page of a statement. See `paginate_keyset`."""
 
     async def find(page: Select[Any]) -> list[Any]:
         result = await session.execute(page.options(*plan))
@@ -71,35 +71,38 @@ async def keyset_page(
 async def paginate_keyset(
     find: Find, find_values: Find, query: CursorQuery, statement: Select[Any], order: Order
 ) -> CursorSlice[Any]:
-    """One page of a statement, in this order; rows that come and go move no other row.
+    """Return one page of a statement in this order.
 
-    `find` returns items, each with the values of its cursor; `find_values` returns such values.
+    Concurrent inserts and deletes neither repeat nor skip other rows. If a join returns a row
+    several times, the page contains it once.
 
-    A join may find a row several times; a page has it once. Raises TypeError for a statement with
-    GROUP BY, LIMIT or OFFSET.
+    `find` returns tuples of an item and the values of its cursor. `find_values` returns only the
+    values of a cursor.
+
+    Raises TypeError for a statement with GROUP BY, LIMIT or OFFSET.
     """
     check_statement(statement)
     parts: Any = statement
     if parts._group_by_clauses:
-        raise TypeError("keyset_page takes no GROUP BY: join a grouped subquery.")
+        raise TypeError("A page does not support GROUP BY. Join a grouped subquery instead.")
     scope, types = query.scope(), order.types
-    place = decode(query.cursor, scope, types) if query.cursor is not None else Place()
+    start = decode(query.cursor, scope, types) if query.cursor is not None else Place()
     if repeats_rows(statement):
         statement = distinct_by(statement, [key.expression for key in order.keys])
 
-    found = await _find(find, find_values, query.limit + 1, statement, order, place)
+    found = await _find(find, find_values, query.limit + 1, statement, order, start)
     rows = found[: query.limit]
-    if place.backward:
+    if start.backward:
         rows = rows[::-1]
 
     def cursor_at(index: int, *, backward: bool) -> str:
-        # Where all rows are gone, the way back begins at the end of the list.
+        # An empty page has no position; its `previous` starts at the end of the list.
         values = _values(order, rows[index][1:]) if rows else None
         return encode(Place(values, backward), scope, types)
 
-    # There is more onward if a row too many was found, and behind if the page began at a place.
-    onward_more, behind = len(found) > query.limit, place.values is not None
-    has_next, has_previous = (behind, onward_more) if place.backward else (onward_more, behind)
+    # The query fetches one extra row. If that row exists, another page follows in this direction.
+    more, has_start = len(found) > query.limit, start.values is not None
+    has_next, has_previous = (has_start, more) if start.backward else (more, has_start)
     return CursorSlice(
         items=[row[0] for row in rows],
         next=cursor_at(-1, backward=False) if has_next else None,
@@ -108,26 +111,21 @@ async def paginate_keyset(
 
 
 async def _find(
-    find: Find,
-    find_values: Find,
-    limit: int,
-    statement: Select[Any],
-    order: Order,
-    place: Place,
+    find: Find, find_values: Find, limit: int, statement: Select[Any], order: Order, start: Place
 ) -> list[Any]:
-    """The rows from a place on, each with the values of the order: its cursor."""
-    onward = order.reversed() if place.backward else order
+    """Return the rows after a position, each with the values of its cursor."""
+    direction = order.reversed() if start.backward else order
     page = statement
     try:
-        if place.values is not None:
-            values = await _complete(find_values, statement, order, place.values)
-            page = _beyond(statement, onward, values, limit)
+        if start.values is not None:
+            values = await _complete(find_values, statement, order, start.values)
+            page = _beyond(statement, direction, values, limit)
         page = page.add_columns(*(key.as_text for key in order.keys))
-        return await find(page.order_by(None).order_by(*onward.clauses).limit(limit))
+        return await find(page.order_by(None).order_by(*direction.clauses).limit(limit))
     except DBAPIError as error:
-        # 22: not a value of its type. 54: nested too deep. The digest of a cursor is no signature.
+        # A forged cursor may contain invalid values (22) or deep nesting (54).
         code = str(getattr(error.driver_exception, "sqlstate", ""))
-        if place.values is not None and code.startswith(("22", "54")):
+        if start.values is not None and code.startswith(("22", "54")):
             raise BadCursor from error
         raise
 
@@ -135,9 +133,8 @@ async def _find(
 def _values(order: Order, row: Any) -> Values:
     for key, value in zip(order.keys, row, strict=True):
         if value is None and key.nulls_first is None:
-            raise TypeError(
-                f"{key.expression} is NULL in a row: add .nulls_first() or .nulls_last()"
-            )
+            message = f"{key.expression} is NULL in a row. Add .nulls_first() or .nulls_last()."
+            raise TypeError(message)
     ties = len(order.keys) - order.unique
     return tuple(
         True
@@ -148,7 +145,10 @@ def _values(order: Order, row: Any) -> Values:
 
 
 async def _complete(find: Find, statement: Select[Any], order: Order, values: Values) -> Values:
-    """The values of a cursor, with those that were too long for it; `BadCursor` if it is gone."""
+    """Return the values of a cursor. Read the values that were too long for it from the row.
+
+    Raises BadCursor if the row does not exist any more.
+    """
     if True not in values:
         return values
     unique = zip(order.keys[-order.unique :], values[-order.unique :], strict=True)
@@ -165,16 +165,17 @@ async def _complete(find: Find, statement: Select[Any], order: Order, values: Va
 
 
 def _beyond(statement: Select[Any], order: Order, values: Values, limit: int) -> Select[Any]:
-    """Keep the first rows after a place, as many as the limit."""
+    """Add the condition that selects the first `limit` rows after a position."""
     ranges = order.after(values)
     if len(ranges) == 1:
         return statement.where(ranges[0])
-    # `a OR b` would read the index from its beginning; each range by itself begins at its place.
+    # With `a OR b`, PostgreSQL would scan the index from its start. A UNION ALL of ranges uses an
+    # index scan for each range.
     columns = [key.expression.label(f"key_{index}") for index, key in enumerate(order.keys)]
     ordered = statement.with_only_columns(*columns).order_by(None).order_by(*order.clauses)
     nearest = (ordered.where(part).limit(limit).subquery().select() for part in ranges)
     together = list(union_all(*nearest).subquery().c)
-    # So many keys and no more: with more, PostgreSQL might look for them along the whole order.
+    # LIMIT the keys too: with more keys, PostgreSQL might scan the index of the whole order.
     first = [
         replace(key, expression=column).clause
         for key, column in zip(order.keys, together, strict=True)
@@ -185,13 +186,13 @@ def _beyond(statement: Select[Any], order: Order, values: Values, limit: int) ->
 
 
 def encode(place: Place, scope: str, types: tuple[Any, ...]) -> str:
-    """Write a place down; `scope` is what it may be used for, and is not part of the text."""
+    """Return the cursor of a position. It is valid only for the same `scope`."""
     content = (VERSION, place.backward, place.values, _digest(place, scope, types))
     return urlsafe_b64encode(_format(types).dump_json(content)).decode().rstrip("=")
 
 
 def decode(cursor: str, scope: str, types: tuple[Any, ...]) -> Place:
-    """Read a place, or raise `BadCursor`; its values are of these types."""
+    """Return the position of a cursor, with values of these types, or raise `BadCursor`."""
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         content = b64decode(padded, altchars=b"-_", validate=True)
@@ -205,8 +206,8 @@ def decode(cursor: str, scope: str, types: tuple[Any, ...]) -> Place:
 
 
 def _digest(place: Place, scope: str, types: tuple[Any, ...]) -> str:
-    # It catches mistakes. Who forges one anyway reads no more than the list shows to anybody:
-    # the filters are those of the request, and the values are checked by their types.
+    # The digest detects mistakes, it is not a signature. A forged cursor gives no additional
+    # access: the filters come from the request, and the values are validated.
     content = _format(types).dump_json((VERSION, place.backward, place.values, scope))
     return hashlib.sha256(content).hexdigest()[:16]
 

@@ -1,4 +1,4 @@
-"""Pages of entities: a page counts each row of the model once."""
+"""Offset pagination of a statement. Each row of the model is counted once, also after a join."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -36,14 +36,14 @@ async def read_page(
     statement: Select[Any],
     plan: Sequence[ORMOption],
 ) -> Slice[Any]:
-    """Return one page of a statement that selects a model, with the total."""
+    """Return one page of a statement and the total number of rows."""
     check_statement(statement)
     root = _root(model, statement)
     key = primary_key(root)
     ordered = statement.order_by(key)
     if repeats := repeats_rows(statement):
         ordered = distinct_by(ordered, order_terms(ordered))
-    # A subclass with a table of its own is a join, which its key alone selects from.
+    # Joined-table inheritance: the primary key alone selects from the join of the tables.
     one_table = len(inspect(root).mapper.tables) == 1
     keys = ordered.with_only_columns(key, maintain_column_froms=one_table)
     counted = select(func.count()).select_from(keys.order_by(None).subquery())
@@ -51,7 +51,7 @@ async def read_page(
     page = ordered.limit(query.limit).offset(query.offset)
     entities = has_entities(statement)
     if query.offset and not entities and not repeats:
-        # A projection would read what belongs to each row that is skipped, too.
+        # Selects primary keys first: otherwise the subqueries would run for skipped rows too.
         here = keys.limit(query.limit).offset(query.offset).correlate(None)
         page = ordered.where(key.in_(here))
     rows = await session.scalars(page.options(*plan))
@@ -60,7 +60,7 @@ async def read_page(
 
 
 def _root(model: Any, statement: Select[Any]) -> Any:
-    """What the statement selects: the model, a subclass or an alias of one of them."""
+    """Return the entity that the statement selects: the model, a subclass, or an alias."""
     entity: Any = statement.column_descriptions[0].get("entity")
     found = inspect(entity, raiseerr=False)
     common = found is not None and found.mapper.base_mapper

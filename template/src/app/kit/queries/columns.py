@@ -1,7 +1,4 @@
-"""The SELECT statements of a view: the columns that a schema shows of a model.
-
-Relationships are JSON.
-"""
+"""The columns of a model that a response schema selects, with relationships as JSON."""
 
 from collections.abc import Iterable
 from functools import cached_property
@@ -18,12 +15,12 @@ from app.kit.db.json import check_json, json_list, json_object
 
 Schema: TypeAlias = type[BaseModel]
 
-# Begins the names of the columns of a cursor, which no attribute can have.
+# Prefix of the cursor's columns. An attribute cannot contain a colon.
 CURSOR = "cursor:"
 
 
 class ViewSelects:
-    """Turns a statement of the model into one of the columns that the schema shows."""
+    """Converts a statement that selects the model to statements for the fields of the schema."""
 
     def __init__(self, schema: type[BaseModel], model: type[Any]) -> None:
         self.schema = schema
@@ -31,7 +28,7 @@ class ViewSelects:
 
     @cached_property
     def has_relationships(self) -> bool:
-        """Whether the schema shows a relationship."""
+        """Whether the schema contains a relationship."""
         relationships = self.model.__mapper__.relationships
         return any(name in relationships for name in attribute_names(self.schema).values())
 
@@ -41,8 +38,8 @@ class ViewSelects:
         return living(statement.with_only_columns(*columns, maintain_column_froms=True))
 
     def rows_by_key(self, statement: Select[Any]) -> Select[Any]:
-        """Select the columns of the schema for the primary keys that the statement finds."""
-        # Otherwise PostgreSQL would read the relationships of the rows that an offset skips.
+        """Select the columns of the schema, with the statement as a subquery of primary keys."""
+        # Otherwise PostgreSQL would read relationships of the rows that OFFSET skips.
         key = primary_key(self.model)
         keys = statement.with_only_columns(key, maintain_column_froms=True).correlate(None)
         page = (
@@ -53,7 +50,7 @@ class ViewSelects:
         return living(page.where(key.in_(keys)))
 
     def rows_with_cursor(self, statement: Select[Any]) -> Select[Any]:
-        """Select the columns of the schema, and the values of the cursor."""
+        """Select the columns of the schema and of the cursor."""
         cursor = [each["expr"] for each in statement.column_descriptions[1:]]
         columns = [*columns_of(self.schema, self.model), *_with_labels(cursor)]
         return living(statement.with_only_columns(*columns, maintain_column_froms=True))
@@ -67,7 +64,7 @@ class ViewSelects:
 
 
 def cursor_values(statement: Select[Any]) -> Select[Any]:
-    """Select the values of a cursor alone."""
+    """Select only the columns of the cursor."""
     columns = [each["expr"] for each in statement.column_descriptions]
     shown: Any = _with_labels(columns)
     values = statement.with_only_columns(*shown, maintain_column_froms=True)
@@ -81,17 +78,17 @@ def _with_labels(columns: list[Any]) -> list[Any]:
 def columns_of(
     schema: Schema, model: Any, within: tuple[Schema, ...] = ()
 ) -> list[ColumnElement[Any]]:
-    """Return the columns of a model, or of an alias of one, for the fields of a schema.
+    """Return the columns of a model or alias for the fields of a schema.
 
-    A field shows the attribute of its name, or of its alias: a column, a `column_property`, a
+    A field selects the attribute with its name or alias: a column, a `column_property`, a
     `hybrid_property` or a relationship. Raises TypeError if there is no such attribute.
     """
     if schema in within:
         raise TypeError(
-            f"{schema.__name__} contains itself, and a view needs a fixed depth:"
-            " give the inner level a schema of its own."
+            f"{schema.__name__} contains itself, but a view needs a fixed depth:"
+            " use another schema for the inner level."
         )
-    # Names in its annotations may have been defined after it.
+    # Resolves annotations with names that were defined after the schema.
     schema.model_rebuild()
     relationships, within = inspect(model).mapper.relationships, (*within, schema)
     columns: list[ColumnElement[Any]] = []
@@ -104,12 +101,12 @@ def columns_of(
 
 
 def attribute_names(schema: Schema) -> dict[str, str]:
-    """Return the attribute of the model that each field of a schema shows."""
+    """Return the name of the model attribute for each field of a schema."""
     found: dict[str, str] = {}
     for field, info in schema.model_fields.items():
         alias = info.validation_alias
         if not (alias is None or isinstance(alias, str)):
-            raise TypeError(f"{schema.__name__}.{field}: a view needs an alias that is one name.")
+            raise TypeError(f"{schema.__name__}.{field}: a view needs an alias that is a string.")
         found[field] = alias or field
     return found
 
@@ -122,7 +119,7 @@ def _column(schema: Schema, field: str, name: str, model: Any) -> Any:
     except TypeError as error:
         raise TypeError(
             f"{where}: {attribute} cannot be computed in SQL ({error}):"
-            " give the hybrid_property an expression."
+            " add an expression to the hybrid_property."
         ) from error
     if column is missing:
         raise TypeError(
@@ -131,7 +128,7 @@ def _column(schema: Schema, field: str, name: str, model: Any) -> Any:
         )
     if not hasattr(column, "label"):
         raise TypeError(
-            f"{where}: {attribute} is computed in Python, and a view reads SQL:"
+            f"{where}: {attribute} is computed in Python, but a view reads SQL:"
             " make it a hybrid_property with an expression, or a column_property."
         )
     return column
@@ -142,7 +139,7 @@ def _related(
 ) -> ColumnElement[Any]:
     """Return the related rows as JSON, in the order of the relationship."""
     relation = inspect(model).mapper.relationships[name]
-    # An alias, as a model may be related to itself.
+    # Use an alias, because a model may have a relationship to itself.
     other = aliased(relation.entity)
     shown = _schema_in(schema, field)
     columns = columns_of(shown, other, within)
@@ -151,7 +148,7 @@ def _related(
     joined = getattr(model, name).of_type(other).__clause_element__()
     named = ClauseAdapter(inspect(other).selectable)
     for table in find_tables(joined, check_columns=True):
-        # The secondary table is aliased there, too.
+        # `joined` uses an alias of the secondary table too.
         if relation.secondary is not None and table.is_derived_from(relation.secondary):
             named.chain(ClauseAdapter(table))
     rows = (
@@ -165,12 +162,12 @@ def _related(
 
 
 def _schema_in(schema: Schema, field: str) -> Schema:
-    """The schema of the related rows, as in `list[TagOut]` and `AuthorOut | None`."""
+    """Return the schema of the related rows, as in `list[TagOut]` or `AuthorOut | None`."""
     found = list(_schemas(schema.model_fields[field].annotation))
     if len(found) != 1:
         raise TypeError(
-            f"{schema.__name__}.{field}: a relationship is shown by one schema:"
-            " annotate it like `list[TagOut]` or `AuthorOut | None`."
+            f"{schema.__name__}.{field}: the annotation of a relationship needs exactly one schema,"
+            " as in `list[TagOut]` or `AuthorOut | None`."
         )
     return found[0]
 

@@ -1,9 +1,4 @@
-"""Statements of views, compiled once and run over the pool or in the transaction of a session.
-
-A session prepares each execution of a statement again and builds objects from its rows, which takes
-several times as long as PostgreSQL takes to answer a small one. A prepared statement goes to the
-driver as text with its arguments, and its rows come back as plain values.
-"""
+"""Execution of prepared statements, on a pool connection or in the transaction of a session."""
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,37 +13,40 @@ from sqlalchemy.types import TypeEngine
 
 from app.kit.db.session import Database
 
-# Where a statement runs: by itself over the pool, or in the transaction of a session.
+# A database runs each statement in its own transaction. A session runs it in its transaction.
 Connectable: TypeAlias = Database | AsyncSession
 Row: TypeAlias = dict[str, Any]
 Values: TypeAlias = Mapping[str, Any]
 
-# Statements per cache. A view has a handful: one for each set of filters and each order.
+# Statements per cache. A view needs one for each combination of filters and order.
 _CACHE_SIZE = 500
 Processor: TypeAlias = Callable[[Any], Any]
 
-# OIDs of PostgreSQL's float8 and numeric: how a number is converted depends on what was sent.
+# OIDs of float8 and numeric, which determine how a result value is converted.
 _FLOAT8, _NUMERIC = 701, 1700
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A statement in the text of the server, its parameters and its result columns."""
+    """The SQL of a statement, its parameters and its result columns."""
 
     sql: str
     compiled: SQLCompiler
     parameters: tuple[tuple[str, Processor | None], ...]
-    # Values that are the same in every execution.
+    # Parameter values that are the same in every execution.
     fixed: Mapping[str, Any]
     columns: tuple[tuple[str, Processor | None], ...]
 
     def arguments(
         self, key: CacheKey | None = None, values: Mapping[str, Any] | None = None
     ) -> list[Any]:
-        """Return the arguments of one execution, in the order of the statement.
+        """Return the positional arguments for one execution.
 
-        `key` is that of a statement with other values for its parameters, `values` are given by
-        name. Raises InvalidRequestError if one is missing.
+        Args:
+            key: the cache key of a statement with the parameter values to use.
+            values: values of named parameters.
+
+        Raises InvalidRequestError if a value is missing.
         """
         given = self.compiled.construct_params(values, key.bindparams if key else None)
         given.update(self.fixed)
@@ -57,7 +55,7 @@ class Prepared:
         ]
 
     def rows(self, records: Iterable[Iterable[Any]]) -> list[dict[str, Any]]:
-        """Return the records by column name, with values as a session would return them."""
+        """Return the records as dictionaries, with the same values that a session returns."""
         return [
             {
                 name: process(value) if process else value
@@ -68,7 +66,7 @@ class Prepared:
 
 
 class StatementCache:
-    """Runs statements that it compiles once."""
+    """Compiles each statement once and runs it."""
 
     def __init__(self) -> None:
         self._prepared: WeakKeyDictionary[Dialect, dict[Any, Prepared]] = WeakKeyDictionary()
@@ -80,10 +78,10 @@ class StatementCache:
         build: Callable[[Any], Any],
         values: Values | None = None,
     ) -> list[Row]:
-        """Return the rows of `build(statement)` by column name; PostgreSQL refuses its writes.
+        """Run `build(statement)` read-only, and return its rows as dictionaries.
 
-        It is built once for all statements that differ only in the values of their parameters.
-        `values` are for parameters given by name.
+        Statements that differ only in parameter values share one cache entry. `values` sets named
+        parameters.
         """
         known = self._of(db)
         key = cache_key(statement)
@@ -101,9 +99,9 @@ class StatementCache:
     async def write(
         self, db: Connectable, entry: Hashable, build: Callable[[], Any], values: Values
     ) -> list[Row]:
-        """Return the rows of an INSERT or UPDATE, built once for each entry.
+        """Run an INSERT or UPDATE, and return its rows. `build` runs once per `entry`.
 
-        Over the pool it is a transaction of its own, committed when this returns.
+        With a database instead of a session, the statement is committed when this returns.
         """
         known = self._of(db)
         prepared = known.get(entry)
@@ -133,7 +131,7 @@ async def _fetch(
     db: Connectable, prepared: Prepared, arguments: list[Any], *, write: bool
 ) -> list[Row]:
     if isinstance(db, AsyncSession):
-        # As a session does before it queries.
+        # Like the autoflush of a session.
         await db.flush()
         connection = await db.connection()
         result = await connection.exec_driver_sql(prepared.sql, tuple(arguments))
@@ -145,7 +143,7 @@ async def _fetch(
 async def _execute(
     db: Connectable, statement: Any, values: Values | None, *, write: bool = False
 ) -> list[Row]:
-    """Run a statement whose text depends on its values, which SQLAlchemy writes for each run."""
+    """Run a statement that cannot be prepared, because its SQL depends on parameter values."""
     if isinstance(db, AsyncSession):
         await db.flush()
         result = await (await db.connection()).execute(statement, values)
@@ -155,10 +153,10 @@ async def _execute(
 
 
 def cache_key(statement: Any) -> CacheKey | None:
-    """What statements have in common that differ only in the values of their parameters.
+    """Return SQLAlchemy's cache key: equal for statements that differ only in parameter values.
 
-    None if SQLAlchemy does not cache statements of this kind. This is the key of SQLAlchemy's own
-    cache, which has no public name; nothing else in a service uses it.
+    Returns None if SQLAlchemy does not cache the statement. This is the only place that uses this
+    private method of SQLAlchemy.
     """
     key: CacheKey | None = statement._generate_cache_key()
     return key
@@ -167,11 +165,10 @@ def cache_key(statement: Any) -> CacheKey | None:
 def prepare(
     statement: Any, dialect: Dialect, key: CacheKey | None = None, names: Sequence[str] = ()
 ) -> Prepared | None:
-    """Compile a statement that returns columns; None if its text depends on its values.
+    """Compile a statement that returns columns. Return None if its SQL depends on its values.
 
-    `IN (…)` is such a statement: it has one text for each number of values. The list of the classes
-    of single-table inheritance is always the same, and does not count. `names` are those of the
-    columns, if they are not in the statement.
+    The SQL of `IN (…)` depends on the number of values. The IN condition of single-table
+    inheritance does not, because its values are fixed. `names` overrides the column names.
     """
     compiled: SQLCompiler = statement.compile(dialect=dialect, cache_key=key)
     sql, positions = compiled.string, list(compiled.positiontup or ())
@@ -200,7 +197,7 @@ def prepare(
 
 
 def _values(compiled: SQLCompiler, key: CacheKey | None, varying: object) -> dict[str, Any]:
-    """The values of all parameters; `varying` in place of those that an execution may change."""
+    """Return the values of all parameters, with `varying` for those that each execution sets."""
     given = {bind.key: varying for bind in compiled.binds.values() if bind.required}
     others: list[Any] | None = [bindparam(None, varying) for _ in key.bindparams] if key else None
     return dict(compiled.construct_params(given, others))
