@@ -1,7 +1,7 @@
-"""Requests to every endpoint while the connection to the database breaks.
+"""Send generated requests to every endpoint while the database connection breaks.
 
-More than the usual few: `pytest --hypothesis-profile=deep tests/example/test_fuzz.py`. What happens
-while it does not break, `tests/kit/test_fuzz.py` tests for every service.
+For more examples: `pytest --hypothesis-profile=deep tests/example/test_fuzz.py`.
+`tests/kit/test_fuzz.py` tests every service with an intact connection.
 """
 
 from collections.abc import Generator
@@ -24,12 +24,12 @@ from tests.rig.line import ONLOOKER, Break, Line, line_to
 
 pytestmark = pytest.mark.slow
 
-# More messages than most requests send to the database.
+# Exceeds the number of messages that most requests send to the database.
 MESSAGES = 9
 
 
 async def make_rows(database: Database) -> dict[str, Any]:
-    """Create a row of each model; returns the path parameters that find them."""
+    """Create a row of each model, and return path parameters that find them."""
     async with database.sessions() as session:
         post = await make_post(session, tags=[await make_tag(session)])
         product = await make_product(session, status=ProductStatus.ACTIVE)
@@ -51,7 +51,7 @@ async def make_rows(database: Database) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def line(unpooled_template: URL) -> Generator[tuple[FuzzedService, Line, Database]]:
-    """The service on a connection that can be broken, and its database without it."""
+    """The service behind a proxy that breaks connections, and its database without the proxy."""
     with (
         clone(unpooled_template) as url,
         start_blocking_portal() as portal,
@@ -61,14 +61,14 @@ def line(unpooled_template: URL) -> Generator[tuple[FuzzedService, Line, Databas
         direct = Database.open(settings_with(url, pooler="none").database, ONLOOKER)
         with FuzzedService.start(settings) as service:
             yield service, line, direct
-            # On the event loop that has opened its connections.
+            # Close it on the event loop that opened its connections.
             service.portal.call(direct.close)
 
 
 @pytest.mark.parametrize("endpoint", operations())
 @fuzz_settings(settings().max_examples // 50)
 @given(data=st.data(), message=st.integers(1, MESSAGES), how=st.sampled_from(Break))
-def test_broken_connection_to_the_database_is_at_worst_a_503(
+def test_broken_database_connection_returns_at_most_503(
     endpoint: str,
     data: st.DataObject,
     message: int,

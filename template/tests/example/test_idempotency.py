@@ -1,4 +1,4 @@
-"""What is asked for again with its `Idempotency-Key` is done once, whatever became of the first."""
+"""Requests with the same `Idempotency-Key` run once."""
 
 import json
 from asyncio import Task, create_task, gather, sleep
@@ -16,7 +16,7 @@ from app.example.catalog.repository import ProductRepository
 from app.example.idempotency.service import forget_keys
 from app.kit.db.base import now
 from app.main import create_app
-from tests.example.catalog_factories import as_json, product_rows, stored_products
+from tests.example.catalog_factories import as_json, product_rows, count_products
 from tests.example.order_factories import Shop, open_shop
 from tests.rig.app import client_of, running, with_prepared_routes
 from tests.rig.database import settings_with
@@ -27,13 +27,13 @@ Post = Callable[..., Task[Response]]
 
 @pytest.fixture
 async def shop(own_app: FastAPI) -> Shop:
-    """Two products, ten pieces of each."""
+    """Two products with a stock of 10."""
     return await open_shop(own_app, 10, 10)
 
 
 @pytest.fixture
 def order(committing_client: AsyncClient) -> Post:
-    """Begin to place an order under a key."""
+    """Start placing an order with an idempotency key."""
 
     def begin(body: dict[str, Any], key: str = "k") -> Task[Response]:
         return create_task(
@@ -43,45 +43,45 @@ def order(committing_client: AsyncClient) -> Post:
     return begin
 
 
-def is_repeated(answer: Response) -> bool:
-    """Whether the service says that it had answered this before."""
-    return answer.headers.get("Idempotent-Replayed") == "true"
+def is_replayed(response: Response) -> bool:
+    """Whether the response is a replay of an earlier one."""
+    return response.headers.get("Idempotent-Replayed") == "true"
 
 
-async def test_the_same_request_twice_is_one_order_and_the_same_answer(
+async def test_repeated_request_places_one_order_and_replays_response(
     shop: Shop, order: Post
 ) -> None:
     first, second = await order(shop.order(3)), await order(shop.order(3))
     assert (first.status_code, second.status_code) == (201, 201)
     assert first.content == second.content
     assert first.headers["Content-Type"] == second.headers["Content-Type"] == "application/json"
-    assert (is_repeated(first), is_repeated(second)) == (False, True)
+    assert (is_replayed(first), is_replayed(second)) == (False, True)
     assert (await shop.count("orders"), await shop.stocks()) == (1, [7, 10])
 
 
-async def test_without_a_key_two_requests_are_two_orders(
+async def test_requests_without_key_place_two_orders(
     shop: Shop, committing_client: AsyncClient
 ) -> None:
     with counting(shop.database.engine) as statements:
         for _ in range(2):
-            answer = await committing_client.post("/orders", json=shop.order(3))
-            assert answer.status_code == 201
-            assert "Idempotent-Replayed" not in answer.headers
+            response = await committing_client.post("/orders", json=shop.order(3))
+            assert response.status_code == 201
+            assert "Idempotent-Replayed" not in response.headers
     assert await shop.count("orders") == 2
     assert not [sql for sql in statements if "idempotency_keys" in sql]
 
 
-async def test_of_twenty_at_once_with_one_key_one_is_done_and_all_are_answered_alike(
+async def test_concurrent_requests_with_one_key_run_once(
     shop: Shop, order: Post
 ) -> None:
-    answers = await gather(*(order(shop.order(1)) for _ in range(20)))
-    assert {answer.status_code for answer in answers} == {201}
-    assert len({answer.content for answer in answers}) == 1
-    assert sum(map(is_repeated, answers)) == 19
+    responses = await gather(*(order(shop.order(1)) for _ in range(20)))
+    assert {response.status_code for response in responses} == {201}
+    assert len({response.content for response in responses}) == 1
+    assert sum(map(is_replayed, responses)) == 19
     assert (await shop.count("orders"), await shop.stocks()) == (1, [9, 10])
 
 
-async def test_a_repetition_is_told_what_the_first_was_although_much_has_happened_since(
+async def test_replay_ignores_later_changes(
     shop: Shop, order: Post, committing_client: AsyncClient
 ) -> None:
     first = await order(shop.order(3))
@@ -93,18 +93,18 @@ async def test_a_repetition_is_told_what_the_first_was_although_much_has_happene
     assert await shop.stocks() == [10, 10]
 
 
-async def test_an_error_leaves_the_key_free(
+async def test_failed_request_does_not_use_up_its_key(
     shop: Shop, order: Post, committing_client: AsyncClient
 ) -> None:
     assert (await order(shop.order(11))).status_code == 409
     path = f"/products/{shop.products[0].id}"
     assert (await committing_client.patch(path, json={"stock": 20})).is_success
-    answer = await order(shop.order(11))
-    assert (answer.status_code, is_repeated(answer)) == (201, False)
+    response = await order(shop.order(11))
+    assert (response.status_code, is_replayed(response)) == (201, False)
     assert await shop.stocks() == [9, 10]
 
 
-async def test_a_key_belongs_to_one_request(shop: Shop, order: Post) -> None:
+async def test_key_is_rejected_for_a_different_request(shop: Shop, order: Post) -> None:
     await order(shop.order(3))
     other = await order(shop.order(4))
     assert other.status_code == 422
@@ -114,7 +114,7 @@ async def test_a_key_belongs_to_one_request(shop: Shop, order: Post) -> None:
     assert (await shop.count("orders"), await shop.stocks()) == (1, [7, 10])
 
 
-async def test_the_same_said_in_another_way_is_the_same_request(
+async def test_key_matches_equivalent_json(
     shop: Shop, order: Post, committing_client: AsyncClient
 ) -> None:
     body = shop.order(3)
@@ -125,23 +125,23 @@ async def test_the_same_said_in_another_way_is_the_same_request(
     assert again.content == first.content
 
 
-async def test_who_waits_for_a_request_that_fails_does_it_instead(shop: Shop, order: Post) -> None:
+async def test_waiting_request_runs_after_first_request_fails(shop: Shop, order: Post) -> None:
     async with shop.database.transaction() as session:
         await ProductRepository(session).get(shop.products[0].id, for_update=True)
         first = order(shop.order(3))
-        await shop.until_waiting(1)
-        # The one waits for the product, the other for the key.
+        await shop.wait_for_blocked(1)
+        # The first request waits for the product, the second for the idempotency key.
         second = order(shop.order(3))
-        await shop.until_waiting(2)
+        await shop.wait_for_blocked(2)
         await end_sessions(shop, "FROM products")
         assert (await first).status_code == 503
     assert (await second).status_code == 201
-    assert not is_repeated(await second)
+    assert not is_replayed(await second)
     assert (await shop.count("orders"), await shop.stocks()) == (1, [7, 10])
 
 
 async def end_sessions(shop: Shop, statement: str) -> None:
-    """End the sessions that wait for a lock with this in their statement, as a crash would."""
+    """Terminate the sessions that wait for a lock in this statement, as a crash would."""
     async with shop.database.transaction() as session:
         ended = await session.scalars(
             text(
@@ -154,61 +154,61 @@ async def end_sessions(shop: Shop, statement: str) -> None:
         assert ended.all() == [True]
 
 
-async def test_an_answer_that_is_lost_after_the_commit_is_given_again(
+async def test_response_lost_after_commit_is_replayed(
     shop: Shop, order: Post, own_app: FastAPI
 ) -> None:
-    async def deaf(scope: Scope, receive: Receive, _send: Send) -> None:
+    async def disconnected_app(scope: Scope, receive: Receive, _send: Send) -> None:
         async def lose(_message: Message) -> None:
             raise ConnectionResetError
 
         await own_app(scope, receive, lose)
 
-    async with AsyncClient(transport=ASGITransport(deaf), base_url="http://test") as client:
+    async with AsyncClient(transport=ASGITransport(disconnected_app), base_url="http://test") as client:
         with pytest.raises(ConnectionResetError):
             await client.post("/orders", json=shop.order(3), headers={"Idempotency-Key": "k"})
     assert await shop.count("orders") == 1
     again = await order(shop.order(3))
-    assert (again.status_code, is_repeated(again)) == (201, True)
+    assert (again.status_code, is_replayed(again)) == (201, True)
     assert (await shop.count("orders"), await shop.stocks()) == (1, [7, 10])
 
 
 @pytest.mark.slow
-async def test_a_request_may_be_cancelled_at_any_moment_and_its_repetition_makes_one_order(
+async def test_order_is_placed_once_after_cancellation_at_any_moment(
     own_app: FastAPI, order: Post, thorough: bool
 ) -> None:
     moments = 500 if thorough else 40
     shop = await open_shop(own_app, 1 + moments)
-    began = perf_counter()
+    started = perf_counter()
     await order(shop.order(1))
-    took = perf_counter() - began
+    duration = perf_counter() - started
     repeated = 0
     for moment in range(moments):
         key = f"k{moment}"
         attempt = order(shop.order(1), key)
         if moment < moments - 1:
-            await sleep(2 * took * moment / moments)
+            await sleep(2 * duration * moment / moments)
             attempt.cancel()
-        # The last is left alone, however long an order takes by now.
+        # The last request is not cancelled, however long it takes.
         await gather(attempt, return_exceptions=True)
-        answer = await order(shop.order(1), key)
-        assert answer.status_code == 201
+        response = await order(shop.order(1), key)
+        assert response.status_code == 201
         assert await shop.count("orders") == 1 + moment + 1
-        repeated += is_repeated(answer)
+        repeated += is_replayed(response)
     assert await shop.stocks() == [0]
-    # Some were cancelled before their end, and some too late for that.
+    # Some requests were cancelled before their commit, and some after it.
     assert 0 < repeated < moments
 
 
-async def test_who_waits_too_long_for_the_first_is_told_to_come_back(
+async def test_lock_timeout_on_key_returns_503_with_retry_after(
     direct_url: URL, prepared: FastAPI
 ) -> None:
-    # Behind a pooler the limit is the role's.
-    impatient = create_app(settings_with(direct_url, pooler="none", lock_timeout=0.2))
-    async with running(with_prepared_routes(impatient, prepared)) as app, client_of(app) as client:
+    # Behind a pooler, the role sets the lock timeout.
+    app_with_lock_timeout = create_app(settings_with(direct_url, pooler="none", lock_timeout=0.2))
+    async with running(with_prepared_routes(app_with_lock_timeout, prepared)) as app, client_of(app) as client:
         shop = await open_shop(app, 10)
         request: dict[str, Any] = {"json": shop.order(3), "headers": {"Idempotency-Key": "k"}}
         async with shop.database.transaction() as session:
-            # As a request would that takes its time.
+            # Simulates a slow request with this key.
             await session.execute(
                 text(
                     "INSERT INTO idempotency_keys (scope, key, fingerprint) "
@@ -223,27 +223,27 @@ async def test_who_waits_too_long_for_the_first_is_told_to_come_back(
 
 
 @pytest.mark.parametrize("key", [b"", b"a b", b"a\tb", b"\xe9", b"\x7f", b"k" * 256])
-async def test_a_malformed_key_is_refused_by_name(client: AsyncClient, key: bytes) -> None:
+async def test_malformed_key_is_rejected(client: AsyncClient, key: bytes) -> None:
     for path in ("/orders", "/products/batch"):
-        answer = await client.post(path, json={}, headers=[(b"Idempotency-Key", key)])
-        assert answer.status_code == 422
-        assert "header.Idempotency-Key" in [error["field"] for error in answer.json()["errors"]]
+        response = await client.post(path, json={}, headers=[(b"Idempotency-Key", key)])
+        assert response.status_code == 422
+        assert "header.Idempotency-Key" in [error["field"] for error in response.json()["errors"]]
 
 
 @pytest.mark.parametrize("key", ["k", "k" * 255, '"8e03978e-40d5-43dd-bc93-6894a57f9324"', "!~'--"])
-async def test_any_other_key_is_taken(shop: Shop, order: Post, key: str) -> None:
-    assert not is_repeated(await order(shop.order(1), key))
-    assert is_repeated(await order(shop.order(1), key))
+async def test_valid_key_is_accepted(shop: Shop, order: Post, key: str) -> None:
+    assert not is_replayed(await order(shop.order(1), key))
+    assert is_replayed(await order(shop.order(1), key))
 
 
-async def test_a_batch_can_be_repeated_as_well_and_its_keys_are_its_own(
+async def test_batch_endpoint_is_idempotent_with_its_own_key_scope(
     shop: Shop, order: Post, committing_client: AsyncClient
 ) -> None:
     await order(shop.order(1))
     async with shop.database.sessions() as session:
         rows = await product_rows(session, 2)
         await session.commit()
-        before = await stored_products(session)
+        before = await count_products(session)
     body = {"rows": [row | {"category_id": as_json(row["category_id"])} for row in rows]}
     first, again = [
         await committing_client.post("/products/batch", json=body, headers={"Idempotency-Key": "k"})
@@ -251,12 +251,12 @@ async def test_a_batch_can_be_repeated_as_well_and_its_keys_are_its_own(
     ]
     assert (first.status_code, again.status_code) == (201, 201)
     assert first.content == again.content
-    assert (is_repeated(first), is_repeated(again)) == (False, True)
+    assert (is_replayed(first), is_replayed(again)) == (False, True)
     async with shop.database.sessions() as session:
-        assert await stored_products(session) == before + 2
+        assert await count_products(session) == before + 2
 
 
-async def test_a_key_that_was_forgotten_is_a_new_one(shop: Shop, order: Post) -> None:
+async def test_deleted_key_can_be_used_again(shop: Shop, order: Post) -> None:
     first = await order(shop.order(1))
     assert await forget_keys(shop.database, before=now()) == 1
     second = await order(shop.order(1))
@@ -264,10 +264,10 @@ async def test_a_key_that_was_forgotten_is_a_new_one(shop: Shop, order: Post) ->
     assert await shop.count("orders") == 2
 
 
-async def test_the_document_of_the_api_tells_of_the_key(client: AsyncClient) -> None:
-    document = (await client.get("/openapi.json")).json()
+async def test_openapi_documents_idempotency_key(client: AsyncClient) -> None:
+    openapi = (await client.get("/openapi.json")).json()
     for path in ("/orders", "/products/batch"):
-        operation = document["paths"][path]["post"]
+        operation = openapi["paths"][path]["post"]
         (header,) = [each for each in operation["parameters"] if each["in"] == "header"]
         assert (header["name"], header.get("required", False)) == ("Idempotency-Key", False)
         assert operation["responses"].keys() >= {"201", "409", "422", "503"}

@@ -1,4 +1,4 @@
-"""What the tests of the kit share."""
+"""Shared fixtures of the kit's tests."""
 
 import io
 import json
@@ -21,7 +21,7 @@ Logged = Callable[[], list[dict[str, Any]]]
 
 @pytest.fixture
 def logged(own_app: FastAPI) -> Generator[Logged]:
-    """Read what the service has logged so far, as whoever collects its lines of JSON."""
+    """Return a function that parses the JSON log lines written so far."""
     (handler,) = cast(
         list[logging.StreamHandler[Any]],
         [
@@ -45,13 +45,13 @@ def url_of_notes(unpooled_template: URL) -> Generator[URL]:
 
 @pytest.fixture(scope="module")
 async def notes(anyio_backend: str, url_of_notes: URL) -> AsyncGenerator[Notes]:
-    """A service of its own, whose line to the database may break."""
+    """A separate service behind a proxy that can break its database connections."""
     async with notes_on(url_of_notes) as notes:
         yield notes
 
 
 @pytest.fixture
 async def caller(served: FastAPI) -> AsyncGenerator[AsyncClient]:
-    """A client of the service that a file of tests calls `served`."""
+    """A client of the service that the test module provides as `served`."""
     async with client_of(served) as client:
         yield client

@@ -1,8 +1,8 @@
-"""Generated requests to every endpoint: no server error, and no response that OpenAPI lacks.
+"""Generated requests to every endpoint: no server errors, and only documented responses.
 
-Without arguments pytest sends a few to each endpoint of your features. The endpoints of the
-template are tested where this file is named, and in CI. For fifty times as many requests:
-`pytest --hypothesis-profile=deep tests/kit/test_fuzz.py`.
+Without arguments, pytest sends a few requests to each endpoint of your features. It tests the
+template's endpoints if this file is named on the command line, and in CI. For fifty times as many
+requests: `pytest --hypothesis-profile=deep tests/kit/test_fuzz.py`.
 """
 
 from collections.abc import Generator
@@ -18,23 +18,23 @@ from app.registry import SEEDERS
 from tests.rig.database import clone, settings_for
 from tests.rig.fuzz import FuzzedService, fuzz_settings, modules, operations
 
-# Endpoints to leave out, as in "POST /payments": those that call other services, or that send a
-# stream without an end.
+# Endpoints to exclude, such as "POST /payments": those that call other services, or that send an
+# endless stream.
 EXCLUDED: list[str] = [
     # ---- the template's end here, your endpoints follow ----
 ]
 
 TEMPLATE = ("app.kit.", "app.example.")
-# Rows that each seeder adds before the test.
+# The number of rows that each seeder adds before the test.
 ROWS = 5
 
 
 def cases() -> Generator[object]:
-    """Each operation with requests that OpenAPI allows, and with others."""
+    """Yield each operation with valid requests, and with invalid ones."""
     module_of = modules()
     for name, operation in operations().items():
         is_of_template = module_of[operation["operationId"]].startswith(TEMPLATE)
-        # Without input there is nothing to send wrong.
+        # An operation without input has no invalid requests.
         has_input = "parameters" in operation or "requestBody" in operation
         for mode in ("positive", "negative") if has_input else ("positive",):
             if name not in EXCLUDED:
@@ -43,7 +43,7 @@ def cases() -> Generator[object]:
 
 @pytest.fixture(scope="module")
 def service(template: URL) -> Generator[FuzzedService]:
-    """The service on a database of its own, with the rows of all seeders."""
+    """The service on a separate database with the rows of all seeders."""
     with clone(template) as url, FuzzedService.start(settings_for(url)) as service:
         database: Database = service.app.state.database
         progress: list[int] = []

@@ -1,4 +1,4 @@
-"""Importing the service does nothing."""
+"""Importing the service has no side effects."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ assert "local_postgres" not in sys.modules, "devtools is not part of the image"
 
 
 @pytest.mark.slow
-def test_importing_opens_no_socket_and_needs_no_settings(tmp_path: Path) -> None:
+def test_import_opens_no_socket_and_needs_no_settings(tmp_path: Path) -> None:
     source = Path(__file__).parents[2] / "src"
     subprocess.run(
         [sys.executable, "-c", QUIET_IMPORT],
@@ -30,7 +30,7 @@ def test_importing_opens_no_socket_and_needs_no_settings(tmp_path: Path) -> None
     )
 
 
-def test_missing_devtools_are_reported_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_devtools_have_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "local_postgres", None)
     with pytest.raises(Refused, match=r"set DATABASE_URL, or run .* `devtools`"), local_server():
         pass

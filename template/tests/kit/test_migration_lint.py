@@ -1,4 +1,4 @@
-"""No revision changes the schema in a way that stops the service while it is in use."""
+"""No migration takes long locks or breaks running code."""
 
 from pathlib import Path
 
@@ -8,15 +8,15 @@ from sqlalchemy import make_url
 
 from app.kit.db.migrate import alembic_config
 from tests.rig.database import settings_for
-from tests.rig.migration_lint import complaints
+from tests.rig.migration_lint import lint_errors
 from tests.rig.revisions import add_revision, alembic_with
 
 REMEDY = """
-Change the revision as it says; or, where you know better, write in it, with the reason above:
+Change the migration as described. If it is safe here, add this line to it, and the reason above:
 # squawk-ignore-file RULE
-A revision that production already has is listed in .squawk.toml; docs/database.md tells more."""
+List migrations that production already has in .squawk.toml, see docs/database.md."""
 
-# What is asked needs no database.
+# Offline mode needs no database.
 SETTINGS = settings_for(make_url("postgresql://nobody@127.0.0.1:1/test"))
 
 
@@ -25,8 +25,8 @@ def config(tmp_path: Path) -> Config:
     return alembic_with(tmp_path, SETTINGS)
 
 
-def test_the_revisions_of_this_service_are_safe(tmp_path: Path) -> None:
-    found = complaints(alembic_config(SETTINGS), tmp_path)
+def test_migrations_of_this_service_are_safe(tmp_path: Path) -> None:
+    found = lint_errors(alembic_config(SETTINGS), tmp_path)
     assert not found, "\n".join(["", *found, REMEDY])
 
 
@@ -53,15 +53,15 @@ def test_the_revisions_of_this_service_are_safe(tmp_path: Path) -> None:
         ("renaming-table", "op.rename_table('kit_t', 'kit_u')"),
     ],
 )
-def test_an_unsafe_change_is_named_with_its_file(
+def test_unsafe_operation_is_reported_with_its_file(
     config: Config, tmp_path: Path, rule: str, unsafe: str
 ) -> None:
     add_revision(config, tmp_path, "kit_unsafe", unsafe)
-    found = [one for one in complaints(config, tmp_path) if one.startswith("kit_unsafe.py: ")]
+    found = [one for one in lint_errors(config, tmp_path) if one.startswith("kit_unsafe.py: ")]
     assert any(one.startswith(f"kit_unsafe.py: {rule}: ") for one in found), found
 
 
-def test_a_change_that_holds_up_nobody_passes(config: Config, tmp_path: Path) -> None:
+def test_safe_operations_are_not_reported(config: Config, tmp_path: Path) -> None:
     add_revision(
         config,
         tmp_path,
@@ -76,12 +76,12 @@ def test_a_change_that_holds_up_nobody_passes(config: Config, tmp_path: Path) ->
     )
     validate = "op.execute('ALTER TABLE kit_t VALIDATE CONSTRAINT c')"
     add_revision(config, tmp_path, "kit_later", validate)
-    assert not [one for one in complaints(config, tmp_path) if one.startswith("kit_")]
+    assert not [one for one in lint_errors(config, tmp_path) if one.startswith("kit_")]
 
 
-def test_a_revision_that_knows_better_says_so(config: Config, tmp_path: Path) -> None:
+def test_ignore_comment_disables_a_rule(config: Config, tmp_path: Path) -> None:
     unsafe = "op.drop_column('kit_t', 'a')"
-    add_revision(config, tmp_path, "kit_knows", "# squawk-ignore-file ban-drop-column", unsafe)
-    path = tmp_path / "kit_knows.py"
+    add_revision(config, tmp_path, "kit_ignores", "# squawk-ignore-file ban-drop-column", unsafe)
+    path = tmp_path / "kit_ignores.py"
     path.write_text(path.read_text().replace("    # squawk", "# squawk"))
-    assert not [one for one in complaints(config, tmp_path) if one.startswith("kit_")]
+    assert not [one for one in lint_errors(config, tmp_path) if one.startswith("kit_")]

@@ -1,6 +1,6 @@
-"""Changes of the schema that stop a service in use, found in the SQL of each revision.
+"""Check the SQL of each migration with squawk for locks and incompatible changes.
 
-squawk knows them; `.squawk.toml` says which of its rules do not apply, and to which revisions none.
+`.squawk.toml` excludes rules, and exempts individual migrations.
 """
 
 import io
@@ -24,17 +24,17 @@ _PROGRAM = Path(sysconfig.get_path("scripts")) / "squawk"
 _PRAGMA = re.compile(r"^# (squawk-ignore-file.*)$", re.MULTILINE)
 
 
-def complaints(config: Config, place: Path) -> list[str]:
-    """What is unsafe: the revision's file, the rule, what is wrong, how to mend it."""
+def lint_errors(config: Config, folder: Path) -> list[str]:
+    """Return one message per unsafe statement: migration file, rule, problem and fix."""
     for script in ScriptDirectory.from_config(config).walk_revisions():
-        # One that joins two lines changes nothing.
+        # A merge migration contains no SQL.
         if not script.is_merge_point:
-            _write(config, script, place)
-    files = [str(path) for path in sorted(place.glob("*.sql"))]
-    return [_told(complaint) for complaint in _ask(files)] if files else []
+            _write(config, script, folder)
+    files = [str(path) for path in sorted(folder.glob("*.sql"))]
+    return [_format(problem) for problem in _run_squawk(files)] if files else []
 
 
-def _write(config: Config, script: Script, place: Path) -> None:
+def _write(config: Config, script: Script, folder: Path) -> None:
     config.output_buffer = io.StringIO()
     (before,) = to_tuple(script.down_revision) or ("base",)
     with redirect_stdout(io.StringIO()):
@@ -42,22 +42,22 @@ def _write(config: Config, script: Script, place: Path) -> None:
     source = Path(script.path)
     pragmas = [f"-- {pragma}\n" for pragma in _PRAGMA.findall(source.read_text())]
     sql = config.output_buffer.getvalue()
-    (place / f"{source.stem}.sql").write_text("".join(pragmas) + sql)
+    (folder / f"{source.stem}.sql").write_text("".join(pragmas) + sql)
 
 
-def _ask(files: list[str]) -> list[dict[str, Any]]:
-    asked = subprocess.run(
+def _run_squawk(files: list[str]) -> list[dict[str, Any]]:
+    result = subprocess.run(
         [_PROGRAM, "--config", SETTINGS, "--reporter", "json", *files],
         capture_output=True,
         text=True,
-        check=False,  # what it finds is an error for it, too
+        check=False,  # squawk exits with 1 when it reports a problem
     )
-    assert asked.stdout, asked.stderr
-    found: list[dict[str, Any]] = json.loads(asked.stdout)
-    return found
+    assert result.stdout, result.stderr
+    problems: list[dict[str, Any]] = json.loads(result.stdout)
+    return problems
 
 
-def _told(complaint: dict[str, Any]) -> str:
-    revision = Path(complaint["file"]).with_suffix(".py").name
-    texts = [complaint["message"], complaint["help"] or ""]
-    return f"{revision}: {complaint['rule_name']}: {' '.join(texts).strip()}"
+def _format(problem: dict[str, Any]) -> str:
+    revision = Path(problem["file"]).with_suffix(".py").name
+    texts = [problem["message"], problem["help"] or ""]
+    return f"{revision}: {problem['rule_name']}: {' '.join(texts).strip()}"
