@@ -96,7 +96,7 @@ async def get_sample_of_everything(sample_id: Id, db: DatabaseDep) -> TypedRowOu
 async def update_sample_of_everything(
     sample_id: Id, changes: TypedRowChanges, samples: Samples
 ) -> TypedRow:
-    """Change the fields that are sent."""
+    """Update the fields that the request contains."""
     sample = await samples.get(sample_id, *SAMPLE_OUT, for_update=True)
     return await samples.update(sample, changes.sent())
 
