@@ -322,7 +322,9 @@ class RobotOut(Output):
     arms: int
 
 
-async def test_joined_inheritance_over_three_tables_with_renamed_keys(session: AsyncSession) -> None:
+async def test_joined_inheritance_over_three_tables_with_renamed_keys(
+    session: AsyncSession,
+) -> None:
     (key, other) = await insert_returning(
         session, Robot, [{"name": "r", "power": 3, "arms": 4}, {"name": "s", "power": 3, "arms": 5}]
     )

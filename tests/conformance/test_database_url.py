@@ -94,9 +94,7 @@ async def connects(url: str) -> bool:
 
 
 @pytest.mark.parametrize("mode", ["require", "verify-ca", "verify-full"])
-async def test_certificate_in_url_is_trusted(
-    direct_url: URL, certificate: Path, mode: str
-) -> None:
+async def test_certificate_in_url_is_trusted(direct_url: URL, certificate: Path, mode: str) -> None:
     async with tls_server(direct_url, certificate) as server:
         query = f"sslmode={mode}&sslrootcert={quote(str(certificate))}&channel_binding=prefer"
         url = f"postgresql://{direct_url.username}@{server}/{direct_url.database}?{query}"
@@ -206,7 +204,9 @@ def test_unsupported_parameter_names_the_alternative(query: str, message: str) -
     assert "secret-word" not in str(error.value)
 
 
-def test_verify_full_requires_root_certificate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_verify_full_requires_root_certificate(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("PGSSLROOTCERT", raising=False)
     with pytest.raises(ValueError, match="add sslrootcert=FILE"):

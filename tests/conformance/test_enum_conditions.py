@@ -121,9 +121,7 @@ def test_error_names_view_that_uses_the_type(project: Project) -> None:
         (Column("kind", Enum("a", "b")), "conformance_things.kind: its Enum has no name"),
     ],
 )
-def test_invalid_enum_is_rejected(
-    project: Project, column: Column[Any], message: str
-) -> None:
+def test_invalid_enum_is_rejected(project: Project, column: Column[Any], message: str) -> None:
     table(project, column, Column("note", Text))
     with pytest.raises(CommandError, match=message):
         project.revise()

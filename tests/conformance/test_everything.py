@@ -214,7 +214,9 @@ async def read_everything(client: AsyncClient, failures: Failures) -> None:
                 break
 
 
-async def test_query_and_path_parameters_accept_or_reject_any_text(committing_client: AsyncClient) -> None:
+async def test_query_and_path_parameters_accept_or_reject_any_text(
+    committing_client: AsyncClient,
+) -> None:
     failures = Failures()
     await send(committing_client, "POST", SAMPLES, json={"code": 1})
     for text in hostile.TEXTS:

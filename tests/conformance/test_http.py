@@ -168,9 +168,7 @@ def test_head_adds_no_operations_to_openapi() -> None:
 
 
 @pytest.mark.parametrize("method", ["PUT", "POST", "OPTIONS", "TRACE", "BREW"])
-async def test_405_lists_all_methods_of_the_path(
-    client: AsyncClient, method: str
-) -> None:
+async def test_405_lists_all_methods_of_the_path(client: AsyncClient, method: str) -> None:
     response = await client.request(method, "/v1/items/1")
     assert is_problem(response, 405)
     assert response.headers["Allow"] == "DELETE, GET, HEAD, PATCH"

@@ -113,7 +113,9 @@ async def admitted(gate: Gate, resource: str) -> int:
 @pytest.mark.parametrize(
     ("slots", "first", "second"), [(1, 1, 0), (2, 2, 0), (4, 3, 1), (10, 7, 2), (16, 11, 3)]
 )
-async def test_one_resource_uses_a_limited_share_of_slots(slots: int, first: int, second: int) -> None:
+async def test_one_resource_uses_a_limited_share_of_slots(
+    slots: int, first: int, second: int
+) -> None:
     gate = Gate(slots, wait_limit=60)
     assert (await admitted(gate, "a"), await admitted(gate, "b")) == (first, second)
     for _ in range(first):

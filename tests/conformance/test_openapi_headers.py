@@ -128,7 +128,9 @@ def test_idempotent_operations_document_replays(app: FastAPI) -> None:
                 assert replays == (has_key and status.startswith("2"))
 
 
-async def test_openapi_schema_is_built_once_in_another_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_openapi_schema_is_built_once_in_another_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     app = Application()
     threads: list[int] = []
 

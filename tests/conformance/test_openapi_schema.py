@@ -162,9 +162,7 @@ def test_schema_names_are_readable(schemas: dict[str, Any]) -> None:
     assert schemas["PageGrainOut"]["title"] == "PageGrainOut"
 
 
-def test_references_use_renamed_schemas(
-    document: dict[str, Any], schemas: dict[str, Any]
-) -> None:
+def test_references_use_renamed_schemas(document: dict[str, Any], schemas: dict[str, Any]) -> None:
     text = json.dumps(document)
     referred = {part.partition('"')[0] for part in text.split("#/components/schemas/")[1:]}
     assert referred == set(schemas)

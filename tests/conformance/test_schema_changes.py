@@ -60,7 +60,10 @@ async def test_running_process_serves_requests_after_migration(
     committing_client: AsyncClient, own_database_url: URL, change: str
 ) -> None:
     for _ in range(3):
-        assert {each.status_code for each in await call_all_endpoints(committing_client)} == {200, 201}
+        assert {each.status_code for each in await call_all_endpoints(committing_client)} == {
+            200,
+            201,
+        }
 
     await migrate(own_database_url, CHANGES[change])
 

@@ -56,9 +56,7 @@ def test_concrete_table_inheritance_is_rejected(models: registry) -> None:
 
 
 @pytest.mark.parametrize("viewonly", [False, True])
-def test_soft_deleted_secondary_table_is_rejected(
-    models: registry, viewonly: bool
-) -> None:
+def test_soft_deleted_secondary_table_is_rejected(models: registry, viewonly: bool) -> None:
     class Team(Separate, Record):
         __tablename__ = "teams"
 

@@ -118,7 +118,7 @@ async def test_purge_removes_circular_references_without_other_references(
             await add(session, sailor)
             crew.captain_id = sailor.id
         # The first pair is referenced from outside, and the second has a member that is not
-        # deleted. The last pair is a member of the one before, so both are purged one after the other.
+        # deleted. The last pair is a member of the one before: they are purged in succession.
         await add(session, Medal(sailor_id=pairs[0][1].id), Sailor(crew_id=pairs[1][0].id))
         pairs[4][1].crew_id = pairs[3][0].id
         for pair in pairs:

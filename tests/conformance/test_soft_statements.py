@@ -235,7 +235,9 @@ async def test_get_and_refresh_of_a_deleted_object(
     held = await session.get(Address, deleted.id, execution_options=INCLUDE_DELETED)
     assert held is not None
     assert await session.get(Address, deleted.id) is None
-    assert await session.get(Address, deleted.id, execution_options={"include_deleted": False}) is None
+    assert (
+        await session.get(Address, deleted.id, execution_options={"include_deleted": False}) is None
+    )
     await session.refresh(held)
     assert held.city == "deleted"
 

@@ -132,9 +132,7 @@ LONG, WIDE = "n" * 64, "ö" * 40
         (Column("ä" * 40, Integer, unique=True), "column of conformance_t"),
     ],
 )
-def test_name_longer_than_63_bytes_is_rejected(
-    project: Project, item: Any, message: str
-) -> None:
+def test_name_longer_than_63_bytes_is_rejected(project: Project, item: Any, message: str) -> None:
     Table("conformance_t", project.declare(), Column("b", Integer), item)
     with pytest.raises(CommandError, match=message):
         project.revise()

@@ -15,10 +15,10 @@ from app.kit.db.bulk import insert_many
 from app.kit.db.session import Database
 from tests.example.catalog_factories import (
     as_json,
+    count_products,
     make_category,
     make_product,
     product_rows,
-    count_products,
 )
 from tests.example.order_factories import wait_for_blocked
 from tests.rig.statements import counting
@@ -113,9 +113,7 @@ async def test_batch_reports_duplicates_conflicts_and_missing_categories_by_row(
 
 @pytest.mark.parametrize("method", ["POST", "PUT"])
 @pytest.mark.parametrize("count", [0, 1001])
-async def test_batch_size_is_limited(
-    client: AsyncClient, method: str, count: int
-) -> None:
+async def test_batch_size_is_limited(client: AsyncClient, method: str, count: int) -> None:
     rows: list[dict[str, Any]] = [{}] * count
     response = await client.request(method, "/products/batch", json={"rows": rows})
     assert response.status_code == 422
@@ -158,9 +156,7 @@ async def test_put_with_taken_slug_changes_nothing(
     assert await count_products(session) == 1
 
 
-async def test_put_recreates_deleted_product(
-    client: AsyncClient, session: AsyncSession
-) -> None:
+async def test_put_recreates_deleted_product(client: AsyncClient, session: AsyncSession) -> None:
     deleted = await make_product(session)
     await client.delete(f"/products/{deleted.id}")
     (row,) = await batch_of(session, 1)

@@ -24,11 +24,11 @@ from app.kit.db.copy import copy_rows
 from app.kit.db.session import Database
 from app.kit.db.upsert import Upserted, upsert_many
 from tests.example.catalog_factories import (
-    product_payload,
+    count_products,
     make_category,
     make_product,
+    product_payload,
     product_rows,
-    count_products,
 )
 from tests.example.factories import make_user
 from tests.rig.statements import counting
@@ -76,9 +76,7 @@ async def test_insert_many_mixes_values_and_nulls_in_one_statement(
     statements.assert_count(1)
 
 
-async def test_insert_returning_keeps_row_order(
-    session: AsyncSession, database: Database
-) -> None:
+async def test_insert_returning_keeps_row_order(session: AsyncSession, database: Database) -> None:
     rows = await product_rows(session, 1000)
     with counting(database.engine) as statements:
         keys = await insert_returning(session, Product, rows)
@@ -100,9 +98,7 @@ async def test_empty_input_sends_no_statement(session: AsyncSession, database: D
 
 
 @pytest.mark.parametrize("load", [insert_many, insert_returning, copy_rows])
-async def test_unknown_or_inconsistent_column_is_an_error(
-    session: AsyncSession, load: Any
-) -> None:
+async def test_unknown_or_inconsistent_column_is_an_error(session: AsyncSession, load: Any) -> None:
     rows = await product_rows(session, 2)
     with pytest.raises(TypeError, match="has no column colour"):
         await load(session, Product, [row | {"colour": "red"} for row in rows])

@@ -18,7 +18,7 @@ from app.example.catalog.models import (
 from app.example.catalog.repository import matching
 from app.example.catalog.schemas import ProductFilter
 from app.kit.db.session import Database
-from tests.example.catalog_factories import as_json, product_payload, make_category, make_product
+from tests.example.catalog_factories import as_json, make_category, make_product, product_payload
 from tests.rig.statements import counting
 
 
@@ -92,7 +92,9 @@ async def test_duplicate_sku_or_slug_is_a_conflict_until_product_is_deleted(
     client: AsyncClient, session: AsyncSession, field: str
 ) -> None:
     product = await make_product(session)
-    new = product_payload(category_id=as_json(product.category_id)) | {field: getattr(product, field)}
+    new = product_payload(category_id=as_json(product.category_id)) | {
+        field: getattr(product, field)
+    }
     response = await client.post("/products", json=new)
     assert response.status_code == 409
     assert response.json()["errors"] == [{"field": f"body.{field}", "message": "is already taken"}]
@@ -114,7 +116,9 @@ async def test_patch_changes_category_and_increments_version(
     assert (await client.get(f"/products/{product.id}")).json() == body
 
 
-async def test_category_with_products_cannot_be_deleted(client: AsyncClient, session: AsyncSession) -> None:
+async def test_category_with_products_cannot_be_deleted(
+    client: AsyncClient, session: AsyncSession
+) -> None:
     product = await make_product(session)
     path = f"/categories/{product.category_id}"
     response = await client.delete(path)
@@ -179,7 +183,9 @@ async def test_product_search_filters_sorts_and_counts(
 @pytest.mark.parametrize(
     "params", [{"sort": "hashed_password"}, {"status": "x"}, {"min_price_cents": -1}, {"page": 1}]
 )
-async def test_invalid_search_parameter_is_rejected(client: AsyncClient, params: dict[str, Any]) -> None:
+async def test_invalid_search_parameter_is_rejected(
+    client: AsyncClient, params: dict[str, Any]
+) -> None:
     response = await client.get("/products", params=params)
     assert response.status_code == 422
     assert response.json()["errors"][0]["field"] == f"query.{next(iter(params))}"
@@ -204,9 +210,7 @@ async def test_product_page_takes_one_statement(
         ({"in_stock": False}, "ix_products_sold_out"),
     ],
 )
-async def test_search_uses_index(
-    session: AsyncSession, query: dict[str, Any], index: str
-) -> None:
+async def test_search_uses_index(session: AsyncSession, query: dict[str, Any], index: str) -> None:
     # PostgreSQL prefers a sequential scan for an empty table.
     for setting in ("enable_seqscan", "enable_bitmapscan"):
         await session.execute(text(f"SET LOCAL {setting} = off"))

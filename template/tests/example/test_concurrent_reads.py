@@ -26,7 +26,9 @@ async def test_sharing_a_session_between_tasks_raises(own_database_url: URL) -> 
     database = Database.open(settings_for(own_database_url).database, NAME)
     # An open connection might hide the error, so the pool is still empty.
     async with database.sessions() as session:
-        outcomes = await gather(session.execute(BACKEND_PID), session.execute(BACKEND_PID), return_exceptions=True)
+        outcomes = await gather(
+            session.execute(BACKEND_PID), session.execute(BACKEND_PID), return_exceptions=True
+        )
     await database.close()
     (error,) = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
     assert isinstance(error, InvalidRequestError)

@@ -15,7 +15,7 @@ from app.kit.db.bulk import insert_many
 from app.kit.db.conflicts import problem_of
 from app.kit.db.copy import copy_rows
 from app.kit.db.session import Database
-from tests.example.catalog_factories import product_rows, count_products
+from tests.example.catalog_factories import count_products, product_rows
 from tests.rig.statements import counting
 
 

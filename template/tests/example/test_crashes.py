@@ -242,9 +242,7 @@ async def test_order_with_idempotency_key_is_placed_once_after_connection_loss(
     assert await shop.stocks() == [PLENTY - sum(await sold(shop))]
 
 
-async def test_lost_writes_are_detected(
-    service: FastAPI, server: CrashingServer
-) -> None:
+async def test_lost_writes_are_detected(service: FastAPI, server: CrashingServer) -> None:
     shop = await open_shop(service, PLENTY, FEW)
     # With asynchronous commit, a crash loses acknowledged writes.
     async with shop.database.engine.connect() as connection:

@@ -15,7 +15,7 @@ from app.kit.db.bulk import insert_many
 from app.kit.db.session import Database
 from app.kit.stream import ROWS_AT_ONCE
 from app.main import create_app
-from tests.example.catalog_factories import product_payload, make_category, make_product
+from tests.example.catalog_factories import make_category, make_product, product_payload
 from tests.rig.app import client_of, running
 from tests.rig.database import clone, settings_with
 
@@ -140,9 +140,7 @@ async def test_export_streams_rows_in_parts(own_app: FastAPI, many_products: Dat
     assert [part.count(b"\n") for part in client.parts] == [ROWS_AT_ONCE] * PARTS
 
 
-async def test_interrupted_export_is_incomplete(
-    own_app: FastAPI, many_products: Database
-) -> None:
+async def test_interrupted_export_is_incomplete(own_app: FastAPI, many_products: Database) -> None:
     async def terminate_sessions() -> None:
         async with many_products.transaction() as session:
             await session.execute(TERMINATE_OTHER_SESSIONS)

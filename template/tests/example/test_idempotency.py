@@ -16,7 +16,7 @@ from app.example.catalog.repository import ProductRepository
 from app.example.idempotency.service import forget_keys
 from app.kit.db.base import now
 from app.main import create_app
-from tests.example.catalog_factories import as_json, product_rows, count_products
+from tests.example.catalog_factories import as_json, count_products, product_rows
 from tests.example.order_factories import Shop, open_shop
 from tests.rig.app import client_of, running, with_prepared_routes
 from tests.rig.database import settings_with
@@ -71,9 +71,7 @@ async def test_requests_without_key_place_two_orders(
     assert not [sql for sql in statements if "idempotency_keys" in sql]
 
 
-async def test_concurrent_requests_with_one_key_run_once(
-    shop: Shop, order: Post
-) -> None:
+async def test_concurrent_requests_with_one_key_run_once(shop: Shop, order: Post) -> None:
     responses = await gather(*(order(shop.order(1)) for _ in range(20)))
     assert {response.status_code for response in responses} == {201}
     assert len({response.content for response in responses}) == 1
@@ -163,7 +161,9 @@ async def test_response_lost_after_commit_is_replayed(
 
         await own_app(scope, receive, lose)
 
-    async with AsyncClient(transport=ASGITransport(disconnected_app), base_url="http://test") as client:
+    async with AsyncClient(
+        transport=ASGITransport(disconnected_app), base_url="http://test"
+    ) as client:
         with pytest.raises(ConnectionResetError):
             await client.post("/orders", json=shop.order(3), headers={"Idempotency-Key": "k"})
     assert await shop.count("orders") == 1
@@ -204,7 +204,10 @@ async def test_lock_timeout_on_key_returns_503_with_retry_after(
 ) -> None:
     # Behind a pooler, the role sets the lock timeout.
     app_with_lock_timeout = create_app(settings_with(direct_url, pooler="none", lock_timeout=0.2))
-    async with running(with_prepared_routes(app_with_lock_timeout, prepared)) as app, client_of(app) as client:
+    async with (
+        running(with_prepared_routes(app_with_lock_timeout, prepared)) as app,
+        client_of(app) as client,
+    ):
         shop = await open_shop(app, 10)
         request: dict[str, Any] = {"json": shop.order(3), "headers": {"Idempotency-Key": "k"}}
         async with shop.database.transaction() as session:

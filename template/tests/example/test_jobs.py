@@ -169,9 +169,7 @@ async def test_deactivate_users_commits_each_batch(
     assert len(commits) == 4
 
 
-async def test_forget_keys_commits_each_batch(
-    database: Database, commits: list[object]
-) -> None:
+async def test_forget_keys_commits_each_batch(database: Database, commits: list[object]) -> None:
     await make_keys(database, *[LONG_AGO] * 25)
     commits.clear()
     with counting(database.engine) as statements:

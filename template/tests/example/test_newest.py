@@ -76,18 +76,14 @@ async def test_tags_are_sorted_by_name(client: AsyncClient, session: AsyncSessio
     ]
 
 
-async def test_limit_bounds_number_of_posts(
-    client: AsyncClient, session: AsyncSession
-) -> None:
+async def test_limit_bounds_number_of_posts(client: AsyncClient, session: AsyncSession) -> None:
     for _ in range(3):
         await make_post(session)
     assert len((await client.get("/posts/newest", params={"limit": 2})).json()) == 2
     assert (await client.get("/posts/newest", params={"limit": 101})).status_code == 422
 
 
-async def test_deleted_post_is_not_listed(
-    client: AsyncClient, session: AsyncSession
-) -> None:
+async def test_deleted_post_is_not_listed(client: AsyncClient, session: AsyncSession) -> None:
     post = await make_post(session)
     assert (await client.delete(f"/posts/{post.id}")).status_code == 204
     assert (await client.get("/posts/newest")).json() == []

@@ -200,9 +200,7 @@ async def test_order_survives_its_product_and_returns_stock(
     assert await shop.stocks() == [10]
 
 
-async def test_unknown_order_is_not_found(
-    client: AsyncClient, session: AsyncSession
-) -> None:
+async def test_unknown_order_is_not_found(client: AsyncClient, session: AsyncSession) -> None:
     # An existing id of another model.
     path = f"/orders/{(await make_user(session)).id}"
     assert (await client.get(path)).status_code == 404
@@ -227,7 +225,9 @@ async def test_orders_are_dispatched_in_order_of_creation(
 
 
 @pytest.mark.parametrize("body", [{"limit": 0}, {"limit": 101}, {"limit": None}, {"all": True}])
-async def test_invalid_dispatch_request_is_rejected(client: AsyncClient, body: dict[str, Any]) -> None:
+async def test_invalid_dispatch_request_is_rejected(
+    client: AsyncClient, body: dict[str, Any]
+) -> None:
     response = await client.post("/orders/dispatch", json=body)
     assert response.status_code == 422
     assert response.json()["errors"][0]["field"] == f"body.{next(iter(body))}"
@@ -288,7 +288,9 @@ async def test_orders_are_filtered_by_user_and_status_newest_first(
 
 
 @pytest.mark.parametrize("params", [{"user_id": "x"}, {"status": "lost"}, {"limit": 101}, {"q": 1}])
-async def test_invalid_order_filter_is_rejected(client: AsyncClient, params: dict[str, Any]) -> None:
+async def test_invalid_order_filter_is_rejected(
+    client: AsyncClient, params: dict[str, Any]
+) -> None:
     response = await client.get("/orders", params=params)
     assert response.status_code == 422
     assert response.json()["errors"][0]["field"] == f"query.{next(iter(params))}"

@@ -50,7 +50,9 @@ async def test_overview_contains_profile_and_latest_posts(
     assert body["latest_posts"] == [{name: full_post[name] for name in names}]
 
 
-async def test_overview_without_profile_and_posts(client: AsyncClient, session: AsyncSession) -> None:
+async def test_overview_without_profile_and_posts(
+    client: AsyncClient, session: AsyncSession
+) -> None:
     user = await make_user(session)
     body = (await client.get(f"/users/{user.id}/overview")).json()
     assert (body["user"]["profile"], body["latest_posts"]) == (None, [])

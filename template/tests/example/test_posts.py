@@ -34,9 +34,7 @@ async def test_post_requires_existing_author(client: AsyncClient, session: Async
     assert response.json()["errors"][0]["field"] == "body.author_id"
 
 
-async def test_unknown_tag_is_reported_by_name(
-    client: AsyncClient, session: AsyncSession
-) -> None:
+async def test_unknown_tag_is_reported_by_name(client: AsyncClient, session: AsyncSession) -> None:
     author = await make_user(session)
     new = {"author_id": as_json(author.id), "title": "Notes", "tags": ["nowhere"]}
     response = await client.post("/posts", json=new)
@@ -114,9 +112,7 @@ async def test_search_treats_wildcards_literally(
     assert found == [f"It is {q}!"[:200]] or len(q) == 200
 
 
-async def test_posts_are_sorted_as_requested(
-    client: AsyncClient, session: AsyncSession
-) -> None:
+async def test_posts_are_sorted_as_requested(client: AsyncClient, session: AsyncSession) -> None:
     for title in ("b", "c", "a"):
         await make_post(session, title=title)
 
@@ -129,23 +125,24 @@ async def test_posts_are_sorted_as_requested(
     assert await listed("title") == "abc"
 
 
-async def test_post_is_a_draft_until_published(
-    client: AsyncClient, session: AsyncSession
-) -> None:
+async def test_post_is_a_draft_until_published(client: AsyncClient, session: AsyncSession) -> None:
     author = await make_user(session)
     new = {"author_id": as_json(author.id), "title": "Notes"}
     body = (await client.post("/posts", json=new)).json()
     assert body["published_at"] is None
     path = f"/posts/{body['id']}"
     publication = {"published_at": "2026-01-01T12:00:00+02:00"}
-    assert (await client.patch(path, json=publication)).json()["published_at"] == "2026-01-01T10:00:00Z"
+    assert (await client.patch(path, json=publication)).json()[
+        "published_at"
+    ] == "2026-01-01T10:00:00Z"
     await client.patch(path, json={"title": "Same"})
     assert (await client.get(path)).json()["published_at"] == "2026-01-01T10:00:00Z"
     assert (await client.patch(path, json={"published_at": None})).json()["published_at"] is None
 
 
 @pytest.mark.parametrize(
-    "published_at", ["2026-01-01T12:00:00", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", ""]
+    "published_at",
+    ["2026-01-01T12:00:00", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", ""],
 )
 async def test_naive_or_out_of_range_datetime_is_rejected(
     client: AsyncClient, session: AsyncSession, published_at: str

@@ -58,9 +58,7 @@ async def count_rows(database: Database) -> list[int]:
         return [await session.scalar(text(f"SELECT count(*) FROM {name}")) or 0 for name in TABLES]
 
 
-async def test_purge_deletes_old_rows_with_their_children(
-    own_app: FastAPI, purge: Purge
-) -> None:
+async def test_purge_deletes_old_rows_with_their_children(own_app: FastAPI, purge: Purge) -> None:
     database: Database = own_app.state.database
     async with database.sessions() as session:
         for when in (LONG_AGO, LONG_AGO, RECENTLY):

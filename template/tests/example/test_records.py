@@ -51,9 +51,7 @@ async def test_no_response_contains_a_password(app: FastAPI) -> None:
     assert not [name for name, fields in response_models.items() if "password" in str(list(fields))]
 
 
-async def test_hashed_password_cannot_be_set(
-    client: AsyncClient, session: AsyncSession
-) -> None:
+async def test_hashed_password_cannot_be_set(client: AsyncClient, session: AsyncSession) -> None:
     user = await make_user(session)
     new: dict[str, Any] = {"email": "a@example.org", "name": "A", "password": "long enough"}
     for response in (

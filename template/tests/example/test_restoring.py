@@ -21,7 +21,10 @@ async def test_user_is_restored_with_posts_deleted_at_the_same_time(
     client: AsyncClient, session: AsyncSession
 ) -> None:
     user = await make_user(session)
-    deleted_earlier, deleted_with_user = await make_post(session, author=user), await make_post(session, author=user)
+    deleted_earlier, deleted_with_user = (
+        await make_post(session, author=user),
+        await make_post(session, author=user),
+    )
     await client.delete(f"/posts/{deleted_earlier.id}")
     await client.delete(f"/users/{user.id}")
     response = await client.post(f"/users/{user.id}/restore")

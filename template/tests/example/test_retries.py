@@ -112,7 +112,12 @@ async def count_attempts(
 
 
 async def test_retries_are_limited(own_app: FastAPI, backoffs: list[int]) -> None:
-    assert await count_attempts(own_app, lambda session: session.execute(FAIL_SERIALIZATION), DBAPIError) == 4
+    assert (
+        await count_attempts(
+            own_app, lambda session: session.execute(FAIL_SERIALIZATION), DBAPIError
+        )
+        == 4
+    )
     assert (ATTEMPTS, backoffs) == (4, [1, 2, 3])
 
 

@@ -62,9 +62,7 @@ async def test_seed_fills_every_table(
         assert page.json()["items"]
 
 
-async def test_seed_is_reproducible_and_additive(
-    database: Database, own_database_url: URL
-) -> None:
+async def test_seed_is_reproducible_and_additive(database: Database, own_database_url: URL) -> None:
     seed = ["seed", "--amount", "20"]
     assert run(own_database_url, *seed).code == 0
     first = await content(database)

@@ -39,9 +39,7 @@ async def test_password_is_hashed_and_not_returned(
     assert hashed.startswith("$argon2id$")
 
 
-async def test_duplicate_email_is_a_conflict(
-    client: AsyncClient, session: AsyncSession
-) -> None:
+async def test_duplicate_email_is_a_conflict(client: AsyncClient, session: AsyncSession) -> None:
     await make_user(session, email="ada@example.org")
     response = await client.post("/users", json=NEW | {"profile": {"bio": "Twice."}})
     assert response.status_code == 409
@@ -98,9 +96,7 @@ async def test_patch_to_duplicate_email_is_a_conflict(
     assert response.status_code == 409
 
 
-async def test_deleted_user_is_not_found(
-    client: AsyncClient, session: AsyncSession
-) -> None:
+async def test_deleted_user_is_not_found(client: AsyncClient, session: AsyncSession) -> None:
     user = await make_user(session)
     assert (await client.delete(f"/users/{user.id}")).status_code == 204
     assert (await client.get(f"/users/{user.id}")).status_code == 404
@@ -117,9 +113,7 @@ async def test_email_of_deleted_user_can_be_reused(
     assert (await client.post("/users", json=NEW)).status_code == 201
 
 
-async def test_pages_have_no_gaps_or_overlaps(
-    client: AsyncClient, session: AsyncSession
-) -> None:
+async def test_pages_have_no_gaps_or_overlaps(client: AsyncClient, session: AsyncSession) -> None:
     users = [await make_user(session) for _ in range(5)]
     found: list[str] = []
     for offset in (0, 2, 4):
@@ -132,7 +126,9 @@ async def test_pages_have_no_gaps_or_overlaps(
 @pytest.mark.parametrize(
     "params", [{"limit": 0}, {"limit": 101}, {"offset": -1}, {"limit": "ten"}, {"page": 2}]
 )
-async def test_invalid_page_parameters_are_rejected(client: AsyncClient, params: dict[str, Any]) -> None:
+async def test_invalid_page_parameters_are_rejected(
+    client: AsyncClient, params: dict[str, Any]
+) -> None:
     response = await client.get("/users", params=params)
     assert response.status_code == 422
     assert response.json()["errors"][0]["field"] == f"query.{next(iter(params))}"

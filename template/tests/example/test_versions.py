@@ -13,9 +13,7 @@ from tests.example.catalog_factories import make_product
 from tests.example.order_factories import open_shop
 
 
-async def test_etag_contains_the_version(
-    client: AsyncClient, session: AsyncSession
-) -> None:
+async def test_etag_contains_the_version(client: AsyncClient, session: AsyncSession) -> None:
     path = f"/products/{(await make_product(session)).id}"
     read = await client.get(path)
     assert read.headers["ETag"] == '"1"'
@@ -24,9 +22,7 @@ async def test_etag_contains_the_version(
     assert (await client.get(path)).headers["ETag"] == '"2"'
 
 
-async def test_stale_if_match_returns_412(
-    client: AsyncClient, session: AsyncSession
-) -> None:
+async def test_stale_if_match_returns_412(client: AsyncClient, session: AsyncSession) -> None:
     path = f"/products/{(await make_product(session)).id}"
     tag = {"If-Match": (await client.get(path)).headers["ETag"]}
     assert (await client.patch(path, json={"name": "Mine"}, headers=tag)).status_code == 200

@@ -146,9 +146,7 @@ async def test_request_of_disconnected_client_is_not_processed() -> None:
 
 
 @pytest.mark.parametrize("pooler", ["none", "pgbouncer"])
-async def test_concurrency_limit_defaults_to_pool_size(
-    own_database_url: URL, pooler: str
-) -> None:
+async def test_concurrency_limit_defaults_to_pool_size(own_database_url: URL, pooler: str) -> None:
     settings = settings_with(own_database_url, pooler=pooler, pool_size=3, max_overflow=4)
     assert settings.places == 7
     assert with_http(settings, concurrency=5).places == 5

@@ -53,9 +53,7 @@ class Caller:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("connected", [True, False], ids=["connected", "connecting"])
-async def test_request_cancelled_at_any_await(
-    notes: Notes, kind: str, connected: bool
-) -> None:
+async def test_request_cancelled_at_any_await(notes: Notes, kind: str, connected: bool) -> None:
     for wait in count(1):
         if not connected:
             await notes.database.engine.dispose()
@@ -75,16 +73,16 @@ async def test_request_cancelled_at_any_await(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_commit_happens_before_response_is_sent(
-    notes: Notes, kind: str
-) -> None:
+async def test_commit_happens_before_response_is_sent(notes: Notes, kind: str) -> None:
     caller = Caller(notes, kind)
     await caller.call()
     assert (caller.status, caller.stored) == (201, 2)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_client_disconnected_before_response_keeps_committed_rows(notes: Notes, kind: str) -> None:
+async def test_client_disconnected_before_response_keeps_committed_rows(
+    notes: Notes, kind: str
+) -> None:
     caller = Caller(notes, kind)
     with pytest.raises(ConnectionResetError):
         await caller.call(disconnects=True)

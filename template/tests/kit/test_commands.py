@@ -53,7 +53,9 @@ def registered_commands(commands: typer.Typer) -> dict[str, set[str]]:
 
 def team_commands() -> set[str]:
     """Return the team's own commands, which docs/cli.md need not contain."""
-    own_commands = {command.callback.__name__ for command in cli.registered_commands if command.callback}
+    own_commands = {
+        command.callback.__name__ for command in cli.registered_commands if command.callback
+    }
     return (own_commands - {"migrate"}) | {
         name
         for commands in COMMANDS
@@ -64,7 +66,11 @@ def team_commands() -> set[str]:
 
 
 def test_cli_page_documents_every_command_with_its_options() -> None:
-    expected = {name: options for name, options in registered_commands(cli).items() if name not in team_commands()}
+    expected = {
+        name: options
+        for name, options in registered_commands(cli).items()
+        if name not in team_commands()
+    }
     assert documented_commands() == expected, "document it in docs/cli.md"
 
 
@@ -138,7 +144,9 @@ def bash(tmp_path: Path) -> Callable[[str], str]:
         # A last command keeps bash alive: it would replace itself with a single command, and Typer
         # could not detect the shell.
         command = ["bash", "-c", f"{script_text}; :"]
-        return run_process(command, capture_output=True, text=True, env=environment, check=True).stdout
+        return run_process(
+            command, capture_output=True, text=True, env=environment, check=True
+        ).stdout
 
     return run_script
 

@@ -87,9 +87,7 @@ async def test_value_too_long_for_its_column_is_invalid(caller: AsyncClient) -> 
 @pytest.mark.parametrize(
     "code", ["40001", "40P01", "53100", "53200", "53300", "55P03", "57014", "57P01", "08006"]
 )
-async def test_transient_error_is_a_503_with_retry_after(
-    caller: AsyncClient, code: str
-) -> None:
+async def test_transient_error_is_a_503_with_retry_after(caller: AsyncClient, code: str) -> None:
     response = await caller.post(f"/kit/raise/{code}")
     assert response.status_code == 503
     assert response.headers["Retry-After"] == "1"

@@ -47,11 +47,9 @@ def forged(position: int, value: Any) -> str:
 
 @pytest.mark.parametrize("values", [VALUES, (VALUES[0], None, None, None, None, None), None])
 @pytest.mark.parametrize("backward", [False, True])
-def test_cursor_is_decoded_as_encoded(
-    values: tuple[Any, ...] | None, backward: bool
-) -> None:
+def test_cursor_is_decoded_as_encoded(values: tuple[Any, ...] | None, backward: bool) -> None:
     position = Place(values, backward)
-    assert decode(encode(place, SCOPE, TYPES), SCOPE, TYPES) == position
+    assert decode(encode(position, SCOPE, TYPES), SCOPE, TYPES) == position
 
 
 def test_cursor_of_another_list_sort_or_filter_is_rejected() -> None:

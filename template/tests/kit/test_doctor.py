@@ -19,7 +19,11 @@ from tests.rig.commands import CommandResult, run
 from tests.rig.database import settings_for
 from tests.rig.revisions import add_revision, alembic_with
 
-VALID_SETTINGS = {"DATABASE_POOLER": "none", "DATABASE_POOL_SIZE": "8", "DATABASE_MAX_OVERFLOW": "0"}
+VALID_SETTINGS = {
+    "DATABASE_POOLER": "none",
+    "DATABASE_POOL_SIZE": "8",
+    "DATABASE_MAX_OVERFLOW": "0",
+}
 # The test servers use trust authentication, and PgBouncer accepts any password.
 SECRET = "hunter2"
 

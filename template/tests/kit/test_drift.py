@@ -16,7 +16,9 @@ CHECK = CheckConstraint("id > 0", name="ck_kit_drifting_positive")
 
 async def differences(connection: AsyncConnection, *declared: Index | CheckConstraint) -> list[Any]:
     """Return the differences between a table with a full index and the declared items."""
-    await connection.execute(text("CREATE TABLE kit_drifting (id integer NOT NULL, deleted_at integer)"))
+    await connection.execute(
+        text("CREATE TABLE kit_drifting (id integer NOT NULL, deleted_at integer)")
+    )
     await connection.execute(text("CREATE UNIQUE INDEX ix_kit_drifting ON kit_drifting (id)"))
     metadata = MetaData()
     columns = Column("id", Integer, nullable=False), Column("deleted_at", Integer)

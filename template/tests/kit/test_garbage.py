@@ -32,6 +32,8 @@ async def test_service_process_tunes_garbage_collector(
         assert gc_calls == ["freeze", OBJECTS_BETWEEN]
 
 
-async def test_embedded_application_does_not_tune_garbage_collector(direct_url: URL, gc_calls: list[object]) -> None:
+async def test_embedded_application_does_not_tune_garbage_collector(
+    direct_url: URL, gc_calls: list[object]
+) -> None:
     async with running(create_app(settings_for(direct_url))):
         assert gc_calls == []

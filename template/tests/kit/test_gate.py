@@ -182,9 +182,7 @@ async def test_queue_can_be_counted_from_another_thread() -> None:
         (30, [20, 7, 2, 1]),
     ],
 )
-def test_slots_of_resources_that_are_blocked_in_succession(
-    slots: int, taken: list[int]
-) -> None:
+def test_slots_of_resources_that_are_blocked_in_succession(slots: int, taken: list[int]) -> None:
     gate = Gate(slots, wait_limit=60)
 
     assert [

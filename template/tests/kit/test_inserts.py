@@ -107,9 +107,7 @@ async def test_view_rejects_the_same_rows_as_a_session(
 
 
 @pytest.mark.parametrize("served", ["none"], indirect=True)
-async def test_lock_timeout_stores_nothing(
-    caller: AsyncClient, served: FastAPI
-) -> None:
+async def test_lock_timeout_stores_nothing(caller: AsyncClient, served: FastAPI) -> None:
     async with served.state.database.transaction() as session:
         await session.execute(text("LOCK TABLE kit_things"))
         late = await caller.post("/kit/view", json={"number": 1, "name": "a"})

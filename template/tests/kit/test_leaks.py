@@ -99,15 +99,15 @@ async def send_and_cancel(client: AsyncClient, requests: int) -> None:
     chance = random.Random(5)
     limiter = asyncio.Semaphore(CONCURRENCY)
 
-    async def send(kind: str, timeout: float | None) -> None:
+    async def send(kind: str, seconds: float | None) -> None:
         async with limiter:
             try:
-                async with asyncio.timeout(timeout):
+                async with asyncio.timeout(seconds):
                     await client.get(f"/kit/{kind}")
             except TimeoutError:
                 return
 
     async with asyncio.TaskGroup() as tasks:
         for number in range(requests):
-            timeout = chance.uniform(0, 0.04) if chance.random() < 0.5 else None
-            tasks.create_task(send(KINDS[number % len(KINDS)], timeout))
+            seconds = chance.uniform(0, 0.04) if chance.random() < 0.5 else None
+            tasks.create_task(send(KINDS[number % len(KINDS)], seconds))

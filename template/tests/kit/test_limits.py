@@ -60,9 +60,7 @@ async def test_body_size_limit_is_exact(spare_bytes: int) -> None:
 
 
 @pytest.mark.parametrize(("more", "status"), [(0, 200), (1, 431)])
-async def test_header_size_limit_is_exact(
-    more: int, status: int
-) -> None:
+async def test_header_size_limit_is_exact(more: int, status: int) -> None:
     async with client_of(application()) as client:
         request = client.build_request("PUT", "/kit/text", json=["it"], headers={"X-Kit": ""})
         separators = len(": \r\n") * len(request.headers)

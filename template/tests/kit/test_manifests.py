@@ -39,7 +39,9 @@ def test_pools_are_sized_for_every_pod_of_a_rollout(deployment: dict[str, Any]) 
         for name, value in manifest("settings.yaml")["data"].items()
         if name.startswith("DATABASE_")
     }
-    settings = DatabaseSettings.model_validate({"url": "postgresql://database/service", **variables})
+    settings = DatabaseSettings.model_validate(
+        {"url": "postgresql://database/service", **variables}
+    )
 
     surge = deployment["strategy"]["rollingUpdate"]["maxSurge"]
     assert settings.processes == deployment["replicas"] + surge

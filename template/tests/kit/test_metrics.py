@@ -18,7 +18,14 @@ from app.kit.db.driver import is_watched
 from app.kit.request_id import RequestIdMiddleware
 from app.kit.settings import MetricsSettings, SettingsError
 from app.settings import Settings
-from tests.kit.watched import HOT, HOT_WRITE, ORDINARY, deliver_driver_events, watched, watched_settings
+from tests.kit.watched import (
+    HOT,
+    HOT_WRITE,
+    ORDINARY,
+    deliver_driver_events,
+    watched,
+    watched_settings,
+)
 from tests.rig.app import client_of
 from tests.rig.database import clone
 
@@ -132,9 +139,7 @@ async def test_metrics_do_not_disable_compiled_queries(served: FastAPI) -> None:
     assert not any(is_watched(engine) for engine in served.state.database.pools.values())
 
 
-async def test_running_and_queued_requests_are_reported(
-    caller: AsyncClient, read: Read
-) -> None:
+async def test_running_and_queued_requests_are_reported(caller: AsyncClient, read: Read) -> None:
     await caller.get(f"{ORDINARY}/1")
     rejected = (await read())["http_requests_shed_total"]
     slow_requests = [
@@ -157,18 +162,14 @@ async def test_running_and_queued_requests_are_reported(
     assert (seen["db_pool_connections read in_use"], seen["db_pool_waiting read"]) == (0, 0)
 
 
-async def test_retries_and_unknown_outcomes_are_counted(
-    caller: AsyncClient, read: Read
-) -> None:
+async def test_retries_and_unknown_outcomes_are_counted(caller: AsyncClient, read: Read) -> None:
     increases = await difference(read, caller.put("/kit/ways/retried"))
     assert increases["db_retries_total"] == 1
     increases = await difference(read, caller.put("/kit/ways/broken"))
     assert increases["db_outcomes_unknown_total"] == 1
 
 
-async def test_observability_page_documents_every_metric(
-    caller: AsyncClient, read: Read
-) -> None:
+async def test_observability_page_documents_every_metric(caller: AsyncClient, read: Read) -> None:
     await caller.get(f"{ORDINARY}/1")
     documented = {
         name

@@ -153,7 +153,9 @@ async def test_lock_timeout_rolls_back_and_is_retried(config: Config, tmp_path: 
     assert await asyncio.to_thread(run, url, "SELECT count(*) FROM kit_half") == [0]
 
 
-def test_concurrent_index_build_while_another_migration_waits(direct_url: URL, tmp_path: Path) -> None:
+def test_concurrent_index_build_while_another_migration_waits(
+    direct_url: URL, tmp_path: Path
+) -> None:
     # Outside a transaction, a pooler may send the messages of one statement to two connections.
     url = direct_url
     run(url, "CREATE TABLE kit_t (a int)")
@@ -168,9 +170,7 @@ def test_concurrent_index_build_while_another_migration_waits(direct_url: URL, t
     assert run(url, built) == [True]
 
 
-def test_failed_migration_keeps_the_previous_one(
-    config: Config, tmp_path: Path
-) -> None:
+def test_failed_migration_keeps_the_previous_one(config: Config, tmp_path: Path) -> None:
     url = config.attributes["settings"].database.sqlalchemy_url
     add_revision(config, tmp_path, "kit_1", "op.add_column('kit_t', sa.Column('b', sa.Integer()))")
     add_revision(

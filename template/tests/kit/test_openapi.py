@@ -71,12 +71,16 @@ def test_invalid_or_missing_example_is_detected() -> None:
         raise NotImplementedError(words)
 
     @application.put("/kit/without-example")
-    async def without_example(first: Annotated[str, Body()], second: Annotated[int, Body()]) -> None:
+    async def without_example(
+        first: Annotated[str, Body()], second: Annotated[int, Body()]
+    ) -> None:
         """Accept a body without an example."""
         raise NotImplementedError(first, second)
 
     of = {name: (name, *rest) for name, *rest in bodies(application)}
-    assert validation_errors(application, *of["invalid"]) == ["invalid.1: Input should be a valid string"]
+    assert validation_errors(application, *of["invalid"]) == [
+        "invalid.1: Input should be a valid string"
+    ]
     with pytest.raises(MissingExample, match=r"without_example\.first"):
         validation_errors(application, *of["without_example"])
 

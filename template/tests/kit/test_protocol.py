@@ -67,7 +67,9 @@ async def send_slowly(port: int, *sent: bytes) -> bytes:
 
 
 async def test_incomplete_headers_time_out_with_408(port: int) -> None:
-    head, _, body = (await send_slowly(port, REQUEST_HEAD, b"X-Kit: slow\r\n")).partition(b"\r\n\r\n")
+    head, _, body = (await send_slowly(port, REQUEST_HEAD, b"X-Kit: slow\r\n")).partition(
+        b"\r\n\r\n"
+    )
     assert head.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
     assert b"application/problem+json" in head
     assert b"did not arrive in time" in body

@@ -22,7 +22,9 @@ COUNT = text("SELECT count(*) FROM kit_notes")
 
 
 @pytest.fixture(params=["none", "pgbouncer"])
-async def opened_database(direct_url: URL, request: pytest.FixtureRequest) -> AsyncGenerator[Database]:
+async def opened_database(
+    direct_url: URL, request: pytest.FixtureRequest
+) -> AsyncGenerator[Database]:
     """A database with a table, with and without PgBouncer mode."""
     settings = settings_with(direct_url, pooler=request.param, pool_pre_ping=False)
     database = Database.open(settings.database, NAME)
@@ -72,7 +74,9 @@ async def test_without_replica_a_read_sees_committed_writes(
 
 
 async def test_service_with_unreachable_replica_is_not_ready(own_database_url: URL) -> None:
-    unreachable = settings_with(own_database_url.set(host="127.0.0.1", port=1, query={})).database.url
+    unreachable = settings_with(
+        own_database_url.set(host="127.0.0.1", port=1, query={})
+    ).database.url
     settings = settings_with(own_database_url, replica_url=unreachable)
     async with running(create_app(settings)) as app, client_of(app) as client:
         assert (await client.get("/health/ready")).status_code == 503

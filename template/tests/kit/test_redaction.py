@@ -39,7 +39,9 @@ async def trace_of(fault: str, url: URL, **settings: object) -> str:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_traceback_contains_statement_but_no_values(fault: str, own_database_url: URL) -> None:
+async def test_traceback_contains_statement_but_no_values(
+    fault: str, own_database_url: URL
+) -> None:
     trace = await trace_of(fault, own_database_url)
     assert SECRET not in trace
     assert "kit_notes" in trace or "date" in trace
@@ -92,9 +94,7 @@ async def test_invalid_row_is_logged_without_its_values(
     assert SECRET not in str(logged())
 
 
-async def test_statements_are_logged_without_values(
-    own_database_url: URL, logged: Logged
-) -> None:
+async def test_statements_are_logged_without_values(own_database_url: URL, logged: Logged) -> None:
     for setting in ("echo", "echo_pool"):
         settings = settings_with(own_database_url, **{setting: True})
         database = Database.open(settings.database, NAME)

@@ -75,9 +75,7 @@ def written(folder: Path) -> list[Path]:
 
 
 @pytest.mark.usefixtures("config")
-def test_no_migration_without_differences(
-    own_database_url: URL, tmp_path: Path
-) -> None:
+def test_no_migration_without_differences(own_database_url: URL, tmp_path: Path) -> None:
     result = revision(own_database_url)
     assert result == (0, "The models and the migrations agree: no migration was written.\n", "")
     assert written(tmp_path) == []
@@ -122,7 +120,9 @@ def test_risky_operations_are_reported(own_database_url: URL) -> None:
         (AlterColumnOp("kit", "a", modify_nullable=True), None),
     ],
 )
-def test_each_risk_of_a_column_change_is_reported(operation: MigrateOperation, risk: str | None) -> None:
+def test_each_risk_of_a_column_change_is_reported(
+    operation: MigrateOperation, risk: str | None
+) -> None:
     (change,) = changes_of([operation])
     assert change.risk is None if risk is None else risk in (change.risk or "")
 
@@ -140,9 +140,7 @@ def test_pending_migration_is_an_error(
 
 
 @pytest.mark.usefixtures("notes")
-def test_multiple_heads_are_an_error(
-    config: Config, own_database_url: URL, tmp_path: Path
-) -> None:
+def test_multiple_heads_are_an_error(config: Config, own_database_url: URL, tmp_path: Path) -> None:
     add_revision(config, tmp_path, "kit_left", "pass")
     second = (tmp_path / "kit_left.py").read_text().replace("kit_left", "kit_right")
     (tmp_path / "kit_right.py").write_text(second)

@@ -101,9 +101,7 @@ async def test_first_matching_route_is_used(client: AsyncClient) -> None:
     assert (await client.get("/apples/any")).status_code == 422
 
 
-async def test_only_candidate_routes_are_compared(
-    client: AsyncClient, compared: list[str]
-) -> None:
+async def test_only_candidate_routes_are_compared(client: AsyncClient, compared: list[str]) -> None:
     assert (await client.get("/fruit/pears/7")).is_success
     assert set(compared) == {"/pears/{number}"}
 
@@ -112,9 +110,7 @@ async def test_only_candidate_routes_are_compared(
     assert set(compared) == {"/apples/{number}"}
 
 
-async def test_path_parameter_with_slashes_is_found(
-    app: FastAPI, client: AsyncClient
-) -> None:
+async def test_path_parameter_with_slashes_is_found(app: FastAPI, client: AsyncClient) -> None:
     files = APIRouter(prefix="/apples/files")
 
     @files.get("/{path:path}")
@@ -146,9 +142,7 @@ async def test_dependencies_of_application_and_routers_apply() -> None:
     assert sorted(called) == ["application", "inner", "outer"]
 
 
-async def test_routes_stay_strict_after_index_is_rebuilt(
-    app: FastAPI, client: AsyncClient
-) -> None:
+async def test_routes_stay_strict_after_index_is_rebuilt(app: FastAPI, client: AsyncClient) -> None:
     plums = APIRouter(prefix="/plums")
 
     @plums.post("")

@@ -146,7 +146,9 @@ async def send_endless_headers(port: int, beginning: bytes) -> bytes:
     return response
 
 
-async def wait_for_connections(database: Database, count: int, state: str = "idle in transaction") -> None:
+async def wait_for_connections(
+    database: Database, count: int, state: str = "idle in transaction"
+) -> None:
     """Wait until the service has this many connections in this state."""
     connections = text(
         "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'served' "

@@ -74,9 +74,7 @@ def test_every_invalid_variable_is_reported(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+asyncpg"])
-def test_common_schemes_use_the_async_driver(
-    monkeypatch: pytest.MonkeyPatch, scheme: str
-) -> None:
+def test_common_schemes_use_the_async_driver(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
     monkeypatch.setenv("DATABASE_URL", f"{scheme}://app@db.example/app?sslmode=require")
     url = Settings.load().database.sqlalchemy_url
     assert url.drivername == "postgresql+asyncpg"

@@ -143,9 +143,7 @@ def is_awaited(call: Any) -> bool:
         (provided(Repository, read_only=True).dependency, [reading_session]),
     ],
 )
-def test_kit_dependencies_are_async_and_have_few_dependencies(
-    call: Any, needs: list[Any]
-) -> None:
+def test_kit_dependencies_are_async_and_have_few_dependencies(call: Any, needs: list[Any]) -> None:
     solved = get_dependant(path="/", call=call)
     assert [other.call for other in solved.dependencies] == needs
     assert is_awaited(call)

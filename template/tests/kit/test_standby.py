@@ -152,9 +152,7 @@ async def test_reads_use_the_standby_and_writes_use_the_primary(client: AsyncCli
     assert (await client.post("/kit/notes")).json() is False
 
 
-async def test_write_is_readable_after_replication(
-    client: AsyncClient, database: Database
-) -> None:
+async def test_write_is_readable_after_replication(client: AsyncClient, database: Database) -> None:
     assert (await client.get("/kit/notes")).json() == 0
     await client.post("/kit/notes")
     await wait_for_replay(database)
@@ -175,9 +173,7 @@ async def test_no_cache_request_reads_from_the_primary(
 
 
 @pytest.mark.parametrize("fresh", [False, True])
-async def test_read_session_rejects_writes(
-    database: Database, fresh: bool
-) -> None:
+async def test_read_session_rejects_writes(database: Database, fresh: bool) -> None:
     with pytest.raises(DBAPIError, match="read-only transaction"):
         async with database.reading(fresh=fresh) as session:
             await session.execute(INSERT)

@@ -79,7 +79,9 @@ async def test_error_span_contains_no_values(
     assert SECRET not in "".join(span.to_json() for span in statements)
 
 
-async def test_trace_of_the_caller_is_continued(exporter: InMemorySpanExporter, direct_url: URL) -> None:
+async def test_trace_of_the_caller_is_continued(
+    exporter: InMemorySpanExporter, direct_url: URL
+) -> None:
     server, _ = await spans_of(
         exporter, direct_url, "/kit/ways/hot/1", traceparent=f"00-{CALLER}-b7ad6b7169203331-01"
     )

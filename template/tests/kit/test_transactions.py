@@ -65,18 +65,14 @@ async def test_acknowledged_write_is_committed(notes: AsyncClient, own_app: Fast
     assert await stored(own_app) == [1]
 
 
-async def test_failed_commit_is_an_error_response(
-    notes: AsyncClient, own_app: FastAPI
-) -> None:
+async def test_failed_commit_is_an_error_response(notes: AsyncClient, own_app: FastAPI) -> None:
     await notes.post("/kit/notes/1")
     # The constraint is deferred: the INSERT succeeds and the COMMIT fails.
     assert (await notes.post("/kit/notes/1")).status_code == 409
     assert await stored(own_app) == [1]
 
 
-async def test_background_task_starts_after_commit(
-    notes: AsyncClient, own_app: FastAPI
-) -> None:
+async def test_background_task_starts_after_commit(notes: AsyncClient, own_app: FastAPI) -> None:
     await notes.post("/kit/notes/1")
     await notes.post("/kit/notes/1")
     assert own_app.state.seen == [1]
@@ -87,9 +83,7 @@ async def test_error_after_a_write_rolls_back(notes: AsyncClient, own_app: FastA
     assert await stored(own_app) == []
 
 
-async def test_invalid_response_rolls_back(
-    notes: AsyncClient, own_app: FastAPI
-) -> None:
+async def test_invalid_response_rolls_back(notes: AsyncClient, own_app: FastAPI) -> None:
     assert (await notes.post("/kit/notes/-1")).status_code == 500
     assert await stored(own_app) == []
 

@@ -15,7 +15,9 @@ SECRET = "s3cret"
 
 
 async def test_refused_connections_are_retried(direct_url: URL) -> None:
-    socket_path = f"{direct_url.query['host']}/.s.PGSQL.5432" if "host" in direct_url.query else None
+    socket_path = (
+        f"{direct_url.query['host']}/.s.PGSQL.5432" if "host" in direct_url.query else None
+    )
 
     async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connecting = (
@@ -64,9 +66,7 @@ async def test_timeout_error_names_the_address_and_no_secret(
 @pytest.mark.parametrize(
     "address", ["/missing_test", f"//app:{SECRET}@missing.invalid/app"], ids=["database", "host"]
 )
-async def test_permanent_error_is_not_retried(
-    direct_url: URL, address: str
-) -> None:
+async def test_permanent_error_is_not_retried(direct_url: URL, address: str) -> None:
     known = direct_url.set(database="missing_test")
     url = make_url(f"postgresql:{address}") if SECRET in address else known
     started = monotonic()

@@ -74,7 +74,8 @@ def example_of(schema: Schema, components: dict[str, Schema], place: str) -> Any
         case "object":
             fields: dict[str, Schema] = schema.get("properties", {})
             return {
-                name: example_of(field, components, f"{place}.{name}") for name, field in fields.items()
+                name: example_of(field, components, f"{place}.{name}")
+                for name, field in fields.items()
             }
         case "array":
             return [example_of(schema["items"], components, f"{place}[]")]
