@@ -24,31 +24,15 @@ from tests.rig.database import (
     settings_for,
     template_for_workers,
     template_of,
-    unpooled,
 )
-from tests.rig.interruption import ignore_cancelled_connect_errors
 from tests.rig.rolled_back import RolledBackDatabase
-
-# The marker expression of a run without arguments (addopts in pyproject.toml).
-QUICK = "not slow and not own_database"
-OWN = {"own_database_url", "unpooled_template"}
 
 # For a long search: `pytest --hypothesis-profile=deep`.
 settings.register_profile("deep", max_examples=5000)
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option that runs fault and load tests at full scale."""
-    parser.addoption(
-        "--thorough", action="store_true", help="run fault and load tests at full scale (minutes)"
-    )
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Run every test of a file that is named on the command line, slow tests included."""
-    if config.args_source is config.ArgsSource.ARGS and config.option.markexpr == QUICK:
-        config.option.markexpr = ""
-    # The service logs each request; the test client would log it a second time.
+def pytest_configure() -> None:
+    """Show each request once in the log: the service logs it, and the test client would as well."""
     logging.getLogger("httpx2").setLevel(logging.WARNING)
 
 
@@ -65,25 +49,6 @@ def pytest_runtest_makereport(
         if name.replace("Captured log", "Captured stderr") not in names or "log" not in name
     ]
     return report
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the kit and example tests that need their own database."""
-    for item in items:
-        if item.path.parent.name in ("kit", "example") and OWN & {*_fixtures(item)}:
-            item.add_marker(pytest.mark.own_database)
-
-
-def _fixtures(item: pytest.Item) -> list[str]:
-    return item.fixturenames if isinstance(item, pytest.Function) else []
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """Run named files in one process, which starts faster, and a full run in several."""
-    is_shown = config.option.capture == "no"
-    return 0 if is_shown or config.args_source is config.ArgsSource.ARGS else None
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -105,17 +70,6 @@ def pytest_unconfigure() -> None:
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
-
-
-@pytest.fixture(scope="session", autouse=True)
-async def _ignore_cancelled_connect_errors(anyio_backend: str) -> None:
-    ignore_cancelled_connect_errors()
-
-
-@pytest.fixture(scope="session")
-def thorough(pytestconfig: pytest.Config) -> bool:
-    """Whether to run at full scale (minutes). The default scale shows the same in seconds."""
-    return bool(pytestconfig.getoption("--thorough"))
 
 
 @pytest.fixture(scope="session")
@@ -181,20 +135,6 @@ async def client(
 def own_database_url(template: URL) -> Generator[URL]:
     """A separate database for one test, for real commits, concurrency and faults."""
     with clone(template) as url:
-        yield url
-
-
-@pytest.fixture(scope="session")
-def unpooled_template(template: URL) -> Generator[URL]:
-    """The migrated template database without a connection pooler. Never write to it."""
-    with unpooled(template) as url:
-        yield url
-
-
-@pytest.fixture
-def direct_url(unpooled_template: URL) -> Generator[URL]:
-    """A separate database for one test, without a connection pooler."""
-    with clone(unpooled_template) as url:
         yield url
 
 

@@ -99,10 +99,10 @@ async def test_batch_reports_duplicates_conflicts_and_missing_categories_by_row(
     assert response.status_code == 422
     assert {error["field"]: error["message"] for error in response.json()["errors"]} == {
         "body.rows.1.category_id": "there is no such category",
-        "body.rows.2.sku": "is the same as in row 0",
-        "body.rows.3.slug": "is the same as in row 0",
-        "body.rows.4.sku": "is already taken",
-        "body.rows.5.slug": "is already taken",
+        "body.rows.2.sku": "must be unique, but is the same as in row 0",
+        "body.rows.3.slug": "must be unique, but is the same as in row 0",
+        "body.rows.4.sku": "already exists",
+        "body.rows.5.slug": "already exists",
     }
     assert await count_products(session) == 1
     response = await client.post("/products/batch", json={"rows": [rows[0], rows[5]]})
@@ -238,7 +238,7 @@ async def test_conflict_with_concurrent_insert_is_reported_by_row(
     response = await request
     assert response.status_code == 409
     assert response.json()["errors"] == [
-        {"field": f"body.rows.3.{field}", "message": "is already taken"}
+        {"field": f"body.rows.3.{field}", "message": "already exists"}
     ]
     assert await count_products(session) == 1
 

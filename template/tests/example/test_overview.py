@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from httpx2 import AsyncClient
-from sqlalchemy import insert, text
+from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.example.posts.models import Post
@@ -13,7 +13,6 @@ from app.example.users.repository import overview
 from app.example.users.schemas import LATEST_POSTS
 from app.kit.db.session import Database
 from tests.example.factories import make_post, make_user
-from tests.example.reading import count_rows_scanned
 from tests.rig.statements import counting
 
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
@@ -72,21 +71,6 @@ async def test_overview_takes_two_statements(
     statements.assert_count(2)
     newest = [f"Post {number}" for number in reversed(range(posts))]
     assert [post["title"] for post in body["latest_posts"]] == newest[:LATEST_POSTS]
-
-
-@pytest.mark.slow
-async def test_overview_scans_only_the_latest_posts(
-    session: AsyncSession, database: Database
-) -> None:
-    user = await make_user(session)
-    await write_posts(session, user, 1_000)
-    # The index limits the scan: not all posts of this user, and no newer posts of other users.
-    await write_posts(session, await make_user(session), 20_000, since=DAY + timedelta(days=30))
-    await session.execute(text("ANALYZE posts"))
-    # The setting for an SSD. With the default, the planner may prefer a sequential scan.
-    await session.execute(text("SET LOCAL random_page_cost = 1.1"))
-    read = overview(session, user.id)
-    assert await count_rows_scanned(database, session, "posts", read) == LATEST_POSTS
 
 
 async def test_overview_loads_only_the_columns_it_returns(

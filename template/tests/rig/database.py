@@ -75,16 +75,6 @@ def clone(template: URL) -> Generator[URL]:
 
 
 @contextmanager
-def unpooled(template: URL) -> Generator[URL]:
-    """Yield a migrated database without a connection pooler; start a server if necessary."""
-    if settings_for(template).database.pooler == "none":
-        yield template
-    else:
-        with ephemeral() as server, migrated(server) as url:
-            yield url
-
-
-@contextmanager
 def migrated(server: URL) -> Generator[URL]:
     """Create a migrated database on this server, and drop it at the end."""
     with empty(server) as url:
@@ -121,7 +111,7 @@ def _exit_without_migration(url: URL) -> None:
                 returncode=1,
             )
     except CommandError:
-        # For example several heads, which tests/kit/test_migrations.py reports.
+        # For example several heads, which tests/architecture/test_migrations.py reports.
         return
 
 

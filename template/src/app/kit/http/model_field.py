@@ -1,7 +1,8 @@
 """FastAPI's private class of a request parameter, which the kit replaces for strict validation.
 
 FastAPI has no public interface for the validation of parameters. Everything that the kit uses of
-the class is in this module. `tests/kit/test_strict_routes.py` fails if a FastAPI version differs.
+the class is in this module. `tests/architecture/test_strict_routes.py` fails if a FastAPI version
+differs.
 """
 
 import inspect

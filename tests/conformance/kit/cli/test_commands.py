@@ -1,0 +1,171 @@
+"""Commands: documentation, exit codes, error messages and shell completion."""
+
+import json
+import os
+import re
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import run as run_process
+from typing import Any
+
+import pytest
+import typer
+from sqlalchemy import URL, make_url
+
+from app.about import NAME
+from app.cli import SERVICE, cli
+from app.kit.commands.routes import routes_of
+from app.kit.db.migrate import PROJECT_ROOT
+from app.registry import COMMANDS
+from tests.rig.commands import run
+
+NOWHERE = make_url("postgresql://somebody:hunter2@127.0.0.1:1/nowhere")
+# Prevents the lookup in .env, which is for development.
+NO_WAIT = {"DATABASE_STARTUP_TIMEOUT": "0"}
+ROW = re.compile(r"^\| `([\w-]+)` \| (of the example)?.+ \|([^|]*)\|$", re.MULTILINE)
+
+
+def documented_commands() -> dict[str, set[str]]:
+    """Return the commands of docs/cli.md with their options, without those of a removed example."""
+    page = (PROJECT_ROOT / "docs/cli.md").read_text()
+    has_example = (PROJECT_ROOT / "src/app/example/jobs.py").is_file()
+    return {
+        name: {*re.findall(r"`(--[\w-]+)`", options)}
+        for name, of_the_example, options in ROW.findall(page)
+        if has_example or not of_the_example
+    }
+
+
+def registered_commands(commands: typer.Typer) -> dict[str, set[str]]:
+    """Return the registered commands with their options."""
+    group: Any = typer.main.get_group(commands)
+    return {
+        name: {
+            max(parameter.opts, key=len)
+            for parameter in command.params
+            if parameter.param_type_name == "option" and parameter.name != "help"
+        }
+        for name, command in group.commands.items()
+    }
+
+
+def team_commands() -> set[str]:
+    """Return the team's own commands, which docs/cli.md need not contain."""
+    own_commands = {
+        command.callback.__name__ for command in cli.registered_commands if command.callback
+    }
+    return (own_commands - {"migrate"}) | {
+        name
+        for commands in COMMANDS
+        for command in commands.registered_commands
+        if command.callback and command.callback.__module__.startswith("app.features.")
+        for name in [command.name or command.callback.__name__.replace("_", "-")]
+    }
+
+
+def test_cli_page_documents_every_command_with_its_options() -> None:
+    expected = {
+        name: options
+        for name, options in registered_commands(cli).items()
+        if name not in team_commands()
+    }
+    assert documented_commands() == expected, "document it in docs/cli.md"
+
+
+def test_every_command_has_a_help_text() -> None:
+    output = run(None, "--help").out
+    for name in registered_commands(cli):
+        assert re.search(rf"\b{name} +\w+", output), f"{name} has no help text"
+
+
+def test_unreachable_database_exits_with_2_and_a_message() -> None:
+    result = run(NOWHERE, "migrate", **NO_WAIT)
+    assert result.code == 2
+    message = "The database at 127.0.0.1:1 cannot be reached: the connection was refused.\n"
+    assert result.err == message
+
+
+@pytest.mark.parametrize("command", ["migrate", "routes", "serve"])
+def test_invalid_setting_is_reported_and_exits_with_2(command: str) -> None:
+    result = run(NOWHERE, command, DATABASE_POOL_SIZE="hunter2")
+    assert result.code == 2
+    assert "DATABASE_POOL_SIZE: " in result.err
+    assert "hunter2" not in result.err
+
+
+@pytest.mark.parametrize("command", ["dev", "serve"])
+def test_port_in_use_exits_with_2_and_a_message(command: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = str(listener.getsockname()[1])
+        result = run(NOWHERE, command, "--port", port)
+    assert (result.code, result.out) == (2, "")
+    assert f"port {port} of 127.0.0.1" in result.err
+    assert "--port" in result.err
+
+
+@pytest.mark.parametrize("arguments", [["nothing"], ["serve", "--port", "x"], ["revision"]])
+def test_invalid_argument_exits_with_2(arguments: list[str]) -> None:
+    assert run(NOWHERE, *arguments).code == 2
+
+
+def test_unknown_revision_exits_with_2_and_a_message(own_database_url: URL) -> None:
+    result = run(own_database_url, "migrate", "kit_nowhere")
+    assert (result.code, "kit_nowhere" in result.err) == (2, True)
+    assert "Traceback" not in result.err
+
+
+def test_routes_are_listed_without_a_database() -> None:
+    expected = [*routes_of(SERVICE.application())]
+    lines = run(NOWHERE, "routes").out.splitlines()
+    assert len(lines) == len(expected) + 1
+    assert re.search(r"^GET +/health/live +live +app\.kit\.health$", "\n".join(lines), re.MULTILINE)
+    listed = json.loads(run(NOWHERE, "routes", "--json").out)
+    assert len(listed) == len(expected)
+    health = {"path": "/health/ready", "methods": ["GET"]}
+    assert health | {"name": "ready", "module": "app.kit.health"} in listed
+
+
+@pytest.fixture
+def bash(tmp_path: Path) -> Callable[[str], str]:
+    """Run a script in bash as a new user, with the service's command on the PATH."""
+    # The script that an installer creates for [project.scripts].
+    script = tmp_path / NAME
+    script.write_text(f"#!{sys.executable}\nfrom app.cli import main\nmain()\n")
+    script.chmod(0o755)
+    environment = {
+        **os.environ,
+        "HOME": str(tmp_path),
+        "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+
+    def run_script(script_text: str) -> str:
+        # A last command keeps bash alive: it would replace itself with a single command, and Typer
+        # could not detect the shell.
+        command = ["bash", "-c", f"{script_text}; :"]
+        return run_process(
+            command, capture_output=True, text=True, env=environment, check=True
+        ).stdout
+
+    return run_script
+
+
+def test_shell_completion_of_commands(bash: Callable[[str], str]) -> None:
+    variable = f"_{NAME.replace('-', '_').upper()}_COMPLETE"
+    # bash sets these variables when the user presses Tab.
+    words = f"COMP_WORDS='{NAME} docto' COMP_CWORD=1"
+    output = bash(f"{NAME} --show-completion; {variable}=complete_bash {words} {NAME}")
+    function = f"_{NAME.replace('-', '_')}_completion"
+    assert f"complete -o default -F {function} {NAME}" in output
+    assert output.splitlines()[-1] == "doctor"
+
+
+def test_installed_completion_works_in_later_shells(bash: Callable[[str], str]) -> None:
+    bash("echo 'mine=kept' > ~/.bashrc")
+    bash(f"{NAME} --install-completion")
+    # An interactive shell reads .bashrc; Tab then calls the registered completion function.
+    function = f"$(complete -p {NAME} | grep -o '_[^ ]*_completion')"
+    pressed = f"COMP_WORDS=({NAME} diagra) COMP_CWORD=1; {function} {NAME}"
+    assert bash(f"source ~/.bashrc; {pressed}; echo $mine ${{COMPREPLY[@]}}") == "kept diagram\n"

@@ -1,0 +1,167 @@
+"""`doctor` checks everything that the service depends on, and reports what to do."""
+
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from alembic.config import Config
+from sqlalchemy import URL
+
+from app.check import NAME
+from app.kit.commands import doctor
+from app.kit.db.base import now
+from app.kit.db.schema_state import Revisions
+from app.kit.diagnosis import schema, server
+from app.kit.diagnosis.findings import State
+from app.settings import Settings
+from tests.conformance.support.revisions import add_revision, alembic_with
+from tests.rig.commands import CommandResult, run
+from tests.rig.database import settings_for
+
+VALID_SETTINGS = {
+    "DATABASE_POOLER": "none",
+    "DATABASE_POOL_SIZE": "8",
+    "DATABASE_MAX_OVERFLOW": "0",
+}
+# The test servers use trust authentication, and PgBouncer accepts any password.
+SECRET = "hunter2"
+
+
+def run_doctor(url: URL, **variables: str) -> CommandResult:
+    """Run the doctor on a database; its output must not contain the password."""
+    result = run(url.set(password=SECRET), "doctor", **VALID_SETTINGS | variables)
+    assert SECRET not in result.out + result.err
+    assert result.err == ""
+    return result
+
+
+def line_of(result: CommandResult, check: str) -> str:
+    """Return the line about a check, together with the advice below it."""
+    lines = result.out.splitlines()
+    (index,) = [number for number, line in enumerate(lines) if re.match(rf"\w+ +{check}: ", line)]
+    return " ".join(line.strip() for line in lines[index : index + 2])
+
+
+def test_every_check_passes(direct_url: URL) -> None:
+    result = run_doctor(direct_url)
+    assert result.code == 0
+    check = [line.split(maxsplit=2)[:2] for line in result.out.splitlines()]
+    names = ("configuration", "database", "clock", "pooler", "revision", "extensions")
+    assert check == [["ok", f"{name}:"] for name in (*names, "connections")]
+
+
+def test_pending_migration_is_a_failure() -> None:
+    code = Revisions(frozenset({"a"}), frozenset({"a"}))
+    found = schema.revision(set(), code, "it", "do")
+    assert (found.state, found.advice) == (State.FAILURE, "do")
+    assert found.found == "the schema is at none, the code requires a"
+
+
+def test_newer_schema_is_a_warning_and_multiple_heads_are_a_failure() -> None:
+    one = Revisions(frozenset({"b"}), frozenset({"a", "b"}))
+    assert schema.revision({"c"}, one, "it", "").state is State.WARNING
+    assert schema.revision({"b"}, one, "it", "").state is State.OK
+    two = Revisions(frozenset({"b", "c"}), frozenset({"a", "b", "c"}))
+    assert "alembic merge heads" in schema.revision({"b"}, two, "it", "").advice
+
+
+def test_unreachable_server_is_a_failure(direct_url: URL) -> None:
+    result = run_doctor(direct_url.set(host="127.0.0.1", port=1, query={}))
+    assert result.code == 1
+    assert "failure" in line_of(result, "database")
+    assert "127.0.0.1:1 cannot be reached: the connection was refused" in line_of(
+        result, "database"
+    )
+
+
+def test_missing_database_is_a_failure(direct_url: URL) -> None:
+    result = run_doctor(direct_url.set(database="kit_nothing"))
+    assert result.code == 1
+    assert "fix DATABASE_URL" in line_of(result, "database")
+
+
+def test_every_invalid_setting_is_a_failure(direct_url: URL) -> None:
+    result = run_doctor(direct_url, DATABASE_POOL_SIZE="0", DATABASE_REPLICA_URL=f"x://{SECRET}")
+    assert result.code == 1
+    assert "failure  configuration: DATABASE_POOL_SIZE: " in result.out
+    assert "failure  configuration: DATABASE_REPLICA_URL: " in result.out
+    # Some Windows encodings contain no arrow.
+    assert result.out.isascii()
+
+
+def test_more_connections_than_allowed_are_a_warning(direct_url: URL) -> None:
+    result = run_doctor(direct_url, DATABASE_PROCESSES="1000")
+    assert result.code == 0
+    assert "1000 x 16 = 16000 at most, the server allows" in line_of(result, "connections")
+    assert "lower DATABASE_POOL_SIZE" in line_of(result, "connections")
+
+
+def test_configured_but_missing_pooler_is_a_warning(direct_url: URL) -> None:
+    result = run_doctor(direct_url, DATABASE_POOLER="pgbouncer", DATABASE_POOL_PRE_PING="false")
+    assert result.code == 0
+    assert "there is none, so each transaction opens a connection" in line_of(result, "pooler")
+
+
+def test_undeclared_pooler_is_a_failure(direct_url: URL) -> None:
+    settings = settings_for(direct_url).database
+    direct = settings.model_copy(update={"pooler": "none"})
+    pooled = settings.model_copy(update={"pooler": "pgbouncer"})
+    found = server.pooler(direct, "database", pooled=True)
+    assert (found.state, "DATABASE_POOLER=pgbouncer" in found.advice) == (State.FAILURE, True)
+    assert server.pooler(pooled, "database", pooled=True).state is State.OK
+
+
+@pytest.mark.parametrize(
+    ("seconds", "state", "code"),
+    [(5, "warning", 0), (-5, "warning", 0), (90, "failure", 1)],
+)
+def test_clock_difference_is_reported(
+    direct_url: URL, monkeypatch: pytest.MonkeyPatch, seconds: int, state: str, code: int
+) -> None:
+    # Shifts the clock of this host; the server's clock is unchanged.
+    monkeypatch.setattr(server, "now", lambda: now() - timedelta(seconds=seconds))
+    result = run_doctor(direct_url)
+    assert result.code == code
+    line = line_of(result, "clock")
+    assert line.startswith(state)
+    assert (
+        f"{abs(seconds)}.0 s {'ahead of' if seconds > 0 else 'behind'} the clock of this machine"
+        in line
+    )
+
+
+def test_replica_without_replication_is_a_failure(direct_url: URL) -> None:
+    url = direct_url.render_as_string(hide_password=False)
+    result = run_doctor(direct_url, DATABASE_REPLICA_URL=url, DATABASE_PROCESSES="1000")
+    assert result.code == 1
+    assert line_of(result, "replica").startswith("ok")
+    assert line_of(result, "replication").startswith("failure")
+    # With a replica, each server gets half of the connections.
+    assert "1000 x 8 = 8000" in line_of(result, "connections to replica")
+
+
+def test_unreachable_migration_database_is_a_failure(direct_url: URL) -> None:
+    nowhere = f"postgresql://owner:{SECRET}@127.0.0.1:1/nowhere"
+    result = run_doctor(direct_url, DATABASE_MIGRATION_URL=nowhere)
+    assert result.code == 1
+    assert "fix DATABASE_MIGRATION_URL" in line_of(result, "migrations")
+
+
+def test_missing_extension_of_a_migration_is_a_failure(
+    direct_url: URL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = alembic_with(tmp_path, settings_for(direct_url))
+
+    def load_config(_settings: Settings) -> Config:
+        return config
+
+    monkeypatch.setattr(doctor, "alembic_config", load_config)
+    create = "op.execute('CREATE EXTENSION IF NOT EXISTS plpgsql')"
+    add_revision(config, tmp_path, "kit_there", create)
+    assert "ok       extensions: plpgsql: all present" in run_doctor(direct_url).out
+    add_revision(config, tmp_path, "kit_not", create.replace("plpgsql", "kit_nothing"))
+    result = run_doctor(direct_url)
+    assert line_of(result, "extensions").startswith("failure  extensions: the server does not have")
+    assert f"run `{NAME} migrate`" in line_of(result, "revision")
+    assert result.code == 1

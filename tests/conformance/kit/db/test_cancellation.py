@@ -1,0 +1,99 @@
+"""Cancelled and disconnected requests neither keep connections nor report anything untrue."""
+
+from asyncio import create_task
+from asyncio.exceptions import CancelledError
+from contextlib import suppress
+from itertools import count
+from typing import Any
+
+import pytest
+
+from tests.conformance.support.interruption import Interruption
+from tests.conformance.support.notes import KINDS, Notes
+
+
+class Caller:
+    """An ASGI client that records the committed rows at the start of the response."""
+
+    def __init__(self, notes: Notes, kind: str) -> None:
+        self.status: int | None = None
+        self.stored: int | None = None
+        self._notes = notes
+        self._kind = kind
+        self.number = next(notes.numbers)
+
+    async def call(
+        self, *, disconnects: bool = False, body: list[dict[str, Any]] | None = None
+    ) -> None:
+        """Send a POST request, without a body or with these messages as its body."""
+        parts = iter(body or [{"type": "http.request", "body": b""}])
+        scope: dict[str, Any] = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.4"},
+            "http_version": "1.1",
+            "method": "POST",
+            "scheme": "http",
+            "path": f"/kit/{self._kind}/{self.number}",
+            "query_string": b"",
+            "headers": [(b"content-type", b"application/json")],
+        }
+
+        async def receive() -> dict[str, Any]:
+            return next(parts, {"type": "http.disconnect"})
+
+        async def send(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                self.status = message["status"]
+                self.stored = await self._notes.stored(self.number)
+                if disconnects:
+                    raise ConnectionResetError
+
+        await self._notes.app(scope, receive, send)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("connected", [True, False], ids=["connected", "connecting"])
+async def test_request_cancelled_at_any_await(notes: Notes, kind: str, connected: bool) -> None:
+    for wait in count(1):
+        if not connected:
+            await notes.database.engine.dispose()
+        caller = Caller(notes, kind)
+        request = Interruption(caller.call(), at=wait)
+        with suppress(CancelledError):
+            await create_task(request.run())
+        await notes.assert_usable()
+        assert await notes.stored(caller.number) in {0, 2}
+        # The response starts only after the commit.
+        assert caller.stored in {None, 2}
+        if request.waits < wait:
+            # The shortest request has one statement, or BEGIN, two statements and COMMIT. The last
+            # iteration completes without a cancellation.
+            assert (wait > (1 if kind == "hot" else 4), caller.status) == (True, 201)
+            break
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_commit_happens_before_response_is_sent(notes: Notes, kind: str) -> None:
+    caller = Caller(notes, kind)
+    await caller.call()
+    assert (caller.status, caller.stored) == (201, 2)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_client_disconnected_before_response_keeps_committed_rows(
+    notes: Notes, kind: str
+) -> None:
+    caller = Caller(notes, kind)
+    with pytest.raises(ConnectionResetError):
+        await caller.call(disconnects=True)
+    # The client never receives this response. It can repeat the request with its idempotency key.
+    assert (caller.status, await notes.stored(caller.number)) == (201, 2)
+    await notes.assert_usable()
+
+
+async def test_client_disconnected_during_request_stores_nothing(notes: Notes) -> None:
+    parts = [{"type": "http.request", "body": b"[", "more_body": True}]
+    caller = Caller(notes, "session")
+    await caller.call(body=parts)
+    assert await notes.stored(caller.number) == 0
+    await notes.assert_usable()

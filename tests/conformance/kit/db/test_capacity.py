@@ -1,0 +1,65 @@
+"""At startup, the service checks whether the server allows its number of connections."""
+
+import pytest
+from sqlalchemy import URL
+
+from app.kit.db.capacity import warn_of_too_many_connections
+from app.kit.db.session import Database
+from app.main import create_app
+from tests.conformance.conftest import Logged
+from tests.rig.app import running
+from tests.rig.database import settings_with
+
+
+async def warnings(logged: Logged, url: URL, **database: object) -> list[str]:
+    """Return the warnings that the capacity check logs with these settings."""
+    settings = settings_with(url, **database).database
+    opened = Database.open(settings, "capacity")
+    await warn_of_too_many_connections(opened, settings)
+    await opened.close()
+    return [line["event"] for line in logged() if line["level"] == "warning"]
+
+
+async def test_warning_contains_the_numbers(direct_url: URL, logged: Logged) -> None:
+    (warning,) = await warnings(
+        logged, direct_url, pooler="none", processes=1000, pool_size=8, max_overflow=2
+    )
+    # Ten connections for writes and ten for reads.
+    assert "1000 processes with up to 20 connections each need 20000" in warning
+    assert "the primary accepts" in warning
+
+
+async def test_primary_and_replica_are_checked_separately(direct_url: URL, logged: Logged) -> None:
+    replica = settings_with(direct_url).database.url
+    primary, second = await warnings(
+        logged,
+        direct_url,
+        pooler="none",
+        replica_url=replica,
+        processes=1000,
+        pool_size=8,
+        max_overflow=2,
+    )
+    assert "10 connections each need 10000, but the primary accepts" in primary
+    assert "10 connections each need 10000, but the replica accepts" in second
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"pooler": "none", "pool_size": 1, "max_overflow": 0, "processes": 2},
+        {"pooler": "pgbouncer", "processes": 1000},
+    ],
+)
+async def test_sufficient_capacity_or_pooler_logs_no_warning(
+    direct_url: URL, logged: Logged, settings: dict[str, object]
+) -> None:
+    assert await warnings(logged, direct_url, **settings) == []
+
+
+async def test_capacity_is_checked_at_startup(
+    direct_url: URL, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = settings_with(direct_url, pooler="none", pool_size=1000)
+    async with running(create_app(settings)):
+        assert "need 2000, but the primary accepts" in capsys.readouterr().err

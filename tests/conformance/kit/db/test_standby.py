@@ -1,0 +1,212 @@
+"""Reads from a replica, on a PostgreSQL standby with streaming replication."""
+
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from anyio import fail_after, sleep
+from fastapi import FastAPI
+from httpx2 import AsyncClient
+from sqlalchemy import URL, text
+from sqlalchemy.exc import DBAPIError
+
+from app.kit.db.session import Database, ReadSessionDep, SessionDep
+from app.main import create_app
+from local_postgres import ephemeral
+from local_postgres.server import temp_dir
+from tests.conformance.support.standby import standby_of
+from tests.rig.app import client_of, running
+from tests.rig.commands import run
+from tests.rig.database import migrated, settings_with
+
+INSERT = text("INSERT INTO kit_notes DEFAULT VALUES")
+COUNT = text("SELECT count(*) FROM kit_notes")
+IN_RECOVERY = text("SELECT pg_is_in_recovery()")
+NO_CACHE = {"Cache-Control": "no-cache"}
+
+
+@dataclass(frozen=True)
+class Replication:
+    """A primary and a standby that can be stopped and started again at the same address."""
+
+    primary: URL
+    folder: Path
+    running_standby: ExitStack
+
+    def start(self) -> URL:
+        """Copy the primary and start the standby."""
+        standby = self.running_standby.enter_context(standby_of(self.primary, self.folder))
+        return standby.set(database=self.primary.database)
+
+    def stop(self) -> None:
+        """Stop the standby, like a failed host."""
+        self.running_standby.close()
+
+
+@pytest.fixture(scope="module")
+def replication() -> Generator[Replication]:
+    with ephemeral() as server, migrated(server) as primary, ExitStack() as running_standby:
+        yield Replication(primary, temp_dir(), running_standby)
+
+
+@pytest.fixture(scope="module")
+async def service(anyio_backend: str, replication: Replication) -> AsyncGenerator[FastAPI]:
+    """The service with the standby as its replica, and endpoints that use a table."""
+    replica_url = settings_with(replication.start()).database.url
+    app = create_app(settings_with(replication.primary, replica_url=replica_url))
+
+    @app.post("/kit/notes")
+    async def write(session: SessionDep) -> bool | None:
+        await session.execute(INSERT)
+        in_recovery: bool | None = await session.scalar(IN_RECOVERY)
+        return in_recovery
+
+    @app.get("/kit/notes")
+    async def count(session: ReadSessionDep) -> int | None:
+        found: int | None = await session.scalar(COUNT)
+        return found
+
+    @app.get("/kit/in-recovery")
+    async def in_recovery(session: ReadSessionDep) -> bool | None:
+        found: bool | None = await session.scalar(IN_RECOVERY)
+        return found
+
+    async with running(app):
+        yield app
+
+
+@pytest.fixture
+async def database(service: FastAPI) -> AsyncGenerator[Database]:
+    """The service's database, with an empty table that is replicated to the standby."""
+    database: Database = service.state.database
+    async with database.transaction() as session:
+        await session.execute(
+            text("CREATE TABLE kit_notes (number int GENERATED ALWAYS AS IDENTITY)")
+        )
+    await wait_for_replay(database)
+    yield database
+    async with database.transaction() as session:
+        await session.execute(text("DROP TABLE kit_notes"))
+
+
+@pytest.fixture
+async def client(service: FastAPI, database: Database) -> AsyncGenerator[AsyncClient]:
+    async with client_of(service) as client:
+        yield client
+
+
+async def wait_for(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until the condition is true; raises TimeoutError."""
+    with fail_after(10):
+        while not await condition():  # noqa: ASYNC110 - PostgreSQL sends no event
+            await sleep(0.005)
+
+
+async def has_status(client: AsyncClient, path: str, status: int) -> bool:
+    """Whether a request returns this status."""
+    return (await client.get(path)).status_code == status
+
+
+async def wait_for_replay(database: Database) -> None:
+    """Wait until the standby has replayed all writes of the primary."""
+    async with database.transaction() as session:
+        # An ephemeral server uses asynchronous commit by default.
+        await session.execute(text("SET LOCAL synchronous_commit = on"))
+        mark = text("SELECT pg_logical_emit_message(true, 'tests', '')::text")
+        written = await session.scalar(mark)
+
+    async def is_replayed() -> bool:
+        async with database.reading() as session:
+            position = text("SELECT pg_last_wal_replay_lsn() >= CAST(:written AS text)::pg_lsn")
+            return bool(await session.scalar(position, {"written": written}))
+
+    await wait_for(is_replayed)
+
+
+async def query_standby(database: Database, statement: str) -> object:
+    async with database.reading() as session:
+        return await session.scalar(text(statement))
+
+
+@pytest.fixture
+async def paused(database: Database) -> AsyncGenerator[None]:
+    """Pause the replay of writes on the standby."""
+    await query_standby(database, "SELECT pg_wal_replay_pause()")
+
+    async def is_paused() -> bool:
+        state = await query_standby(database, "SELECT pg_get_wal_replay_pause_state()")
+        return state == "paused"
+
+    await wait_for(is_paused)
+    yield
+    await query_standby(database, "SELECT pg_wal_replay_resume()")
+
+
+async def test_reads_use_the_standby_and_writes_use_the_primary(client: AsyncClient) -> None:
+    assert (await client.get("/kit/in-recovery")).json() is True
+    assert (await client.post("/kit/notes")).json() is False
+
+
+async def test_write_is_readable_after_replication(client: AsyncClient, database: Database) -> None:
+    assert (await client.get("/kit/notes")).json() == 0
+    await client.post("/kit/notes")
+    await wait_for_replay(database)
+    assert (await client.get("/kit/notes")).json() == 1
+
+
+@pytest.mark.usefixtures("paused")
+async def test_no_cache_request_reads_from_the_primary(
+    client: AsyncClient, database: Database
+) -> None:
+    await client.post("/kit/notes")
+    assert (await client.get("/kit/notes")).json() == 0
+    assert (await client.get("/kit/notes", headers=NO_CACHE)).json() == 1
+    assert (await client.get("/kit/in-recovery", headers=NO_CACHE)).json() is False
+    await query_standby(database, "SELECT pg_wal_replay_resume()")
+    await wait_for_replay(database)
+    assert (await client.get("/kit/notes")).json() == 1
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+async def test_read_session_rejects_writes(database: Database, fresh: bool) -> None:
+    with pytest.raises(DBAPIError, match="read-only transaction"):
+        async with database.reading(fresh=fresh) as session:
+            await session.execute(INSERT)
+    async with database.reading(fresh=True) as session:
+        assert await session.scalar(COUNT) == 0
+
+
+async def test_doctor_distinguishes_standby_and_primary(
+    database: Database, replication: Replication
+) -> None:
+    standby = database.reading_engine.url
+    replica = {"DATABASE_REPLICA_URL": standby.render_as_string(hide_password=False)}
+    settings = {"DATABASE_POOLER": "none"}
+    result = run(replication.primary, "doctor", **settings, **replica)
+    assert result.code == 0, result.out
+    assert re.search(r"^ok +replication: \d+ bytes behind$", result.out, re.MULTILINE)
+    assert re.search(r"^ok +revision of replica: ", result.out, re.MULTILINE)
+    result = run(standby, "doctor", **settings)
+    assert result.code == 1
+    assert "failure  database: a standby, which rejects writes" in result.out
+
+
+async def test_unreachable_standby_makes_reads_503_and_writes_continue(
+    client: AsyncClient, database: Database, replication: Replication
+) -> None:
+    assert (await client.get("/kit/notes")).status_code == 200
+    replication.stop()
+    for _ in range(2):
+        response = await client.get("/kit/notes")
+        assert (response.status_code, response.headers["Retry-After"]) == (503, "1")
+    assert (await client.post("/kit/notes")).status_code == 200
+    assert (await client.get("/kit/notes", headers=NO_CACHE)).json() == 1
+    await wait_for(lambda: has_status(client, "/health/ready", 503))
+
+    replication.start()
+    await wait_for_replay(database)
+    assert (await client.get("/kit/notes")).json() == 1
+    await wait_for(lambda: has_status(client, "/health/ready", 200))

@@ -1,0 +1,77 @@
+"""The document of the API: its groups, and the command that writes a copy."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import pytest
+from fastapi import APIRouter, Body, FastAPI
+from typer import Typer
+from typer.testing import CliRunner
+
+from app.cli import cli
+from app.kit.application import Application
+from app.kit.openapi import COPY, text_of_document
+from tests.rig.examples import MissingExample, bodies, validation_errors
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    """Run `openapi` in an empty directory without a configured database."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    commands: Typer = cli
+    return lambda *words: CliRunner().invoke(commands, ["openapi", *words])
+
+
+def test_invalid_or_missing_example_is_detected() -> None:
+    application = Application()
+
+    @application.put("/kit/invalid")
+    async def invalid(words: Annotated[list[str], Body(examples=[["a", 1]])]) -> None:
+        """Accept a list that its example does not match."""
+        raise NotImplementedError(words)
+
+    @application.put("/kit/without-example")
+    async def without_example(
+        first: Annotated[str, Body()], second: Annotated[int, Body()]
+    ) -> None:
+        """Accept a body without an example."""
+        raise NotImplementedError(first, second)
+
+    of = {name: (name, *rest) for name, *rest in bodies(application)}
+    assert validation_errors(application, *of["invalid"]) == [
+        "invalid.1: Input should be a valid string"
+    ]
+    with pytest.raises(MissingExample, match=r"without_example\.first"):
+        validation_errors(application, *of["without_example"])
+
+
+def test_tag_is_described_by_the_docstring_of_its_module() -> None:
+    application = Application()
+    router = APIRouter(tags=["kit"])
+
+    @router.get("/kit")
+    async def read_kit() -> None:
+        """Read it."""
+
+    application.include_router(router)
+    assert __doc__
+    assert application.openapi()["tags"] == [{"name": "kit", "description": __doc__}]
+
+
+def test_custom_tag_description_is_kept() -> None:
+    said = [{"name": "kit", "description": "Said."}]
+    assert Application(openapi_tags=said).openapi()["tags"] == said
+
+
+def test_openapi_copy_is_written_and_current(run: Run, app: FastAPI) -> None:
+    assert run("--check").exit_code == 1
+    assert run().exit_code == 0
+    assert COPY.read_text(encoding="utf-8") == text_of_document(app)
+    assert run("--check").exit_code == 0
+    COPY.write_text("{}")
+    assert run("--check").exit_code == 1
+    assert run("-").stdout == text_of_document(app)

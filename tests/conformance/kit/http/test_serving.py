@@ -1,0 +1,161 @@
+"""On SIGTERM, a process finishes short requests, cancels long ones and closes its connections."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncGenerator, Generator
+from contextlib import suppress
+from pathlib import Path
+from time import monotonic
+
+import pytest
+from httpx2 import AsyncClient, TransportError
+from sqlalchemy import URL, text
+
+from app.kit.db.session import Database
+from app.kit.garbage import OBJECTS_BETWEEN
+from app.kit.http.admission import HEADERS_LIMIT
+from tests.rig.database import settings_with
+
+SLOW = """
+import asyncio
+import gc
+from fastapi import APIRouter
+from sqlalchemy import text
+from app import registry
+from app.kit.db.session import SessionDep
+
+router = APIRouter()
+
+@router.post("/kit/slow/{seconds}")
+async def slow(seconds: float, session: SessionDep) -> None:
+    await session.execute(text("INSERT INTO kit_slow VALUES (:it)"), {"it": seconds})
+    await asyncio.sleep(seconds)
+
+@router.get("/kit/garbage")
+async def garbage() -> tuple[bool, int]:
+    return gc.get_freeze_count() > 0, gc.get_threshold()[0]
+
+registry.ROUTERS.append(router)
+from app.cli import main
+main()
+"""
+
+
+@pytest.fixture
+async def database(direct_url: URL) -> AsyncGenerator[Database]:
+    """A database with a table for the slow requests."""
+    database = Database.open(settings_with(direct_url, pooler="none").database, "kit")
+    async with database.transaction() as session:
+        await session.execute(text("CREATE TABLE kit_slow (seconds float)"))
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        number: int = probe.getsockname()[1]
+        return number
+
+
+@pytest.fixture
+def process(direct_url: URL, port: int, tmp_path: Path) -> Generator["subprocess.Popen[bytes]"]:
+    """The service in a subprocess, with a grace period of one second."""
+    program = tmp_path / "serve.py"
+    program.write_text(SLOW)
+    with subprocess.Popen(
+        [sys.executable, str(program), "serve", f"--port={port}", "--grace=1"],
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(sys.path),
+            "DATABASE_URL": direct_url.render_as_string(hide_password=False),
+            "DATABASE_POOLER": "none",
+            "DATABASE_APPLICATION_NAME": "served",
+        },
+        stderr=subprocess.PIPE,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+async def test_sigterm_finishes_short_requests_cancels_long_ones_and_closes_connections(
+    database: Database, port: int, process: "subprocess.Popen[bytes]"
+) -> None:
+    url = f"http://127.0.0.1:{port}"
+    async with AsyncClient(base_url=url) as client, AsyncClient(base_url=url) as idle:
+        await wait_until_ready(idle)
+        # Objects from the startup are excluded from garbage collection.
+        assert (await idle.get("/kit/garbage")).json() == [True, OBJECTS_BETWEEN]
+        rejection = await send_endless_headers(port, b"GET /health/live HTTP/1.1\r\nHost: kit\r\n")
+        assert b" 431 Request Header Fields Too Large" in rejection
+        # Trailers after a chunked body are headers as well.
+        chunked = b"Host: kit\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n"
+        assert await send_endless_headers(port, b"POST /kit/slow/0 HTTP/1.1\r\n" + chunked) == b""
+        short = asyncio.create_task(client.post("/kit/slow/0.5"))
+        long = asyncio.create_task(client.post("/kit/slow/60"))
+        await wait_for_connections(database, 2)
+
+        process.send_signal(signal.SIGTERM)
+        started = monotonic()
+
+        assert (await short).status_code == 200
+        # A cancelled request must not report success.
+        with suppress(TransportError):
+            assert (await long).status_code >= 500
+    _, output = await asyncio.to_thread(process.communicate)
+    assert process.returncode == 0, output.decode()
+    # The idle keep-alive connection does not delay the shutdown.
+    assert monotonic() - started < 3
+    async with database.transaction() as session:
+        kept = await session.scalars(text("SELECT seconds FROM kit_slow"))
+        assert kept.all() == [0.5]
+    await wait_for_connections(database, 0, "")
+
+
+async def wait_until_ready(client: AsyncClient) -> None:
+    """Wait until the service responds; raises TimeoutError."""
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                if (await client.get("/health/ready")).is_success:
+                    return
+            except TransportError:
+                pass
+            await asyncio.sleep(0.02)
+
+
+async def send_endless_headers(port: int, beginning: bytes) -> bytes:
+    """Send endless headers; return the response after the limit."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(beginning + b"X-Kit: ")
+    await writer.drain()
+    # The limit applies to data after the first packet.
+    await asyncio.sleep(0.05)
+    writer.write(b"x" * (HEADERS_LIMIT + 1))
+    async with asyncio.timeout(5):
+        response = await reader.read()
+    writer.close()
+    return response
+
+
+async def wait_for_connections(
+    database: Database, count: int, state: str = "idle in transaction"
+) -> None:
+    """Wait until the service has this many connections in this state."""
+    connections = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'served' "
+        "AND datname = current_database() AND state LIKE :state || '%'"
+    )
+    async with asyncio.timeout(5):
+        while True:
+            async with database.reading() as session:
+                if await session.scalar(connections, {"state": state}) == count:
+                    return
+            await asyncio.sleep(0.02)
