@@ -1,12 +1,5 @@
 """The seed command creates reproducible example data of any size."""
 
-import os
-import pty
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import suppress
-
 import pytest
 from fastapi import FastAPI
 from httpx2 import AsyncClient
@@ -16,7 +9,7 @@ from app.example.orders.models import OrderLine
 from app.example.posts.models import Post, PostTag
 from app.example.users.models import Profile, User
 from app.kit.db.session import Database
-from tests.rig.commands import environment, run
+from tests.rig.commands import run
 
 # All columns except ids and foreign keys.
 CONTENT = """
@@ -75,25 +68,3 @@ async def test_seed_is_reproducible_and_additive(database: Database, own_databas
     assert run(own_database_url, *seed, "--random-seed", "2").code == 0
     both = (await content(database)).splitlines()
     assert {*first.splitlines()} < {*both}
-
-
-def test_seed_shows_progress_for_large_amounts(own_database_url: URL) -> None:
-    with environment(own_database_url, PYTHONPATH=os.pathsep.join(sys.path), COLUMNS="100"):
-        output = "".join(run_in_terminal("seed --amount 1001"))
-    assert "[####" in output
-    assert "100%" in output
-    assert "users: 1001 added" in output
-
-
-def run_in_terminal(arguments: str) -> Iterator[str]:
-    """Yield the output of a command that runs in a terminal."""
-    terminal, end = pty.openpty()
-    program = [sys.executable, "-c", "from app.cli import main; main()", *arguments.split()]
-    with subprocess.Popen(program, stdin=end, stdout=end, stderr=end) as process:
-        os.close(end)
-        # At the end of the output, Linux raises an error and other systems return nothing.
-        with suppress(OSError):
-            while part := os.read(terminal, 4096):
-                yield part.decode(errors="replace")
-        os.close(terminal)
-        assert process.wait() == 0
