@@ -98,7 +98,7 @@ async def test_a_batch_names_each_row_that_repeats_is_taken_or_has_no_category(
     response = await client.post("/products/batch", json={"rows": rows})
     assert response.status_code == 422
     assert {error["field"]: error["message"] for error in response.json()["errors"]} == {
-        "body.rows.1.category_id": "there is no such category",
+        "body.rows.1.category_id": "Category not found",
         "body.rows.2.sku": "is the same as in row 0",
         "body.rows.3.slug": "is the same as in row 0",
         "body.rows.4.sku": "is already taken",
