@@ -101,7 +101,7 @@ async def test_a_hundred_probes_at_once_are_one_look(own_database_url: URL) -> N
         answers = await asyncio.gather(*(client.get("/health/ready") for _ in range(100)))
         assert monotonic() - began < 3
         assert {answer.status_code for answer in answers} == {503}
-        assert answers[0].json()["detail"] == "The database does not answer."
+        assert answers[0].json()["detail"] == "The database does not respond."
         assert (await client.get("/health/ready")).status_code == 503
         assert len(arrived) == before + 1
     for writer in arrived:

@@ -286,7 +286,7 @@ def test_env_file_in_another_encoding_is_reported_by_name(
     with pytest.raises(SettingsError) as error:
         Settings.load()
     message = str(error.value)
-    assert "  .env: is not text in UTF-8" in message
+    assert "  .env: is not valid UTF-8" in message
     assert "  LOG_LEVEL: " in message
     assert "  DATABASE_URL: is not set" in message
 
