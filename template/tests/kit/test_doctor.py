@@ -94,7 +94,7 @@ def test_more_connections_than_the_server_grants_are_a_warning(direct_url: URL) 
 def test_a_pooler_that_is_not_there_is_a_warning(direct_url: URL) -> None:
     ended = examined(direct_url, DATABASE_POOLER="pgbouncer", DATABASE_POOL_PRE_PING="false")
     assert ended.code == 0
-    assert "there is none, so each transaction opens a connection" in line_of(ended, "pooler")
+    assert "no pooler found, so each transaction opens a connection" in line_of(ended, "pooler")
 
 
 def test_a_pooler_that_nobody_told_of_is_a_failure(direct_url: URL) -> None:

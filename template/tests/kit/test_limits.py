@@ -56,7 +56,7 @@ async def test_a_body_is_as_large_as_the_limit_and_not_a_byte_larger(room: int) 
         assert answer.status_code == (200 if room else 413)
     if not room:
         assert announced.headers["content-type"] == "application/problem+json"
-        assert announced.json()["detail"] == "The body of a request has at most 1000 bytes."
+        assert announced.json()["detail"] == "The body of a request is limited to 1000 bytes."
 
 
 @pytest.mark.parametrize(("more", "status"), [(0, 200), (1, 431)])

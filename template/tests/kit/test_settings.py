@@ -116,7 +116,7 @@ def test_cookies_go_to_origins_that_are_named(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("HTTP_ORIGINS", "*")
     assert Settings.load().http.origins == ("*",)
     monkeypatch.setenv("HTTP_CREDENTIALS", "true")
-    with pytest.raises(SettingsError, match="CREDENTIALS need HTTP_ORIGINS"):
+    with pytest.raises(SettingsError, match="HTTP_CREDENTIALS requires HTTP_ORIGINS"):
         Settings.load()
 
 
