@@ -54,7 +54,7 @@ def run_on(connection: Connection) -> None:
 
 
 def run_and_commit(connection: Connection) -> None:
-    """Run the migrations and commit, which also saves the alembic_version table of a new database."""
+    """Run the migrations and commit, which also stores `alembic_version` in a new database."""
     run_on(connection)
     connection.commit()
 

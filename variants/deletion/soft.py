@@ -159,7 +159,7 @@ def _hide_orphans(session: Session, *_context: object) -> None:
                 ):
                     continue
                 child.deleted_at = child.deleted_at or when
-                # Keep the owner, which a restored row needs. With an owner, the row is not an orphan.
+                # Keep the owner, which a restored row needs. Then the row is not an orphan.
                 attribute.impl.sethasparent(state, inspect(owner), True)
                 if relation.direction is ONETOMANY and relation.back_populates:
                     set_committed_value(child, relation.back_populates, owner)
@@ -206,7 +206,9 @@ def _join_base_table(state: ORMExecuteState) -> None:
         return
     name = mapper.class_.__name__
     if state.is_delete:
-        raise TypeError(f"delete({name}) would not delete the rows of its base table: use `erase_where`")
+        raise TypeError(
+            f"delete({name}) would not delete the rows of its base table: use `erase_where`"
+        )
     if not state.is_executemany:
         joined = [each.inherit_condition for each in mapper.iterate_to_root() if each.inherits]
         statement: Any = state.statement

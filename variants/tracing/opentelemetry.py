@@ -71,7 +71,7 @@ class Tracing:
         return cls(provider)
 
     async def close(self) -> None:
-        """Send the remaining spans, and give up after PATIENCE if the collector does not respond."""
+        """Send the remaining spans. Give up after PATIENCE if the collector does not respond."""
         if self._provider:
             _driver().uninstrument()
             sending = Thread(target=self._provider.shutdown, daemon=True)

@@ -1,8 +1,7 @@
 """A local PostgreSQL for development and tests, without set-up.
 
 `development(root)` keeps its data, and all processes share one server. `ephemeral()` starts a new,
-empty server. Both are context managers that yield a URL. A server stops when the last process that
-uses it ends.
+empty server. Both are context managers that yield a URL. A server stops with its last user.
 """
 
 import sys
@@ -14,7 +13,7 @@ if sys.platform == "win32":
 
     def development(*_args: object) -> NoReturn:
         """Raise PostgresUnavailable: the locks and sockets that the server needs are POSIX."""
-        raise PostgresUnavailable("The local PostgreSQL does not run on Windows. Set DATABASE_URL or use WSL.")
+        raise PostgresUnavailable("Windows has no local PostgreSQL: set DATABASE_URL or use WSL.")
 
     ephemeral = development
 else:

@@ -82,7 +82,7 @@ def _connect(cluster: Cluster, users: IO[str]) -> str:
                 return sockets
             _start(cluster)
         time.sleep(0.02)
-    raise PostgresUnavailable("Another process holds the lock of the server, but the server does not accept connections.")
+    raise PostgresUnavailable("Another process locks a server that accepts no connections.")
 
 
 def _start(cluster: Cluster) -> None:

@@ -1,13 +1,11 @@
 """The process that runs one server, and stops it when no other process uses it.
 
-It is detached from its parent and uses the standard library only. Two file locks coordinate it,
-because the kernel releases the locks of a process that ends. Each user of the server holds a shared
-lock on `users`. When the supervisor gets an exclusive lock on it, it stops the server. PostgreSQL
-inherits the lock on `server`. When that lock is free, no process of the server is left.
+It uses the standard library, and file locks, which the kernel releases when a process ends. Each
+user of the server holds a shared lock on `users`. When the supervisor gets an exclusive lock on it,
+it stops the server. PostgreSQL inherits the lock on `server`: if it is free, the server has ended.
 
-PostgreSQL refuses to run as root. For root, the supervisor runs it as an existing account without
-privileges, and copies or creates files where that account can access them. It changes no
-permissions of existing files.
+PostgreSQL refuses to run as root. Root runs it as an existing account without privileges. Files
+that the account cannot access are copied or created elsewhere. Existing permissions never change.
 """
 
 import ctypes

@@ -77,7 +77,9 @@ class Readiness:
     async def _obstacle(self) -> str | None:
         self._pending = None
         try:
-            checks = [self._check_server(server, engine) for server, engine in self._engines.items()]
+            checks = [
+                self._check_server(server, engine) for server, engine in self._engines.items()
+            ]
             found = [obstacle for obstacle in await asyncio.gather(*checks) if obstacle]
             return " ".join(found) or None
         finally:

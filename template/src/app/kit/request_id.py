@@ -71,8 +71,8 @@ class RequestIdMiddleware:
         try:
             await self.app(scope, receive, send_named)
         except Exception:
-            # After a 500 response, Starlette raises the exception again: the client has its response.
-            # An error in the middle of a stream must close the connection.
+            # Starlette raises an unexpected exception again after it has sent a 500 response. Any
+            # other exception occurred in the middle of a stream, and must close the connection.
             if statuses != [500]:
                 raise
         finally:

@@ -8,8 +8,14 @@ from app.kit.errors import title_of
 _COMPONENTS = {
     "X-Request-ID": ("Id of the request, as in logs and error documents", "string"),
     "ETag": ("Version of the resource, for If-Match and If-None-Match", "string"),
-    "Retry-After": ("Seconds to wait before a retry. If it is missing, check the result first", "integer"),
-    "Idempotent-Replayed": ("`true` if this is the stored response to an earlier request", "string"),
+    "Retry-After": (
+        "Seconds to wait before a retry. If it is missing, check the result first",
+        "integer",
+    ),
+    "Idempotent-Replayed": (
+        "`true` if this is the stored response to an earlier request",
+        "string",
+    ),
     "Accept": ("Media types that the endpoint accepts", "string"),
 }
 _OF_STATUS = {"415": "Accept", "503": "Retry-After"}

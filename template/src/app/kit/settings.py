@@ -144,7 +144,9 @@ class KitSettings(BaseSettings):
             try:
                 return cls(**overrides)
             except UnicodeDecodeError as error:
-                lines = [f"  .env: is not valid UTF-8 at byte {error.start + 1}: save the file as UTF-8"]
+                lines = [
+                    f"  .env: is not valid UTF-8 at byte {error.start + 1}: save the file as UTF-8"
+                ]
                 # Latin-1 decodes any byte, so the other variables are validated too.
                 readable: dict[str, Any] = {**overrides, "_env_file_encoding": "latin-1"}
                 cls(**readable)

@@ -56,7 +56,9 @@ async def transfer_posts(
 ) -> TransfersOut:
     """Make each transfer in its own savepoint, so that a failure does not affect the others."""
     # Lock users before posts, as the deletion of a user does. This prevents deadlocks.
-    users_found = await users.hold_many({transfer.to_author_id for transfer in batch.transfers}, *plan())
+    users_found = await users.hold_many(
+        {transfer.to_author_id for transfer in batch.transfers}, *plan()
+    )
     authors = {user.id for user in users_found}
     await posts.lock({key for transfer in batch.transfers for key in transfer.post_ids})
     moved = 0

@@ -26,9 +26,7 @@ class RouteRow(NamedTuple):
 @commands.command()
 def routes(
     context: typer.Context,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON")
-    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
 ) -> None:
     """List the routes of the service: methods, path, name and module. Needs no database."""
     rows = sorted(routes_of(service_of(context).application()), key=lambda row: row[1::-1])

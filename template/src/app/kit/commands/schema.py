@@ -70,7 +70,7 @@ def history(context: typer.Context) -> None:
 
 @commands.command()
 def check(context: typer.Context) -> None:
-    """Compare the models with the migrations. List the differences and exit with 1 if there are any."""
+    """Compare the models with the migrations. List differences and exit with 1 if there are any."""
     service = service_of(context)
     with service.at_heads() as settings:
         try:
@@ -93,7 +93,9 @@ def check(context: typer.Context) -> None:
 @commands.command()
 def revision(
     context: typer.Context,
-    message: Annotated[str, typer.Option("--message", "-m", help="What it does, for example: add notes")],
+    message: Annotated[
+        str, typer.Option("--message", "-m", help="What it does, for example: add notes")
+    ],
 ) -> None:
     """Write a migration from the difference between the models and the existing migrations.
 

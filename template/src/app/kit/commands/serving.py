@@ -89,7 +89,8 @@ def serve(
         int, typer.Option(help="Port to listen on", envvar="PORT", min=1, max=65535)
     ] = 8000,
     grace: Annotated[
-        int, typer.Option(help="Seconds for running requests to finish after SIGTERM", min=1, max=3600)
+        int,
+        typer.Option(help="Seconds for running requests to finish after SIGTERM", min=1, max=3600),
     ] = 20,
 ) -> None:
     """Serve in production, in one process. SIGTERM lets running requests finish, then stops it."""

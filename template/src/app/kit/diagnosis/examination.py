@@ -46,7 +46,7 @@ async def examine(
 async def _examine(
     settings: DatabaseSettings, config: Config, server: str, service: str, seen: list[Facts]
 ) -> AsyncIterator[Finding]:
-    # Connect as if through a pooler, which rejects startup parameters: DATABASE_POOLER may be wrong.
+    # Connect as if through a pooler, which rejects startup parameters: the setting may be wrong.
     careful = settings.model_copy(update={"pooler": "pgbouncer"})
     engine = build_probe_engine(careful, service)
     if refusal := await look_for_refusal(engine):
@@ -90,7 +90,11 @@ async def _replica(connection: AsyncConnection, facts: Facts, seen: list[Facts])
         found = "not a standby: it receives no changes of the database"
         return failure("replication", found, "set DATABASE_REPLICA_URL to a standby, or unset it")
     if not seen:
-        return warning("replication", "not checked: the database could not be reached", "fix DATABASE_URL first")
+        return warning(
+            "replication",
+            "not checked: the database could not be reached",
+            "fix DATABASE_URL first",
+        )
     behind = int(await connection.scalar(_BEHIND, {"written": seen[0].written}) or 0)
     if behind > _FAR_BEHIND:
         found = f"{behind // 2**20} MiB behind"

@@ -47,8 +47,8 @@ class HttpSettings(BaseModel):
         for place, origin in enumerate(origins, 1):
             if origin != ANY and not _ORIGIN.fullmatch(origin):
                 raise ValueError(
-                    f"entry {place} is not an origin: use scheme and host in lower case, without path, as in "
-                    "https://shop.example.org"
+                    f"entry {place} is not an origin: use scheme and host in lower case, without "
+                    "path, as in https://shop.example.org"
                 )
         return origins
 
@@ -58,13 +58,15 @@ class HttpSettings(BaseModel):
         for place, host in enumerate(hosts, 1):
             if host != ANY and not _HOST.fullmatch(host):
                 raise ValueError(
-                    f"entry {place} is not a host: use a name in lower case, without scheme and port, "
-                    "as in api.example.org or *.example.org"
+                    f"entry {place} is not a host: use a name in lower case, without scheme and "
+                    "port, as in api.example.org or *.example.org"
                 )
         return hosts
 
     @model_validator(mode="after")
     def _credentials_need_explicit_origins(self) -> Self:
         if self.credentials and ANY in self.origins:
-            raise ValueError("HTTP_CREDENTIALS requires HTTP_ORIGINS to list each origin instead of *")
+            raise ValueError(
+                "HTTP_CREDENTIALS requires HTTP_ORIGINS to list each origin instead of *"
+            )
         return self
