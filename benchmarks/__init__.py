@@ -1,8 +1,8 @@
-"""Measures the generated service against the limit, its peers, and what is usual."""
+"""Benchmarks of the generated service, compared with raw ASGI and similar projects."""
 
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-# The launcher of PostgreSQL is that of the service.
+# The benchmarks start PostgreSQL with the launcher of the service.
 sys.path += [str(ROOT / "template" / name) for name in ("src", "devtools")]

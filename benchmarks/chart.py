@@ -1,14 +1,14 @@
-"""Bars in panels, as SVG: text that a review can read, and no script in it."""
+"""Bar charts as SVG, without scripts."""
 
 from xml.sax.saxutils import escape
 
 WIDTH, LABEL, BAR, GAP, TITLE = 760, 180, 18, 5, 34
-# Ours stand out; on light and on dark.
+# Readable on light and on dark backgrounds.
 OURS, OTHERS, TEXT = "#2f7ed8", "#9aa5b1", "#6b7280"
 
 
 def draw(panels: dict[str, list[tuple[str, float]]]) -> str:
-    """One panel below the other; 1 is the whole width."""
+    """Draw one panel of bars below the other; a value of 1 has the full width."""
     lines: list[str] = []
     top = 0
     for title, bars in panels.items():

@@ -1,11 +1,10 @@
-"""What `copier copy` of the default service costs, next to what Copier itself needs for it.
+"""Compare the CPU time of `copier copy` with a baseline.
 
     uv run python -m benchmarks.copying
 
-The floor is a template of the very files that the service gets: no question, no Jinja, no
-condition. Both are copied from a Git repository, as a user does, and from a plain directory; turn
-by turn, each by a new process. What it finds goes into docs/copying.md. `--profile` shows instead
-where the time of one copy goes.
+The baseline is a template of the same files without questions and Jinja. Both are copied from a Git
+repository, as users do, and from a plain directory, alternately, each in a new process. The results
+go into docs/copying.md. `--profile` profiles one copy instead.
 """
 
 import argparse
@@ -23,51 +22,51 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks import ROOT
-from benchmarks.__main__ import cpu_model, tell
+from benchmarks.__main__ import cpu_model, log_progress
 from benchmarks.report import BEGIN, END
 from tests.rendering import VERSION, copy_of_working_tree, files_under, git, render_from
 
 PAGE = ROOT / "docs" / "copying.md"
 SOURCES = ("a Git repository", "a plain directory")
-KINDS = ("service", "floor")
+KINDS = ("service", "baseline")
 
 
 def main() -> None:
-    """Measure, and write what was found into docs/copying.md."""
-    asked = argparse.ArgumentParser(description="copier copy against its floor")
-    asked.add_argument("--rounds", type=int, default=9)
-    asked.add_argument("--profile", action="store_true", help="show where the time goes")
-    given = asked.parse_args()
-    # As on Ctrl-C: by way of every `finally`.
+    """Measure, and write the results into docs/copying.md."""
+    parser = argparse.ArgumentParser(description="copier copy compared with a baseline")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--profile", action="store_true", help="profile one copy")
+    given = parser.parse_args()
+    # As Ctrl-C does: run every `finally` block.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     place = Path(tempfile.mkdtemp(prefix="copying-"))
     try:
-        templates, files = prepare(place)
+        templates, files = install(place)
         if given.profile:
             profile(templates["service", SOURCES[0]], place / "profiled")
             return
         load = os.getloadavg()[0]
         taken: dict[tuple[str, str], list[float]] = {of: [] for of in templates}
-        # The first round warms up.
+        # The first round is a warm-up.
         for turn in range(given.rounds + 1):
             for of, template in templates.items():
                 taken[of].append(copy(template, place / "copied"))
             told = (
                 f"{kind} from {source} {taken[kind, source][-1]:.2f} s" for kind, source in taken
             )
-            tell(f"round {turn}: {', '.join(told)}")
+            log_progress(f"round {turn}: {', '.join(told)}")
         write({of: seconds[1:] for of, seconds in taken.items()}, files, load)
-        tell(f"written: {PAGE}")
+        log_progress(f"written: {PAGE}")
     finally:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def prepare(place: Path) -> tuple[dict[tuple[str, str], Path], int]:
-    """The templates, by kind and source; and how many files each gives."""
+def install(place: Path) -> tuple[dict[tuple[str, str], Path], int]:
+    """Create the templates; return them by kind and source, and the number of files of each."""
     plain = {kind: place / kind for kind in KINDS}
     copy_of_working_tree(plain["service"])
-    render_from(plain["service"], plain["floor"] / "template")
-    (plain["floor"] / "copier.yml").write_text("_subdirectory: template\n")
+    render_from(plain["service"], plain["baseline"] / "template")
+    (plain["baseline"] / "copier.yml").write_text("_subdirectory: template\n")
     templates = {}
     for kind, source in product(KINDS, SOURCES):
         template = plain[kind]
@@ -80,11 +79,11 @@ def prepare(place: Path) -> tuple[dict[tuple[str, str], Path], int]:
             git(template, *who, "commit", "-m", "All")
             git(template, "tag", f"v{VERSION}")
         templates[kind, source] = template
-    return templates, len(files_under(plain["floor"] / "template"))
+    return templates, len(files_under(plain["baseline"] / "template"))
 
 
 def copy(template: Path, destination: Path) -> float:
-    """Seconds of CPU of one copy, with the programs that it runs: others at work change it less."""
+    """Return the CPU seconds of one copy, including subprocesses."""
     before = os.times()
     subprocess.run(command(template, destination), check=True, capture_output=True)
     after = os.times()
@@ -94,25 +93,26 @@ def copy(template: Path, destination: Path) -> float:
 
 
 def command(template: Path, destination: Path, *through: str) -> list[str]:
-    """What a user types."""
+    """Return the command line of a copy."""
     words = ["-m", "copier", "copy", "--defaults", "--quiet", str(template), str(destination)]
     return [sys.executable, *through, *words]
 
 
 def profile(template: Path, destination: Path) -> None:
-    """Print the functions of one copy that take the longest."""
+    """Print the functions of one copy, sorted by cumulative time."""
     subprocess.run(command(template, destination, "-m", "cProfile", "-s", "cumulative"), check=True)
 
 
 def write(taken: dict[tuple[str, str], list[float]], files: int, load: float) -> None:
-    """Replace what the page said before."""
-    told = git(ROOT, "--version")
+    """Replace the results on the page."""
+    git_version = git(ROOT, "--version").strip()
+    rounds = len(next(iter(taken.values())))
     lines = [
-        f"- copier {version('copier')}, Python {platform.python_version()}, {told.strip()}",
-        f"- {cpu_model()}; load average before it began: {load:.1f}",
-        f"- {files} files; medians of {len(next(iter(taken.values())))} rounds, in seconds of CPU",
+        f"- copier {version('copier')}, Python {platform.python_version()}, {git_version}",
+        f"- {cpu_model()}; load average before the start: {load:.1f}",
+        f"- {files} files; medians of {rounds} rounds, in seconds of CPU time",
         "",
-        "| copied from | this template | the floor | ratio, round by round |",
+        "| copied from | this template | baseline | median of ratios |",
         "|---|--:|--:|--:|",
     ]
     for source in SOURCES:

@@ -1,4 +1,4 @@
-"""PostgreSQL, with the rows that are read."""
+"""PostgreSQL with the rows that the targets read."""
 
 import asyncio
 from collections.abc import Iterator
@@ -14,29 +14,29 @@ AUTHORS = 1_000
 TAGS = 50
 POSTS = 100_000
 DEEP = 90_000
-# The post that a client saw last before the deep page.
+# The last post of the page before the deep page.
 LAST_BEFORE_DEEP = POSTS - DEEP + 1
 CURSOR_DATE = (
     f"{datetime(2025, 1, 1, tzinfo=UTC) + timedelta(minutes=LAST_BEFORE_DEEP):%Y-%m-%dT%H:%M:%SZ}"
 )
-# For every contender at once, and for the launcher.
+# Enough for all targets at the same time.
 CONNECTIONS = 300
 NAME = "measured"
 
 
 def key(kind: int, number: int) -> str:
-    """The key of a row: of version 7, ordered by its number."""
+    """Return the primary key of a row: a UUID of version 7, ordered by number."""
     ordered = f"{number >> 16:04x}-7{number >> 4 & 0xFFF:03x}-8{number & 0xF:x}00"
     return f"0193{kind:04x}-{ordered}-000000000000"
 
 
 def author(number: int) -> str:
-    """The key of an author, from 0."""
+    """Return the primary key of an author, numbered from 0."""
     return key(1, number)
 
 
 def post(number: int) -> str:
-    """The key of a post, from 1."""
+    """Return the primary key of a post, numbered from 1."""
     return key(3, number)
 
 
@@ -49,7 +49,7 @@ def _key(kind: int, number: str = "n") -> str:
     return _KEY.format(kind=kind).replace("n >>", f"{number} >>").replace("n &", f"{number} &")
 
 
-_FILL = f"""
+_INSERT_ROWS = f"""
     SET session_replication_role = replica;
     INSERT INTO users (id, email, name, hashed_password)
       SELECT {_key(1)}, 'user' || n || '@example.org', 'User ' || n, ''
@@ -69,24 +69,24 @@ _FILL = f"""
 
 @contextmanager
 def server() -> Iterator[URL]:
-    """A server of its own with an empty database, gone at the end."""
+    """Start a temporary server with an empty database."""
     with ephemeral(max_connections=CONNECTIONS) as url:
         run(url, f"CREATE DATABASE {NAME}")
         yield url.set(database=NAME)
 
 
-def fill(url: URL) -> None:
-    """Fill the migrated tables."""
-    run(url, _FILL)
+def insert_rows(url: URL) -> None:
+    """Insert the rows into the migrated tables."""
+    run(url, _INSERT_ROWS)
 
 
-def forget_what_was_created(url: URL) -> None:
-    """Leave only the rows of the filling, so that every measurement finds the same tables."""
+def delete_created_rows(url: URL) -> None:
+    """Delete rows that requests created, so that every measurement has the same tables."""
     run(url, "DELETE FROM posts WHERE created_at > '2026-01-01'", "VACUUM posts")
 
 
 def version(url: URL) -> str:
-    """The version of the server."""
+    """Return the version of the server."""
     return str(asyncio.run(_execute(url, "SHOW server_version")))
 
 
@@ -106,5 +106,5 @@ async def _execute(url: URL, statement: str) -> object:
 
 
 def driver_url(url: URL) -> str:
-    """The URL as the driver takes it by itself."""
+    """Return the URL in the form of the driver."""
     return url.set(drivername="postgresql").render_as_string(hide_password=False)

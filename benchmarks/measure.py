@@ -1,4 +1,4 @@
-"""Measures: interleaved rounds, so that whatever the machine does meets all alike."""
+"""Measures all targets in interleaved rounds, so that other load affects all equally."""
 
 import itertools
 import time
@@ -10,28 +10,28 @@ from statistics import median
 
 from sqlalchemy import URL
 
-from benchmarks.database import DEEP, forget_what_was_created
-from benchmarks.generator import WrongAnswer, ask, drive
-from benchmarks.lineup import CONTENDERS, Contender
-from benchmarks.programs import NotReady, Ready
+from benchmarks.counting_proxy import RoundTripCounter, counting_proxy
+from benchmarks.database import DEEP, delete_created_rows
+from benchmarks.installation import AppUnavailable, InstalledApp
+from benchmarks.load_generator import InvalidResponse, run_load, send_request
 from benchmarks.servers import Server, running
-from benchmarks.wire import Count, counting
-from benchmarks.workload import CONNECTIONS, WORKS, Work
+from benchmarks.targets import TARGETS, Target
+from benchmarks.tasks import CONNECTIONS, TASKS, Task
 
 SECONDS_TO_SETTLE = 0.1
-Tell = Callable[[str], None]
+LogProgress = Callable[[str], None]
 
 
 @dataclass
 class Cell:
-    """What was found of one contender and one kind of work."""
+    """The measurements of one target and one task."""
 
     rates: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
-    busy: list[float] = field(default_factory=list)
+    utilization: list[float] = field(default_factory=list)
     p99: list[float] = field(default_factory=list)
     round_trips: float | None = None
-    wrong: str | None = None
+    error: str | None = None
 
     @property
     def rate(self) -> float:
@@ -39,154 +39,174 @@ class Cell:
         return median(self.rates)
 
     @property
-    def cost(self) -> float:
-        """Seconds of CPU of the server process for a request."""
+    def cpu_per_request(self) -> float:
+        """CPU seconds of the server process per request."""
         return median(self.cpu)
 
     @property
-    def slowest(self) -> float:
-        """Seconds that one in a hundred exceeds."""
+    def p99_latency(self) -> float:
+        """The p99 latency in seconds."""
         return median(self.p99)
 
 
 @dataclass
 class Results:
-    """Every cell, and what could not be measured."""
+    """All measurements, and the applications that failed."""
 
     cells: dict[tuple[str, str], Cell] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
 
 
 def count_round_trips(
-    ready: dict[str, Ready], database: URL, logs: Path, results: Results, *, requests: int
+    installed: dict[str, InstalledApp],
+    database: URL,
+    logs: Path,
+    results: Results,
+    *,
+    requests: int,
 ) -> None:
-    """Check the answers to so many requests and count what they take, one at a time."""
-    with counting(database) as (proxied, count):
-        for name, program in ready.items():
+    """Send requests one at a time, check the responses and count the round trips."""
+    with counting_proxy(database) as (proxied, count):
+        for name, program in installed.items():
             try:
                 with running(program, proxied, logs / f"{name}.counting.log") as server:
-                    for contender in CONTENDERS:
-                        if contender.program == name:
-                            _count(contender, server, database, count, results, requests)
-            except NotReady as problem:
+                    for target in TARGETS:
+                        if target.program == name:
+                            _count(target, server, database, count, results, requests)
+            except AppUnavailable as problem:
                 results.failures[name] = str(problem)
 
 
 def _count(
-    contender: Contender, server: Server, database: URL, count: Count, results: Results, asked: int
+    target: Target,
+    server: Server,
+    database: URL,
+    count: RoundTripCounter,
+    results: Results,
+    repetitions: int,
 ) -> None:
-    paths = _paths(contender, server)
-    for work in WORKS.values():
-        if work.name not in paths:
+    paths = _paths(target, server)
+    for task in TASKS.values():
+        if task.name not in paths:
             continue
-        cell = results.cells[contender.name, work.name] = Cell()
+        cell = results.cells[target.name, task.name] = Cell()
         try:
-            cell.round_trips = round_trips(server, work, paths[work.name], count, asked)
-        except (WrongAnswer, OSError) as problem:
-            cell.wrong = str(problem)
-        if work.creates:
-            forget_what_was_created(database)
+            cell.round_trips = round_trips(server, task, paths[task.name], count, repetitions)
+        except (InvalidResponse, OSError) as problem:
+            cell.error = str(problem)
+        if task.creates:
+            delete_created_rows(database)
 
 
-def round_trips(server: Server, work: Work, path: str, count: Count, asked: int) -> float:
-    """What an answer takes, of so many that are checked; raises WrongAnswer."""
-    requests = itertools.cycle(work.requests(path))
-    # The first ones connect and prepare.
+def round_trips(
+    server: Server, task: Task, path: str, count: RoundTripCounter, repetitions: int
+) -> float:
+    """Return the round trips per request.
+
+    Raises:
+        InvalidResponse: A response is not as expected.
+    """
+    requests = itertools.cycle(task.requests(path))
+    # The first requests open connections and prepare statements.
     for _ in range(3):
-        _checked(server, next(requests), work)
+        _checked(server, next(requests), task)
     before = _settled(count)
-    for _ in range(asked):
-        _checked(server, next(requests), work)
-    return (_settled(count) - before) / asked
+    for _ in range(repetitions):
+        _checked(server, next(requests), task)
+    return (_settled(count) - before) / repetitions
 
 
-def _settled(count: Count) -> int:
-    # Some have an end of their transaction that comes after the answer.
+def _settled(count: RoundTripCounter) -> int:
+    # Some targets end their transaction after the response.
     time.sleep(SECONDS_TO_SETTLE)
-    return count.trips
+    return count.total
 
 
-def _paths(contender: Contender, server: Server) -> dict[str, str]:
-    return {work: with_cursor(path, server) for work, path in contender.paths.items()}
+def _paths(target: Target, server: Server) -> dict[str, str]:
+    return {task: with_cursor(path, server) for task, path in target.paths.items()}
 
 
 def with_cursor(path: str, server: Server) -> str:
-    """The path, with the cursor of the deep page where it has a place for one."""
+    """Replace `{cursor}` in a path by the cursor of the deep page."""
     if "{cursor}" not in path:
         return path
     request = f"GET /measured/cursor?offset={DEEP} HTTP/1.1\r\nhost: localhost\r\n\r\n"
-    _status, cursor = ask(server.port, request.encode())
+    _status, cursor = send_request(server.port, request.encode())
     return path.replace("{cursor}", cursor)
 
 
-def _checked(server: Server, request: bytes, work: Work) -> None:
-    status, answer = ask(server.port, request)
+def _checked(server: Server, request: bytes, task: Task) -> None:
+    status, response = send_request(server.port, request)
     if status // 100 != 2:
-        raise WrongAnswer(f"answered {status}: {str(answer)[:200]}")
-    if not work.answers_rightly(answer):
-        raise WrongAnswer(f"answered {str(answer)[:200]}")
+        raise InvalidResponse(f"status {status}: {str(response)[:200]}")
+    if not task.is_valid_response(response):
+        raise InvalidResponse(f"unexpected response: {str(response)[:200]}")
 
 
 def measure(
-    ready: dict[str, Ready],
+    installed: dict[str, InstalledApp],
     database: URL,
     logs: Path,
     results: Results,
     *,
     rounds: int,
     seconds: float,
-    tell: Tell,
+    log_progress: LogProgress,
 ) -> None:
-    """Load each contender with each kind of work, in rounds."""
+    """Measure each target with each task, in interleaved rounds."""
     with ExitStack() as stack:
         servers: dict[str, Server] = {}
-        for name, program in ready.items():
+        for name, program in installed.items():
             if name not in results.failures:
                 log = logs / f"{name}.log"
                 servers[name] = stack.enter_context(running(program, database, log))
         paths = {
-            contender.name: _paths(contender, servers[contender.program])
-            for contender in CONTENDERS
-            if contender.program in servers
+            target.name: _paths(target, servers[target.program])
+            for target in TARGETS
+            if target.program in servers
         }
-        for turn, work, contender in _turns(rounds):
-            cell = results.cells.get((contender.name, work.name))
-            if cell is None or cell.wrong:
+        for round_number, task, target in _rounds(rounds):
+            cell = results.cells.get((target.name, task.name))
+            if cell is None or cell.error:
                 continue
-            server = servers[contender.program]
+            server = servers[target.program]
             try:
-                load(cell, server, work, paths[contender.name][work.name], seconds)
-            except (WrongAnswer, OSError) as problem:
-                cell.wrong = str(problem)
-                tell(f"round {turn} {work.name:3} {contender.name:24} {problem}")
+                load(cell, server, task, paths[target.name][task.name], seconds)
+            except (InvalidResponse, OSError) as problem:
+                cell.error = str(problem)
+                log_progress(f"round {round_number} {task.name:3} {target.name:24} {problem}")
                 continue
-            if work.creates:
-                forget_what_was_created(database)
-            tell(
-                f"round {turn} {work.name:3} {contender.name:24} {cell.rates[-1]:8.0f}/s "
-                f"{cell.cpu[-1] * 1e6:8.0f} µs CPU  {cell.busy[-1]:4.0%} of its core"
+            if task.creates:
+                delete_created_rows(database)
+            log_progress(
+                f"round {round_number} {task.name:3} {target.name:24} {cell.rates[-1]:8.0f}/s "
+                f"{cell.cpu[-1] * 1e6:8.0f} µs CPU  {cell.utilization[-1]:4.0%} of its core"
             )
 
 
-def _turns(rounds: int) -> Iterator[tuple[int, Work, Contender]]:
-    for turn in range(1, rounds + 1):
-        for work in WORKS.values():
-            for contender in CONTENDERS:
-                yield turn, work, contender
+def _rounds(rounds: int) -> Iterator[tuple[int, Task, Target]]:
+    for round_number in range(1, rounds + 1):
+        for task in TASKS.values():
+            for target in TARGETS:
+                yield round_number, task, target
 
 
-def load(cell: Cell, server: Server, work: Work, path: str, seconds: float) -> None:
-    """Ask for one kind of work for so long, and add what was found; raises WrongAnswer."""
-    requests = itertools.cycle(work.requests(path))
+def load(cell: Cell, server: Server, task: Task, path: str, seconds: float) -> None:
+    """Send requests of one task for some seconds, and add the measurements to the cell.
 
-    # Connect and prepare.
-    drive(server.port, requests, connections=CONNECTIONS, seconds=seconds / 4)
+    Raises:
+        InvalidResponse: A response is an error.
+    """
+    requests = itertools.cycle(task.requests(path))
+
+    # Warm-up: open connections and prepare statements.
+    run_load(server.port, requests, connections=CONNECTIONS, seconds=seconds / 4)
     before, started = server.cpu(), time.perf_counter()
-    found = drive(server.port, requests, connections=CONNECTIONS, seconds=seconds)
+    found = run_load(server.port, requests, connections=CONNECTIONS, seconds=seconds)
     if found.failed_at:
-        raise WrongAnswer(f"{work.name}: {dict(found.statuses)}")
+        raise InvalidResponse(f"{task.name}: {dict(found.statuses)}")
     used, took = server.cpu() - before, time.perf_counter() - started
     cell.rates.append(found.rate)
-    cell.cpu.append(used / found.answers)
-    cell.busy.append(used / took)
+    cell.cpu.append(used / found.responses)
+    cell.utilization.append(used / took)
     cell.p99.append(found.percentile(99))

@@ -1,7 +1,7 @@
-"""What the kit costs an endpoint that does nothing, next to FastAPI alone with the same route.
+"""CPU time of an endpoint that does nothing, in the service and in FastAPI alone.
 
-FastAPI is served by uvicorn with its own access log, or without; the service writes its log in
-JSON, or none. The service has the routes of the example, which come before the measured one.
+Both are measured with and without an access log: uvicorn's for FastAPI, JSON for the service. The
+service has the routes of the example, which are registered before the measured route.
 """
 
 from collections.abc import Callable
@@ -13,17 +13,17 @@ from statistics import median
 
 from sqlalchemy import URL
 
-from benchmarks.generator import drive, request
-from benchmarks.programs import Ready
+from benchmarks.installation import InstalledApp
+from benchmarks.load_generator import request, run_load
 from benchmarks.servers import running
-from benchmarks.workload import CONNECTIONS
+from benchmarks.tasks import CONNECTIONS
 
 LOGS = {"no access log": False, "an access log": True}
 
 
 @dataclass(frozen=True)
 class Overhead:
-    """Seconds of CPU per request, medians of the rounds."""
+    """CPU seconds per request, medians of the rounds."""
 
     logs: str
     fastapi: float
@@ -32,16 +32,16 @@ class Overhead:
 
 
 def measure(
-    fastapi: Ready,
-    service: Ready,
+    fastapi: InstalledApp,
+    service: InstalledApp,
     url: URL,
     logs: Path,
     *,
     rounds: int,
     seconds: float,
-    tell: Callable[[str], None],
+    log_progress: Callable[[str], None],
 ) -> list[Overhead]:
-    """Load the four servers in interleaved rounds."""
+    """Measure the four servers in interleaved rounds."""
     used: dict[tuple[str, str], list[float]] = {}
     with ExitStack() as stack:
         servers = {
@@ -52,13 +52,13 @@ def measure(
             for logging, log in LOGS.items()
         }
         for number in range(rounds):
-            tell(f"overhead, round {number + 1} of {rounds}")
+            log_progress(f"overhead, round {number + 1} of {rounds}")
             for case, server in servers.items():
                 requests = repeat(request("GET", "/measured/nothing"))
-                drive(server.port, requests, connections=CONNECTIONS, seconds=seconds / 4)
+                run_load(server.port, requests, connections=CONNECTIONS, seconds=seconds / 4)
                 before = server.cpu()
-                found = drive(server.port, requests, connections=CONNECTIONS, seconds=seconds)
-                used.setdefault(case, []).append((server.cpu() - before) / found.answers)
+                found = run_load(server.port, requests, connections=CONNECTIONS, seconds=seconds)
+                used.setdefault(case, []).append((server.cpu() - before) / found.responses)
     return [_found(logging, used["fastapi", logging], used["service", logging]) for logging in LOGS]
 
 

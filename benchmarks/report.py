@@ -1,37 +1,37 @@
-"""Writes what was measured into docs/benchmarks.md, between its markers."""
+"""Writes the results into docs/benchmarks.md, between the markers."""
 
 from collections.abc import Callable
 
 from benchmarks import ROOT
 from benchmarks.chart import draw
-from benchmarks.lineup import CONTENDERS, Contender
 from benchmarks.measure import Cell, Results
 from benchmarks.overhead import Overhead
 from benchmarks.overload import Overload
 from benchmarks.restart import Restart
-from benchmarks.workload import WORKS
+from benchmarks.targets import TARGETS, Target
+from benchmarks.tasks import TASKS
 
 PAGE = ROOT / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
-LIMIT = CONTENDERS[0].name
-# What the picture shows.
-SHOWN = ("R1", "R2", "R3", "R5")
+BASELINE = TARGETS[0].name
+# The tasks of the chart.
+CHARTED_TASKS = ("R1", "R2", "R3", "R5")
 
 
 def write(
     results: Results,
     overheads: list[Overhead],
-    loads: list[Overload],
+    overloads: list[Overload],
     restarts: dict[str, Restart],
     conditions: list[str],
 ) -> None:
-    """Replace what the page said before."""
+    """Replace the results on the page, and the chart."""
     text = PAGE.read_text()
     before, after = text[: text.index(BEGIN) + len(BEGIN)], text[text.index(END) :]
     measured = [
         *_measured(results, conditions),
         _overhead(overheads),
-        _overload(loads),
+        _overload(overloads),
         _restarts(restarts),
     ]
     PAGE.write_text(before + "\n\n" + "\n\n".join(measured) + "\n\n" + after)
@@ -41,33 +41,33 @@ def write(
 def _measured(results: Results, conditions: list[str]) -> list[str]:
     return [
         "\n".join(f"- {condition}" for condition in conditions),
-        "![Share of the limit, by CPU for a request](benchmarks.svg)",
-        "### CPU for a request, in µs",
-        _table(results, lambda cell, _limit: f"{cell.cost * 1e6:,.0f}"),
-        "### Share of the limit, by CPU for a request",
-        _table(results, lambda cell, limit: _share(limit.cost / cell.cost)),
-        "### Share of the limit, by requests a second",
+        "![CPU efficiency relative to raw ASGI + asyncpg](benchmarks.svg)",
+        "### CPU per request, in µs",
+        _table(results, lambda cell, _limit: f"{cell.cpu_per_request * 1e6:,.0f}"),
+        "### CPU efficiency relative to raw ASGI + asyncpg",
+        _table(results, lambda cell, limit: _share(limit.cpu_per_request / cell.cpu_per_request)),
+        "### Requests per second relative to raw ASGI + asyncpg",
         _table(results, lambda cell, limit: _share(cell.rate / limit.rate)),
-        "### Requests a second",
+        "### Requests per second",
         _table(results, lambda cell, _limit: f"{cell.rate:,.0f}"),
-        "### Slowest of a hundred (p99), in ms",
-        _table(results, lambda cell, _limit: f"{cell.slowest * 1e3:,.1f}"),
-        "### Round trips to PostgreSQL for a request",
+        "### p99 latency, in ms",
+        _table(results, lambda cell, _limit: f"{cell.p99_latency * 1e3:,.1f}"),
+        "### Round trips to PostgreSQL per request",
         _table(results, lambda cell, _limit: f"{cell.round_trips:g}"),
         *(f"`{name}` could not be measured: {why}" for name, why in results.failures.items()),
         *(
-            f"{contender}, {work}: {cell.wrong}"
-            for (contender, work), cell in results.cells.items()
-            if cell.wrong
+            f"{target}, {task}: {cell.error}"
+            for (target, task), cell in results.cells.items()
+            if cell.error
         ),
     ]
 
 
 def _overhead(overheads: list[Overhead]) -> str:
     lines = [
-        "### CPU for a request to an endpoint that does nothing, in µs",
+        "### CPU per request of an endpoint that does nothing, in µs",
         "",
-        "| with | FastAPI alone | this service | ratio |",
+        "| | FastAPI alone | this service | ratio |",
         "|---|--:|--:|--:|",
     ]
     lines += [
@@ -78,53 +78,54 @@ def _overhead(overheads: list[Overhead]) -> str:
     return "\n".join(lines)
 
 
-def _overload(loads: list[Overload]) -> str:
+def _overload(overloads: list[Overload]) -> str:
+    heads = ("task", "concurrency limiter", "requests per second", "ratio to 16 clients")
+    heads += ("p50", "p99", "fairness", "errors")
     lines = [
         "### 256 clients on 16 connections",
         "",
-        "| work | gate | answers a second | ratio to 16 clients | p50 | p99 | fair | errors |",
+        f"| {' | '.join(heads)} |",
         "|---|---|--:|--:|--:|--:|--:|--:|",
     ]
     lines += [
-        f"| {met.work} | {met.server} | {met.rate:,.0f} | {met.ratio:.2f} | {met.p50:.2f} s "
-        f"| {met.p99:.2f} s | {met.fair:.2f} | {met.errors.total()} |"
-        for met in loads
+        f"| {result.task} | {result.server} | {result.rate:,.0f} | {result.ratio:.2f} "
+        f"| {result.p50:.2f} s | {result.p99:.2f} s | {result.fairness:.2f} "
+        f"| {result.errors.total()} |"
+        for result in overloads
     ]
     return "\n".join(lines)
 
 
 def _restarts(restarts: dict[str, Restart]) -> str:
     lines = [
-        "### A restart of PostgreSQL",
+        "### Restart of PostgreSQL",
         "",
-        "| | failed at rest | failed under load | answered under load | back after |",
+        "| | failed when idle | failed under load | succeeded under load | recovery time |",
         "|---|--:|--:|--:|--:|",
     ]
-    for name, met in restarts.items():
+    for name, result in restarts.items():
         lines.append(
-            f"| {name} | {met.failed_at_rest} | {met.failed_under_load} "
-            f"| {met.answered_under_load} | {met.back_after:.3f} s |"
+            f"| {name} | {result.failed_when_idle} | {result.failed_under_load} "
+            f"| {result.succeeded_under_load} | {result.recovery_time:.3f} s |"
         )
     return "\n".join(lines)
 
 
 def _table(results: Results, show: Callable[[Cell, Cell], str]) -> str:
-    lines = ["| |" + "".join(f" {name} |" for name in WORKS), "|---|" + "--:|" * len(WORKS)]
-    for contender in CONTENDERS:
-        cells = [_shown(results, contender, work, show) for work in WORKS]
-        lines.append(f"| {contender.name} |" + "".join(f" {cell} |" for cell in cells))
+    lines = ["| |" + "".join(f" {name} |" for name in TASKS), "|---|" + "--:|" * len(TASKS)]
+    for target in TARGETS:
+        cells = [_shown(results, target, task, show) for task in TASKS]
+        lines.append(f"| {target.name} |" + "".join(f" {cell} |" for cell in cells))
     return "\n".join(lines)
 
 
-def _shown(
-    results: Results, contender: Contender, work: str, show: Callable[[Cell, Cell], str]
-) -> str:
-    if contender.program in results.failures:
+def _shown(results: Results, target: Target, task: str, show: Callable[[Cell, Cell], str]) -> str:
+    if target.program in results.failures:
         return "not measured"
-    if work not in contender.paths:
+    if task not in target.paths:
         return "-"
-    cell = results.cells[contender.name, work]
-    return "wrong" if cell.wrong else show(cell, results.cells[LIMIT, work])
+    cell = results.cells[target.name, task]
+    return "error" if cell.error else show(cell, results.cells[BASELINE, task])
 
 
 def _share(ratio: float) -> str:
@@ -132,12 +133,12 @@ def _share(ratio: float) -> str:
 
 
 def _shares(results: Results) -> dict[str, list[tuple[str, float]]]:
-    """For each kind of work: the contenders and their shares of the limit."""
+    """Return the bars of the chart: for each task, the efficiency of each target."""
     return {
-        f"{work}: {WORKS[work].what}": [
-            (contender, results.cells[LIMIT, work].cost / cell.cost)
-            for (contender, of), cell in results.cells.items()
-            if of == work and cell.cpu
+        f"{task}: {TASKS[task].what}": [
+            (target, results.cells[BASELINE, task].cpu_per_request / cell.cpu_per_request)
+            for (target, of), cell in results.cells.items()
+            if of == task and cell.cpu
         ]
-        for work in SHOWN
+        for task in CHARTED_TASKS
     }

@@ -1,4 +1,4 @@
-"""PostgreSQL is restarted below a service: what its clients see, at rest and under load."""
+"""Failed requests during a restart of PostgreSQL, when idle and under load."""
 
 import itertools
 import os
@@ -14,55 +14,55 @@ from pathlib import Path
 
 from sqlalchemy import URL
 
-from benchmarks import database, programs
-from benchmarks.generator import Load, ask, drive
-from benchmarks.lineup import CONTENDERS, Contender
-from benchmarks.programs import Ready
+from benchmarks import database, installation
+from benchmarks.installation import InstalledApp
+from benchmarks.load_generator import LoadResult, run_load, send_request
 from benchmarks.servers import running
-from benchmarks.workload import CONNECTIONS, WORKS
+from benchmarks.targets import TARGETS, Target
+from benchmarks.tasks import CONNECTIONS, TASKS
 from local_postgres import development
 from local_postgres.binaries import find_binaries
 from local_postgres.server import wait_until_stopped
 from local_postgres.supervisor import Cluster
 
-WATCHED = ("this service", "widespread pattern")
+MEASURED_TARGETS = ("this service", "typical app")
 SECONDS = 5.0
 
 
 @dataclass(frozen=True)
 class Restart:
-    """What a restart did to one contender."""
+    """The results of one target."""
 
-    # Of as many requests as there are connections in the pool, afterwards.
-    failed_at_rest: int
-    # From when PostgreSQL took connections again until the last failure, in seconds.
-    back_after: float
+    # Failures among 2 * CONNECTIONS requests after a restart without load.
+    failed_when_idle: int
+    # Seconds from when PostgreSQL accepts connections until the last failure.
+    recovery_time: float
     failed_under_load: int
-    answered_under_load: int
+    succeeded_under_load: int
 
 
 @dataclass
-class Durable:
-    """A server that keeps its data. Each start has another socket: `url` is by way of a link."""
+class PersistentServer:
+    """A server that keeps its data. `url` is a link, because each start has another socket."""
 
     root: Path
     present: ExitStack = field(default_factory=ExitStack)
 
     @property
     def url(self) -> URL:
-        """Where it answers, when it does."""
+        """The URL of the server, which does not change."""
         query = {"host": str(self.root / "socket")}
         return URL.create("postgresql+asyncpg", "postgres", database="postgres", query=query)
 
     def start(self) -> None:
-        """Start it and wait until it takes connections."""
+        """Start the server and wait until it accepts connections."""
         url = self.present.enter_context(development(self.root))
         fresh = self.root / "fresh"
         fresh.symlink_to(str(url.query["host"]))
         fresh.replace(self.root / "socket")
 
     def restart(self) -> float:
-        """Stop it as an administrator would, start it, and say when it took connections again."""
+        """Restart the server in fast mode; return the time when it accepts connections."""
         cluster = Cluster(self.root / ".pgdata", *find_binaries(), durable=True)
         os.kill(int((cluster.path() / "postmaster.pid").read_text().split()[0]), signal.SIGINT)
         wait_until_stopped(cluster)
@@ -72,12 +72,12 @@ class Durable:
 
 
 @contextmanager
-def durable() -> Iterator[Durable]:
-    """A server of its own, removed at the end."""
-    # The account of PostgreSQL comes by here.
+def persistent_server() -> Iterator[PersistentServer]:
+    """Create a server, and remove it at the end."""
+    # The account of PostgreSQL must be able to enter the directory.
     root = Path(tempfile.mkdtemp(prefix="benchmarks-"))
     root.chmod(0o755)
-    server = Durable(root)
+    server = PersistentServer(root)
     try:
         with server.present:
             server.start()
@@ -86,40 +86,44 @@ def durable() -> Iterator[Durable]:
         shutil.rmtree(root, ignore_errors=True)
 
 
-def measure(ready: dict[str, Ready], service: Ready, logs: Path) -> dict[str, Restart]:
-    """Restart it below each contender that is watched."""
-    with durable() as server:
-        programs.migrate(service, server.url.render_as_string(hide_password=False))
-        database.fill(server.url)
+def measure(
+    installed: dict[str, InstalledApp], service: InstalledApp, logs: Path
+) -> dict[str, Restart]:
+    """Measure the targets in MEASURED_TARGETS."""
+    with persistent_server() as server:
+        installation.migrate(service, server.url.render_as_string(hide_password=False))
+        database.insert_rows(server.url)
         return {
-            contender.name: _restart(contender, ready[contender.program], server, logs)
-            for contender in CONTENDERS
-            if contender.name in WATCHED and contender.program in ready
+            target.name: _restart(target, installed[target.program], server, logs)
+            for target in TARGETS
+            if target.name in MEASURED_TARGETS and target.program in installed
         }
 
 
-def _restart(contender: Contender, program: Ready, server: Durable, logs: Path) -> Restart:
-    requests = itertools.cycle(WORKS["R1"].requests(contender.paths["R1"]))
+def _restart(
+    target: Target, program: InstalledApp, server: PersistentServer, logs: Path
+) -> Restart:
+    requests = itertools.cycle(TASKS["R1"].requests(target.paths["R1"]))
     with running(program, server.url, logs / f"{program.program.name}.restart.log") as running_one:
         port = running_one.port
-        # Every connection of the pool is open, and none in use.
-        drive(port, requests, connections=CONNECTIONS, seconds=1)
+        # Opens every connection of the pool.
+        run_load(port, requests, connections=CONNECTIONS, seconds=1)
         server.restart()
-        after = [ask(port, next(requests))[0] for _ in range(2 * CONNECTIONS)]
-        loads: list[Load] = []
+        statuses = [send_request(port, next(requests))[0] for _ in range(2 * CONNECTIONS)]
+        loads: list[LoadResult] = []
 
         def load() -> None:
-            loads.append(drive(port, requests, connections=CONNECTIONS, seconds=SECONDS))
+            loads.append(run_load(port, requests, connections=CONNECTIONS, seconds=SECONDS))
 
         thread = threading.Thread(target=load)
         thread.start()
         time.sleep(SECONDS / 5)
         back = server.restart()
         thread.join()
-    (met,) = loads
+    (result,) = loads
     return Restart(
-        failed_at_rest=sum(status // 100 != 2 for status in after),
-        back_after=max(0.0, max(met.failed_at, default=0.0) - back),
-        failed_under_load=len(met.failed_at),
-        answered_under_load=met.answers - len(met.failed_at),
+        failed_when_idle=sum(status // 100 != 2 for status in statuses),
+        recovery_time=max(0.0, max(result.failed_at, default=0.0) - back),
+        failed_under_load=len(result.failed_at),
+        succeeded_under_load=result.responses - len(result.failed_at),
     )

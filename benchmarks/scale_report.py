@@ -1,33 +1,37 @@
-"""Writes what a hundred times the rows cost into docs/scale.md, between its markers."""
+"""Writes the results into docs/scale.md, between the markers."""
 
 from benchmarks import ROOT
 from benchmarks.report import BEGIN, END
-from benchmarks.scale_side import Side
+from benchmarks.scale_environment import Environment
 
 PAGE = ROOT / "docs" / "scale.md"
 
 
-def write(sides: list[Side], conditions: list[str], indexed: bool) -> None:
-    """Replace what the page said before."""
-    small, large = sides
+def write(environments: list[Environment], conditions: list[str], indexed: bool) -> None:
+    """Replace the results on the page."""
+    small, large = environments
     text = PAGE.read_text()
     before, after = text[: text.index(BEGIN) + len(BEGIN)], text[text.index(END) :]
     measured = [
         "\n".join(f"- {condition}" for condition in conditions),
-        "### How long an answer takes",
+        "### Response times",
         _times(small, large),
-        *([] if indexed else ["This PostgreSQL has no pg_trgm: no index for the search."]),
-        "### Memory of the service while it streams an export",
+        *(
+            []
+            if indexed
+            else ["This PostgreSQL has no pg_trgm, so there is no index for the search."]
+        ),
+        "### Memory during a streamed export",
         _memory(small, large),
-        "### How PostgreSQL answers on the large database",
+        "### Query plans on the large database",
         *(_plan(name, plans) for name, plans in large.plans.items()),
     ]
     PAGE.write_text(before + "\n\n" + "\n\n".join(measured) + "\n\n" + after)
 
 
-def _times(small: Side, large: Side) -> str:
+def _times(small: Environment, large: Environment) -> str:
     lines = [
-        f"| | {_size(small)}, ms | {_size(large)}, ms | times |",
+        f"| | {_size(small)}, ms | {_size(large)}, ms | ratio |",
         "|---|--:|--:|--:|",
     ]
     for name, before in small.seconds.items():
@@ -35,28 +39,28 @@ def _times(small: Side, large: Side) -> str:
         lines.append(
             f"| {name} | {_ms(before)} | {_ms(after)} | {after / before:,.1f} |"
             if after < float("inf")
-            else f"| {name} | {_ms(before)} | over the statement's limit | - |"
+            else f"| {name} | {_ms(before)} | statement timeout | - |"
         )
     return "\n".join(lines)
 
 
-def _size(side: Side) -> str:
-    return f"{side.posts:,} posts, {side.users:,} users"
+def _size(environment: Environment) -> str:
+    return f"{environment.posts:,} posts, {environment.users:,} users"
 
 
 def _ms(seconds: float) -> str:
     return f"{seconds * 1e3:,.1f}"
 
 
-def _memory(small: Side, large: Side) -> str:
+def _memory(small: Environment, large: Environment) -> str:
     lines = ["| rows sent | small, MB | large, MB |", "|--:|--:|--:|"]
     of_small = dict(small.memory)
     for rows, resident in large.memory:
-        beside = f"{of_small[rows]:.0f}" if rows in of_small else "-"
-        lines.append(f"| {rows:,} | {beside} | {resident:.0f} |")
-    rates = f"Rows a second: {small.rows_a_second:,.0f} and {large.rows_a_second:,.0f}."
+        small_memory = f"{of_small[rows]:.0f}" if rows in of_small else "-"
+        lines.append(f"| {rows:,} | {small_memory} | {resident:.0f} |")
+    rates = f"Dataset per second: {small.rows_per_second:,.0f} and {large.rows_per_second:,.0f}."
     return "\n".join([*lines, "", rates])
 
 
 def _plan(name: str, plans: list[list[str]]) -> str:
-    return f"**{name}**\n\n```\n" + "\n\n".join("\n".join(plan) for plan in plans) + "\n```"
+    return f"**{name}**\n\n```\n" + "\n\n".join("\n".join(explain) for explain in plans) + "\n```"

@@ -1,4 +1,4 @@
-"""Starts a program on a core of its own, and ends it."""
+"""Runs an application in a server process on a dedicated core."""
 
 import os
 import signal
@@ -14,43 +14,47 @@ from pathlib import Path
 from sqlalchemy import URL
 
 from benchmarks.database import driver_url
-from benchmarks.programs import NotReady, Ready, search_path
+from benchmarks.installation import AppUnavailable, InstalledApp, search_path
 from tests.processes import free_port
 
 SECONDS_TO_START = 30
 CORES = sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else []
-# The first for what is measured; PostgreSQL and the load generator share the second.
+# The measured server uses the first core; PostgreSQL and the load generator share the second.
 SERVER_CORE, OTHER_CORE = (CORES[0], CORES[-1])
 
 
 @dataclass(frozen=True)
 class Server:
-    """A program that runs."""
+    """A running server."""
 
-    ready: Ready
+    installed: InstalledApp
     port: int
     pid: int
 
     def cpu(self) -> float:
-        """Seconds of CPU that the process has used so far, in user space and in the kernel."""
-        # The clock of another process, as clock_getcpuclockid(3) computes its number: /proc counts
-        # in hundredths of a second.
+        """Return the CPU seconds of the process so far, in user space and in the kernel."""
+        # The clock id of another process, computed as in clock_getcpuclockid(3). /proc has a
+        # resolution of only 0.01 s.
         return time.clock_gettime(~self.pid << 3 | 2)
 
 
 @contextmanager
 def running(
-    ready: Ready, database: URL, log: Path, *, access_log: bool = False, **variables: str
+    installed: InstalledApp, database: URL, log: Path, *, access_log: bool = False, **variables: str
 ) -> Iterator[Server]:
-    """The program, listening on the loopback; raises NotReady with its last words."""
+    """Start a server on the loopback interface.
+
+    Raises:
+        AppUnavailable: The server did not start; contains the end of its log.
+    """
     port = free_port()
-    command = [str(ready.python), "-m", "uvicorn", *ready.program.application.split()]
+    command = [str(installed.python), "-m", "uvicorn", *installed.program.application.split()]
     command += ["--port", str(port)]
     if not access_log:
         command += ["--no-access-log", "--log-level", "warning"]
     environment = {
         "PATH": os.environ["PATH"],
-        "PYTHONPATH": search_path(ready),
+        "PYTHONPATH": search_path(installed),
         "DATABASE_URL": database.render_as_string(hide_password=False),
         "DRIVER_URL": driver_url(database),
         "LOG_LEVEL": "INFO" if access_log else "WARNING",
@@ -60,7 +64,7 @@ def running(
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,
-            cwd=ready.directory,
+            cwd=installed.directory,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -68,10 +72,10 @@ def running(
             start_new_session=True,
         )
     try:
-        # It has one thread yet: those to come inherit it.
+        # The process has one thread so far; later threads inherit the affinity.
         os.sched_setaffinity(process.pid, {SERVER_CORE})
         _until_it_listens(process, port, log)
-        yield Server(ready, port, process.pid)
+        yield Server(installed, port, process.pid)
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -84,4 +88,6 @@ def _until_it_listens(process: subprocess.Popen[bytes], port: int, log: Path) ->
         with suppress(ConnectionError), socket.create_connection(("127.0.0.1", port), 1):
             return
         time.sleep(0.05)
-    raise NotReady(f"it did not start: {log.read_text(errors='replace').strip()[-300:]}")
+    raise AppUnavailable(
+        f"the server did not start: {log.read_text(errors='replace').strip()[-300:]}"
+    )

@@ -20,59 +20,6 @@ from tests.processes import UV, Server, environment, succeed
 DEV = [UV, "run", "my-service", "dev"]
 FASTAPI_DEV = [UV, "run", "fastapi", "dev"]
 
-# Long stories that no answer tells otherwise are told in a few services only: the default one, that
-# on a newer Python, and the one with an example that differs most from it.
-LONG = [
-    "tests/example/test_crashes.py",
-    "tests/example/test_fuzz.py",
-    "tests/example/test_idempotency.py",
-    "tests/example/test_seeding.py",
-    "tests/kit/test_admission.py",
-    "tests/kit/test_cancellation.py",
-    "tests/kit/test_capacity.py",
-    "tests/kit/test_commands.py",
-    "tests/kit/test_conflicts.py",
-    "tests/kit/test_cursor.py",
-    "tests/kit/test_deprecated.py",
-    "tests/kit/test_diagram.py",
-    "tests/kit/test_doctor.py",
-    "tests/kit/test_driver_connections.py",
-    "tests/kit/test_execution.py",
-    "tests/kit/test_faults.py",
-    "tests/kit/test_garbage.py",
-    "tests/kit/test_fuzz.py",
-    "tests/kit/test_gate.py",
-    "tests/kit/test_inserts.py",
-    "tests/kit/test_json.py",
-    "tests/kit/test_keyset.py",
-    "tests/kit/test_leaks.py",
-    "tests/kit/test_limits.py",
-    "tests/kit/test_metrics.py",
-    "tests/kit/test_migration_lint.py",
-    "tests/kit/test_one_migration.py",
-    "tests/kit/test_protocol.py",
-    "tests/kit/test_readiness.py",
-    "tests/kit/test_redaction.py",
-    "tests/kit/test_revision_command.py",
-    "tests/kit/test_roles.py",
-    "tests/kit/test_security.py",
-    "tests/kit/test_seeding.py",
-    "tests/kit/test_serving.py",
-    "tests/kit/test_slow_statements.py",
-    "tests/kit/test_spared.py",
-    "tests/kit/test_standby.py",
-    "tests/kit/test_transactions.py",
-    "tests/kit/test_waiting.py",
-    "tests/kit/test_view_columns.py",
-]
-# A suite in the one process that a worker of this run has for it: what a developer types, without
-# the slow stories, with them, and without all that no answer tells otherwise.
-PLAIN = ["pytest", "-n", "0"]
-USUAL = ["pytest", "-n", "0", "-m", "not slow"]
-EVERYTHING = ["pytest", "-n", "0", "-m", ""]
-LEFT_OUT = [f"--ignore={name}" for name in LONG]
-SHORT = [*USUAL, *LEFT_OUT]
-
 # Starts a command of a service and waits until it is ready: `start(service, *command)`.
 Start = Callable[..., Server]
 

@@ -256,4 +256,4 @@ def test_service_works_in_directory_with_special_characters(render: Renderer, st
         about = server.get("/openapi.json").json()["info"]
         assert (about["title"], about["description"]) == ("My Service", text)
         server.interrupt()
-        succeed(UV, "run", "pytest", "-q", "tests/kit/test_settings.py", cwd=service)
+        succeed(UV, "run", "pytest", "-q", "tests/architecture/test_env_example.py", cwd=service)

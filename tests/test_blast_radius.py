@@ -36,7 +36,7 @@ DELETION = [
     "tests/example/test_deletion.py",
     "tests/example/test_purging.py",
     "tests/example/test_restoring.py",
-    "tests/kit/test_soft_delete.py",
+    "tests/architecture/test_soft_delete.py",
 ]
 POOL = ["src/app/kit/db/pool.py"]
 
@@ -68,7 +68,7 @@ CHANGED_FILES: list[tuple[str, Any, list[str]]] = [
     (
         "pooler",
         "pgbouncer",
-        [*POOL, "compose.yaml", "tests/kit/test_pool.py", "tests/kit/test_pooler.py"],
+        [*POOL, "compose.yaml"],
     ),
     ("tune_pool", True, []),
     ("pool_size", 37, POOL),
@@ -97,7 +97,6 @@ CHANGED_FILES: list[tuple[str, Any, list[str]]] = [
             "docs/observability.md",
             "pyproject.toml",
             "src/app/kit/tracing.py",
-            "tests/kit/test_tracing.py",
         ],
     ),
     ("ci", "gitlab", [".github/", ".gitlab-ci.yml"]),
@@ -105,7 +104,7 @@ CHANGED_FILES: list[tuple[str, Any, list[str]]] = [
     (
         "deploy",
         "kubernetes",
-        ["deploy/", "pyproject.toml", "tests/kit/test_manifests.py"],
+        ["deploy/", "pyproject.toml", "tests/architecture/test_manifests.py"],
     ),
 ]
 

@@ -158,7 +158,12 @@ def files_matching(texts: dict[str, str], pattern: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in SOURCES if name.startswith("template/tests/kit/")]
+    "name",
+    [
+        name
+        for name in files_of_working_tree()
+        if name.startswith(("tests/conformance/kit/", "tests/conformance/support/"))
+    ],
 )
 def test_kit_tests_reserve_no_table_or_path_names(name: str) -> None:
     tables = re.findall(r'(?:TABLE |INTO |__tablename__ = ")([a-z]+)', read(name))

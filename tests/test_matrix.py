@@ -12,27 +12,17 @@ from typing import Any
 import pytest
 from sqlalchemy import URL
 
-from tests.combinations import (
-    ALL,
-    OPTIONS,
-    behind_pgbouncer,
-    covering,
-    furthest,
-    pairs,
-    title,
-    whole,
-)
+from tests.combinations import ALL, OPTIONS, behind_pgbouncer, covering, pairs, title, whole
 from tests.pgbouncer import PGBOUNCER
 from tests.processes import run, succeed
-from tests.rendering import TEMPLATE, Copy, Renderer
-from tests.services import EVERYTHING, LONG, SHORT, USUAL, Interpreter, address, new_database
+from tests.rendering import Copy, Renderer
+from tests.services import Interpreter, address, new_database
 
 COVERING = covering()
 
 every_pair = pytest.mark.parametrize("answers", COVERING, ids=map(title, COVERING))
 
-DEFAULT, FURTHEST = COVERING[0], furthest()
-IN_FULL = [DEFAULT, FURTHEST]
+DEFAULT = COVERING[0]
 # Where there is a PgBouncer, what is to run behind one is tested there.
 TESTED = [answers for answers in COVERING if not (PGBOUNCER and answers in behind_pgbouncer())]
 
@@ -57,14 +47,6 @@ def test_the_covering_set_has_the_default_and_the_wholly_flipped_service() -> No
     assert len(COVERING) <= 16
     assert len(ALL) == 96
     assert len(pairs(ALL[0])) == 10
-
-
-def test_what_is_told_in_two_services_only_is_the_same_in_all() -> None:
-    for name in LONG:
-        # What an answer changes is rendered, and therefore has another name.
-        assert (TEMPLATE / name).is_file()
-    for option in OPTIONS:
-        assert option == "example" or DEFAULT[option] != FURTHEST[option]
 
 
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.13", "3.14"])
@@ -146,11 +128,10 @@ def settings_of_pyright(*services: Path) -> dict[str, Any]:
 def test_a_service_passes_its_own_tests(
     service: Copy, interpreter: Interpreter, server: URL, answers: dict[str, Any]
 ) -> None:
-    stories = EVERYTHING if answers in IN_FULL else SHORT
     # The default one on a database that it starts itself, as it is for its users.
     given = {} if answers == DEFAULT else {"DATABASE_URL": address(server)}
 
-    output = interpreter.succeeds(service(**whole(answers)), *stories, **given)
+    output = interpreter.succeeds(service(**whole(answers)), "pytest", "-q", **given)
 
     assert "skipped" not in output
 
@@ -163,7 +144,7 @@ def test_the_default_service_passes_its_own_tests_on_python_3_13(
     newer = interpreter_of("3.13")
     directory = service()
 
-    output = newer.succeeds(directory, *USUAL, DATABASE_URL=address(server))
+    output = newer.succeeds(directory, "pytest", DATABASE_URL=address(server))
 
     assert "Python 3.13" in output
 

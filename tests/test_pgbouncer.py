@@ -3,7 +3,7 @@
 These tests exist only if PgBouncer is installed; the header of the test run shows it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from sqlalchemy import URL
@@ -12,11 +12,10 @@ from tests.combinations import behind_pgbouncer, furthest, title
 from tests.pgbouncer import PGBOUNCER, start_pgbouncer
 from tests.processes import open_directory, run
 from tests.rendering import Copy
-from tests.services import SHORT, USUAL, Interpreter, address, new_database
+from tests.services import Interpreter, address, new_database
+from tests.suite import PLACE, add_suite
 
-SERVICES: list[tuple[dict[str, object], list[str]]] = [
-    (answers, USUAL if answers == furthest() else SHORT) for answers in behind_pgbouncer()
-]
+SERVICES = behind_pgbouncer()
 
 if PGBOUNCER:
 
@@ -28,17 +27,28 @@ if PGBOUNCER:
 
     @pytest.mark.slow
     @pytest.mark.whole
-    @pytest.mark.parametrize(
-        ("answers", "command"), SERVICES, ids=[title(answers) for answers, _ in SERVICES]
-    )
+    @pytest.mark.parametrize("answers", SERVICES, ids=map(title, SERVICES))
     def test_service_passes_its_tests_through_pgbouncer(
         service: Copy,
         interpreter: Interpreter,
         pooler: URL,
         answers: dict[str, object],
-        command: list[str],
     ) -> None:
-        interpreter.succeeds(service(**answers), *command, DATABASE_URL=address(pooler))
+        interpreter.succeeds(service(**answers), "pytest", "-q", DATABASE_URL=address(pooler))
+
+    @pytest.mark.slow
+    @pytest.mark.whole
+    @pytest.mark.parametrize("part", ["kit", "example"])
+    def test_furthest_service_passes_tests_of_the_kit_through_pgbouncer(
+        service: Copy, interpreter_of: Callable[[str], Interpreter], pooler: URL, part: str
+    ) -> None:
+        newer = interpreter_of("3.13")
+
+        newer.succeeds(
+            add_suite(service(**furthest())),
+            *("pytest", "-q", f"{PLACE}/{part}"),
+            DATABASE_URL=address(pooler),
+        )
 
     @pytest.mark.slow
     def test_doctor_detects_pgbouncer(

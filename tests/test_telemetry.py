@@ -18,5 +18,4 @@ def test_service_without_telemetry_does_not_mention_opentelemetry(render: Render
         "docs/observability.md",
         "pyproject.toml",
         "src/app/kit/tracing.py",
-        "tests/kit/test_tracing.py",
     }

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import URL
 
 from tests.rendering import Copy
-from tests.services import USUAL, Interpreter, address
+from tests.services import Interpreter, address
 
 CODE = re.compile(r"```python\n# in (__table_args__|the revision)\n(.*?)```", re.DOTALL)
 REVISION = '''"""Create a trigram index for the search."""
@@ -65,9 +65,9 @@ def test_documented_trigram_migration_speeds_up_search(
     write_revisions(place)
     (place / "tests/features/test_search.py").write_text(TEST_MODULE)
     # These tests run the migrations up, down and up, compare them with the models and lint them.
-    kit_tests = [f"tests/kit/test_{name}.py" for name in ("migrations", "migration_lint")]
+    own = [f"tests/architecture/test_{name}.py" for name in ("migrations", "migration_lint")]
     found = interpreter.succeeds(
-        *(place, *USUAL, *kit_tests, "tests/features/test_search.py"),
+        *(place, "pytest", *own, "tests/features/test_search.py"),
         DATABASE_URL=address(server),
     )
     assert " passed" in found

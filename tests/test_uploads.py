@@ -8,7 +8,7 @@ from sqlalchemy import URL
 from tests.processes import run
 from tests.rendering import Copy
 from tests.services import RUNNING_VERSION, Interpreter, address, interpreter_for, new_database
-from tests.test_conformance import add_conformance_suite
+from tests.suite import FEATURES, add_suite
 
 FEATURE = '''"""Uploads."""
 
@@ -50,7 +50,7 @@ def test_upload_without_python_multipart_fails_at_start(
 def test_forms_and_uploads_work_with_python_multipart(
     service: Copy, server: URL, tmp_path: Path
 ) -> None:
-    place = add_conformance_suite(service())
+    place = add_suite(service())
     add_upload_feature(place)
     project = place / "pyproject.toml"
     declared = project.read_text(encoding="utf-8")
@@ -59,9 +59,9 @@ def test_forms_and_uploads_work_with_python_multipart(
 
     interpreter = interpreter_for(place, tmp_path / "python", RUNNING_VERSION)
 
-    interpreter.succeeds(place, "mypy", "src", "tests/conformance/test_forms.py")
+    interpreter.succeeds(place, "mypy", "src", FEATURES / "test_forms.py")
     interpreter.succeeds(
         place,
-        *("pytest", "-q", "-n", "0", "tests/conformance/test_forms.py"),
+        *("pytest", "-q", FEATURES / "test_forms.py"),
         DATABASE_URL=address(new_database(server)),
     )

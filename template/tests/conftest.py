@@ -21,31 +21,15 @@ from tests.rig.database import (
     settings_for,
     template_for_workers,
     template_of,
-    unpooled,
 )
-from tests.rig.interruption import overlook_cancelled_connects
 from tests.rig.rolled_back import RolledBackDatabase
-
-# What a run without any arguments tells (addopts in pyproject.toml).
-QUICK = "not slow and not own_database"
-OWN = {"own_database_url", "unpooled_template"}
 
 # For a search through the night: `pytest --hypothesis-profile=deep`.
 settings.register_profile("deep", max_examples=5000)
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let the stories of faults and load be told at full length."""
-    parser.addoption(
-        "--thorough", action="store_true", help="stories of faults and load at full length: minutes"
-    )
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Tell all stories of a file that is named, the long ones too."""
-    if config.args_source is config.ArgsSource.ARGS and config.option.markexpr == QUICK:
-        config.option.markexpr = ""
-    # The service logs each request; the test client would log it a second time.
+def pytest_configure() -> None:
+    """Show each request once in the log: the service logs it, and the test client would as well."""
     logging.getLogger("httpx2").setLevel(logging.WARNING)
 
 
@@ -62,25 +46,6 @@ def pytest_runtest_makereport(
         if name.replace("Captured log", "Captured stderr") not in names or "log" not in name
     ]
     return report
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what the kit and the example tell on databases of their own."""
-    for item in items:
-        if item.path.parent.name in ("kit", "example") and OWN & {*_fixtures(item)}:
-            item.add_marker(pytest.mark.own_database)
-
-
-def _fixtures(item: pytest.Item) -> list[str]:
-    return item.fixturenames if isinstance(item, pytest.Function) else []
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """Tell the stories that are named in one process, which begins at once; all in several."""
-    is_shown = config.option.capture == "no"
-    return 0 if is_shown or config.args_source is config.ArgsSource.ARGS else None
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -102,17 +67,6 @@ def pytest_unconfigure() -> None:
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
-
-
-@pytest.fixture(scope="session", autouse=True)
-async def _overlooking(anyio_backend: str) -> None:
-    overlook_cancelled_connects()
-
-
-@pytest.fixture(scope="session")
-def thorough(pytestconfig: pytest.Config) -> bool:
-    """Whether to take minutes, for the figures, where seconds show the same."""
-    return bool(pytestconfig.getoption("--thorough"))
 
 
 @pytest.fixture(scope="session")
@@ -179,20 +133,6 @@ async def client(
 def own_database_url(template: URL) -> Generator[URL]:
     """A database of the test's own, for real commits, concurrency and faults."""
     with clone(template) as url:
-        yield url
-
-
-@pytest.fixture(scope="session")
-def unpooled_template(template: URL) -> Generator[URL]:
-    """The migrated database without a pooler in front; to clone, never to write to."""
-    with unpooled(template) as url:
-        yield url
-
-
-@pytest.fixture
-def direct_url(unpooled_template: URL) -> Generator[URL]:
-    """A database without a pooler in front, whatever the one of the service is behind."""
-    with clone(unpooled_template) as url:
         yield url
 
 

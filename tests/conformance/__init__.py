@@ -1,5 +1,6 @@
-"""Conformance suite: checks a service's kit with models that are not the example's.
+"""Conformance suite: tests the kit of a service.
 
-`tests/test_conformance.py` copies this package into a rendered service as `tests/conformance` and
-runs it there, with the service's own fixtures (`tests/conftest.py`).
+`tests/suite.py` copies this package into a service as `tests/conformance`, to run it there with the
+service's own fixtures (`tests/conftest.py`). `uv run python -m tests.conformance --service PATH`
+does both.
 """

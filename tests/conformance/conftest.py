@@ -1,42 +1,111 @@
-"""Fixtures of the conformance suite: the service's own, on a schema with the suite's tables."""
+"""What the tests of the suite share, beside the fixtures of the service (`tests/conftest.py`)."""
 
-import asyncio
-from collections.abc import Generator
+import io
+import json
+import logging
+from collections.abc import AsyncGenerator, Callable, Generator
+from importlib.util import find_spec
+from typing import Any, cast
 
 import pytest
+from fastapi import FastAPI
+from httpx2 import AsyncClient
 from sqlalchemy import URL
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.schema import CreateSchema
+from structlog.stdlib import ProcessorFormatter
 
-from app.kit.db.base import Base
+from app.kit import tracing
 from app.kit.db.deletion import Entity
-from app.kit.db.schema_drift import schemas_of
-from app.registry import ROUTERS
-from tests.conformance.features import ROUTERS as ROUTERS_OF_CONFORMANCE
-from tests.rig.database import clone
+from app.kit.db.pool import PoolSettings
+from local_postgres import ephemeral
+from tests.conformance.support.interruption import overlook_cancelled_connects
+from tests.conformance.support.notes import Notes, notes_on
+from tests.rig.app import client_of
+from tests.rig.database import clone, migrated, settings_for
 
-# Tests of soft delete, where the service has it.
-collect_ignore_glob = [] if hasattr(Entity, "deleted_at") else ["test_soft_*.py"]
+Logged = Callable[[], list[dict[str, Any]]]
 
-# Before the first application is created.
-ROUTERS += ROUTERS_OF_CONFORMANCE
+# Tests of what the service does not have.
+collect_ignore = [
+    path
+    for path, is_there in {
+        "example": find_spec("app.example") is not None,
+        "kit/architecture/test_soft_delete.py": hasattr(Entity, "deleted_at"),
+        "kit/db/test_pool.py": PoolSettings().pooler == "none",
+        "kit/db/test_pooler.py": PoolSettings().pooler == "pgbouncer",
+        "kit/observability/test_tracing.py": hasattr(tracing, "exporter"),
+    }.items()
+    if not is_there
+]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the tests of faults and load run at full length."""
+    parser.addoption(
+        "--thorough", action="store_true", help="tests of faults and load at full length: minutes"
+    )
 
 
 @pytest.fixture(scope="session")
-def template(template: URL) -> Generator[URL]:
-    """The migrated database with the tables of the suite, to clone; never written to.
+def thorough(pytestconfig: pytest.Config) -> bool:
+    """Whether to take minutes, for the figures, where seconds show the same."""
+    return bool(pytestconfig.getoption("--thorough", default=False))
 
-    All other fixtures of the service (`session`, `client`, `committing_client`, …) derive from it.
-    """
-    with clone(template) as url:
-        asyncio.run(_create_tables(url))
+
+@pytest.fixture(scope="session", autouse=True)
+async def _overlooking(anyio_backend: str) -> None:
+    overlook_cancelled_connects()
+
+
+@pytest.fixture(scope="session")
+def unpooled_template(template: URL) -> Generator[URL]:
+    """The migrated database without a pooler in front; to clone, never to write to."""
+    if settings_for(template).database.pooler == "none":
+        yield template
+    else:
+        with ephemeral() as server, migrated(server) as url:
+            yield url
+
+
+@pytest.fixture
+def direct_url(unpooled_template: URL) -> Generator[URL]:
+    """A database without a pooler in front, whatever the one of the service is behind."""
+    with clone(unpooled_template) as url:
         yield url
 
 
-async def _create_tables(url: URL) -> None:
-    engine = create_async_engine(url)
-    async with engine.begin() as connection:
-        for schema in sorted(schemas_of(Base.metadata)):
-            await connection.execute(CreateSchema(schema, if_not_exists=True))
-        await connection.run_sync(Base.metadata.create_all)
-    await engine.dispose()
+@pytest.fixture
+def logged(own_app: FastAPI) -> Generator[Logged]:
+    """Read what the service has logged so far, as whoever collects its lines of JSON."""
+    (handler,) = cast(
+        list[logging.StreamHandler[Any]],
+        [
+            handler
+            for handler in logging.getLogger().handlers
+            if isinstance(handler.formatter, ProcessorFormatter)
+        ],
+    )
+    lines = io.StringIO()
+    stderr = handler.stream
+    handler.setStream(lines)
+    yield lambda: [json.loads(line) for line in lines.getvalue().splitlines()]
+    handler.setStream(stderr)
+
+
+@pytest.fixture(scope="module")
+def url_of_notes(unpooled_template: URL) -> Generator[URL]:
+    with clone(unpooled_template) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+async def notes(anyio_backend: str, url_of_notes: URL) -> AsyncGenerator[Notes]:
+    """A service of its own, whose line to the database may break."""
+    async with notes_on(url_of_notes) as notes:
+        yield notes
+
+
+@pytest.fixture
+async def caller(served: FastAPI) -> AsyncGenerator[AsyncClient]:
+    """A client of the service that a file of tests calls `served`."""
+    async with client_of(served) as client:
+        yield client

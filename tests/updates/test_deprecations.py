@@ -60,7 +60,7 @@ def test_other_server_runs(other_server) -> None:
 """
 
 # Tests of a service that read its modules.
-RULES = ["tests/kit/test_house_rules.py", "tests/example/test_patterns.py"]
+RULES = ["tests/architecture/test_code_rules.py", "tests/example/test_patterns.py"]
 
 
 def modules(place: Path) -> dict[str, ast.Module]:
@@ -230,7 +230,7 @@ def test_fixture_with_local_postgres_of_earlier_release_works(
     assert service.conflicts() == []
     given = {"PYTHONPATH": "src", "DATABASE_URL": address(server)}
     ran = run(
-        *(interpreter.python, "-m", "pytest", "-n0", "tests/features/test_other_server.py"),
+        *(interpreter.python, "-m", "pytest", "tests/features/test_other_server.py"),
         cwd=service.directory,
         **given,
     )

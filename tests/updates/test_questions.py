@@ -71,9 +71,10 @@ class Questionnaire:
         question = self.questions[name]
         if "choices" in question:
             return self.choices(name)
-        candidates = (
-            TEXTS if "str" in self._jinja.from_string(question["type"]).render() else NUMBERS
-        )
+        kind = self._jinja.from_string(question["type"]).render()
+        if kind == "bool":
+            return [True, False]
+        candidates = TEXTS if "str" in kind else NUMBERS
         return [value for value in candidates if self.accepts(name, value)]
 
 

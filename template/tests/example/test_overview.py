@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from httpx2 import AsyncClient
-from sqlalchemy import insert, text
+from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.example.posts.models import Post
@@ -13,7 +13,6 @@ from app.example.users.repository import overview
 from app.example.users.schemas import LATEST_POSTS
 from app.kit.db.session import Database
 from tests.example.factories import make_post, make_user
-from tests.example.reading import rows_read
 from tests.rig.statements import counting
 
 A_DAY = datetime(2026, 1, 1, tzinfo=UTC)
@@ -70,21 +69,6 @@ async def test_the_newest_posts_are_shown_in_as_many_statements_however_many_the
     statements.assert_count(2)
     newest = [f"Post {number}" for number in reversed(range(posts))]
     assert [post["title"] for post in body["latest_posts"]] == newest[:LATEST_POSTS]
-
-
-@pytest.mark.slow
-async def test_who_wrote_a_thousand_posts_is_read_as_fast(
-    session: AsyncSession, database: Database
-) -> None:
-    user = await make_user(session)
-    await write_posts(session, user, 1_000)
-    # Neither all that this user wrote is looked at, nor all that others have written since.
-    await write_posts(session, await make_user(session), 20_000, since=A_DAY + timedelta(days=30))
-    await session.execute(text("ANALYZE posts"))
-    # As fast disks should be told of; by the default the planner may rather read rows in a line.
-    await session.execute(text("SET LOCAL random_page_cost = 1.1"))
-    read = overview(session, user.id)
-    assert await rows_read(database, session, "posts", read) == LATEST_POSTS
 
 
 async def test_a_post_does_not_bring_along_what_is_not_shown(

@@ -75,16 +75,6 @@ def clone(template: URL) -> Generator[URL]:
 
 
 @contextmanager
-def unpooled(template: URL) -> Generator[URL]:
-    """A migrated database to clone without a pooler in front, whatever the given one is behind."""
-    if settings_for(template).database.pooler == "none":
-        yield template
-    else:
-        with ephemeral() as server, migrated(server) as url:
-            yield url
-
-
-@contextmanager
 def migrated(server: URL) -> Generator[URL]:
     """A new database on a server, with the schema of the service; dropped at the end."""
     with empty(server) as url:
@@ -121,7 +111,7 @@ def _exit_without_migration(url: URL) -> None:
                 returncode=1,
             )
     except CommandError:
-        # Several heads, for example: tests/kit/test_migrations.py reports it.
+        # Several heads, for example: tests/architecture/test_migrations.py reports it.
         return
 
 

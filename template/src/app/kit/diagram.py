@@ -91,9 +91,8 @@ def _links(table: Table) -> Iterator[Link]:
 
 def _unique_columns(table: Table) -> set[tuple[str, ...]]:
     """Return the sets of columns with a unique constraint or index, partial indexes included."""
-    constraints = [each for each in table.constraints if isinstance(each, UniqueConstraint)]
-    indexes = [index for index in table.indexes if index.unique]
-    found = [each.columns for each in (table.primary_key, *constraints, *indexes)]
+    found = [table.primary_key.columns, *(index.columns for index in table.indexes if index.unique)]
+    found += [each.columns for each in table.constraints if isinstance(each, UniqueConstraint)]
     return {tuple(sorted(column.name for column in columns)) for columns in found}
 
 

@@ -99,7 +99,7 @@ _LIKELY: list[tuple[tuple[str, ...], list[str]]] = [
 
 def some_values(column: str, count: int) -> list[str]:
     """Return some values for a column, the same in every run: most are nearly of its type."""
-    choose = random.Random(column)  # noqa: S311 - values of a test
+    choose = random.Random(column)
     likely = next((values for columns, values in _LIKELY if column in columns), STRINGS)
     return [*choose.sample(likely, min(len(likely), count)), *choose.sample(ALL, 2)]
 
@@ -130,7 +130,7 @@ TEXTS = [
 def random_values(seed: str) -> Iterator[str]:
     """Yield random variations of the values above, without end."""
     # Not for secrets: a seed makes a failure repeatable.
-    choose = random.Random(seed)  # noqa: S311 - values of a test
+    choose = random.Random(seed)
     while True:
         value = choose.choice(ALL)
         match choose.randrange(5):

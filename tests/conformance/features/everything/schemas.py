@@ -137,7 +137,7 @@ class TypedRowSort(StrEnum):
     TEXT = "text"
     VARCHAR = "varchar"
     FIXED = "fixed"
-    TOKEN = "token"  # noqa: S105 - the name of a column
+    TOKEN = "token"
     DAY = "day"
     CLOCK = "clock"
     MOMENT = "moment"

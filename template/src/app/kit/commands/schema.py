@@ -123,8 +123,8 @@ def revision(
     _print_changes(review.changes)
     typer.echo(
         "Review the file before you apply it; docs/database.md lists migrations that lock tables "
-        f"or break running code.\nApply it with `{service.name} migrate`. `pytest tests/kit` "
-        "tests the upgrade and the downgrade."
+        f"or break running code.\nApply it with `{service.name} migrate`. "
+        "`pytest tests/architecture` tests the upgrade and the downgrade."
     )
 
 

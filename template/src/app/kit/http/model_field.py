@@ -1,7 +1,7 @@
 """FastAPI's private class of a request parameter, which the kit replaces for strict validation.
 
 FastAPI has no public interface for the validation of parameters. Only this module uses the private
-class. `tests/kit/test_strict_routes.py` fails if a FastAPI version differs.
+class. `tests/architecture/test_strict_routes.py` fails if FastAPI changes it.
 """
 
 import inspect

@@ -1,0 +1,1 @@
+"""The measured applications: the same endpoints on the same tables."""

@@ -1,0 +1,130 @@
+"""The measured tasks without one of the patterns."""
+
+from collections.abc import AsyncGenerator, Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query
+from fastapi.encoders import jsonable_encoder
+from fastapi.responses import JSONResponse
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.example.posts.models import Post
+from app.example.posts.repository import (
+    ORDERS,
+    POST_OUT,
+    POSTS,
+    PostRepository,
+    Posts,
+)
+from app.example.posts.schemas import PostOut, PostQuery, PostSort
+from app.features.measured.schemas import Keys, NewRow, NewRows, Row, RowChanges
+from app.kit.db.ids import Id
+from app.kit.db.plan import plan
+from app.kit.db.repository import provided
+from app.kit.db.session import ReadSessionDep
+from app.kit.page import Page
+from app.kit.queries.columns import columns_of
+
+router = APIRouter(prefix="/without", tags=["measured"])
+
+ROW = plan()
+PostsToRead = Annotated[PostRepository, provided(PostRepository, read_only=True)]
+NEWEST = ORDERS[PostSort.NEWEST].clauses
+
+
+@router.get("/read-only/{key}", response_model=Row)
+async def read_row_in_a_transaction(key: Id, posts: Posts) -> Post:
+    """R1 in a transaction: BEGIN, the statement, COMMIT."""
+    return await posts.get(key, *ROW)
+
+
+def sync_repository(session: ReadSessionDep) -> PostRepository:
+    """A sync dependency, which FastAPI runs in a thread."""
+    return PostRepository(session)
+
+
+@router.get("/async-dependencies/{key}", response_model=Row)
+async def read_row_with_sync_dependency(
+    key: Id, posts: Annotated[PostRepository, Depends(sync_repository)]
+) -> Post:
+    """R1 with a sync dependency."""
+    return await posts.get(key, *ROW)
+
+
+async def first_generator(session: ReadSessionDep) -> AsyncGenerator[AsyncSession]:
+    """An additional generator dependency."""
+    yield session
+
+
+async def second_generator(
+    session: Annotated[AsyncSession, Depends(first_generator, scope="function")],
+) -> AsyncGenerator[AsyncSession]:
+    """A second additional generator dependency."""
+    yield session
+
+
+@router.get("/single-generator/{key}", response_model=Row)
+async def read_row_with_generator_dependencies(
+    key: Id, session: Annotated[AsyncSession, Depends(second_generator, scope="function")]
+) -> Post:
+    """R1 with two additional generator dependencies."""
+    return await PostRepository(session).get(key, *ROW)
+
+
+@router.get("/response-model/{key}", response_model=Row)
+async def read_row_as_a_response(key: Id, posts: PostsToRead) -> JSONResponse:
+    """R1 with an explicit `JSONResponse`."""
+    row = Row.model_validate(await posts.get(key, *ROW))
+    return JSONResponse(jsonable_encoder(row))
+
+
+@router.get("/view", response_model=list[PostOut])
+async def list_objects(limit: int, posts: PostsToRead) -> Sequence[Post]:
+    """R2 with ORM objects and load options."""
+    newest = select(Post).order_by(*NEWEST).limit(limit).options(*POST_OUT)
+    return (await posts.session.scalars(newest)).all()
+
+
+@router.get("/separate-count", response_model=Page[PostOut])
+async def read_page_that_counts(
+    query: Annotated[PostQuery, Query()], posts: PostsToRead
+) -> dict[str, Any]:
+    """R2c with `count(*) OVER ()`."""
+    counted = select(*columns_of(PostOut, Post), func.count().over().label("total"))
+    found = await posts.session.execute(counted.order_by(*NEWEST).limit(query.limit))
+    rows = found.mappings().all()
+    items = [PostOut.model_validate(dict(row)) for row in rows]
+    return {"items": items, "total": rows[0]["total"], "limit": query.limit, "offset": 0}
+
+
+@router.get("/keyset", response_model=list[PostOut])
+async def list_by_offset(limit: int, offset: int, posts: PostsToRead) -> Sequence[PostOut]:
+    """R4 with an offset."""
+    # Select primary keys first, or the relationships of all skipped rows would be loaded.
+    keys = select(Post.id).order_by(*NEWEST).limit(limit).offset(offset)
+    page = POSTS.select().where(Post.id.in_(keys)).order_by(*NEWEST)
+    return await POSTS.list(posts.session, page)
+
+
+@router.post("/returning", status_code=201, response_model=Row)
+async def create_and_refresh(new: NewRow, posts: Posts) -> Post:
+    """R3 with a refresh after the insert."""
+    post = await posts.add(Post(**new.model_dump()))
+    await posts.session.refresh(post)
+    return post
+
+
+@router.post("/copy", status_code=201, response_model=Keys)
+async def create_objects(new: NewRows, posts: Posts) -> Keys:
+    """R5 with the unit of work."""
+    rows = [Post(**row.model_dump()) for row in new.rows]
+    posts.session.add_all(rows)
+    await posts.session.flush()
+    return Keys(ids=[row.id for row in rows])
+
+
+@router.patch("/change/{key}", response_model=Row)
+async def read_and_update(key: Id, changes: RowChanges, posts: Posts) -> Post:
+    """R6 with a read before the update."""
+    return await posts.update(await posts.get(key, *ROW), changes.sent())

@@ -1,0 +1,112 @@
+"""Measured endpoints that the example does not have."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from sqlalchemy import select
+from uuid_utils.compat import uuid7
+
+from app.example.posts.models import Post
+from app.example.posts.repository import ORDERS, POSTS, PostRepository, Posts
+from app.example.posts.schemas import FeedQuery, NewestQuery, PostOut, PostSort
+from app.features.measured.schemas import Keys, NewRow, NewRows, Row, RowChanges
+from app.kit.cursor import Place, encode
+from app.kit.db.copy import copy_rows
+from app.kit.db.ids import Id
+from app.kit.db.plan import plan
+from app.kit.db.repository import provided
+from app.kit.db.session import DatabaseDep
+from app.kit.queries.view import View
+from app.kit.stream import JSON_LINES, JsonLines
+
+router = APIRouter(prefix="/measured", tags=["measured"])
+
+ROW = plan()
+ROWS = View(Row, Post)
+PostsToRead = Annotated[PostRepository, provided(PostRepository, read_only=True)]
+NEWEST = ORDERS[PostSort.NEWEST]
+
+
+@router.get("/nothing")
+async def do_nothing() -> dict[str, int]:
+    """R0."""
+    return {"nothing": 0}
+
+
+@router.get("/rows/{key}", response_model=Row)
+async def read_row(key: Id, posts: PostsToRead) -> Post:
+    """R1 with an entity and a repository."""
+    return await posts.get(key, *ROW)
+
+
+@router.get("/view/{key}", response_model=Row)
+async def read_view(key: Id, db: DatabaseDep) -> Row:
+    """R1."""
+    return await ROWS.get(db, key)
+
+
+@router.get("/posts", response_model=list[PostOut])
+async def list_rows(query: Annotated[NewestQuery, Query()], db: DatabaseDep) -> Sequence[PostOut]:
+    """R2."""
+    newest = POSTS.select().order_by(*NEWEST.clauses).limit(query.limit)
+    return await POSTS.list(db, newest)
+
+
+@router.get("/cursor", response_model=str)
+async def read_cursor(offset: int, posts: PostsToRead) -> str:
+    """Return the cursor of the page at an offset."""
+    values = [key.expression for key in NEWEST.keys]
+    place = select(*values).order_by(*NEWEST.clauses).offset(offset - 1).limit(1)
+    row = (await posts.session.execute(place)).one()
+    return encode(Place(tuple(row)), FeedQuery().scope(), NEWEST.types)
+
+
+@router.get("/export", response_class=JsonLines, responses=JSON_LINES)
+async def export_rows(database: DatabaseDep) -> JsonLines:
+    """Stream every post as JSON lines, newest first."""
+    return JsonLines(database, select(Post).order_by(*NEWEST.clauses).options(*ROW), Row)
+
+
+@router.get("/count", response_model=int)
+async def count_rows(posts: PostsToRead) -> int:
+    """RoundTripCounter all posts."""
+    return await posts.count()
+
+
+@router.get("/count/capped", response_model=int)
+async def count_some_rows(cap: int, posts: PostsToRead) -> int:
+    """RoundTripCounter the posts, up to a cap."""
+    return await posts.count(at_most=cap)
+
+
+@router.post("/rows", status_code=201, response_model=Row)
+async def create_row(new: NewRow, posts: Posts) -> Post:
+    """R3 with an entity."""
+    return await posts.add(Post(**new.model_dump()))
+
+
+@router.post("/view", status_code=201, response_model=Row)
+async def create_view(new: NewRow, db: DatabaseDep) -> Row:
+    """R3."""
+    return await ROWS.insert(db, new)
+
+
+@router.post("/rows/bulk", status_code=201, response_model=Keys)
+async def create_rows(new: NewRows, posts: Posts) -> Keys:
+    """R5."""
+    rows = [{"id": uuid7(), **row.model_dump()} for row in new.rows]
+    await copy_rows(posts.session, Post, rows)
+    return Keys(ids=[row["id"] for row in rows])
+
+
+@router.patch("/rows/{key}", response_model=Row)
+async def change_row(key: Id, changes: RowChanges, posts: Posts) -> Post:
+    """R6 with an entity."""
+    return await posts.change(key, changes.sent(), *ROW)
+
+
+@router.patch("/view/{key}", response_model=Row)
+async def change_view(key: Id, changes: RowChanges, db: DatabaseDep) -> Row:
+    """R6."""
+    return await ROWS.update(db, key, changes)

@@ -1,0 +1,107 @@
+"""The typical FastAPI and SQLAlchemy app: commit in the dependency, pre-ping, refresh."""
+
+import os
+from collections.abc import AsyncGenerator
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Depends, FastAPI, HTTPException
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import selectinload
+
+from benchmarks.apps import schemas
+from benchmarks.apps.tables import Post
+
+engine = create_async_engine(
+    os.environ["DATABASE_URL"], pool_pre_ping=True, pool_size=5, max_overflow=10
+)
+sessions = async_sessionmaker(engine, expire_on_commit=False)
+app = FastAPI()
+
+
+async def get_session() -> AsyncGenerator[AsyncSession]:
+    """Yield the session of a request, and commit at the end."""
+    async with sessions() as session:
+        try:
+            yield session
+            await session.commit()
+        except Exception:
+            await session.rollback()
+            raise
+
+
+Session = Annotated[AsyncSession, Depends(get_session)]
+NEWEST = (
+    select(Post)
+    .where(Post.deleted_at.is_(None))
+    .order_by(Post.created_at.desc(), Post.id.desc())
+    .options(selectinload(Post.author), selectinload(Post.tags))
+)
+
+
+@app.get("/rows/{key}", response_model=schemas.Row)
+async def read_row(key: UUID, session: Session) -> Any:
+    """R1."""
+    return await _get(session, key)
+
+
+@app.get("/posts/{key}", response_model=schemas.Post)
+async def read_post(key: UUID, session: Session) -> Any:
+    """RD."""
+    post = await session.scalar(NEWEST.where(Post.id == key))
+    if post is None:
+        raise HTTPException(404)
+    return post
+
+
+@app.get("/posts", response_model=list[schemas.Post])
+async def list_posts(session: Session, limit: int = 20, offset: int = 0) -> Any:
+    """R2 and R4."""
+    return (await session.scalars(NEWEST.limit(limit).offset(offset))).all()
+
+
+@app.get("/page", response_model=schemas.Page)
+async def read_page(session: Session, limit: int = 20, offset: int = 0) -> Any:
+    """R2c."""
+    living = select(func.count()).select_from(Post).where(Post.deleted_at.is_(None))
+    total = await session.scalar(living)
+    posts = (await session.scalars(NEWEST.limit(limit).offset(offset))).all()
+    return {"items": posts, "total": total}
+
+
+@app.post("/rows", status_code=201, response_model=schemas.Row)
+async def create_row(new: schemas.NewRow, session: Session) -> Any:
+    """R3."""
+    post = Post(**new.model_dump())
+    session.add(post)
+    await session.flush()
+    await session.refresh(post)
+    return post
+
+
+@app.post("/rows/bulk", status_code=201, response_model=schemas.Keys)
+async def create_rows(new: schemas.NewRows, session: Session) -> Any:
+    """R5."""
+    posts = [Post(**row.model_dump()) for row in new.rows]
+    session.add_all(posts)
+    await session.flush()
+    return {"ids": [post.id for post in posts]}
+
+
+@app.patch("/rows/{key}", response_model=schemas.Row)
+async def change_row(key: UUID, changes: schemas.RowChanges, session: Session) -> Any:
+    """R6."""
+    post = await _get(session, key)
+    for name, value in changes.model_dump(exclude_unset=True).items():
+        setattr(post, name, value)
+    await session.flush()
+    await session.refresh(post)
+    return post
+
+
+async def _get(session: AsyncSession, key: UUID) -> Post:
+    post = await session.get(Post, key)
+    if post is None or post.deleted_at is not None:
+        raise HTTPException(404)
+    return post

@@ -1,0 +1,30 @@
+"""Application factories of the service without one of its optimizations."""
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
+
+from app import main
+
+
+def with_base_http_middleware() -> FastAPI:
+    """Create the app with an additional `BaseHTTPMiddleware`, which does nothing."""
+
+    async def pass_on(request: Request, call_next: RequestResponseEndpoint) -> Response:
+        return await call_next(request)
+
+    app = main.create_app()
+    app.add_middleware(BaseHTTPMiddleware, dispatch=pass_on)
+    return app
+
+
+def with_default_garbage_collector() -> FastAPI:
+    """Create the app without the tuning of the garbage collector."""
+    main.spare_what_stays = lambda: None
+    return main.create_app()
+
+
+def with_fastapi_router() -> FastAPI:
+    """Create the app with FastAPI's router, which matches routes one by one."""
+    app = main.create_app()
+    app.router.__class__ = APIRouter
+    return app

@@ -1,1 +1,0 @@
-"""One application each: the same endpoints on the same tables."""

@@ -1,0 +1,61 @@
+"""Generated requests to every endpoint: no server error, and no response that OpenAPI lacks.
+
+pytest sends a few to each endpoint of your features. For fifty times as many requests:
+`pytest --hypothesis-profile=deep tests/architecture/test_fuzz.py`.
+"""
+
+from collections.abc import Generator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import URL
+
+from app.kit.db.session import Database
+from app.kit.seeding import seed_all
+from app.registry import SEEDERS
+from tests.rig.database import clone, settings_for
+from tests.rig.fuzz import FuzzedService, fuzz_settings, modules, operations
+
+# Endpoints to leave out, as in "POST /payments": those that call other services, or that send a
+# stream without an end.
+EXCLUDED: list[str] = [
+    # ---- the template's end here, your endpoints follow ----
+]
+
+# The endpoints of the example are those of the template, which has tested them.
+EXAMPLE = "app.example."
+# Rows that each seeder adds before the test.
+ROWS = 5
+
+
+def cases(*, of_example: bool = False) -> Generator[tuple[str, str]]:
+    """Each operation with requests that OpenAPI allows, and with others."""
+    module_of = modules()
+    for name, operation in operations().items():
+        # Without input there is nothing to send wrong.
+        has_input = "parameters" in operation or "requestBody" in operation
+        is_of_example = module_of[operation["operationId"]].startswith(EXAMPLE)
+        for mode in ("positive", "negative") if has_input else ("positive",):
+            if name not in EXCLUDED and is_of_example == of_example:
+                yield name, mode
+
+
+@pytest.fixture(scope="module")
+def service(template: URL) -> Generator[FuzzedService]:
+    """The service on a database of its own, with the rows of all seeders."""
+    with clone(template) as url, FuzzedService.start(settings_for(url)) as service:
+        database: Database = service.app.state.database
+        progress: list[int] = []
+        service.portal.call(seed_all, database, SEEDERS, ROWS, 1, progress.append)
+        service.find_rows([name for name in operations() if name not in EXCLUDED])
+        yield service
+
+
+@pytest.mark.parametrize(("endpoint", "mode"), list(cases()))
+@fuzz_settings(settings().max_examples // 25)
+@given(data=st.data())
+def test_response_to_generated_request_is_described_in_openapi(
+    endpoint: str, mode: str, data: st.DataObject, service: FuzzedService
+) -> None:
+    service.check(endpoint, mode, data)

@@ -1,0 +1,50 @@
+"""The migrations and the models agree, in both directions."""
+
+import io
+from contextlib import redirect_stdout
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from alembic.util import to_tuple
+from sqlalchemy import URL
+
+from app.kit.db.migrate import alembic_config
+from tests.rig.database import settings_for
+
+
+@pytest.fixture
+def config(own_database_url: URL) -> Config:
+    """Alembic on a migrated database of the test's own."""
+    return alembic_config(settings_for(own_database_url))
+
+
+def test_the_models_need_no_further_migration(config: Config) -> None:
+    command.check(config)
+
+
+def test_there_is_one_line_of_revisions(config: Config) -> None:
+    heads = ScriptDirectory.from_config(config).get_heads()
+    assert len(heads) <= 1, "join them: uv run alembic merge heads -m 'merge two branches'"
+
+
+def test_every_revision_can_be_undone_and_done_again(config: Config) -> None:
+    for revision in ScriptDirectory.from_config(config).walk_revisions():
+        # Two revisions come before one that joins two lines; to go back to either undoes it.
+        first, *_ = to_tuple(revision.down_revision) or ("base",)
+        command.downgrade(config, first)
+        command.upgrade(config, revision.revision)
+        command.downgrade(config, first)
+    command.upgrade(config, "heads")
+    command.check(config)
+
+
+def test_the_sql_can_be_written_without_a_database(config: Config) -> None:
+    config.output_buffer = io.StringIO()
+    with redirect_stdout(io.StringIO()):
+        command.upgrade(config, "heads", sql=True)
+    sql = config.output_buffer.getvalue()
+    # Each revision is a transaction.
+    revisions = list(ScriptDirectory.from_config(config).walk_revisions())
+    assert sql.count("BEGIN;") >= len(revisions)

@@ -1,0 +1,95 @@
+"""Architecture rules of soft delete: uniqueness, and what owns a soft-deletable row."""
+
+from types import NoneType
+from typing import Any, cast, get_args, get_type_hints
+
+from sqlalchemy import Index, UniqueConstraint, inspect
+from sqlalchemy.orm import MANYTOONE, registry
+
+from app.kit.db.base import Base
+from app.kit.db.deletion import Entity
+
+
+def uniques_that_count_deleted_rows(mapped: registry) -> list[str]:
+    """Unique columns of an `Entity` whose values stay taken after a deletion.
+
+    Exempt are primary keys, and columns that a foreign key refers to: PostgreSQL wants those unique
+    among all rows.
+    """
+    tables: set[Any] = {
+        each.local_table for each in mapped.mappers if issubclass(each.class_, Entity)
+    }
+    referred = {
+        frozenset(element.column for element in key.elements)
+        for table in mapped.metadata.tables.values()
+        for key in table.foreign_key_constraints
+    }
+    found: list[str] = []
+    for table in tables:
+        items: set[Any] = {*table.indexes, *table.constraints}
+        for item in items:
+            unique = isinstance(item, UniqueConstraint) or (isinstance(item, Index) and item.unique)
+            if not unique or set(table.primary_key) <= set(item.columns):
+                continue
+            predicate = str(item.dialect_options["postgresql"].get("where"))
+            if "deleted_at is null" in predicate.lower() and "deleted_at" in table.c:
+                continue
+            if frozenset(item.columns) not in referred:
+                found.append(", ".join(map(str, item.columns)) or str(item.name))
+    return sorted(found)
+
+
+def entities_owned_by_records(mapped: registry) -> list[str]:
+    """Relationships through which deleting a row would remove soft-deletable rows."""
+    return [
+        str(relation)
+        for mapper in mapped.mappers
+        for relation in mapper.relationships
+        if relation.cascade.delete
+        and issubclass(relation.mapper.class_, Entity)
+        and not issubclass(mapper.class_, Entity)
+    ]
+
+
+def required_references_to_entities(mapped: registry) -> list[str]:
+    """Many-to-one relationships that are None, against their type, once their target is deleted.
+
+    This cannot happen where the target owns the row, and so is deleted with it.
+    """
+    found: list[str] = []
+    models: dict[str, type[Any]] = {each.class_.__name__: each.class_ for each in mapped.mappers}
+    for model in models.values():
+        hints = get_type_hints(model, localns=models)
+        mapper = cast("Any", inspect(model))
+        for relation in mapper.relationships:
+            target = relation.mapper.class_
+            if relation.direction is not MANYTOONE or not issubclass(target, Entity):
+                continue
+            back = relation.back_populates and relation.mapper.relationships.get(
+                relation.back_populates
+            )
+            is_owned = issubclass(model, Entity) and back and back.cascade.delete
+            hint = get_args(hints.get(relation.key))
+            if not is_owned and hint and NoneType not in get_args(hint[0]):
+                found.append(str(relation))
+    return sorted(found)
+
+
+def test_uniqueness_holds_among_rows_that_are_not_deleted() -> None:
+    assert not uniques_that_count_deleted_rows(Base.registry), (
+        "use `unique_live(...)` in `__table_args__` instead of `unique=True`, a UniqueConstraint "
+        "or a unique Index; in a joined subclass, move the column to the table with `deleted_at`"
+    )
+
+
+def test_soft_deletable_rows_are_owned_by_soft_deletable_rows() -> None:
+    assert not entities_owned_by_records(Base.registry), (
+        "deleting the owner removes these rows: make the owner an `Entity`, or do not cascade"
+    )
+
+
+def test_references_to_soft_deletable_rows_are_optional_or_owned() -> None:
+    assert not required_references_to_entities(Base.registry), (
+        "the target may be deleted first: type it `| None`, or let the target own the row "
+        '(`cascade="all, delete-orphan"`, both sides with `back_populates`)'
+    )

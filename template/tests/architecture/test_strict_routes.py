@@ -1,0 +1,67 @@
+"""Every route validates its input as `StrictRoute` does: a datetime without offset is invalid."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, get_args, get_type_hints
+
+from fastapi import FastAPI
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute, APIWebSocketRoute, iter_route_contexts
+from starlette.routing import Mount
+
+from app.kit.http.model_field import find_differences
+from app.kit.routing import StrictRoute
+
+
+def lenient_routes(app: FastAPI) -> list[str]:
+    """Routes that the application cannot make strict, each with what to do."""
+    found: list[str] = []
+    for context in iter_route_contexts(app.routes):
+        route = context.original_route
+        if isinstance(route, APIRoute) and not isinstance(route, StrictRoute):
+            found.append(
+                f"{context.path}: derive {type(route).__name__} from StrictRoute of"
+                " app.kit.routing, or mount an Application in place of FastAPI"
+            )
+        elif isinstance(route, APIWebSocketRoute):
+            found += [
+                f"{context.path}: declare {name} as `Moment` of app.kit.times, not as datetime"
+                for name in plain_datetimes(context.dependant)
+            ]
+        elif isinstance(route, Mount) and isinstance(route.app, FastAPI):
+            found += [f"{route.path}{message}" for message in lenient_routes(route.app)]
+    return found
+
+
+def plain_datetimes(dependant: Dependant) -> Iterator[str]:
+    """Yield the parameters of an endpoint and its dependencies that may lack an offset."""
+    if dependant.call is not None:
+        for name, hint in get_type_hints(dependant.call, include_extras=True).items():
+            if name != "return" and contains_datetime(hint):
+                yield name
+    for part in dependant.dependencies:
+        yield from plain_datetimes(part)
+
+
+def contains_datetime(hint: Any) -> bool:
+    """Whether a type is `datetime`, or has it as an argument."""
+    return hint is datetime or any(map(contains_datetime, get_args(hint)))
+
+
+def test_every_route_is_strict(app: FastAPI) -> None:
+    assert lenient_routes(app) == []
+
+
+def test_fastapi_has_the_class_that_the_kit_replaces() -> None:
+    async def endpoint(number: int) -> None:
+        """Take a number."""
+
+    parameters = APIRoute("/", endpoint).dependant.query_params
+    differences = [missing for field in parameters for missing in find_differences(field)]
+
+    assert parameters
+    assert not differences, (
+        "app.kit.http does not fit this version of FastAPI, whose ModelField differs in"
+        f" {', '.join(differences)}: install the version of FastAPI that uv.lock had before, and"
+        " update the template"
+    )

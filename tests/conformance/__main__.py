@@ -1,0 +1,47 @@
+"""Run the conformance suite in a copy of a service: `uv run python -m tests.conformance`."""
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.processes import UV, environment
+from tests.suite import SUITE, add_suite, parts_of
+
+# What the copy makes anew, and the settings of development.
+NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".pgdata", ".env", "__pycache__", ".*_cache")
+NO_TESTS = 5
+
+
+def main() -> int:
+    """Run the tests; returns 0 if all passed."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.conformance",
+        description="Run the conformance suite in a copy of a service.",
+        epilog="Other arguments are passed to pytest: -k, -x, --thorough, …",
+    )
+    parser.add_argument("--service", type=Path, required=True, help="directory of the service")
+    parser.add_argument("--only", nargs="+", default=[], metavar="FILE", help="such as kit/db")
+    known, others = parser.parse_known_args()
+    if missing := [name for name in known.only if not (SUITE / name.split("::")[0]).exists()]:
+        parser.error(f"not in {SUITE}: {', '.join(missing)}")
+    with tempfile.TemporaryDirectory() as place:
+        service = Path(shutil.copytree(known.service, Path(place) / "service", ignore=NOT_COPIED))
+        add_suite(service)
+        codes = [
+            subprocess.run(
+                [UV, "run", "--quiet", "pytest", *part, *others],
+                cwd=service,
+                env=environment(),
+                check=False,
+            ).returncode
+            for part in parts_of(known.only)
+        ]
+    # With `-k` one of the parts may have no test of that name.
+    return max((code for code in codes if code != NO_TESTS), default=NO_TESTS)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

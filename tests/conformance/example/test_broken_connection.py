@@ -1,0 +1,86 @@
+"""Requests to every endpoint while the connection to the database breaks.
+
+More than the usual few: `--hypothesis-profile=deep`.
+"""
+
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+from anyio.from_thread import start_blocking_portal
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import URL, QueuePool
+
+from app.example.catalog.models import ProductStatus
+from app.example.orders.models import Order, OrderLine
+from app.kit.db.session import Database
+from tests.conformance.support.line import ONLOOKER, Break, Line, line_to
+from tests.example.catalog_factories import make_product
+from tests.example.factories import make_post, make_tag
+from tests.rig.database import clone, settings_with
+from tests.rig.fuzz import FuzzedService, fuzz_settings, operations
+
+# More messages than most requests send to the database.
+MESSAGES = 9
+
+
+async def make_rows(database: Database) -> dict[str, Any]:
+    """Create a row of each model; returns the path parameters that find them."""
+    async with database.sessions() as session:
+        post = await make_post(session, tags=[await make_tag(session)])
+        product = await make_product(session, status=ProductStatus.ACTIVE)
+        line = OrderLine(product_id=product.id, sku="A", name="A", quantity=1, unit_price_cents=1)
+        order = Order(user_id=post.author_id, lines=[line])
+        session.add(order)
+        await session.commit()
+        return {
+            "user_id": post.author_id,
+            "post_id": post.id,
+            "tag_id": post.tags[0].id,
+            "product_id": product.id,
+            "category_id": product.category_id,
+            "order_id": order.id,
+            "sku": product.sku,
+            "slug": product.slug,
+        }
+
+
+@pytest.fixture(scope="module")
+def line(unpooled_template: URL) -> Generator[tuple[FuzzedService, Line, Database]]:
+    """The service on a connection that can be broken, and its database without it."""
+    with (
+        clone(unpooled_template) as url,
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(line_to(url)) as line,
+    ):
+        settings = settings_with(line.url, pooler="none", pool_size=2, max_overflow=0)
+        direct = Database.open(settings_with(url, pooler="none").database, ONLOOKER)
+        with FuzzedService.start(settings) as service:
+            yield service, line, direct
+            # On the event loop that has opened its connections.
+            service.portal.call(direct.close)
+
+
+@pytest.mark.parametrize("endpoint", operations())
+@fuzz_settings(settings().max_examples // 50)
+@given(data=st.data(), message=st.integers(1, MESSAGES), how=st.sampled_from(Break))
+def test_broken_connection_to_the_database_is_at_worst_a_503(
+    endpoint: str,
+    data: st.DataObject,
+    message: int,
+    how: Break,
+    line: tuple[FuzzedService, Line, Database],
+) -> None:
+    service, connection, direct = line
+    rows = service.portal.call(make_rows, direct)
+    service.known.update({name: [str(key)] for name, key in rows.items()})
+    connection.break_at(message, how)
+    try:
+        service.check(endpoint, "positive", data, may_be_503=True)
+    finally:
+        connection.break_at(0, how)
+    database: Database = service.app.state.database
+    for engine in (database.engine, database.reading_engine):
+        assert isinstance(engine.pool, QueuePool)
+        assert engine.pool.checkedout() == 0

@@ -1,0 +1,163 @@
+"""The export of products over a connection that breaks, is replicated, or is given up."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from httpx2 import AsyncClient
+from sqlalchemy import URL, func, select, text
+
+from app.example.catalog.models import Product
+from app.kit.db.bulk import insert_many
+from app.kit.db.session import Database
+from app.kit.stream import ROWS_AT_ONCE
+from app.main import create_app
+from tests.example.catalog_factories import described, make_category, make_product
+from tests.rig.app import client_of, running
+from tests.rig.database import clone, settings_with
+
+PARTS = 5
+EXPORT = "/products/export"
+HANG_UP_ON_EVERYBODY_ELSE = text(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
+
+
+@pytest.fixture
+async def database(own_app: FastAPI) -> Database:
+    """A database of the test's own: an export reads over a connection of its own."""
+    found: Database = own_app.state.database
+    return found
+
+
+@pytest.fixture
+async def full(database: Database) -> Database:
+    """The same, with many products."""
+    async with database.sessions() as session:
+        category = await make_category(session)
+        rows = (described(category_id=category.id) for _ in range(PARTS * ROWS_AT_ONCE))
+        await insert_many(session, Product, rows)
+        await session.commit()
+    return database
+
+
+class Client:
+    """A client at the other end of a connection, told of each part as it is sent."""
+
+    def __init__(self, on_part: Callable[[], Awaitable[None]] | None = None) -> None:
+        self.parts: list[bytes] = []
+        self.complete = False
+        self.gone = asyncio.Event()
+        self._asked = False
+        self._on_part = on_part
+
+    async def export(self, app: FastAPI) -> None:
+        """Ask for the export."""
+        scope: dict[str, Any] = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "http_version": "1.1",
+            "method": "GET",
+            "scheme": "http",
+            "path": EXPORT,
+            "query_string": b"",
+            "headers": [],
+        }
+        await app(scope, self._receive, self._send)
+
+    async def _receive(self) -> dict[str, Any]:
+        if self._asked:
+            await self.gone.wait()
+            return {"type": "http.disconnect"}
+        self._asked = True
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def _send(self, message: Any) -> None:
+        if message.get("body"):
+            self.parts.append(message["body"])
+            if self._on_part:
+                await self._on_part()
+        self.complete = message.get("more_body") is False
+
+
+async def test_rows_are_sent_in_parts_as_they_are_read(own_app: FastAPI, full: Database) -> None:
+    client = Client()
+    await client.export(own_app)
+    assert client.complete
+    assert [part.count(b"\n") for part in client.parts] == [ROWS_AT_ONCE] * PARTS
+
+
+async def test_an_export_that_breaks_off_is_seen_to_be_broken(
+    own_app: FastAPI, full: Database
+) -> None:
+    async def hang_up() -> None:
+        async with full.transaction() as session:
+            await session.execute(HANG_UP_ON_EVERYBODY_ELSE)
+
+    client = Client(hang_up)
+    with pytest.raises(Exception, match="response already started"):
+        await client.export(own_app)
+    # The first rows had left before the last were read.
+    assert len(client.parts) == 1
+    assert not client.complete
+
+
+async def test_an_export_is_of_one_moment_and_cannot_write(database: Database) -> None:
+    async with database.sessions() as session:
+        await make_product(session)
+    async with database.snapshot() as session:
+        assert await session.scalar(text("SHOW transaction_read_only")) == "on"
+        assert await session.scalar(text("SHOW transaction_isolation")) == "repeatable read"
+        for _ in range(2):
+            assert await session.scalar(select(func.count()).select_from(Product)) == 1
+            async with database.sessions() as other:
+                await make_product(other)
+    # The connection is as before for who gets it next.
+    async with database.reading() as session:
+        assert await session.scalar(select(func.count()).select_from(Product)) == 3
+        async with database.sessions() as other:
+            await make_product(other)
+        assert await session.scalar(select(func.count()).select_from(Product)) == 4
+
+
+async def test_an_export_is_read_from_the_replica_unless_it_must_be_fresh(
+    own_database_url: URL, template: URL, database: Database
+) -> None:
+    async with database.sessions() as session:
+        await make_product(session)
+    with clone(template) as replica:
+        second = settings_with(replica).database.url
+        replicated = create_app(settings_with(own_database_url, replica_url=second))
+        async with running(replicated), client_of(replicated) as client:
+            assert (await client.get(EXPORT)).text == ""
+            fresh = await client.get(EXPORT, headers={"Cache-Control": "no-cache"})
+    assert len(fresh.text.splitlines()) == 1
+
+
+async def test_an_error_before_the_first_row_is_an_answer(
+    committing_client: AsyncClient, database: Database
+) -> None:
+    async with database.transaction() as session:
+        await session.execute(text("ALTER TABLE products RENAME TO gone"))
+    response = await committing_client.get(EXPORT)
+    assert response.status_code == 500
+    assert response.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_client_that_goes_away_frees_the_connection(
+    own_database_url: URL, full: Database
+) -> None:
+    async def go_away() -> None:
+        client.gone.set()
+        await asyncio.sleep(60)
+
+    client = Client(go_away)
+    one = settings_with(own_database_url, pool_size=1, max_overflow=0, pool_timeout=2)
+    async with running(create_app(one)) as app:
+        await client.export(app)
+        assert (len(client.parts), client.complete) == (1, False)
+        async with client_of(app) as other:
+            assert (await other.get("/products")).status_code == 200

@@ -1,0 +1,154 @@
+"""The reads that every repository has."""
+
+import pytest
+from httpx2 import AsyncClient
+from sqlalchemy import Select, select, text
+from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.example.posts.repository import POST_OUT, POSTS, PostRepository, matching
+from app.example.posts.schemas import PostQuery
+from app.example.tags.models import Tag
+from app.example.tags.repository import TagRepository
+from app.example.users.models import User
+from app.example.users.repository import USER_OUT, UserRepository
+from app.kit.db import by_key
+from app.kit.db.copy import copy_rows
+from app.kit.db.plan import plan
+from app.kit.db.session import Database
+from tests.example.factories import make_post, make_tag, make_user
+from tests.example.reading import rows_read
+from tests.rig.statements import counting
+
+
+async def test_more_rows_are_read_by_key_than_a_statement_takes_parameters(
+    session: AsyncSession, database: Database
+) -> None:
+    await copy_rows(session, Tag, ({"name": f"tag-{number}"} for number in range(40_000)))
+    keys = list(await session.scalars(select(Tag.id).order_by(Tag.name)))
+    with counting(database.engine) as statements:
+        found = await TagRepository(session).get_many(keys, *plan())
+    statements.assert_count(1)
+    assert [tag.id for tag in found] == sorted(keys)
+
+
+async def test_many_rows_are_read_in_the_order_of_their_keys_each_once(
+    client: AsyncClient, session: AsyncSession
+) -> None:
+    posts = [await make_post(session, tags=[await make_tag(session)]) for _ in range(3)]
+    await client.delete(f"/posts/{posts[1].id}")
+    session.expunge_all()
+    keys = [posts[2].id, posts[0].id, posts[1].id, posts[0].id]
+    found = await PostRepository(session).get_many(keys, *POST_OUT)
+    assert [post.id for post in found] == sorted([posts[0].id, posts[2].id])
+    assert all(post.tags for post in found)
+    assert await PostRepository(session).get_many([]) == []
+
+
+async def test_a_row_is_found_by_a_unique_column(session: AsyncSession) -> None:
+    user = await make_user(session, email="ada@example.org")
+    users = UserRepository(session)
+    assert await users.by_email("ADA@example.org") is user
+    assert await users.by_email("bob@example.org") is None
+
+
+async def test_existence_is_asked_for_without_counting(
+    client: AsyncClient, session: AsyncSession, database: Database
+) -> None:
+    user, users = await make_user(session, name="Ada"), UserRepository(session)
+    with counting(database.engine) as statements:
+        assert await users.exists(User.name == "Ada")
+    assert "EXISTS" in statements[0]
+    assert not await users.exists(User.name == "Ada", User.is_active.is_(False))
+    await client.delete(f"/users/{user.id}")
+    assert not await users.exists(User.name == "Ada")
+
+
+async def test_a_count_honours_its_conditions(client: AsyncClient, session: AsyncSession) -> None:
+    users = UserRepository(session)
+    for number in range(4):
+        await make_user(session, is_active=number > 0)
+    gone = await make_user(session)
+    await client.delete(f"/users/{gone.id}")
+    assert await users.count() == 4
+    assert await users.count(User.is_active.is_(True)) == 3
+
+
+async def test_a_count_stops_where_it_is_told_to(session: AsyncSession, database: Database) -> None:
+    users = UserRepository(session)
+    for number in range(4):
+        await make_user(session, is_active=number > 0)
+    assert await users.count(at_most=3) == 3
+    assert await users.count(User.is_active.is_(True), at_most=3) == 3
+    assert await users.count(at_most=5) == 4
+    # Nor does PostgreSQL look any further.
+    assert await rows_read(database, session, "users", users.count(at_most=3)) == 3
+
+
+async def test_of_rows_that_a_page_passes_over_nothing_else_is_read(
+    session: AsyncSession, database: Database
+) -> None:
+    author, tag = await make_user(session), await make_tag(session)
+    for _ in range(8):
+        await make_post(session, author=author, tags=[tag])
+    await session.execute(text("ANALYZE posts"))
+    query = PostQuery.model_validate({"limit": 2, "offset": 5})
+    page = POSTS.page(session, query, matching(query))
+    assert await rows_read(database, session, "users", page) == 2
+
+
+async def test_a_read_by_key_is_put_together_once(
+    session: AsyncSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users, people = UserRepository(session), [await make_user(session) for _ in range(4)]
+    await users.get(people[0].id, *USER_OUT)
+    await users.delete(people[1].id)
+
+    def again(*_columns: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(by_key, "select", again)
+    with monkeypatch.context() as within:
+        # Nor is it told again what is deleted.
+        within.setattr(Select, "options", again)
+        assert await users.get(people[2].id, *USER_OUT) is people[2]
+    await users.delete(people[3].id)
+
+
+async def test_a_change_by_key_is_put_together_once(
+    session: AsyncSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users, people = UserRepository(session), [await make_user(session) for _ in range(2)]
+    await users.change(people[0].id, {"name": "Ada"}, *USER_OUT)
+
+    def again(*_columns: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(by_key, "update", again)
+    assert (await users.change(people[1].id, {"name": "Bo"}, *USER_OUT)).name == "Bo"
+    assert people[0].name == "Ada"
+
+
+async def test_a_change_may_be_an_expression_and_names_columns_only(session: AsyncSession) -> None:
+    users, user = UserRepository(session), await make_user(session, name="Ada")
+    assert (await users.change(user.id, {"name": User.name + "!"}, *USER_OUT)).name == "Ada!"
+    assert (await users.change(user.id, {"name": User.email}, *USER_OUT)).name == user.email
+    with pytest.raises(TypeError, match="'posts'"):
+        await users.change(user.id, {"posts": []}, *USER_OUT)
+
+
+async def test_what_a_plan_does_not_name_raises_whatever_the_strategy(
+    session: AsyncSession,
+) -> None:
+    post = await make_post(session, tags=[await make_tag(session)])
+    author_id = post.author_id
+    session.expunge_all()
+    user = await UserRepository(session).get(author_id, *USER_OUT)
+    with pytest.raises(InvalidRequestError):
+        _ = user.posts
+    session.expunge_all()
+    post = await PostRepository(session).get(post.id, *POST_OUT)
+    with pytest.raises(InvalidRequestError):
+        _ = post.author.posts
+    with pytest.raises(InvalidRequestError):
+        _ = post.tags[0].posts

@@ -1,0 +1,42 @@
+"""Fixtures of the conformance suite: the service's own, on a schema with the suite's tables."""
+
+import asyncio
+from collections.abc import Generator
+
+import pytest
+from sqlalchemy import URL
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.schema import CreateSchema
+
+from app.kit.db.base import Base
+from app.kit.db.deletion import Entity
+from app.kit.db.schema_drift import schemas_of
+from app.registry import ROUTERS
+from tests.conformance.features import ROUTERS as ROUTERS_OF_CONFORMANCE
+from tests.rig.database import clone
+
+# Tests of soft delete, where the service has it.
+collect_ignore_glob = [] if hasattr(Entity, "deleted_at") else ["test_soft_*.py"]
+
+# Before the first application is created.
+ROUTERS += ROUTERS_OF_CONFORMANCE
+
+
+@pytest.fixture(scope="session")
+def template(template: URL) -> Generator[URL]:
+    """The migrated database with the tables of the suite, to clone; never written to.
+
+    All other fixtures of the service (`session`, `client`, `committing_client`, …) derive from it.
+    """
+    with clone(template) as url:
+        asyncio.run(_create_tables(url))
+        yield url
+
+
+async def _create_tables(url: URL) -> None:
+    engine = create_async_engine(url)
+    async with engine.begin() as connection:
+        for schema in sorted(schemas_of(Base.metadata)):
+            await connection.execute(CreateSchema(schema, if_not_exists=True))
+        await connection.run_sync(Base.metadata.create_all)
+    await engine.dispose()

@@ -1,0 +1,46 @@
+"""A generated migration creates, drops and creates the tables of models of unusual shapes."""
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import URL, Column, Integer, Table
+
+from tests.conformance.features.assorted.models import (
+    SCHEMA,
+    Asset,
+    Device,
+    Fan,
+    Machine,
+    Piece,
+    Robot,
+    Show,
+    Ticket,
+    Tile,
+    follows,
+)
+from tests.conformance.features.migrating import Project
+from tests.rig.database import empty
+
+MODELS = (Asset, Device, Fan, Machine, Piece, Robot, Show, Ticket, Tile)
+
+
+@pytest.fixture
+def project(
+    unpooled_template: URL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Generator[Project]:
+    with empty(unpooled_template) as url:
+        yield Project(url, tmp_path, monkeypatch)
+
+
+def test_tables_are_created_dropped_and_created(project: Project) -> None:
+    tables: list[Any] = [*(model.__table__ for model in MODELS), follows]
+    metadata = project.declare()
+    for table in tables:
+        table.to_metadata(metadata)
+    project.migrate()
+    # Only tables of schemas that the models name are dropped.
+    Table("kept", project.declare(), Column("id", Integer, primary_key=True), schema=SCHEMA)
+    project.migrate()
+    assert project.execute("SELECT typname::text FROM pg_type WHERE typtype = 'e'") == []

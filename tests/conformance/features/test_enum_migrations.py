@@ -1,0 +1,175 @@
+"""Generated migrations of enum types run up, down and up again, and keep the rows' values."""
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.util import CommandError
+from sqlalchemy import ARRAY, URL, Column, Enum, Integer, Table, Text
+from sqlalchemy.exc import DBAPIError
+
+from tests.conformance.features.migrating import Project
+from tests.rig.database import empty
+
+
+@pytest.fixture
+def project(
+    unpooled_template: URL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Generator[Project]:
+    with empty(unpooled_template) as url:
+        yield Project(url, tmp_path, monkeypatch)
+
+
+def kind(*values: str, **options: Any) -> Enum:
+    return Enum(*values, name="conformance_kind", **options)
+
+
+def table(
+    project: Project, *columns: Column[Any], name: str = "things", schema: str | None = None
+) -> Table:
+    return Table(
+        f"conformance_{name}",
+        project.declare(),
+        Column("id", Integer, primary_key=True),
+        *columns,
+        schema=schema,
+    )
+
+
+def types(project: Project) -> list[str]:
+    return project.execute(
+        "SELECT typname || ':' || string_agg(enumlabel, ',' ORDER BY enumsortorder)"
+        " FROM pg_enum e JOIN pg_type t ON t.oid = enumtypid GROUP BY typname ORDER BY 1"
+    )
+
+
+def test_enum_type_is_created_and_dropped_with_its_first_table(project: Project) -> None:
+    table(project, Column("kind", kind("a", "b :c", "it's", "d::e"), server_default="b :c"))
+    source = project.migrate()
+    assert types(project) == ["conformance_kind:a,b :c,it's,d::e"]
+    project.downgrade()
+    assert types(project) == []
+    assert "CREATE TYPE" in project.sql(), source
+
+
+@pytest.mark.parametrize("array", [False, True])
+def test_added_column_of_existing_table(project: Project, array: bool) -> None:
+    table(project)
+    project.migrate()
+    project.execute("INSERT INTO conformance_things VALUES (1)")
+    values = kind("a", "b")
+    table(project, Column("kind", ARRAY(values) if array else values))
+    project.migrate()
+    assert types(project) == ["conformance_kind:a,b"]
+    table(project)
+    project.migrate()
+    assert types(project) == []
+
+
+def test_second_table_shares_the_type(project: Project) -> None:
+    table(project, Column("kind", kind("a", "b")))
+    project.migrate()
+    first = table(project, Column("kind", kind("a", "b")))
+    Table("conformance_others", first.metadata, Column("kind", kind("a", "b"), primary_key=True))
+    project.migrate()
+    table(project, Column("kind", kind("a", "b")))
+    project.migrate()
+    assert types(project) == ["conformance_kind:a,b"]
+    project.declare()
+    project.migrate()
+    assert types(project) == []
+
+
+def test_added_value_may_be_the_new_default(project: Project) -> None:
+    table(project, Column("kind", kind("a", "c"), server_default="a"))
+    project.migrate()
+    table(project, Column("kind", kind("_", "a", "b", "c"), server_default="b"))
+    project.migrate()
+    project.execute("INSERT INTO conformance_things VALUES (1)")
+    project.downgrade()
+    project.upgrade()
+    assert project.execute("SELECT kind::text FROM conformance_things") == ["b"]
+
+
+def test_renamed_value_keeps_the_rows(project: Project) -> None:
+    table(project, Column("kind", kind("a", "b", "c"), server_default="b"))
+    project.migrate()
+    project.execute("INSERT INTO conformance_things VALUES (1)")
+    table(project, Column("kind", kind("a", "new", "c"), server_default="new"))
+    source = project.migrate()
+    assert project.execute("SELECT kind::text FROM conformance_things") == ["new"]
+    assert "Taken for renamed" in source
+    assert any("rename" in change.what and change.risk for change in project.review.changes)
+
+
+def test_removed_value_in_use_is_an_error(project: Project) -> None:
+    table(
+        project,
+        Column("kind", kind("a", "b", "c"), server_default="b"),
+        Column("kinds", ARRAY(kind("a", "b", "c"))),
+    )
+    project.migrate()
+    project.execute("INSERT INTO conformance_things VALUES (1, 'b', '{c}')")
+    table(
+        project,
+        Column("kind", kind("c", "a"), server_default="a"),
+        Column("kinds", ARRAY(kind("c", "a"))),
+    )
+    project.revise()
+    with pytest.raises(DBAPIError, match=r"conformance_things\.kind still have 'b'"):
+        project.upgrade()
+    project.execute("UPDATE conformance_things SET kind = 'c'")
+    project.upgrade()
+    project.check()
+    project.downgrade()
+    project.upgrade()
+    assert types(project) == ["conformance_kind:c,a"]
+
+
+def test_removed_value_and_another_added(project: Project) -> None:
+    table(project, Column("kind", kind("a", "b"), server_default="a"))
+    project.migrate()
+    project.execute("INSERT INTO conformance_things VALUES (1, 'b')")
+    table(project, Column("kind", kind("b", "c"), server_default="c"))
+    project.migrate()
+    assert project.execute("SELECT kind::text FROM conformance_things") == ["b"]
+
+
+def test_text_becomes_enum_and_text_again(project: Project) -> None:
+    table(project, Column("kind", Text, server_default="a", nullable=False))
+    project.migrate()
+    project.execute("INSERT INTO conformance_things VALUES (1, 'b')")
+    table(project, Column("kind", kind("a", "b"), server_default="b"))
+    project.migrate()
+    assert types(project) == ["conformance_kind:a,b"]
+    table(project, Column("kind", Text))
+    project.migrate()
+    assert types(project) == []
+    assert project.execute("SELECT kind FROM conformance_things") == ["b"]
+
+
+def test_type_and_table_in_another_schema(project: Project) -> None:
+    def declare(*values: str) -> None:
+        table(
+            project,
+            Column("kind", kind(*values, schema="Types"), server_default=values[0]),
+            schema="conformance_billing",
+        )
+
+    declare("a", "b")
+    project.migrate()
+    declare("a", "b", "c")
+    project.migrate()
+    declare("b", "c")
+    project.migrate()
+    project.downgrade()
+    project.downgrade()
+    project.downgrade()
+    assert types(project) == []
+
+
+def test_one_type_with_two_lists_of_values_is_rejected(project: Project) -> None:
+    table(project, Column("kind", kind("a", "b")), Column("other", kind("a")))
+    with pytest.raises(CommandError, match="conformance_kind with different values"):
+        project.revise()

@@ -1,0 +1,82 @@
+"""An endpoint whose table has a pending migration."""
+
+import json
+
+import pytest
+from fastapi import FastAPI
+from httpx2 import AsyncClient
+from sqlalchemy import URL, text
+
+from app.about import NAME
+from app.kit.db.schema_state import revisions_of_the_code
+from app.kit.db.session import ReadSessionDep
+from tests.conformance.conftest import Logged
+from tests.conformance.features.test_schema_changes import PREFIX, READS, SAMPLE, WRITES, migrate
+
+UNDEFINED = {
+    "table": "ALTER TABLE conformance_samples RENAME TO conformance_elsewhere",
+    "column": "ALTER TABLE conformance_samples RENAME COLUMN label TO name",
+}
+
+
+async def call_everything(client: AsyncClient) -> list[tuple[int, str]]:
+    """Read and write in every way; the statuses and details."""
+    # "star" names no column; "stream" has begun its response before its statement fails.
+    reads = [way for way in READS if way not in {"star", "stream"}]
+    responses = [await client.get(f"{PREFIX}/by-{way}") for way in reads]
+    responses += [await client.post(f"{PREFIX}/by-{way}", json=SAMPLE) for way in WRITES]
+    return [(each.status_code, each.json()["detail"]) for each in responses]
+
+
+@pytest.mark.parametrize("undefined", UNDEFINED)
+async def test_pending_migration_is_named_instead_of_a_trace(
+    committing_client: AsyncClient, own_database_url: URL, logged: Logged, undefined: str
+) -> None:
+    head = ", ".join(sorted(revisions_of_the_code().heads))
+    await migrate(own_database_url, [UNDEFINED[undefined], "DELETE FROM alembic_version"])
+    expected = (
+        f"The database is at migration none, the code at {head}. Apply the pending migrations with "
+        f"`{NAME} migrate`."
+    )
+
+    assert set(await call_everything(committing_client)) == {(503, expected)}
+
+    events = logged()
+    assert {each["event"] for each in events if each["level"] == "error"} == {expected}
+    assert "Traceback" not in json.dumps(events)
+
+
+@pytest.mark.parametrize(
+    ("undefined", "name"),
+    [("table", "Table conformance_samples"), ("column", "Column conformance_samples.label")],
+)
+async def test_missing_migration_is_named_instead_of_a_trace(
+    committing_client: AsyncClient,
+    own_database_url: URL,
+    logged: Logged,
+    undefined: str,
+    name: str,
+) -> None:
+    await migrate(own_database_url, [UNDEFINED[undefined]])
+
+    assert {status for status, _ in await call_everything(committing_client)} == {500}
+
+    events = logged()
+    expected = (
+        f"{name} does not exist, and no migration is pending. Write the migration with "
+        f'`{NAME} revision -m "…"`, and apply it with `{NAME} migrate`.'
+    )
+    assert {each["event"] for each in events if each["level"] == "error"} == {expected}
+    assert "Traceback" not in json.dumps(events)
+
+
+async def test_undefined_table_that_no_model_has_is_a_bug(
+    committing_client: AsyncClient, own_app: FastAPI, logged: Logged
+) -> None:
+    @own_app.get("/typo")
+    async def read(session: ReadSessionDep) -> None:
+        await session.execute(text("SELECT * FROM typo"))
+
+    assert (await committing_client.get("/typo")).status_code == 500
+
+    assert "UndefinedTableError" in json.dumps(logged())

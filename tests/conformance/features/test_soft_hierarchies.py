@@ -1,0 +1,131 @@
+"""Soft delete with single-table and joined-table inheritance."""
+
+from datetime import timedelta
+
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import delete, func, select, union_all, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import with_polymorphic
+
+from app.kit.db.base import now
+from app.kit.db.deletion import INCLUDE_DELETED, erase, erase_where
+from app.kit.db.purging import purge
+from app.kit.db.restoring import restore
+from app.kit.db.session import Database
+from app.kit.errors import NotFound
+from tests.conformance.features.hierarchies.models import (
+    Boat,
+    Car,
+    Document,
+    Invoice,
+    Letter,
+    Position,
+    Reminder,
+    Vehicle,
+    Wheel,
+)
+from tests.conformance.features.rows import stored, visible
+from tests.conformance.features.test_hierarchies import car, invoice
+from tests.conformance.features.test_ownership import add
+
+
+async def test_subclass_is_hidden_with_one_time(session: AsyncSession) -> None:
+    await add(session, car(), invoice(), Reminder(title="r", total=1, positions=[Position()]))
+
+    assert await erase_where(session, Car) == 1
+    assert await erase_where(session, Document) == 2
+
+    for owner, owned in ((Vehicle, Wheel), (Document, Position)):
+        times = union_all(select(owner.deleted_at), select(owned.deleted_at)).subquery()
+        found = select(times.c.deleted_at).distinct()
+        (when,) = (await session.scalars(found, execution_options=INCLUDE_DELETED)).all()
+        assert when is not None
+    assert await stored(session, Invoice) == 2
+
+
+@pytest.mark.parametrize("base", [False, True], ids=["by its class", "by its base class"])
+async def test_subclass_is_restored_with_what_it_owned(session: AsyncSession, base: bool) -> None:
+    vehicle, document = car(), invoice()
+    await add(session, vehicle, document)
+    await erase(session, vehicle)
+    await erase(session, document)
+
+    with pytest.raises(NotFound):
+        await restore(session, Boat, vehicle.id)
+    with pytest.raises(NotFound):
+        await restore(session, Letter, document.id)
+    await restore(session, Vehicle if base else Car, vehicle.id)
+    await restore(session, Document if base else Invoice, document.id)
+
+    for model in (Car, Wheel, Invoice, Position):
+        assert len(await visible(session, model)) == 1
+
+
+async def test_purge_removes_rows_of_every_class(own_app: FastAPI) -> None:
+    database: Database = own_app.state.database
+    async with database.transaction() as session:
+        kept = [car(), invoice()]
+        gone = [car(), Boat(name="boat"), invoice(), Letter(title="letter")]
+        await add(session, *kept, *gone, Document(title="plain"))
+        for record in gone:
+            await erase(session, record)
+        await erase_where(session, Document, Document.title == "plain")
+
+    removed = await purge(database, before=now() + timedelta(minutes=1), size=1)
+
+    assert removed["conformance_vehicles"] == 2
+    assert removed["conformance_documents"] == 3
+    assert "conformance_invoices" not in removed
+    async with database.transaction() as session:
+        for model in (Vehicle, Wheel, Document, Invoice, Position):
+            assert await stored(session, model) == 1
+
+
+async def test_deleted_rows_of_subclasses_are_not_read(session: AsyncSession) -> None:
+    gone, kept = invoice("gone"), invoice("kept")
+    await add(session, gone, kept, Letter(title="letter"), car(), Boat(name="boat"))
+    await erase(session, gone)
+    await erase_where(session, Car)
+    every = with_polymorphic(Document, "*")
+
+    assert await session.scalar(select(func.count()).select_from(Invoice)) == 1
+    assert await session.scalar(select(func.sum(Invoice.total))) == 1
+    assert (await session.scalars(select(Invoice.title))).all() == ["kept"]
+    assert len((await session.scalars(select(every))).all()) == 2
+    assert await session.scalar(select(func.count(every.Invoice.total))) == 1
+    assert (await session.scalars(select(Vehicle.name))).all() == ["boat"]
+    session.expunge_all()
+    assert await session.get(Document, gone.id) is None
+    hidden = select(every).where(every.title == "gone")
+    found = await session.scalar(hidden, execution_options=INCLUDE_DELETED)
+    assert isinstance(found, Invoice)
+    assert found.total == 1
+    assert await session.get(Invoice, gone.id) is None
+
+
+async def test_update_statement_of_a_joined_subclass_spares_deleted_rows(
+    session: AsyncSession,
+) -> None:
+    gone, kept = invoice(), invoice()
+    await add(session, gone, kept)
+    await erase(session, gone)
+
+    changed = update(Invoice).values(total=7).returning(Invoice.id)
+
+    assert (await session.scalars(changed.where(Invoice.id == gone.id))).all() == []
+    assert (await session.scalars(changed.where(Invoice.title == "invoice"))).all() == [kept.id]
+    with pytest.raises(TypeError, match="erase_where"):
+        await session.execute(delete(Invoice))
+
+
+async def test_restored_object_has_the_columns_of_its_subclass(session: AsyncSession) -> None:
+    document = invoice()
+    await add(session, document)
+    await erase(session, document)
+    session.expunge_all()
+
+    restored = await restore(session, Document, document.id)
+
+    assert isinstance(restored, Invoice)
+    assert restored.total == 1

@@ -1,0 +1,133 @@
+"""Purging removes no row that is not deleted, whatever refers to what."""
+
+from datetime import timedelta
+
+import pytest
+from fastapi import FastAPI
+
+from app.kit.db.base import now
+from app.kit.db.deletion import erase
+from app.kit.db.purging import purge
+from app.kit.db.session import Database
+from tests.conformance.features.purging.models import (
+    Claim,
+    Crew,
+    Depot,
+    Freight,
+    Item,
+    Label,
+    Medal,
+    Pallet,
+    Sailor,
+    Shipment,
+)
+from tests.conformance.features.rows import stored
+from tests.conformance.features.test_ownership import add
+
+
+@pytest.mark.parametrize("size", [1, 1000])
+async def test_purge_keeps_rows_that_others_refer_to(own_app: FastAPI, size: int) -> None:
+    database: Database = own_app.state.database
+    async with database.transaction() as session:
+        depots = [Depot(code=code) for code in "abcdef"]
+        await add(session, *depots)
+        kept = Pallet(depot_area=1, depot_code="a")
+        gone = Pallet(depot_area=1, depot_code="b")
+        referred = Pallet(depot_area=1, depot_code="c")
+        await add(session, kept, gone, referred)
+        inside = Depot(code="inside d", inside_id=depots[3].id)
+        await add(session, inside, Item(pallet_id=referred.id), Label(depot_id=depots[5].id))
+        for record in (*depots[:4], depots[5], gone, referred):
+            await erase(session, record)
+
+    removed = await purge(database, before=now() + timedelta(minutes=1), size=size)
+
+    assert removed["conformance_depots"] == 2
+    assert removed["conformance_freights"] == 1
+    async with database.transaction() as session:
+        assert await stored(session, Depot) == 5
+        assert await stored(session, Freight) == await stored(session, Pallet) == 2
+        assert await stored(session, Item) == 1
+        assert await stored(session, Label) == 0
+
+
+@pytest.mark.parametrize("size", [1, 1000])
+async def test_purge_removes_a_tree_up_to_the_rows_that_are_kept(
+    own_app: FastAPI, size: int
+) -> None:
+    database: Database = own_app.state.database
+    async with database.transaction() as session:
+        trees: list[list[Depot]] = []
+        for tree in "ab":
+            level: list[Depot] = []
+            for depth in range(3):
+                above = level[-1].id if level else None
+                await add(session, depot := Depot(code=f"{tree}{depth}", inside_id=above))
+                level.append(depot)
+            trees.append(level)
+        for depot in (*trees[0], *trees[1][:2]):
+            await erase(session, depot)
+
+    removed = await purge(database, before=now() + timedelta(minutes=1), size=size)
+
+    assert removed["conformance_depots"] == 3
+    async with database.transaction() as session:
+        assert await stored(session, Depot) == 3
+
+
+@pytest.mark.parametrize("size", [1, 1000])
+async def test_purge_keeps_rows_that_others_refer_to_through_rows_without_soft_delete(
+    own_app: FastAPI, size: int
+) -> None:
+    database: Database = own_app.state.database
+    async with database.transaction() as session:
+        await add(session, *(depots := [Depot(code=code) for code in "abcd"]))
+        shipments = [
+            Shipment(number=number, part=1, depot_id=depot.id)
+            for number, depot in enumerate(depots)
+        ]
+        await add(session, *shipments)
+        # The fourth is followed by another, and that one is referred to.
+        other = Depot(code="e")
+        await add(session, other)
+        await add(session, Shipment(number=9, part=1, depot_id=other.id, after_id=shipments[3].id))
+        gone = Claim(shipment_no=1, shipment_part=1)
+        claims = [Claim(shipment_no=0, shipment_part=1), Claim(shipment_no=9, shipment_part=1)]
+        await add(session, gone, *claims)
+        for record in (*depots, gone):
+            await erase(session, record)
+
+    await purge(database, before=now() + timedelta(minutes=1), size=size)
+
+    async with database.transaction() as session:
+        assert await stored(session, Claim) == 2
+        assert await stored(session, Shipment) == 3
+        assert await stored(session, Depot) == 3
+
+
+@pytest.mark.parametrize("size", [1, 1000])
+async def test_purge_removes_a_circle_that_nothing_else_refers_to(
+    own_app: FastAPI, size: int
+) -> None:
+    database: Database = own_app.state.database
+    async with database.transaction() as session:
+        pairs = [(Crew(), Sailor()) for _ in range(5)]
+        for crew, sailor in pairs:
+            await add(session, crew)
+            sailor.crew_id = crew.id
+            await add(session, sailor)
+            crew.captain_id = sailor.id
+        # One is referred to from outside, and one has a member who is not deleted. The last is a
+        # member of the one before: they go one after the other.
+        await add(session, Medal(sailor_id=pairs[0][1].id), Sailor(crew_id=pairs[1][0].id))
+        pairs[4][1].crew_id = pairs[3][0].id
+        for pair in pairs:
+            for record in pair:
+                await erase(session, record)
+
+    await purge(database, before=now() + timedelta(minutes=1), size=size)
+
+    async with database.transaction() as session:
+        assert await stored(session, Crew) == 2
+        assert await stored(session, Sailor) == 3
+        assert await stored(session, Medal) == 1

@@ -1,0 +1,157 @@
+"""Dates and times that PostgreSQL stores and Python cannot represent are an error that says so."""
+
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import ARRAY, Interval, Text, cast, select, text
+from sqlalchemy.exc import StatementError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import undefer
+
+from app.kit.db.conflicts import problem_of
+from app.kit.db.json import json_list
+from app.kit.db.session import Database
+from app.kit.db.sorting import order
+from app.kit.db.unreadable import UnreadableValue
+from app.kit.errors import Problem
+from app.kit.page import CursorQuery
+from app.kit.queries.view import View
+from app.kit.schemas import Output
+from tests.conformance.features.sorting.models import SortSample
+from tests.rig.app import client_of
+
+VALUES = [
+    ("days", '{2026-02-28,"0044-03-15 BC"}'),
+    ("days", "{NULL,10000-01-01}"),
+    ("day", "0044-03-15 BC"),
+    ("day", "10000-01-01"),
+    ("moment", "0044-03-15 00:00:00+00 BC"),
+    ("moment", "10000-01-01 00:00:00+00"),
+    ("clock", "24:00"),
+    ("zoned", "24:00+02"),
+    ("lasts", "infinity"),
+    ("lasts", "5000000 years"),
+    # The driver counts days in 32 bits, and would read -644967296 days and 1 day.
+    ("lasts", "10000000 years"),
+    ("lasts", "11767033 years 252 days"),
+    ("moments", '{"0044-03-15 BC"}'),
+]
+TYPES: dict[str, Any] = {
+    "day": date,
+    "moment": datetime,
+    "clock": time,
+    "zoned": time,
+    "lasts": timedelta,
+    "moments": list[datetime],
+    "days": list[date],
+}
+
+
+def view_of(name: str) -> View[Any]:
+    """A view of the column of this name."""
+    namespace = {"__annotations__": {"number": int, name: TYPES[name]}, "__module__": __name__}
+    schema: Any = type("SampleOut", (Output,), namespace)
+    return View(schema, SortSample)
+
+
+async def store(session: AsyncSession, name: str, value: str) -> None:
+    columns = "number, rank" if name == "number" else name
+    await session.execute(
+        text(f"INSERT INTO conformance_sort_samples ({columns}) VALUES ('{value}')")
+    )
+
+
+@pytest.mark.parametrize(("name", "value"), VALUES)
+async def test_session_reports_the_column(session: AsyncSession, name: str, value: str) -> None:
+    await store(session, name, value)
+    column: Any = getattr(SortSample, name)
+    view = view_of(name)
+    by_number = order(SortSample.number, SortSample.number.asc())
+    with pytest.raises(UnreadableValue, match=rf"value of \S*{name} in a row"):
+        await session.execute(select(SortSample).options(undefer(column)))
+    with pytest.raises(UnreadableValue, match=name):
+        await session.scalars(select(column))
+    with pytest.raises(UnreadableValue, match=name):
+        async for _ in await session.stream(select(column)):
+            pass
+    with pytest.raises(UnreadableValue, match=name):
+        await session.execute(text(f"SELECT {name} FROM conformance_sort_samples"))
+    with pytest.raises(UnreadableValue, match=name):
+        await view.list(session, view.select())
+    with pytest.raises(UnreadableValue, match=name):
+        await view.feed(session, CursorQuery(), view.select(), by_number)
+    # The connection and the transaction are still good.
+    assert await session.scalar(select(cast(column, Text)))
+
+
+@pytest.mark.parametrize(("name", "value"), VALUES)
+async def test_pool_reports_the_column_and_keeps_the_connection(
+    own_app: FastAPI, name: str, value: str
+) -> None:
+    database: Database = own_app.state.database
+    async with database.transaction() as session:
+        await store(session, name, value)
+    view = view_of(name)
+    backend = "SELECT pg_backend_pid()"
+    before = await database.fetch(backend, [])
+    with pytest.raises(UnreadableValue, match=f"value of {name} in a row"):
+        await view.list(database, view.select())
+    with pytest.raises(UnreadableValue, match=name):
+        await anext(view.stream(database, view.select()).batches())
+    assert await database.fetch(backend, []) == before
+
+
+@pytest.mark.parametrize(("name", "value"), VALUES[:6])
+async def test_json_of_the_database_reports_the_column(
+    session: AsyncSession, name: str, value: str
+) -> None:
+    await store(session, name, value)
+    column: Any = getattr(SortSample, name)
+    with pytest.raises(StatementError) as caught:
+        await session.execute(select(cast(json_list(select(column)), Text)))
+    problem = problem_of(caught.value)
+    assert isinstance(problem, UnreadableValue)
+    assert f"value of {name} in" in problem.detail
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        timedelta.min,
+        timedelta.max,
+        timedelta(days=-1, seconds=3, microseconds=4),
+        timedelta(days=800, microseconds=-1),
+    ],
+)
+async def test_intervals_within_reach_stay(session: AsyncSession, value: timedelta) -> None:
+    as_list = cast([value, None], ARRAY(Interval))
+    row = (await session.execute(select(cast(value, Interval), as_list))).one()
+    assert [*row] == [value, [value, None]]
+
+
+async def test_months_are_30_days_and_years_365(session: AsyncSession) -> None:
+    months = "SELECT interval '-2 years -3 months -4 days', interval '14 months'"
+    row = (await session.execute(text(months))).one()
+    assert [*row] == [timedelta(days=-730 - 90 - 4), timedelta(days=365 + 60)]
+
+
+async def test_response_is_a_409(own_app: FastAPI) -> None:
+    @own_app.get("/conformance/days")
+    async def days() -> list[Any]:
+        view = view_of("day")
+        return await view.list(own_app.state.database, view.select())
+
+    async with own_app.state.database.transaction() as session:
+        await store(session, "day", "0044-03-15 BC")
+    async with client_of(own_app) as client:
+        response = await client.get("/conformance/days")
+    assert response.status_code == 409
+    assert "The value of day in a row" in response.json()["detail"]
+
+
+async def test_error_of_the_service_itself_is_not_taken_for_one(session: AsyncSession) -> None:
+    with pytest.raises(StatementError) as caught:
+        await session.execute(text("SELECT current_setting('no.such')"))
+    assert not isinstance(problem_of(caught.value), Problem)

@@ -1,0 +1,56 @@
+"""The rules of soft delete notice what breaks them."""
+
+from sqlalchemy import ForeignKey, Index, MetaData, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, registry, relationship
+
+from app.kit.db.base import Record
+from app.kit.db.deletion import Entity, unique_live
+from app.kit.db.ids import Id
+from tests.architecture.test_soft_delete import (
+    entities_owned_by_records,
+    required_references_to_entities,
+    uniques_that_count_deleted_rows,
+)
+
+SEPARATE = registry(metadata=MetaData())
+
+
+class Separate:
+    """Keeps models that break the rules out of the registry of the service."""
+
+    _sa_registry = SEPARATE
+    metadata = SEPARATE.metadata
+
+
+class Shelf(Separate, Record):
+    __tablename__ = "kit_shelves"
+    books: Mapped[list["Book"]] = relationship(cascade="all, delete-orphan")
+
+
+class Book(Separate, Entity):
+    __tablename__ = "kit_books"
+    __table_args__ = (
+        unique_live("title"),
+        UniqueConstraint("title", "year"),
+        Index(None, "year", unique=True),
+    )
+    shelf_id: Mapped[Id] = mapped_column(ForeignKey("kit_shelves.id"), unique=True)
+    title: Mapped[str]
+    year: Mapped[int]
+    isbn: Mapped[str] = mapped_column(unique=True)
+
+
+class Copy(Separate, Record):
+    __tablename__ = "kit_copies"
+    isbn: Mapped[str] = mapped_column(ForeignKey("kit_books.isbn"), unique=True)
+    book: Mapped[Book] = relationship()
+
+
+def test_the_rules_notice_what_breaks_them() -> None:
+    assert uniques_that_count_deleted_rows(SEPARATE) == [
+        "kit_books.shelf_id",
+        "kit_books.title, kit_books.year",
+        "kit_books.year",
+    ]
+    assert entities_owned_by_records(SEPARATE) == ["Shelf.books"]
+    assert required_references_to_entities(SEPARATE) == ["Copy.book"]

@@ -1,0 +1,148 @@
+"""The rules about tables and routes notice what breaks them."""
+
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from fastapi import APIRouter, Depends, FastAPI, Response, WebSocket
+from sqlalchemy import (
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+)
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from starlette.responses import StreamingResponse
+
+from app.kit.db.session import ReadSessionDep, SessionDep, request_session
+from app.kit.stream import JsonLines
+from tests.architecture.test_structure import (
+    SESSIONS,
+    cascades_row_by_row,
+    foreign_keys_without_index,
+    foreign_keys_without_rule,
+    goes_on_after_the_endpoint,
+    routes_of,
+    sessions_of,
+    subclass_rows_that_stay,
+    unbounded_lists,
+)
+
+
+class Wrong(DeclarativeBase):
+    """Tables that break the rules."""
+
+
+class Owner(Wrong):
+    __tablename__ = "kit_owners"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    things: Mapped[list["Thing"]] = relationship(cascade="all, delete-orphan")
+
+
+class Thing(Wrong):
+    __tablename__ = "kit_things"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    owner_id: Mapped[int] = mapped_column(ForeignKey("kit_owners.id"))
+
+
+class SpecialOwner(Owner):
+    __tablename__ = "kit_special_owners"
+    id: Mapped[int] = mapped_column(
+        ForeignKey("kit_owners.id", ondelete="RESTRICT"), primary_key=True
+    )
+
+
+def test_the_rules_about_tables_notice_what_breaks_them() -> None:
+    assert foreign_keys_without_index(Wrong.metadata) == ["kit_things.owner_id"]
+    assert foreign_keys_without_rule(Wrong.metadata) == ["kit_things.owner_id"]
+    assert cascades_row_by_row(Wrong.registry) == ["Owner.things"]
+    assert subclass_rows_that_stay(Wrong.registry) == ["kit_special_owners.id"]
+
+
+def test_composite_foreign_key_needs_an_index_that_begins_with_its_columns() -> None:
+    metadata = MetaData()
+    Table(
+        "target",
+        metadata,
+        Column("a", Integer, primary_key=True),
+        Column("b", Integer, primary_key=True),
+    )
+    for name, indexed in (
+        ("indexed", ["b", "a", "c"]),
+        ("partly", ["a", "c"]),
+        ("wrong", ["c", "a", "b"]),
+    ):
+        Table(
+            name,
+            metadata,
+            *(Column(each, Integer) for each in "abc"),
+            ForeignKeyConstraint(["a", "b"], ["target.a", "target.b"], ondelete="CASCADE"),
+            Index(None, *indexed),
+        )
+
+    assert sorted(foreign_keys_without_index(metadata)) == [
+        "partly.a, partly.b",
+        "wrong.a, wrong.b",
+    ]
+
+
+def test_the_rules_about_routes_notice_what_breaks_them() -> None:
+    wrong, router = FastAPI(), APIRouter()
+
+    @wrong.get("/both")
+    async def both(_first: SessionDep, _second: ReadSessionDep) -> None: ...
+
+    @router.get("/included")
+    async def included() -> None: ...
+
+    async def own() -> AsyncGenerator[AsyncSession]:
+        yield AsyncSession()
+
+    @wrong.get("/own", dependencies=[Depends(own)])
+    async def of_a_team() -> None: ...
+
+    @wrong.get("/list")
+    async def everything() -> list[int]:
+        return []
+
+    wrong.include_router(router, dependencies=[Depends(request_session)])
+    mounting = FastAPI()
+    mounting.mount("/part", wrong)
+    found = {route.path: sessions_of(route) for route in routes_of(mounting)}
+    assert {call for call, _ in found["/both"]} == SESSIONS
+    assert found["/included"] == [(request_session, None)]
+    assert found["/own"] == [(own, None)]
+    assert unbounded_lists(wrong.openapi()) == ["GET /list"]
+
+
+def test_the_rule_about_streams_notices_each_of_them() -> None:
+    wrong = FastAPI()
+
+    @wrong.get("/said")
+    async def said(_session: SessionDep) -> StreamingResponse:
+        return StreamingResponse(iter(()))
+
+    @wrong.get("/declared", response_class=JsonLines)
+    async def declared(_session: SessionDep) -> Any: ...
+
+    @wrong.get("/made")
+    async def made(_session: SessionDep) -> Response:
+        return StreamingResponse(iter(()))
+
+    @wrong.get("/generated")
+    async def generated(_session: ReadSessionDep) -> AsyncGenerator[int]:
+        yield 1
+
+    @wrong.websocket("/talk")
+    async def talk(_socket: WebSocket, _session: SessionDep) -> None: ...
+
+    @wrong.get("/at-once")
+    async def at_once(_session: SessionDep) -> Response:
+        return Response()
+
+    found = {route.path for route in routes_of(wrong) if goes_on_after_the_endpoint(route)}
+    assert found == {"/said", "/declared", "/made", "/generated", "/talk"}
+    assert all(sessions_of(route) for route in routes_of(wrong))

@@ -1,0 +1,89 @@
+"""The diagram shows all columns and foreign keys, and `diagram --check` reports a stale file."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Column, ForeignKey, Integer, MetaData, Numeric, String, Table
+
+from app.about import NAME
+from app.kit.commands import service
+from app.kit.commands.diagram import FILE_NAME, page
+from app.kit.db.base import Base
+from app.kit.diagram import diagram_of, mermaid
+from tests.rig.commands import run
+
+
+@pytest.fixture
+def models() -> MetaData:
+    """Tables with one-to-one, one-to-many, self-referencing and circular foreign keys."""
+    metadata = MetaData()
+    Table(
+        "kit_people",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("name", String(20), unique=True, nullable=False),
+        Column("wage", Numeric(10, 2)),
+        Column("boss_id", Integer, ForeignKey("kit_people.id")),
+        Column("home_id", Integer, ForeignKey("kit_houses.id")),
+    )
+    Table(
+        "kit_houses",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("owner_id", Integer, ForeignKey("kit_people.id"), nullable=False),
+    )
+    Table(
+        "kit_keys",
+        metadata,
+        Column("person_id", Integer, ForeignKey("kit_people.id"), primary_key=True),
+        Column("house_id", Integer, ForeignKey("kit_houses.id"), nullable=False),
+    )
+    return metadata
+
+
+def test_mermaid_lists_each_column_and_foreign_key(models: MetaData) -> None:
+    source = mermaid(diagram_of(models))
+    assert '        varchar(20) name UK\n        numeric(10_2) wage  "nullable"\n' in source
+    assert "        integer person_id PK, FK\n" in source
+    assert '    "kit_people" |o--o{ "kit_people" : "boss_id"\n' in source
+    assert '    "kit_people" ||--o{ "kit_houses" : "owner_id"\n' in source
+    assert '    "kit_people" ||--o| "kit_keys" : "person_id"\n' in source
+
+
+def test_keywords_and_invalid_names_are_escaped() -> None:
+    table = Table('say "end"', MetaData(), *(Column(name, Integer) for name in ("PK", "2 b")))
+    source = mermaid(diagram_of(table.metadata))
+    assert [line.split()[:2] for line in source.splitlines()[1:4]] == [
+        ['"say', '_end_"'],
+        ["integer", "_PK"],
+        ["integer", "_2_b"],
+    ]
+
+
+def test_check_fails_when_the_file_is_missing_or_edited(tmp_path: Path) -> None:
+    into = ["--into", str(tmp_path)]
+    assert run(None, "diagram", "--check", *into).code == 1
+    assert run(None, "diagram", *into).code == 0
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {FILE_NAME: page(NAME)}
+    assert run(None, "diagram", "--check", *into) == (0, "The diagram is current.\n", "")
+    with (tmp_path / FILE_NAME).open("a") as file:
+        file.write("by hand")
+    ended = run(None, "diagram", "--check", *into)
+    assert (ended.code, "schema.md is not current" in ended.err) == (1, True)
+
+
+def test_output_path_is_relative_to_the_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "PROJECT_ROOT", tmp_path)
+    ended = run(None, "diagram", "--into", str(tmp_path))
+    assert ended.out == "schema.md\n"
+
+
+def test_missing_directory_is_reported_with_exit_code_2(tmp_path: Path) -> None:
+    ended = run(None, "diagram", "--into", str(tmp_path / "nowhere"))
+    assert (ended.code, "Cannot write to" in ended.err) == (2, True)
+
+
+def test_every_table_of_the_service_is_in_the_diagram() -> None:
+    assert all(f'    "{name}" {{' in page(NAME) for name in Base.metadata.tables)

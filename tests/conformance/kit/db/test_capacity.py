@@ -1,0 +1,65 @@
+"""At start-up the service tells whether the server has room for its connections."""
+
+import pytest
+from sqlalchemy import URL
+
+from app.kit.db.capacity import warn_of_too_many_connections
+from app.kit.db.session import Database
+from app.main import create_app
+from tests.conformance.conftest import Logged
+from tests.rig.app import running
+from tests.rig.database import settings_with
+
+
+async def warnings(logged: Logged, url: URL, **database: object) -> list[str]:
+    """What the service warns of when it starts with these settings."""
+    settings = settings_with(url, **database).database
+    opened = Database.open(settings, "capacity")
+    await warn_of_too_many_connections(opened, settings)
+    await opened.close()
+    return [line["event"] for line in logged() if line["level"] == "warning"]
+
+
+async def test_the_warning_says_the_numbers(direct_url: URL, logged: Logged) -> None:
+    (warning,) = await warnings(
+        logged, direct_url, pooler="none", processes=1000, pool_size=8, max_overflow=2
+    )
+    # Ten connections to write and ten to read.
+    assert "1000 processes with 20 connections each may want 20000" in warning
+    assert "the primary grants" in warning
+
+
+async def test_with_a_replica_each_server_is_asked(direct_url: URL, logged: Logged) -> None:
+    replica = settings_with(direct_url).database.url
+    primary, second = await warnings(
+        logged,
+        direct_url,
+        pooler="none",
+        replica_url=replica,
+        processes=1000,
+        pool_size=8,
+        max_overflow=2,
+    )
+    assert "10 connections each may want 10000, but the primary grants" in primary
+    assert "10 connections each may want 10000, but the replica grants" in second
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"pooler": "none", "pool_size": 1, "max_overflow": 0, "processes": 2},
+        {"pooler": "pgbouncer", "processes": 1000},
+    ],
+)
+async def test_where_they_fit_or_a_pooler_keeps_them_nothing_is_said(
+    direct_url: URL, logged: Logged, settings: dict[str, object]
+) -> None:
+    assert await warnings(logged, direct_url, **settings) == []
+
+
+async def test_the_service_looks_when_it_starts(
+    direct_url: URL, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = settings_with(direct_url, pooler="none", pool_size=1000)
+    async with running(create_app(settings)):
+        assert "may want 2000, but the primary grants" in capsys.readouterr().err

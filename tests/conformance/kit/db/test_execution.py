@@ -1,0 +1,195 @@
+"""A statement that goes straight to the driver is as safe as one by a session."""
+
+import asyncio
+import traceback
+from collections.abc import AsyncGenerator
+
+import pytest
+from fastapi import FastAPI
+from httpx2 import AsyncClient
+from pydantic import BaseModel
+from sqlalchemy import (
+    ARRAY,
+    URL,
+    Float,
+    Integer,
+    Numeric,
+    QueuePool,
+    Text,
+    bindparam,
+    cast,
+    func,
+    select,
+    text,
+)
+from sqlalchemy.exc import DBAPIError, InvalidRequestError
+
+from app.kit.db.deletion import living
+from app.kit.db.json import AnySelect
+from app.kit.db.session import Database, DatabaseDep
+from app.kit.queries.execution import Row, StatementCache
+from app.kit.queries.prepared import prepare
+from app.main import create_app
+from tests.conformance.support.things import Kind, Own, Thing
+from tests.rig.app import running
+from tests.rig.database import settings_with
+from tests.rig.statements import counting
+
+
+class Slept(BaseModel):
+    slept: bool
+
+
+class Number(BaseModel):
+    number: int
+
+
+BY_KIND = (
+    select(Thing.number, Thing.kind).where(Thing.kind == bindparam("kind")).order_by(Thing.number)
+)
+SLEEP = select(func.pg_sleep(bindparam("seconds", type_=Integer)).is_not(None).label("slept"))
+BACKEND = select(func.pg_backend_pid().label("number"))
+STATEMENTS = StatementCache()
+
+
+async def read(db: Database, statement: AnySelect, **values: object) -> list[Row]:
+    return await STATEMENTS.read(db, statement, living, values)
+
+
+SECRET = "not a " + "number"
+KILL = text("""
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+""")
+
+
+@pytest.fixture
+async def served(direct_url: URL) -> AsyncGenerator[FastAPI]:
+    """The service with a pool of one connection, a table, and routes that read it."""
+    settings = settings_with(
+        direct_url, pooler="none", pool_size=1, max_overflow=0, statement_timeout=0.5
+    )
+    app = create_app(settings)
+
+    @app.get("/kit/sleep", response_model=list[Slept])
+    async def sleep(db: DatabaseDep) -> list[Row]:
+        return await read(db, SLEEP, seconds=2)
+
+    @app.get("/kit/backend", response_model=Number)
+    async def backend(db: DatabaseDep) -> Row:
+        return (await read(db, BACKEND))[0]
+
+    async with running(app):
+        async with app.state.database.transaction() as session:
+            await (await session.connection()).run_sync(Own.metadata.create_all)
+            session.add_all([Thing(number=1, name="a"), Thing(number=2, name="b")])
+            session.add(Thing(number=3, name="c", kind=Kind.ROUND))
+        yield app
+
+
+@pytest.fixture
+def database(served: FastAPI) -> Database:
+    found: Database = served.state.database
+    return found
+
+
+async def kill(app: FastAPI) -> None:
+    """End the connections of the service."""
+    database: Database = app.state.database
+    async with database.transaction() as session:
+        await session.execute(KILL)
+
+
+async def test_values_and_rows_are_converted_as_on_the_ordinary_path(database: Database) -> None:
+    found = await read(database, BY_KIND, kind=Kind.FLAT)
+    assert found == [{"number": 1, "kind": Kind.FLAT}, {"number": 2, "kind": Kind.FLAT}]
+    assert await read(database, BY_KIND, kind=Kind.ROUND) == [{"number": 3, "kind": Kind.ROUND}]
+
+
+async def test_numbers_are_those_of_the_ordinary_path(database: Database) -> None:
+    numbers: AnySelect = select(
+        cast(1.5, Numeric(10, 2)).label("exact"),
+        cast(1.5, Numeric(10, 2, asdecimal=False)).label("rounded"),
+        cast(1.5, Float()).label("inexact"),
+        cast(1.5, Float(asdecimal=True)).label("written_out"),
+        cast([1.5, 2], ARRAY(Numeric(10, 2))).label("several"),
+    )
+    async with database.engine.connect() as connection:
+        ordinary = (await connection.execute(numbers)).mappings().one()
+    assert repr(await read(database, numbers)) == repr([dict(ordinary)])
+
+
+async def test_a_value_that_is_missing_is_named(database: Database) -> None:
+    with pytest.raises(InvalidRequestError, match="value is required for bind parameter 'kind'"):
+        await read(database, BY_KIND)
+
+
+async def test_a_statement_without_a_fixed_text_is_run_by_sqlalchemy(database: Database) -> None:
+    several = select(Thing.number).where(Thing.number.in_(bindparam("numbers", expanding=True)))
+    assert prepare(several, database.engine.dialect) is None
+    for numbers in ([1], [1, 3], []):
+        found = await read(database, several.order_by(Thing.number), numbers=numbers)
+        assert [row["number"] for row in found] == numbers
+
+
+async def test_a_write_is_refused_by_the_server(database: Database) -> None:
+    with pytest.raises(DBAPIError, match="read-only transaction"):
+        await database.fetch("DELETE FROM kit_things RETURNING number", [])
+    assert len(await read(database, BY_KIND, kind=Kind.FLAT)) == 2
+
+
+async def test_a_slow_statement_is_cut_and_answered_as_any_other(
+    caller: AsyncClient,
+) -> None:
+    answer = await caller.get("/kit/sleep")
+    assert answer.status_code == 503
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert (await caller.get("/kit/backend")).status_code == 200
+
+
+async def test_a_connection_that_was_closed_in_between_is_replaced_unnoticed(
+    caller: AsyncClient, served: FastAPI
+) -> None:
+    before = (await caller.get("/kit/backend")).json()["number"]
+    await kill(served)
+    # The event loop hears of it with its next turn.
+    await asyncio.sleep(0.05)
+    after = await caller.get("/kit/backend")
+    assert after.status_code == 200
+    assert after.json()["number"] != before
+
+
+async def test_a_connection_that_breaks_in_the_middle_is_a_503_and_is_replaced(
+    caller: AsyncClient, served: FastAPI
+) -> None:
+    asleep = asyncio.create_task(caller.get("/kit/sleep"))
+    await asyncio.sleep(0.1)
+    await kill(served)
+    assert (await asleep).status_code == 503
+    assert (await caller.get("/kit/backend")).status_code == 200
+
+
+async def test_who_is_cancelled_leaves_nothing_to_the_next(database: Database) -> None:
+    before = await read(database, BACKEND)
+    asleep = asyncio.create_task(read(database, SLEEP, seconds=2))
+    await asyncio.sleep(0.1)
+    asleep.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asleep
+    assert await read(database, BACKEND) != before
+    pool = database.reading_engine.pool
+    assert isinstance(pool, QueuePool)
+    assert pool.checkedout() == 0
+
+
+async def test_an_error_shows_no_value(database: Database) -> None:
+    number = select(cast(bindparam("told", type_=Text), Integer).label("number"))
+    with pytest.raises(DBAPIError, match="invalid input syntax") as caught:
+        await read(database, number, told=SECRET)
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+async def test_whoever_listens_to_statements_hears_of_it(database: Database) -> None:
+    with counting(database.reading_engine) as statements:
+        await read(database, BY_KIND, kind=Kind.FLAT)
+    statements.assert_count(1)

@@ -1,0 +1,110 @@
+"""Whatever becomes of requests, their connections come back."""
+
+import asyncio
+import random
+
+from fastapi import FastAPI
+from httpx2 import AsyncClient
+from pydantic import RootModel
+from sqlalchemy import URL, QueuePool, func, select, text
+
+from app.kit.db.session import Database, ReadDatabaseDep, ReadSessionDep, SessionDep
+from app.kit.errors import Conflict
+from app.kit.stream import JsonLines
+from app.main import create_app
+from tests.rig.app import client_of, running
+from tests.rig.database import settings_with
+
+
+class Number(RootModel[int]):
+    """A line of the stream."""
+
+
+KINDS = ["read", "write", "refuse", "break", "stream"]
+AT_ONCE = 20
+
+
+def add_routes(app: FastAPI) -> None:
+    @app.get("/kit/read")
+    async def read(session: ReadSessionDep) -> None:
+        await session.execute(text("SELECT pg_sleep(0.002)"))
+
+    @app.get("/kit/write")
+    async def write(session: SessionDep) -> None:
+        await session.execute(text("INSERT INTO kit_leaks VALUES (1)"))
+        await session.execute(text("SELECT pg_sleep(0.002)"))
+
+    @app.get("/kit/refuse")
+    async def refuse(session: SessionDep) -> None:
+        await session.execute(text("INSERT INTO kit_leaks VALUES (1)"))
+        raise Conflict("No.")
+
+    @app.get("/kit/break")
+    async def break_it(session: SessionDep) -> None:
+        await session.execute(text("SELECT 1/0"))
+
+    @app.get("/kit/stream")
+    async def stream(database: ReadDatabaseDep) -> JsonLines:
+        return JsonLines(database, select(func.generate_series(1, 300)), Number)
+
+
+async def test_no_connection_is_lost_to_requests_that_fail_or_are_cancelled(
+    direct_url: URL, thorough: bool
+) -> None:
+    settings = settings_with(
+        direct_url, pooler="none", pool_size=3, max_overflow=2, application_name="leaks"
+    )
+    app = create_app(settings)
+    add_routes(app)
+    async with running(app), client_of(app) as client:
+        database: Database = app.state.database
+        async with database.transaction() as session:
+            await session.execute(text("CREATE TABLE kit_leaks (number int)"))
+
+        await ask_and_cancel(client, 10_000 if thorough else 500)
+
+        assert [pool.checkedout() for pool in pools(database)] == [0, 0]
+        # A connection that was cut is gone for the server some moments later.
+        async with asyncio.timeout(5):
+            while await in_use(database) != (0, True):  # noqa: ASYNC110 - it sends no event
+                await asyncio.sleep(0.02)
+        assert (await client.get("/kit/write")).status_code == 200
+
+
+async def in_use(database: Database) -> tuple[int, bool]:
+    """How many connections are in a transaction, and whether no more are open than may be."""
+    async with database.transaction() as session:
+        seen = await session.execute(
+            text(
+                "SELECT count(*) FILTER (WHERE state ~ 'in transaction'), count(*) < 2 * 5 "
+                "FROM pg_stat_activity "
+                "WHERE application_name = 'leaks' AND pid <> pg_backend_pid()"
+            )
+        )
+        in_transaction, few = seen.one()
+    return in_transaction, few
+
+
+def pools(database: Database) -> list[QueuePool]:
+    """The pools that write and read."""
+    found = [database.engine.pool, database.reading_engine.pool]
+    return [pool for pool in found if isinstance(pool, QueuePool)]
+
+
+async def ask_and_cancel(client: AsyncClient, requests: int) -> None:
+    """Make requests of every kind, every other one cancelled at some point."""
+    chance = random.Random(5)
+    turn = asyncio.Semaphore(AT_ONCE)
+
+    async def ask(kind: str, patience: float | None) -> None:
+        async with turn:
+            try:
+                async with asyncio.timeout(patience):
+                    await client.get(f"/kit/{kind}")
+            except TimeoutError:
+                return
+
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(requests):
+            patience = chance.uniform(0, 0.04) if chance.random() < 0.5 else None
+            tasks.create_task(ask(KINDS[number % len(KINDS)], patience))

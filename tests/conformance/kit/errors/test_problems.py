@@ -1,0 +1,112 @@
+"""Every error is a problem document, tells the client what helps and nothing more."""
+
+import pytest
+from fastapi import FastAPI, HTTPException
+from httpx2 import AsyncClient
+
+from app.main import create_app
+from tests.conformance.conftest import Logged
+from tests.rig.app import client_of
+from tests.rig.database import settings_for
+
+SECRET = "s3cret"
+
+
+@pytest.fixture
+async def faulty(own_app: FastAPI) -> AsyncClient:
+    """A client of the service with a route that has a bug."""
+
+    @own_app.get("/kit/bug")
+    async def bug() -> None:
+        raise RuntimeError(SECRET)
+
+    @own_app.post("/kit/number/{number}")
+    async def number(number: int) -> int:
+        return number
+
+    @own_app.get("/kit/refused")
+    async def refused() -> None:
+        raise HTTPException(400, "The coupon has expired.")
+
+    @own_app.post("/kit/body")
+    async def body(numbers: list[int]) -> list[int]:
+        return numbers
+
+    return client_of(own_app)
+
+
+async def test_a_path_that_does_not_exist_is_a_problem(client: AsyncClient) -> None:
+    response = await client.get("/nowhere")
+    assert response.status_code == 404
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.json()["status"] == 404
+
+
+async def test_a_malformed_request_names_the_field_and_not_its_value(faulty: AsyncClient) -> None:
+    response = await faulty.post(f"/kit/number/{SECRET}")
+    assert response.status_code == 422
+    assert [error["field"] for error in response.json()["errors"]] == ["path.number"]
+    assert SECRET not in response.text
+
+
+async def test_a_body_that_is_no_text_is_a_malformed_request(faulty: AsyncClient) -> None:
+    response = await faulty.post(
+        "/kit/body", content=b'["\xe9"]', headers={"Content-Type": "application/json"}
+    )
+    assert response.status_code == 422
+    (problem,) = response.json()["errors"]
+    assert problem["field"] == "body"
+    assert problem["message"].startswith("is not valid JSON: invalid unicode")
+
+
+async def test_a_body_that_is_nested_too_deeply_is_told_so(faulty: AsyncClient) -> None:
+    response = await faulty.post(
+        "/kit/body", content=b"[" * 10_000, headers={"Content-Type": "application/json"}
+    )
+    assert response.status_code == 422
+    (problem,) = response.json()["errors"]
+    assert problem["field"] == "body"
+    assert "recursion limit" in problem["message"]
+
+
+async def test_a_refusal_in_the_words_of_fastapi_is_passed_on(faulty: AsyncClient) -> None:
+    response = await faulty.get("/kit/refused")
+    assert (response.status_code, response.json()["detail"]) == (400, "The coupon has expired.")
+
+
+async def test_a_wrong_method_keeps_the_header_that_names_the_right_ones(
+    faulty: AsyncClient,
+) -> None:
+    response = await faulty.put("/kit/number/1")
+    assert response.status_code == 405
+    assert response.headers["allow"] == "POST"
+
+
+async def test_a_bug_is_a_500_that_can_be_found_in_the_logs(
+    faulty: AsyncClient, logged: Logged
+) -> None:
+    response = await faulty.get("/kit/bug")
+    assert response.status_code == 500
+    assert SECRET not in response.text
+    request_id = response.json()["request_id"]
+    assert response.headers["X-Request-ID"] == request_id
+    (trace,) = [line for line in logged() if "exception" in line]
+    assert trace["request_id"] == request_id
+    assert "RuntimeError" in trace["exception"]
+
+
+async def test_the_document_of_the_api_tells_the_errors(client: AsyncClient) -> None:
+    document = (await client.get("/openapi.json")).json()
+    for path in document["paths"].values():
+        for operation in path.values():
+            errors = {code: each for code, each in operation["responses"].items() if code >= "400"}
+            assert "503" in errors
+            for response in errors.values():
+                assert response["content"].keys() == {"application/problem+json"}
+
+
+async def test_the_docs_can_be_switched_off(app: FastAPI) -> None:
+    settings = settings_for(app.state.database.engine.url).model_copy(update={"docs": False})
+    async with client_of(create_app(settings)) as client:
+        for path in ("/docs", "/redoc", "/openapi.json"):
+            assert (await client.get(path)).status_code == 404

@@ -1,0 +1,104 @@
+"""The values of rows stay out of exceptions and logs, unless the settings ask for them."""
+
+import traceback
+
+import pytest
+from fastapi import FastAPI
+from httpx2 import AsyncClient
+from pydantic import BaseModel
+from sqlalchemy import URL, text
+from sqlalchemy.exc import DBAPIError
+
+from app.about import NAME
+from app.kit.db.session import Database, SessionDep
+from tests.conformance.conftest import Logged
+from tests.rig.database import settings_with
+
+SECRET = "s3cret"
+CREATE = text("CREATE TABLE kit_notes (name text UNIQUE, size int CHECK (size > 0))")
+FAULTS = {
+    "taken": (text("INSERT INTO kit_notes VALUES (:value, 1)"), SECRET),
+    "refused": (text("INSERT INTO kit_notes VALUES (:value, -1)"), f"{SECRET} too"),
+    "malformed for PostgreSQL": (text("SELECT CAST(CAST(:value AS text) AS date)"), SECRET),
+    "malformed for the driver": (text("SELECT * FROM kit_notes WHERE size = :value"), SECRET),
+}
+
+
+async def trace_of(fault: str, url: URL, **settings: object) -> str:
+    """Everything that a log would tell of a fault."""
+    database = Database.open(settings_with(url, **settings).database, NAME)
+    statement, value = FAULTS[fault]
+    async with database.transaction() as session:
+        await session.execute(CREATE)
+        await session.execute(text("INSERT INTO kit_notes VALUES (:value, 1)"), {"value": SECRET})
+    with pytest.raises(DBAPIError) as caught:
+        async with database.transaction() as session:
+            await session.execute(statement, {"value": value})
+    await database.close()
+    return "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_a_trace_tells_the_statement_and_no_value(fault: str, own_database_url: URL) -> None:
+    trace = await trace_of(fault, own_database_url)
+    assert SECRET not in trace
+    assert "kit_notes" in trace or "date" in trace
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_the_settings_can_ask_for_the_values(fault: str, own_database_url: URL) -> None:
+    assert SECRET in await trace_of(fault, own_database_url, hide_parameters=False)
+
+
+async def test_a_bug_in_a_statement_logs_no_value(
+    own_app: FastAPI, committing_client: AsyncClient, logged: Logged
+) -> None:
+    @own_app.get("/kit/faulty/{value}")
+    async def faulty(value: str, session: SessionDep) -> None:
+        wrong = text("SELECT missing FROM kit_notes WHERE name = :value")
+        await session.execute(wrong, {"value": value})
+
+    async with own_app.state.database.transaction() as session:
+        await session.execute(CREATE)
+    # The path is logged, and holds what the client sent: the trace is what counts here.
+    assert (await committing_client.get(f"/kit/faulty/{SECRET}")).status_code == 500
+    (trace,) = [line["exception"] for line in logged() if "exception" in line]
+    assert SECRET not in trace
+
+
+class Size(BaseModel):
+    """What a row is made into."""
+
+    size: int
+
+
+async def test_a_row_that_fits_no_schema_is_logged_without_its_values(
+    own_app: FastAPI, committing_client: AsyncClient, logged: Logged
+) -> None:
+    @own_app.get("/kit/answer", response_model=Size)
+    async def answer() -> dict[str, str]:
+        return {"size": SECRET}
+
+    @own_app.get("/kit/within")
+    async def within() -> Size:
+        return Size.model_validate({"size": SECRET})
+
+    for path in ("/kit/answer", "/kit/within"):
+        response = await committing_client.get(path)
+        assert response.status_code == 500
+        assert SECRET not in response.text
+    traces = [line["exception"] for line in logged() if "exception" in line]
+    assert ["size (int_parsing)" in trace for trace in traces] == [True, True]
+    assert SECRET not in str(logged())
+
+
+async def test_statements_are_logged_without_their_values(
+    own_database_url: URL, logged: Logged
+) -> None:
+    for setting in ("echo", "echo_pool"):
+        settings = settings_with(own_database_url, **{setting: True})
+        database = Database.open(settings.database, NAME)
+        async with database.transaction() as session:
+            await session.execute(text("SELECT CAST(:value AS text)"), {"value": SECRET})
+        await database.close()
+    assert SECRET not in str(logged())

@@ -1,0 +1,310 @@
+"""What a request is spared: what takes longer than it has to is not done for each.
+
+None of it can be seen in an answer, so each is counted where it would be done. A story that fails
+here tells of time that is lost, and of nothing else.
+"""
+
+import asyncio
+import inspect
+import logging
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import AsyncExitStack
+from typing import Any, get_args
+
+import pytest
+import structlog
+from fastapi.dependencies.utils import get_dependant
+from prometheus_client import Histogram
+from pydantic import BaseModel
+from sqlalchemy import URL, event, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.datastructures import Headers
+from starlette.types import Message, Receive, Scope, Send
+
+from app.kit.db import driver
+from app.kit.db.repository import Repository, provided
+from app.kit.db.session import Database, reading_database, reading_session, request_session
+from app.kit.etag import ETag
+from app.kit.http.admission import AdmissionMiddleware
+from app.kit.http.gate import Gate, Turn
+from app.kit.http.security import secured
+from app.kit.http.settings import HttpSettings
+from app.kit.logging import configure_logging
+from app.kit.metrics import Metrics
+from app.kit.queries import execution
+from app.kit.queries.view import View
+from app.kit.request_id import RequestIdMiddleware
+from app.kit.settings import LogSettings, MetricsSettings
+from tests.conformance.support.line import Break, line_to
+from tests.conformance.support.things import Own, Thing
+from tests.rig.database import settings_with
+
+Spy = Callable[[object, str], list[str]]
+
+
+@pytest.fixture
+def spy(monkeypatch: pytest.MonkeyPatch) -> Spy:
+    """Listen to a function, which goes on as before: its name, as often as it is called."""
+
+    def listening(owner: object, name: str) -> list[str]:
+        calls: list[str] = []
+        was = getattr(owner, name)
+
+        def told(*arguments: Any, **named: Any) -> Any:
+            calls.append(name)
+            return was(*arguments, **named)
+
+        monkeypatch.setattr(owner, name, told)
+        return calls
+
+    return listening
+
+
+@pytest.fixture
+async def database(direct_url: URL) -> AsyncGenerator[Database]:
+    """A database with a table for things, and an idle connection to write and one to read."""
+    settings = settings_with(
+        direct_url, pooler="none", pool_size=2, max_overflow=0, pool_pre_ping=False
+    )
+    database = Database.open(settings.database, "kit")
+    async with database.transaction() as session, database.reading() as reading:
+        await (await session.connection()).run_sync(Own.metadata.create_all)
+        await reading.execute(text("SELECT 1"))
+    yield database
+    await database.close()
+
+
+# ------------------------------------------------------------------ connections
+
+
+@pytest.mark.parametrize(("pre_ping", "expected"), [(False, [1, 3]), (True, [2, 6])])
+async def test_a_ping_before_each_use_would_be_round_trips_of_its_own(
+    direct_url: URL, pre_ping: bool, expected: list[int]
+) -> None:
+    async with line_to(direct_url) as line:
+        settings = settings_with(line.url, pooler="none", pool_pre_ping=pre_ping)
+        database = Database.open(settings.database, "kit")
+        passed: list[int] = []
+        for work in (database.reading, database.transaction):
+            # The first use connects, the next prepares.
+            for _ in range(3):
+                line.break_at(0, Break.BEFORE)
+                async with work() as session:
+                    await session.execute(text("SELECT 1"))
+            passed.append(line.passed)
+        assert passed == expected
+        await database.close()
+
+
+@pytest.mark.parametrize(("size", "overflow", "opened"), [(4, 0, 4), (2, 2, 8)])
+async def test_a_pool_of_one_size_opens_each_connection_once(
+    direct_url: URL, size: int, overflow: int, opened: int
+) -> None:
+    settings = settings_with(direct_url, pooler="none", pool_size=size, max_overflow=overflow)
+    database = Database.open(settings.database, "kit")
+    connected: list[object] = []
+    event.listen(database.engine.sync_engine, "connect", lambda *it: connected.append(it))
+    for _ in range(3):
+        async with AsyncExitStack() as at_once:
+            for _ in range(4):
+                await at_once.enter_async_context(database.engine.connect())
+    assert len(connected) == opened
+    await database.close()
+
+
+async def test_the_connection_used_last_is_used_next(database: Database) -> None:
+    async def backend(engine: AsyncEngine) -> Any:
+        async with engine.connect() as connection:
+            return await connection.scalar(text("SELECT pg_backend_pid()"))
+
+    async with database.engine.connect():
+        other = await backend(database.engine)
+    first = await backend(database.engine)
+    assert other != first
+    assert await backend(database.engine) == first
+
+
+# ------------------------------------------------------------------ dependencies
+
+
+def is_awaited(call: Any) -> bool:
+    """Whether FastAPI runs it here; for anything else it waits for a thread."""
+    return inspect.iscoroutinefunction(call) or inspect.isasyncgenfunction(call)
+
+
+@pytest.mark.parametrize(
+    ("call", "needs"),
+    [
+        (request_session, []),
+        (reading_session, []),
+        (reading_database, []),
+        (get_args(ETag)[1].dependency, []),
+        (provided(Repository).dependency, [request_session]),
+        (provided(Repository, read_only=True).dependency, [reading_session]),
+    ],
+)
+def test_no_dependency_of_the_kit_waits_for_a_thread_or_needs_many_others(
+    call: Any, needs: list[Any]
+) -> None:
+    solved = get_dependant(path="/", call=call)
+    assert [other.call for other in solved.dependencies] == needs
+    assert is_awaited(call)
+
+
+# ------------------------------------------------------------------ statements of a view
+
+
+class New(BaseModel):
+    number: int
+    name: str
+
+
+class Number(BaseModel):
+    number: int
+
+
+async def test_a_statement_of_a_view_is_compiled_once(database: Database, spy: Spy) -> None:
+    compiled, view = spy(execution, "prepare"), View(Number, Thing)
+    for number in range(3):
+        new = New(number=number, name=str(number))
+        await view.insert(database, new)
+        assert await view.first(database, view.select().where(Thing.number == number))
+        assert await view.get(database, number)
+    assert len(compiled) == 3
+
+
+async def test_views_make_no_connection_of_sqlalchemy_and_wait_in_no_greenlet(
+    database: Database, spy: Spy
+) -> None:
+    spawned, connected = spy(driver, "greenlet_spawn"), list[object]()
+    for engine in database.pools.values():
+        event.listen(engine.sync_engine, "engine_connect", connected.append)
+    new = New(number=1, name="a")
+    view = View(Number, Thing)
+    await view.insert(database, new)
+    assert await view.get(database, 1)
+    assert (spawned, connected) == ([], [])
+
+
+# ------------------------------------------------------------------ the way in
+
+
+REQUEST = {"type": "http", "method": "GET", "path": "/kit"}
+
+
+async def nothing(_scope: Scope, _receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 204, "headers": []})
+    await send({"type": "http.response.body"})
+
+
+async def ignore(_message: Message) -> None:
+    """Let it go."""
+
+
+async def pass_layers(headers: list[tuple[bytes, bytes]], layers: Any) -> dict[bytes, bytes]:
+    """Send a request through the layers; the headers of the answer."""
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await layers({**REQUEST, "headers": headers}, receive, send)
+    return dict(sent[0]["headers"])
+
+
+async def test_no_layer_decodes_the_headers_of_a_request_or_makes_those_of_answers_again(
+    spy: Spy,
+) -> None:
+    settings = HttpSettings(hsts=3600)
+    layers = RequestIdMiddleware(secured(AdmissionMiddleware(nothing, settings, 1), settings))
+    decoded, given = spy(Headers, "items"), spy(Headers, "get")
+    answers = [await pass_layers([(b"x-request-id", b"it")], layers) for _ in range(2)]
+    assert (decoded, given) == ([], [])
+    first, second = (answer[b"strict-transport-security"] for answer in answers)
+    assert first is second
+
+
+async def test_a_line_of_those_who_wait_has_one_timer_and_no_task(spy: Spy) -> None:
+    gate = Gate(1, wait_limit=60)
+    await gate.enter(lambda: False)
+    timers = spy(asyncio.get_running_loop(), "call_at")
+    waiting = [asyncio.create_task(gate.enter(lambda: False)) for _ in range(50)]
+    before = asyncio.all_tasks()
+    await asyncio.sleep(0)
+    assert gate.waiting == 50
+    assert (len(timers), asyncio.all_tasks()) == (1, before)
+    gate.leave()
+    for turn in waiting:
+        assert await turn is Turn.CAME
+        gate.leave()
+
+
+async def test_whether_a_client_is_gone_is_asked_when_its_turn_comes_and_not_waited_for() -> None:
+    end, received = asyncio.Event(), list[int]()
+
+    async def work(scope: Scope, receive: Receive, send: Send) -> None:
+        await end.wait()
+        await nothing(scope, receive, send)
+
+    layer = AdmissionMiddleware(work, HttpSettings(), 1)
+
+    async def ask(number: int) -> None:
+        async def receive() -> Message:
+            received.append(number)
+            if received.count(number) > 1:
+                await asyncio.Event().wait()
+            return {"type": "http.request"}
+
+        await layer({**REQUEST, "headers": []}, receive, ignore)
+
+    before = asyncio.all_tasks()
+    asking = {asyncio.create_task(ask(number)) for number in range(3)}
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert asyncio.all_tasks() == before | asking
+    assert sorted(received) == [0, 1, 2]
+    end.set()
+    await asyncio.gather(*asking)
+    assert len(received) == 3 + 2
+
+
+# ------------------------------------------------------------------ who looks on
+
+
+@pytest.fixture
+def reading_warnings() -> Generator[list[Any]]:
+    """What is written of a log that begins with warnings."""
+    config, root = structlog.get_config(), logging.getLogger()
+    handlers, level = root.handlers, root.level
+    configure_logging(LogSettings(level="WARNING"))
+    written: list[Any] = []
+
+    def write(_logger: object, _name: str, event: Any) -> Any:
+        written.append(event["event"])
+        raise structlog.DropEvent
+
+    structlog.configure(processors=[write])
+    yield written
+    structlog.configure(**config)
+    root.handlers, root.level = handlers, level
+
+
+def test_what_is_not_logged_is_not_put_together(reading_warnings: list[Any]) -> None:
+    log = structlog.get_logger("kit.spared")
+    log.info("request")
+    log.warning("slow")
+    assert reading_warnings == ["slow"]
+    # Nor is a logger, once it was used.
+    assert structlog.get_config()["cache_logger_on_first_use"]
+
+
+def test_a_metric_is_found_by_its_labels_once(spy: Spy) -> None:
+    metrics = Metrics(MetricsSettings(port=1))
+    found = spy(Histogram, "labels")
+    for _ in range(3):
+        metrics.request({"type": "http", "method": "GET"}, 200, 0.1)
+        metrics.statement("read", "SELECT 1", 0.1)
+    assert len(found) == 2

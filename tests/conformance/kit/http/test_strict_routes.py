@@ -1,0 +1,54 @@
+"""Routes that do not validate their input strictly are found."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, WebSocket
+from fastapi.routing import APIRoute
+
+from app.kit.application import Application
+from app.kit.http.model_field import find_differences
+from app.kit.times import Moment
+from tests.architecture.test_strict_routes import lenient_routes
+
+
+def test_lenient_routes_are_found() -> None:
+    class OwnRoute(APIRoute):
+        """A route class of a team."""
+
+    async def since(since: list[datetime] | None = None) -> Any:
+        return since
+
+    async def endpoint(at: datetime) -> None:
+        """Take a datetime."""
+
+    app, plain, strict = Application(), FastAPI(openapi_url=None), Application(openapi_url=None)
+    app.get("/strict")(endpoint)
+    app.router.add_api_route("/own", endpoint, route_class_override=OwnRoute)
+    plain.get("/plain")(endpoint)
+    strict.get("/strict")(endpoint)
+    app.mount("/mounted", plain)
+    app.mount("/application", strict)
+
+    @app.websocket("/kit/talk")
+    async def talk(
+        socket: WebSocket, at: datetime, ok: Moment, since: Annotated[Any, Depends(since)]
+    ) -> None: ...
+
+    remedy = "of app.kit.routing, or mount an Application in place of FastAPI"
+    assert lenient_routes(app) == [
+        f"/own: derive OwnRoute from StrictRoute {remedy}",
+        f"/mounted/plain: derive APIRoute from StrictRoute {remedy}",
+        "/kit/talk: declare at as `Moment` of app.kit.times, not as datetime",
+        "/kit/talk: declare since as `Moment` of app.kit.times, not as datetime",
+    ]
+
+
+def test_differences_of_another_class_are_named() -> None:
+    assert find_differences(object()) == [
+        "validate()",
+        "_type_adapter.core_schema",
+        "field_info",
+        "name",
+        "alias",
+    ]

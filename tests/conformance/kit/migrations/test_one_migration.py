@@ -1,0 +1,184 @@
+"""Migrations run one at a time, and give up rather than hold up the service."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Generator
+from contextlib import ExitStack
+from pathlib import Path
+from subprocess import PIPE, Popen
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, text
+from sqlalchemy.exc import DBAPIError
+
+from app.kit.db.alone import MigrationBlocked, alone
+from app.kit.db.engine import build_migration_engine
+from tests.conformance.support.revisions import add_revision, alembic_with
+from tests.rig.database import empty, settings_with
+
+# Each in a process of its own, as ten replicas that start at once.
+PROGRAM = """
+import sys
+from pathlib import Path
+from alembic import command
+from sqlalchemy import make_url
+from tests.rig.database import settings_for
+from tests.conformance.support.revisions import alembic_with
+config = alembic_with(Path(sys.argv[1]), settings_for(make_url(sys.argv[2])))
+command.upgrade(config, "heads")
+"""
+
+
+def run(url: URL, *statements: str) -> list[object]:
+    """The first value of the last statement, each in a transaction of its own."""
+
+    async def execute() -> list[object]:
+        engine = build_migration_engine(settings_with(url).database, "test")
+        found: list[object] = []
+        async with engine.connect() as connection:
+            for statement in statements:
+                result = await connection.execute(text(statement))
+                found = list(result.scalars()) if result.returns_rows else []
+                await connection.commit()
+        await engine.dispose()
+        return found
+
+    return asyncio.run(execute())
+
+
+def at_once(number: int, url: URL, place: Path) -> list[str]:
+    """Migrate in so many processes; what each has to complain of, where it fails."""
+    address = url.render_as_string(hide_password=False)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command_line = [sys.executable, "-c", PROGRAM, str(place), address]
+    with ExitStack() as running:
+        replicas = [
+            running.enter_context(Popen(command_line, stderr=PIPE, text=True, env=environment))
+            for _ in range(number)
+        ]
+        try:
+            ends = [replica.communicate(timeout=60)[1] for replica in replicas]
+        finally:
+            for replica in replicas:
+                replica.kill()
+    return [
+        "" if replica.returncode == 0 else end for replica, end in zip(replicas, ends, strict=True)
+    ]
+
+
+@pytest.fixture
+def nothing(unpooled_template: URL) -> Generator[URL]:
+    """A database without a schema; not behind a pooler, where no index is built concurrently."""
+    with empty(unpooled_template) as url:
+        yield url
+
+
+@pytest.fixture
+def config(own_database_url: URL, tmp_path: Path) -> Config:
+    """Alembic that is soon out of patience, on a migrated database with one table more."""
+    run(own_database_url, "CREATE TABLE kit_t (a int)", "INSERT INTO kit_t VALUES (1)")
+    changes = {"migration_wait": 0.3, "lock_timeout": 0.05}
+    return alembic_with(tmp_path, settings_with(own_database_url, **changes))
+
+
+def columns(url: URL) -> list[object]:
+    """The columns of the table."""
+    return run(
+        url,
+        "SELECT attname FROM pg_attribute WHERE attrelid = 'kit_t'::regclass AND attnum > 0"
+        " AND NOT attisdropped ORDER BY 1",
+    )
+
+
+def test_replicas_that_migrate_at_once_apply_each_revision_once(
+    nothing: URL, tmp_path: Path, thorough: bool
+) -> None:
+    config = alembic_with(tmp_path, settings_with(nothing))
+    # It would succeed as often as it runs.
+    run(nothing, "CREATE TABLE kit_applied (revision text)")
+    for name in ("kit_1", "kit_2", "kit_3"):
+        applied = f"op.execute(\"INSERT INTO kit_applied VALUES ('{name}')\")"
+        add_revision(config, tmp_path, name, applied, "op.execute('SELECT pg_sleep(0.05)')")
+    # A process takes a second or two of a core to start.
+    number = 10 if thorough else 3
+    assert at_once(number, nothing, tmp_path) == [""] * number
+    assert run(nothing, "SELECT revision FROM kit_applied") == ["kit_1", "kit_2", "kit_3"]
+    heads = ScriptDirectory.from_config(config).get_heads()
+    assert run(nothing, "SELECT version_num FROM alembic_version") == heads
+
+
+async def test_who_waits_too_long_is_told_for_whom(config: Config) -> None:
+    settings = config.attributes["settings"].database
+    engine = build_migration_engine(settings, "other")
+    async with alone(engine, settings):
+        with pytest.raises(MigrationBlocked, match=r"after 0.3 seconds: process \d+ \(.*migrate"):
+            await asyncio.to_thread(command.upgrade, config, "heads")
+        # To look is never forbidden.
+        await asyncio.to_thread(command.current, config)
+    await engine.dispose()
+
+
+async def test_a_lock_that_is_not_to_be_had_changes_nothing(config: Config, tmp_path: Path) -> None:
+    url = config.attributes["settings"].database.sqlalchemy_url
+    add_revision(config, tmp_path, "kit_1", "op.add_column('kit_t', sa.Column('b', sa.Integer()))")
+    add_revision(
+        config,
+        tmp_path,
+        "kit_2",
+        "op.execute('CREATE TABLE kit_half (a int)')",
+        "op.execute('LOCK TABLE kit_held')",
+    )
+    await asyncio.to_thread(run, url, "CREATE TABLE kit_held (a int)")
+    engine = build_migration_engine(config.attributes["settings"].database, "busy")
+    async with engine.connect() as busy:
+        await busy.execute(text("SELECT * FROM kit_held"))
+        with pytest.raises(MigrationBlocked, match="DATABASE_LOCK_TIMEOUT"):
+            await asyncio.to_thread(command.upgrade, config, "heads")
+    assert await asyncio.to_thread(columns, url) == ["a", "b"]
+    assert await asyncio.to_thread(run, url, "SELECT to_regclass('kit_half')::text") == [None]
+
+    async with engine.connect() as busy:
+        await busy.execute(text("SELECT * FROM kit_held"))
+        second = asyncio.create_task(asyncio.to_thread(command.upgrade, config, "heads"))
+        await asyncio.sleep(0.07)
+    # The transaction in its way has ended between two attempts.
+    await second
+    await engine.dispose()
+    assert await asyncio.to_thread(run, url, "SELECT count(*) FROM kit_half") == [0]
+
+
+def test_an_index_is_built_while_another_migration_waits(direct_url: URL, tmp_path: Path) -> None:
+    # Outside a transaction a pooler may take the two messages of a statement to two connections.
+    url = direct_url
+    run(url, "CREATE TABLE kit_t (a int)")
+    config = alembic_with(tmp_path, settings_with(url))
+    create = "op.create_index('ix_kit_t', 'kit_t', ['a'], postgresql_concurrently=True)"
+    # The second looks for the lock while the first builds.
+    body = "with concurrently():", "    op.execute('SELECT pg_sleep(0.5)')", f"    {create}"
+    add_revision(config, tmp_path, "kit_1", *body)
+
+    assert at_once(2, url, tmp_path) == [""] * 2
+    built = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'ix_kit_t'::regclass"
+    assert run(url, built) == [True]
+
+
+def test_a_revision_that_fails_leaves_the_one_before_it_whole(
+    config: Config, tmp_path: Path
+) -> None:
+    url = config.attributes["settings"].database.sqlalchemy_url
+    add_revision(config, tmp_path, "kit_1", "op.add_column('kit_t', sa.Column('b', sa.Integer()))")
+    add_revision(
+        config,
+        tmp_path,
+        "kit_2",
+        "op.add_column('kit_t', sa.Column('c', sa.Integer()))",
+        "op.execute('SELECT 1 / 0')",
+    )
+    with pytest.raises(DBAPIError, match="division by zero"):
+        command.upgrade(config, "heads")
+    assert columns(url) == ["a", "b"]
+    assert run(url, "SELECT version_num FROM alembic_version") == ["kit_1"]

@@ -1,0 +1,122 @@
+"""Every request has a name and a line in the log."""
+
+import logging
+from typing import Any
+
+import pytest
+from fastapi import APIRouter, FastAPI
+from httpx2 import AsyncClient
+from structlog.stdlib import ProcessorFormatter
+
+from tests.conformance.conftest import Logged
+
+
+async def test_the_id_of_a_caller_is_kept(client: AsyncClient) -> None:
+    response = await client.get("/health/live", headers={"X-Request-ID": "order-42"})
+    assert response.headers["X-Request-ID"] == "order-42"
+
+
+@pytest.mark.parametrize("given", [b"", b"two words", b"x" * 129, "äö".encode()])
+async def test_an_id_that_could_break_a_log_is_replaced(client: AsyncClient, given: bytes) -> None:
+    response = await client.get("/health/live", headers={b"X-Request-ID": given})
+    assert len(response.headers["X-Request-ID"]) == 32
+
+
+async def test_a_request_is_one_line_of_json(
+    committing_client: AsyncClient, logged: Logged
+) -> None:
+    await committing_client.get("/health/live", headers={"X-Request-ID": "abc"})
+    (line,) = [line for line in logged() if line["logger"] == "app.access"]
+    assert line["request_id"] == "abc"
+    assert (line["method"], line["path"], line["status"]) == ("GET", "/health/live", 200)
+    assert line["route"] == "/health/live"
+    assert line["milliseconds"] >= 0
+
+
+async def test_a_line_names_the_route_as_it_was_declared_prefixes_included(
+    own_app: FastAPI, committing_client: AsyncClient, logged: Logged
+) -> None:
+    things = APIRouter(prefix="/things")
+
+    @things.get("/{number}")
+    async def thing(number: int) -> int:
+        return number
+
+    own_app.include_router(things, prefix="/kit")
+    for path in ["/kit/things/7", "/kit/things/seven", "/kit/nothing"]:
+        await committing_client.get(path)
+    lines = [line for line in logged() if line["logger"] == "app.access"]
+    declared = "/kit/things/{number}"
+    assert [(line["route"], line["status"]) for line in lines] == [
+        (declared, 200),
+        (declared, 422),
+        (None, 404),
+    ]
+
+
+async def test_a_status_is_a_number_whoever_reads_it(
+    own_app: FastAPI, committing_client: AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    @own_app.get("/kit/things/{number}")
+    async def thing(number: int) -> int:
+        return number
+
+    await committing_client.get("/kit/things/seven")
+    lines: list[Any] = [record.msg for record in caplog.records if record.name == "app.access"]
+    assert [repr(line["status"]) for line in lines] == ["422"]
+
+
+async def test_the_server_and_its_libraries_log_in_the_same_form(
+    own_app: FastAPI, logged: Logged
+) -> None:
+    logging.getLogger("uvicorn.error").info("Started server process")
+    logging.getLogger("some.library").warning("beware")
+    # The line of the request is in the place of this one.
+    logging.getLogger("uvicorn.access").info("GET /health/live")
+    told = [(line["logger"], line["level"], line["event"]) for line in logged()]
+    assert told == [
+        ("uvicorn.error", "info", "Started server process"),
+        ("some.library", "warning", "beware"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["app.access", None])
+async def test_a_request_event_reaches_a_handler_that_a_team_adds(
+    committing_client: AsyncClient, logged: Logged, name: str | None
+) -> None:
+    received: list[str] = []
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            received.append(record.name)
+
+    handler, logger = Handler(), logging.getLogger(name)
+    logger.addHandler(handler)
+    try:
+        await committing_client.get("/health/live")
+    finally:
+        logger.removeHandler(handler)
+
+    assert received.count("app.access") == 1
+    assert [line["logger"] for line in logged()].count("app.access") == 1
+
+
+async def test_a_request_event_is_written_once_and_without_a_record(
+    committing_client: AsyncClient, logged: Logged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = logging.getLogger()
+    (handler,) = [each for each in root.handlers if isinstance(each.formatter, ProcessorFormatter)]
+    records: list[str] = []
+
+    def record_name(record: logging.LogRecord) -> None:
+        records.append(record.name)
+
+    monkeypatch.setattr(handler, "handle", record_name)
+    # Without those of pytest.
+    monkeypatch.setattr(root, "handlers", [handler])
+    await committing_client.get("/health/live", headers={"X-Request-ID": "abc"})
+
+    assert "app.access" not in records
+    (line,) = [line for line in logged() if line["logger"] == "app.access"]
+    assert (line["request_id"], line["path"], line["status"]) == ("abc", "/health/live", 200)
+    assert (line["event"], line["level"]) == ("request", "info")

@@ -1,0 +1,43 @@
+"""A statement that takes long is a line in the log."""
+
+from collections.abc import AsyncGenerator
+
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import URL
+
+from app.kit.db.driver import is_watched
+from app.kit.db.session import Database
+from tests.conformance.conftest import Logged
+from tests.conformance.support.watched import WAYS, a_turn, watched, watched_settings
+from tests.rig.app import client_of
+
+SECRET = "nobody's business"
+
+
+@pytest.fixture
+async def own_app(direct_url: URL) -> AsyncGenerator[FastAPI]:
+    async with watched(watched_settings(direct_url, slow_query_ms=50)) as app:
+        yield app
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_slow_statement_is_told_without_its_values_whichever_way_it_went(
+    own_app: FastAPI, logged: Logged, way: str
+) -> None:
+    async with client_of(own_app) as client:
+        named = {"X-Request-ID": "slow"}
+        await client.get(f"{way}/{SECRET}?seconds=0.06", headers=named)
+        await client.get(f"{way}/{SECRET}?seconds=0")
+        await a_turn()
+    lines = [line for line in logged() if line["event"] == "slow statement"]
+    (line,) = lines
+    assert "pg_sleep" in line["statement"]
+    assert 60 <= line["milliseconds"] < 2000
+    assert line["request_id"] == "slow"
+    assert SECRET not in str(line)
+
+
+async def test_the_short_ways_stay_short(own_app: FastAPI) -> None:
+    database: Database = own_app.state.database
+    assert not any(is_watched(engine) for engine in database.pools.values())

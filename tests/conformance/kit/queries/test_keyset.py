@@ -1,0 +1,194 @@
+"""Pages by cursor, joined, are the whole list in its order: for any data, order and page size."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import DateTime, UnaryExpression, delete, insert, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.schema import CreateTable
+
+from app.kit.db.keyset import keyset_page
+from app.kit.db.sorting import Order, order
+from app.kit.page import CursorQuery, CursorSlice
+
+
+class OfThisTest(DeclarativeBase):
+    """A base of its own: the service and its migrations know nothing of it."""
+
+
+class Thing(OfThisTest):
+    """A row with a column of each kind that lists are sorted by."""
+
+    __tablename__ = "kit_things"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[int]
+    flag: Mapped[bool]
+    word: Mapped[str | None]
+    moment: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+# Few values and many rows: ties everywhere.
+THINGS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "number": st.integers(0, 2),
+            "flag": st.booleans(),
+            "word": st.sampled_from([None, "", "a", "B", "ß", "'; --"]),
+            "moment": st.sampled_from([None, *(datetime(2026, 1, d, tzinfo=UTC) for d in (1, 2))]),
+        }
+    ),
+    max_size=15,
+)
+
+
+def directions(column: Any) -> list[UnaryExpression[Any]]:
+    return [column.asc(), column.desc()]
+
+
+TERMS: list[UnaryExpression[Any]] = [
+    *directions(Thing.number),
+    *directions(Thing.flag),
+    *(
+        clause
+        for column in (Thing.word, Thing.moment)
+        for term in directions(column)
+        for clause in (term.nulls_first(), term.nulls_last())
+    ),
+]
+
+
+def by_terms(terms: list[UnaryExpression[Any]]) -> Order:
+    return order(Thing.id, *terms)
+
+
+ORDERS = st.lists(st.sampled_from(TERMS), max_size=3).map(by_terms)
+# For each page that is read: rows to add before it, and which of those that are there to remove.
+CHANGES = st.lists(st.tuples(THINGS, st.sets(st.integers(0, 30), max_size=3)), max_size=4)
+
+on_real_data = settings(
+    max_examples=60,
+    deadline=None,
+    # To explain a failure takes far longer than to find it.
+    phases=[phase for phase in Phase if phase is not Phase.explain],
+    # The table is emptied by each example.
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+
+
+@pytest.fixture
+async def things(session: AsyncSession) -> AsyncSession:
+    """A session with an empty table of things; it is gone with the transaction of the test."""
+    await session.execute(CreateTable(Thing.metadata.tables["kit_things"]))
+    return session
+
+
+async def store(session: AsyncSession, things: Sequence[dict[str, Any]]) -> None:
+    if things:
+        await session.execute(insert(Thing), list(things))
+
+
+async def in_order(session: AsyncSession, by: Order) -> list[int]:
+    """The keys of all rows, as PostgreSQL orders them."""
+    return list(await session.scalars(select(Thing.id).order_by(*by.clauses)))
+
+
+async def page(
+    session: AsyncSession, by: Order, limit: int, cursor: str | None
+) -> CursorSlice[Thing]:
+    query = CursorQuery(limit=limit, cursor=cursor)
+    return await keyset_page(session, query, select(Thing), by)
+
+
+async def follow(
+    session: AsyncSession, by: Order, limit: int, start: CursorSlice[Thing], direction: str
+) -> list[CursorSlice[Thing]]:
+    """All pages from this one on."""
+    pages = [start]
+    while cursor := getattr(pages[-1], direction):
+        pages.append(await page(session, by, limit, cursor))
+        assert len(pages) < 100
+    return pages
+
+
+@on_real_data
+@given(rows=THINGS, by=ORDERS, limit=st.integers(1, 5))
+async def test_pages_joined_are_the_whole_list_forward_and_back(
+    things: AsyncSession, rows: list[dict[str, Any]], by: Order, limit: int
+) -> None:
+    await things.execute(delete(Thing))
+    await store(things, rows)
+    expected = await in_order(things, by)
+
+    forward = await follow(things, by, limit, await page(things, by, limit, None), "next")
+    assert [row.id for one in forward for row in one.items] == expected
+    assert forward[0].previous is None
+    assert all(len(one.items) == limit for one in forward[:-1])
+
+    back = await follow(things, by, limit, forward[-1], "previous")
+    assert [row.id for one in back[::-1] for row in one.items] == expected
+    # A page can be left in one direction and found again from the other.
+    assert back[-1].next == forward[0].next
+
+
+@on_real_data
+@given(rows=THINGS, by=ORDERS, limit=st.integers(1, 4), changes=CHANGES, back=st.booleans())
+async def test_rows_that_stay_are_met_once_and_in_order_whatever_comes_and_goes(
+    things: AsyncSession,
+    rows: list[dict[str, Any]],
+    by: Order,
+    limit: int,
+    changes: list[tuple[list[dict[str, Any]], set[int]]],
+    back: bool,
+) -> None:
+    await things.execute(delete(Thing))
+    await store(things, rows)
+    there_at_first = await in_order(things, by)
+    current = await page(things, by, limit, None)
+    if back:
+        current = (await follow(things, by, limit, current, "next"))[-1]
+    met = [[row.id for row in current.items]]
+    unused = list(changes)
+    while cursor := current.previous if back else current.next:
+        if unused:
+            added, removed = unused.pop()
+            await store(things, added)
+            keys = await in_order(things, by)
+            gone = [key for place, key in enumerate(keys) if place in removed]
+            await things.execute(delete(Thing).where(Thing.id.in_(gone)))
+        current = await page(things, by, limit, cursor)
+        met.append([row.id for row in current.items])
+
+    seen = [key for keys in (met[::-1] if back else met) for key in keys]
+    assert len(seen) == len(set(seen))
+    at_the_end = await in_order(things, by)
+    stayed = [key for key in there_at_first if key in at_the_end]
+    assert [key for key in seen if key in stayed] == stayed
+
+
+async def test_where_the_rest_is_gone_the_way_back_begins_at_the_end(things: AsyncSession) -> None:
+    by = order(Thing.id)
+    await store(things, [{"number": 1, "flag": True, "word": None, "moment": None}] * 5)
+    keys = await in_order(things, by)
+    first = await page(things, by, 3, None)
+    await things.execute(delete(Thing).where(Thing.id.in_(keys[2:])))
+    rest = await page(things, by, 3, first.next)
+    assert (rest.items, rest.next) == ([], None)
+    before = await page(things, by, 3, rest.previous)
+    assert [row.id for row in before.items] == keys[:2]
+    assert (before.next, before.previous) == (None, None)
+
+
+def test_a_term_that_may_be_null_says_where_null_goes() -> None:
+    with pytest.raises(TypeError, match="nulls_first"):
+        order(Thing.id, Thing.word.asc())
+
+
+def test_the_key_is_in_every_order_and_reads_the_way_of_its_neighbour() -> None:
+    for terms, key in [((), "kit_things.id ASC"), ((Thing.number.desc(),), "kit_things.id DESC")]:
+        assert str(order(Thing.id, *terms).clauses[-1]) == key

@@ -1,0 +1,175 @@
+"""A line to the database on which every message passes by, and any can be the last."""
+
+from asyncio import (
+    Event,
+    StreamReader,
+    StreamWriter,
+    Task,
+    TaskGroup,
+    current_task,
+    gather,
+    open_connection,
+    open_unix_connection,
+    sleep,
+    start_unix_server,
+)
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, cast
+
+import asyncpg
+from sqlalchemy import URL
+
+PORT = 5432
+ONLOOKER = "onlooker"
+# Longer than any message of these tests.
+LONGEST = 2**20
+
+
+class Break(StrEnum):
+    """What happens to a message, and to the connection it was sent on."""
+
+    BEFORE = "it never arrives"
+    AFTER = "it arrives, its answer does not"
+    KILLED = "the server ends the session before it arrives, and says so"
+
+
+@dataclass
+class Line:
+    """The server at `far`, under the address `url`; connections that are open stay so."""
+
+    far: URL
+    url: URL
+    # How many messages have been sent to the server since it was told to break.
+    passed: int = 0
+    _at: int = 0
+    _how: Break = Break.BEFORE
+    _silenced: set[StreamWriter] = field(default_factory=set[StreamWriter])
+    _clients: set[StreamWriter] = field(default_factory=set[StreamWriter])
+    _under_way: set["Task[None]"] = field(default_factory=set["Task[None]"])
+    _ended: Event = field(default_factory=Event)
+
+    def __post_init__(self) -> None:
+        self._ended.set()
+
+    def break_at(self, message: int, how: Break) -> None:
+        """Let the line break once, at this message from now on; 0 lets it be."""
+        self.passed, self._at, self._how = 0, message, how
+
+    @property
+    def broke(self) -> bool:
+        """Whether there were so many messages."""
+        return 0 < self._at <= self.passed
+
+    async def settle(self) -> None:
+        """Wait until no session is being ended, and clients have seen which were.
+
+        The message at which the line breaks may be the last of a connection that nobody waits for.
+        """
+        await self._ended.wait()
+        await sleep(0.01)
+
+    def say_goodbye(self) -> None:
+        """Tell every client what a server does that ends its session, but do not hang up yet."""
+        fields = b"SFATAL\0VFATAL\0C57P01\0Mterminating connection\0\0"
+        for client in self._clients:
+            client.write(b"E" + (len(fields) + 4).to_bytes(4) + fields)
+
+    async def connect(self, reader: StreamReader, writer: StreamWriter) -> None:
+        """Carry what one client and the server say to each other."""
+        self._under_way.add(cast("Task[None]", current_task()))
+        try:
+            far_reader, far_writer = await self._reach()
+        except OSError:  # the server is away
+            writer.close()
+            return
+
+        self._clients.add(writer)
+
+        async def to_server(data: bytes) -> bool:
+            self.passed += 1
+            if self.passed == self._at:
+                if self._how is Break.BEFORE:
+                    return False
+                if self._how is Break.AFTER:
+                    self._silenced.add(far_writer)
+                if self._how is Break.KILLED:
+                    self._ended.clear()
+                    try:
+                        await hang_up(self.far)
+                    finally:
+                        self._ended.set()
+            far_writer.write(data)
+            return True
+
+        async def to_client(data: bytes) -> bool:
+            if far_writer in self._silenced:
+                return False
+            writer.write(data)
+            return True
+
+        async def carry(source: StreamReader, pass_on: Callable[[bytes], Awaitable[bool]]) -> None:
+            with suppress(ConnectionError):
+                while (data := await source.read(LONGEST)) and await pass_on(data):
+                    pass
+            # What is on its way to the other side still arrives.
+            far_writer.close()
+            writer.close()
+
+        async with TaskGroup() as both:
+            both.create_task(carry(reader, to_server))
+            both.create_task(carry(far_reader, to_client))
+        self._clients.discard(writer)
+        for closed in (writer, far_writer):
+            with suppress(ConnectionError):
+                await closed.wait_closed()
+
+    async def end(self) -> None:
+        """Wait until nobody is connected any more."""
+        await gather(*self._under_way)
+
+    async def _reach(self) -> tuple[StreamReader, StreamWriter]:
+        host = self.far.query.get("host", self.far.host)
+        port = self.far.query.get("port", self.far.port) or PORT
+        if str(host).startswith("/"):
+            return await open_unix_connection(f"{host}/.s.PGSQL.{port}", limit=LONGEST)
+        return await open_connection(str(host), int(str(port)), limit=LONGEST)
+
+
+@asynccontextmanager
+async def connected(url: URL, database: str | None) -> AsyncGenerator["asyncpg.Connection[Any]"]:
+    """A connection to a database of a server, by itself."""
+    _, where = url.get_dialect()().create_connect_args(url.set(database=database))
+    connection = await asyncpg.connect(**where, server_settings={"application_name": ONLOOKER})
+    yield connection
+    await connection.close()
+
+
+async def hang_up(url: URL) -> None:
+    """End every session of the service on a database, as an administrator would."""
+    async with connected(url, "postgres") as connection:
+        await connection.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+            "WHERE datname = $1 AND application_name <> $2",
+            url.database,
+            ONLOOKER,
+        )
+
+
+@asynccontextmanager
+async def line_to(far: URL) -> AsyncGenerator[Line]:
+    """A line to the database at a URL, closed at the end."""
+    # A socket's path is limited to about 100 bytes.
+    with TemporaryDirectory(prefix="line-", dir="/tmp") as place:
+        near = {"host": place, "port": str(PORT)}
+        line = Line(far, far.set(host=None, port=None, query=near))
+        server = await start_unix_server(
+            line.connect, Path(place) / f".s.PGSQL.{PORT}", limit=LONGEST
+        )
+        async with server:
+            yield line
+            await line.end()

@@ -1,0 +1,97 @@
+"""What the tests of projections read: rows that are related in every way."""
+
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    DateTime,
+    Double,
+    Enum,
+    ForeignKey,
+    Interval,
+    Numeric,
+    String,
+    Text,
+)
+from sqlalchemy.ext.associationproxy import AssociationProxy, association_proxy
+from sqlalchemy.ext.hybrid import hybrid_property
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+from app.kit.db.enums import stored_by_value
+from tests.conformance.support.things import Kind
+
+Moment = DateTime(timezone=True)
+
+
+class Own(DeclarativeBase):
+    """The tables of these tests; the service's own metadata knows nothing of them."""
+
+
+class Shelf(Own):
+    """A row that is related to others of its kind, and to two other kinds."""
+
+    __tablename__ = "kit_shelves"
+    number: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    lasts: Mapped[timedelta] = mapped_column(Interval, default=timedelta(days=1))
+    above_number: Mapped[int | None] = mapped_column(ForeignKey("kit_shelves.number"))
+
+    above: Mapped["Shelf | None"] = relationship(remote_side=[number], back_populates="below")
+    below: Mapped[list["Shelf"]] = relationship(
+        back_populates="above", order_by="Shelf.number.desc()"
+    )
+    books: Mapped[list["Book"]] = relationship(back_populates="shelf", order_by="Book.number")
+    book_titles: AssociationProxy[list[str]] = association_proxy("books", "title")
+    labels: Mapped[list["Label"]] = relationship(secondary="kit_labelled", order_by="Label.name")
+    backwards: Mapped[list["Label"]] = relationship(
+        secondary="kit_labelled", order_by="Labelled.label.desc()", viewonly=True
+    )
+
+    @hybrid_property
+    def title(self) -> str:
+        """What can be said in Python and in SQL."""
+        return "shelf " + self.name
+
+    @hybrid_property
+    def letters(self) -> int:
+        """What can be said in Python alone."""
+        return len(self.name)
+
+
+class Book(Own):
+    """A row with a column of each type that is shown within JSON."""
+
+    __tablename__ = "kit_books"
+    number: Mapped[int] = mapped_column(primary_key=True)
+    shelf_id: Mapped[int] = mapped_column(ForeignKey("kit_shelves.number"))
+    title: Mapped[str] = mapped_column(Text)
+    price: Mapped[Decimal | None] = mapped_column(Numeric(30, 12))
+    weight: Mapped[float] = mapped_column(Double)
+    is_lent: Mapped[bool]
+    kind: Mapped[Kind] = mapped_column(stored_by_value(Kind, "kit_kind"))
+    printed_on: Mapped[date]
+    lent_at: Mapped[datetime | None] = mapped_column(Moment)
+    code: Mapped[UUID]
+    words: Mapped[list[str]] = mapped_column(ARRAY(String))
+    notes: Mapped[dict[str, Any]] = mapped_column(JSON)
+    was: Mapped[Kind] = mapped_column(Enum(Kind, name="kit_kind_names"), default=Kind.FLAT)
+    shelf: Mapped[Shelf] = relationship(back_populates="books")
+
+
+class Label(Own):
+    """A row that many are related to."""
+
+    __tablename__ = "kit_labels"
+    name: Mapped[str] = mapped_column(primary_key=True)
+
+
+class Labelled(Own):
+    """That a shelf has a label."""
+
+    __tablename__ = "kit_labelled"
+    shelf_id: Mapped[int] = mapped_column(ForeignKey("kit_shelves.number"), primary_key=True)
+    label: Mapped[str] = mapped_column(ForeignKey("kit_labels.name"), primary_key=True)
