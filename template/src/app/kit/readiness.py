@@ -72,7 +72,7 @@ class Readiness:
         """Cancel a check in progress."""
         if self._task and not self._task.done():
             self._task.cancel()
-            await asyncio.wait([self._look], timeout=PATIENCE)
+            await asyncio.wait([self._task], timeout=PATIENCE)
 
     async def _obstacle(self) -> str | None:
         self._pending = None
