@@ -129,12 +129,13 @@ def test_job_migrates_and_pods_fit_in_max_connections(
         succeed(*console, *migrates["command"][1:], cwd=directory, PYTHONPATH="src", **migrating)
 
         log = start_and_stop(console, serves, directory, tmp_path, **settings)
-        assert "may want" not in log
+        assert "connections each need" not in log
 
         # Two more pods need more connections than the server has.
         more = settings | {"DATABASE_PROCESSES": "5"}
         log = start_and_stop(console, serves, directory, tmp_path, **more)
-        assert "5 processes with 32 connections each may want 160, but the primary grants 97" in log
+        warning = "5 processes with up to 32 connections each need 160, but the primary accepts 97"
+        assert warning in log
 
 
 def start_and_stop(

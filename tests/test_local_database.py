@@ -266,7 +266,7 @@ def test_only_migrate_applies_revision(
 
 @pytest.mark.parametrize("name", ["my-service", "fastapi"])
 def test_dev_reports_unreachable_database(installed: Path, tmp_path: Path, name: str) -> None:
-    expected = "The database at 127.0.0.1:1 cannot be reached: nothing listens there.\n"
+    expected = "The database at 127.0.0.1:1 cannot be reached: the connection was refused.\n"
     port = free_port()
     words = (installed / ".venv/bin" / name, "dev", "--port", str(port))
     log = tmp_path / "log"
@@ -285,8 +285,8 @@ def test_migrate_reports_what_it_waits_for(commands: Commands, server: URL) -> N
     [(code, printed)] = commands("migrate", **unreachable)
 
     assert printed.splitlines() == [
-        "Waiting up to 1 seconds for the database at 127.0.0.1:1: nothing listens there.",
-        "The database at 127.0.0.1:1 cannot be reached within 1 s: nothing listens there.",
+        "Waiting up to 1 seconds for the database at 127.0.0.1:1: the connection was refused.",
+        "The database at 127.0.0.1:1 cannot be reached within 1 s: the connection was refused.",
     ]
     assert code == 2
 
@@ -307,7 +307,7 @@ def test_migrate_reports_what_it_waits_for(commands: Commands, server: URL) -> N
 
     waiting, failed = printed.splitlines()
     assert waiting.startswith("Waiting up to 1 seconds for another migration to finish: process ")
-    assert failed.startswith("Another migration of this database still runs after 1 seconds: ")
+    assert failed.startswith("Another migration of this database is still running after 1 seconds:")
     assert code == 2
 
 

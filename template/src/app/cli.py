@@ -3,7 +3,17 @@
 import typer
 
 from app.about import NAME
-from app.kit.commands import database, diagram, doctor, openapi, routes, schema, seeding, serving
+from app.kit.commands import (
+    database,
+    diagram,
+    doctor,
+    openapi,
+    routes,
+    scaffold,
+    schema,
+    seeding,
+    serving,
+)
 from app.kit.commands.errors import MENDABLE
 from app.kit.commands.service import Service, use_local_database
 from app.main import create_app
@@ -19,7 +29,7 @@ cli = typer.Typer(
     callback=use_local_database,
     context_settings={"obj": SERVICE},
 )
-for module in (serving, schema, database, seeding, routes, doctor, diagram, openapi):
+for module in (serving, scaffold, schema, database, seeding, routes, doctor, diagram, openapi):
     cli.add_typer(module.commands)
 for commands in COMMANDS:
     cli.add_typer(commands)

@@ -98,11 +98,11 @@ async def test_a_batch_names_each_row_that_repeats_is_taken_or_has_no_category(
     response = await client.post("/products/batch", json={"rows": rows})
     assert response.status_code == 422
     assert {error["field"]: error["message"] for error in response.json()["errors"]} == {
-        "body.rows.1.category_id": "Category not found",
-        "body.rows.2.sku": "is the same as in row 0",
-        "body.rows.3.slug": "is the same as in row 0",
-        "body.rows.4.sku": "is already taken",
-        "body.rows.5.slug": "is already taken",
+        "body.rows.1.category_id": "category not found",
+        "body.rows.2.sku": "must be unique, but is the same as in row 0",
+        "body.rows.3.slug": "must be unique, but is the same as in row 0",
+        "body.rows.4.sku": "already exists",
+        "body.rows.5.slug": "already exists",
     }
     assert await stored_products(session) == 1
     response = await client.post("/products/batch", json={"rows": [rows[0], rows[5]]})
@@ -242,7 +242,7 @@ async def test_a_row_that_is_taken_while_the_batch_is_stored_is_named(
     response = await request
     assert response.status_code == 409
     assert response.json()["errors"] == [
-        {"field": f"body.rows.3.{field}", "message": "is already taken"}
+        {"field": f"body.rows.3.{field}", "message": "already exists"}
     ]
     assert await stored_products(session) == 1
 

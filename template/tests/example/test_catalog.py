@@ -95,7 +95,7 @@ async def test_a_taken_sku_or_slug_is_a_conflict_until_its_product_is_deleted(
     new = described(category_id=as_json(product.category_id)) | {field: getattr(product, field)}
     response = await client.post("/products", json=new)
     assert response.status_code == 409
-    assert response.json()["errors"] == [{"field": f"body.{field}", "message": "is already taken"}]
+    assert response.json()["errors"] == [{"field": f"body.{field}", "message": "already exists"}]
     assert (await client.delete(f"/products/{product.id}")).status_code == 204
     assert (await client.post("/products", json=new)).status_code == 201
 

@@ -101,7 +101,7 @@ async def test_a_key_belongs_to_one_request(shop: Shop, order: Post) -> None:
     other = await order(shop.order(4))
     assert other.status_code == 422
     assert other.json()["errors"] == [
-        {"field": "header.Idempotency-Key", "message": "was given to another request"}
+        {"field": "header.Idempotency-Key", "message": "was used for another request"}
     ]
     assert (await shop.count("orders"), await shop.stocks()) == (1, [7, 10])
 

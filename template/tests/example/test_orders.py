@@ -76,9 +76,9 @@ async def test_every_line_that_cannot_be_sold_is_named(
     response = await committing_client.post("/orders", json=body)
     assert response.status_code == 422
     assert {error["field"]: error["message"] for error in response.json()["errors"]} == {
-        "body.lines.1.product_id": "Product is not active",
-        "body.lines.2.product_id": "Product not found",
-        "body.lines.3.product_id": "Already in an earlier line",
+        "body.lines.1.product_id": "product is not active",
+        "body.lines.2.product_id": "product not found",
+        "body.lines.3.product_id": "already in an earlier line",
     }
     assert await shop.count("orders") == 0
 

@@ -41,7 +41,7 @@ async def test_an_unknown_tag_is_refused_by_name(
     new = {"author_id": as_json(author.id), "title": "Notes", "tags": ["nowhere"]}
     response = await client.post("/posts", json=new)
     assert response.status_code == 422
-    assert response.json()["errors"] == [{"field": "body.tags", "message": "Not found: nowhere"}]
+    assert response.json()["errors"] == [{"field": "body.tags", "message": "not found: nowhere"}]
     assert (await client.get("/posts")).json()["total"] == 0
 
 

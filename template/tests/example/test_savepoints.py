@@ -25,7 +25,7 @@ async def test_an_import_keeps_the_good_names_and_reports_the_bad_ones(
     body = response.json()
     assert [tag["name"] for tag in body["created"]] == ["one", "two", "three"]
     assert [refused["index"] for refused in body["refused"]] == [1, 2, 4, 5, 6]
-    assert body["refused"][0]["reason"] == "name is already taken."
+    assert body["refused"][0]["reason"] == "name already exists."
     for tag in body["created"]:
         assert (await client.get(f"/tags/{tag['id']}")).json() == tag
     assert await session.scalar(select(func.count()).select_from(Tag)) == 4

@@ -1,12 +1,5 @@
 """Example data: enough of everything, the same each time, in any amount."""
 
-import os
-import pty
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import suppress
-
 import pytest
 from fastapi import FastAPI
 from httpx2 import AsyncClient
@@ -16,7 +9,7 @@ from app.example.orders.models import OrderLine
 from app.example.posts.models import Post, PostTag
 from app.example.users.models import Profile, User
 from app.kit.db.session import Database
-from tests.rig.commands import environment, run
+from tests.rig.commands import run
 
 # What a row says of itself, without the keys.
 CONTENT = """
@@ -77,25 +70,3 @@ async def test_the_same_number_makes_the_same_rows_and_another_goes_beside_them(
     assert run(own_database_url, *seed, "--random-seed", "2").code == 0
     both = (await content(database)).splitlines()
     assert {*first.splitlines()} < {*both}
-
-
-def test_a_large_amount_shows_how_far_it_is(own_database_url: URL) -> None:
-    with environment(own_database_url, PYTHONPATH=os.pathsep.join(sys.path), COLUMNS="100"):
-        shown = "".join(on_a_terminal("seed --amount 1001"))
-    assert "[####" in shown
-    assert "100%" in shown
-    assert "users: 1001 added" in shown
-
-
-def on_a_terminal(arguments: str) -> Iterator[str]:
-    """What a command shows to whoever sits before it."""
-    terminal, end = pty.openpty()
-    program = [sys.executable, "-c", "from app.cli import main; main()", *arguments.split()]
-    with subprocess.Popen(program, stdin=end, stdout=end, stderr=end) as process:
-        os.close(end)
-        # Linux ends it with an error, other systems with nothing.
-        with suppress(OSError):
-            while part := os.read(terminal, 4096):
-                yield part.decode(errors="replace")
-        os.close(terminal)
-        assert process.wait() == 0

@@ -28,7 +28,7 @@ async def test_a_taken_name_is_a_conflict(client: AsyncClient, session: AsyncSes
     await make_tag(session, "python")
     response = await client.post("/tags", json={"name": "python"})
     assert response.status_code == 409
-    assert response.json()["errors"] == [{"field": "body.name", "message": "is already taken"}]
+    assert response.json()["errors"] == [{"field": "body.name", "message": "already exists"}]
 
 
 async def test_tags_are_listed_by_name_and_searched(

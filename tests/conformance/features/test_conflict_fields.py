@@ -50,12 +50,12 @@ async def test_conflict_names_nested_field() -> None:
 
     @app.post("/orders")
     async def create(lines: list[dict[str, str]]) -> None:
-        raise Conflict("It is taken.", FieldProblem(field="sku", message="is already taken"))
+        raise Conflict("It is taken.", FieldProblem(field="sku", message="already exists"))
 
     client: AsyncClient = client_of(app)
     response = await client.post("/orders", json=[{"name": "a"}, {"sku": "b"}])
     assert response.status_code == 409
-    assert response.json()["errors"] == [{"field": "body.1.sku", "message": "is already taken"}]
+    assert response.json()["errors"] == [{"field": "body.1.sku", "message": "already exists"}]
 
 
 async def test_long_keys_are_shortened() -> None:

@@ -99,7 +99,7 @@ def test_renamed_value_keeps_the_rows(project: Project) -> None:
     table(project, Column("kind", kind("a", "new", "c"), server_default="new"))
     source = project.migrate()
     assert project.execute("SELECT kind::text FROM conformance_things") == ["new"]
-    assert "Taken for renamed" in source
+    assert "so this is a rename" in source
     assert any("rename" in change.what and change.risk for change in project.review.changes)
 
 

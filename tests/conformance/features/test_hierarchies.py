@@ -223,7 +223,7 @@ async def test_upsert_does_not_change_a_row_of_another_class(session: AsyncSessi
 
     row = {"id": vehicle.id, "name": "new"}
     assert await upsert_many(session, Car, [row], by=["id"]) == (0, 1)
-    with pytest.raises(Conflict, match="id is already taken"):
+    with pytest.raises(Conflict, match="id already exists"):
         await upsert_many(session, Car, [{"id": boat.id, "name": "new"}], by=["id"])
     assert await session.scalar(select(Boat.name)) == "boat"
 

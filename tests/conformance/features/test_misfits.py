@@ -73,8 +73,8 @@ async def test_same_row_twice_in_an_upsert_names_the_field(client: AsyncClient) 
 
     assert response.status_code == 422
     (error,) = response.json()["errors"]
-    assert error == {"field": "body.rows", "message": "is the same in two rows"}
-    assert response.json()["detail"] == "code is the same in two rows."
+    assert error == {"field": "body.rows", "message": "must be unique in the request"}
+    assert response.json()["detail"] == "code must be unique in the request."
 
 
 @pytest.mark.parametrize(

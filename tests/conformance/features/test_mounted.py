@@ -68,7 +68,7 @@ def application() -> FastAPI:
         ("/plain/conflict", 409, "It is in use."),
         ("/starlette/nowhere", 404, "Not Found"),
         ("/starlette/teapot", 418, "No coffee."),
-        ("/stops/", 500, "An unexpected error occurred; its trace is logged."),
+        ("/stops/", 500, "An unexpected error occurred. Its traceback is logged."),
         ("/plain/bug", 500, None),
     ],
 )

@@ -276,7 +276,7 @@ async def test_upsert_of_a_deleted_row_is_a_conflict(session: AsyncSession) -> N
     assert await upsert_many(session, Track, [row], by=["id"]) == (0, 1)
     await erase(session, track)
 
-    with pytest.raises(Conflict, match="id is already taken"):
+    with pytest.raises(Conflict, match="id already exists"):
         await upsert_many(session, Track, [row], by=["id"])
 
 

@@ -216,7 +216,7 @@ def test_a_type_without_an_order_is_refused_by_name(term: Any) -> None:
 
 
 def test_a_term_without_a_direction_is_refused() -> None:
-    with pytest.raises(TypeError, match=r"add \.asc\(\) or \.desc\(\)"):
+    with pytest.raises(TypeError, match=r"Add \.asc\(\) or \.desc\(\)"):
         order(SortSample.number, SortSample.whole)  # type: ignore[arg-type]  # wrong on purpose
 
 

@@ -186,7 +186,9 @@ def test_a_misspelt_variable_is_refused_with_the_right_name(
     monkeypatch.setenv("DATABASE_POOLSIZE", SECRET)
     with pytest.raises(SettingsError) as error:
         Settings.load()
-    assert "  DATABASE_POOLSIZE: is not a setting, DATABASE_POOL_SIZE is" in str(error.value)
+    assert "  DATABASE_POOLSIZE: is not a setting: did you mean DATABASE_POOL_SIZE?" in str(
+        error.value
+    )
     assert SECRET not in str(error.value)
 
 
@@ -223,8 +225,8 @@ def test_all_wrong_variables_are_in_one_message(
         "LOG_LEVL",
         "METRICS",
     ]
-    assert "  DOCSS: is not a setting, DOCS is" in lines
-    assert "  LOG_LEVL: is not a setting, LOG_LEVEL is" in lines
+    assert "  DOCSS: is not a setting: did you mean DOCS?" in lines
+    assert "  LOG_LEVL: is not a setting: did you mean LOG_LEVEL?" in lines
 
 
 def test_variables_of_other_programs_are_no_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -271,7 +273,7 @@ def test_settings_of_a_service_are_checked_as_those_of_the_kit(
     assert [line.split(": Input")[0] for line in sorted(lines)] == [
         "  COLOURS",
         "  MAIL_SENDER: is not set",
-        "  MAIL_SENDR: is not a setting, MAIL_SENDER is",
+        "  MAIL_SENDR: is not a setting: did you mean MAIL_SENDER?",
         "  MAIL_SMTP: port",
         "  OLD_NAME",
     ]

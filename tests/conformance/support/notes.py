@@ -107,7 +107,7 @@ def _what_is_told(answer: Response) -> set[int]:
         assert "may or may not" in answer.json()["detail"]
         return {0, 2}
     if answer.status_code == 503:
-        assert "stored nothing" in answer.json()["detail"]
+        assert "Nothing was stored" in answer.json()["detail"]
     return {0}
 
 

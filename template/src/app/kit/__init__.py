@@ -1,1 +1,1 @@
-"""The patterns this service is built on. Nothing here imports from `app` outside the kit."""
+"""The framework code of this service. It imports nothing from `app` outside the kit."""

@@ -1,4 +1,4 @@
-"""FastAPI, with the kit's errors, request ids and OpenAPI document."""
+"""The FastAPI application class, with the kit's error responses, middleware and OpenAPI schema."""
 
 from asyncio import to_thread
 from collections.abc import Awaitable, Callable
@@ -25,15 +25,15 @@ from app.kit.request_id import RequestIdMiddleware
 from app.kit.response_headers import document_headers
 from app.kit.routing import StrictRoute, make_strict
 
-# Marks the 422 that every operation inherits; those without input do not keep it.
+# Marks the inherited 422 response, which is removed from operations without input.
 _INHERITED = "x-inherited"
 _REFERENCE = {"$ref": f"#/components/schemas/{ProblemDocument.__name__}"}
 
 
 class Application(FastAPI):
-    """An application that answers every error with a problem document.
+    """A FastAPI application that returns every error as a problem document.
 
-    It has so many `places`: requests that are at work at the same time.
+    At most `places` requests run at the same time. Others are queued.
     """
 
     def __init__(
@@ -44,10 +44,10 @@ class Application(FastAPI):
         metrics: Metrics | None = None,
         **options: Any,
     ) -> None:
-        # To open a thousand files takes longer than any other request.
+        # Starlette's default of 1000 files would make one request very slow.
         options.setdefault("form_limits", {"max_files": 100})
         super().__init__(
-            # A client generated from the document calls its methods by these names.
+            # Generated clients use these ids as method names.
             generate_unique_id_function=lambda route: route.name,
             responses={422: {**problems(422)[422], _INHERITED: True}, **problems(503)},
             **options,
@@ -61,25 +61,25 @@ class Application(FastAPI):
         self._lock = Lock()
 
     def include_router(self, router: APIRouter, **options: Any) -> None:
-        """Include a router; its routes validate strictly, see `StrictRoute`."""
+        """Include a router. Its routes validate strictly, see `StrictRoute`."""
         make_strict(router.routes)
         super().include_router(router, **options)
 
     def build_middleware_stack(self) -> ASGIApp:
-        """Put around everything else what holds for every request, the innermost first."""
+        """Wrap the application in the kit's middleware, starting with the innermost."""
         app = super().build_middleware_stack()
         app = NegotiationMiddleware(app, self.routes)
         app = admission = AdmissionMiddleware(app, self.http, self.places, self.routes)
         if self.metrics:
             self.metrics.watch(admission.gate, self.places)
-        # A browser's question whether it may ask, and a stranger, are answered before the line.
+        # Outside the concurrency limit: CORS preflights and untrusted hosts take no slot.
         app = secured(app, self.http)
-        # Outermost, so that every answer is named and has its line in the log.
+        # Outermost, so that every response has a request id and a log event.
         return RequestIdMiddleware(app, self.metrics.request if self.metrics else None)
 
     def setup(self) -> None:
-        """Add the routes that tell of the API."""
-        # Before FastAPI's own pages, which load from elsewhere: the first of a path answers.
+        """Add the OpenAPI and documentation routes."""
+        # These routes come first and so replace FastAPI's, which load scripts from a CDN.
         add_pages(self)
         super().setup()
         for position, route in enumerate(self.routes):
@@ -88,14 +88,14 @@ class Application(FastAPI):
 
     def _openapi_of(self, respond: Callable[[Request], Awaitable[Response]]) -> Any:
         async def openapi(request: Request) -> Response:
-            # The first time it takes longer than any request.
+            # Building the schema is slow, so it must not block the event loop.
             await to_thread(self.openapi)
             return await respond(request)
 
         return openapi
 
     def openapi(self) -> dict[str, Any]:
-        """Build the document once, with problems under the media type they are sent in."""
+        """Return the OpenAPI schema, which is built once."""
         with self._lock:
             return self._document()
 
@@ -110,7 +110,7 @@ class Application(FastAPI):
                     if is_inherited and not operation.keys() & {"parameters", "requestBody"}:
                         del responses["422"]
                     if body := operation.get("requestBody"):
-                        _add_refusals(responses, body["content"])
+                        _add_body_errors(responses, body["content"])
                     for status, response in responses.items():
                         _retype(status, response.get("content", {}))
                     operation["responses"] = dict(sorted(responses.items()))
@@ -120,8 +120,8 @@ class Application(FastAPI):
         return super().openapi()
 
 
-def _add_refusals(responses: dict[str, Any], accepted: dict[str, Any]) -> None:
-    """A body can be too large, too slow, or of the wrong type."""
+def _add_body_errors(responses: dict[str, Any], accepted: dict[str, Any]) -> None:
+    """Add the errors of a request body: 408 (too slow), 413 (too large), 415 (wrong type)."""
     is_checked = not CHECKED_TYPES.isdisjoint(accepted)
     for status, documented in problems(408, 413, *([415] if is_checked else [])).items():
         content = {"application/json": {"schema": _REFERENCE}}
@@ -131,7 +131,7 @@ def _add_refusals(responses: dict[str, Any], accepted: dict[str, Any]) -> None:
 
 
 def _retype(status: str, content: dict[str, Any]) -> None:
-    # FastAPI files every model under the media type of success.
+    # FastAPI documents every model with the media type of the success response.
     if content.get("application/json", {}).get("schema") == _REFERENCE:
         example = example_of_problem(int(status))
         content.pop("application/json")

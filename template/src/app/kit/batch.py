@@ -1,4 +1,4 @@
-"""Requests that carry many rows: all of them are taken, or none."""
+"""Batch requests: all rows of a request are stored, or none."""
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Batch(Input, Generic[T]):
-    """Rows to be stored together."""
+    """Rows to store together."""
 
     rows: list[T] = Field(min_length=1, max_length=1000)
 
@@ -22,45 +22,44 @@ class Batch(Input, Generic[T]):
 def wrong(
     rows: Sequence[T], field: str, message: str, when: Callable[[T], bool]
 ) -> Iterator[FieldProblem]:
-    """The rows of which a condition holds, by their place, with what is wrong with a field."""
+    """Yield a problem for each row that matches a condition, with the row's index in the path."""
     for index, row in enumerate(rows):
         if when(row):
             yield FieldProblem(field=f"body.rows.{index}.{field}", message=message)
 
 
 def repeated(rows: Sequence[Any], field: str) -> Iterator[FieldProblem]:
-    """The rows that share the value of a field with a row before them."""
+    """Yield a problem for each row whose value of a field also occurs in an earlier row."""
     first: dict[Any, int] = {}
     for index, row in enumerate(rows):
         before = first.setdefault(getattr(row, field), index)
         if before != index:
-            message = f"is the same as in row {before}"
+            message = f"must be unique, but is the same as in row {before}"
             yield FieldProblem(field=f"body.rows.{index}.{field}", message=message)
 
 
 def refuse(invalid: Sequence[FieldProblem], taken: Sequence[FieldProblem]) -> None:
-    """Raise if anything is wrong: `Invalid` where it is with the rows, else `Conflict`."""
+    """Raise `Invalid` for invalid rows, or `Conflict` if the only problem is existing rows."""
     if invalid:
-        raise Invalid("Nothing was stored: there are rows that are not valid.", *invalid, *taken)
+        raise Invalid("Nothing was stored, because some rows are invalid.", *invalid, *taken)
     if taken:
-        raise Conflict("Nothing was stored: there are rows that are taken.", *taken)
+        raise Conflict("Nothing was stored, because some rows already exist.", *taken)
 
 
 async def checked(
     session: AsyncSession, check: Callable[[], Awaitable[None]], store: Callable[[], Awaitable[T]]
 ) -> T:
-    """Store rows that a check, which refuses them by name, finds nothing wrong with.
+    """Run `check`, which raises for invalid rows by name, and then `store` in a savepoint.
 
-    To store may be tried twice. A row may meet one in a second unique index that is the very same,
-    stored a moment ago by another request: then the check finds nothing, and an upsert updates it.
+    After a conflict, both run once more. Another request may have stored a row between them. If the
+    row is the same, the second check passes, and an upsert updates it.
     """
     await check()
     try:
         async with savepoint(session):
             return await store()
     except Conflict:
-        # Somebody else was faster. What they stored is there to be seen now: look again, so that
-        # the answer names the rows.
+        # The row of the other request is visible now. Check again to name it in the response.
         await check()
     async with savepoint(session):
         return await store()

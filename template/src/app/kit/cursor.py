@@ -1,4 +1,4 @@
-"""Cursors: places in an ordered list, as text that a client hands back unread."""
+"""Cursors: opaque strings for positions in an ordered list."""
 
 import hashlib
 from base64 import b64decode, urlsafe_b64encode
@@ -15,10 +15,10 @@ VERSION = 2
 
 
 class BadCursor(Invalid):
-    """The cursor was not given out for this list, with this sort and these filters."""
+    """The cursor is from another list, or from the same list with another sort or filter."""
 
     def __init__(self) -> None:
-        message = "take `next` or `previous` of a page with the same sort and filters"
+        message = "must be `next` or `previous` of a page with the same sort and filters"
         super().__init__(
             "The cursor does not belong to this list.",
             FieldProblem(field="query.cursor", message=message),
@@ -27,20 +27,23 @@ class BadCursor(Invalid):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """After a row of a list, or before it; with no values, the list's very start or end."""
+    """A position after a row (or before it if `backward`).
+
+    Without values, it is the start of the list (or its end if `backward`).
+    """
 
     values: tuple[Any, ...] | None = None
     backward: bool = False
 
 
 def encode(place: Place, scope: str, types: tuple[Any, ...]) -> str:
-    """Write a place down; `scope` is what it may be used for, and is not part of the text."""
+    """Return the cursor of a position. It is valid only for the same `scope`."""
     content = (VERSION, place.backward, place.values, _digest(place, scope, types))
     return urlsafe_b64encode(_format(types).dump_json(content)).decode().rstrip("=")
 
 
 def decode(cursor: str, scope: str, types: tuple[Any, ...]) -> Place:
-    """Read a place, or raise `BadCursor`; its values are of these types."""
+    """Return the position of a cursor, with values of these types, or raise `BadCursor`."""
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         content = b64decode(padded, altchars=b"-_", validate=True)
@@ -54,8 +57,8 @@ def decode(cursor: str, scope: str, types: tuple[Any, ...]) -> Place:
 
 
 def _digest(place: Place, scope: str, types: tuple[Any, ...]) -> str:
-    # It catches mistakes. Who forges one anyway reads no more than the list shows to anybody:
-    # the filters are those of the request, and the values are checked by their types.
+    # The digest detects mistakes, it is not a signature. A forged cursor gives no additional
+    # access: the filters come from the request, and the values are validated.
     content = _format(types).dump_json((VERSION, place.backward, place.values, scope))
     return hashlib.sha256(content).hexdigest()[:16]
 

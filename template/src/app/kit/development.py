@@ -1,7 +1,7 @@
-"""The local database that commands use in development, where no DATABASE_URL is set.
+"""The local development database, for commands without DATABASE_URL.
 
-Its server is in the folder `devtools`, which the wheel and the image do not contain: the import is
-in the function that starts it.
+The code of the server is in the folder `devtools`, which the wheel and the image do not contain.
+Functions in this module therefore import it when they need it.
 """
 
 import multiprocessing
@@ -39,32 +39,32 @@ class _EnvironmentAndFile(_Environment):
 
 
 def given_database_url(*, env_file: bool) -> str | None:
-    """DATABASE_URL from the environment, or with `env_file` from `.env` as well."""
+    """Return DATABASE_URL from the environment and, with `env_file`, from `.env`."""
     try:
         given = (_EnvironmentAndFile() if env_file else _Environment()).database_url
     except (OSError, UnicodeDecodeError):
-        # `Settings.load` reports this with everything else that is wrong.
+        # `Settings.load` reports this error together with all others.
         given = _Environment().database_url
     return given.get_secret_value() if given else None
 
 
 def is_development() -> bool:
-    """Whether the development dependencies are installed; an image of production has none."""
+    """Return whether the development dependencies are installed."""
     return find_spec("pytest") is not None
 
 
 @contextmanager
 def local_server(*, ephemeral: bool = False) -> Generator[URL]:
-    """Yield the URL of the server of this project, or of a new one that is removed at the end.
+    """Yield the URL of this project's server, or of a temporary one if `ephemeral`.
 
-    Raises Refused.
+    Raises Refused if the server is not installed or cannot start.
     """
     try:
         import local_postgres
     except ModuleNotFoundError as error:
         raise Refused(
-            "The local PostgreSQL is not part of this installation: set DATABASE_URL, or run the "
-            "command with `uv run` in a checkout of the service, which has the folder `devtools`."
+            "The local PostgreSQL is not installed: set DATABASE_URL, or run the command with "
+            "`uv run` in a checkout of the service, which has the folder `devtools`."
         ) from error
     with ExitStack() as stack:
         try:
@@ -79,7 +79,7 @@ def local_server(*, ephemeral: bool = False) -> Generator[URL]:
 
 
 def is_local_server_in_use() -> bool:
-    """Return whether another process uses the server of this project."""
+    """Return whether another process uses this project's server."""
     with suppress(ImportError, FileNotFoundError):  # Windows, no `devtools`, or never started
         import fcntl
 
@@ -89,18 +89,18 @@ def is_local_server_in_use() -> bool:
         with suppress(PostgresUnavailable):
             cluster = Cluster(PROJECT_ROOT / ".pgdata", *find_binaries(), durable=True)
             with cluster.path(".users").open() as users:
-                # A supervisor that stops the server has the exclusive lock: that is no use.
+                # While a supervisor stops the server, it holds the exclusive lock.
                 return try_lock(users, fcntl.LOCK_SH) and not try_lock(users, fcntl.LOCK_EX)
     return False
 
 
 @contextmanager
 def local_database(*, with_schema: bool = True) -> Generator[None]:
-    """Inside the block, `Settings.load()` uses the local database where no DATABASE_URL is set.
+    """Make `Settings.load()` use the local database in the block if DATABASE_URL is not set.
 
-    The first call starts the database, or attaches to the one that another process started, and
-    with `with_schema` applies all migrations to a new one. Outside development nothing changes:
-    `load` raises SettingsError without DATABASE_URL.
+    The first call of `load` starts the database, or attaches to the one of another process. With
+    `with_schema`, it applies all migrations to a new database. Outside development, `load` raises
+    SettingsError without DATABASE_URL.
     """
     if not is_development():
         yield
@@ -126,7 +126,7 @@ def local_database(*, with_schema: bool = True) -> Generator[None]:
 
 
 def without_waiting(settings: S) -> S:
-    """The settings with an unreachable database reported immediately, unless a timeout is set."""
+    """Return settings that do not wait for the database, unless `startup_timeout` is set."""
     if "startup_timeout" in settings.database.model_fields_set:
         return settings
     database = settings.database.model_copy(update={"startup_timeout": 0})
@@ -135,10 +135,10 @@ def without_waiting(settings: S) -> S:
 
 @contextmanager
 def local_settings(settings_class: type[S]) -> Generator[S]:
-    """The settings of the environment; without DATABASE_URL, those of the local database.
+    """Yield the settings from the environment; without DATABASE_URL, for the local database.
 
-    The database runs until the block ends, or any other process that uses it. Outside development,
-    raises SettingsError without DATABASE_URL.
+    The local database runs until the last process that uses it ends. Outside development, raises
+    SettingsError without DATABASE_URL.
     """
     if given_database_url(env_file=True) or not is_development():
         yield settings_class.load()
@@ -148,15 +148,15 @@ def local_settings(settings_class: type[S]) -> Generator[S]:
 
 
 def database_settings(url: URL) -> dict[str, Any]:
-    """The arguments of `Settings.load` for this database, which migrations use as well."""
+    """Return the arguments of `Settings.load` for this database, also for migrations."""
     address = url.render_as_string(hide_password=False)
     return {"database": {"url": address, "migration_url": None}}
 
 
 def end_with_parent() -> None:
-    """End this process, as Ctrl-C would, when the one that started it is gone.
+    """Send SIGINT to this process when its parent process ends.
 
-    A reloader that is killed cannot take along the process that serves.
+    Without this, the server keeps running after its reloader is killed.
     """
     parent = multiprocessing.parent_process()
     if parent is None:

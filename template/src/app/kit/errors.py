@@ -1,11 +1,11 @@
-"""One family of errors, answered as problem documents (RFC 9457)."""
+"""Domain exceptions, which become problem documents (RFC 9457) in responses."""
 
 from http import HTTPStatus
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-# Python 3.13 renamed these: the same service has the same titles on every version.
+# Python 3.13 renamed these phrases. Use the new ones on every version.
 _RFC_9110 = {
     413: "Content Too Large",
     414: "URI Too Long",
@@ -17,7 +17,7 @@ _LONGEST_FIELD = 500  # characters
 
 
 def title_of(status: int) -> str:
-    """Return the name of an HTTP status in RFC 9110, the same on every version of Python."""
+    """Return the reason phrase of an HTTP status code from RFC 9110."""
     try:
         return _RFC_9110.get(status) or HTTPStatus(status).phrase
     except ValueError:
@@ -25,21 +25,21 @@ def title_of(status: int) -> str:
 
 
 def _shortened(field: str) -> str:
-    # The keys of a body are a part of it, and may be as long as the body.
+    # The path may contain keys of the request body, which may be as long as the body.
     return field if len(field) <= _LONGEST_FIELD else f"{field[:_LONGEST_FIELD]}…"
 
 
 class FieldProblem(BaseModel):
-    """What is wrong with one part of a request."""
+    """An error in one field of a request."""
 
     field: Annotated[str, AfterValidator(_shortened)] = Field(
-        description="Where it is, as in `body.email` or `query.limit`"
+        description="Path of the field, such as `body.email` or `query.limit`"
     )
     message: str
 
 
 class ProblemDocument(BaseModel):
-    """The body of every answer that is an error (RFC 9457)."""
+    """The body of every error response (RFC 9457)."""
 
     model_config = ConfigDict(json_schema_extra={"additionalProperties": False})
 
@@ -52,7 +52,7 @@ class ProblemDocument(BaseModel):
 
 
 class Problem(Exception):
-    """An error with a meaning for the client. Raise a subclass; `app.kit.handlers` answers it."""
+    """Base class of domain exceptions. `app.kit.handlers` converts them to responses."""
 
     status: ClassVar[HTTPStatus] = HTTPStatus.INTERNAL_SERVER_ERROR
     headers: ClassVar[dict[str, str]] = {}
@@ -70,58 +70,58 @@ class NotFound(Problem):
 
 
 class Conflict(Problem):
-    """The request contradicts what is stored."""
+    """The request conflicts with the stored data."""
 
     status = HTTPStatus.CONFLICT
 
 
 class Invalid(Problem):
-    """The request is well-formed, but its content cannot be accepted."""
+    """The request is well-formed, but its content is invalid."""
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
 class Unavailable(Problem):
-    """The service cannot answer now; the client may try again."""
+    """The service is temporarily unavailable. The client may retry."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     headers: ClassVar[dict[str, str]] = {"Retry-After": "1"}
 
 
 class OutcomeUnknown(Problem):
-    """It may or may not be stored: it was cut short at a moment that nobody can tell.
+    """The transaction may or may not be committed: its outcome is unknown.
 
-    Without `Retry-After`, unlike `Unavailable`: whoever simply tries again may do it twice.
+    Unlike `Unavailable`, the response has no `Retry-After`: a retry may store the data twice.
     """
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
 
     def __init__(self, what: str) -> None:
         super().__init__(
-            f"{what}: it may or may not be stored. Look before you repeat it, or repeat it with "
-            "the same Idempotency-Key where there is one."
+            f"{what}. The request may or may not have been stored. Check before you retry, or "
+            "retry with the same Idempotency-Key."
         )
 
 
-# An error response lists so many errors, and the number of the others.
+# The maximum number of errors in a response. Others are only counted.
 MAX_ERRORS = 100
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Document these answers of an endpoint, for `responses=`."""
+    """Return the OpenAPI documentation of these error responses, for `responses=`."""
     return {
         status: {"model": ProblemDocument, "description": title_of(status)} for status in statuses
     }
 
 
 def example_of_problem(status: int) -> dict[str, Any]:
-    """What such an answer looks like, for the document of the API."""
+    """Return an example of an error response for the OpenAPI schema."""
     document = ProblemDocument(
         title=title_of(status),
         status=status,
-        detail="What is wrong, in a sentence.",
+        detail="A description of the error.",
         request_id="01987f3e6b5d7c3ab0f2d4c6e8a01357",
     )
     if status == Invalid.status:

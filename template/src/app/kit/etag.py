@@ -1,7 +1,7 @@
-"""Entity tags: a client changes the version of a row that it has read, or none (RFC 9110, 13.1.1).
+"""Entity tags: conditional updates with `If-Match` (RFC 9110, section 13.1.1).
 
-Without `If-Match`, an update is still refused where somebody else's came between its own read and
-write: the version column sees to that. The header extends this to what the client read before.
+The version column already rejects an update if another transaction changed the row between the read
+and the write of the request. `If-Match` also covers changes since an earlier GET of the client.
 """
 
 import re
@@ -23,7 +23,7 @@ _TAGS = rf"^(?:\*|{_TAG}(?:[ \t]*,[ \t]*{_TAG})*)$"
 
 
 class PreconditionFailed(Problem):
-    """The client has read another version than the one there is now."""
+    """`If-Match` does not contain the current version of the row."""
 
     status = HTTPStatus.PRECONDITION_FAILED
 
@@ -33,25 +33,25 @@ R = TypeVar("R", bound=Record | BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class EntityTag:
-    """What a request says of the version it means, and its answer of the one it shows."""
+    """The `If-Match` header of a request and the `ETag` header of its response."""
 
     response: Response
     if_match: str | None
 
     def check(self, row: Record | BaseModel) -> None:
-        """Raise `PreconditionFailed` unless `If-Match` names this version or is not sent.
+        """Raise `PreconditionFailed` if `If-Match` is sent and does not contain this version.
 
-        The row is an entity with a version column, or a schema with a field `version`.
+        The row is a model with a version column, or a schema with a field `version`.
         """
-        # A weak tag never matches: it does not promise that nothing at all has changed.
+        # A weak tag never matches, because it does not guarantee an identical row.
         if self.if_match in (None, "*") or _tag(row) in re.split(r"[ \t]*,[ \t]*", self.if_match):
             return
-        raise PreconditionFailed("It has changed since it was read: read it again.")
+        raise PreconditionFailed("The resource has changed since it was read. Read it again.")
 
     def show(self, row: R) -> R:
-        """Send the version of a row as `ETag`, and return the row.
+        """Set the response header `ETag` to the version of a row, and return the row.
 
-        The row is an entity with a version column, or a schema with a field `version`. Raises
+        The row is a model with a version column, or a schema with a field `version`. Raises
         TypeError for a row without a version.
         """
         self.response.headers["ETag"] = _tag(row)
@@ -69,16 +69,16 @@ def _tag(row: Record | BaseModel) -> str:
             f"{type(row).__name__} has no version for an ETag: add the field `version` to the"
             " schema, and a `version_id_col` to the model."
         )
-    # A time has a space, which a tag must not have.
+    # A tag must not contain spaces, which a datetime has.
     return f'"{quote(str(version), safe=_SAFE)}"'
 
 
-# A coroutine: FastAPI would run a plain class in a thread of its own.
+# A coroutine, because FastAPI would call a class in a thread.
 async def _entity_tag(
     response: Response,
     if_match: Annotated[
         str | None,
-        Header(pattern=_TAGS, max_length=1000, description="ETag of the version to change"),
+        Header(pattern=_TAGS, max_length=1000, description="The ETag of the version to update"),
     ] = None,
 ) -> EntityTag:
     return EntityTag(response, if_match)

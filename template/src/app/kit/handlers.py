@@ -1,4 +1,4 @@
-"""Exception handlers: the only place where an exception becomes a response."""
+"""Exception handlers: the only module that converts exceptions to responses."""
 
 import http.client
 import json
@@ -54,7 +54,7 @@ def add_handlers(app: FastAPI) -> None:
 
 
 def answer(problem: Problem) -> Response:
-    """Return the problem as a response, also for middleware outside the handlers."""
+    """Return the response for a problem. Middleware uses this too."""
     return problem_response(problem.status, problem.detail, problem.errors, problem.headers)
 
 
@@ -64,7 +64,7 @@ def problem_response(
     errors: list[FieldProblem] | None = None,
     headers: dict[str, str] | None = None,
 ) -> Response:
-    """Return a problem document; without a detail it is the title."""
+    """Return a problem document as a response. The default detail is the title."""
     document = ProblemDocument(
         title=title_of(status),
         status=status,
@@ -73,7 +73,7 @@ def problem_response(
         errors=errors or None,
     )
     return Response(
-        # Unlike Pydantic's, this JSON can hold any text that a client has sent.
+        # Not Pydantic's JSON, which fails for lone surrogates in text from the client.
         json.dumps(document.model_dump(exclude_none=True), separators=(",", ":")),
         status_code=status,
         headers=headers,
@@ -88,12 +88,12 @@ async def _on_problem(request: Request, error: Any) -> Response:
 
 
 def _located(request: Request, problem: Problem, value: str | None = None) -> Problem:
-    """Replace the columns that the database names by where the client sent them."""
+    """Replace the column names in errors with the paths of the request's fields."""
     for error in problem.errors:
         name = error.field
         error.field = _path(request, name, value)
         if error.field == name and error.message == REQUIRED:
-            # Where the client has to send it.
+            # The field is missing in the request, so expect it in the body.
             error.field = f"body.{name}"
     return problem
 
@@ -110,7 +110,7 @@ def _path(request: Request, name: str, value: str | None) -> str:
 
 
 async def _on_invalid_request(_request: Request, error: Any) -> Response:
-    # Neither the input nor the context is repeated: either may hold a secret, or not be JSON.
+    # Omits `input` and `ctx`, which may contain secrets or values that are not JSON.
     listed = [item for item in error.errors() if item["type"] != UNLISTED]
     errors = [
         FieldProblem(field=".".join(str(part) for part in item["loc"]), message=item["msg"])
@@ -125,15 +125,15 @@ async def _on_invalid_request(_request: Request, error: Any) -> Response:
 
 async def _on_http_exception(request: Request, error: Any) -> Response:
     if isinstance(error.__cause__, Problem):
-        # FastAPI wraps what reading the body raises.
+        # FastAPI wraps exceptions that reading the body raises.
         return answer(error.__cause__)
     detail = str(error.detail)
     if detail == http.client.responses.get(error.status_code):
-        # Starlette's default, which depends on the version of Python.
+        # Starlette's default phrase depends on the Python version.
         detail = title_of(error.status_code)
     headers: dict[str, str] | None = error.headers
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        # Starlette names the methods of one route; a path may have several.
+        # Starlette lists the methods of one route, but a path may have several routes.
         allowed = allowed_methods(request.app.routes, request.scope)
         if allowed and request.method not in allowed:
             headers = {**(headers or {}), "Allow": ", ".join(allowed)}
@@ -153,7 +153,7 @@ async def _on_database_error(request: Request, error: Any) -> Response:
 
 
 async def _on_rejected_value(request: Request, error: Any) -> Response:
-    # Of a statement that is not run by SQLAlchemy.
+    # A statement that did not run through SQLAlchemy.
     return await _on_database_error(request, StatementError(str(error), None, None, error))
 
 
@@ -166,16 +166,16 @@ def _sent(request: Request) -> dict[str, Any]:
 
 
 async def _on_stale(_request: Request, _error: Any) -> Response:
-    return answer(Conflict("It was changed or deleted in the meantime: read it again."))
+    return answer(Conflict("Another request changed or deleted the resource. Read it again."))
 
 
 async def _on_busy(_request: Request, _error: Any) -> Response:
-    _log.warning("no connection became free in time")
-    return answer(Unavailable("The service is busy; try again in a moment."))
+    _log.warning("timeout while waiting for a pool connection")
+    return answer(Unavailable("The service is busy. Try again in a moment."))
 
 
 async def _on_group(request: Request, error: Any) -> Response:
-    # Of a task group: the first error that has a handler.
+    # A task group failed. Handle its first exception that has a handler.
     for each in _leaves(error):
         for kind, handler in _HANDLERS.items():
             if isinstance(each, kind):
@@ -194,7 +194,7 @@ def _leaves(group: ExceptionGroup[Exception]) -> Iterator[Exception]:
 async def on_bug(_request: Request, error: Any) -> Response:
     """Log an unexpected exception and respond with 500."""
     _log.error("unhandled exception", exc_info=_without_values(error))
-    return problem_response(500, "An unexpected error occurred; its trace is logged.")
+    return problem_response(500, "An unexpected error occurred. Its traceback is logged.")
 
 
 _HANDLERS: dict[type[Exception], Callable[[Request, Any], Awaitable[Response]]] = {
@@ -210,9 +210,9 @@ _HANDLERS: dict[type[Exception], Callable[[Request, Any], Awaitable[Response]]] 
 
 
 def _without_values(error: Exception) -> Exception:
-    # Pydantic's message quotes the values.
+    # Pydantic's message contains values.
     if not isinstance(error, ValidationError | ResponseValidationError):
         return error
-    wrong = [f"{'.'.join(map(str, item['loc']))} ({item['type']})" for item in error.errors()]
-    shown = ValueError(f"{type(error).__name__}: {', '.join(wrong)}")
-    return shown.with_traceback(error.__traceback__)
+    errors = [f"{'.'.join(map(str, item['loc']))} ({item['type']})" for item in error.errors()]
+    redacted = ValueError(f"{type(error).__name__}: {', '.join(errors)}")
+    return redacted.with_traceback(error.__traceback__)

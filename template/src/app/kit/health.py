@@ -1,4 +1,4 @@
-"""Health routes for whoever watches the process."""
+"""Health check endpoints."""
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
@@ -10,20 +10,20 @@ router = APIRouter(prefix="/health", tags=["health"])
 
 
 class Health(BaseModel):
-    """How the service is."""
+    """The status of the service."""
 
     status: str = "ok"
 
 
 @router.get("/live")
 async def live() -> Health:
-    """Tell that the process answers. A database that is away is no reason to restart it."""
+    """Report that the process is running. Does not check the database."""
     return Health()
 
 
 @router.get("/ready", responses=problems(503))
 async def ready(request: Request) -> Health:
-    """Tell whether the service can do its work: its database is there, and migrated."""
+    """Report whether the service is ready: the database is reachable and migrated."""
     readiness: Readiness = request.app.state.readiness
     await readiness.check()
     return Health()

@@ -1,11 +1,13 @@
-"""Requests that can be repeated without being done again: `Idempotency-Key`.
+"""Idempotent requests with the header `Idempotency-Key`.
 
-A client whose connection broke, or that was answered 500 or 503, cannot know what became of its
-request. With a key it asks again, and is answered as it would have been; the answer to a
-repetition bears `Idempotent-Replayed: true`. Only what succeeded is kept: an error leaves the key
-free. A repetition that comes too early waits for the first, and is answered 503 after
-`lock_timeout`. The header is that of draft-ietf-httpapi-idempotency-key-header; a key is taken as
-it stands, in quotes or not.
+After a dropped connection or a 5xx response, a client does not know whether its request was
+executed. It can retry with the same key, and gets the response of the first request, with the
+header `Idempotent-Replayed: true`.
+
+Only successful responses are stored. After an error, the key is free. A retry that arrives while
+the first request is running waits for it, and gets status 503 after `lock_timeout`.
+
+The header follows draft-ietf-httpapi-idempotency-key-header. Quotes are part of the key.
 """
 
 import json
@@ -33,20 +35,20 @@ Key = Annotated[
         alias=HEADER,
         pattern=r"^[!-~]+$",
         max_length=LONGEST_KEY,
-        description="Of this request alone, such as a UUID. Repeated with its key within a day, "
-        "a request is not done again, but answered as before",
+        description="A unique key of the request, such as a UUID. A retry with the same key within "
+        "a day returns the first response, and does not run again",
     ),
 ]
 Work = Callable[[AsyncSession], Awaitable[object]]
 
 
 class KeyReused(Invalid):
-    """The key was given to another request before."""
+    """The idempotency key was used for another request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Once:
-    """What a request says of its being repeated, and how it is answered."""
+    """Runs the work of a request at most once per idempotency key."""
 
     request: Request
     response: Response
@@ -56,9 +58,10 @@ class Once:
     key: str | None
 
     async def do(self, work: Work) -> Response:
-        """Do work as `retrying` does, unless its answer is kept; answer in the `response_model`.
+        """Run `work` with `retrying`, or return the stored response for the idempotency key.
 
-        The answer is written before the commit: one that is not valid leaves nothing.
+        The result of `work` is serialized with the `response_model` before the commit. If it is
+        not valid, the transaction rolls back.
         """
         if self.key is None:
             return await retrying(self.database, partial(self._answer, work))
@@ -77,8 +80,8 @@ class Once:
     ) -> Response:
         kept = await take_key(session, self.model, self.scope, key, fingerprint)
         if kept.fingerprint != fingerprint:
-            problem = FieldProblem(field=f"header.{HEADER}", message="was given to another request")
-            raise KeyReused("A new request needs a new key.", problem)
+            problem = FieldProblem(field=f"header.{HEADER}", message="was used for another request")
+            raise KeyReused("The idempotency key was used for another request.", problem)
         if kept.status is not None:
             return _json(kept.body, kept.status, {**(kept.headers or {}), REPLAYED: "true"})
         answer = await self._answer(work, session)
@@ -88,16 +91,16 @@ class Once:
 
 
 async def operation(request: Request) -> str:
-    """The scope of a key: the operation that is asked for."""
+    """Return the default scope of a key: the name of the operation."""
     name: str = request.scope["route"].name
     return name
 
 
 def once(model: type[KeptAnswer], scope: Callable[..., Awaitable[str]] = operation) -> Any:
-    """The dependency that lets a client repeat a request, for use in `Annotated`.
+    """Return a dependency that provides `Once`, for use in `Annotated`.
 
-    Where clients are told apart, the scope says who asks, or one could read what another was
-    answered: a dependency that returns `operation(request)` and the caller's key.
+    With authentication, the scope must contain the client: otherwise a client could read another
+    client's response. Pass a dependency that returns `operation(request)` and the client's id.
     """
 
     async def build(
@@ -113,15 +116,15 @@ def once(model: type[KeptAnswer], scope: Callable[..., Awaitable[str]] = operati
 
 
 async def _fingerprint(request: Request) -> bytes:
-    # What was sent, not what was read from it: a release that adds a default in between must not
-    # make another request of it. The sequence of names in JSON says nothing.
+    # Hash the body as sent, not the parsed model: a release that adds a default value must not
+    # change the fingerprint. The order of names in JSON does not matter.
     body = await request.body()
     try:
         content = json.loads(body) if body else None
     except (ValueError, RecursionError):  # not JSON, or nested too deeply
         content = sha256(body).hexdigest()
-    said = [request.method, request.url.path, request.url.query, content]
-    return sha256(json.dumps(said, sort_keys=True).encode()).digest()
+    parts = [request.method, request.url.path, request.url.query, content]
+    return sha256(json.dumps(parts, sort_keys=True).encode()).digest()
 
 
 def _written(result: object, schema: Any) -> bytes:
@@ -131,7 +134,7 @@ def _written(result: object, schema: Any) -> bytes:
             adapter.validate_python(result, from_attributes=True), by_alias=True
         )
     except ValidationError as error:
-        # As FastAPI would raise it, but without the values.
+        # The same exception that FastAPI raises, but without the values.
         raise ResponseValidationError(error.errors(include_input=False)) from None
 
 

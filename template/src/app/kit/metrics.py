@@ -1,7 +1,6 @@
-"""Metrics of this process for Prometheus, on a port of their own.
+"""Prometheus metrics of this process, on a separate port.
 
-Nothing is counted unless a port is set. A request costs one look into a table and one observation;
-what can be read off where it is kept, is read when somebody asks. docs/observability.md lists them.
+Without a port, nothing is counted. docs/observability.md lists the metrics.
 """
 
 from asyncio import to_thread
@@ -19,35 +18,35 @@ from app.kit.http.gate import Gate
 from app.kit.http.route import route_of
 from app.kit.settings import MetricsSettings, SettingsError
 
-# What a caller makes up must not become a series of its own.
+# Unknown methods share one label value: clients must not create time series.
 _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 OTHER = "other"
-# Seconds. A statement of a small request takes a part of a millisecond.
+# Seconds. Small statements take less than a millisecond.
 _STATEMENT_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5)
 _REQUEST_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
 class Metrics:
-    """What the process counts, and the port where it tells of it."""
+    """The metrics of the process and the server that exposes them."""
 
     def __init__(self, settings: MetricsSettings) -> None:
         self.settings = settings
         self.registry = CollectorRegistry()
         self._requests = Histogram(
             "http_request_duration_seconds",
-            "Requests by route, until the last byte of the answer",
+            "Duration of requests by route, until the last byte of the response",
             ("method", "route", "status"),
             buckets=_REQUEST_BUCKETS,
             registry=self.registry,
         )
         self._statements = Histogram(
             "db_statement_duration_seconds",
-            "Statements by pool, BEGIN and COMMIT included",
+            "Duration of statements by pool, including BEGIN and COMMIT",
             ("pool",),
             buckets=_STATEMENT_BUCKETS,
             registry=self.registry,
         )
-        # To find the child of a metric by its labels takes longer than to count.
+        # Cached, because the lookup of a metric by its labels takes longer than the observation.
         self._of_route: dict[tuple[str, str | None, int], Histogram] = {}
         self._of_pool: dict[str, Histogram] = {}
         self._kept = Kept()
@@ -57,11 +56,11 @@ class Metrics:
 
     @classmethod
     def of(cls, settings: MetricsSettings) -> Self | None:
-        """The metrics of a process that has a port for them."""
+        """Return the metrics, or None if no port is set."""
         return cls(settings) if settings.port else None
 
     def request(self, scope: Scope, status: int | None, seconds: float) -> None:
-        """Count a request that has ended; without a status where it had no answer."""
+        """Record a finished request. The status is None if no response was sent."""
         key = scope["method"], route_of(scope), (status or 0) // 100
         child = self._of_route.get(key)
         if child is None:
@@ -77,39 +76,42 @@ class Metrics:
         return child
 
     def statement(self, pool: str, _statement: str, seconds: float) -> None:
-        """Count a statement."""
+        """Record a statement."""
         child = self._of_pool.get(pool)
         if child is None:
             child = self._of_pool[pool] = self._statements.labels(pool)
         child.observe(seconds)
 
     def watch(self, gate: Gate, places: int) -> None:
-        """Tell of the requests at this gate."""
+        """Report the requests of this concurrency limiter."""
         self._kept.gate, self._kept.places = gate, places
 
     def start(self, database: Database) -> None:
-        """Tell of this database too, and listen; raises `SettingsError` where it cannot."""
+        """Report this database too, and start the server.
+
+        Raises SettingsError if the port is not available.
+        """
         self._kept.database = database
         host, port = str(self.settings.host), self.settings.port or 0
         try:
             self._server = start_http_server(port, host, self.registry)
         except OSError as error:
             raise SettingsError(
-                f"METRICS_PORT: nobody can listen on port {port} of {host}: {error.strerror}"
+                f"METRICS_PORT: cannot listen on port {port} of {host}: {error.strerror}"
             ) from None
 
     async def stop(self) -> None:
-        """Listen no more."""
+        """Stop the server."""
         if self._server:
             server, thread = self._server
-            # It looks twice a second whether to end.
+            # Blocks for up to half a second.
             await to_thread(server.shutdown)
             server.server_close()
             thread.join()
 
 
 class Kept(Collector):
-    """What is kept anyway, by the gate, the pools and the database, and read when asked for."""
+    """Collects the current state of the concurrency limiter, the pools and the database."""
 
     def __init__(self) -> None:
         self.gate: Gate | None = None
@@ -117,7 +119,7 @@ class Kept(Collector):
         self.database: Database | None = None
 
     def collect(self) -> Iterable[Metric]:
-        """The metrics as they are now."""
+        """Yield the current values."""
         if self.gate:
             yield from _of_gate(self.gate, self.places)
         if self.database:
@@ -126,44 +128,44 @@ class Kept(Collector):
 
 
 def _of_gate(gate: Gate, places: int) -> Iterable[Metric]:
-    yield GaugeMetricFamily("http_places", "Requests that may be at work at once", places)
-    yield GaugeMetricFamily("http_requests_at_work", "Requests at work", places - gate.free)
-    yield GaugeMetricFamily("http_requests_waiting", "Requests that wait for a place", gate.waiting)
-    yield CounterMetricFamily("http_requests_shed", "Requests that waited in vain", gate.shed)
+    yield GaugeMetricFamily("http_places", "Maximum number of concurrent requests", places)
+    yield GaugeMetricFamily("http_requests_at_work", "Requests in progress", places - gate.free)
+    yield GaugeMetricFamily("http_requests_waiting", "Queued requests", gate.waiting)
+    yield CounterMetricFamily("http_requests_shed", "Requests rejected with 503", gate.shed)
 
 
 def _of_pools(database: Database) -> Iterable[Metric]:
-    size = GaugeMetricFamily("db_pool_size", "Connections a pool may have", labels=["pool"])
-    having = GaugeMetricFamily(
-        "db_pool_connections", "Connections a pool has", labels=["pool", "state"]
+    size = GaugeMetricFamily("db_pool_size", "Maximum connections of a pool", labels=["pool"])
+    connections = GaugeMetricFamily(
+        "db_pool_connections", "Open connections of a pool", labels=["pool", "state"]
     )
     waiting = GaugeMetricFamily(
-        "db_pool_waiting", "Units of work that wait for a connection", labels=["pool"]
+        "db_pool_waiting", "Tasks that wait for a connection", labels=["pool"]
     )
     for name, engine in database.pools.items():
         pool = engine.sync_engine.pool
-        # Behind PgBouncer there is none.
+        # With PgBouncer, the pool is a NullPool.
         if isinstance(pool, QueuePool):
-            size.add_metric([name], _at_most(pool))
-            having.add_metric([name, "in_use"], pool.checkedout())
-            having.add_metric([name, "idle"], pool.checkedin())
+            size.add_metric([name], _max_connections(pool))
+            connections.add_metric([name, "in_use"], pool.checkedout())
+            connections.add_metric([name, "idle"], pool.checkedin())
             waiting.add_metric([name], _waiting(pool))
-    yield from (size, having, waiting)
+    yield from (size, connections, waiting)
 
 
-def _at_most(pool: Any) -> int:
-    most: int = pool.size() + pool._max_overflow
-    return most
+def _max_connections(pool: Any) -> int:
+    maximum: int = pool.size() + pool._max_overflow
+    return maximum
 
 
 def _waiting(pool: Any) -> int:
-    # SQLAlchemy does not say: they wait in the asyncio queue within its own.
+    # SQLAlchemy has no public counter. Waiting tasks are in the asyncio queue inside its queue.
     return len(pool._pool._queue._getters)
 
 
 def _of_database(database: Database) -> Iterable[Metric]:
     counts = database.counts
-    yield CounterMetricFamily("db_retries", "Units of work done again", counts.retries)
+    yield CounterMetricFamily("db_retries", "Retried transactions", counts.retries)
     yield CounterMetricFamily(
-        "db_outcomes_unknown", "Commits of which nobody heard", counts.outcomes_unknown
+        "db_outcomes_unknown", "Commits with an unknown outcome", counts.outcomes_unknown
     )

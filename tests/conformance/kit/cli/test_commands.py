@@ -77,7 +77,8 @@ def test_each_command_says_what_it_does() -> None:
 def test_a_database_that_is_away_is_a_sentence_and_code_2() -> None:
     ended = run(NOWHERE, "migrate", **NO_DATABASE)
     assert ended.code == 2
-    assert ended.err == "The database at 127.0.0.1:1 cannot be reached: nothing listens there.\n"
+    message = "The database at 127.0.0.1:1 cannot be reached: the connection was refused.\n"
+    assert ended.err == message
 
 
 @pytest.mark.parametrize("command", ["migrate", "routes", "serve"])

@@ -66,7 +66,7 @@ def test_a_server_that_is_away_is_a_failure(direct_url: URL) -> None:
     ended = examined(direct_url.set(host="127.0.0.1", port=1, query={}))
     assert ended.code == 1
     assert "failure" in line_of(ended, "database")
-    assert "127.0.0.1:1 cannot be reached: nothing listens there" in line_of(ended, "database")
+    assert "127.0.0.1:1 cannot be reached: the connection was refused" in line_of(ended, "database")
 
 
 def test_a_database_that_is_not_there_is_a_failure(direct_url: URL) -> None:

@@ -57,7 +57,7 @@ async def test_the_wait_ends_with_a_sentence_that_tells_where_and_no_secret(
         await wait_for_database(settings_with(away, startup_timeout=0.3).database)
     assert monotonic() - began < 2
     assert str(error.value) == (
-        "The database at 127.0.0.1:1 cannot be reached within 0.3 s: nothing listens there."
+        "The database at 127.0.0.1:1 cannot be reached within 0.3 s: the connection was refused."
     )
 
 
@@ -96,6 +96,6 @@ def test_a_command_ends_with_the_sentence_and_no_trace(
         cli.main()
     assert end.value.code == 2
     told = capsys.readouterr().err
-    assert "The database at 127.0.0.1:1 cannot be reached: nothing listens there." in told
+    assert "The database at 127.0.0.1:1 cannot be reached: the connection was refused." in told
     assert "Traceback" not in told
     assert SECRET not in told

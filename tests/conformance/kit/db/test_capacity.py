@@ -25,8 +25,8 @@ async def test_the_warning_says_the_numbers(direct_url: URL, logged: Logged) -> 
         logged, direct_url, pooler="none", processes=1000, pool_size=8, max_overflow=2
     )
     # Ten connections to write and ten to read.
-    assert "1000 processes with 20 connections each may want 20000" in warning
-    assert "the primary grants" in warning
+    assert "1000 processes with up to 20 connections each need 20000" in warning
+    assert "the primary accepts" in warning
 
 
 async def test_with_a_replica_each_server_is_asked(direct_url: URL, logged: Logged) -> None:
@@ -40,8 +40,8 @@ async def test_with_a_replica_each_server_is_asked(direct_url: URL, logged: Logg
         pool_size=8,
         max_overflow=2,
     )
-    assert "10 connections each may want 10000, but the primary grants" in primary
-    assert "10 connections each may want 10000, but the replica grants" in second
+    assert "10 connections each need 10000, but the primary accepts" in primary
+    assert "10 connections each need 10000, but the replica accepts" in second
 
 
 @pytest.mark.parametrize(
@@ -62,4 +62,4 @@ async def test_the_service_looks_when_it_starts(
 ) -> None:
     settings = settings_with(direct_url, pooler="none", pool_size=1000)
     async with running(create_app(settings)):
-        assert "may want 2000, but the primary grants" in capsys.readouterr().err
+        assert "need 2000, but the primary accepts" in capsys.readouterr().err

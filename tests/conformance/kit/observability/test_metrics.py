@@ -187,7 +187,7 @@ async def test_the_document_tells_the_metrics_that_there_are(
 
 
 async def test_a_port_that_is_taken_is_named(url: URL, port: int, served: FastAPI) -> None:
-    with pytest.raises(SettingsError, match=f"METRICS_PORT: nobody can listen on port {port}"):
+    with pytest.raises(SettingsError, match=f"METRICS_PORT: cannot listen on port {port}"):
         async with watched(counting_settings(url, port)):
             pass
 

@@ -230,12 +230,12 @@ class Endless(Out):
     ("schema", "message"),
     [
         (Unknown, "Unknown.pages: Shelf has no attribute 'pages'"),
-        (NoSchema, "NoSchema.books: a relationship is shown by one schema"),
-        (TwoSchemas, "TwoSchemas.books: a relationship is shown by one schema"),
+        (NoSchema, "NoSchema.books: the annotation of a relationship needs exactly one schema"),
+        (TwoSchemas, "TwoSchemas.books: the annotation of a relationship needs exactly one schema"),
         (NoForm, "Lasting.lasts: Interval("),
         (Proxy, "Proxy.book_titles: Shelf.book_titles is computed in Python"),
         (InPython, "InPython.letters: Shelf.letters cannot be computed in SQL"),
-        (ByName, "Was.was: the column stores the names of the enum"),
+        (ByName, "Was.was: the column stores the names of the enum members"),
         (Endless, "Endless contains itself"),
     ],
 )

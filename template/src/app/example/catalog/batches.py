@@ -14,7 +14,7 @@ from app.kit.db.ids import Id
 from app.kit.db.upsert import Upserted, upsert_many
 from app.kit.errors import FieldProblem
 
-TAKEN = "is already taken"
+TAKEN = "already exists"
 
 
 async def add_products(rows: Sequence[ProductCreate], session: AsyncSession) -> ProductsAdded:
@@ -71,7 +71,7 @@ async def _invalid(session: AsyncSession, rows: Sequence[ProductIn]) -> list[Fie
         *wrong(
             rows,
             "category_id",
-            "Category not found",
+            "category not found",
             lambda row: row.category_id not in known,
         ),
         *repeated(rows, "sku"),

@@ -56,6 +56,6 @@ async def clear_out(before: Moment, products: ProductRepository) -> int:
 async def _existing_category(category_id: Id, categories: CategoryRepository) -> Category:
     category = await categories.one_by(Category.id == category_id)
     if category is None:
-        problem = FieldProblem(field="body.category_id", message="Category not found")
+        problem = FieldProblem(field="body.category_id", message="category not found")
         raise Invalid("The category does not exist.", problem)
     return category

@@ -54,13 +54,13 @@ async def transfer_stock(transfer: StockTransfer, session: AsyncSession) -> Pair
     locked = await ProductRepository(session).lock_many(wanted.values())
     products = {product.id: product for product in locked}
     if problems := [
-        FieldProblem(field=f"body.{field}", message="Product not found")
+        FieldProblem(field=f"body.{field}", message="product not found")
         for field, key in wanted.items()
         if key not in products
     ]:
         raise Invalid("A transfer needs two products.", *problems)
     if len(products) == 1:
-        problem = FieldProblem(field="body.to_product_id", message="Must be another product")
+        problem = FieldProblem(field="body.to_product_id", message="must be another product")
         raise Invalid("A transfer needs two products.", problem)
     pair = Pair(*(products[key] for key in wanted.values()))
     pair.giver.reserve(transfer.quantity)

@@ -19,7 +19,7 @@ from app.kit.errors import FieldProblem, Invalid
 async def place_order(new: OrderCreate, session: AsyncSession) -> Order:
     """Place an order at current prices and reduce the stock, or raise and change nothing."""
     if not await UserRepository(session).exists(User.id == new.user_id):
-        problem = FieldProblem(field="body.user_id", message="User not found")
+        problem = FieldProblem(field="body.user_id", message="user not found")
         raise Invalid("The user does not exist.", problem)
     quantities = {line.product_id: line.quantity for line in new.lines}
     products = await ProductRepository(session).lock_many(quantities)
@@ -66,9 +66,9 @@ def _problems(
         field = f"body.lines.{index}.product_id"
         product = products.get(line.product_id)
         if line.product_id in seen:
-            yield FieldProblem(field=field, message="Already in an earlier line")
+            yield FieldProblem(field=field, message="already in an earlier line")
         elif product is None:
-            yield FieldProblem(field=field, message="Product not found")
+            yield FieldProblem(field=field, message="product not found")
         elif product.status is not ProductStatus.ACTIVE:
-            yield FieldProblem(field=field, message="Product is not active")
+            yield FieldProblem(field=field, message="product is not active")
         seen.add(line.product_id)

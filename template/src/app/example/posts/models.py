@@ -42,7 +42,7 @@ class Post(Entity):
     def hand_over(self, giver_id: Id, taker_id: Id) -> None:
         """Change the author. Raises `Invalid` if the post is not by `giver_id`."""
         if self.author_id != giver_id:
-            problem = FieldProblem(field="post_ids", message=f"Post {self.id} has another author")
+            problem = FieldProblem(field="post_ids", message=f"post {self.id} has another author")
             raise Invalid("Only the author of a post can transfer it.", problem)
         self.author_id = taker_id
 

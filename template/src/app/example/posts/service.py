@@ -34,7 +34,7 @@ async def write_post(
     # and then deletes this post too.
     authors = await users.hold_many([new.author_id], *USER_OUT)
     if not authors:
-        problem = FieldProblem(field="body.author_id", message="User not found")
+        problem = FieldProblem(field="body.author_id", message="user not found")
         raise Invalid("The author does not exist.", problem)
     found_tags = await tags.named(new.tags)
     content = new.model_dump(exclude={"author_id", "tags"})

@@ -29,7 +29,7 @@ class TagRepository(Repository[Tag]):
         )
         tags = list(found)
         if unknown := sorted(set(names) - {tag.name for tag in tags}):
-            problem = FieldProblem(field="body.tags", message=f"Not found: {', '.join(unknown)}")
+            problem = FieldProblem(field="body.tags", message=f"not found: {', '.join(unknown)}")
             raise Invalid("Some tags do not exist. Create them first.", problem)
         return tags
 

@@ -1,4 +1,4 @@
-"""Run one migration at a time, and give up rather than block the service."""
+"""Migration lock: one migration at a time per database, with a limit on lock waits."""
 
 import asyncio
 import logging
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 ATTEMPTS = 3
 POLL = 0.2  # seconds
-# The same in every release; PostgreSQL keeps the locks of each database apart.
+# Must stay the same in every release. Advisory locks are separate for each database.
 KEY = 7_203_685_477_580
 _LOCK_NOT_AVAILABLE = "55P03"
 
@@ -34,16 +34,17 @@ _HOLDER = text(
 
 
 class MigrationBlocked(CommandError):
-    """Somebody else's work was in the way for too long; to migrate again is safe."""
+    """A migration waited too long for a lock. It is safe to migrate again."""
 
 
 @asynccontextmanager
 async def alone(engine: AsyncEngine, settings: DatabaseSettings) -> AsyncGenerator[None]:
-    """Wait until no other migration of this database runs, and hold the lock during the block.
+    """Hold the migration lock of this database during the block.
 
-    A transaction of a separate connection holds the lock: it outlasts the transactions of the
-    migrations, and works behind a pooler in transaction mode. Logs a warning when it
-    begins to wait. Raises `MigrationBlocked` after the seconds of `migration_wait`.
+    A transaction on a separate connection holds the lock. The lock therefore outlives the
+    transactions of the migrations, and it works behind a pooler in transaction mode.
+
+    Logs a warning when it starts to wait. Raises `MigrationBlocked` after `migration_wait` seconds.
     """
     end = monotonic() + settings.migration_wait
     is_reported = False
@@ -51,8 +52,8 @@ async def alone(engine: AsyncEngine, settings: DatabaseSettings) -> AsyncGenerat
         while True:
             async with connection.begin():
                 if await connection.scalar(_TRY, {"key": KEY}):
-                    # Until a statement follows, PostgreSQL keeps the snapshot of the last one, and
-                    # CREATE INDEX CONCURRENTLY would wait for its end; this one has none.
+                    # An idle transaction keeps the snapshot of its last statement, and CREATE
+                    # INDEX CONCURRENTLY would wait for it. SET has no snapshot.
                     await connection.execute(
                         text("SET LOCAL idle_in_transaction_session_timeout = 0")
                     )
@@ -65,27 +66,29 @@ async def alone(engine: AsyncEngine, settings: DatabaseSettings) -> AsyncGenerat
                     holder = await connection.scalar(_HOLDER, {"key": KEY})
                     message = "Waiting up to %g seconds for another migration to finish: %s."
                     log.warning(message, settings.migration_wait, holder or "it has just ended")
-            # Poll instead of blocking on the lock: CREATE INDEX CONCURRENTLY waits for every
-            # running statement, so a statement that waits for this lock would be a deadlock.
+            # Poll: CREATE INDEX CONCURRENTLY waits for every running statement. A statement that
+            # blocked on this lock would cause a deadlock.
             await asyncio.sleep(POLL)
 
 
 async def _explain(connection: AsyncConnection, waited: float) -> str:
     holder = await connection.scalar(_HOLDER, {"key": KEY})
     return (
-        f"Another migration of this database still runs after {waited:g} seconds: "
-        f"{holder or 'it has just ended'}. Nothing was changed. Look in pg_stat_activity for what "
-        "it waits for, and migrate again."
+        f"Another migration of this database is still running after {waited:g} seconds: "
+        f"{holder or 'it has just ended'}. Nothing was changed. Check in pg_stat_activity what it "
+        "is waiting for, then migrate again."
     )
 
 
 async def migrate_patiently(
     engine: AsyncEngine, settings: DatabaseSettings, work: Callable[[Connection], None]
 ) -> None:
-    """Do the work; where it cannot have a lock in time, again, `ATTEMPTS` times in all.
+    """Run the migrations, and retry when one cannot lock a table within `lock_timeout`.
 
-    A revision that waits for a table makes everybody wait who comes after it: it gives up after
-    `lock_timeout`, leaves them as long alone, and raises `MigrationBlocked` in the end.
+    A migration that waits for a table blocks every later statement on that table. Each attempt
+    therefore stops after `lock_timeout` seconds, and the next one starts as many seconds later.
+
+    Raises `MigrationBlocked` after `ATTEMPTS` attempts.
     """
     for attempt in range(1, ATTEMPTS + 1):
         try:
@@ -98,10 +101,10 @@ async def migrate_patiently(
             if attempt == ATTEMPTS:
                 raise MigrationBlocked(
                     "A migration could not lock its table within DATABASE_LOCK_TIMEOUT "
-                    f"({settings.lock_timeout:g} seconds) in {ATTEMPTS} attempts: a long "
-                    "transaction holds a lock. The migration was rolled back, those before it are "
-                    "kept. Migrate again when the transaction has ended."
+                    f"({settings.lock_timeout:g} seconds) in {ATTEMPTS} attempts: another "
+                    "transaction holds a lock on it. This migration was rolled back, earlier ones "
+                    "are applied. Migrate again after that transaction has ended."
                 ) from error
-            message = "A table is locked by another transaction; the next attempt is in %g seconds."
+            message = "Another transaction locks the table. The next attempt starts in %g seconds."
             log.warning(message, settings.lock_timeout)
             await asyncio.sleep(settings.lock_timeout)

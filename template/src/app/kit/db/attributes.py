@@ -1,4 +1,4 @@
-"""The attributes of a model, by the names that its code uses rather than those of its columns."""
+"""Model attributes and their columns. An attribute may have another name than its column."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -9,34 +9,37 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 
 def primary_key(entity: Any) -> InstrumentedAttribute[Any]:
-    """The primary key of a model or of an alias; TypeError where it has several columns."""
+    """Return the primary key attribute of a model or alias.
+
+    Raises TypeError for a composite primary key.
+    """
     mapper = getattr(entity, "__mapper__", None) or inspect(entity).mapper
     if len(mapper.primary_key) != 1:
         names = ", ".join(attribute_name(mapper, column) for column in mapper.primary_key)
         raise TypeError(
             f"{mapper.class_.__name__} has a composite primary key ({names});"
-            " read and write its rows with statements of your own"
+            " write your own statements for it"
         )
     key: InstrumentedAttribute[Any] = getattr(entity, attribute_name(mapper, mapper.primary_key[0]))
     return key
 
 
 def attribute_name(mapper: Any, column: Column[Any]) -> str:
-    """The name of the attribute that holds a column."""
+    """Return the name of the attribute that is mapped to a column."""
     name: str = mapper.get_property_by_column(column).key
     return name
 
 
 @cache
 def table_columns(mapper: Any) -> Mapping[str, Column[Any]]:
-    """Return the columns of a model by attribute, without SQL expressions (`column_property`)."""
+    """Return the columns of a model by attribute name, without SQL expressions."""
     columns: dict[str, Any] = dict(mapper.columns.items())
     expressions = {name for name, column in columns.items() if not isinstance(column, Column)}
     return {name: column for name, column in columns.items() if name not in expressions}
 
 
 def column_of(model: Any, name: str, *, used_by: str) -> Column[Any]:
-    """The column behind an attribute; TypeError where it is none."""
+    """Return the column of an attribute. Raises TypeError if the model has no such column."""
     column: Column[Any] | None = table_columns(model.__mapper__).get(name)
     if column is None:
         raise TypeError(f"{used_by}.{name}: {model.__name__} has no column attribute of this name")
@@ -44,19 +47,21 @@ def column_of(model: Any, name: str, *, used_by: str) -> Column[Any]:
 
 
 def next_version(model: Any) -> dict[str, Any]:
-    """What makes an update the next version of its rows, where a model counts them.
+    """Return the new value of the version column, or {} for a model without one.
 
-    Whoever read a row before must not save it over this change. PostgreSQL computes the value, as a
-    statement is compiled once. Raises TypeError if it cannot.
+    Bulk updates must set it: otherwise a session that read the row earlier would overwrite their
+    changes. PostgreSQL computes the value, because the statement is compiled once.
+
+    Raises TypeError for a column type whose next version PostgreSQL cannot compute.
     """
     mapper: Any = model.__mapper__
     version = mapper.version_id_col
-    # Where the server sets it, so it does here.
+    # With `version_id_generator=False` the server sets the version.
     if version is None or mapper.version_id_generator is False:
         return {}
     name = attribute_name(mapper, version)
-    kind = version.type
-    match kind.impl_instance if isinstance(kind, TypeDecorator) else kind:
+    column_type = version.type
+    match column_type.impl_instance if isinstance(column_type, TypeDecorator) else column_type:
         case Integer():
             return {name: version + 1}
         case DateTime():

@@ -1,4 +1,4 @@
-"""The base of all models."""
+"""Base classes of the models."""
 
 from datetime import UTC, datetime
 from typing import Any, ClassVar
@@ -26,12 +26,12 @@ from app.kit.db.ids import PrimaryKey
 
 
 def now() -> datetime:
-    """The time, aware, in UTC."""
+    """Return the current time, timezone-aware, in UTC."""
     return datetime.now(UTC)
 
 
 class Base(AsyncAttrs, DeclarativeBase):
-    """Names every constraint, so that migrations and error messages can name them too."""
+    """The declarative base. Every constraint has a name that migrations and errors can use."""
 
     metadata = MetaData(
         naming_convention={
@@ -47,7 +47,7 @@ class Base(AsyncAttrs, DeclarativeBase):
 
 @event.listens_for(Base, "attribute_instrument", propagate=True)
 def _store_models_as_json(_model: Any, _name: str, attribute: Any) -> None:
-    """Let a JSON column take Pydantic models: the attribute becomes what a read returns."""
+    """Let a JSON column accept Pydantic models. The attribute holds the JSON value at once."""
     columns = getattr(attribute.property, "columns", ())
     if columns and isinstance(columns[0].type, JSON):
         event.listen(attribute, "set", _as_json, retval=True)
@@ -60,7 +60,7 @@ def _as_json(_record: Any, value: Any, *_: Any) -> Any:
 
 @event.listens_for(Base, "after_mapper_constructed", propagate=True)
 def _return_computed_columns(mapper: Any, _model: Any) -> None:
-    """Let an UPDATE return what PostgreSQL computes; a later read of it would need a statement."""
+    """Add the columns that PostgreSQL computes to RETURNING, which saves a second statement."""
     columns: list[Column[Any]] = [each for each in mapper.columns if isinstance(each, Column)]
     expressions = (column.onupdate for column in columns)
     on_update = any(value is not None and value.is_clause_element for value in expressions)
@@ -74,20 +74,20 @@ def _check_version(_mapper: Any, model: type[Base]) -> None:
 
 
 def table_name(model: type[Base]) -> str:
-    """Return the name of a model's table, with its schema unless that is the default one."""
+    """Return the name of a model's table, prefixed with its schema if it has one."""
     table: Any = model.__table__
     name: str = table.fullname
     return name
 
 
 class Record(Base):
-    """A row with a key and its times; deleting it removes the row."""
+    """A model with a primary key and timestamps, whose rows are hard-deleted."""
 
     __abstract__ = True
 
     id: Mapped[PrimaryKey]
     created_at: Mapped[datetime] = mapped_column(default=now, server_default=func.now())
-    # Set by the client on update as well, so that reading it afterwards needs no refresh.
+    # Python sets this on update as well, so that reading it needs no refresh.
     updated_at: Mapped[datetime] = mapped_column(
         default=now, onupdate=now, server_default=func.now()
     )
@@ -98,8 +98,8 @@ class Record(Base):
 
 @event.listens_for(Record, "before_update", propagate=True)
 def _set_updated_at(mapper: Mapper[Any], _connection: Connection, record: Record) -> None:
-    # Joined-table inheritance: a flush would leave the table with this column alone where only
-    # columns of the subclass have changed.
+    # Joined-table inheritance: if only columns of the subclass change, a flush does not update
+    # the base table, which has this column.
     if len(mapper.tables) == 1 or inspect(record).attrs.updated_at.history.added:
         return
     session = object_session(record)
@@ -110,10 +110,10 @@ def _set_updated_at(mapper: Mapper[Any], _connection: Connection, record: Record
 def in_base_table(
     model: type[Any], *conditions: ColumnElement[bool]
 ) -> tuple[Any, tuple[ColumnElement[bool], ...]]:
-    """Return the class whose table holds the columns of `Record`, and these conditions on it.
+    """Return the class whose table has the columns of `Record`, and the conditions for it.
 
-    This is the model itself, except for a subclass with a table of its own (joined-table
-    inheritance): UPDATE and DELETE reach one table, so its rows are found first, and locked.
+    For joined-table inheritance this is the base class, because UPDATE and DELETE write one table.
+    A subquery with the conditions then selects and locks the rows.
     """
     mapper: Mapper[Any] = inspect(model)
     if len(mapper.tables) == 1:

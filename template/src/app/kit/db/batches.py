@@ -1,7 +1,7 @@
-"""Changes by criteria to very many rows, so many of them at a time.
+"""Update or delete many rows in batches.
 
-Each batch locks its rows in the order of their keys. Those of `in_batches` are committed one by
-one: locks are short, an interruption keeps what was done, and whoever begins anew finishes it.
+Each batch locks its rows in the order of their primary keys. `in_batches` commits each batch: locks
+are short, and committed batches survive an interruption. Run it again to process the rest.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
@@ -15,12 +15,12 @@ from app.kit.db.ids import Id
 from app.kit.db.retry import retrying
 from app.kit.db.session import Database
 
-# Changes the rows that come after a key, and returns their keys.
+# Writes the rows after a primary key, and returns their primary keys.
 Batch = Callable[[AsyncSession, Id | None], Awaitable[Sequence[Id]]]
 
 
 async def in_batches(database: Database, batch: Batch) -> int:
-    """Do batch after batch, each a transaction, until there is none; returns how many rows."""
+    """Run a batch again, one transaction each, until it finds no rows. Return the row count."""
     last: Id | None = None
     count = 0
 
@@ -41,7 +41,7 @@ async def update_batch(
     after: Id | None = None,
     size: int = CHUNK,
 ) -> list[Id]:
-    """Set these columns of the first rows after a key that meet the conditions; their keys."""
+    """Update the first `size` rows after a primary key that match. Return their primary keys."""
     keys = await _lock(session, model, conditions, after, size)
     if keys:
         await update_many(session, model, keys, values)
@@ -55,7 +55,10 @@ async def delete_batch(
     after: Id | None = None,
     size: int = CHUNK,
 ) -> list[Id]:
-    """Delete, as `erase` would, the first rows after a key that meet the conditions; their keys."""
+    """Delete the first `size` rows after a primary key that match. Return their primary keys.
+
+    Deletes in the same way as `erase`.
+    """
     keys = await _lock(session, model, conditions, after, size)
     if keys:
         await delete_many(session, model, keys)
@@ -69,7 +72,7 @@ async def update_in_batches(
     values: Row,
     size: int = CHUNK,
 ) -> int:
-    """Like `update_where`, in one transaction but so many rows a statement."""
+    """Like `update_where`, with several statements of `size` rows, in the session's transaction."""
     count = 0
     async for keys in _batches(session, model, conditions, size):
         count += await update_many(session, model, keys, values)
@@ -79,7 +82,7 @@ async def update_in_batches(
 async def delete_in_batches(
     session: AsyncSession, model: type[Record], *conditions: ColumnElement[bool], size: int = CHUNK
 ) -> int:
-    """Like `erase_where`, in one transaction but so many rows a statement."""
+    """Like `erase_where`, with several statements of `size` rows, in the session's transaction."""
     count = 0
     async for keys in _batches(session, model, conditions, size):
         count += await delete_many(session, model, keys)
@@ -102,8 +105,8 @@ async def _lock(
     after: Id | None,
     size: int,
 ) -> list[Id]:
-    wanted = select(model.id).where(*conditions).order_by(model.id).limit(size).with_for_update()
+    rows = select(model.id).where(*conditions).order_by(model.id).limit(size).with_for_update()
     if after is not None:
-        # Rows that were changed before need not be passed over again.
-        wanted = wanted.where(model.id > after)
-    return list(await session.scalars(wanted))
+        # Skips the rows of earlier batches.
+        rows = rows.where(model.id > after)
+    return list(await session.scalars(rows))

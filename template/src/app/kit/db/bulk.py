@@ -1,8 +1,8 @@
-"""Many rows in few statements.
+"""Bulk statements: insert, update and delete many rows.
 
-Rows are taken from an iterable a chunk at a time; those of one call all name the same columns.
-Keys travel as one array: the driver takes no more than 32 767 parameters. No objects are made: a
-model's column defaults apply, its methods do not.
+Rows are read from an iterable in chunks. All rows of one call must name the same columns. Primary
+keys are sent as one array, because the driver accepts at most 32,767 parameters. No ORM objects are
+created: column defaults apply, validators and methods of the model do not run.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -31,13 +31,12 @@ from app.kit.db.ids import Id
 Row = Mapping[str, Any]
 
 CHUNK = 1000
-# A value that is None is sent as NULL: left out, as the ORM would, it would need a statement of
-# its own for the rows that have it.
+# Sends None as NULL. The ORM would omit it, and then needs another statement for those rows.
 OPTIONS = {"render_nulls": True}
 
 
 def among(column: Any, values: Collection[Any]) -> ColumnElement[bool]:
-    """Whether a column has one of these values, however many they are."""
+    """Return the condition `column = ANY(values)`, which has no limit on the number of values."""
     condition: ColumnElement[bool] = column == any_(literal(list(values), ARRAY(column.type)))
     return condition
 
@@ -45,7 +44,7 @@ def among(column: Any, values: Collection[Any]) -> ColumnElement[bool]:
 async def insert_many(
     session: AsyncSession, model: type[Record], rows: Iterable[Row], chunk: int = CHUNK
 ) -> int:
-    """Insert rows and return how many there were."""
+    """Insert rows and return their number."""
     count = 0
     for part in chunks(model, rows, chunk):
         new = with_class(model, part)
@@ -57,13 +56,13 @@ async def insert_many(
 async def insert_returning(
     session: AsyncSession, model: type[Record], rows: Iterable[Row], chunk: int = CHUNK
 ) -> list[Id]:
-    """Insert rows and return their keys, in the order of the rows."""
+    """Insert rows and return their primary keys, in the order of the rows."""
     mapper = inspect(model)
     key_default: Any = mapper.primary_key[0].default
     keys: list[Id] = []
     for part in chunks(model, rows, chunk):
         if key_default is not None:
-            # Keys that are made here need not be asked for.
+            # Python generates the primary keys, so RETURNING is not needed.
             new = [{"id": key_default.arg(None)} | row for row in with_class(model, part)]
             await session.execute(insert(model), new, execution_options=OPTIONS)
             keys += [row["id"] for row in new]
@@ -72,7 +71,7 @@ async def insert_returning(
             new = with_class(model, part)
             keys += await session.scalars(ordered, new, execution_options=OPTIONS)
         else:
-            # Joined-table inheritance: the tables of subclasses wait for the keys of the base.
+            # Joined-table inheritance: a subclass's table needs the primary keys of its base.
             records = [model(**row) for row in part]
             session.add_all(records)
             await session.flush()
@@ -83,7 +82,7 @@ async def insert_returning(
 async def update_where(
     session: AsyncSession, model: type[Record], *conditions: ColumnElement[bool], values: Row
 ) -> int:
-    """Set these columns of every row that meets the conditions; returns how many did."""
+    """Update every row that matches the conditions. Return the number of rows."""
     mapper = inspect(model)
     changes = next_version(model) | dict(values)
     if unknown := changes.keys() - table_columns(mapper).keys():
@@ -100,7 +99,7 @@ async def _update_tables(
     conditions: Iterable[ColumnElement[bool]],
     changes: Row,
 ) -> int:
-    """Update a model of joined-table inheritance: one statement for each of its tables."""
+    """Update a model with joined-table inheritance, with one statement per table."""
     mapper = inspect(model)
     found = select(model.id).where(*conditions).order_by(model.id)
     keys = (await session.scalars(found.with_for_update(key_share=True))).all()
@@ -113,7 +112,7 @@ async def _update_tables(
         }
         if stored:
             table: Any = part.class_
-            # An expression may name columns of the parent's table.
+            # A value may be an expression with columns of the parent's table.
             joined = [] if part.inherit_condition is None else [part.inherit_condition]
             statement = update(table).where(among(table.id, keys), *joined)
             await session.execute(statement.values(stored))
@@ -123,19 +122,19 @@ async def _update_tables(
 async def update_many(
     session: AsyncSession, model: type[Record], keys: Collection[Id], values: Row
 ) -> int:
-    """Set these columns of the rows with these keys; returns how many there were."""
+    """Update the rows with these primary keys. Return the number of rows."""
     return await update_where(session, model, among(model.id, keys), values=values)
 
 
 async def delete_many(session: AsyncSession, model: type[Record], keys: Collection[Id]) -> int:
-    """Delete the rows with these keys, as `erase` would; returns how many there were."""
+    """Delete the rows with these primary keys, in the same way as `erase`. Return their number."""
     return await erase_where(session, model, among(model.id, keys))
 
 
 def with_class(model: type[Record], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Add to new rows what tells their class, in a table that several classes share.
+    """Set the discriminator column of new rows, for single-table inheritance.
 
-    SQLAlchemy does so by itself only where attribute and column have the same name.
+    SQLAlchemy sets it only if its attribute and column have the same name.
     """
     mapper = inspect(model)
     column, identity = mapper.polymorphic_on, mapper.polymorphic_identity
@@ -145,7 +144,10 @@ def with_class(model: type[Record], rows: list[dict[str, Any]]) -> list[dict[str
 
 
 def chunks(model: type[Record], rows: Iterable[Row], size: int) -> Iterator[list[dict[str, Any]]]:
-    """The rows, so many at a time; a `TypeError` where one does not fit the model."""
+    """Yield the rows in lists of `size`.
+
+    Raises TypeError for an unknown column, and if rows do not all name the same columns.
+    """
     columns = table_columns(model.__mapper__).keys()
     remaining = iter(rows)
     named: set[str] | None = None

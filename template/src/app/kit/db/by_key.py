@@ -1,7 +1,7 @@
-"""Statements about one row by its key, each built once.
+"""Cached statements that read or update one row by primary key.
 
-Of models, plans and sets of columns a service has few, and to build a statement takes as long as to
-run it.
+Building a statement takes as long as running it, and a service has few combinations of model,
+loader options and columns.
 """
 
 from collections.abc import Mapping
@@ -19,16 +19,16 @@ Plan: TypeAlias = tuple[ORMOption, ...]
 
 @lru_cache(maxsize=500)
 def reading(model: Any, plan: Plan) -> Select[Any]:
-    """Read the row with this `key`."""
+    """Return the statement that reads the row with primary key `:key`."""
     return living(select(model).where(primary_key(model) == bindparam("key")).options(*plan))
 
 
 def changing(
     model: Any, plan: Plan, changes: Mapping[str, Any]
 ) -> tuple[Executable, dict[str, Any]]:
-    """Set these columns of the row with this `row__key` and read it; with the values to set.
+    """Return the statement that updates the row with primary key `:row__key`, and its parameters.
 
-    Raises TypeError where a name is that of no column.
+    The statement returns the row. Raises TypeError if a name is not a column of the model.
     """
     columns = table_columns(model.__mapper__)
     for name in changes:
@@ -36,7 +36,7 @@ def changing(
             raise TypeError(f"{model.__name__} has no column {name!r} to update")
     if any(map(_is_expression, changes.values())):
         return _changing(model, plan, changes), {}
-    # A parameter must not be named as a column is.
+    # SQLAlchemy rejects a parameter with the name of a column.
     values = {f"new__{name}": value for name, value in changes.items()}
     return _changing_to_values(model, plan, tuple(changes)), values
 
@@ -55,7 +55,7 @@ def _changing(model: Any, plan: Plan, changes: Mapping[str, Any]) -> Executable:
         .values({**next_version(model), **changes})
         .returning(model)
         .options(*plan)
-        # The object is read from what the statement returns.
+        # Refreshes the object from RETURNING.
         .execution_options(populate_existing=True, synchronize_session=False)
     )
 

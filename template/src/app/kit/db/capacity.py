@@ -1,9 +1,9 @@
-"""Whether the server has room for the connections of every process.
+"""Startup check: does the server accept the connections of all processes?
 
-Each process keeps up to POOL_SIZE + MAX_OVERFLOW connections to write and as many to read; with a
-replica the one half is on the primary, the other on the replica. So each server needs room for
-PROCESSES * (POOL_SIZE + MAX_OVERFLOW), and without a replica the primary for twice that. Readiness
-opens one more for some milliseconds, which is not counted.
+Each process has two pools, one for writing and one for reading, with up to POOL_SIZE + MAX_OVERFLOW
+connections each. With a replica, the primary and the replica each need PROCESSES * (POOL_SIZE +
+MAX_OVERFLOW) connections. Without one, the primary needs twice as many. The readiness check
+opens one more connection for some milliseconds, which is not counted.
 """
 
 import asyncio
@@ -19,10 +19,10 @@ from app.kit.errors import Unavailable
 
 _log = structlog.get_logger(__name__)
 
-# Seconds that a server which hangs may take from the start-up.
-_PATIENCE = 1.5
+# Seconds. An unresponsive server must not delay the start of the service.
+_TIMEOUT = 1.5
 
-# What is left for roles that are no superusers; the second setting is new in PostgreSQL 16.
+# `reserved_connections` is new in PostgreSQL 16.
 _GRANTED = text("""
     SELECT current_setting('max_connections')::int
          - current_setting('superuser_reserved_connections')::int
@@ -31,21 +31,23 @@ _GRANTED = text("""
 
 
 def wanted_of_each_server(settings: DatabaseSettings) -> int:
-    """How many connections a process may open to one server; none are its own behind a pooler."""
+    """Return the maximum number of connections from one process to each server; 0 with PgBouncer.
+
+    PgBouncer opens the server connections, and has its own limits.
+    """
     if settings.pooler == "pgbouncer":
-        # It keeps the connections to the server, and has limits of its own.
         return 0
     pool = settings.pool_size + settings.max_overflow
     return pool if settings.replica_url else 2 * pool
 
 
 async def granted(connection: AsyncConnection) -> int:
-    """How many connections the server has for roles that are no superusers."""
+    """Return the number of connections that the server accepts from non-superusers."""
     return int(await connection.scalar(_GRANTED) or 0)
 
 
 async def warn_of_too_many_connections(database: Database, settings: DatabaseSettings) -> None:
-    """Log the numbers where the processes together may want more than a server grants."""
+    """Log a warning if all processes together can open more connections than a server accepts."""
     if not (each := wanted_of_each_server(settings)):
         return
     await _compare("primary", database.engine, settings.processes, each)
@@ -55,15 +57,15 @@ async def warn_of_too_many_connections(database: Database, settings: DatabaseSet
 
 async def _compare(server: str, engine: AsyncEngine, processes: int, each: int) -> None:
     try:
-        async with asyncio.timeout(_PATIENCE), engine.connect() as connection:
+        async with asyncio.timeout(_TIMEOUT), engine.connect() as connection:
             most = await granted(connection)
     except (SQLAlchemyError, Unavailable, TimeoutError):
-        # A server that is away is no reason not to start: requests are answered 503 until then.
+        # The service starts without a database: requests get status 503 until it is reachable.
         return
     if processes * each > most:
         _log.warning(
-            f"{processes} processes with {each} connections each may want {processes * each}, "
-            f"but the {server} grants {most}: lower DATABASE_POOL_SIZE, or use PgBouncer",
+            f"{processes} processes with up to {each} connections each need {processes * each}, "
+            f"but the {server} accepts {most}. Lower DATABASE_POOL_SIZE, or use PgBouncer.",
             processes=processes,
             connections_each=each,
             wanted=processes * each,

@@ -1,8 +1,8 @@
-"""Several reads at the same time, each over a session of its own.
+"""Concurrent reads, one session each.
 
-A session is one connection and does one thing after the other: tasks that share it raise, or do
-not, as luck has it. Reads in several sessions are several moments: numbers that must add up belong
-in one statement.
+Concurrent tasks must not share a session: it has one connection, which runs one statement at a
+time. Separate sessions have separate snapshots. Read numbers that must be consistent with each
+other in one statement.
 """
 
 from asyncio import Semaphore, Task, TaskGroup
@@ -18,18 +18,21 @@ T = TypeVar("T")
 
 
 class Reads:
-    """Reads under way."""
+    """Starts reads that run concurrently."""
 
-    def __init__(self, database: Database, group: TaskGroup, gate: Semaphore) -> None:
+    def __init__(self, database: Database, group: TaskGroup, limit: Semaphore) -> None:
         self._database = database
         self._group = group
-        self._gate = gate
+        self._limit = limit
 
     def start(self, read: Callable[[AsyncSession], Awaitable[T]]) -> Task[T]:
-        """Begin a read as soon as there is room for it; its result is there after the block."""
+        """Start a read. Use the result of its task after the `concurrent_reads` block.
+
+        At most `at_once` reads run at the same time; others are queued.
+        """
 
         async def run() -> T:
-            async with self._gate, self._database.reading() as session:
+            async with self._limit, self._database.reading() as session:
                 return await read(session)
 
         return self._group.create_task(run())
@@ -37,14 +40,14 @@ class Reads:
 
 @asynccontextmanager
 async def concurrent_reads(database: Database, at_once: int = 3) -> AsyncGenerator[Reads]:
-    """Wait for all reads that are started in the block; the first that fails cancels the others.
+    """Wait at the end of the block for all reads that it started. The first failure cancels all.
 
-    Each takes a connection of the pool, `at_once` of them at most. Whoever holds one already must
-    not wait for more: enough requests that do would hold all there are, and wait for ever.
+    The reads use at most `at_once` connections of the pool. Do not use this while a session of the
+    same request has a connection: concurrent requests could exhaust the pool and deadlock.
     """
     try:
         async with TaskGroup() as group:
             yield Reads(database, group, Semaphore(at_once))
     except BaseExceptionGroup as failures:
-        # One error has one answer; a group has none.
+        # Exception handlers expect a single exception, not a group.
         raise failures.exceptions[0] from None

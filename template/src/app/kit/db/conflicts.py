@@ -1,6 +1,6 @@
-"""What an error of the database means: read from SQLSTATE and constraint name, never from text.
+"""Convert database errors to problems, by SQLSTATE and constraint name.
 
-Codes: https://www.postgresql.org/docs/current/errcodes-appendix.html
+SQLSTATE codes: https://www.postgresql.org/docs/current/errcodes-appendix.html
 """
 
 import re
@@ -23,79 +23,79 @@ from app.kit.errors import Conflict, FieldProblem, Invalid, Problem, Unavailable
 
 _HAS_COLUMNS = (ColumnCollectionConstraint, Index)
 _UNAVAILABLE = (
-    "08",  # the connection broke
-    "28",  # the server does not accept the service's credentials
+    "08",  # the connection failed
+    "28",  # the server rejects the credentials
     "3D",  # the database does not exist
     "40001",  # serialization failure
     "40P01",  # deadlock
     "53",  # out of connections, memory or disk
-    "55P03",  # a lock was not available in time
-    "57P",  # the server is starting, stopping, or was told to end the session
+    "55P03",  # lock timeout
+    "57P",  # the server is starting or stopping, or an administrator ended the session
     "57014",  # statement timeout
 )
-# A statement that was prepared before a migration changed what it returns or takes.
+# A migration changed the parameters or columns of a statement after it was prepared.
 _STALE = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
-# A type that the statement takes was dropped. PostgreSQL translates no internal error.
+# A migration dropped the type of a parameter. PostgreSQL does not translate internal errors.
 _TYPE_DROPPED = "cache lookup failed for type"
-# What the driver says of a value that it cannot encode.
+# The driver cannot encode a parameter.
 _ARGUMENT = re.compile(r"query argument \$(\d+)")
 _UPSERTED = re.compile(r"ON CONFLICT \(([^)]*)\)")
 _INSERTED = re.compile(r"INSERT INTO [^(]+\(([^)]*)\) VALUES")
 REQUIRED = "is required"
-# Of a transaction that did not come to its commit, or was refused there.
-_NOTHING_STORED = "This request stored nothing; try again in a moment."
+# True for each error above: the transaction was not committed.
+_NOTHING_STORED = "Nothing was stored. Try again in a moment."
 
 
 def problem_of(error: StatementError) -> Problem | None:
-    """The problem to answer, or None where the error is a bug of the service."""
+    """Return the problem to respond with, or None if the error is a bug in the service."""
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return Unavailable(f"The connection to the database was lost. {_NOTHING_STORED}")
     if is_stale(error):
         return Unavailable(f"The database schema has changed. {_NOTHING_STORED}")
     driver = driver_error(error)
     code = getattr(driver, "sqlstate", None) or ""
-    # The driver lost track of a connection that broke, perhaps as it was made.
+    # InternalClientError: the connection dropped, and the driver did not notice.
     if code.startswith(_UNAVAILABLE) or isinstance(driver, asyncpg.InternalClientError):
-        return Unavailable(f"The database could not do this in time. {_NOTHING_STORED}")
+        return Unavailable(f"The database is unavailable or overloaded. {_NOTHING_STORED}")
     if column := column_reported(driver):
         return UnreadableValue([column])
     columns = _columns_of(driver) or _column_in(driver)
     match code:
         case "23505" | "23P01":
-            return Conflict(*_explain(columns, "is already taken"))
-        # 23001: PostgreSQL 18 tells ON DELETE RESTRICT apart.
+            return Conflict(*_explain(columns, "already exists"))
+        # 23001: ON DELETE RESTRICT, since PostgreSQL 18.
         case "23503" | "23001":
-            return Conflict(*_explain(columns, "refers to something missing or still in use"))
+            return Conflict(*_explain(columns, "does not exist or is still referenced"))
         case "23514":
             return Invalid(*_explain(columns, "is not allowed"))
         case "23502":
             return Invalid(*_explain(columns, REQUIRED))
         case "21000" if by := _UPSERTED.search(error.statement or ""):
             columns = [name.strip(' "') for name in by[1].split(",")]
-            return Invalid(*_explain(_attributes(error, columns), "is the same in two rows"))
+            return Invalid(*_explain(_attributes(error, columns), "must be unique in the request"))
         case _ if isinstance(driver, TimeZoneMismatch):
             return Invalid(str(driver))
         case _ if is_data_error(error):
             columns = _attributes(error, _argument(error))
-            return Invalid(*_explain(columns, "is too long, too large or not storable"))
+            return Invalid(*_explain(columns, "is too long, out of range or invalid"))
         case _:
             return None
 
 
 def is_data_error(error: StatementError) -> bool:
-    """Whether the database or the driver has rejected a value."""
+    """Return whether the database or the driver rejected a value."""
     code = getattr(driver_error(error), "sqlstate", None) or ""
-    # A division by zero is a bug of the service.
+    # 22012: a division by zero is a bug in the service.
     return code.startswith("22") and code != "22012"
 
 
 def rejected_key(error: StatementError) -> str | None:
-    """Return the value that violates a unique or foreign key, as PostgreSQL writes it."""
+    """Return the value that violates a unique or foreign key, in PostgreSQL's text format."""
     return key_in(driver_error(error))
 
 
 def _argument(error: StatementError) -> list[str]:
-    """The column of the value that the driver rejected, as far as the statement tells."""
+    """Return the column of the parameter that the driver rejected, or [] if it is unknown."""
     found = _ARGUMENT.search(str(error.orig))
     sql = error.statement or ""
     if found is None:
@@ -103,14 +103,14 @@ def _argument(error: StatementError) -> list[str]:
     number = int(found[1])
     if inserted := _INSERTED.match(sql):
         columns = [name.strip(' "') for name in inserted[1].split(",")]
-        # Several rows repeat the columns.
+        # Each row of the INSERT has a parameter for every column.
         return [columns[(number - 1) % len(columns)]]
     compared = re.search(rf'"?(\w+)"? *(?:=|<>|[<>]=?) *\${number}\b', sql)
     return [compared[1]] if compared else []
 
 
 def _attributes(error: StatementError, columns: list[str]) -> list[str]:
-    """The attributes of these columns, in the tables that the statement names."""
+    """Return the attribute names of these columns, in the tables that the statement names."""
     words = set(re.findall(r"\w+", error.statement or ""))
     tables = [table for table in Base.metadata.tables.values() if table.name in words]
     return [
@@ -120,15 +120,15 @@ def _attributes(error: StatementError, columns: list[str]) -> list[str]:
 
 
 def driver_error(error: StatementError) -> BaseException | None:
-    """Return the driver's exception or None. Unlike `driver_exception`, this never raises."""
+    """Return the driver's exception, or None. Unlike `driver_exception`, this never raises."""
     if isinstance(error.orig, EmulatedDBAPIException):
-        # Of an invalid cached statement SQLAlchemy keeps no original, only the cause.
+        # For an invalid cached statement, SQLAlchemy sets only the cause.
         return error.orig.orig or error.orig.__cause__
     return error.orig
 
 
 def is_stale(error: StatementError) -> bool:
-    """Whether a cached statement failed because the schema has changed; a new attempt succeeds."""
+    """Return whether a prepared statement failed because the schema changed. A retry succeeds."""
     driver = driver_error(error)
     if isinstance(driver, asyncpg.InternalServerError):
         return str(driver).startswith(_TYPE_DROPPED)
@@ -136,9 +136,12 @@ def is_stale(error: StatementError) -> bool:
 
 
 def is_refusal(error: DBAPIError) -> bool:
-    """Whether the server said no, and so undid the transaction, rather than fell silent."""
+    """Return whether the server reported an error, which rolls the transaction back.
+
+    Otherwise the connection dropped, and the outcome of the transaction is unknown.
+    """
     driver = driver_error(error)
-    # PgBouncer tells the second alone. What is FATAL ends the connection: who knows how far it got.
+    # PgBouncer sends `severity` only. After FATAL the connection closes: the outcome is unknown.
     severity = getattr(driver, "severity_en", None) or getattr(driver, "severity", None)
     return severity == "ERROR" and not error.connection_invalidated
 
@@ -150,7 +153,7 @@ def _explain(columns: list[str], message: str) -> tuple[str, *tuple[FieldProblem
         case [column]:
             return (f"{column} {message}.", FieldProblem(field=column, message=message))
         case _:
-            # Neither is wrong by itself.
+            # Each value alone may be valid.
             named = " and ".join(columns)
             together = f"the combination of {named} {message}"
             return (
@@ -160,7 +163,7 @@ def _explain(columns: list[str], message: str) -> tuple[str, *tuple[FieldProblem
 
 
 def _columns_of(error: Any) -> list[str]:
-    """The columns that the constraint or unique index of an error is about."""
+    """Return the columns of the constraint or unique index that an error names."""
     constraint = getattr(error, "constraint_name", None)
     for table in _tables(error):
         named: list[Constraint | Index] = [*table.constraints, *table.indexes]
@@ -171,7 +174,7 @@ def _columns_of(error: Any) -> list[str]:
 
 
 def _tables(error: Any) -> list[Table]:
-    """The tables of the models, that of the error first: others may have equal names."""
+    """Return all tables, best match first: constraints of several tables may share a name."""
     name, schema = getattr(error, "table_name", None), getattr(error, "schema_name", None)
     return sorted(
         Base.metadata.tables.values(),
@@ -182,7 +185,7 @@ def _tables(error: Any) -> list[Table]:
 def _columns(table: Table, item: Constraint | Index) -> list[str]:
     columns = list(item.columns) if isinstance(item, _HAS_COLUMNS) else []
     if not columns:
-        # Written as text, it has words in place of columns.
+        # A constraint that is written as text has no columns: search it for their names.
         expressions = [item.sqltext] if isinstance(item, CheckConstraint) else []
         expressions += item.expressions if isinstance(item, Index) else []
         words = {word for each in expressions for word in re.findall(r"\w+", str(each))}
@@ -191,7 +194,7 @@ def _columns(table: Table, item: Constraint | Index) -> list[str]:
 
 
 def _column_in(error: Any) -> list[str]:
-    """The column that the driver names: one that must not be NULL."""
+    """Return the column that the error names (NOT NULL violations)."""
     name, table = getattr(error, "column_name", None), getattr(error, "table_name", None)
     if not name:
         return []
@@ -202,7 +205,7 @@ def _column_in(error: Any) -> list[str]:
 
 
 def _attribute(table: Table, column: Any) -> str:
-    """The attribute that holds a column: clients know it by this name."""
+    """Return the attribute name of a column, which is the name that clients use."""
     for mapper in Base.registry.mappers:
         if table in mapper.tables:
             with suppress(UnmappedColumnError):

@@ -1,4 +1,4 @@
-"""COPY: the fastest way for very many rows into a table."""
+"""Bulk load with COPY, the fastest way to insert many rows."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice, repeat
@@ -17,16 +17,16 @@ from app.kit.db.base import Record
 from app.kit.db.bulk import Row
 
 Value = Annotated[Callable[[Row], Any], deprecated("nothing replaces it; it goes in 0.7.0")]
-# The values of one column in some rows.
+# Returns the values of one column for several rows.
 Values = Callable[[Sequence[Row]], Iterable[Any]]
-# Rows that are converted at once.
+# Rows per conversion step.
 _CHUNK = 1000
 
 
 async def copy_rows(session: AsyncSession, model: type[Record], rows: Iterable[Row]) -> int:
-    """Load rows through COPY, in the transaction of the session; returns how many there were.
+    """Load rows with COPY in the session's transaction. Return the number of rows.
 
-    All rows name the columns that the first one names. One bad row fails them all.
+    All rows must name the same columns. If PostgreSQL rejects one row, no row is stored.
     """
     remaining = iter(rows)
     first = next(remaining, None)
@@ -34,12 +34,12 @@ async def copy_rows(session: AsyncSession, model: type[Record], rows: Iterable[R
         return 0
     await session.flush()
     connection = await session.connection()
-    # SQLAlchemy begins a transaction with its first statement, and COPY is none of its own:
-    # without one before it, the rows would be committed at once.
+    # Starts the transaction. SQLAlchemy sends BEGIN before its first statement, but COPY runs on
+    # the driver, and would commit at once.
     await connection.execute(text("SELECT 1"))
     driver: Any = (await connection.get_raw_connection()).driver_connection
-    # COPY encodes for the types that the driver remembers, and PostgreSQL does not check them: an
-    # integer would become part of a float in a column that a migration has changed.
+    # COPY encodes values for the column types that the driver cached, and PostgreSQL does not check
+    # them. After a migration changes a type, it would store wrong values.
     await driver.reload_schema_state()
     table: Any = model.__table__
     values = _values(model, first, connection.dialect)
@@ -60,22 +60,23 @@ def _records(rows: Iterable[Row], columns: list[Values], named: int) -> Iterator
     while part := list(islice(remaining, _CHUNK)):
         if set(map(len, part)) != {named}:
             raise TypeError("The rows of one COPY must all name the same columns.")
-        # Column by column, which takes half as long as row by row.
+        # Converting by column takes half as long as by row.
         yield from zip(*(values(part) for values in columns), strict=True)
 
 
 def _values(model: type[Record], row: Row, dialect: Dialect) -> dict[str, Values]:
-    """Return how to get the values of each column: from the rows, or from the column's default."""
+    """Return a function per column that returns its values, from the rows or from its default."""
     mapper = inspect(model)
     if len(mapper.tables) > 1:
         raise TypeError(
-            f"COPY fills one table, {model.__name__} has {len(mapper.tables)}: use `insert_many`"
+            f"copy_rows writes one table, but {model.__name__} has {len(mapper.tables)}:"
+            " use `insert_many`"
         )
-    # By attribute; a subclass in the same table (single-table inheritance) has only its own.
+    # With single-table inheritance, this excludes the columns of other subclasses.
     columns = table_columns(mapper)
     if unknown := row.keys() - columns.keys():
         raise TypeError(f"{model.__name__} has no column {', '.join(sorted(unknown))}")
-    # A column that is neither here nor there is left to PostgreSQL.
+    # PostgreSQL sets the other columns, from their server defaults.
     given = {
         name: _given(name) if name in row else _default(column, mapper)
         for name, column in columns.items()
@@ -108,10 +109,10 @@ def _default(column: Column[Any], mapper: Mapper[Any]) -> Values:
         return lambda rows: map(default.arg, repeat(None, len(rows)))
     if default.is_scalar:
         return lambda rows: repeat(default.arg, len(rows))
-    raise TypeError(f"COPY cannot compute the default of {column}: name it in the rows")
+    raise TypeError(f"copy_rows cannot compute the default of {column}: set it in each row")
 
 
 def _converted(values: Values, column: Column[Any], dialect: Dialect) -> Values:
-    # As for any statement: an enumeration, say, is stored by its value.
+    # The same conversion as for any statement. For example, an enum is stored by its value.
     convert = column.type.dialect_impl(dialect).bind_processor(dialect)
     return values if convert is None else lambda rows: map(convert, values(rows))

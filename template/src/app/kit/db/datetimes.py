@@ -1,4 +1,4 @@
-"""Datetimes and times of the database: with a UTC offset where the column has a time zone."""
+"""Reject datetimes and times whose UTC offset does not fit the column's time zone."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, time
@@ -14,51 +14,51 @@ from sqlalchemy.types import NullType, TypeEngine
 class TimeZoneMismatch(asyncpg.DataError):
     """A value without a UTC offset for a column with a time zone, or the reverse.
 
-    The driver would convert it in the time zone of the process, or leave the offset out. Statements
-    of a session raise it as the `orig` of a StatementError.
+    The driver would assume the time zone of the process, or drop the offset. A session raises a
+    StatementError with this exception as `orig`.
     """
 
 
 class AwareDateTime(DateTime):
-    """The driver's side of `DateTime`, which rejects values that the column would change.
+    """The asyncpg implementation of `DateTime`, with a check of the UTC offset.
 
-    The driver reads `infinity` and `-infinity` as the last and the first time of the calendar, and
-    leaves out the offset.
+    asyncpg returns `infinity` and `-infinity` as `datetime.max` and `datetime.min`, without an
+    offset. Results of this type have the offset.
     """
 
     render_bind_cast = True
 
     def bind_processor(self, dialect: Dialect) -> Callable[..., Any]:
-        """Return the check of values that are sent."""
+        """Return the function that checks a parameter."""
         return _with_offset if self.timezone else _without_offset
 
     def result_processor(
         self, dialect: Dialect, coltype: object
     ) -> Callable[..., datetime | None] | None:
-        """Return the conversion of values that are read."""
+        """Return the function that converts a result value."""
         return _aware if self.timezone else None
 
 
 class CheckedTime(Time):
-    """The driver's side of `Time`, which rejects values that the column would change."""
+    """The asyncpg implementation of `Time`, with a check of the UTC offset."""
 
     render_bind_cast = True
 
     def bind_processor(self, dialect: Dialect) -> Callable[..., Any]:
-        """Return the check of values that are sent."""
+        """Return the function that checks a parameter."""
         return _with_offset if self.timezone else _without_offset
 
 
 class CheckedNull(NullType):
-    """Parameters without a type, as in `text()`: PostgreSQL alone knows what they become."""
+    """Untyped parameters, as in `text()`. A datetime or time must have a UTC offset."""
 
     def bind_processor(self, dialect: Dialect) -> Callable[..., Any]:
-        """Return the check of values that are sent."""
+        """Return the function that checks a parameter."""
         return _with_offset
 
 
 def check_time_zones(dialect: Dialect) -> None:
-    """Let a dialect raise `TimeZoneMismatch` for values that a column would change."""
+    """Make a dialect raise `TimeZoneMismatch`, instead of converting values silently."""
     specs = dict(dialect.colspecs)
     for kind in (AbstractSingleRange, AbstractMultiRange):
         specs[kind] = _with_checked_bounds(specs[kind])
@@ -66,16 +66,16 @@ def check_time_zones(dialect: Dialect) -> None:
     dialect.colspecs = specs
 
 
-def _with_checked_bounds(driver_side: Any) -> Any:
-    """Return the driver's side of ranges, with a check of their bounds."""
+def _with_checked_bounds(range_type: Any) -> Any:
+    """Return a subclass of a range type that checks the bounds of each range."""
 
     def bind_processor(self: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any]:
-        convert = driver_side.bind_processor(self, dialect)
+        convert = range_type.bind_processor(self, dialect)
         if isinstance(self, TSTZRANGE | TSTZMULTIRANGE):
             return lambda value: convert(_check_bounds(value, _with_offset))
         return lambda value: convert(_check_bounds(value, _without_offset))
 
-    return type(driver_side.__name__, (driver_side,), {"bind_processor": bind_processor})
+    return type(range_type.__name__, (range_type,), {"bind_processor": bind_processor})
 
 
 def _check_bounds(value: Any, check: Callable[[Any], Any]) -> Any:
@@ -91,21 +91,19 @@ def _is_range(value: Any) -> TypeGuard[Range[Any]]:
 
 
 def _with_offset(value: Any) -> Any:
-    # First what most values are, as this runs for every one.
+    # Fast path for the most common values.
     if value is None or getattr(value, "tzinfo", None) is UTC:
         return value
-    # A `time` of a named zone has no offset without a date.
+    # A `time` in a named zone has no offset, because there is no date.
     if isinstance(value, datetime | time) and value.utcoffset() is None:
-        raise TimeZoneMismatch(
-            f"A {type(value).__name__} without a UTC offset does not fit a value with a time zone."
-        )
+        raise TimeZoneMismatch(f"A {type(value).__name__} must have a UTC offset.")
     return value
 
 
 def _without_offset(value: Any) -> Any:
     if isinstance(value, datetime | time) and value.tzinfo is not None:
         raise TimeZoneMismatch(
-            f"A {type(value).__name__} with a UTC offset does not fit a column without a time zone."
+            f"A {type(value).__name__} must not have a UTC offset: its column has no time zone."
         )
     return value
 

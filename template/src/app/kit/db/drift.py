@@ -1,9 +1,9 @@
-"""What Alembic does not compare by itself: defaults without an equality, conditions, COMPARISONS.
+"""Autogenerate comparisons that Alembic lacks: some defaults, and the conditions of constraints.
 
-The conditions of partial indexes and CHECKs cannot be compared in general, because PostgreSQL
-rewrites them. They are created again when an index becomes partial or no longer is, when a native
-enum type loses a value that they name, and when an enum stored as text gets other values.
-docs/database.md lists what is not compared.
+PostgreSQL rewrites the conditions of partial indexes and CHECKs, so they cannot be compared in
+general. A migration creates them again in three cases: an index becomes partial, or ceases to be;
+a native enum loses a value that the condition contains; the values of an enum stored as text
+change. docs/database.md lists what is not compared.
 """
 
 import re
@@ -39,7 +39,7 @@ __all__ = ["COMPARISONS", "compare_conditions", "compare_defaults"]
 # For `autogenerate_plugins` in migrations/env.py.
 COMPARISONS = [
     "alembic.autogenerate.*",
-    # CHECK constraints too, by their names.
+    # Compares CHECK constraints by name.
     "alembic.ext.checkconstraint_byname",
     __name__,
     names.__name__,
@@ -51,7 +51,7 @@ COMPARISONS = [
 _WHOLE_CAST = re.compile(r"^CAST\((.*) AS [^()]+\)$", re.IGNORECASE | re.DOTALL)
 _QUOTED = re.compile(r"('(?:[^']|'')*')")
 _LITERAL = re.compile(r"'((?:[^']|'')*)'")
-# Casts as in 'a'::kind, with which PostgreSQL words a default, and white space.
+# White space, and the casts that PostgreSQL adds to a default, as in 'a'::kind.
 _NOISE = re.compile(r"::(?:\"[^\"]+\"|[\w. ])+(?:\[\])*|\s+")
 
 
@@ -64,10 +64,10 @@ def compare_defaults(
     actual: Column[Any],
     declared: Column[Any],
 ) -> PriorityDispatchResult:
-    """Compare defaults of enums, JSON and plain text as text.
+    """Compare server defaults of enum, JSON and text columns as text.
 
-    Alembic has PostgreSQL compare them, which fails for a value that the type is yet to have, for
-    JSON, which has no `=`, and for a text with a quote in it.
+    Alembic compares them in PostgreSQL. This fails for enum values that the migration adds, for
+    JSON, which has no `=` operator, and for text that contains a quote.
     """
     kind, old, new = declared.type, actual.server_default, declared.server_default
     is_json = isinstance(kind, JSON) and not isinstance(kind, postgresql.JSONB)
@@ -96,7 +96,7 @@ def compare_conditions(
     actual: Table | None,
     declared: Table | None,
 ) -> PriorityDispatchResult:
-    """Create indexes and CHECKs again whose conditions differ."""
+    """Drop and create the indexes and CHECK constraints whose conditions differ."""
     if actual is None or declared is None:
         return PriorityDispatchResult.CONTINUE
     lost = set(_lost_values(actual, declared))
@@ -105,7 +105,7 @@ def compare_conditions(
         old = indexes.get(index.name)
         if old is not None and _differ(_condition(old), _condition(index), lost):
             operations.ops += [DropIndexOp.from_index(old), CreateIndexOp.from_index(index)]
-    _leave_checks_of_types_to_columns(operations)
+    _remove_duplicate_checks(operations)
     checks: Any = context.inspector.get_check_constraints(name, schema=schema)
     found = {check["name"]: check["sqltext"] for check in checks}
     for check in [each for each in declared.constraints if isinstance(each, CheckConstraint)]:
@@ -123,7 +123,7 @@ def compare_conditions(
 
 
 def _lost_values(actual: Table, declared: Table) -> Iterator[str]:
-    """Yield the values that the enum types of a table's columns lose."""
+    """Yield the values that the migration removes from the enum types of a table's columns."""
     for column in declared.columns:
         old = actual.columns.get(column.name)
         before, after = native_enum(None if old is None else old.type), native_enum(column.type)
@@ -145,7 +145,7 @@ def _literals(condition: str | None) -> set[str]:
 
 
 def _checked_enum(check: Any) -> Enum | None:
-    """Return the type of the column that a CHECK limits to the values of an enum, or None."""
+    """Return the enum whose values a CHECK constraint lists, or None."""
     if getattr(check.sqltext, "operator", None) is not in_op or len(check.columns) != 1:
         return None
     kind = next(iter(check.columns)).type
@@ -153,8 +153,11 @@ def _checked_enum(check: Any) -> Enum | None:
     return kind if is_text else None
 
 
-def _leave_checks_of_types_to_columns(operations: ModifyTableOps) -> None:
-    """Create the CHECK of an enum stored as text once: Alembic does with the type as well."""
+def _remove_duplicate_checks(operations: ModifyTableOps) -> None:
+    """Create the CHECK constraint of an enum stored as text once.
+
+    Alembic creates it with the column's type, and again as a constraint of the table.
+    """
     added = {each.column.name for each in operations.ops if isinstance(each, AddColumnOp)}
     for each in [*operations.ops]:
         kind = each.modify_type if isinstance(each, AlterColumnOp) else None

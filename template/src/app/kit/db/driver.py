@@ -1,7 +1,7 @@
-"""One statement, run by the driver itself on a connection of SQLAlchemy's pool.
+"""Run single statements with asyncpg directly, on connections of SQLAlchemy's pool.
 
-No transaction is begun: PostgreSQL makes one of the statement. What the pool promises is kept, and
-errors are those of SQLAlchemy.
+Each statement is its own transaction (autocommit). Pool limits, pool events and SQLAlchemy's
+exceptions are the same as for a session.
 """
 
 from collections.abc import Sequence
@@ -22,17 +22,20 @@ Rows = Sequence[Sequence[Any]]
 
 
 def is_watched(engine: AsyncEngine) -> bool:
-    """Whether somebody listens to statements, or set options that connections have to honour."""
+    """Return whether the engine needs SQLAlchemy to run its statements.
+
+    This holds with echo, with execution options, and with listeners for statements.
+    """
     sync = engine.sync_engine
     return bool(sync.echo or sync.get_execution_options() or sync.dispatch.before_cursor_execute)
 
 
 async def fetch(engine: AsyncEngine, sql: str, values: Sequence[Any]) -> Rows:
-    """The rows of a statement in the words of the server."""
+    """Run a statement with positional parameters (`$1`), and return its rows."""
     sync = engine.sync_engine
     connection: Any = None
     try:
-        connection = await _checked_out(sync)
+        connection = await _check_out(sync)
         return await _run(connection, sql, values)
     except UnreadableValue:
         raise
@@ -40,43 +43,42 @@ async def fetch(engine: AsyncEngine, sql: str, values: Sequence[Any]) -> Rows:
         lost = connection is not None and _is_lost(sync, connection, error)
         if connection is not None and lost:
             await greenlet_spawn(connection.invalidate, error)
-        raise _told(error, sql, sync, lost=lost) from error
+        raise _sqlalchemy_error(error, sql, sync, lost=lost) from error
     except BaseException:
-        # Cancelled in the middle of an answer, which the next user would get.
+        # A cancelled task leaves unread results on the connection.
         if connection:
             await greenlet_spawn(connection.invalidate)
         raise
     finally:
         if connection:
-            await _give_back(sync, connection)
+            await _check_in(sync, connection)
 
 
 def _is_lost(engine: Engine, connection: Any, error: Any) -> bool:
-    # A driver that has lost track of the connection does not call it closed.
+    # After an InternalClientError the driver does not report the connection as closed.
     cause = error.__cause__
-    is_confused = isinstance(cause, asyncpg.InternalClientError) and not isinstance(
+    is_invalid = isinstance(cause, asyncpg.InternalClientError) and not isinstance(
         cause, asyncpg.OutdatedSchemaCacheError
     )
-    return is_confused or engine.dialect.is_disconnect(error, connection, None)
+    return is_invalid or engine.dialect.is_disconnect(error, connection, None)
 
 
-async def _checked_out(engine: Engine) -> Any:
-    # A connection that is idle is had without waiting, and without a greenlet to wait in; unless
-    # the server is to be asked before whether it still answers.
+async def _check_out(engine: Engine) -> Any:
+    # Checking out an idle connection needs no I/O and so no greenlet, except with pre-ping.
     pool = engine.pool
-    if isinstance(pool, QueuePool) and pool.checkedin() and not _asks_before(pool):
+    if isinstance(pool, QueuePool) and pool.checkedin() and not _has_pre_ping(pool):
         with suppress(MissingGreenlet):
             return engine.raw_connection()
     return await greenlet_spawn(engine.raw_connection)
 
 
-def _asks_before(pool: Any) -> bool:
-    asks: bool = pool._pre_ping
-    return asks
+def _has_pre_ping(pool: Any) -> bool:
+    pre_ping: bool = pool._pre_ping
+    return pre_ping
 
 
-async def _give_back(engine: Engine, connection: Any) -> None:
-    # There is no transaction to end: only a pool that has as many as it keeps closes it, and waits.
+async def _check_in(engine: Engine, connection: Any) -> None:
+    # A check-in needs I/O only if the pool is full and closes the connection.
     pool = engine.pool
     if isinstance(pool, QueuePool) and pool.checkedin() < pool.size():
         connection.close()
@@ -92,10 +94,10 @@ async def _run(connection: Any, sql: str, values: Sequence[Any]) -> Rows:
             raise
         statement = await connection.driver_connection.prepare(sql)
         columns = [(each.name, each.type.oid) for each in statement.get_attributes()]
-        # `prepare` leaves an implicit transaction open, in which no other can begin.
+        # `prepare` leaves an implicit transaction open, in which BEGIN fails: end it.
         await connection.driver_connection.execute("SELECT 1")
         raise unreadable_value(columns) from error
-    except Exception as error:  # the adapter knows which it has a name for
+    except Exception as error:  # SQLAlchemy's adapter converts the exceptions that it knows
         connection.dbapi_connection._handle_exception(error)
         raise
     return rows
@@ -105,13 +107,14 @@ async def _fetch(driver: Any, sql: str, values: Sequence[Any]) -> Any:
     try:
         return await driver.fetch(sql, *values)
     except asyncpg.InternalServerError:
-        # A cached statement may refer to a type that a migration has dropped. Nothing was stored.
+        # The cached statement may use a type that a migration dropped. It is safe to retry:
+        # nothing was stored.
         await driver.reload_schema_state()
     return await driver.fetch(sql, *values)
 
 
-def _told(error: Exception, sql: str, engine: Engine, *, lost: bool) -> BaseException:
-    told = DBAPIError.instance(
+def _sqlalchemy_error(error: Exception, sql: str, engine: Engine, *, lost: bool) -> BaseException:
+    wrapped = DBAPIError.instance(
         sql,
         None,
         error,
@@ -121,5 +124,5 @@ def _told(error: Exception, sql: str, engine: Engine, *, lost: bool) -> BaseExce
         dialect=engine.dialect,
     )
     if engine.hide_parameters:
-        redact(error, told)
-    return told
+        redact(error, wrapped)
+    return wrapped

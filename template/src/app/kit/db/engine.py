@@ -1,4 +1,4 @@
-"""The engines of a process: one that writes, one that only reads."""
+"""The engines of a process: primary, read-only, migrations, and readiness checks."""
 
 import json
 from functools import partial
@@ -25,27 +25,30 @@ _SET_LOCAL = text("SELECT set_config(:name, :value, true)")
 
 
 def build_engine(settings: DatabaseSettings, application_name: str) -> AsyncEngine:
-    """Make the engine; it opens no connection before the first use."""
+    """Create the engine for the primary. It connects at its first use."""
     return _build(settings, application_name, **pool_arguments(settings))
 
 
 def build_reading_engine(settings: DatabaseSettings, application_name: str) -> AsyncEngine:
-    """Make an engine on which PostgreSQL refuses every write; on the replica where one is set."""
+    """Create the read-only engine, on the replica if one is configured.
+
+    PostgreSQL rejects writes on it.
+    """
     at = settings.model_copy(update={"url": settings.replica_url or settings.url})
     pool = pool_arguments(settings)
     if settings.pooler == "pgbouncer":
         return read_only(_build(at, application_name, **pool))
-    # Without BEGIN and COMMIT around it, a read is one round trip.
+    # Without BEGIN and COMMIT, a read is a single round trip.
     return _build(at, application_name, reads=True, isolation_level="AUTOCOMMIT", **pool)
 
 
 def read_only(engine: AsyncEngine) -> AsyncEngine:
-    """The same connections, in transactions in which PostgreSQL refuses every write."""
+    """Return an engine with the same pool, whose transactions are READ ONLY."""
     return engine.execution_options(postgresql_readonly=True)
 
 
 def build_migration_engine(settings: DatabaseSettings, application_name: str) -> AsyncEngine:
-    """Make an engine for one run of migrations: no pool, and no limit on a statement's time."""
+    """Create the engine for migrations, without a pool and without a statement timeout."""
     changes: dict[str, Any] = {"statement_timeout": 0, "idle_in_transaction_timeout": 0}
     if settings.migration_url:
         changes |= {"url": settings.migration_url, "password": None, "pooler": "none"}
@@ -57,14 +60,14 @@ def build_migration_engine(settings: DatabaseSettings, application_name: str) ->
 
 
 def _limit_transaction(settings: DatabaseSettings, connection: Connection) -> None:
-    # What the pooler refuses at connect holds for the role: migrations need other limits.
+    # PgBouncer rejects these settings at connect, so the limits of the role would apply.
     for name, value in _limits(settings).items():
         connection.execute(_SET_LOCAL, {"name": name, "value": value})
 
 
 def build_probe_engine(settings: DatabaseSettings, application_name: str) -> AsyncEngine:
-    """Make an engine that looks at the database from outside the pool, each time anew."""
-    # Outside a transaction a pooler may take the two messages of a statement to two connections.
+    """Create the engine of the readiness check, which opens a new connection for each check."""
+    # In autocommit, a pooler may send the messages of one statement to different connections.
     options: dict[str, Any] = {"poolclass": NullPool}
     if settings.pooler != "pgbouncer":
         options["isolation_level"] = "AUTOCOMMIT"
@@ -84,7 +87,7 @@ def _build(
         echo=settings.echo,
         echo_pool=settings.echo_pool,
         hide_parameters=settings.hide_parameters,
-        # Pydantic models, dates and exact numbers too.
+        # Serializes Pydantic models, dates and Decimal too.
         json_serializer=partial(json.dumps, default=to_jsonable_python),
         json_deserializer=_parse_json,
         **options,
@@ -94,7 +97,7 @@ def _build(
     check_time_zones(dialect)
     check_intervals(engine.sync_engine)
     event.listen(engine.sync_engine, "do_connect", _connect)
-    event.listen(engine.sync_engine, "checkout", _refuse_closed)
+    event.listen(engine.sync_engine, "checkout", _reject_closed)
     event.listen(engine.sync_engine, "handle_error", _reconnect_after_driver_fault)
     event.listen(engine.sync_engine, "handle_error", report_unreadable)
     if settings.hide_parameters:
@@ -103,7 +106,7 @@ def _build(
 
 
 def _parse_json(text: str) -> Any:
-    # Twice as fast as `json`, which reads what Pydantic refuses: deep nesting and lone surrogates.
+    # `from_json` is twice as fast, but rejects deep nesting and lone surrogates.
     try:
         return from_json(text)
     except ValueError:
@@ -115,7 +118,7 @@ def _server_settings(
 ) -> dict[str, str]:
     name = {"application_name": (settings.application_name or application_name)[:63]}
     if settings.pooler == "pgbouncer":
-        # It refuses the others at connect; set them on the role: ALTER ROLE … SET lock_timeout.
+        # PgBouncer rejects the other settings. Set them with ALTER ROLE … SET lock_timeout.
         return name
     return name | {
         "default_transaction_read_only": "on" if reads else "off",
@@ -137,27 +140,27 @@ def _milliseconds(seconds: float) -> str:
 
 
 def _connect(dialect: Any, _record: Any, args: Any, kwargs: Any) -> Any:
-    # Who only wants a connection that is idle, without waiting, asks again where it can wait.
+    # `driver._check_out` takes idle connections without a greenlet. A new one needs a greenlet.
     if not in_greenlet():
         raise MissingGreenlet
-    # The driver reports a host that does not answer as a plain OSError, which could come from
-    # anywhere; here it is still known to be the database.
+    # The driver raises a plain OSError for an unreachable host. Convert it here, where its source
+    # is known.
     try:
         return dialect.connect(*args, **kwargs)
     except OSError as error:
-        raise Unavailable("The database cannot be reached; try again in a moment.") from error
+        raise Unavailable("The database cannot be reached. Try again in a moment.") from error
 
 
 def _reconnect_after_driver_fault(context: ExceptionContext) -> None:
-    # The driver has lost track of the connection: it broke at a moment when nothing was awaited. Or
-    # it has closed a prepared statement of which a composite type has changed
-    # (OutdatedSchemaCacheError), and SQLAlchemy would use it again.
+    # The state of the driver's connection is invalid, because the connection dropped while idle.
+    # Or the driver closed a prepared statement after a composite type changed
+    # (OutdatedSchemaCacheError), and SQLAlchemy would reuse that statement.
     if isinstance(context.original_exception.__cause__, asyncpg.InternalClientError):
         context.is_disconnect = True
 
 
-def _refuse_closed(connection: Any, _record: Any, _proxy: Any) -> None:
-    # The event loop has already noticed a server that hung up: asking costs no round trip,
-    # and the pool replaces the connection before the request sees it.
+def _reject_closed(connection: Any, _record: Any, _proxy: Any) -> None:
+    # The event loop knows whether the server closed the connection, without a round trip. The
+    # pool then opens a new connection.
     if connection.driver_connection.is_closed():
         raise DisconnectionError

@@ -1,4 +1,4 @@
-"""What brings an enum type from some values to others: steps of a migration, and `replace_enum`."""
+"""Migration steps that change the values of an enum type, and the SQL of `replace_enum`."""
 
 from collections.abc import Sequence
 from typing import TypeAlias
@@ -42,12 +42,12 @@ BEGIN
             || ') AS each (value) WHERE value <> ALL ($1)', used."table", used.name
         ) INTO found USING wanted;
         IF found IS NOT NULL THEN
-            RAISE EXCEPTION 'Rows of %.% still have %, which the enum type % is to lose.',
+            RAISE EXCEPTION 'Rows of %.% still have %, which is removed from the enum type %.',
                 used."table", used.name, found, name
                 USING ERRCODE = 'restrict_violation',
-                      HINT = 'Give these rows another value first, above replace_enum().';
+                      HINT = 'Update these rows to another value before replace_enum().';
         END IF;
-        -- Each compares the column with values of the old type.
+        -- Constraints and indexes that compare the column with values of the old type.
         SELECT drops || coalesce(array_agg(one), ARRAY[]::text[]),
                creates || coalesce(array_agg(other), ARRAY[]::text[])
           INTO drops, creates
@@ -87,15 +87,15 @@ EXCEPTION
     WHEN feature_not_supported OR dependent_objects_still_exist OR invalid_text_representation THEN
         GET STACKED DIAGNOSTICS found = PG_EXCEPTION_DETAIL;
         RAISE EXCEPTION 'The enum type % cannot be replaced: %. %', name, SQLERRM, found
-            USING ERRCODE = 'restrict_violation', HINT = 'Above replace_enum(), drop what uses '
-                  'the type or a value that it loses; create it again below.';
+            USING ERRCODE = 'restrict_violation', HINT = 'Before replace_enum(), drop the objects '
+                  'that use the type or a removed value. Create them again after it.';
 END
 $replace$
 """
 
 
 def change_values(key: Key, old: list[str], new: list[str]) -> Steps:
-    """Return the steps before the tables change, and those after; none where nothing differs."""
+    """Return the steps to run before and after the changes of tables; both are empty if equal."""
     if old == new:
         return [], []
     if renamed := renamed_values(old, new):
@@ -117,7 +117,7 @@ def change_values(key: Key, old: list[str], new: list[str]) -> Steps:
     else:
         what = f"remove from the enum type {key}: {', '.join(removed)}"
         back = _add(key, removed, old, new)
-    risk = "rewrites and locks each table that has the type"
+    risk = "rewrites and locks each table that uses the type"
     if removed:
         risk += f", and fails while a row has {' or '.join(removed)}"
     up = _replace(key, new)
@@ -125,7 +125,7 @@ def change_values(key: Key, old: list[str], new: list[str]) -> Steps:
 
 
 def renamed_values(old: list[str], new: list[str]) -> list[tuple[str, str]]:
-    """Return pairs of values, where each that differs is new in the place of one that is gone."""
+    """Return (old, new) pairs of values if the types differ by new names only; otherwise []."""
     pairs = [pair for pair in zip(old, new, strict=False) if pair[0] != pair[1]]
     if len(old) != len(new) or any(a in new or b in old for a, b in pairs):
         return []
@@ -134,10 +134,10 @@ def renamed_values(old: list[str], new: list[str]) -> list[tuple[str, str]]:
 
 def _rename(key: Key, pairs: list[tuple[str, str]]) -> Steps:
     name = quote(key.name, key.schema)
-    told = ", ".join(f"{old} to {new}" for old, new in pairs)
+    changes = ", ".join(f"{old} to {new}" for old, new in pairs)
     comment = [
-        f"# Taken for renamed, from the place in the enum: {told}. Rows get the new name.",
-        "# Is it another value? Write two migrations: one that adds it, one that removes the old.",
+        f"# Same position in the enum, so this is a rename: {changes}. Rows get the new name.",
+        "# If this is a different value, write two migrations: add the new value, remove the old.",
     ]
     up, down = (
         [
@@ -146,14 +146,14 @@ def _rename(key: Key, pairs: list[tuple[str, str]]) -> Steps:
         ]
         for both in (pairs, [(new, old) for old, new in pairs])
     )
-    what = f"rename in the enum type {key}: {told}"
-    risk = "rows get the new name. Is it another value? See the comment in the file"
-    # In both directions before the tables change: their defaults name the new values.
+    what = f"rename in the enum type {key}: {changes}"
+    risk = "rows get the new name; see the comment in the file if it is a different value"
+    # Rename before the tables change, in both directions: defaults use the new names.
     return [MigrationStep(what, comment + up, [], risk=risk)], [MigrationStep(what, [], down)]
 
 
 def _add(key: Key, added: list[str], order: list[str], present: list[str]) -> list[str]:
-    """Add values in their places, outside the transaction so that it may use them."""
+    """Add values outside the transaction, so that the transaction can use them."""
     block = ["with op.get_context().autocommit_block():"]
     # An empty line ends the block.
     return [*block, *map(op_execute, _additions(key, added, order, present)), ""]
@@ -164,10 +164,10 @@ def _additions(key: Key, added: list[str], order: list[str], present: list[str])
     statements: list[str] = []
     for value in added:
         index = order.index(value)
-        place = f" BEFORE {literal(present[0])}" if present else ""
+        position = f" BEFORE {literal(present[0])}" if present else ""
         if index:
-            place = f" AFTER {literal(order[index - 1])}"
-        statements.append(f"ALTER TYPE {name} ADD VALUE IF NOT EXISTS {literal(value)}{place}")
+            position = f" AFTER {literal(order[index - 1])}"
+        statements.append(f"ALTER TYPE {name} ADD VALUE IF NOT EXISTS {literal(value)}{position}")
     return statements
 
 
@@ -181,7 +181,7 @@ def _replace(key: Key, values: list[str]) -> list[str]:
 
 
 def replacement(name: str, values: Sequence[str], schema: str | None) -> str:
-    """Return the statement for a type of this name."""
+    """Return the statement that replaces the values of an enum type."""
     return _BLOCK.format(
         type=literal(quote(name, schema)), values=", ".join(map(literal, values))
     ).strip()
@@ -189,7 +189,7 @@ def replacement(name: str, values: Sequence[str], schema: str | None) -> str:
 
 @deprecated("use app.kit.db.enum_values.change_values; it goes in the next minor release")
 class ChangeEnum(MigrationStep):
-    """Change an enum type from some values to others, as autogenerate did until 0.5."""
+    """The step of release 0.5 that changes the values of an enum type."""
 
     def __init__(self, name: str, old: list[str], new: list[str]) -> None:
         self.name, self.old, self.new = name, old, new
@@ -202,7 +202,7 @@ class ChangeEnum(MigrationStep):
         )
 
     def statements(self) -> list[str] | None:
-        """Return the statements that add the new values; None where that is not enough."""
+        """Return the statements that add the new values, or None if more than that changes."""
         if self.old != [value for value in self.new if value in self.old]:
             return None
         added = [value for value in self.new if value not in self.old]
@@ -211,9 +211,9 @@ class ChangeEnum(MigrationStep):
 
 @deprecated("use app.kit.db.migration_steps.MigrationStep; it goes in the next minor release")
 class KeepValues(MigrationStep):
-    """Keep the values of an enum type in a downgrade, as autogenerate did until 0.5."""
+    """The step of release 0.5 that keeps the values of an enum type in a downgrade."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        lines = [f"# The values of {name} stay: PostgreSQL takes none away.", "pass"]
+        lines = [f"# PostgreSQL cannot remove values from the enum type {name}.", "pass"]
         super().__init__(f"keep the values of the enum type {name}", lines, lines)

@@ -1,4 +1,4 @@
-"""Enumerations as types of the database."""
+"""Enum columns."""
 
 from enum import StrEnum
 
@@ -6,9 +6,10 @@ from sqlalchemy import Enum
 
 
 def stored_by_value(members: type[StrEnum], name: str) -> Enum:
-    """The column type for these members, a PostgreSQL type of this name.
+    """Return a column type that uses the PostgreSQL enum type `name`.
 
-    It stores their values; SQLAlchemy alone would store their names, which code may rename.
+    It stores the values of the members. By default, SQLAlchemy stores the member names, which code
+    may rename.
     """
     return Enum(members, name=name, values_callable=_values)
 

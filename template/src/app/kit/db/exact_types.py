@@ -1,4 +1,4 @@
-"""Column types that reject a value of which the driver would store only a part."""
+"""Column types that reject values which asyncpg would truncate."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,22 +11,22 @@ Convert = Callable[..., Any]
 
 
 class ExactInet(INET):
-    """An address without a scope id, which PostgreSQL cannot store: the driver leaves it out."""
+    """An IP address. Rejects a scope id, which PostgreSQL cannot store and asyncpg drops."""
 
     def bind_processor(self, dialect: Dialect) -> Convert | None:
-        """Return the check of a value."""
+        """Return the function that checks a parameter."""
         return _without_scope
 
 
 class ExactCidr(CIDR):
-    """A network without a scope id."""
+    """An IP network. Rejects a scope id."""
 
     def bind_processor(self, dialect: Dialect) -> Convert | None:
-        """Return the check of a value."""
+        """Return the function that checks a parameter."""
         return _without_scope
 
 
 def _without_scope(value: Any) -> Any:
     if "%" in str(value):
-        raise asyncpg.DataError("an IP address is stored without a scope id")
+        raise asyncpg.DataError("an IP address must not have a scope id")
     return value

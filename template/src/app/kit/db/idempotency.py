@@ -1,8 +1,8 @@
-"""Answers that are kept with what was done, under the key that the client gave its request.
+"""Idempotency records: the stored response of each request with an idempotency key.
 
-The key is taken first, in the transaction of the work. Whoever brings the same key meanwhile waits
-at its unique index, as long as `lock_timeout` lets it: then the work was done, and the answer to it
-is there to be repeated; or it was undone, and the key with it.
+The transaction of a request inserts the key first. A concurrent request with the same key waits at
+the unique index, up to `lock_timeout`. If the first transaction commits, the second request gets
+the stored response. If it rolls back, the key is free again.
 """
 
 from datetime import datetime
@@ -22,15 +22,15 @@ LONGEST_KEY = 255
 
 
 class KeptAnswer(Base):
-    """What was answered to a request with a key; a service declares one table of it."""
+    """The response to a request with an idempotency key. A service declares one subclass."""
 
     __abstract__ = True
 
-    # Within what the key means one thing: an operation, and who asks for it.
+    # Keys are unique per scope: the operation, and the client if clients are authenticated.
     scope: Mapped[str] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(String(LONGEST_KEY), primary_key=True)
     fingerprint: Mapped[bytes]
-    # The answer. It is there before the transaction ends: nobody else sees a row without.
+    # The response, set in the transaction that inserts the row: a committed row has a response.
     status: Mapped[int | None] = mapped_column(SmallInteger)
     headers: Mapped[dict[str, str] | None] = mapped_column(JSONB)
     body: Mapped[bytes | None]
@@ -43,23 +43,23 @@ K = TypeVar("K", bound=KeptAnswer)
 async def take_key(
     session: AsyncSession, model: type[K], scope: str, key: str, fingerprint: bytes
 ) -> K:
-    """The answer that is kept under a key, or a new row, without a status, to keep one in."""
+    """Return the record of an idempotency key, or insert a new one whose `status` is None."""
     new = insert(model).values(scope=scope, key=key, fingerprint=fingerprint)
-    taken = new.on_conflict_do_nothing().returning(model)
-    kept = select(model).where(model.scope == scope, model.key == key)
+    inserted = new.on_conflict_do_nothing().returning(model)
+    existing = select(model).where(model.scope == scope, model.key == key)
     row: K | None = None
     while row is None:
-        # Neither finds a row if it was forgotten between the two: then the key is free again.
-        row = await session.scalar(taken) or await session.scalar(kept)
+        # Neither finds a row if `forget_answers` deletes it in between. Then insert again.
+        row = await session.scalar(inserted) or await session.scalar(existing)
     return row
 
 
 async def forget_answers(
     database: Database, model: type[KeptAnswer], before: datetime, size: int = CHUNK
 ) -> int:
-    """Remove the answers that were kept before this time, so many a transaction; returns how many.
+    """Delete idempotency records created before this time. Return their number.
 
-    Their keys are free then: a request that is repeated later is done a second time.
+    One transaction deletes up to `size` records. A request that is repeated after that runs again.
     """
 
     async def batch(session: AsyncSession) -> int:

@@ -1,4 +1,4 @@
-"""Intervals of the database, which reach further than those of Python."""
+"""Detect PostgreSQL intervals that are too long for a `timedelta`."""
 
 from datetime import timedelta
 from typing import Any
@@ -6,17 +6,17 @@ from typing import Any
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-_DAYS_OF_YEAR, _DAYS_OF_MONTH = 365, 30  # as the driver counts them
+_DAYS_OF_YEAR, _DAYS_OF_MONTH = 365, 30  # the same as asyncpg
 
 
 class IntervalOutOfRange(OverflowError):
-    """A stored interval is longer than any `timedelta`."""
+    """A stored interval is too long for a `timedelta`."""
 
 
 def check_intervals(engine: Engine) -> None:
-    """Raise `IntervalOutOfRange` for an interval that the driver would read as another one.
+    """Raise `IntervalOutOfRange` for intervals that asyncpg would decode to a wrong value.
 
-    The driver counts days in 32 bits: from 9 million years on, it returns a wrong value.
+    asyncpg counts days in 32 bits, which overflows from 9 million years on.
     """
     event.listen(engine, "connect", _set_codec)
 

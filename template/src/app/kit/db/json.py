@@ -1,8 +1,8 @@
-"""Rows with what belongs to them, written as JSON by PostgreSQL: one statement, no object.
+"""SQL expressions that serialize rows and related rows to JSON in PostgreSQL.
 
-What comes out is what a schema of the same fields would write, byte for byte: compact, with times
-in UTC and exact numbers as text. A float that is not finite is null, as in pydantic; PostgreSQL
-writes it as text ("NaN"), which a schema reads: that is `nan_as_null=False`.
+The JSON is the same, byte for byte, as the JSON of a Pydantic model with the same fields: compact,
+datetimes in UTC, decimals as strings. NaN and infinite floats are null, as in Pydantic. With
+`nan_as_null=False` they are strings ("NaN"), which Pydantic can parse.
 """
 
 from typing import Any, TypeAlias
@@ -29,10 +29,10 @@ from sqlalchemy import (
 
 from app.kit.db.unreadable import setting_for
 
-# Of any number of columns.
+# A SELECT of any number of columns.
 AnySelect: TypeAlias = Select[*tuple[Any, ...]]
 
-# Part of the text: as parameters they would be sent with each request.
+# Literals in the SQL text. Parameters would be sent with each execution.
 _UTC = literal_column("'UTC'", Text)
 _FORM = literal_column("""'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'""", Text)
 _NO_FRACTION, _ZONE = literal_column("'.000000Z'", Text), literal_column("'Z'", Text)
@@ -48,12 +48,12 @@ _NOT_FINITE = [
 
 
 def json_object(statement: AnySelect, *, nan_as_null: bool = True) -> ColumnElement[Any]:
-    """The one row of a statement as an object, or null; for a column of a larger statement."""
+    """Return a scalar subquery: the only row of a statement as a JSON object, or null."""
     return select(_object_of(statement, nan_as_null)).scalar_subquery()
 
 
 def json_list(statement: AnySelect, *, nan_as_null: bool = True) -> ColumnElement[Any]:
-    """The rows of a statement as a list, in their order; for a column of a larger statement."""
+    """Return a scalar subquery: the rows of a statement, in order, as a JSON array."""
     rows = func.array_to_json(func.array_agg(_object_of(statement, nan_as_null)))
     return select(func.coalesce(rows, literal_column("'[]'"), type_=JSON)).scalar_subquery()
 
@@ -81,8 +81,8 @@ def _written(column: ColumnElement[Any], nan_as_null: bool) -> ColumnElement[Any
 
 
 def _within(column: ColumnElement[Any], last: ColumnElement[Any]) -> ColumnElement[Any]:
-    # What has no end ends with the calendar, as for the driver, which stores that as endless. What
-    # is beyond the calendar otherwise has no form that a schema reads.
+    # Infinity becomes the first or last value of Python's calendar, as in asyncpg. Other values
+    # outside the calendar raise an error, because Pydantic cannot parse them.
     return case(
         (column.between(_FIRST, last), column),
         (column == _BEFORE_ALL, _FIRST),
@@ -94,7 +94,7 @@ def _within(column: ColumnElement[Any], last: ColumnElement[Any]) -> ColumnEleme
 def _all_within(column: ColumnElement[Any]) -> ColumnElement[Any]:
     dates = func.array_replace(column, cast(_BEFORE_ALL, Date), cast(_FIRST, Date))
     dates = func.array_replace(dates, cast(_AFTER_ALL, Date), cast(_LAST, Date), type_=column.type)
-    # NULL where an item is, which is neither.
+    # The comparison ignores items that are NULL.
     beyond = or_(cast(_FIRST, Date) > any_(dates), cast(_LAST, Date) < any_(dates))
     return case((beyond, _error(column)), else_=dates)
 
@@ -106,5 +106,5 @@ def _error(column: ColumnElement[Any]) -> ColumnElement[Any]:
 
 def _time(column: ColumnElement[Any]) -> ColumnElement[str]:
     written = func.to_char(func.timezone(_UTC, column), _FORM)
-    # Whole seconds have no fraction.
+    # Like Pydantic, omit the fraction of whole seconds.
     return func.replace(written, _NO_FRACTION, _ZONE, type_=Text)

@@ -1,4 +1,4 @@
-"""Pages by cursor: each begins where another ended, and costs the same at any depth."""
+"""Keyset (cursor) pagination: a page costs the same at any depth."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -18,18 +18,18 @@ from app.kit.page import CursorQuery, CursorSlice
 T = TypeVar("T")
 Values = tuple[Any, ...]
 
-# Bytes of a value in a cursor. A longer value is read again from the row.
+# Bytes. A cursor omits longer values, and the next page reads them from the row again.
 _LONGEST = 1000
 
 
-# Runs a statement, and returns its rows.
+# Runs a statement and returns its rows.
 Find: TypeAlias = Callable[[Select[Any]], Awaitable[list[Any]]]
 
 
 async def keyset_page(
     session: AsyncSession, query: CursorQuery, statement: Select[T], order: Order, *plan: ORMOption
 ) -> CursorSlice[T]:
-    """One page of a statement by a session, see `paginate_keyset`."""
+    """Return one page of a statement. See `paginate_keyset`."""
 
     async def find(page: Select[Any]) -> list[Any]:
         result = await session.execute(page.options(*plan))
@@ -41,35 +41,38 @@ async def keyset_page(
 async def paginate_keyset(
     find: Find, find_values: Find, query: CursorQuery, statement: Select[Any], order: Order
 ) -> CursorSlice[Any]:
-    """One page of a statement, in this order; rows that come and go move no other row.
+    """Return one page of a statement in this order.
 
-    `find` returns items, each with the values of its cursor; `find_values` returns such values.
+    Concurrent inserts and deletes neither repeat nor skip other rows. If a join returns a row
+    several times, the page contains it once.
 
-    A join may find a row several times; a page has it once. Raises TypeError for a statement with
-    GROUP BY, LIMIT or OFFSET.
+    `find` returns tuples of an item and the values of its cursor. `find_values` returns only the
+    values of a cursor.
+
+    Raises TypeError for a statement with GROUP BY, LIMIT or OFFSET.
     """
     check_statement(statement)
     parts: Any = statement
     if parts._group_by_clauses:
-        raise TypeError("keyset_page takes no GROUP BY: join a grouped subquery.")
+        raise TypeError("A page does not support GROUP BY. Join a grouped subquery instead.")
     scope, types = query.scope(), order.types
-    place = decode(query.cursor, scope, types) if query.cursor is not None else Place()
+    start = decode(query.cursor, scope, types) if query.cursor is not None else Place()
     if repeats_rows(statement):
         statement = distinct_by(statement, [key.expression for key in order.keys])
 
-    found = await _find(find, find_values, query.limit + 1, statement, order, place)
+    found = await _find(find, find_values, query.limit + 1, statement, order, start)
     rows = found[: query.limit]
-    if place.backward:
+    if start.backward:
         rows = rows[::-1]
 
     def cursor_at(index: int, *, backward: bool) -> str:
-        # Where all rows are gone, the way back begins at the end of the list.
+        # An empty page has no position; its `previous` starts at the end of the list.
         values = _values(order, rows[index][1:]) if rows else None
         return encode(Place(values, backward), scope, types)
 
-    # There is more onward if a row too many was found, and behind if the page began at a place.
-    onward_more, behind = len(found) > query.limit, place.values is not None
-    has_next, has_previous = (behind, onward_more) if place.backward else (onward_more, behind)
+    # The query fetches one extra row. If that row exists, another page follows in this direction.
+    more, has_start = len(found) > query.limit, start.values is not None
+    has_next, has_previous = (has_start, more) if start.backward else (more, has_start)
     return CursorSlice(
         items=[row[0] for row in rows],
         next=cursor_at(-1, backward=False) if has_next else None,
@@ -83,21 +86,21 @@ async def _find(
     limit: int,
     statement: Select[Any],
     order: Order,
-    place: Place,
+    start: Place,
 ) -> list[Any]:
-    """The rows from a place on, each with the values of the order: its cursor."""
-    onward = order.reversed() if place.backward else order
+    """Return the rows after a position, each with the values of its cursor."""
+    direction = order.reversed() if start.backward else order
     page = statement
     try:
-        if place.values is not None:
-            values = await _complete(find_values, statement, order, place.values)
-            page = _beyond(statement, onward, values, limit)
+        if start.values is not None:
+            values = await _complete(find_values, statement, order, start.values)
+            page = _beyond(statement, direction, values, limit)
         page = page.add_columns(*(key.as_text for key in order.keys))
-        return await find(page.order_by(None).order_by(*onward.clauses).limit(limit))
+        return await find(page.order_by(None).order_by(*direction.clauses).limit(limit))
     except DBAPIError as error:
-        # 22: not a value of its type. 54: nested too deep. The digest of a cursor is no signature.
+        # A forged cursor may contain invalid values (22) or deep nesting (54).
         code = str(getattr(error.driver_exception, "sqlstate", ""))
-        if place.values is not None and code.startswith(("22", "54")):
+        if start.values is not None and code.startswith(("22", "54")):
             raise BadCursor from error
         raise
 
@@ -106,7 +109,7 @@ def _values(order: Order, row: Any) -> Values:
     for key, value in zip(order.keys, row, strict=True):
         if value is None and key.nulls_first is None:
             raise TypeError(
-                f"{key.expression} is NULL in a row: add .nulls_first() or .nulls_last()"
+                f"{key.expression} is NULL in a row. Add .nulls_first() or .nulls_last()."
             )
     ties = len(order.keys) - order.unique
     return tuple(
@@ -120,7 +123,10 @@ def _is_long(text: str) -> bool:
 
 
 async def _complete(find: Find, statement: Select[Any], order: Order, values: Values) -> Values:
-    """The values of a cursor, with those that were too long for it; `BadCursor` if it is gone."""
+    """Return the values of a cursor. Read the values that were too long for it from the row.
+
+    Raises BadCursor if the row does not exist any more.
+    """
     if True not in values:
         return values
     unique = zip(order.keys[-order.unique :], values[-order.unique :], strict=True)
@@ -137,16 +143,17 @@ async def _complete(find: Find, statement: Select[Any], order: Order, values: Va
 
 
 def _beyond(statement: Select[Any], order: Order, values: Values, limit: int) -> Select[Any]:
-    """Keep the first rows after a place, as many as the limit."""
+    """Add the condition that selects the first `limit` rows after a position."""
     ranges = _ranges(order, values)
     if len(ranges) == 1:
         return statement.where(ranges[0])
-    # `a OR b` would read the index from its beginning; each range by itself begins at its place.
+    # With `a OR b`, PostgreSQL would scan the index from its start. A UNION ALL of ranges uses an
+    # index scan for each range.
     columns = [key.expression.label(f"key_{index}") for index, key in enumerate(order.keys)]
     ordered = statement.with_only_columns(*columns).order_by(None).order_by(*order.clauses)
     nearest = (ordered.where(part).limit(limit).subquery().select() for part in ranges)
     together = list(union_all(*nearest).subquery().c)
-    # So many keys and no more: with more, PostgreSQL might look for them along the whole order.
+    # LIMIT the keys too: with more keys, PostgreSQL might scan the index of the whole order.
     first = [
         replace(key, expression=column).clause
         for key, column in zip(order.keys, together, strict=True)
@@ -176,5 +183,5 @@ def _after(key: SortKey, value: Any) -> list[ColumnElement[bool]]:
         return [key.expression.is_not(None)] if key.nulls_first else []
     bound = key.bound(value)
     beyond = key.expression < bound if key.descending else key.expression > bound
-    # An explicit False: None says that there are no NULLs to come.
+    # With None, the column has no NULLs.
     return [beyond, key.expression.is_(None)] if key.nulls_first is False else [beyond]

@@ -1,4 +1,4 @@
-"""Running migrations from code."""
+"""Run migrations from Python."""
 
 import asyncio
 import logging
@@ -22,23 +22,23 @@ _HAS_SCHEMA = text("SELECT to_regclass('alembic_version') IS NOT NULL")
 
 
 def alembic_config(settings: KitSettings) -> Config:
-    """Alembic's configuration, with the settings for `migrations/env.py` to use."""
+    """Return Alembic's configuration, with the settings for `migrations/env.py`."""
     config = Config(toml_file=PROJECT_ROOT / "pyproject.toml", stdout=sys.stdout)
-    # Handed over as an object: a configuration file would interpret `%` in a password.
+    # Not a configuration option, because Alembic would interpret a `%` in the password.
     config.attributes["settings"] = settings
     return config
 
 
 def migrate(settings: KitSettings, revision: str = "heads") -> None:
-    """Upgrade the schema to a revision, by default to the newest of every branch."""
+    """Upgrade the schema to a revision, by default to the head of every branch."""
     asyncio.run(wait_for_database(settings.database))
     command.upgrade(alembic_config(settings), revision)
 
 
 def create_schema(settings: KitSettings) -> None:
-    """Apply all migrations to a database that has never been migrated; leave any other as it is.
+    """Apply all migrations if none has been applied yet.
 
-    Also works where an event loop is running.
+    Works also in a thread with a running event loop.
     """
     with ThreadPoolExecutor(max_workers=1) as thread:
         if not thread.submit(asyncio.run, _has_schema(settings)).result():
@@ -57,7 +57,7 @@ async def _has_schema(settings: KitSettings) -> bool:
 
 @contextmanager
 def logged_migrations() -> Generator[None]:
-    """Print to stderr each migration that begins, as "Running upgrade a -> b, add notes"."""
+    """Print each migration to stderr when it starts: "Running upgrade a -> b, add notes"."""
     logger, handler = logging.getLogger("alembic.runtime.migration"), logging.StreamHandler()
     handler.addFilter(lambda record: record.msg.startswith("Running"))
     level = logger.level

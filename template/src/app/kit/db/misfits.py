@@ -1,7 +1,7 @@
 """Find the fields of a request whose values a column cannot store.
 
-PostgreSQL and the driver do not always name the column of a value that they reject, so the request
-is compared with the columns of the statement's tables.
+PostgreSQL and asyncpg do not always name the column of a rejected value. This module therefore
+checks the values of the request against the column types of the statement's tables.
 """
 
 import re
@@ -36,9 +36,9 @@ _RANGES: dict[type[Any], TypeEngine[Any]] = {
     INT8RANGE: BigInteger(),
     NUMRANGE: Numeric(),
 }
-# The precision of REAL in bits, its largest and smallest number.
+# REAL: precision in bits, largest and smallest number.
 _REAL_BITS, _REAL_MAX, _REAL_MIN = 24, 3.4028235677973366e38, 7.006e-46
-# Digits of a number before and after the point.
+# NUMERIC: digits before and after the decimal point.
 _MOST_DIGITS, _MOST_DECIMALS = 131_072, 16_383
 _MAX_OFFSET = timedelta(hours=16)
 
@@ -48,18 +48,18 @@ Columns = dict[str, list[TypeEngine[Any]]]
 def find_misfits(request: dict[str, Any], statement: str | None) -> list[FieldProblem]:
     """Return the fields that do not fit the column of the same name in a table of the statement.
 
-    `request` has the values by where they were sent: `body`, `query` and `path`.
+    `request` maps `body`, `query` and `path` to their values.
     """
     columns = _columns_of(statement)
     paths = (_misfits(value, columns, place) for place, value in request.items())
     return [
-        FieldProblem(field=path, message="is too long, too large or not storable")
+        FieldProblem(field=path, message="is too long, out of range or invalid")
         for path in islice(chain.from_iterable(paths), MAX_ERRORS)
     ]
 
 
 def _columns_of(statement: str | None) -> Columns:
-    # Without a statement, of all tables.
+    # Without a statement, return the columns of all tables.
     words = statement and set(re.findall(r"\w+", statement))
     found: Columns = {}
     for mapper in Base.registry.mappers:
@@ -118,7 +118,7 @@ def _decimal_fits(kind: Any, text: str) -> bool:
     if not number.is_finite():
         return False
     whole = _MOST_DIGITS if kind.precision is None else kind.precision - (kind.scale or 0)
-    # As PostgreSQL rounds: 99.995 does not fit two digits before the point and two after.
+    # PostgreSQL rounds first: 99.995 does not fit NUMERIC(4, 2).
     rounded = number if kind.scale is None else abs(number) + Decimal(5).scaleb(-kind.scale - 1)
     exponent = number.as_tuple().exponent
     return rounded.adjusted() < whole and isinstance(exponent, int) and exponent >= -_MOST_DECIMALS
@@ -143,7 +143,7 @@ def _time_fits(kind: Any, text: str) -> bool:
 
 
 def _address_fits(_kind: Any, text: str) -> bool:
-    # A scope id names an interface of one machine.
+    # PostgreSQL cannot store a scope id.
     return "%" not in text
 
 

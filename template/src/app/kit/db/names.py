@@ -1,8 +1,8 @@
-"""Names of tables, constraints and types, of which PostgreSQL keeps 63 bytes.
+"""Reject names that are longer than PostgreSQL's limit of 63 bytes.
 
-SQLAlchemy shortens what the naming convention makes, with a hash at the end. It counts characters,
-and it does not shorten names that are written out: PostgreSQL would cut them, and the models and
-the database would never agree.
+PostgreSQL truncates longer names, so that autogenerate finds a difference in each run. SQLAlchemy
+shortens only names from the naming convention, with a hash at the end, and counts characters
+instead of bytes.
 """
 
 from collections.abc import Iterator
@@ -29,13 +29,13 @@ _PREPARER = _DIALECT.identifier_preparer
 
 
 def stored_name(item: Constraint | Index) -> str | None:
-    """Return the name that a constraint or index has in the database; None where it has none."""
+    """Return the name of a constraint or index in the database, or None if it is unnamed."""
     name = _shortened(item)
     return None if name is None else name.encode()[:LIMIT].decode(errors="ignore")
 
 
 def _shortened(item: Constraint | Index) -> str | None:
-    """Return the name as SQLAlchemy writes it."""
+    """Return the name that SQLAlchemy renders."""
     if item.name is None:
         return None
     try:
@@ -46,8 +46,8 @@ def _shortened(item: Constraint | Index) -> str | None:
 
 
 def long_names(metadata: MetaData) -> list[str]:
-    """Return a message for each name of the models that PostgreSQL would cut."""
-    return sorted({told for table in metadata.tables.values() for told in _long_names(table)})
+    """Return an error message for each name in the models that PostgreSQL would truncate."""
+    return sorted({message for table in metadata.tables.values() for message in _long_names(table)})
 
 
 def _long_names(table: Table) -> Iterator[str]:
@@ -71,17 +71,17 @@ def _judge(what: str, name: str) -> Iterator[str]:
     size = len(name.encode())
     if size > LIMIT:
         yield (
-            f"{what}: the name {name} has {size} bytes, and PostgreSQL keeps {LIMIT}. "
-            "Give it a shorter name."
+            f"{what}: the name {name} has {size} bytes, but PostgreSQL allows {LIMIT}. "
+            "Choose a shorter name."
         )
 
 
 def reject_long_names(
     context: AutogenContext, _operations: UpgradeOps, _schemas: set[str | None]
 ) -> PriorityDispatchResult:
-    """Raise CommandError where a migration could not create what the models name."""
-    if isinstance(context.metadata, MetaData) and (told := long_names(context.metadata)):
-        raise CommandError("\n".join(told))
+    """Raise CommandError if the models contain names that PostgreSQL would truncate."""
+    if isinstance(context.metadata, MetaData) and (messages := long_names(context.metadata)):
+        raise CommandError("\n".join(messages))
     return PriorityDispatchResult.CONTINUE
 
 
@@ -93,7 +93,7 @@ def match_shortened_checks(
     _actual: Table | None,
     _declared: Table | None,
 ) -> PriorityDispatchResult:
-    """Keep a CHECK whose name SQLAlchemy shortened, which Alembic would drop and create again."""
+    """Keep a CHECK constraint with a shortened name, which Alembic would drop and recreate."""
     dropped = {
         each.constraint_name: each for each in operations.ops if isinstance(each, DropConstraintOp)
     }

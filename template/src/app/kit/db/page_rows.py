@@ -1,4 +1,4 @@
-"""Statements divided into pages: a page counts each row of the model once."""
+"""Offset pagination of a statement. Each row of the model is counted once, also after a join."""
 
 from collections.abc import Sequence
 from typing import Any, cast
@@ -28,14 +28,14 @@ async def read_page(
     statement: Select[Any],
     plan: Sequence[ORMOption],
 ) -> Slice[Any]:
-    """Return one page of a statement that selects a model, with the total."""
+    """Return one page of a statement and the total number of rows."""
     check_statement(statement)
     root = _root(model, statement)
     key = primary_key(root)
     ordered = statement.order_by(key)
     if repeats := repeats_rows(statement):
         ordered = distinct_by(ordered, order_terms(ordered))
-    # A subclass with a table of its own is a join, which its key alone selects from.
+    # Joined-table inheritance: the primary key alone selects from the join of the tables.
     one_table = len(inspect(root).mapper.tables) == 1
     keys = ordered.with_only_columns(key, maintain_column_froms=one_table)
     counted = select(func.count()).select_from(keys.order_by(None).subquery())
@@ -43,7 +43,7 @@ async def read_page(
     page = ordered.limit(query.limit).offset(query.offset)
     entities = has_entities(statement)
     if query.offset and not entities and not repeats:
-        # A projection would read what belongs to each row that is skipped, too.
+        # Selects primary keys first: otherwise the subqueries would run for skipped rows too.
         here = keys.limit(query.limit).offset(query.offset).correlate(None)
         page = ordered.where(key.in_(here))
     rows = await session.scalars(page.options(*plan))
@@ -52,7 +52,7 @@ async def read_page(
 
 
 def _root(model: Any, statement: Select[Any]) -> Any:
-    """What the statement selects: the model, a subclass or an alias of one of them."""
+    """Return the entity that the statement selects: the model, a subclass, or an alias."""
     entity: Any = statement.column_descriptions[0].get("entity")
     found = inspect(entity, raiseerr=False)
     common = found is not None and found.mapper.base_mapper
@@ -60,27 +60,27 @@ def _root(model: Any, statement: Select[Any]) -> Any:
 
 
 def check_statement(statement: Any) -> None:
-    """Raise TypeError for a statement that cannot be divided into pages."""
+    """Raise TypeError for a statement that does not support pagination."""
     if not isinstance(statement, Select):
-        raise TypeError("A page needs a select(): select from the UNION as a subquery.")
+        raise TypeError("A page needs a select(). Select from the UNION as a subquery.")
     parts = cast("Any", statement)
     if parts._limit_clause is not None or parts._offset_clause is not None:
-        raise TypeError("A page sets LIMIT and OFFSET: limit the rows in a subquery.")
+        raise TypeError("A page sets LIMIT and OFFSET itself. Limit the rows in a subquery.")
     if parts._distinct and not (has_entities(statement) or _is_bundle(statement)):
-        raise TypeError("A page of columns takes no DISTINCT: use it in a subquery.")
+        raise TypeError("A page of columns does not support DISTINCT. Use it in a subquery.")
 
 
 def has_entities(statement: Any) -> bool:
-    """Whether the rows of a statement are objects, rather than columns or a projection."""
+    """Return whether the statement returns ORM objects, not columns or a projection."""
     shown = statement.column_descriptions[0]
     return shown.get("entity") is not None and shown["expr"] is shown["entity"]
 
 
 def repeats_rows(statement: Any) -> bool:
-    """Whether a statement may find a row of its model more than once, because of a join."""
+    """Return whether a join may repeat the rows of the model."""
     if statement._distinct or statement._setup_joins or statement._from_obj:
         return True
-    # `column_descriptions` would take as long as all the rest of a page.
+    # `column_descriptions` takes as long as the rest of a page.
     root: Any = statement._raw_columns[0]._annotations.get("parententity")
     if root is None:
         return False
@@ -90,13 +90,13 @@ def repeats_rows(statement: Any) -> bool:
 
 
 def distinct_by(statement: Any, terms: Sequence[ColumnElement[Any]]) -> Any:
-    """One row for all that have the same values of these terms, which begin its order."""
-    # DISTINCT alone compares whole rows, and PostgreSQL does not compare JSON.
+    """Add DISTINCT ON these terms, which must be the first terms of the order."""
+    # DISTINCT compares whole rows, but PostgreSQL cannot compare JSON columns.
     return statement.ext(distinct_on(*terms))
 
 
 def order_terms(statement: Any) -> list[ColumnElement[Any]]:
-    """The expressions by which a statement is ordered, without their directions."""
+    """Return the expressions in ORDER BY, without their directions."""
     return [_without_direction(clause) for clause in statement._order_by_clauses]
 
 
@@ -104,7 +104,7 @@ def _without_direction(clause: Any) -> ColumnElement[Any]:
     while getattr(clause, "modifier", None) in _MODIFIERS or _is_label(clause):
         clause = clause.element
     if isinstance(clause, str):
-        raise TypeError(f"Order by an expression in place of the text {clause!r}.")
+        raise TypeError(f"Order by an expression instead of the text {clause!r}.")
     expression: ColumnElement[Any] = clause
     return expression
 

@@ -1,4 +1,4 @@
-"""Load plans: which relations a read brings along."""
+"""Loader options: the relationships that a query loads."""
 
 from typing import Any
 
@@ -7,14 +7,14 @@ from sqlalchemy.orm.interfaces import ORMOption
 
 
 def plan(*loads: ORMOption) -> tuple[ORMOption, ...]:
-    """These relations and no others: touching one that is not named raises.
+    """Return loader options that load only these relationships. Access to any other one raises.
 
-    Whatever the lazy strategy, a read with a plan sends the statements that the plan names.
+    The query sends the same statements with every lazy strategy.
     """
     return (*loads, raiseload("*"))
 
 
 def has_joins(loads: tuple[Any, ...]) -> bool:
-    """Whether any of these options is a `joinedload`."""
+    """Return whether any of these options is a `joinedload`."""
     parts = (part for load in loads for part in getattr(load, "context", ()))
     return any(("lazy", "joined") in (part.strategy or ()) for part in parts)

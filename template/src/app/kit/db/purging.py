@@ -1,4 +1,4 @@
-"""Removing for good what was deleted long ago."""
+"""Permanent deletion of soft-deleted rows."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -27,17 +27,19 @@ from app.kit.db.session import Database
 
 
 async def purge(database: Database, before: datetime, size: int = CHUNK) -> dict[str, int]:
-    """Remove what was deleted before this time; returns how many rows of which table.
+    """Delete rows permanently that were soft-deleted before this time. Return the rows per table.
 
-    One transaction per batch of `size` rows. A row is kept while an `Entity` that is not removed
-    itself refers to it with ON DELETE CASCADE, also through other rows, or any row with RESTRICT or
-    NO ACTION. Rows of one table that refer to each other in a circle are kept.
+    Uses one transaction per batch of `size` rows. A row is kept in these cases:
+
+    - An `Entity` that is kept references it with ON DELETE CASCADE, directly or indirectly.
+    - Any row references it with RESTRICT or NO ACTION.
+    - It is part of a cycle of rows in one table.
     """
     removed: dict[str, int] = {}
     for model in _children_first():
         count = 0
-        # A row that refers to its own table, perhaps through others, goes before the row that it
-        # refers to.
+        # Repeat for a table that references itself, directly or indirectly: the referencing rows
+        # are deleted before the rows that they reference.
         while part := await _purge_table(database, model, before, size):
             count += part
             if model not in _reached_from(inspect(model)):
@@ -58,8 +60,8 @@ async def _purge_table(database: Database, model: type[Entity], before: datetime
 
 
 def _children_first() -> list[type[Entity]]:
-    # Parents first would be right as well, by ON DELETE CASCADE, but with batches of any size.
-    # A subclass is removed with its base, whatever table it is in.
+    # Parents first would also work, but ON DELETE CASCADE has no limit on the batch size.
+    # Base classes only: deleting their rows deletes the rows of subclasses.
     models = {
         mapper.local_table: mapper.class_
         for mapper in Base.registry.mappers
@@ -72,8 +74,8 @@ def _children_first() -> list[type[Entity]]:
 async def _next(
     session: AsyncSession, model: type[Entity], before: datetime, last: list[Id], size: int
 ) -> list[Id]:
-    """The keys of the next batch; rows that somebody is restoring are passed over."""
-    kept = _Reasons(model, before).to_keep(inspect(model), model)
+    """Lock the next batch and return its primary keys. Skip rows that are being restored."""
+    kept = _KeepConditions(model, before).of(inspect(model), model)
     due = (
         select(model.id)
         .where(model.deleted_at < before, *(~each for each in kept))
@@ -86,7 +88,7 @@ async def _next(
 
 
 def _cascades_to(mapper: Mapper[Any]) -> list[tuple[Mapper[Any], ForeignKeyConstraint]]:
-    """Return the foreign keys by which PostgreSQL would delete rows with a row of the model."""
+    """Return the foreign keys with ON DELETE CASCADE to a model, with the referencing mapper."""
     tables = {each.local_table for each in mapper.self_and_descendants}
     found: list[tuple[Mapper[Any], ForeignKeyConstraint]] = []
     for referring in Base.registry.mappers:
@@ -94,7 +96,7 @@ def _cascades_to(mapper: Mapper[Any]) -> list[tuple[Mapper[Any], ForeignKeyConst
             continue
         table: Any = referring.local_table
         for key in table.foreign_key_constraints:
-            # The rows of a joined subclass are parts of the row.
+            # In joined-table inheritance, the subclass's row is part of the same object.
             is_part = referring.inherits and set(key.columns) == set(table.primary_key)
             if key.ondelete == "CASCADE" and key.referred_table in tables and not is_part:
                 found.append((referring, key))
@@ -102,7 +104,7 @@ def _cascades_to(mapper: Mapper[Any]) -> list[tuple[Mapper[Any], ForeignKeyConst
 
 
 def _reached_from(mapper: Mapper[Any]) -> set[type[Any]]:
-    """Return the models whose rows PostgreSQL might delete with a row of the model."""
+    """Return the models whose rows ON DELETE CASCADE may delete with a row of the model."""
     found: set[type[Any]] = set()
     following = [mapper]
     while following:
@@ -113,24 +115,24 @@ def _reached_from(mapper: Mapper[Any]) -> set[type[Any]]:
     return found
 
 
-class _Reasons:
-    """Why a row that is due stays: another that must stay would go with it."""
+class _KeepConditions:
+    """Conditions for keeping a row: ON DELETE CASCADE would delete another row that is kept."""
 
     def __init__(self, model: type[Entity], before: datetime) -> None:
         self.model, self.before = model, before
         self.order = _children_first()
 
-    def to_keep(
+    def of(
         self, mapper: Mapper[Any], row: Any, path: tuple[ForeignKeyConstraint, ...] = ()
     ) -> list[ColumnElement[bool]]:
-        """Return conditions on a row that goes with one of the model, over these foreign keys."""
+        """Return the conditions for a row that the cascade reaches over the foreign keys `path`."""
         return [
-            reason
+            condition
             for referring, key in _cascades_to(mapper)
-            if (reason := self._reason(row, referring, key, path)) is not None
+            if (condition := self._condition(row, referring, key, path)) is not None
         ]
 
-    def _reason(
+    def _condition(
         self,
         row: Any,
         referring: Mapper[Any],
@@ -143,34 +145,34 @@ class _Reasons:
         child: Any = aliased(referring.class_, flat=True)
         target = key.referred_table.alias()
         found = exists().select_from(child).where(*_refers(referring, child, key, target, row))
-        # The row of an outermost statement as well.
+        # Correlates with the outermost statement too.
         found = found.correlate_except(child, target)
         base = referring.base_mapper.class_
         if base is self.model:
             found = found.where(child.id != self.model.id)
         is_later = is_entity and self.order.index(base) > self.order.index(self.model)
         if key in path or (is_entity and not is_later):
-            # Children were removed before, if they could be. What refers to its own table has its
-            # turn when those that refer to it are gone.
+            # Children are deleted first, so a remaining child is kept. In a table that references
+            # itself, a later pass deletes the row.
             return found
-        # Tables refer to each other in a circle, or the row is not deleted by itself: it is no
-        # reason, but what would go with it may be.
-        reasons = self.to_keep(referring, child, (*path, key))
+        # The tables form a cycle, or the child is not an `Entity`. The child itself does not keep
+        # the row, but a row that the cascade would delete with it may.
+        conditions = self.of(referring, child, (*path, key))
         if is_entity:
-            reasons += [child.deleted_at.is_(None), child.deleted_at >= self.before]
-        return found.where(or_(*reasons)) if reasons else None
+            conditions += [child.deleted_at.is_(None), child.deleted_at >= self.before]
+        return found.where(or_(*conditions)) if conditions else None
 
 
 def _refers(
     referring: Mapper[Any], child: Any, key: ForeignKeyConstraint, target: Any, row: Any
 ) -> Iterator[ColumnElement[bool]]:
-    """Yield the conditions by which a child refers to a row, or to the part of it in a table."""
+    """Yield the join conditions between a child and the row that it references."""
     model: Mapper[Any] = inspect(row).mapper
     if key.referred_table is model.local_table:
         for column in key.referred_table.primary_key:
             yield target.c[column.key] == getattr(row, attribute_name(model, column))
     else:
-        # Of a subclass.
+        # The foreign key references the table of a subclass.
         (target_id,) = target.primary_key
         yield target_id == row.id
     for element in key.elements:
@@ -186,7 +188,7 @@ async def _remove(session: AsyncSession, model: type[Entity], keys: Sequence[Id]
         async with session.begin_nested():
             result = await session.execute(statement, execution_options=INCLUDE_DELETED)
     except IntegrityError:
-        # Some of them are referred to, by what keeps them (ON DELETE RESTRICT): look for those.
+        # A row is still referenced with RESTRICT or NO ACTION. Split the batch to find it.
         if len(keys) == 1:
             return 0
         half = len(keys) // 2

@@ -1,4 +1,4 @@
-"""A typed collection of one model, bound to the session of a request."""
+"""Base class of repositories."""
 
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, ClassVar, Generic, TypeVar
@@ -25,20 +25,20 @@ M = TypeVar("M", bound=Base)
 T = TypeVar("T")
 R = TypeVar("R", bound="Repository[Any]")
 
-# Made once, so that the statement that it is part of is, too.
+# A constant, so that cached statements reuse the same options.
 _ALONE = plan()
 
 
 class Repository(Generic[M]):
-    """Reads and writes one model, whose primary key is one column, of any name.
+    """Reads and writes rows of one model, whose primary key is a single column of any name.
 
-    It flushes; only the session dependency commits.
+    Methods flush. Only the session dependency commits.
     """
 
     model: ClassVar[type[Any]]
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Refuse a model with a composite primary key, with a TypeError."""
+        """Raise TypeError for a model with a composite primary key."""
         super().__init_subclass__(**options)
         if "model" in cls.__dict__:
             primary_key(cls.model)
@@ -47,7 +47,10 @@ class Repository(Generic[M]):
         self.session = session
 
     async def get(self, key: Id, *plan: ORMOption, for_update: bool = False) -> M:
-        """The row with this key, or `NotFound`; for an update, locked against anybody else's."""
+        """Return the row with this primary key, or raise `NotFound`.
+
+        With `for_update`, lock it FOR NO KEY UPDATE.
+        """
         model: Any = self.model
         statement = reading(model, plan)
         rows = await self.session.scalars(
@@ -56,70 +59,71 @@ class Repository(Generic[M]):
         return self._found(key, rows.unique().first())
 
     async def get_many(self, keys: Collection[Id], *plan: ORMOption) -> list[M]:
-        """The rows with these keys, in the order of their keys; a key of no row is passed over."""
+        """Return the rows with these primary keys, ordered by primary key. Ignore missing rows."""
         return await self._all(self._among(keys, plan))
 
     async def one_by(self, condition: ColumnElement[bool], *plan: ORMOption) -> M | None:
-        """The one row that meets a condition on a unique column, or None."""
+        """Return the row that matches a condition on a unique column, or None."""
         rows = await self.session.scalars(select(self.model).where(condition).options(*plan))
         row: M | None = rows.unique().first()
         return row
 
     async def lock_many(self, keys: Collection[Id], *plan: ORMOption) -> list[M]:
-        """The rows with these keys that there are, locked until the transaction ends.
+        """Lock the rows with these primary keys FOR NO KEY UPDATE and return them.
 
-        They are locked in the order of their keys: two who lock the same rows queue up, and never
-        wait for each other.
+        Rows are locked in the order of their primary keys, so that concurrent calls cannot
+        deadlock. Missing rows are ignored.
         """
         return await self._all(self._locking(self._among(keys, plan)))
 
     async def hold_many(self, keys: Collection[Id], *plan: ORMOption) -> list[M]:
-        """The rows with these keys that there are; nobody deletes one until the transaction ends.
+        """Lock the rows with these primary keys FOR SHARE and return them.
 
-        For what a new row is to refer to. Many can hold a row at the same time; nobody changes it.
+        Use it for rows that a new row references: other transactions can share the lock, but cannot
+        update or delete the rows. Missing rows are ignored.
         """
         held = self._among(keys, plan).with_for_update(of=self.model, read=True)
         return await self._all(held.execution_options(populate_existing=True))
 
     async def claim(self, statement: Select[M], limit: int, *plan: ORMOption) -> list[M]:
-        """The first rows of a statement that nobody else has locked, locked.
+        """Lock and return the first rows of a statement, with FOR NO KEY UPDATE SKIP LOCKED.
 
-        Workers that claim at the same time get different rows, and none of them waits.
+        Concurrent workers get different rows, and do not wait for each other.
         """
         first = statement.order_by(primary_key(self.model)).limit(limit).options(*plan)
         return await self._all(self._locking(first, skip_locked=True))
 
     async def exists(self, *conditions: ColumnElement[bool]) -> bool:
-        """Whether any row meets the conditions; stops at the first."""
+        """Return whether any row matches the conditions."""
         query = select(exists(select(primary_key(self.model)).where(*conditions)))
         return bool(await self.session.scalar(query))
 
     async def count(self, *conditions: ColumnElement[bool], at_most: int | None = None) -> int:
-        """How many rows meet the conditions; with `at_most`, counting stops there.
+        """Return the number of rows that match the conditions, or `at_most` if there are more.
 
-        An exact count reads every row that matches, which is what makes it slow in a large table.
+        An exact count reads every matching row, which is slow in a large table.
         """
         key = primary_key(self.model)
         found = select(key).where(*conditions).limit(at_most).subquery()
         return await self.session.scalar(select(func.count()).select_from(found)) or 0
 
     async def page(self, query: PageQuery, statement: Select[T], *plan: ORMOption) -> Slice[T]:
-        """One page of a statement, with the total. The primary key breaks ties of its order.
+        """Return one page of a statement and the total number of rows.
 
-        A join may find a row several times: it is counted and shown once for each set of values
-        that it is ordered by. Raises TypeError for a statement with LIMIT or OFFSET.
+        The primary key breaks ties. A row that a join repeats is returned once per combination of
+        ORDER BY values. Raises TypeError for a statement with LIMIT or OFFSET.
         """
         return await read_page(self.session, self.model, query, statement, plan)
 
     async def add(self, record: M) -> M:
-        """Insert a row; its generated values are set when this returns."""
+        """Insert a row. Its generated values are set when this returns."""
         self.session.add(record)
         await self.session.flush()
         return record
 
     async def update(self, record: M, changes: Mapping[str, Any]) -> M:
-        """Set these columns; a name that is none is a `TypeError`, never silently ignored."""
-        # Of its own class: a subclass may have columns that the model of the repository has not.
+        """Set attributes of a row. Raises TypeError if a name is not a column."""
+        # A subclass may have more columns than the model of the repository.
         columns = table_columns(type(record).__mapper__)
         for name, value in changes.items():
             if name not in columns:
@@ -129,18 +133,23 @@ class Repository(Generic[M]):
         return record
 
     async def change(self, key: Id, changes: Mapping[str, Any], *plan: ORMOption) -> M:
-        """Set these columns of the row with this key, without reading it before; or `NotFound`.
+        """Update the row with this primary key in one statement and return it.
 
-        A value may be an expression of SQL; a name that is no column is a `TypeError`. The methods
-        of the model do not run: where one has to see the change, `get` and `update`.
+        A value may be an SQL expression. Validators and methods of the model do not run; use `get`
+        and `update` if they must.
+
+        Raises:
+            NotFound: the row does not exist.
+            TypeError: a name is not a column.
+
         """
         if not changes:
             return await self.get(key, *plan)
         mapper: Mapper[Any] = inspect(self.model)
         if len(mapper.tables) > 1:
-            # Joined-table inheritance: a statement with RETURNING reaches one table only.
+            # Joined-table inheritance: UPDATE … RETURNING writes only one table.
             return await self.update(await self.get(key, *plan, for_update=True), changes)
-        # RETURNING joins no other table: a plan that does needs a SELECT.
+        # RETURNING cannot join other tables, so `joinedload` needs another SELECT.
         joined = has_joins(plan)
         statement, values = changing(self.model, _ALONE if joined else plan, changes)
         rows = await self.session.scalars(statement, {"row__key": key, **values})
@@ -152,9 +161,9 @@ class Repository(Generic[M]):
         return self._found(key, (await self.session.scalars(again, {"key": key})).unique().first())
 
     async def delete(self, key: Id) -> None:
-        """Delete the row with this key, or raise `NotFound`."""
-        # Locked: whoever deletes it at the same time waits, and then finds nothing to delete. Its
-        # relations stay unloaded, so that what it owns is left to one statement of the database.
+        """Delete the row with this primary key, or raise `NotFound`."""
+        # The lock makes a concurrent delete wait, and then raise NotFound. Relationships stay
+        # unloaded, so that the database deletes owned rows in one statement.
         record: Any = await self.get(key, *_ALONE, for_update=True)
         await erase(self.session, record)
 
@@ -163,30 +172,30 @@ class Repository(Generic[M]):
         return select(self.model).where(among(key, keys)).order_by(key).options(*plan)
 
     async def _all(self, statement: Select[M]) -> list[M]:
-        # A joined collection repeats the row for each of its items.
+        # A joined collection returns a row once for each of its items.
         return list((await self.session.scalars(statement)).unique())
 
     def _found(self, key: Id, row: M | None) -> M:
         if row is None:
-            raise NotFound(f"There is no {self.model.__name__.lower()} {key}.")
+            raise NotFound(f"{self.model.__name__} {key} not found.")
         return row
 
     def _locking(self, statement: Select[M], *, skip_locked: bool = False) -> Select[M]:
-        # Only what this repository is about, not what a plan joins to it, and only against changes:
-        # a row that refers to this one can still be written. An object that the session already
-        # holds is read again; its row may have changed before the lock was had.
+        # Locks only rows of this model, not joined rows. With FOR NO KEY UPDATE, other transactions
+        # can still insert rows that reference it. `populate_existing` refreshes objects in the
+        # session, because the row may have changed before it was locked.
         return statement.with_for_update(
             of=self.model, key_share=True, skip_locked=skip_locked
         ).execution_options(populate_existing=True)
 
 
 def provided(repository: type[R], *, read_only: bool = False) -> Any:
-    """The dependency that hands an endpoint its repository, for use in `Annotated`.
+    """Return a dependency that provides a repository, for use in `Annotated`.
 
-    With `read_only`, PostgreSQL refuses its writes, and a read is one round trip.
+    With `read_only`, PostgreSQL rejects writes, and a read is a single round trip.
     """
 
-    # Coroutines: FastAPI would run a plain class in a thread of its own.
+    # Coroutines, because FastAPI would call a class in a thread.
     async def build(session: SessionDep) -> R:
         return repository(session)
 

@@ -1,4 +1,4 @@
-"""Bringing back what was deleted."""
+"""Restore soft-deleted rows."""
 
 from typing import Any, TypeVar
 
@@ -15,30 +15,33 @@ E = TypeVar("E", bound=Entity)
 
 
 async def restore(session: AsyncSession, model: type[E], key: Id, *plan: ORMOption) -> E:
-    """Bring a deleted row back, with all that was deleted along with it, or `NotFound`.
+    """Restore a soft-deleted row, and the owned rows that were deleted together with it.
 
-    `Conflict` where something that it belongs to is itself deleted. A value that has been taken in
-    the meantime, such as an email address, is the conflict of its unique index.
+    Raises:
+        NotFound: no soft-deleted row has this primary key.
+        Conflict: a row that it belongs to is soft-deleted.
+        IntegrityError: another row uses one of its unique values, such as an email address.
+
     """
     found = select(model).where(model.id == key, model.deleted_at.is_not(None)).options(*plan)
     options = INCLUDE_DELETED | {"populate_existing": True}
     record = await session.scalar(found.with_for_update(of=model), execution_options=options)
     if record is None or record.deleted_at is None:
-        raise NotFound(f"There is no deleted {model.__name__.lower()} {key}.")
+        raise NotFound(f"Deleted {model.__name__} {key} not found.")
     for relation in inspect(type(record)).relationships:
         if _must_exist(relation) and await _is_deleted(session, record, relation):
-            raise Conflict(f"Its {relation.key} is deleted: restore that first.")
+            raise Conflict(f"Its {relation.key} is deleted. Restore that first.")
     when, record.deleted_at = record.deleted_at, None
     await session.flush()
     await mark_owned(session, type(record), [record.id], old=when, new=None)
     if missing := inspect(record).unloaded.intersection(record.__mapper__.column_attrs.keys()):
-        # Columns of a subclass: what loads them apart from the base passes over deleted rows.
+        # Load the columns of a subclass here: a deferred load would skip the row as deleted.
         await session.refresh(record, missing)
     return record
 
 
 def _must_exist(relation: RelationshipProperty[Any]) -> bool:
-    """Whether a relationship refers to a row that must exist before; what is owned comes along."""
+    """Return whether the row needs the related row. Owned rows are restored with it instead."""
     refers = relation.direction is MANYTOONE and not relation.cascade.delete
     return refers and issubclass(relation.mapper.class_, Entity)
 

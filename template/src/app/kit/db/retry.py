@@ -1,7 +1,7 @@
-"""Retry transactions that failed with a serialization error or a deadlock.
+"""Retry transactions that failed with a serialization error, a deadlock or a stale statement.
 
-A new attempt succeeds, but only as a whole, from its first read on. The same holds for a statement
-that was prepared before a migration changed the schema.
+A statement is stale if a migration changed the schema after it was prepared. A retry repeats the
+whole transaction, including its reads.
 """
 
 from asyncio import sleep
@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.kit.db.conflicts import driver_error, is_stale
 from app.kit.db.session import Database, DatabaseDep
 
-# Endpoints import `DatabaseDep` from here too.
+# Endpoints may import `DatabaseDep` from this module.
 __all__ = ["DatabaseDep", "pause", "retrying"]
 
 T = TypeVar("T")
@@ -29,12 +29,9 @@ _log = structlog.get_logger(__name__)
 
 
 async def retrying(database: Database, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
-    """Do work in its own transaction; retry serialization errors, deadlocks and stale statements.
+    """Run `work` in a transaction, with up to `ATTEMPTS` attempts. Return its result after commit.
 
-    There are at most `ATTEMPTS` attempts.
-
-    It returns once the transaction is committed. The work does nothing but use its session:
-    a message that it sends would be sent again.
+    `work` must have no side effects outside its session, because a retry repeats them.
     """
     for attempt in range(1, ATTEMPTS):
         try:
@@ -44,13 +41,13 @@ async def retrying(database: Database, work: Callable[[AsyncSession], Awaitable[
             if code not in LOST_A_RACE and not is_stale(error):
                 raise
             database.counts.retries += 1
-            _log.info("transaction is retried", attempt=attempt, sqlstate=code)
+            _log.info("transaction retried", attempt=attempt, sqlstate=code)
         await sleep(pause(attempt))
     return await _once(database, work)
 
 
 def pause(attempt: int) -> float:
-    """Seconds to wait after an attempt: more after each, and random, or the same two meet again."""
+    """Return the seconds to wait after an attempt: exponential backoff with full jitter."""
     return _random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2**attempt))
 
 

@@ -1,4 +1,4 @@
-"""What a revision of your own may do: undo others, build an index while the service writes."""
+"""Helpers for handwritten migrations."""
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -11,23 +11,26 @@ from app.kit.db.migration_steps import escape
 
 
 def undo(revisions: Sequence[str]) -> None:
-    """Do what downgrading these revisions, oldest first, would do; they stay in the history."""
+    """Run the downgrades of these revisions, newest first. The revision history does not change.
+
+    Pass the revisions oldest first.
+    """
     for revision in reversed(revisions):
         _module_of(revision).downgrade()
 
 
 def redo(revisions: Sequence[str]) -> None:
-    """Do what upgrading to these revisions, oldest first, would do."""
+    """Run the upgrades of these revisions, oldest first. The revision history does not change."""
     for revision in revisions:
         _module_of(revision).upgrade()
 
 
 @contextmanager
 def concurrently() -> Generator[None]:
-    """Outside a transaction, for CREATE and DROP INDEX CONCURRENTLY; what is before it is kept.
+    """Run the block outside a transaction, for CREATE and DROP INDEX CONCURRENTLY.
 
-    They wait for others and hold up nobody, so that no lock timeout cuts them short: it would
-    leave an index that is not valid.
+    Commits the earlier operations of the migration. Disables the lock timeout, because an
+    interrupted build leaves an invalid index, and a build that waits does not block writes.
     """
     with op.get_context().autocommit_block():
         op.execute("SET lock_timeout = 0")
@@ -36,11 +39,13 @@ def concurrently() -> Generator[None]:
 
 
 def replace_enum(name: str, values: Sequence[str], *, schema: str | None = None) -> None:
-    """Give an enum type exactly these values, in this order: PostgreSQL removes and moves none.
+    """Replace an enum type by a new one with these values, in this order.
 
-    A new type takes the place of the old one in every column. Defaults, CHECK constraints, foreign
-    keys and indexes that name the values are kept. Locks and rewrites each table. PostgreSQL
-    raises an error, and changes nothing, while a row has a value that is not among the new ones.
+    PostgreSQL cannot remove or reorder the values of a type. This function creates a new type and
+    converts every column. It keeps defaults, CHECK constraints, foreign keys and indexes.
+
+    Locks and rewrites each table. Raises an error and changes nothing if a row has a value that the
+    new type lacks.
     """
     op.execute(escape(replacement(name, values, schema)))
 

@@ -1,4 +1,4 @@
-"""A part of a transaction that may fail by itself."""
+"""Savepoints: roll back a part of a transaction."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -11,15 +11,16 @@ from app.kit.db.conflicts import problem_of
 
 @asynccontextmanager
 async def savepoint(session: AsyncSession) -> AsyncGenerator[None]:
-    """Undo the block alone if it fails, with the `Problem` that a database error stands for.
+    """Roll back only the block if it fails, and raise a database error as a `Problem`.
 
-    Rows added in a failed block are forgotten; rows changed in it must be read again before use.
+    After a failure, objects that the block added are removed from the session. Refresh objects that
+    the block changed before you use them.
     """
     try:
         async with session.begin_nested():
             yield
     except (DataError, IntegrityError) as error:
-        # Only what the block itself did wrong; a lost connection or a deadlock ends it all.
+        # Other errors, such as a deadlock or a dropped connection, end the whole transaction.
         if problem := problem_of(error):
             raise problem from error
         raise

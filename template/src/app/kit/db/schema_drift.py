@@ -1,4 +1,4 @@
-"""Schemas other than the default one, and sequences: create what the models name."""
+"""Autogenerate support for PostgreSQL schemas and sequences."""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -15,7 +15,7 @@ from app.kit.db.migration_steps import DIALECT, MigrationStep, op_execute, quote
 
 
 def schemas_of(metadata: MetaData) -> set[str]:
-    """Return the schemas that tables and enum types of the models name."""
+    """Return the schemas of the models' tables, enum types and sequences, except the default."""
     tables = {table.schema for table in metadata.tables.values()}
     enums: set[str | None] = {cast("Any", enum).schema for enum in native_enums(metadata)}
     sequences = {sequence.schema for sequence in _sequences_of(metadata)}
@@ -23,9 +23,9 @@ def schemas_of(metadata: MetaData) -> set[str]:
 
 
 def only_schemas_of(metadata: MetaData) -> Callable[[str | None, str, Any], bool]:
-    """Return an `include_name` for Alembic: other services' schemas are not compared.
+    """Return an `include_name` hook for Alembic that ignores schemas without models.
 
-    Without it, `include_schemas` would propose to drop every table of every schema.
+    With `include_schemas` alone, autogenerate would drop the tables of all other schemas.
     """
 
     def include_name(name: str | None, kind: str, _parents: Any) -> bool:
@@ -35,7 +35,7 @@ def only_schemas_of(metadata: MetaData) -> Callable[[str | None, str, Any], bool
 
 
 def missing_schemas(metadata: MetaData, connection: Connection) -> list[MigrationStep]:
-    """Return a step for each schema that the models name and the database does not have."""
+    """Return a step for each schema of the models that does not exist in the database."""
     missing = schemas_of(metadata) - {*inspect(connection).get_schema_names()}
     return [_create(name) for name in sorted(missing)]
 
@@ -45,12 +45,12 @@ def _create(name: str) -> MigrationStep:
         f"create schema {name}",
         [op_execute(f"CREATE SCHEMA IF NOT EXISTS {quote(name)}")],
         [op_execute(f"DROP SCHEMA {quote(name)}")],
-        risk="the role of the service needs USAGE on it, and its rights on the tables in it",
+        risk="the role of the service needs USAGE on it, and privileges on its tables",
     )
 
 
 def missing_sequences(metadata: MetaData, connection: Connection) -> list[MigrationStep]:
-    """Return a step for each `Sequence` of the models that the database does not have."""
+    """Return a step for each `Sequence` of the models that does not exist in the database."""
     inspector = inspect(connection)
     schemas = {*inspector.get_schema_names()}
     return [
@@ -62,7 +62,7 @@ def missing_sequences(metadata: MetaData, connection: Connection) -> list[Migrat
 
 
 def _sequences_of(metadata: MetaData) -> list[Sequence]:
-    # SQLAlchemy has no public name for them. A column that is a key has none of its own.
+    # SQLAlchemy has no public attribute for sequences. Identity and SERIAL columns have no entry.
     found: dict[str, Sequence] = cast("Any", metadata)._sequences
     return list(found.values())
 
@@ -83,21 +83,21 @@ def match_foreign_keys(
     _actual: Table | None,
     _declared: Table | None,
 ) -> PriorityDispatchResult:
-    """Keep a foreign key that differs only in the default schema, named or left out."""
+    """Keep a foreign key that differs only in an explicit or implicit default schema."""
     default = context.dialect.default_schema_name if context.dialect else None
     dropped = [each for each in operations.ops if isinstance(each, DropConstraintOp)]
     for added in [each for each in operations.ops if isinstance(each, CreateForeignKeyOp)]:
-        facts = _facts(added.to_constraint(), default)
+        definition = _definition(added.to_constraint(), default)
         for each in dropped:
             old = each.to_constraint()
-            if isinstance(old, ForeignKeyConstraint) and _facts(old, default) == facts:
+            if isinstance(old, ForeignKeyConstraint) and _definition(old, default) == definition:
                 operations.ops.remove(each)
                 operations.ops.remove(added)
                 break
     return PriorityDispatchResult.CONTINUE
 
 
-def _facts(key: ForeignKeyConstraint, default: str | None) -> tuple[Any, ...]:
+def _definition(key: ForeignKeyConstraint, default: str | None) -> tuple[Any, ...]:
     targets = [each.target_fullname.removeprefix(f"{default}.") for each in key.elements]
     rules = [(rule or "NO ACTION").upper() for rule in (key.ondelete, key.onupdate)]
     timing = bool(key.deferrable), (key.initially or "IMMEDIATE").upper()

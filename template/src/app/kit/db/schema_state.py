@@ -1,4 +1,4 @@
-"""Whether the schema of a database is the one that the running code needs."""
+"""Compare the migrations applied to a database with the migrations of the code."""
 
 from collections.abc import Set
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.kit.db.migrate import PROJECT_ROOT
 
 _APPLIED = text("SELECT version_num FROM alembic_version")
-_THERE_IS = text(
+_EXISTS = text(
     "SELECT found IS NOT NULL, has_table_privilege(found, 'SELECT')"
     " FROM (SELECT to_regclass('alembic_version')::oid AS found) looked"
 )
 
 
 class RevisionsHidden(Exception):
-    """The role of the service may not see the revisions of the database."""
+    """The database role may not read the table `alembic_version`."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,10 @@ class Revisions:
     known: frozenset[str]
 
     def fit(self, applied: Set[str]) -> bool:
-        """Whether the code can work with a database at these revisions.
+        """Return whether the code can run on a database with these applied revisions.
 
-        One that the code does not know is a newer release's: its migration runs before the last
-        old process is gone.
+        An unknown revision belongs to a newer release: during a rollout, migrations run while old
+        processes still serve requests.
         """
         return self.heads <= applied or bool(applied - self.known)
 
@@ -47,13 +47,13 @@ def revisions_of_the_code() -> Revisions:
 
 
 async def applied_revisions(connection: AsyncConnection) -> frozenset[str]:
-    """The revisions that the database is at; none where it was never migrated.
+    """Return the current revisions of the database; empty if no migration was applied.
 
-    Raises RevisionsHidden.
+    Raises RevisionsHidden if the role may not read them.
     """
-    # Checked first: a statement that fails would abort the transaction of the caller.
-    there_is, may_read = (await connection.execute(_THERE_IS)).one()
-    if not there_is:
+    # Check first, because a failed statement would abort the caller's transaction.
+    exists, may_read = (await connection.execute(_EXISTS)).one()
+    if not exists:
         return frozenset()
     if not may_read:
         raise RevisionsHidden
@@ -61,9 +61,9 @@ async def applied_revisions(connection: AsyncConnection) -> frozenset[str]:
 
 
 def pending_revisions(script: ScriptDirectory, applied: Set[str]) -> list[Script]:
-    """The migrations that a database at these revisions lacks, in the order of their application.
+    """Return the migrations that are not applied yet, in the order in which to apply them.
 
-    An applied revision that the code does not have is ignored.
+    Ignores applied revisions that the code does not contain.
     """
     every = list(script.walk_revisions())
     known = applied & {each.revision for each in every}
@@ -72,12 +72,12 @@ def pending_revisions(script: ScriptDirectory, applied: Set[str]) -> list[Script
 
 
 def named(revisions: Set[str]) -> str:
-    """The revisions for a sentence."""
+    """Return the revisions as text for a message."""
     return ", ".join(sorted(revisions)) or "none"
 
 
 def pending_migrations(server: str, applied: Set[str], heads: Set[str], program: str) -> str:
-    """The message about a database that lacks migrations, with the command that applies them."""
+    """Return the message about pending migrations, with the command that applies them."""
     return (
         f"The {server} is at migration {named(applied)}, the code at {named(heads)}. Apply the "
         f"pending migrations with `{program} migrate`."

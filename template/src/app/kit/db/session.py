@@ -1,4 +1,4 @@
-"""Sessions and transactions: one request, one session, one transaction."""
+"""Sessions and transactions: one session and one transaction per request."""
 
 from asyncio import timeout
 from collections.abc import AsyncGenerator, Sequence
@@ -25,7 +25,7 @@ from app.kit.errors import OutcomeUnknown
 
 @dataclass
 class Counts:
-    """What went wrong with units of work, in the life of the process."""
+    """Counters of transactions since the start of the process."""
 
     retries: int = 0
     outcomes_unknown: int = 0
@@ -36,20 +36,20 @@ class Database:
     """The engines and the sessions of a process."""
 
     engine: AsyncEngine
-    # On the replica where one is set, else on the primary.
+    # Connects to the replica if one is configured, otherwise to the primary.
     reading_engine: AsyncEngine
-    # On the primary in any case.
+    # Read-only, always on the primary.
     fresh_engine: AsyncEngine
     sessions: async_sessionmaker[AsyncSession]
     counts: Counts = field(default_factory=Counts)
 
     @classmethod
     def open(cls, settings: DatabaseSettings, application_name: str, *tells: Tell) -> Self:
-        """Build engines and sessions; nothing connects before the first use.
+        """Create the engines and the session factory. The first query opens a connection.
 
-        Each of `tells` hears of every statement.
+        `tells` are listeners that are called after every statement.
         """
-        # An unsupported mapping fails at start-up, not in the first request.
+        # Raises errors in the mapping of models at startup, not in the first request.
         Base.registry.configure()
         engine = build_engine(settings, application_name)
         reading_engine = build_reading_engine(settings, application_name)
@@ -57,9 +57,9 @@ class Database:
         sessions = async_sessionmaker(
             engine,
             sync_session_class=ServiceSession,
-            # A response is written from the objects after the commit.
+            # Responses are serialized from the objects after the commit.
             expire_on_commit=False,
-            # A session that was closed must raise, not silently connect again.
+            # A closed session raises instead of opening a new connection.
             close_resets_only=False,
         )
         database = cls(engine, reading_engine, fresh_engine, sessions)
@@ -72,21 +72,21 @@ class Database:
 
     @property
     def pools(self) -> dict[str, AsyncEngine]:
-        """The engines that keep connections, by what they are for."""
+        """The engines that have a connection pool, by the name of the pool."""
         return {"write": self.engine, "read": self.reading_engine}
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[AsyncSession]:
-        """One unit of work: commits at the end, rolls back on any exception.
+        """Open a session in a transaction. Commit at the end, or roll back on an exception.
 
-        Raises OutcomeUnknown where the connection breaks during the commit.
+        Raises OutcomeUnknown if the connection drops during the commit.
         """
         committing = False
         try:
             async with self.sessions() as session, session.begin():
                 yield session
                 await session.flush()
-                # All is sent: only the COMMIT is left to fail.
+                # After the flush, only COMMIT can fail.
                 committing = True
         except DBAPIError as error:
             if committing and not is_refusal(error):
@@ -95,14 +95,14 @@ class Database:
             raise
 
     def reading(self, *, fresh: bool = False) -> AbstractAsyncContextManager[AsyncSession]:
-        """A session that PostgreSQL lets only read, each statement by itself; for `async with`.
+        """Return a read-only session in autocommit mode, for use with `async with`.
 
-        A replica is some moments behind: `fresh` reads what was just committed.
+        A replica lags behind the primary. With `fresh`, the session reads from the primary.
         """
         return self.sessions(bind=self.fresh_engine if fresh else self.reading_engine)
 
     async def fetch(self, sql: str, arguments: Sequence[Any]) -> Rows:
-        """Run a read-only statement by itself, on a connection of the pool; return its rows."""
+        """Run a single read-only statement outside a transaction, and return its rows."""
         engine = self.reading_engine
         if is_watched(engine):
             async with engine.connect() as connection:
@@ -110,13 +110,13 @@ class Database:
         return await fetch(engine, sql, arguments)
 
     async def fetch_committed(self, sql: str, arguments: Sequence[Any]) -> Rows:
-        """Run a statement as a transaction of its own; its rows, once it is committed.
+        """Run a single statement in its own transaction. Return its rows after the commit.
 
-        Raises OutcomeUnknown if the connection breaks before the response of the server.
+        Raises OutcomeUnknown if the connection drops before the server responds.
         """
         engine = self.engine
-        # The driver sends two messages for a statement, which a pooler keeps together only within
-        # a transaction.
+        # asyncpg sends two messages per statement. Outside a transaction, a pooler may send them
+        # to different connections.
         if is_watched(engine) or not isinstance(engine.pool, QueuePool):
             async with self.transaction() as session:
                 connection = await session.connection()
@@ -124,9 +124,9 @@ class Database:
         try:
             return await fetch(engine, sql, arguments)
         except UnreadableValue as error:
-            raise OutcomeUnknown("The row that was returned cannot be represented") from error
+            raise OutcomeUnknown("The returned row has a value that Python cannot read") from error
         except DBAPIError as error:
-            # The driver cannot read the returned row if a composite type has changed.
+            # asyncpg cannot decode the returned row after a composite type has changed.
             unread = isinstance(driver_error(error), asyncpg.OutdatedSchemaCacheError)
             if error.connection_invalidated or unread:
                 self.counts.outcomes_unknown += 1
@@ -135,17 +135,17 @@ class Database:
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncGenerator[AsyncSession]:
-        """A session that PostgreSQL lets only read, all of it as of one moment.
+        """Open a read-only session in one REPEATABLE READ transaction.
 
-        It is one transaction, as a cursor of the server needs it.
+        All statements see the same snapshot. Server-side cursors need such a transaction.
         """
         async with self.reading() as session:
-            one_moment = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-            await session.connection(execution_options=one_moment)
+            options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+            await session.connection(execution_options=options)
             yield session
 
     async def close(self) -> None:
-        """Close every connection; a server that no longer answers is not waited for."""
+        """Close every connection. Stop waiting for an unresponsive server after 5 seconds."""
         with suppress(TimeoutError):
             async with timeout(5):
                 await self.engine.dispose()
@@ -153,44 +153,43 @@ class Database:
 
 
 def database_of(request: Request) -> Database:
-    """The database that the lifespan opened for this application."""
+    """Return the database that the lifespan of the application opened."""
     database: Database = request.app.state.database
     return database
 
 
 async def request_session(request: Request) -> AsyncGenerator[AsyncSession]:
-    """The session of a request, committed once the endpoint has returned."""
+    """Yield the session of a request. Commit after the endpoint returns."""
     async with database_of(request).transaction() as session:
         yield session
 
 
 async def reading_database(request: Request) -> Database:
-    """The database as a request reads it.
+    """Return the database of a request.
 
-    A client that must see what it has just written asks for it as it would ask any cache on the
-    way: with `Cache-Control: no-cache`.
+    Reads use the replica if one is configured. A client that must read its own writes sends
+    `Cache-Control: no-cache`, and then reads use the primary.
     """
     database = database_of(request)
     fresh = "no-cache" in request.headers.get("cache-control", "")
     return replace(database, reading_engine=database.fresh_engine) if fresh else database
 
 
-# For an endpoint that reads and writes with views, or opens sessions of its own: several at once,
-# one for a stream, one for each attempt of a retried transaction.
+# For endpoints that use views, or that open sessions: concurrent reads, streams and retries.
 DatabaseDep = Annotated[Database, Depends(reading_database)]
 ReadDatabaseDep = DatabaseDep
 
 
 async def reading_session(request: Request) -> AsyncGenerator[AsyncSession]:
-    """The session of a request that only reads."""
-    # Called, not depended on: FastAPI takes longer to solve a dependency than this takes to run.
+    """Yield a read-only session for a request."""
+    # A direct call is faster than another dependency.
     database = await reading_database(request)
     async with database.reading() as session:
         yield session
 
 
-# Function scope commits before the response leaves: a commit that fails is seen by the client.
-# Use these aliases everywhere, one of them a request: the same dependency in two scopes, or both
-# dependencies, would be two sessions.
+# With scope="function", the commit runs before the response is sent, so that a failed commit
+# becomes an error response. Use only one of these aliases per request. Two aliases, or the same
+# dependency in another scope, would open two sessions.
 SessionDep = Annotated[AsyncSession, Depends(request_session, scope="function")]
 ReadSessionDep = Annotated[AsyncSession, Depends(reading_session, scope="function")]

@@ -1,4 +1,4 @@
-"""The settings of the database (`DATABASE_…`)."""
+"""Database settings (`DATABASE_…`)."""
 
 from typing import Self
 
@@ -10,17 +10,17 @@ from app.kit.db.url import parse_url
 
 
 class DatabaseSettings(PoolSettings):
-    """Where the database is and how the service behaves towards it. All times in seconds."""
+    """Database settings. Times are in seconds."""
 
     url: SecretStr
-    # Where to read; the same database as `url` unless set.
+    # A read replica. Default: read from `url`.
     replica_url: SecretStr | None = None
-    # The owner of the tables, past any pooler; migrations use `url` unless set.
+    # For migrations: the role that owns the tables, without a pooler. Default: `url`.
     migration_url: SecretStr | None = None
-    # For the first two. Taken literally, so that a generated password needs no percent-encoding.
+    # Password for `url` and `replica_url`, without percent-encoding.
     password: SecretStr | None = None
     application_name: str | None = Field(None, max_length=63)
-    # How many of this service share the server, on all hosts together: see `capacity`.
+    # Processes of this service on all hosts that connect to the server. See `capacity`.
     processes: int = Field(1, ge=1, le=10_000)
 
     connect_timeout: float = Field(5, gt=0, le=300)
@@ -29,15 +29,15 @@ class DatabaseSettings(PoolSettings):
     idle_in_transaction_timeout: float = Field(60, ge=0, le=86_400)
     jit: bool = False
 
-    # How long a command waits for a server that is still starting; a process that serves does not.
+    # Commands wait this long for the database to start. The server itself does not wait.
     startup_timeout: float = Field(30, ge=0, le=3600)
-    # How long a migration waits for another one that runs already.
+    # A migration waits this long for another running migration.
     migration_wait: float = Field(300, ge=0, le=86_400)
 
     echo: bool = False
     echo_pool: bool = False
     hide_parameters: bool = True
-    # Milliseconds, as nothing else here; None logs no statement for its time.
+    # Milliseconds, unlike the other settings. None disables the log of slow statements.
     slow_query_ms: float | None = Field(None, ge=0, le=86_400_000)
 
     @field_validator("url", "replica_url", "migration_url")
@@ -50,7 +50,7 @@ class DatabaseSettings(PoolSettings):
     @model_validator(mode="after")
     def _has_a_pool_that_fits(self) -> Self:
         if self.pooler == "pgbouncer" and self.pool_pre_ping:
-            raise ValueError("POOL_PRE_PING has no use behind PgBouncer: set it to false")
+            raise ValueError("POOL_PRE_PING has no effect behind PgBouncer. Set it to false.")
         return self
 
     @property

@@ -1,4 +1,4 @@
-"""Soft delete: the model base, and the UPDATE statements that hide rows with what they own."""
+"""Soft delete: the model base class, its statements, and the filters that exclude deleted rows."""
 
 from collections.abc import Container, Iterable, Iterator, Sequence
 from datetime import datetime
@@ -30,24 +30,24 @@ from app.kit.db.ids import Id
 
 INCLUDE_DELETED = {"include_deleted": True}
 _NAMED = "soft_delete_named"
-_CRITERIA = "additional_entity_criteria"  # as SQLAlchemy keeps those of a statement
+_CRITERIA = "additional_entity_criteria"  # SQLAlchemy's key for the criteria of a statement
 
 
 class Entity(Record):
-    """A record whose deletion hides it. Statements opt out with the option `include_deleted`."""
+    """A soft-deleted model. The execution option `include_deleted` disables the filter."""
 
     __abstract__ = True
 
     deleted_at: Mapped[datetime | None] = mapped_column()
 
     def __init__(self, **values: Any) -> None:
-        # Set explicitly: an UPDATE by criteria changes only attributes that an object has loaded.
+        # Set it explicitly: a bulk UPDATE synchronizes only loaded attributes of objects.
         super().__init__(**{"deleted_at": None} | values)
 
 
 @cache
 def owning_relationships(owner: type[Any]) -> tuple[RelationshipProperty[Any], ...]:
-    """Return relationships that delete entities with their owner, subclasses' included."""
+    """Return the relationships that delete entities with their owner, including subclasses'."""
     mapper: Mapper[Any] = inspect(owner)
     found = {each for sub in mapper.self_and_descendants for each in sub.relationships}
     owning = (each for each in found if each.cascade.delete)
@@ -61,8 +61,11 @@ def mark(
     old: datetime | None,
     new: datetime | None,
 ) -> Sequence[Id]:
-    """Set `deleted_at` of the rows where it is `old`; returns their ids, without what they own."""
-    # A concurrent update that read the old version must fail.
+    """Set `deleted_at` of matching rows from `old` to `new`. Return their primary keys.
+
+    Does not change the rows that they own.
+    """
+    # The new version makes a concurrent update of the old version fail.
     values = {"deleted_at": new, **next_version(model)}
     stored, where = in_base_table(model, *conditions)
     statement = update(stored).where(*where, stored.deleted_at == old)
@@ -78,52 +81,54 @@ def mark_owned_by(
     old: datetime | None,
     new: datetime | None,
 ) -> None:
-    """Set `deleted_at` of everything that these rows own, one UPDATE for each relationship."""
+    """Set `deleted_at` of all rows that these rows own, with one UPDATE per relationship."""
     for relation in owning_relationships(owner) if ids else ():
         child = relation.mapper.class_
         parent: Any = aliased(relation.parent.class_, flat=True)
         among = parent.id == any_(literal(list(ids), ARRAY(parent.id.type)))
-        # The relationship's own join condition: composite keys, secondary tables, either direction.
+        # The relationship's join condition covers composite keys, secondary tables and directions.
         owned = and_(among, getattr(parent, relation.key).expression)
         children = mark(session, child, owned, old=old, new=new)
         mark_owned_by(session, child, children, old=old, new=new)
 
 
 def filter_select(statement: Any, criteria: Container[Any] | None = None) -> Any:
-    """Return a SELECT that `with_loader_criteria` filters.
+    """Return a SELECT in which `with_loader_criteria` filters every entity.
 
-    It finds no entity in a column that is a window function, FILTER, WITHIN GROUP or `extract`, nor
-    in the sides of a join that was not made by `Select.join`. Each of them is named in WHERE
-    without a condition, so that `include_deleted` still finds every row. Raises TypeError for an
-    outer join that cannot be filtered, where `criteria` has any for it: by default, it has.
+    `with_loader_criteria` misses entities inside window functions, FILTER, WITHIN GROUP, `extract`
+    and joins that were not built with `Select.join`. This function adds a condition to WHERE for
+    each of them. The condition is always true, so that `include_deleted` still finds every row.
+
+    Raises TypeError for an outer join that cannot be filtered, if `criteria` contains an entity of
+    the join. Without `criteria`, every outer join of this kind raises.
     """
     bare = [each for each in statement._raw_columns if "parententity" not in each._annotations]
     joins: list[Any] = [source for source in statement._from_obj if isinstance(source, Join)]
     found = {*_entities_in(bare), *(side for each in joins for side in _sides(each, criteria))}
     for entity in found - {each._annotations.get(_NAMED) for each in statement._where_criteria}:
         named = cast("Any", true())._annotate({"parententity": inspect(entity), _NAMED: entity})
-        # So that SQLAlchemy takes it for a statement of the ORM.
+        # Makes SQLAlchemy treat it as an ORM statement.
         statement = statement.where(named._set_propagate_attrs(entity.deleted_at._propagate_attrs))
     return statement
 
 
 @compiles(Select)
 def _filter_nested(statement: Any, compiler: Any, **options: Any) -> str:
-    # A session filters the outermost SELECT; those within it are filtered as they are compiled.
+    # The session filters the outermost SELECT. Nested SELECTs are filtered at compilation.
     filtered = filter_select(statement, compiler._global_attributes)
     text: str = compiler.visit_select(filtered, **options)
     return text
 
 
 def filter_other_tables(statement: Any) -> Any:
-    """Return an UPDATE or DELETE that finds no deleted row in other tables (FROM, USING)."""
+    """Return an UPDATE or DELETE that excludes deleted rows of its other tables (FROM, USING)."""
     target = statement.entity_description.get("entity")
     for entity in dict.fromkeys(_entities_in(statement._where_criteria)):
         if entity is target:
             continue
         if len(inspect(entity).mapper.tables) > 1:
             raise TypeError(
-                f"{entity} has several tables: use `.in_(select(...))` in place of its columns."
+                f"{entity} has several tables. Use `.in_(select(...))` instead of its columns."
             )
         statement = statement.where(entity.deleted_at.is_(None))
     return statement
@@ -142,7 +147,7 @@ def _entities_in(clauses: Iterable[Any]) -> Iterator[Any]:
 
 
 def _sides(source: Any, criteria: Container[Any] | None) -> Iterator[Any]:
-    """Yield the entities that a join reads."""
+    """Yield the entities of a join."""
     for side in (source.left, source.right):
         found = side._annotations.get("parententity")
         if isinstance(side, Join):
@@ -151,8 +156,8 @@ def _sides(source: Any, criteria: Container[Any] | None) -> Iterator[Any]:
             is_outer = source.full or (source.isouter and side is source.right)
             if is_outer and (criteria is None or (_CRITERIA, found.mapper) in criteria):
                 raise TypeError(
-                    f"An outer join with {found} would read its deleted rows: use "
-                    "`select_from(...).outerjoin(...)` in place of `outerjoin(...)`."
+                    f"An outer join with {found} would return deleted rows. Use "
+                    "`select_from(...).outerjoin(...)` instead of `outerjoin(...)`."
                 )
             yield found.entity
 
@@ -167,8 +172,8 @@ def _reject_unsupported(mapper: Mapper[Any], model: type[Base]) -> None:
         )
     if issubclass(model, Entity) and not issubclass(base, Entity):
         raise TypeError(
-            f"{model.__name__} is an Entity, but inherits from {base.__name__}, which is not: "
-            f"queries of {base.__name__} would return deleted rows. Make {base.__name__} an Entity."
+            f"{model.__name__} is an Entity, but inherits from {base.__name__}, which is not. "
+            f"Queries of {base.__name__} would return deleted rows. Make {base.__name__} an Entity."
         )
     entities: dict[Any, str] = {
         each.local_table: each.class_.__name__
@@ -179,9 +184,9 @@ def _reject_unsupported(mapper: Mapper[Any], model: type[Base]) -> None:
         link = entities.get(relation.secondary)
         if link and not _excludes_deleted(relation):
             raise TypeError(
-                f"{relation} would follow deleted rows of {link}. Relate to {link} itself instead "
-                "of `secondary`, or add `viewonly=True` and `deleted_at IS NULL` to `primaryjoin` "
-                "or `secondaryjoin`."
+                f"{relation} would follow deleted rows of {link}. Use a relationship to {link} "
+                "instead of `secondary`, or set `viewonly=True` and add `deleted_at IS NULL` to "
+                "`primaryjoin` or `secondaryjoin`."
             )
 
 

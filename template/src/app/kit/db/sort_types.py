@@ -1,4 +1,4 @@
-"""Column types whose values sort, and the type through which a cursor compares each of them."""
+"""Sortable column types, and the type that a cursor uses to compare their values."""
 
 from typing import Any
 
@@ -27,17 +27,17 @@ _DIALECT: Dialect = postgresql.asyncpg.dialect()  # type: ignore[no-untyped-call
 
 
 def type_as_text(expression: ColumnElement[Any]) -> TypeEngine[Any]:
-    """The type that reads and writes the values of a column as text, without loss.
+    """Return the type to cast the values of an expression to and from text, without loss.
 
-    It has no length or precision: the type of an expression is only inferred, and its values may
-    be longer than the type allows. Raises TypeError for a type without an order.
+    It has no length or precision, because the type of an expression is inferred, and values may
+    exceed it. Raises TypeError for a type that PostgreSQL cannot sort.
     """
     found = _unlimited(expression.type)
     if found is None:
         raise TypeError(
             f"{expression}: PostgreSQL does not sort {expression.type!r}."
-            " Sort by an expression of another type, such as a field cast to text;"
-            " state the type of an untyped expression with type_coerce()."
+            " Sort by an expression of another type, such as a field cast to text."
+            " Set the type of an untyped expression with type_coerce()."
         )
     return found
 
@@ -53,7 +53,7 @@ def _unlimited(kind: TypeEngine[Any]) -> TypeEngine[Any] | None:
         case NullType() | JSON() | postgresql.JSONPATH():
             return None
         case ARRAY(item_type=item):
-            # Arrays are compared with arrays of the very same type.
+            # PostgreSQL compares only arrays of the same type.
             return None if _unlimited(item) is None else ARRAY(item)
         case Enum(native_enum=True):
             return stored
@@ -64,7 +64,7 @@ def _unlimited(kind: TypeEngine[Any]) -> TypeEngine[Any] | None:
         case Integer():
             return BigInteger()
         case Float():
-            # A value of four bytes is exact in eight, and its text is not.
+            # The conversion of float4 to float8 is exact, the text of float4 is not.
             return Double()
         case Numeric():
             return Numeric()

@@ -1,4 +1,4 @@
-"""Deterministic sort orders: a unique key breaks every tie."""
+"""Deterministic sort orders, with a unique key as tiebreaker."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -22,14 +22,14 @@ from sqlalchemy.sql import operators
 
 from app.kit.db.sort_types import type_as_text
 
-# PostgreSQL's text form of a value; True where it is too long for a cursor.
+# PostgreSQL's text format of a value, or True if the value is too long for a cursor.
 _Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")] | Literal[True]
 
 
-# Their expressions are built once, as an order serves many requests.
+# Expressions are cached, because many requests use the same order.
 @dataclass(frozen=True)
 class SortKey:
-    """One term of an order. `nulls_first` is None where there can be no NULL."""
+    """One term of an order. `nulls_first` is None if the expression is never NULL."""
 
     expression: ColumnElement[Any]
     descending: bool
@@ -37,7 +37,7 @@ class SortKey:
 
     @cached_property
     def clause(self) -> ColumnElement[Any]:
-        """The term as `ORDER BY` takes it."""
+        """The ORDER BY clause."""
         clause = self.expression.desc() if self.descending else self.expression.asc()
         if self.nulls_first is None:
             return clause
@@ -45,27 +45,27 @@ class SortKey:
 
     @cached_property
     def python_type(self) -> Any:
-        """The type of its values in a cursor."""
+        """The Python type of its values in a cursor."""
         return _Text if self.nulls_first is None else _Text | None
 
     @cached_property
     def as_text(self) -> Label[str]:
-        """The value of a row as PostgreSQL writes it; every value can be read back."""
+        """The value of a row in PostgreSQL's text format. `bound` converts it back without loss."""
         return cast(cast(self.expression, type_as_text(self.expression)), Text).label(None)
 
     def bound(self, text: str) -> ColumnElement[Any]:
-        """The value with this text, as a parameter."""
+        """Return the value of a text as a parameter of the right type."""
         return cast(literal(text, Text), type_as_text(self.expression))
 
     def reversed(self) -> Self:
-        """The term that sorts the other way round."""
+        """Return the term with the opposite direction."""
         nulls_first = None if self.nulls_first is None else not self.nulls_first
         return replace(self, descending=not self.descending, nulls_first=nulls_first)
 
 
 @dataclass(frozen=True)
 class Order:
-    """A total order: the last `unique` keys together are different in every row."""
+    """A total order. The last `unique` keys together are unique."""
 
     keys: tuple[SortKey, ...]
     unique: int = 1
@@ -77,17 +77,17 @@ class Order:
 
     @cached_property
     def types(self) -> tuple[Any, ...]:
-        """The type of each term's values."""
+        """The Python type of each term's values in a cursor."""
         return tuple(key.python_type for key in self.keys)
 
     @cached_property
     def is_uniform(self) -> bool:
-        """Whether whole rows can be compared in it, as `(a, b) > (1, 2)`."""
+        """Whether a row comparison such as `(a, b) > (1, 2)` follows this order."""
         one_direction = len({key.descending for key in self.keys}) == 1
         return one_direction and all(key.nulls_first is None for key in self.keys)
 
     def reversed(self) -> Self:
-        """The same rows from the last to the first."""
+        """Return the reverse order."""
         return self._reversed
 
     @cached_property
@@ -99,16 +99,17 @@ def order(
     key: InstrumentedAttribute[Any] | Sequence[InstrumentedAttribute[Any]],
     *terms: UnaryExpression[Any],
 ) -> Order:
-    """An order by terms such as `Post.title.asc()`, with a unique key to break their ties.
+    """Return an order by terms such as `Post.title.asc()`, with a unique key as tiebreaker.
 
-    The key is a primary key or another unique column; where several columns are unique together,
-    pass them as a tuple. A term that may be NULL says where NULL goes: `.nulls_first()` or
-    `.nulls_last()`. Raises TypeError where a column has no order or the key is not unique.
+    The key is the primary key or another unique column. Pass several columns as a tuple if they are
+    unique together. A nullable term needs `.nulls_first()` or `.nulls_last()`.
+
+    Raises TypeError if PostgreSQL cannot sort a column, or if the key is not unique.
     """
     attributes = [key] if isinstance(key, InstrumentedAttribute) else list(key)
     _check_unique(attributes)
     keys = [_parse(term) for term in terms]
-    # In the direction of its neighbour, so that one index serves them both.
+    # The same direction as the last term, so that one index covers both.
     descending = bool(keys) and keys[-1].descending
     ties = [SortKey(each.expression, descending, nulls_first=None) for each in attributes]
     for each in (*keys, *ties):
@@ -120,10 +121,10 @@ def _check_unique(key: Sequence[InstrumentedAttribute[Any]]) -> None:
     named = ", ".join(map(str, key))
     names = {each.expression.key for each in key}
     if not any(unique <= names for unique in _unique_columns(key[0].class_.__mapper__)):
-        raise TypeError(f"{named}: not unique. Pass the whole primary key to order(), as a tuple.")
+        raise TypeError(f"{named} is not unique. Pass the whole primary key to order() as a tuple.")
     for each in key:
         if getattr(each.expression, "nullable", True):
-            raise TypeError(f"{each} may be NULL, so it is not unique: pass the primary key.")
+            raise TypeError(f"{each} may be NULL, so it is not unique. Pass the primary key.")
 
 
 def _unique_columns(mapper: Any) -> Iterator[set[str]]:
@@ -140,10 +141,10 @@ _UNIQUE = (PrimaryKeyConstraint, UniqueConstraint)
 def _parse(term: UnaryExpression[Any]) -> SortKey:
     nulls_first, inner = _nulls(term)
     if getattr(inner, "modifier", None) not in (operators.asc_op, operators.desc_op):
-        raise TypeError(f"{term} has no direction: add .asc() or .desc()")
+        raise TypeError(f"{term} has no direction. Add .asc() or .desc().")
     expression = inner.element
     if getattr(expression, "nullable", True) and nulls_first is None:
-        raise TypeError(f"{term} may be NULL: add .nulls_first() or .nulls_last()")
+        raise TypeError(f"{term} may be NULL. Add .nulls_first() or .nulls_last().")
     return SortKey(expression, inner.modifier is operators.desc_op, nulls_first)
 
 

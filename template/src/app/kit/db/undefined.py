@@ -1,4 +1,4 @@
-"""Tables and columns that a statement names and the database lacks."""
+"""Errors about tables and columns that do not exist in the database."""
 
 import re
 
@@ -7,25 +7,25 @@ from sqlalchemy.exc import StatementError
 from app.kit.db.base import Base
 from app.kit.db.conflicts import driver_error
 
-# A table, a column, another object such as a type, a function, a schema.
+# SQLSTATE: undefined table, column, object (such as a type), function, schema.
 _UNDEFINED = {"42P01", "42703", "42704", "42883", "3F000"}
 _TABLE = re.compile(r'relation "(?:\w+\.)?(\w+)" does not exist')
 _COLUMN = re.compile(r'column "?(?:\w+\.)?(\w+)"?(?: of relation "\w+")? does not exist')
 
 
 def is_undefined(error: StatementError) -> bool:
-    """Whether the database lacks a table, a column or a type that the statement names."""
+    """Return whether a table, column, type, function or schema does not exist."""
     return getattr(driver_error(error), "sqlstate", None) in _UNDEFINED
 
 
 def missing_migration(error: StatementError, program: str) -> str | None:
-    """Return the message about a table or a column of the models that the database lacks.
+    """Return a message if a table or column of the models does not exist; otherwise None.
 
-    For a database without pending migrations. Returns None for anything that no model has.
+    The message assumes that no migration is pending.
     """
     message = str(driver_error(error))
     tables = Base.metadata.tables.values()
-    # PostgreSQL may name the relation of a column as well.
+    # Search for a column first: the message about a column may contain its table.
     if found := _COLUMN.search(message):
         words = set(re.findall(r"\w+", error.statement or ""))
         columns = (

@@ -1,7 +1,7 @@
-"""Stored values that Python cannot represent: dates outside the years 1 to 9999, a time of 24:00.
+"""Stored values that Python cannot represent: dates outside the years 1 to 9999, the time 24:00.
 
-The driver reads `infinity` as the end of the calendar, and fails for these. They are rare: nothing
-that is sent to the service can be one, only SQL stores them.
+asyncpg fails to decode these values. (It decodes `infinity` as the last date of the calendar.) They
+are rare, because no API request can contain them, only SQL.
 """
 
 import re
@@ -18,24 +18,24 @@ from app.kit.errors import Conflict
 _SCALARS_AND_ARRAYS = {1082, 1083, 1114, 1184, 1186, 1266, 1182, 1183, 1115, 1185, 1187, 1270}
 _OIDS = _SCALARS_AND_ARRAYS | {3908, 3910, 3912, 4533, 4534, 4535}
 _DECODERS = "datetime.pyx"
-# A setting that no server has: to ask for it is an error, which names a column.
+# A setting that does not exist. Reading it raises an error that contains the name of a column.
 _SETTING = "unreadable."
 _UNKNOWN_SETTING, _NAMED = "42704", re.compile(rf'"{re.escape(_SETTING)}(.*)"')
 
 
 class UnreadableValue(Conflict):
-    """A row has a date or time that the service cannot represent."""
+    """A row contains a date or time that Python cannot represent."""
 
     def __init__(self, columns: Iterable[str]) -> None:
         named = " or ".join(dict.fromkeys(columns)) or "a column"
         super().__init__(
-            f"The value of {named} in a row cannot be represented: it is outside the years 1 to "
-            "9999, or not a time of day. Correct the row in the database."
+            f"The value of {named} in a row is outside the years 1 to 9999, or is not a valid time "
+            "of day. Correct the row in the database."
         )
 
 
 def is_unreadable(error: BaseException) -> bool:
-    """Whether the driver failed to decode a date or time."""
+    """Return whether asyncpg failed to decode a date or time."""
     if isinstance(error, IntervalOutOfRange):
         return True
     if not isinstance(error, ValueError | OverflowError):
@@ -49,12 +49,12 @@ def is_unreadable(error: BaseException) -> bool:
 
 
 def unreadable_value(columns: Iterable[tuple[str, int]]) -> UnreadableValue:
-    """Return the error for a row with these columns, of which one of a date or time is to blame."""
+    """Return the error for a row with these columns. It names those with a date or time."""
     return UnreadableValue(name for name, oid in columns if oid in _OIDS)
 
 
 def report_unreadable(context: ExceptionContext) -> Exception | None:
-    """Replace the error of the driver (`handle_error` of an engine)."""
+    """Replace asyncpg's exception (`handle_error` of an engine)."""
     if not is_unreadable(context.original_exception):
         return None
     execution: Any = context.execution_context
@@ -63,12 +63,12 @@ def report_unreadable(context: ExceptionContext) -> Exception | None:
 
 
 def setting_for(column: str) -> str:
-    """Return the name for `current_setting` by which PostgreSQL reports this column."""
+    """Return a name for `current_setting` that makes PostgreSQL raise an error for this column."""
     return _SETTING + column
 
 
 def column_reported(error: Any) -> str | None:
-    """Return the column of an error of PostgreSQL about `setting_for`; None for any other error."""
+    """Return the column of an error that `setting_for` caused, or None for other errors."""
     if getattr(error, "sqlstate", None) != _UNKNOWN_SETTING:
         return None
     found = _NAMED.search(str(error))

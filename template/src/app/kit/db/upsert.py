@@ -1,4 +1,4 @@
-"""Insert or update, whichever a row needs (`INSERT … ON CONFLICT`)."""
+"""Insert or update rows (`INSERT … ON CONFLICT DO UPDATE`)."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
@@ -26,7 +26,7 @@ _UNIQUE = (PrimaryKeyConstraint, UniqueConstraint)
 
 
 class Upserted(NamedTuple):
-    """How many rows were new and how many were there."""
+    """The number of inserted and of updated rows."""
 
     inserted: int
     updated: int
@@ -39,17 +39,21 @@ async def upsert_many(
     by: Sequence[str],
     chunk: int = CHUNK,
 ) -> Upserted:
-    """Insert each row, or update the row that has the same values of `by`, a unique index.
+    """Insert each row, or update the existing row with the same values in the columns `by`.
 
-    No two rows of a call may share them. Objects that the session already holds do not change.
-    Raises Conflict where that row is deleted or of another subclass, and an IntegrityError where
-    another unique index is in the way; now and then also where somebody inserts the very same row
-    at the same time, which `app.kit.batch.checked` knows.
+    The columns need a unique index. Rows of one call must differ in them. Objects in the session
+    are not refreshed.
+
+    Raises:
+        Conflict: the existing row is soft-deleted, or belongs to another subclass.
+        IntegrityError: the row violates another unique index. This may also happen when another
+            request inserts the same row concurrently; `app.kit.batch.checked` handles that.
+
     """
     mapper = inspect(model)
     if len(mapper.tables) > 1:
         raise TypeError(
-            f"An upsert writes one table, {model.__name__} has {len(mapper.tables)}: "
+            f"upsert_many writes one table, but {model.__name__} has {len(mapper.tables)}: "
             "insert with `insert_many`, update with `update_where`"
         )
     new = old = 0
@@ -68,18 +72,18 @@ async def upsert_many(
                 set_=_touched(model) | changes,
                 where=_replaceable(model),
             )
-            # A row that was there is locked before it is updated, and its new version says so in
-            # `xmax`; one that is new was never locked. (PostgreSQL 18 has `old IS NULL` for it.)
+            # `xmax` is 0 for an inserted row. ON CONFLICT locks an existing row before the update,
+            # which sets `xmax`. (From PostgreSQL 18 on, `old IS NULL` says the same.)
             .returning(literal_column("xmax = 0", Boolean))
         )
-        # Rows are locked as they come: two calls that sort them cannot wait for each other.
+        # A fixed lock order prevents deadlocks between concurrent calls.
         part.sort(key=lambda row: [row[name] for name in by])
         new_rows = with_class(model, part)
         found = await session.scalars(statement, new_rows, execution_options=OPTIONS)
         were_new = found.all()
         if len(were_new) < len(part):
-            # A row that no query of the model finds has the same values.
-            message = "is already taken"
+            # `where` excluded an existing row: soft-deleted, or of another subclass.
+            message = "already exists"
             fields = (FieldProblem(field=name, message=message) for name in by)
             raise Conflict(f"{' and '.join(by)} {message}.", *fields)
         new += sum(were_new)
@@ -88,7 +92,7 @@ async def upsert_many(
 
 
 def _predicate(model: type[Record], by: Sequence[str], columns: Sequence[str]) -> Any:
-    """The condition of the unique index on these columns; None where it holds for all rows."""
+    """Return the WHERE condition of the unique index on these columns; None if it has none."""
     table: Any = model.__table__
     for item in (*table.indexes, *table.constraints):
         unique = item.unique if isinstance(item, Index) else isinstance(item, _UNIQUE)
@@ -98,19 +102,19 @@ def _predicate(model: type[Record], by: Sequence[str], columns: Sequence[str]) -
 
 
 def _replaceable(model: type[Record]) -> ColumnElement[bool] | None:
-    """The condition on rows that queries of the model find; None where they find all."""
+    """Return the condition that queries of the model apply; None if they find every row."""
     mapper = inspect(model)
     conditions = not_deleted(model)
     if mapper.single and mapper.polymorphic_on is not None:
-        kinds = [each.polymorphic_identity for each in mapper.self_and_descendants]
-        conditions = (*conditions, mapper.polymorphic_on.in_(kinds))
+        identities = [each.polymorphic_identity for each in mapper.self_and_descendants]
+        conditions = (*conditions, mapper.polymorphic_on.in_(identities))
     return and_(*conditions) if conditions else None
 
 
 def _touched(model: type[Record]) -> dict[str, Any]:
-    """What any update changes: here PostgreSQL decides on it, and SQLAlchemy cannot add it."""
-    stamped = [column for column in model.__table__.columns if column.onupdate is not None]
+    """Return the values of `onupdate` and version columns, which SQLAlchemy does not add here."""
+    on_update = [column for column in model.__table__.columns if column.onupdate is not None]
     excluded = insert(model).excluded
     columns = inspect(model).columns
     version = {columns[name].name: value for name, value in next_version(model).items()}
-    return version | {column.name: excluded[column.key] for column in stamped}
+    return version | {column.name: excluded[column.key] for column in on_update}

@@ -1,4 +1,4 @@
-"""Database URLs as people and providers write them, for the asyncpg driver."""
+"""Parse database URLs in the formats of libpq and hosting providers, for asyncpg."""
 
 import re
 from collections.abc import Mapping
@@ -12,24 +12,24 @@ from app.kit.db.url_parameters import blank_parameters, checked_parameters
 
 DRIVER = "postgresql+asyncpg"
 _NAMES = {"postgres", "postgresql", DRIVER}
-# What asyncpg reads from a URL of its own only, and what is sent to the server at connect.
+# Parameters that asyncpg accepts only in a DSN, not as keyword arguments.
 _IN_DSN = {
     *("sslrootcert", "sslcert", "sslkey", "sslpassword", "sslcrl", "sslnegotiation"),
     *("ssl_min_protocol_version", "ssl_max_protocol_version", "options"),
 }
 _DSN = "postgresql:///?"
-# user:password@ and two hosts or more, which SQLAlchemy reads from `?host=` only.
+# A URL with several hosts. SQLAlchemy supports them only in `?host=`.
 _HOSTS = re.compile(r"^([\w+]+://(?:[^/?#]*@)?)([^/?#@]*,[^/?#@]*)(.*)$", re.DOTALL)
-# The form in which SQLAlchemy takes each of several hosts.
+# SQLAlchemy's format for each of several hosts.
 _HOST = re.compile(r"[^:]+:\d+")
 
 
 def parse_url(text: str) -> URL:
-    """Read `postgres://`, `postgresql://` or `postgresql+asyncpg://`, or raise `ValueError`.
+    """Parse a `postgres://`, `postgresql://` or `postgresql+asyncpg://` URL.
 
-    Parameters of libpq are translated for asyncpg. One that asyncpg cannot honour is rejected
-    here, before the first connection, with what to do instead. The error never repeats the URL,
-    which may hold a password.
+    Translates parameters of libpq for asyncpg. Raises ValueError for a parameter that asyncpg does
+    not support; the message says what to do instead. Messages never contain the URL, which may
+    contain a password.
     """
     hosts: list[str] = []
     text = text.strip()
@@ -42,22 +42,22 @@ def parse_url(text: str) -> URL:
     if url.drivername not in _NAMES:
         raise ValueError(f"must begin with postgresql://, not {url.drivername}://")
     if "@" in (url.host or ""):
-        # What is taken for the host is the end of a password, and would be shown.
+        # The parsed host contains a part of the password, so a later message would show it.
         raise ValueError("has an @ in its password: write it as %40")
     if blank := blank_parameters(text):
-        raise ValueError(f"has no value for {', '.join(blank)}: write one, or remove the parameter")
+        raise ValueError(f"has no value for {', '.join(blank)}: add one, or remove the parameter")
     query = dict[str, Any](url.query)
     if str(query.get("dsn")).startswith(_DSN):
-        # Written by this function.
+        # A URL that this function has already converted.
         query |= parse_qsl(query.pop("dsn").removeprefix(_DSN))
-    # A directory of sockets in place of the host is percent-encoded.
+    # A socket directory instead of a host is percent-encoded.
     host = unquote(url.host or "") or None
     if host and host.startswith("/"):
         host, query["host"] = None, host
     parameters = _with_hosts(checked_parameters(query), [unquote(each) for each in hosts])
     _check_port(url.port)
     if not url.database:
-        raise ValueError("names no database: add it after the host, as in //host:5432/name")
+        raise ValueError("has no database name: add it after the host, as in //host:5432/name")
     return url.set(drivername=DRIVER, host=host, query=_for_asyncpg(parameters))
 
 
@@ -68,7 +68,7 @@ def _check_port(port: object) -> None:
 
 
 def _with_hosts(query: Mapping[str, Any], hosts: list[str]) -> dict[str, Any]:
-    """Return the query with several hosts as SQLAlchemy takes them: `host=a:5432&host=b:5432`."""
+    """Return the query with several hosts in SQLAlchemy's format: `host=a:5432&host=b:5432`."""
     found, ports = query.get("host", ()), query.get("port", "")
     hosts = hosts or (found.split(",") if isinstance(found, str) else [*found])
     if len(hosts) < 2:
@@ -77,14 +77,14 @@ def _with_hosts(query: Mapping[str, Any], hosts: list[str]) -> dict[str, Any]:
     given = ports.split(",") if isinstance(ports, str) else [*ports]
     each = given * len(hosts) if len(given) == 1 else given
     if len(each) != len(hosts):
-        raise ValueError("names several hosts, and another number of ports")
+        raise ValueError("has several hosts, but another number of ports")
     rest = {name: value for name, value in query.items() if name != "port"}
     named = zip(hosts, each, strict=True)
     full = tuple(host if ":" in host else f"{host}:{port or 5432}" for host, port in named)
     if not all(map(_HOST.fullmatch, full)):
         raise ValueError(
-            "names several hosts, which must all be like name:5432: give an IPv6 address a name, "
-            "and leave none empty"
+            "has several hosts, but not all in the format name:5432: use a host name instead of an "
+            "IPv6 address, and leave no host empty"
         )
     for host in full:
         _check_port(host.partition(":")[2])

@@ -1,4 +1,4 @@
-"""The parameters of a database URL: which ones asyncpg honours, and what to do for the others."""
+"""Parameters of a database URL: those that asyncpg supports, and replacements for the others."""
 
 import os
 import ssl
@@ -17,7 +17,7 @@ _KNOWN = {
     *("ssl_max_protocol_version", "host", "port", "options"),
     *("command_timeout", "target_session_attrs"),
 }
-# What PostgreSQL's own clients and other drivers take, and where it is set here.
+# Parameters of libpq and other drivers, with the replacement in this service.
 _INSTEAD = {
     **dict.fromkeys(
         ("application_name", "fallback_application_name"), "set DATABASE_APPLICATION_NAME"
@@ -56,7 +56,7 @@ _MEANT = {
 
 
 def checked_parameters(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters by asyncpg's names, or raise `ValueError`."""
+    """Return the parameters with asyncpg's names. Raises ValueError for an invalid parameter."""
     query = dict(given)
     if repeated := sorted(k for k, v in query.items() if k != "host" and not isinstance(v, str)):
         raise ValueError(f"repeats {', '.join(repeated)}: keep one")
@@ -66,11 +66,11 @@ def checked_parameters(given: Mapping[str, Any]) -> dict[str, Any]:
         query["ssl"] = query.pop("sslmode")
     _check_channel_binding(query.pop("channel_binding", "prefer"))
     if unknown := sorted(query.keys() - _KNOWN):
-        told = ", ".join(f"{name} ({_INSTEAD.get(name, 'remove it')})" for name in unknown)
-        raise ValueError(f"has parameters that asyncpg does not take: {told}")
+        advice = ", ".join(f"{name} ({_INSTEAD.get(name, 'remove it')})" for name in unknown)
+        raise ValueError(f"has parameters that asyncpg does not support: {advice}")
     _check_mode(query.get("ssl"))
     if query.get("target_session_attrs", "any") not in _SESSIONS:
-        raise ValueError(f"has unknown target_session_attrs: one of {', '.join(_SESSIONS)}")
+        raise ValueError(f"has unknown target_session_attrs: use one of {', '.join(_SESSIONS)}")
     if not query.get("command_timeout", "1").replace(".", "", 1).isdecimal():
         raise ValueError("has a command_timeout that is not a number of seconds")
     _check_tls(query)
@@ -78,7 +78,7 @@ def checked_parameters(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def blank_parameters(text: str) -> list[str]:
-    """Return the known parameters without a value in a URL; SQLAlchemy leaves them out."""
+    """Return the known parameters that have no value in a URL. SQLAlchemy ignores them."""
     given = text.rpartition("?")[2].split("&")
     known = sorted({*_KNOWN, *_INSTEAD, "sslmode", "channel_binding"})
     return [name for name in known if name in given or f"{name}=" in given]
@@ -89,43 +89,43 @@ def _check_mode(mode: str | None) -> None:
         return
     meant = _MEANT.get(mode.lower())
     advice = f" ({meant[0]} is {meant[1]})" if meant else ""
-    raise ValueError(f"has an unknown sslmode: it is one of {', '.join(_MODES)}{advice}")
+    raise ValueError(f"has an unknown sslmode: use one of {', '.join(_MODES)}{advice}")
 
 
 def _check_channel_binding(value: Any) -> None:
     if value not in ("disable", "prefer"):
         raise ValueError(
             f"has channel_binding={'require' if value == 'require' else '…'}, which asyncpg does "
-            "not have: remove it, and write sslmode=verify-full&sslrootcert=system to authenticate "
-            "the server by its certificate"
+            "not support: remove it, and add sslmode=verify-full&sslrootcert=system to "
+            "authenticate the server by its certificate"
         )
 
 
 def _check_tls(query: dict[str, Any]) -> None:
-    """Check certificates and versions: at connect, some faults look like a missing server."""
+    """Check TLS files and versions here: at connect, some errors look like a missing server."""
     for name in ("ssl_min_protocol_version", "ssl_max_protocol_version"):
         if query.get(name, "TLSv1.2") not in _VERSIONS:
-            raise ValueError(f"has an unknown {name}: it is one of {', '.join(_VERSIONS)}")
+            raise ValueError(f"has an unknown {name}: use one of {', '.join(_VERSIONS)}")
     is_optional = query.get("ssl") not in ("require", *_VERIFYING)
     if query.get("sslnegotiation", "postgres") not in ("postgres", "direct"):
-        raise ValueError("has an unknown sslnegotiation: it is one of postgres, direct")
+        raise ValueError("has an unknown sslnegotiation: use one of postgres, direct")
     if query.get("sslnegotiation") == "direct" and is_optional:
         raise ValueError("has sslnegotiation=direct, which needs sslmode=require or verify-full")
     for name in _FILES:
         if query.get(name, "system") != "system" and not Path(query[name]).is_file():
-            raise ValueError(f"has {name}, which is not a file here: mount it, or correct the path")
+            raise ValueError(f"has {name}, but the file does not exist: mount it, or fix the path")
     _load_certificates(query)
     if query.get("sslrootcert") == "system":
         paths = ssl.get_default_verify_paths()
         query["sslrootcert"] = paths.cafile or paths.openssl_cafile
-        # As in libpq: a certificate of a public authority says nothing without the host's name.
+        # Like libpq: a public CA signs certificates for any host, so check the host name too.
         if query.setdefault("ssl", "verify-full") != "verify-full":
             raise ValueError("has sslrootcert=system, which needs sslmode=verify-full")
     is_there = "sslrootcert" in query or "PGSSLROOTCERT" in os.environ
     if query.get("ssl") in _VERIFYING and not (is_there or _has_default_certificates()):
         raise ValueError(
-            f"has sslmode={query['ssl']}, which needs certificates to trust: add sslrootcert=FILE, "
-            "or sslrootcert=system for a certificate of a public authority"
+            f"has sslmode={query['ssl']}, which needs trusted certificates: add sslrootcert=FILE, "
+            "or sslrootcert=system for a certificate of a public CA"
         )
 
 
@@ -133,7 +133,7 @@ def _has_default_certificates() -> bool:
     try:
         return Path("~/.postgresql/root.crt").expanduser().is_file()
     except (OSError, RuntimeError):
-        # The home directory is unknown, or closed to this account.
+        # The home directory is unknown or not accessible.
         return False
 
 
@@ -151,8 +151,8 @@ def _load_certificates(query: Mapping[str, Any]) -> None:
             context.load_cert_chain(query["sslcert"], query.get("sslkey"), lambda: password)
         except OSError as error:
             raise ValueError(
-                f"has a client certificate that cannot be loaded ({error}): correct sslcert, "
-                "sslkey or sslpassword"
+                f"has a client certificate that cannot be loaded ({error}): fix sslcert, sslkey or "
+                "sslpassword"
             ) from None
     elif "sslkey" in query and not os.environ.get("PGSSLCERT"):
-        raise ValueError("has sslkey, but no sslcert: add it")
+        raise ValueError("has sslkey, but no sslcert: add sslcert")

@@ -1,4 +1,4 @@
-"""Waiting for a database that is still starting, before a command begins its work."""
+"""Wait until the database accepts connections."""
 
 import asyncio
 import logging
@@ -20,25 +20,24 @@ from app.kit.errors import Unavailable
 _log = logging.getLogger(__name__)
 
 _PAUSE = 0.2
-# The driver raises a bare ConnectionError: only its text tells it from a broken connection.
+# asyncpg raises a plain ConnectionError. Only its text shows that the server has no TLS.
 _NO_TLS = "rejected SSL upgrade"
 _MAY_PASS = (
     "08",  # the pooler cannot reach the server
-    "53300",  # every connection is taken
+    "53300",  # too many connections
     "57P",  # the server is starting or stopping
 )
 
 
 class DatabaseUnreachable(Exception):
-    """The database cannot be reached; says where it was looked for and why not, no secret."""
+    """The database cannot be reached. The message has its address and the reason, no secrets."""
 
 
 async def wait_for_database(settings: DatabaseSettings) -> None:
-    """Return once the database answers, within STARTUP_TIMEOUT; 0 tries once.
+    """Wait until the database accepts connections, up to `startup_timeout` seconds (0: try once).
 
-    Logs a warning when it begins to wait. Raises DatabaseUnreachable: after the timeout while the
-    server may still be starting; immediately where waiting cannot help, for a wrong password or an
-    unknown database or host.
+    Logs a warning when it starts to wait. Raises DatabaseUnreachable after the timeout, or
+    immediately for permanent errors: a wrong password, an unknown database or host.
     """
     limit = settings.startup_timeout
     deadline = monotonic() + limit
@@ -67,23 +66,23 @@ async def wait_for_database(settings: DatabaseSettings) -> None:
 
 
 def address(url: URL) -> str:
-    """Where the URL leads, without anything that is secret in it."""
+    """Return the host and port of a URL, without secrets."""
     host = url.host or url.query.get("host") or "localhost"
     port = url.port or url.query.get("port") or 5432
-    # Each of several hosts has its port.
+    # In a list of hosts, each host includes its port.
     return f"{host}:{port}" if isinstance(host, str) else ",".join(host)
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a database cannot be reached, and whether it is worth to try again."""
+    """The reason why a database cannot be reached, and whether a retry may succeed."""
 
     reason: str
     may_pass: bool
 
 
 async def look_for_refusal(engine: AsyncEngine) -> Refusal | None:
-    """Try once whether the database answers; None where it does."""
+    """Try to connect once. Return the reason of a failure, or None."""
     try:
         async with engine.connect() as connection:
             await connection.execute(text("SELECT 1"))
@@ -92,13 +91,13 @@ async def look_for_refusal(engine: AsyncEngine) -> Refusal | None:
     except DBAPIError as error:
         driver = driver_error(error)
         code = getattr(driver, "sqlstate", None) or ""
-        is_confused = isinstance(driver, asyncpg.InternalClientError)
-        return Refusal(str(driver), may_pass=code.startswith(_MAY_PASS) or is_confused)
+        is_invalid = isinstance(driver, asyncpg.InternalClientError)
+        return Refusal(str(driver), may_pass=code.startswith(_MAY_PASS) or is_invalid)
     return None
 
 
 def network_refusal(error: BaseException | None) -> Refusal:
-    """Return why no connection was made, in words without a secret."""
+    """Return the reason of a failed connection, without secrets."""
     match error:
         case ssl.SSLCertVerificationError():
             return Refusal(_certificate_problem(error), may_pass=False)
@@ -107,15 +106,15 @@ def network_refusal(error: BaseException | None) -> Refusal:
         case ConnectionError() if _NO_TLS in str(error):
             return Refusal("the server has no TLS, which sslmode requires", may_pass=False)
         case socket.gaierror(errno=socket.EAI_AGAIN):
-            return Refusal("DNS cannot resolve its host name at the moment", may_pass=True)
+            return Refusal("DNS cannot resolve the host name at the moment", may_pass=True)
         case socket.gaierror():
-            return Refusal("its host name is unknown", may_pass=False)
+            return Refusal("the host name is unknown", may_pass=False)
         case TimeoutError():
-            return Refusal("it does not answer", may_pass=True)
+            return Refusal("the connection timed out", may_pass=True)
         case ConnectionRefusedError() | FileNotFoundError():
-            return Refusal("nothing listens there", may_pass=True)
+            return Refusal("the connection was refused", may_pass=True)
         case _:
-            return Refusal("the connection breaks", may_pass=isinstance(error, ConnectionError))
+            return Refusal("the connection was lost", may_pass=isinstance(error, ConnectionError))
 
 
 def _certificate_problem(error: ssl.SSLCertVerificationError) -> str:
@@ -128,7 +127,7 @@ def _certificate_problem(error: ssl.SSLCertVerificationError) -> str:
         case 62 | 64:
             # OpenSSL's codes for a host name and an IP address.
             return (
-                f"its TLS certificate is for another host ({message}): write the host as in the"
+                f"its TLS certificate is for another host ({message}): use the host name of the"
                 " certificate, or sslmode=verify-ca to trust the certificate for any host"
             )
         case _:

@@ -1,7 +1,7 @@
-"""Who is told of each statement: its text, without values, and how long it took.
+"""Statement timing: report the text and duration of each statement, never its parameters.
 
-Told are the statements of sessions and those of the short ways, and the BEGIN and COMMIT around
-them. COPY is not, nor what follows the first rows of a cursor.
+Covers statements of sessions and of `Database.fetch`, and BEGIN and COMMIT. Does not cover COPY, or
+the later fetches of a server-side cursor.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,17 +12,17 @@ import structlog
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-# Which pool, the statement, and its seconds.
+# Called with the name of the pool, the statement and its duration in seconds.
 Tell: TypeAlias = Callable[[str, str, float], None]
 
-# Characters. An INSERT of a thousand rows has a hundred times as many, all alike.
+# Characters. A bulk INSERT can be a hundred times as long, with repeated parts.
 _LONGEST = 2000
 
 _log = structlog.get_logger(__name__)
 
 
 def watch(engine: AsyncEngine, pool: str, tells: Sequence[Tell]) -> None:
-    """Tell of every statement that goes over a pool, as soon as it has ended, however it ends."""
+    """Call the listeners after each statement on a pool, also after a failed one."""
     sync = engine.sync_engine
 
     def execute(cursor: Any, statement: str, parameters: Any, context: Any) -> bool:
@@ -33,24 +33,24 @@ def watch(engine: AsyncEngine, pool: str, tells: Sequence[Tell]) -> None:
             seconds = perf_counter() - began
             for tell in tells:
                 tell(pool, statement, seconds)
-        # It is done: SQLAlchemy must not do it again.
+        # True: SQLAlchemy does not execute the statement again.
         return True
 
-    def heard(query: Any) -> None:
+    def on_query(query: Any) -> None:
         for tell in tells:
             tell(pool, query.query, query.elapsed)
 
     def connect(connection: Any, _record: Any) -> None:
-        # What the driver runs without preparing it before; the rest SQLAlchemy has prepared.
-        connection.driver_connection.add_query_logger(heard)
+        # Reports statements that asyncpg runs directly, such as BEGIN and `Database.fetch`.
+        connection.driver_connection.add_query_logger(on_query)
 
-    # Not "before_cursor_execute": whoever listens to that makes the short ways long.
+    # Not "before_cursor_execute": such a listener disables the fast path, see `driver.is_watched`.
     event.listen(sync, "do_execute", execute)
     event.listen(sync, "connect", connect)
 
 
 def slow_statements(milliseconds: float) -> Tell:
-    """Log the statements that take as long as this, or longer."""
+    """Return a listener that logs statements of this duration or longer."""
 
     def tell(pool: str, statement: str, seconds: float) -> None:
         if (took := seconds * 1000) >= milliseconds:

@@ -128,7 +128,7 @@ class AdmissionMiddleware:
             turn = await self.gate.enter(partial(_has_left, receive), resource)
             if turn is Turn.TOO_LATE:
                 self.gate.shed += 1
-                return Unavailable("The service is busy; try again in a moment.")
+                return Unavailable("The service is busy. Try again in a moment.")
             if turn is Turn.LEFT:
                 return None
         try:

@@ -1,1 +1,1 @@
-"""How rows are read for a response and written from a request."""
+"""Views: queries that return response schemas."""

@@ -1,4 +1,4 @@
-"""The columns that a response schema shows of a model, with its relationships as JSON."""
+"""The columns of a model that a response schema selects, with relationships as JSON."""
 
 from collections.abc import Iterable
 from typing import Any, TypeAlias, get_args
@@ -28,7 +28,7 @@ from app.kit.db.json import json_list, json_object
 
 Schema: TypeAlias = type[BaseModel]
 
-# Types that a schema reads from JSON as they are stored.
+# Types whose JSON a schema parses without loss.
 _IN_LISTS = (Boolean, Date, Enum, Float, Integer, String, Uuid)
 _IN_JSON = (*_IN_LISTS, JSON, Numeric)
 
@@ -36,17 +36,17 @@ _IN_JSON = (*_IN_LISTS, JSON, Numeric)
 def columns_of(
     schema: Schema, model: Any, within: tuple[Schema, ...] = ()
 ) -> list[ColumnElement[Any]]:
-    """Return the columns of a model, or of an alias of one, for the fields of a schema.
+    """Return the columns of a model or alias for the fields of a schema.
 
-    A field shows the attribute of its name, or of its alias: a column, a `column_property`, a
+    A field selects the attribute with its name or alias: a column, a `column_property`, a
     `hybrid_property` or a relationship. Raises TypeError if there is no such attribute.
     """
     if schema in within:
         raise TypeError(
-            f"{schema.__name__} contains itself, and a view needs a fixed depth:"
-            " give the inner level a schema of its own."
+            f"{schema.__name__} contains itself, but a view needs a fixed depth:"
+            " use another schema for the inner level."
         )
-    # Names in its annotations may have been defined after it.
+    # Resolves annotations with names that were defined after the schema.
     schema.model_rebuild()
     relationships, within = inspect(model).mapper.relationships, (*within, schema)
     columns: list[ColumnElement[Any]] = []
@@ -59,12 +59,12 @@ def columns_of(
 
 
 def attribute_names(schema: Schema) -> dict[str, str]:
-    """Return the attribute of the model that each field of a schema shows."""
+    """Return the name of the model attribute for each field of a schema."""
     found: dict[str, str] = {}
     for field, info in schema.model_fields.items():
         alias = info.validation_alias
         if not (alias is None or isinstance(alias, str)):
-            raise TypeError(f"{schema.__name__}.{field}: a view needs an alias that is one name.")
+            raise TypeError(f"{schema.__name__}.{field}: a view needs an alias that is a string.")
         found[field] = alias or field
     return found
 
@@ -77,7 +77,7 @@ def _column(schema: Schema, field: str, name: str, model: Any) -> Any:
     except TypeError as error:
         raise TypeError(
             f"{where}: {attribute} cannot be computed in SQL ({error}):"
-            " give the hybrid_property an expression."
+            " add an expression to the hybrid_property."
         ) from error
     if column is missing:
         raise TypeError(
@@ -86,7 +86,7 @@ def _column(schema: Schema, field: str, name: str, model: Any) -> Any:
         )
     if not hasattr(column, "label"):
         raise TypeError(
-            f"{where}: {attribute} is computed in Python, and a view reads SQL:"
+            f"{where}: {attribute} is computed in Python, but a view reads SQL:"
             " make it a hybrid_property with an expression, or a column_property."
         )
     return column
@@ -97,7 +97,7 @@ def _related(
 ) -> ColumnElement[Any]:
     """Return the related rows as JSON, in the order of the relationship."""
     relation = inspect(model).mapper.relationships[name]
-    # An alias, as a model may be related to itself.
+    # Use an alias, because a model may have a relationship to itself.
     other = aliased(relation.entity)
     shown = _schema_in(schema, field)
     columns = columns_of(shown, other, within)
@@ -106,7 +106,7 @@ def _related(
     joined = getattr(model, name).of_type(other).__clause_element__()
     named = ClauseAdapter(inspect(other).selectable)
     for table in find_tables(joined, check_columns=True):
-        # The secondary table is aliased there, too.
+        # `joined` uses an alias of the secondary table too.
         if relation.secondary is not None and table.is_derived_from(relation.secondary):
             named.chain(ClauseAdapter(table))
     rows = (
@@ -120,12 +120,12 @@ def _related(
 
 
 def _schema_in(schema: Schema, field: str) -> Schema:
-    """The schema of the related rows, as in `list[TagOut]` and `AuthorOut | None`."""
+    """Return the schema of the related rows, as in `list[TagOut]` or `AuthorOut | None`."""
     found = list(_schemas(schema.model_fields[field].annotation))
     if len(found) != 1:
         raise TypeError(
-            f"{schema.__name__}.{field}: a relationship is shown by one schema:"
-            " annotate it like `list[TagOut]` or `AuthorOut | None`."
+            f"{schema.__name__}.{field}: the annotation of a relationship needs exactly one schema,"
+            " as in `list[TagOut]` or `AuthorOut | None`."
         )
     return found[0]
 
@@ -147,16 +147,16 @@ def _check(schema: Schema, column: ColumnElement[Any]) -> None:
         case kind:
             suits = isinstance(kind, _IN_JSON)
     if isinstance(kind, NullType):
-        raise TypeError(f"{where}: the expression has no type: give it one with `type_coerce`.")
+        raise TypeError(f"{where}: the expression has no type: set it with `type_coerce`.")
     if not suits:
         raise TypeError(
-            f"{where}: {column.type!r} has no form in JSON, as which a view reads relationships:"
-            " leave the field out, or show a column_property that casts it."
+            f"{where}: {column.type!r} cannot be read from the JSON of a relationship:"
+            " remove the field, or select a column_property that casts it."
         )
     if isinstance(kind, Enum) and kind.enum_class and kind.enums != _values(kind.enum_class):
         raise TypeError(
-            f"{where}: the column stores the names of the enum, and a schema reads its values:"
-            " use `stored_by_value`."
+            f"{where}: the column stores the names of the enum members, but a schema reads their"
+            " values: use `stored_by_value`."
         )
 
 

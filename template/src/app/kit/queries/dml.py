@@ -1,4 +1,4 @@
-"""INSERT and UPDATE statements of one row, with parameters for its values."""
+"""INSERT and UPDATE statements for a single row."""
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -9,21 +9,21 @@ from sqlalchemy.orm import Mapper
 
 from app.kit.db.attributes import attribute_name, next_version, primary_key, table_columns
 
-# Attributes, and what computes their value when the statement runs.
+# Functions that compute the default of each attribute for one execution.
 Defaults: TypeAlias = dict[str, Callable[[], Any]]
 
-# SQLAlchemy reserves the names of columns for parameters of its own.
+# SQLAlchemy reserves the names of columns as parameter names.
 _PREFIX = "value_"
 
 
 def insert_row(model: type[Any], names: Iterable[str]) -> Insert:
-    """Return the INSERT of a row with these attributes."""
+    """Return an INSERT statement that sets these attributes."""
     mapper = mapper_of(model)
     return insert(model.__table__).values(_values(mapper, names))
 
 
 def update_row(model: type[Any], names: Iterable[str]) -> Update:
-    """Return the UPDATE of these attributes in the row with a given `key`."""
+    """Return an UPDATE statement that sets these attributes in the row with primary key `:key`."""
     mapper = mapper_of(model)
     values = next_version(model) | {
         attribute_name(mapper, column): value for column, value in _values(mapper, names).items()
@@ -32,12 +32,12 @@ def update_row(model: type[Any], names: Iterable[str]) -> Update:
 
 
 def arguments(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments for the values of these attributes."""
+    """Return the parameters of a statement for these attribute values."""
     return {_PREFIX + name: value for name, value in values.items()}
 
 
 def insert_defaults(model: type[Any], names: Iterable[str]) -> Defaults:
-    """Return the defaults in Python of the other attributes of a new row."""
+    """Return the Python-side defaults of the attributes that an INSERT does not set."""
     mapper = mapper_of(model)
     found = _defaults(mapper, names, lambda column: column.default)
     if mapper.polymorphic_on is not None:
@@ -50,28 +50,28 @@ def insert_defaults(model: type[Any], names: Iterable[str]) -> Defaults:
 
 
 def update_defaults(model: type[Any], names: Iterable[str]) -> Defaults:
-    """Return what Python sets in the other attributes with every update (`onupdate`)."""
+    """Return the Python-side `onupdate` values of the attributes that an UPDATE does not set."""
     return _defaults(mapper_of(model), names, lambda column: column.onupdate)
 
 
 def _discriminator(mapper: Mapper[Any], names: Iterable[str]) -> Defaults:
-    """Return what tells the class of a row in a table that several classes share."""
+    """Return the value of the discriminator column (single-table inheritance)."""
     column: Any = mapper.polymorphic_on
     identity = mapper.polymorphic_identity
     if identity is None or column not in mapper.columns.values():
-        raise TypeError(f"{mapper.class_.__name__} has no rows of its own: insert a subclass.")
+        raise TypeError(f"{mapper.class_.__name__} has no polymorphic identity: insert a subclass.")
     name = attribute_name(mapper, column)
     if name in names:
-        raise TypeError(f"{mapper.class_.__name__}.{name} is set by the class: leave it out.")
+        raise TypeError(f"{mapper.class_.__name__}.{name} is set by the class: do not pass it.")
     return {name: lambda: identity}
 
 
 def mapper_of(model: type[Any]) -> Mapper[Any]:
-    """Return the mapper of a model that has one table; TypeError if it has several."""
+    """Return the mapper of a model. Raises TypeError if the model has several tables."""
     mapper: Mapper[Any] = inspect(model)
     if len(mapper.tables) > 1:
         raise TypeError(
-            f"{model.__name__} is stored in several tables: create and update it with a repository."
+            f"{model.__name__} is stored in several tables: write it with a repository."
         )
     return mapper
 
@@ -97,7 +97,7 @@ def _defaults(
     found: dict[str, Callable[[], Any]] = {}
     for name, column in table_columns(mapper).items():
         default = default_of(column)
-        # An expression of SQL is part of the statement.
+        # The statement itself contains SQL expressions.
         if name in given or default is None or not (default.is_callable or default.is_scalar):
             continue
         found[name] = _call(default)

@@ -1,4 +1,4 @@
-"""Execution of prepared statements: over the pool, or in the transaction of a session."""
+"""Execution of prepared statements, on a pool connection or in the transaction of a session."""
 
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, TypeAlias
@@ -10,17 +10,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.kit.db.session import Database
 from app.kit.queries.prepared import Prepared, cache_key, prepare
 
-# Where a statement runs: by itself over the pool, or in the transaction of a session.
+# A database runs each statement in its own transaction. A session runs it in its transaction.
 Connectable: TypeAlias = Database | AsyncSession
 Row: TypeAlias = dict[str, Any]
 Values: TypeAlias = Mapping[str, Any]
 
-# Statements per cache. A view has a handful: one for each set of filters and each order.
+# Statements per cache. A view needs one for each combination of filters and order.
 _CACHE_SIZE = 500
 
 
 class StatementCache:
-    """Runs statements that it compiles once."""
+    """Compiles each statement once and runs it."""
 
     def __init__(self) -> None:
         self._prepared: WeakKeyDictionary[Dialect, dict[Any, Prepared]] = WeakKeyDictionary()
@@ -32,10 +32,10 @@ class StatementCache:
         build: Callable[[Any], Any],
         values: Values | None = None,
     ) -> list[Row]:
-        """Return the rows of `build(statement)` by column name; PostgreSQL refuses its writes.
+        """Run `build(statement)` read-only, and return its rows as dictionaries.
 
-        It is built once for all statements that differ only in the values of their parameters.
-        `values` are for parameters given by name.
+        Statements that differ only in parameter values share one cache entry. `values` sets named
+        parameters.
         """
         known = self._of(db)
         key = cache_key(statement)
@@ -53,9 +53,9 @@ class StatementCache:
     async def write(
         self, db: Connectable, entry: Hashable, build: Callable[[], Any], values: Values
     ) -> list[Row]:
-        """Return the rows of an INSERT or UPDATE, built once for each entry.
+        """Run an INSERT or UPDATE, and return its rows. `build` runs once per `entry`.
 
-        Over the pool it is a transaction of its own, committed when this returns.
+        With a database instead of a session, the statement is committed when this returns.
         """
         known = self._of(db)
         prepared = known.get(entry)
@@ -85,7 +85,7 @@ async def _fetch(
     db: Connectable, prepared: Prepared, arguments: list[Any], *, write: bool
 ) -> list[Row]:
     if isinstance(db, AsyncSession):
-        # As a session does before it queries.
+        # Like the autoflush of a session.
         await db.flush()
         connection = await db.connection()
         result = await connection.exec_driver_sql(prepared.sql, tuple(arguments))
@@ -97,7 +97,7 @@ async def _fetch(
 async def _execute(
     db: Connectable, statement: Any, values: Values | None, *, write: bool = False
 ) -> list[Row]:
-    """Run a statement whose text depends on its values, which SQLAlchemy writes for each run."""
+    """Run a statement that cannot be prepared, because its SQL depends on parameter values."""
     if isinstance(db, AsyncSession):
         await db.flush()
         result = await (await db.connection()).execute(statement, values)

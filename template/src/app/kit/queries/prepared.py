@@ -1,8 +1,7 @@
-"""Statements compiled once for the driver.
+"""Statements that are compiled once and run by asyncpg directly.
 
-A session prepares each execution of a statement again and builds objects from its rows, which takes
-several times as long as PostgreSQL takes to answer a small one. A prepared statement goes to the
-driver as text with its arguments, and its rows come back as plain values.
+For a small query, the work of a session takes several times as long as the query itself. A prepared
+statement sends SQL and arguments to asyncpg, and returns plain values instead of ORM objects.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,28 +15,31 @@ from sqlalchemy.types import TypeEngine
 
 Processor: TypeAlias = Callable[[Any], Any]
 
-# OIDs of PostgreSQL's float8 and numeric: how a number is converted depends on what was sent.
+# OIDs of float8 and numeric, which determine how a result value is converted.
 _FLOAT8, _NUMERIC = 701, 1700
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A statement in the text of the server, its parameters and its result columns."""
+    """The SQL of a statement, its parameters and its result columns."""
 
     sql: str
     compiled: SQLCompiler
     parameters: tuple[tuple[str, Processor | None], ...]
-    # Values that are the same in every execution.
+    # Parameter values that are the same in every execution.
     fixed: Mapping[str, Any]
     columns: tuple[tuple[str, Processor | None], ...]
 
     def arguments(
         self, key: CacheKey | None = None, values: Mapping[str, Any] | None = None
     ) -> list[Any]:
-        """Return the arguments of one execution, in the order of the statement.
+        """Return the positional arguments for one execution.
 
-        `key` is that of a statement with other values for its parameters, `values` are given by
-        name. Raises InvalidRequestError if one is missing.
+        Args:
+            key: the cache key of a statement with the parameter values to use.
+            values: values of named parameters.
+
+        Raises InvalidRequestError if a value is missing.
         """
         given = self.compiled.construct_params(values, key.bindparams if key else None)
         given.update(self.fixed)
@@ -46,7 +48,7 @@ class Prepared:
         ]
 
     def rows(self, records: Iterable[Iterable[Any]]) -> list[dict[str, Any]]:
-        """Return the records by column name, with values as a session would return them."""
+        """Return the records as dictionaries, with the same values that a session returns."""
         return [
             {
                 name: process(value) if process else value
@@ -57,10 +59,10 @@ class Prepared:
 
 
 def cache_key(statement: Any) -> CacheKey | None:
-    """What statements have in common that differ only in the values of their parameters.
+    """Return SQLAlchemy's cache key: equal for statements that differ only in parameter values.
 
-    None if SQLAlchemy does not cache statements of this kind. This is the key of SQLAlchemy's own
-    cache, which has no public name; nothing else in a service uses it.
+    Returns None if SQLAlchemy does not cache the statement. This is the only place that uses this
+    private method of SQLAlchemy.
     """
     key: CacheKey | None = statement._generate_cache_key()
     return key
@@ -69,11 +71,10 @@ def cache_key(statement: Any) -> CacheKey | None:
 def prepare(
     statement: Any, dialect: Dialect, key: CacheKey | None = None, names: Sequence[str] = ()
 ) -> Prepared | None:
-    """Compile a statement that returns columns; None if its text depends on its values.
+    """Compile a statement that returns columns. Return None if its SQL depends on its values.
 
-    `IN (…)` is such a statement: it has one text for each number of values. The list of the classes
-    of single-table inheritance is always the same, and does not count. `names` are those of the
-    columns, if they are not in the statement.
+    The SQL of `IN (…)` depends on the number of values. The IN condition of single-table
+    inheritance does not, because its values are fixed. `names` overrides the column names.
     """
     compiled: SQLCompiler = statement.compile(dialect=dialect, cache_key=key)
     sql, positions = compiled.string, list(compiled.positiontup or ())
@@ -102,7 +103,7 @@ def prepare(
 
 
 def _values(compiled: SQLCompiler, key: CacheKey | None, varying: object) -> dict[str, Any]:
-    """The values of all parameters; `varying` in place of those that an execution may change."""
+    """Return the values of all parameters, with `varying` for those that each execution sets."""
     given = {bind.key: varying for bind in compiled.binds.values() if bind.required}
     others: list[Any] | None = [bindparam(None, varying) for _ in key.bindparams] if key else None
     return dict(compiled.construct_params(given, others))

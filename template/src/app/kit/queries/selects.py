@@ -1,4 +1,4 @@
-"""The SELECT statements of a view, built from a statement of its model."""
+"""The SELECT statements of a view."""
 
 from functools import cached_property
 from typing import Any, cast
@@ -10,12 +10,12 @@ from app.kit.db.attributes import primary_key
 from app.kit.db.deletion import living
 from app.kit.queries.columns import attribute_names, columns_of
 
-# Begins the names of the columns of a cursor, which no attribute can have.
+# Prefix of the cursor's columns. An attribute cannot contain a colon.
 CURSOR = "cursor:"
 
 
 class ViewSelects:
-    """Turns a statement of the model into one of the columns that the schema shows."""
+    """Converts a statement that selects the model to statements for the fields of the schema."""
 
     def __init__(self, schema: type[BaseModel], model: type[Any]) -> None:
         self.schema = schema
@@ -23,7 +23,7 @@ class ViewSelects:
 
     @cached_property
     def has_relationships(self) -> bool:
-        """Whether the schema shows a relationship."""
+        """Whether the schema contains a relationship."""
         relationships = self.model.__mapper__.relationships
         return any(name in relationships for name in attribute_names(self.schema).values())
 
@@ -33,8 +33,8 @@ class ViewSelects:
         return living(statement.with_only_columns(*columns, maintain_column_froms=True))
 
     def rows_by_key(self, statement: Select[Any]) -> Select[Any]:
-        """Select the columns of the schema for the primary keys that the statement finds."""
-        # Otherwise PostgreSQL would read the relationships of the rows that an offset skips.
+        """Select the columns of the schema, with the statement as a subquery of primary keys."""
+        # Otherwise PostgreSQL would read relationships of the rows that OFFSET skips.
         key = primary_key(self.model)
         keys = statement.with_only_columns(key, maintain_column_froms=True).correlate(None)
         page = (
@@ -45,7 +45,7 @@ class ViewSelects:
         return living(page.where(key.in_(keys)))
 
     def rows_with_cursor(self, statement: Select[Any]) -> Select[Any]:
-        """Select the columns of the schema, and the values of the cursor."""
+        """Select the columns of the schema and of the cursor."""
         cursor = [each["expr"] for each in statement.column_descriptions[1:]]
         columns = [*columns_of(self.schema, self.model), *_with_labels(cursor)]
         return living(statement.with_only_columns(*columns, maintain_column_froms=True))
@@ -59,7 +59,7 @@ class ViewSelects:
 
 
 def cursor_values(statement: Select[Any]) -> Select[Any]:
-    """Select the values of a cursor alone."""
+    """Select only the columns of the cursor."""
     columns = [each["expr"] for each in statement.column_descriptions]
     shown: Any = _with_labels(columns)
     values = statement.with_only_columns(*shown, maintain_column_froms=True)

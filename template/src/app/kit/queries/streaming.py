@@ -1,4 +1,4 @@
-"""Rows of a view that are read while they are sent, in bounded memory."""
+"""Streaming reads of a view, in bounded memory."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
@@ -15,10 +15,10 @@ BATCH = 500
 
 
 class RowStream(Generic[S]):
-    """Rows in the form of a schema, read in batches with a server-side cursor.
+    """An asynchronous iterable of schema instances, read in batches with a server-side cursor.
 
-    Give it to a streamed response (`JsonLines`, `CsvLines`), or iterate over it with `async for`.
-    Each iteration reads with a session of its own, all rows as of one moment.
+    Pass it to a streaming response (`JsonLines`, `CsvLines`), or use `async for`. Each iteration
+    opens its own session, and reads all rows from one snapshot.
     """
 
     def __init__(self, database: Database, statement: Select[Any], schema: type[S]) -> None:
@@ -27,7 +27,7 @@ class RowStream(Generic[S]):
         self._statement = statement.execution_options(yield_per=BATCH)
 
     async def batches(self) -> AsyncGenerator[list[S]]:
-        """Read the rows in lists. Use `contextlib.aclosing` to stop before the last."""
+        """Yield the rows in lists. Use `contextlib.aclosing` if you stop before the end."""
         rows: TypeAdapter[list[S]] = TypeAdapter(
             list[self.schema]  # type: ignore[name-defined]  # an attribute, not a type
         )
@@ -38,7 +38,7 @@ class RowStream(Generic[S]):
                     yield rows.validate_python([dict(row) for row in batch])
 
     async def __aiter__(self) -> AsyncIterator[S]:
-        """Read the rows one by one."""
+        """Yield the rows one by one."""
         async with aclosing(self.batches()) as batches:
             async for batch in batches:
                 for row in batch:

@@ -1,8 +1,7 @@
-"""Views: response schemas, read from a model in one statement, relationships included.
+"""Views: read response schemas from the database in one statement, with relationships.
 
-A view is the ordinary way to read for a response: `POSTS = View(PostOut, Post)`. Its statements are
-compiled once and go straight to the driver, and their rows become the schema without ORM objects in
-between. To change a row by the methods of its model, load it with a repository.
+Declare one per response schema: `POSTS = View(PostOut, Post)`. Statements are compiled once and run
+by asyncpg directly, without ORM objects. Use a repository to call methods of the model on a row.
 """
 
 from collections.abc import Callable, Mapping
@@ -38,19 +37,19 @@ S = TypeVar("S", bound=BaseModel)
 
 
 class View(Generic[S]):
-    """Reads a response schema from a model, and writes rows that it returns as the schema.
+    """Reads and writes rows of a model, and returns them as a response schema.
 
-    A field shows the attribute of the model of the same name: a column, a `column_property`, a
-    `hybrid_property` with an SQL expression, or a relationship. A relationship is shown by a
-    schema, or by a list of one, in the order of the relationship.
+    A field reads the model attribute with the same name: a column, a `column_property`, a
+    `hybrid_property` with an SQL expression, or a relationship. The type of a relationship is a
+    schema, or a list of one, in the order of the relationship.
 
-    Methods take the database (`DatabaseDep`), where each statement is a transaction of its own, or
-    a session, in whose transaction they run. Raises TypeError at the first use if a field cannot be
-    read from the model.
+    Pass a session to run a method in its transaction. Pass the database (`DatabaseDep`) to run
+    each statement in its own transaction. The first use raises TypeError if a field cannot be read
+    from the model.
 
     Args:
         schema: the response schema.
-        model: the mapped class, whose primary key is one column for `get`, `page` and `update`.
+        model: the mapped class. `get`, `page` and `update` need a primary key of one column.
 
     """
 
@@ -65,7 +64,7 @@ class View(Generic[S]):
         )
 
     def select(self) -> Select[Any]:
-        """Return the statement of all rows, `select(model)`; add filters, joins and an order."""
+        """Return `select(model)`, to which you add filters, joins and an order."""
         return self._all
 
     async def get(self, db: Connectable, key: Any) -> S:
@@ -85,10 +84,10 @@ class View(Generic[S]):
         return self._rows.validate_python(found)
 
     async def page(self, db: Connectable, query: PageQuery, statement: Select[Any]) -> Slice[S]:
-        """Return one page of a statement, with the total. The primary key breaks ties.
+        """Return one page of a statement and the total number of rows.
 
-        A join may find a row several times: it is shown once for each set of values that it is
-        ordered by. Raises TypeError for a statement with LIMIT or OFFSET.
+        The primary key breaks ties. A row that a join repeats is returned once per combination of
+        ORDER BY values. Raises TypeError for a statement with LIMIT or OFFSET.
         """
         check_statement(statement)
         ordered = statement.order_by(primary_key(self.model))
@@ -100,7 +99,7 @@ class View(Generic[S]):
         page = ordered.limit(query.limit).offset(query.offset)
         items = self._rows.validate_python(await self._statements.read(db, page, build))
         total = query.offset + len(items)
-        # The end of a page that is not full is the total.
+        # A page that is not full is the last one, so its end is the total.
         if len(items) == query.limit or (query.offset and not items):
             [counted] = await self._statements.read(db, ordered, self._selects.total)
             total = counted["total"]
@@ -109,10 +108,10 @@ class View(Generic[S]):
     async def feed(
         self, db: Connectable, query: CursorQuery, statement: Select[Any], order: Order
     ) -> CursorSlice[S]:
-        """Return one page of a statement by cursor (keyset); any page takes as long as the first.
+        """Return one page of a statement by cursor (keyset pagination).
 
         Raises:
-            BadCursor: the cursor is not one of this list.
+            BadCursor: the cursor does not belong to this list.
             TypeError: the statement has GROUP BY, LIMIT or OFFSET.
 
         """
@@ -133,22 +132,21 @@ class View(Generic[S]):
         return await paginate_keyset(find, find_values, query, statement, order)
 
     def stream(self, database: Database, statement: Select[Any]) -> RowStream[S]:
-        """Return every row of a statement as a stream, for `JsonLines`, `CsvLines` or `async for`.
+        """Return a stream of every row of a statement, for `JsonLines`, `CsvLines` or `async for`.
 
-        It reads with a session of its own and a server-side cursor, in bounded memory, and sees
-        what is committed when it starts.
+        It opens its own session, and reads one snapshot with a server-side cursor.
         """
         return RowStream(database, self._selects.rows(statement), self.schema)
 
     async def insert(self, db: Connectable, new: BaseModel | Mapping[str, Any]) -> S:
         """Insert a row and return it, in one statement.
 
-        With the database it is committed when this returns. Column defaults apply. Validators and
-        events of the model do not run.
+        With the database instead of a session, the row is committed when this returns. Column
+        defaults apply. Validators and events of the model do not run.
 
         Raises:
-            IntegrityError: a constraint rejects the row; the response is 409.
-            TypeError: a name is no column of the model.
+            IntegrityError: the row violates a constraint. The response is 409.
+            TypeError: a name is not a column of the model.
 
         """
         values = dict(new)
@@ -166,15 +164,15 @@ class View(Generic[S]):
         return self.schema.model_validate(row)
 
     async def update(self, db: Connectable, key: Any, changes: BaseModel | Mapping[str, Any]) -> S:
-        """Update the fields that were set, and return the row, in one statement.
+        """Update the fields that are set, and return the row, in one statement.
 
-        With the database it is committed when this returns. `onupdate` defaults and the version
-        column apply. Validators and events of the model do not run.
+        With the database instead of a session, it is committed when this returns. `onupdate`
+        defaults and the version column apply. Validators and events of the model do not run.
 
         Raises:
-            NotFound: there is no such row, or it is soft-deleted.
-            IntegrityError: a constraint rejects the change; the response is 409.
-            TypeError: a name is no column of the model.
+            NotFound: the row does not exist or is soft-deleted.
+            IntegrityError: the row violates a constraint. The response is 409.
+            TypeError: a name is not a column of the model.
 
         """
         values = (
@@ -216,4 +214,4 @@ class View(Generic[S]):
         return known
 
     def _not_found(self, key: Any) -> NotFound:
-        return NotFound(f"There is no {self.model.__name__.lower()} {key}.")
+        return NotFound(f"{self.model.__name__} {key} not found.")

@@ -1,0 +1,81 @@
+"""Checks of a feature against the service that it is for."""
+
+from collections import Counter
+
+from app.kit.commands.errors import Refused
+from scaffold import service
+from scaffold.feature import Feature
+from scaffold.names import check_model_name, check_plural
+
+# PostgreSQL cuts longer names of constraints and indexes off.
+_LONGEST_NAME = 63
+
+
+def check_feature(feature: Feature) -> None:
+    """Raise Refused, with one sentence, for a feature that the service cannot have."""
+    check_model_name(feature.name)
+    check_plural(feature.plural, feature.name)
+    if feature.options.soft_delete and not service.has_soft_delete():
+        raise Refused("This service has no soft delete: leave out --soft-delete.")
+    if not feature.specified:
+        raise Refused("A feature needs at least one field: write NAME:TYPE, such as title:str.")
+    _check_names(feature)
+    _check_references(feature)
+    _check_search(feature)
+    for table, column in _names_of_indexes(feature):
+        if len(f"ix_{table}_{column}_created_at_id") > _LONGEST_NAME:
+            raise Refused(
+                f"The names {table} and {column} are too long together for the name of an index."
+            )
+
+
+def _check_names(feature: Feature) -> None:
+    names = [each.name for each in feature.specified] + [each.key for each in feature.references]
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise Refused(f"The name `{name}` is used by two fields.")
+    tables = [feature.plural, *(each.association for each in feature.manys)]
+    tables += [each.type_name for each in feature.columns if each.field.kind == "enum"]
+    for name, count in Counter([*tables, *service.table_names()]).items():
+        if count > 1:
+            raise Refused(f"There is a table or type `{name}` already: choose another name.")
+    classes = [feature.cls, *(each.cls for each in feature.manys)]
+    for name in sorted(service.class_names() & set(classes)):
+        raise Refused(f"There is a model {name} already: choose another name.")
+    if feature.path in service.paths():
+        raise Refused(f"There are endpoints below /{feature.path} already: choose another name.")
+    for folder in ("features", "example", "kit"):
+        place = service.root() / "src" / "app" / folder / feature.plural
+        if place.exists() and any(place.iterdir()):
+            raise Refused(f"{place.relative_to(service.root())} exists: choose another name.")
+    test = service.root() / "tests" / "features" / f"test_{feature.plural}.py"
+    if test.exists():
+        raise Refused(f"{test.relative_to(service.root())} exists: choose another name.")
+
+
+def _check_references(feature: Feature) -> None:
+    for each in feature.references:
+        spec = f"`{each.name}:{each.field.kind}`"
+        if each.target is None and (each.is_many or not each.field.optional):
+            raise Refused(f"{spec}: a reference to the model itself is one row, and optional.")
+        if each.is_many and each.target_key == f"{feature.name}_id":
+            raise Refused(f"{spec}: the association would have two columns {each.target_key}.")
+        if each.field.ondelete == "CASCADE" and each.may_be_hidden:
+            raise Refused(
+                f"{spec}: {each.target_cls} is soft-deleted, which the database cannot cascade: "
+                "use restrict, or --hard-delete for the model it refers to."
+            )
+
+
+def _check_search(feature: Feature) -> None:
+    texts = [each.name for each in feature.columns if each.is_text]
+    for name in feature.options.search:
+        if name not in texts:
+            raise Refused(f"--search {name}: only fields of type str and text are searched.")
+
+
+def _names_of_indexes(feature: Feature) -> list[tuple[str, str]]:
+    names = [each.name for each in feature.columns] + [each.key for each in feature.refs]
+    return [(feature.plural, name) for name in names] + [
+        (each.association, each.target_key) for each in feature.manys
+    ]

@@ -1,0 +1,151 @@
+"""The command line of `scaffold`."""
+
+import sys
+from typing import Annotated, Literal
+
+import typer
+
+from app.kit.commands.errors import Refused
+from scaffold import service
+from scaffold.adding import add_fields
+from scaffold.checks import check_feature
+from scaffold.feature import Feature, Options
+from scaffold.grammar import KINDS, Field, parse_field
+from scaffold.names import snake_case
+from scaffold.registration import PATH, register
+from scaffold.rendering import render_feature
+from scaffold.writing import check_committed, diff, read, write_migration, written
+
+HELP = """Write a feature: model, schemas, queries, endpoints, tests and migration.
+
+\b
+  scaffold customer name:str email:str:254:unique
+  scaffold invoice number:str:40:unique customer:ref:customers \\
+      total:decimal:12,2 status:enum:draft,sent,paid:default=draft \\
+      due_on:date:optional notes:text:optional tags:many:tags \\
+      --search number --version
+
+A field is NAME:TYPE, then what the type needs and any of `optional`, `unique`,
+`indexed` and `default=VALUE`. A `?` at the end means optional; quote it in zsh.
+
+\b
+  str[:LENGTH]   text   int   bigint   decimal[:DIGITS,PLACES]   bool
+  date   datetime   uuid   json   TYPE[] for an array
+  enum:A,B,C     one of these values
+  ref:TABLE[:restrict|:cascade|:set_null]   one row; ref:self for the model itself
+  many:TABLE     many rows, through an association table
+
+`scaffold field MODEL NAME:TYPE…` adds fields to a feature: to its model, its
+schemas and its test.
+"""
+
+
+def run(arguments: list[str], name: str) -> None:
+    """Run the command with the words after `scaffold`."""
+    commands = typer.Typer(add_completion=False, rich_markup_mode=None)
+    is_field = arguments[:1] == ["field"] and not any(":" in word for word in arguments[1:2])
+    # A model may be called `field`, with fields after its name.
+    commands.command(help=None if is_field else HELP)(field if is_field else scaffold)
+    words = arguments[1:] if is_field else arguments
+    program = f"{name} scaffold field" if is_field else f"{name} scaffold"
+    commands(words or ["--help"], prog_name=program, standalone_mode=False)
+
+
+def scaffold(
+    model: Annotated[str, typer.Argument(help="The model, singular: invoice, InvoiceLine")],
+    fields: Annotated[list[str] | None, typer.Argument(help="NAME:TYPE…")] = None,
+    *,
+    soft_delete: Annotated[
+        bool | None,
+        typer.Option(
+            "--soft-delete/--hard-delete", help="Hide deleted rows, or delete them permanently"
+        ),
+    ] = None,
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="Endpoints that read, and none that write")
+    ] = False,
+    page: Annotated[
+        Literal["offset", "cursor"], typer.Option(help="How the list is divided into pages")
+    ] = "offset",
+    search: Annotated[
+        list[str] | None, typer.Option(metavar="FIELD", help="Search this text; may be repeated")
+    ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", help="Optimistic locking, with ETag and If-Match")
+    ] = False,
+    plural: Annotated[str | None, typer.Option(help="The table, if it is irregular")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print a diff, write nothing")] = False,
+    allow_dirty: Annotated[
+        bool, typer.Option("--allow-dirty", help="Edit files with uncommitted changes")
+    ] = False,
+) -> None:
+    """Write a feature."""
+    specified = [parse_field(each) for each in fields or _ask()]
+    options = Options(plural, soft_delete, read_only, page, tuple(search or ()), version)
+    feature = Feature(snake_case(model), specified, options)
+    check_feature(feature)
+    files = render_feature(feature)
+    files[PATH] = register(read(PATH), feature)
+    _apply(files, f"add {feature.all_words}", [PATH], dry_run=dry_run, allow_dirty=allow_dirty)
+    if not dry_run:
+        _print_next(f"tests/features/test_{feature.plural}.py")
+
+
+def field(
+    model: Annotated[str, typer.Argument(help="The model of a feature: invoice")],
+    fields: Annotated[list[str], typer.Argument(help="NAME:TYPE…")],
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print a diff, write nothing")] = False,
+    allow_dirty: Annotated[
+        bool, typer.Option("--allow-dirty", help="Edit files with uncommitted changes")
+    ] = False,
+) -> None:
+    """Add fields to a feature: to its model, its schemas and its test; write the migration.
+
+    Example: scaffold field invoice paid_at:datetime:optional
+    """
+    files, test = add_fields(snake_case(model), [parse_field(each) for each in fields])
+    names = " and ".join(parse_field(each).name for each in fields)
+    message = f"add {names} to {snake_case(model)}"
+    _apply(files, message, list(files), dry_run=dry_run, allow_dirty=allow_dirty)
+    if not dry_run:
+        _print_next(test)
+
+
+def _apply(
+    files: dict[str, str], message: str, edited: list[str], *, dry_run: bool, allow_dirty: bool
+) -> None:
+    if dry_run:
+        typer.echo(diff(files), nl=False)
+        return
+    if not allow_dirty:
+        check_committed(edited)
+    with written(files):
+        migration = write_migration(message)
+    for path in files:
+        typer.echo(f"{'edited ' if path in edited else 'created'} {path}")
+    typer.echo(f"\nThe migration:\n{migration}")
+
+
+def _print_next(test: str) -> None:
+    typer.echo(f"\nTest it with:\n  uv run pytest {test}")
+
+
+def _ask() -> list[str]:
+    if not sys.stdin.isatty():
+        raise Refused("A feature needs at least one field: write NAME:TYPE, such as title:str.")
+    typer.echo(f"Fields, one per line, as NAME:TYPE; an empty line ends. Types: {', '.join(KINDS)}")
+    found: list[str] = []
+    while answer := typer.prompt("Field", default="", show_default=False).strip():
+        try:
+            found.append(_checked(answer))
+        except Refused as refused:
+            typer.echo(str(refused), err=True)
+    return found
+
+
+def _checked(spec: str) -> str:
+    parsed: Field = parse_field(spec)
+    if parsed.is_relationship and parsed.target != "self":
+        service.find_target(parsed.target, spec)
+    return spec

@@ -1,0 +1,157 @@
+"""A feature: the fields of its model with all names that the generated files use."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from scaffold import service
+from scaffold.grammar import Field
+from scaffold.kinds import Column
+from scaffold.names import (
+    capitalized,
+    class_name,
+    plural_of,
+    with_article,
+    words,
+)
+from scaffold.reference import Reference
+from scaffold.service import Target, find_target
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the options of the command say about a feature."""
+
+    plural: str | None = None
+    soft_delete: bool | None = None
+    read_only: bool = False
+    page: str = "offset"
+    search: Sequence[str] = ()
+    version: bool = False
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A feature to generate."""
+
+    name: str
+    specified: Sequence[Field]
+    options: Options = field(default_factory=Options)
+
+    @cached_property
+    def plural(self) -> str:
+        """The table and the package."""
+        return self.options.plural or plural_of(self.name)
+
+    @property
+    def cls(self) -> str:
+        """The class of the model."""
+        return class_name(self.name)
+
+    @property
+    def view(self) -> str:
+        """The constant with the view."""
+        return self.plural.upper()
+
+    @property
+    def repository(self) -> str:
+        """The alias of the dependency that provides the repository."""
+        return class_name(self.plural)
+
+    @property
+    def path(self) -> str:
+        """The path of its endpoints."""
+        return self.plural.replace("_", "-")
+
+    @property
+    def words(self) -> str:
+        """One row, in words."""
+        return words(self.name)
+
+    @property
+    def all_words(self) -> str:
+        """Many rows, in words."""
+        return words(self.plural)
+
+    @property
+    def one(self) -> str:
+        """One row, in words with the indefinite article."""
+        return with_article(self.name)
+
+    @property
+    def heading(self) -> str:
+        """Many rows, at the beginning of a sentence."""
+        return capitalized(self.all_words)
+
+    @property
+    def is_soft_deleted(self) -> bool:
+        """Whether its rows are soft-deleted."""
+        return service.has_soft_delete() and self.options.soft_delete is not False
+
+    @property
+    def base(self) -> str:
+        """The base class of the model."""
+        return "Record" if self.options.soft_delete is False else "Entity"
+
+    @cached_property
+    def columns(self) -> list[Column]:
+        """The fields that are columns and refer to nothing."""
+        return [Column(each, self.name) for each in self.specified if not each.is_relationship]
+
+    @cached_property
+    def references(self) -> list[Reference]:
+        """The fields that refer to rows of a table."""
+        given = [each for each in self.specified if each.is_relationship]
+        targets = [self._target(each) for each in given]
+        tables = Counter(
+            target and target.table
+            for each, target in zip(given, targets, strict=True)
+            if each.kind == "ref"
+        )
+        return [
+            Reference(each, self.name, target, repeated=tables[target and target.table] > 1)
+            for each, target in zip(given, targets, strict=True)
+        ]
+
+    @property
+    def refs(self) -> list[Reference]:
+        """The references to one row."""
+        return [each for each in self.references if not each.is_many]
+
+    @property
+    def manys(self) -> list[Reference]:
+        """The references to many rows."""
+        return [each for each in self.references if each.is_many]
+
+    @property
+    def has_service(self) -> bool:
+        """Whether creating and updating need more than one statement."""
+        return bool(self.references) and not self.options.read_only
+
+    @property
+    def searched(self) -> list[Column]:
+        """The columns that a search compares."""
+        return [each for each in self.columns if each.name in self.options.search]
+
+    @property
+    def filters(self) -> list[Column]:
+        """The columns that a list can be filtered by."""
+        kinds = ("enum", "bool")
+        return [each for each in self.columns if each.field.kind in kinds and not each.is_array]
+
+    @property
+    def unique(self) -> list[str]:
+        """The columns whose values are unique."""
+        refs = [each.key for each in self.refs if each.field.unique]
+        return refs + [each.name for each in self.columns if each.field.unique]
+
+    @property
+    def required(self) -> list[str]:
+        """The fields that a request that creates a row must have."""
+        refs = [each.key for each in self.refs if not each.field.optional]
+        return refs + [each.name for each in self.columns if each.is_required]
+
+    def _target(self, each: Field) -> Target | None:
+        is_self = each.target in ("self", self.name, self.cls, self.plural)
+        return None if is_self else find_target(each.target, f"{each.name}:{each.kind}")

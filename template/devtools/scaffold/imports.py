@@ -1,0 +1,95 @@
+"""The imports of generated code, found by the names that it uses."""
+
+import ast
+from collections.abc import Mapping
+
+_MODULES = {
+    "app.kit.db.base": "Base Record now",
+    "app.kit.db.deletion": "DELETE_ERRORS Entity erase_where unique_live",
+    "app.kit.db.enums": "stored_by_value",
+    "app.kit.db.ids": "Id",
+    "app.kit.db.plan": "plan",
+    "app.kit.db.references": "check_references",
+    "app.kit.db.relation": "relation",
+    "app.kit.db.repository": "Repository provided",
+    "app.kit.db.session": "DatabaseDep SessionDep",
+    "app.kit.db.sorting": "order",
+    "app.kit.errors": "problems",
+    "app.kit.etag": "ETag",
+    "app.kit.page": "CursorPage CursorQuery CursorSlice Page PageQuery Slice",
+    "app.kit.queries.view": "View",
+    "app.kit.schemas": "Changes Input Line LongText Output SearchText omittable",
+    "app.kit.times": "Moment",
+    "collections.abc": "Collection",
+    "datetime": "UTC date datetime time timedelta",
+    "decimal": "Decimal",
+    "enum": "StrEnum",
+    "fastapi": "APIRouter Query status",
+    "httpx2": "AsyncClient",
+    "itertools": "count",
+    "pydantic": "Field JsonValue",
+    "sqlalchemy": "ARRAY BigInteger Boolean Date DateTime ForeignKey Index Integer Numeric Select"
+    " String Text Uuid delete false or_ true",
+    "sqlalchemy.dialects.postgresql": "JSONB",
+    "sqlalchemy.ext.asyncio": "AsyncSession",
+    "sqlalchemy.orm": "Mapped mapped_column",
+    "typing": "Annotated Any",
+    "uuid": "UUID",
+}
+KNOWN = {name: module for module, names in _MODULES.items() for name in names.split()}
+
+
+def missing_imports(source: str, others: Mapping[str, str]) -> list[str]:
+    """Return the imports that a module lacks; `others` are the modules of the service's names."""
+    tree = ast.parse(source)
+    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    stored = {node.id for node in names if isinstance(node.ctx, ast.Store)}
+    used = {node.id for node in names} - stored
+    # Annotations may be quoted.
+    strings = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    used |= {text.split(" ")[0] for text in strings if isinstance(text, str) and " | " in text}
+    where = {**KNOWN, **others}
+    return [
+        f"from {where[name]} import {name}"
+        for name in sorted(used - bound_names(tree))
+        if name in where
+    ]
+
+
+def bound_names(tree: ast.Module) -> set[str]:
+    """Return the names that a module defines or imports at its top level."""
+    return set(definitions(tree))
+
+
+def definitions(tree: ast.Module) -> list[str]:
+    """Return each definition at the top level of a module, in order."""
+    found: list[str] = []
+    for node in tree.body:
+        match node:
+            case ast.ClassDef(name=name) | ast.FunctionDef(name=name):
+                found.append(name)
+            case ast.AsyncFunctionDef(name=name):
+                found.append(name)
+            case ast.Import(names=names) | ast.ImportFrom(names=names):
+                found += [each.asname or each.name for each in names]
+            case ast.Assign(targets=targets):
+                found += [each.id for each in targets if isinstance(each, ast.Name)]
+            case ast.AnnAssign(target=ast.Name(id=name)):
+                found.append(name)
+            case _:
+                pass
+    return found
+
+
+def with_imports(source: str, others: Mapping[str, str]) -> str:
+    """Return a module with the imports that it lacks, below its docstring and `__future__`."""
+    lines = missing_imports(source, others)
+    if not lines:
+        return source
+    tree = ast.parse(source)
+    first = next((n for n in tree.body if isinstance(n, ast.Import | ast.ImportFrom)), None)
+    docstring = tree.body[0].end_lineno if ast.get_docstring(tree) and tree.body else 0
+    at = (first.lineno - 1) if first else (docstring or 0)
+    old = source.splitlines()
+    new = lines if first else ["", *lines, ""]
+    return "\n".join([*old[:at], *new, *old[at:]]) + "\n"

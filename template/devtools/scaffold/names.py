@@ -1,0 +1,113 @@
+"""Names that the generator makes, and names that it refuses."""
+
+import builtins
+import keyword
+import re
+
+from pydantic import BaseModel
+from sqlalchemy.dialects.postgresql.base import RESERVED_WORDS
+
+from app.kit.commands.errors import Refused
+from app.kit.db.base import Record
+
+LONGEST = 30
+_SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+# `type` is one in new versions of Python only, and a common name of a field.
+_KEYWORDS = {*keyword.kwlist, *keyword.softkwlist} - {"type"}
+# Reserved in standard SQL or by clients, though PostgreSQL accepts them.
+_MORE_SQL_KEYWORDS = ("by", "delete", "index", "insert", "row", "rows", "set", "update", "values")
+_SQL_KEYWORDS = {*RESERVED_WORDS, *_MORE_SQL_KEYWORDS}
+# Names of the generated code: of columns, parameters, functions and modules.
+_OF_COLUMNS = {"id", "created_at", "updated_at", "deleted_at", "version"}
+_OF_FIELDS = {"cursor", "limit", "offset", "q", "query", "sort"}
+# In the body of a class, a field would hide the type that the next annotation names.
+_TYPES = {
+    *("bool", "bytes", "date", "datetime", "dict", "float", "frozenset", "int", "list", "object"),
+    *("property", "set", "str", "tuple", "uuid"),
+}
+_OF_CODE = {
+    *("app", "changes", "client", "db", "delete", "etag", "false", "key", "keys", "kit"),
+    *("mapped_column", "matching", "new", "now", "number", "omittable", "or_", "order", "page"),
+    *("plan", "problems", "provided", "relation", "response", "router", "self", "service"),
+    *("session", "statement", "status", "stored_by_value", "true", "unique_live", "values"),
+}
+_MAY_BE_FIELDS = {"number", "status", "key", "keys", "page", "response", "statement", "values"}
+
+
+def check_field_name(name: str) -> None:
+    """Raise Refused for a name that a field cannot have."""
+    _check_form(name, "field")
+    if name in _OF_COLUMNS:
+        raise Refused(f"`{name}` is a column of every model or of an option: use another name.")
+    if name in _SQL_KEYWORDS - _MAY_BE_FIELDS:
+        raise Refused(f"`{name}` is a keyword of SQL: use another name for the field.")
+    is_attribute = hasattr(BaseModel, name) or hasattr(Record, name) or name.startswith("model_")
+    taken = _OF_FIELDS | _TYPES | (_OF_CODE - _MAY_BE_FIELDS)
+    if is_attribute or name in taken:
+        raise Refused(f"`{name}` has a meaning in Python, Pydantic or the kit: use another name.")
+
+
+def check_model_name(name: str) -> None:
+    """Raise Refused for a name that a model cannot have."""
+    _check_form(name, "model")
+    if name in _SQL_KEYWORDS or name in _OF_CODE or hasattr(builtins, name):
+        raise Refused(f"`{name}` has a meaning in SQL, Python or the kit: use another name.")
+
+
+def check_plural(plural: str, singular: str) -> None:
+    """Raise Refused for a name that a table and a package cannot have."""
+    _check_form(plural, "table")
+    if plural == singular:
+        raise Refused(f"The plural of `{singular}` must differ from it: pass --plural NAME.")
+    if plural in _SQL_KEYWORDS or plural in _OF_CODE:
+        raise Refused(f"`{plural}` has a meaning in SQL or the kit: pass --plural NAME.")
+
+
+def _check_form(name: str, what: str) -> None:
+    if name in _KEYWORDS:
+        raise Refused(f"`{name}` is a keyword of Python: use another name for the {what}.")
+    if not _SNAKE_CASE.fullmatch(name):
+        raise Refused(f"`{name}` is no name for a {what}: use lower_case words, such as due_on.")
+    if len(name) > LONGEST:
+        raise Refused(f"`{name}` is too long: use at most {LONGEST} characters.")
+
+
+def class_name(name: str) -> str:
+    """Return the class for a name: InvoiceLine for invoice_line."""
+    return "".join(word.capitalize() for word in name.split("_"))
+
+
+def snake_case(name: str) -> str:
+    """Return the name for a class: invoice_line for InvoiceLine."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+def plural_of(name: str) -> str:
+    """Return the regular English plural."""
+    if re.search(r"[^aeiou]y$", name):
+        return f"{name[:-1]}ies"
+    return f"{name}es" if re.search(r"(s|x|z|ch|sh)$", name) else f"{name}s"
+
+
+def singular_of(name: str) -> str:
+    """Return the singular of a regular English plural."""
+    if name.endswith("ies") and len(name) > 4:
+        return f"{name[:-3]}y"
+    if re.search(r"(ss|x|z|ch|sh)es$", name):
+        return name[:-2]
+    return name[:-1] if re.search(r"[^s]s$", name) else name
+
+
+def words(name: str) -> str:
+    """Return a name as words: "invoice line"."""
+    return name.replace("_", " ")
+
+
+def with_article(name: str) -> str:
+    """Return words with the indefinite article: "an invoice line"."""
+    return f"{'an' if name[0] in 'aeio' else 'a'} {words(name)}"
+
+
+def capitalized(text: str) -> str:
+    """Return a text that begins with a capital letter."""
+    return text[:1].upper() + text[1:]

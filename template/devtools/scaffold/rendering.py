@@ -1,0 +1,166 @@
+"""The files of a feature, rendered from the templates and formatted by ruff."""
+
+import ast
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from app.kit.commands.errors import Refused
+from scaffold import service
+from scaffold.feature import Feature
+from scaffold.imports import definitions, with_imports
+from scaffold.names import capitalized, with_article
+from scaffold.samples import Factory, factories_of
+
+TEMPLATES = Path(__file__).parent / "templates"
+_UNKNOWN_ID = {True: "2**62", False: '"01987f3e-6b5d-7c3a-b0f2-d4c6e8a01357"'}
+
+
+def render_feature(feature: Feature) -> dict[str, str]:
+    """Return the text of each file of a feature, by its path in the service."""
+    package = f"src/app/features/{feature.plural}"
+    names = ["models", "schemas", "repository", "router"]
+    names += ["service"] if feature.has_service else []
+    factories = _factories(feature)
+    files = {f"{package}/__init__.py": ""}
+    for name in names:
+        text = _environment().get_template(f"{name}.py.tmpl").render(_context(feature))
+        files[f"{package}/{name}.py"] = text
+    test = _environment().get_template("test.py.tmpl")
+    context = _context(feature) | {"factories": [_Made(each) for each in factories]}
+    files[f"tests/features/test_{feature.plural}.py"] = test.render(context)
+    others = _names_of(feature, factories)
+    return {path: _finish(path, text, others) if text else "" for path, text in files.items()}
+
+
+class _Made:
+    """A factory with what its template needs."""
+
+    def __init__(self, factory: Factory) -> None:
+        self.target, self.values, self.needs = factory.target, factory.values, factory.needs
+        self.uses_number = any("number" in value for value in factory.values.values())
+
+
+def _environment() -> Environment:
+    environment = Environment(  # noqa: S701 - it writes Python, not HTML
+        loader=FileSystemLoader(TEMPLATES),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        "as_json": lambda key: key if service.has_integer_ids() else f"str({key})",
+        "capitalized": capitalized,
+        "set": lambda names: "{" + ", ".join(f'"{name}"' for name in names) + "}",
+        "variable": lambda name: name.removesuffix("_id"),
+        "with_article": with_article,
+    }
+    return environment
+
+
+def _context(feature: Feature) -> dict[str, Any]:
+    samples = [
+        each.python_sample if feature.options.read_only else each.sample for each in feature.columns
+    ]
+    return {
+        "f": feature,
+        "has_unique": bool(feature.unique),
+        "references": ", ".join(f'"{each.key}": {each.target_cls}' for each in feature.references),
+        "many_keys": "{" + ", ".join(f'"{each.key}"' for each in feature.manys) + "}",
+        "required": [f"body.{name}" for name in feature.required],
+        "table_arguments": _table_arguments(feature),
+        "unique": feature.unique,
+        "unknown_id": _UNKNOWN_ID[service.has_integer_ids()],
+        "uses_number": any("number" in each for each in samples),
+    }
+
+
+def _table_arguments(feature: Feature) -> str:
+    lines: list[str] = []
+    if feature.base == "Entity":
+        lines += [f'unique_live("{name}"),' for name in feature.unique]
+    lines += ["# The order of the list, newest first.", 'Index(None, "created_at", "id"),']
+    refs = [each.key for each in feature.refs if not each.field.unique]
+    if refs:
+        lines.append("# A list filtered by a foreign key; the indexes serve the keys as well.")
+    lines += [f'Index(None, "{key}", "created_at", "id"),' for key in refs]
+    return "(\n" + "\n".join(lines) + "\n)"
+
+
+def _factories(feature: Feature) -> list[Factory]:
+    targets = [each.target for each in feature.references if each.target]
+    return factories_of(targets)
+
+
+def _names_of(feature: Feature, factories: list[Factory]) -> dict[str, dict[str, str]]:
+    """Return the modules of the names that each file may use, by the end of its path."""
+    package = f"app.features.{feature.plural}"
+    cls = feature.cls
+    targets = {each.target.cls: each.target.module for each in feature.references if each.target}
+    enums = [each.cls for each in feature.columns if each.field.kind == "enum"]
+    models = dict.fromkeys(
+        [cls, *enums, *(each.cls for each in feature.manys)], f"{package}.models"
+    )
+    schemas = [f"{cls}{end}" for end in ("Create", "Changes", "Query", "Out")]
+    queries = [feature.view, "NEWEST", feature.repository, "matching"]
+    inner = models | dict.fromkeys(schemas, f"{package}.schemas")
+    outer = inner | dict.fromkeys(queries, f"{package}.repository")
+    tested: dict[str, str] = {cls: f"{package}.models"}
+    for each in factories:
+        tested |= {each.target.cls: each.target.module} | each.imports
+    if feature.options.read_only:
+        tested |= dict.fromkeys(enums, f"{package}.models")
+    return {
+        "models.py": targets,
+        "schemas.py": dict.fromkeys(enums, f"{package}.models"),
+        "repository.py": inner,
+        "service.py": outer | targets,
+        "router.py": outer | {"service": package},
+        "test": tested,
+    }
+
+
+def _finish(path: str, text: str, others: Mapping[str, Mapping[str, str]]) -> str:
+    name = "test" if path.startswith("tests/") else path.rpartition("/")[2]
+    source = format_source(path, with_imports(text, others[name]))
+    for defined, number in Counter(definitions(ast.parse(source))).items():
+        if number > 1:
+            raise Refused(
+                f"{path} would define `{defined}` twice: choose other names of model and fields."
+            )
+    return source
+
+
+def format_source(path: str, source: str) -> str:
+    """Return a module with sorted imports, formatted; raises Refused if lint rejects it."""
+    sorted_ = _ruff(path, source, "check", "--fix-only", "--quiet", "--select", "I")
+    formatted = _ruff(path, sorted_, "format", "--quiet")
+    _ruff(path, formatted, "check", "--quiet", "--output-format", "concise")
+    return formatted
+
+
+def _ruff(path: str, source: str, *arguments: str) -> str:
+    # Modules that do not exist yet are ours, too.
+    ours = [] if arguments[0] == "format" else ["--config", "lint.isort.known-first-party=['app']"]
+    options = [*arguments, *ours, "--no-cache", "--stdin-filename", path, "-"]
+    ended = subprocess.run(
+        [sys.executable, "-m", "ruff", *options],
+        input=source,
+        cwd=service.root(),
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+    if ended.returncode:
+        raise Refused(
+            f"{path} could not be generated: {(ended.stdout + ended.stderr).strip()}\n"
+            "Choose shorter or other names; please report this if they are ordinary ones."
+        )
+    return ended.stdout

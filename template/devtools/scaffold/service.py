@@ -1,0 +1,137 @@
+"""What the generator reads from the service: its models, its tables and its answers."""
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, get_args
+
+from sqlalchemy import Column, Enum, String, inspect
+from sqlalchemy.orm import Mapper
+
+from app import registry
+from app.kit.commands.errors import Refused
+from app.kit.db import deletion
+from app.kit.db.attributes import table_columns
+from app.kit.db.base import Base, Record
+from app.kit.db.ids import Id
+from app.kit.db.migrate import PROJECT_ROOT
+from scaffold.names import snake_case
+
+# Columns that describe a row in few words, the best first.
+_LABELS = ("name", "title", "number", "label", "code", "slug", "email", "subject", "sku")
+
+
+@dataclass(frozen=True)
+class Target:
+    """A model that a field can refer to."""
+
+    model: type[Record]
+
+    @property
+    def cls(self) -> str:
+        """The name of its class."""
+        return self.model.__name__
+
+    @property
+    def module(self) -> str:
+        """The module that defines it."""
+        return self.model.__module__
+
+    @property
+    def name(self) -> str:
+        """Its name in snake_case."""
+        return snake_case(self.cls)
+
+    @property
+    def table(self) -> str:
+        """The name of its table."""
+        return str(self.model.__tablename__)
+
+    @property
+    def is_soft_deleted(self) -> bool:
+        """Whether deleting a row hides it, so that others may still refer to it."""
+        return has_soft_delete() and issubclass(self.model, deletion.Entity)
+
+    @cached_property
+    def columns(self) -> dict[str, Column[Any]]:
+        """Its columns by attribute."""
+        return dict(table_columns(inspect(self.model)))
+
+    @property
+    def label(self) -> str | None:
+        """The text column that describes a row, if it has one."""
+        texts = [
+            name
+            for name, column in self.columns.items()
+            if isinstance(column.type, String)
+            and not isinstance(column.type, Enum)
+            and not column.nullable
+            and "password" not in name
+        ]
+        preferred = [name for name in _LABELS if name in texts]
+        return next(iter([*preferred, *texts]), None)
+
+
+def has_soft_delete() -> bool:
+    """Whether the service hides deleted rows."""
+    return deletion.Entity is not Record
+
+
+def has_integer_ids() -> bool:
+    """Whether primary keys are numbers rather than UUIDs."""
+    return int in (Id, *get_args(Id))
+
+
+def mappers() -> Iterator[Mapper[Any]]:
+    """Yield the mappers of all models of the service."""
+    assert registry.ROUTERS  # noqa: S101 - importing it is what defines the models
+    yield from sorted(Base.registry.mappers, key=lambda mapper: mapper.class_.__name__)
+
+
+def find_target(name: str, spec: str) -> Target:
+    """Return the model with this table or class name; raises Refused with the closest names."""
+    found: dict[str, type[Any]] = {}
+    for mapper in mappers():
+        model = mapper.class_
+        for each in (str(mapper.local_table), model.__name__, snake_case(model.__name__)):
+            found.setdefault(each, model)
+    if name not in found:
+        close = difflib.get_close_matches(name, found, n=3)
+        others = f" Did you mean {' or '.join(close)}?" if close else ""
+        raise Refused(f"`{spec}`: there is no table `{name}`.{others}")
+    model = found[name]
+    if not issubclass(model, Record) or inspect(model).inherits:
+        raise Refused(
+            f"`{spec}`: {model.__name__} has no primary key of its own: refer to a subclass of "
+            "Record or Entity."
+        )
+    return Target(model)
+
+
+def table_names() -> set[str]:
+    """The names of all tables and types of enums, which share one namespace."""
+    enums = (
+        column.type.name
+        for table in Base.metadata.tables.values()
+        for column in table.columns
+        if isinstance(column.type, Enum)
+    )
+    return {*Base.metadata.tables, *filter(None, enums)}
+
+
+def class_names() -> set[str]:
+    """The names of all models."""
+    return {mapper.class_.__name__ for mapper in mappers()}
+
+
+def paths() -> set[str]:
+    """The first parts of the paths of all endpoints."""
+    routes = [route for router in registry.ROUTERS for route in router.routes]
+    return {str(getattr(route, "path", "")).strip("/").partition("/")[0] for route in routes}
+
+
+def root() -> Path:
+    """The folder of the service."""
+    return PROJECT_ROOT

@@ -1,0 +1,49 @@
+"""Rows that a request refers to by their ids."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+from pydantic import BaseModel
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.kit.db.base import Record
+from app.kit.db.bulk import among
+from app.kit.db.ids import Id
+from app.kit.errors import FieldProblem, Invalid
+
+
+async def check_references(
+    session: AsyncSession, body: BaseModel, models: Mapping[str, type[Record]]
+) -> None:
+    """Raise `Invalid` unless the rows that the fields of a body refer to exist.
+
+    The rows are locked FOR SHARE: a concurrent DELETE waits until the transaction ends. A field has
+    an id, a list of ids, or null; a field that was not sent is skipped.
+
+    Args:
+        session: the session of the request.
+        body: the body of the request.
+        models: the model that each field refers to.
+
+    """
+    problems: list[FieldProblem] = []
+    for name, model in models.items():
+        ids = set(_ids(getattr(body, name))) if name in body.model_fields_set else set[Id]()
+        if not ids:
+            continue
+        # In the order of their ids, so that two transactions cannot wait for each other.
+        statement = select(model.id).where(among(model.id, ids)).order_by(model.id)
+        missing = ids - set(await session.scalars(statement.with_for_update(read=True)))
+        if missing:
+            message = f"does not exist: {', '.join(sorted(map(str, missing)))}"
+            problems.append(FieldProblem(field=f"body.{name}", message=message))
+    if problems:
+        raise Invalid("The request refers to rows that do not exist.", *problems)
+
+
+def _ids(value: Any) -> Iterator[Id]:
+    if isinstance(value, list):
+        yield from cast("list[Id]", value)
+    elif value is not None:
+        yield value
