@@ -98,7 +98,7 @@ async def test_batch_reports_duplicates_conflicts_and_missing_categories_by_row(
     response = await client.post("/products/batch", json={"rows": rows})
     assert response.status_code == 422
     assert {error["field"]: error["message"] for error in response.json()["errors"]} == {
-        "body.rows.1.category_id": "there is no such category",
+        "body.rows.1.category_id": "category not found",
         "body.rows.2.sku": "must be unique, but is the same as in row 0",
         "body.rows.3.slug": "must be unique, but is the same as in row 0",
         "body.rows.4.sku": "already exists",

@@ -118,10 +118,10 @@ async def make_keys(database: Database, *created_at: datetime) -> None:
 async def test_forget_keys_deletes_only_old_keys(database: Database, run: Run) -> None:
     await make_keys(database, LONG_AGO, RECENTLY, LONG_AGO)
     result = run("forget-keys", "--days", "30")
-    assert (result.exit_code, result.output) == (0, "2 keys forgotten\n")
+    assert (result.exit_code, result.output) == (0, "2 keys deleted\n")
     async with database.reading() as session:
         assert (await session.scalars(select(IdempotencyKey.key))).all() == ["1"]
-    assert run("forget-keys", "--days", "30").output == "0 keys forgotten\n"
+    assert run("forget-keys", "--days", "30").output == "0 keys deleted\n"
 
 
 @pytest.mark.parametrize("days", ["0", "-1", "36501", "9" * 30, "x", ""])

@@ -76,9 +76,9 @@ async def test_every_unavailable_product_is_reported_by_line(
     response = await committing_client.post("/orders", json=body)
     assert response.status_code == 422
     assert {error["field"]: error["message"] for error in response.json()["errors"]} == {
-        "body.lines.1.product_id": "is not for sale",
-        "body.lines.2.product_id": "there is no such product",
-        "body.lines.3.product_id": "is in a line before this one",
+        "body.lines.1.product_id": "product is not active",
+        "body.lines.2.product_id": "product not found",
+        "body.lines.3.product_id": "already in an earlier line",
     }
     assert await shop.count("orders") == 0
 

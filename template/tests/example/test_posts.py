@@ -39,7 +39,7 @@ async def test_unknown_tag_is_reported_by_name(client: AsyncClient, session: Asy
     new = {"author_id": as_json(author.id), "title": "Notes", "tags": ["nowhere"]}
     response = await client.post("/posts", json=new)
     assert response.status_code == 422
-    assert response.json()["errors"] == [{"field": "body.tags", "message": "unknown: nowhere"}]
+    assert response.json()["errors"] == [{"field": "body.tags", "message": "not found: nowhere"}]
     assert (await client.get("/posts")).json()["total"] == 0
 
 

@@ -13,8 +13,7 @@ from app.kit.db.base import Base, table_name
 from app.kit.db.bulk import insert_many, insert_returning
 from app.kit.db.conflicts import problem_of
 from app.kit.db.copy import copy_rows
-from app.kit.diagram.mermaid import mermaid
-from app.kit.diagram.model import diagram_of
+from app.kit.diagram import diagram_of, mermaid
 from tests.conformance.features.billing.models import BilledCustomer, Customer, Invoice, InvoiceLine
 from tests.conformance.features.migrating import Project
 from tests.rig.database import empty

@@ -114,7 +114,7 @@ def test_credentials_require_explicit_origins(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("HTTP_ORIGINS", "*")
     assert Settings.load().http.origins == ("*",)
     monkeypatch.setenv("HTTP_CREDENTIALS", "true")
-    with pytest.raises(SettingsError, match="CREDENTIALS need HTTP_ORIGINS"):
+    with pytest.raises(SettingsError, match="HTTP_CREDENTIALS requires HTTP_ORIGINS"):
         Settings.load()
 
 
@@ -286,7 +286,7 @@ def test_env_file_in_another_encoding_is_reported_by_name(
     with pytest.raises(SettingsError) as error:
         Settings.load()
     message = str(error.value)
-    assert "  .env: is not text in UTF-8" in message
+    assert "  .env: is not valid UTF-8" in message
     assert "  LOG_LEVEL: " in message
     assert "  DATABASE_URL: is not set" in message
 

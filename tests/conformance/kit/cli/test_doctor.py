@@ -100,7 +100,7 @@ def test_more_connections_than_allowed_are_a_warning(direct_url: URL) -> None:
 def test_configured_but_missing_pooler_is_a_warning(direct_url: URL) -> None:
     result = run_doctor(direct_url, DATABASE_POOLER="pgbouncer", DATABASE_POOL_PRE_PING="false")
     assert result.code == 0
-    assert "there is none, so each transaction opens a connection" in line_of(result, "pooler")
+    assert "no pooler found, so each transaction opens a connection" in line_of(result, "pooler")
 
 
 def test_undeclared_pooler_is_a_failure(direct_url: URL) -> None:

@@ -56,7 +56,7 @@ async def test_body_size_limit_is_exact(spare_bytes: int) -> None:
         assert response.status_code == (200 if spare_bytes else 413)
     if not spare_bytes:
         assert declared.headers["content-type"] == "application/problem+json"
-        assert declared.json()["detail"] == "The body of a request has at most 1000 bytes."
+        assert declared.json()["detail"] == "The body of a request is limited to 1000 bytes."
 
 
 @pytest.mark.parametrize(("more", "status"), [(0, 200), (1, 431)])

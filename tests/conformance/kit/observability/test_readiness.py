@@ -100,7 +100,7 @@ async def test_concurrent_probes_share_one_check(own_database_url: URL) -> None:
         responses = await asyncio.gather(*(client.get("/health/ready") for _ in range(100)))
         assert monotonic() - started < 3
         assert {response.status_code for response in responses} == {503}
-        assert responses[0].json()["detail"] == "The database does not answer."
+        assert responses[0].json()["detail"] == "The database does not respond."
         assert (await client.get("/health/ready")).status_code == 503
         assert len(connections) == before + 1
     for writer in connections:

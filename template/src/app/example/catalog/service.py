@@ -1,4 +1,4 @@
-"""What can be done with products beyond reading and writing a row."""
+"""Business logic for products."""
 
 from app.example.catalog.models import Category, Product, ProductStatus
 from app.example.catalog.repository import CategoryRepository, ProductRepository
@@ -12,8 +12,8 @@ from app.kit.times import Moment
 async def add_product(
     new: ProductCreate, products: ProductRepository, categories: CategoryRepository
 ) -> Product:
-    """Create a product in an existing category."""
-    category = await _shelf(new.category_id, categories)
+    """Create a product. Raises `Invalid` if its category does not exist."""
+    category = await _existing_category(new.category_id, categories)
     return await products.add(Product(category=category, **new.model_dump(exclude={"category_id"})))
 
 
@@ -23,16 +23,16 @@ async def revise_product(
     products: ProductRepository,
     categories: CategoryRepository,
 ) -> Product:
-    """Change a product, unless somebody else has changed it in the meantime."""
+    """Update a product. Raises `Invalid` if the new category does not exist."""
     if "category_id" in changes.model_fields_set:
-        product.category = await _shelf(changes.category_id, categories)
+        product.category = await _existing_category(changes.category_id, categories)
     return await products.update(product, changes.sent(apart_from="category_id"))
 
 
 async def discontinue_category(
     category_id: Id, products: ProductRepository, categories: CategoryRepository
 ) -> int:
-    """Discontinue what a category sells; returns how many products that are."""
+    """Discontinue all products of a category, and return the number of updated products."""
     category = await categories.get(category_id)
     return await update_in_batches(
         products.session,
@@ -44,7 +44,7 @@ async def discontinue_category(
 
 
 async def clear_out(before: Moment, products: ProductRepository) -> int:
-    """Delete what is discontinued and has not changed since; returns how many products."""
+    """Delete the discontinued products that were last updated before, and return their number."""
     return await delete_in_batches(
         products.session,
         Product,
@@ -53,9 +53,9 @@ async def clear_out(before: Moment, products: ProductRepository) -> int:
     )
 
 
-async def _shelf(category_id: Id, categories: CategoryRepository) -> Category:
+async def _existing_category(category_id: Id, categories: CategoryRepository) -> Category:
     category = await categories.one_by(Category.id == category_id)
     if category is None:
-        problem = FieldProblem(field="body.category_id", message="there is no such category")
-        raise Invalid("A product needs a category.", problem)
+        problem = FieldProblem(field="body.category_id", message="category not found")
+        raise Invalid("The category does not exist.", problem)
     return category

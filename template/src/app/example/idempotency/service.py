@@ -1,4 +1,4 @@
-"""How endpoints come by their keys, and how keys are forgotten."""
+"""Idempotency keys of the example: the dependency for endpoints, and expiry."""
 
 from datetime import datetime
 from typing import Annotated
@@ -9,11 +9,11 @@ from app.kit.db.idempotency import forget_answers
 from app.kit.db.session import Database
 from app.kit.idempotency import Once, once
 
-# Nobody logs in here: a key means one thing to an operation, whoever asks. Give `once` a scope
-# as soon as somebody does.
+# The example has no authentication, so all clients share one set of keys per operation. In a
+# service with users, pass `once` a scope, so that each user has separate keys.
 OncePerKey = Annotated[Once, once(IdempotencyKey)]
 
 
 async def forget_keys(database: Database, before: datetime, size: int = CHUNK) -> int:
-    """Remove the keys from before this time, with their answers; returns how many."""
+    """Delete the keys created before this time, and return their number."""
     return await forget_answers(database, IdempotencyKey, before, size)

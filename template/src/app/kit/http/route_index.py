@@ -15,7 +15,7 @@ Key: TypeAlias = tuple[str, int, str]
 
 
 class Candidate(NamedTuple):
-    """A route, with what it was included with; it has any path if it has no keys."""
+    """A route with its router and the options of `include_router`. Without keys, try it always."""
 
     keys: frozenset[Key] | None
     route: BaseRoute
@@ -23,7 +23,7 @@ class Candidate(NamedTuple):
     options: Mapping[str, Any] = MappingProxyType({})
 
     def add_to(self, part: APIRouter) -> None:
-        """Add the route, alone."""
+        """Add only this route to a router."""
         if self.router is None:
             part.routes.append(self.route)
         else:
@@ -36,11 +36,11 @@ class Candidate(NamedTuple):
 class IndexedRouter(APIRouter):
     """The router of an application.
 
-    FastAPI compares a path with every route in turn, and twice with those of included routers: in
-    a service with fifty routes this would be a fifth of the work on a small request.
+    FastAPI compares the path of a request with each route, and twice with routes of included
+    routers. With 50 routes, this would take a fifth of the time of a small request.
     """
 
-    # By method and form of a path; None until the next request.
+    # The keys of all routes; None until the next request builds the index.
     _keys: frozenset[Key] | None = None
     _candidates: tuple[Candidate, ...] = ()
     _parts: dict[Key, APIRouter]
@@ -48,19 +48,19 @@ class IndexedRouter(APIRouter):
 
     @classmethod
     def install(cls, app: FastAPI) -> None:
-        """Make this the class of an application's router; FastAPI has no option for it."""
+        """Make this the class of the router of an application. FastAPI has no option for it."""
         router = cast("Any", app.router)
         router.__class__ = cls
         router._parts, router._included = {}, {}
 
     def include_router(self, router: APIRouter, **options: Any) -> None:
-        """Include a router, and build the index again with the next request."""
+        """Include a router. The next request builds the index again."""
         super().include_router(router, **options)
         self._included[id(self.routes[-1])] = router, options
         self._keys = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request to the routes that can match it, in their order."""
+        """Pass a request to the routes that can match it, in routing order."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -94,7 +94,7 @@ class IndexedRouter(APIRouter):
     def _part(self, key: Key) -> APIRouter:
         """Return a router like this one, with the routes that have a key."""
         part = APIRouter()
-        # All routes follow, for another method and for routes that were added later.
+        # If none of them matches, try all routes: for 405, and for routes that were added later.
         part.__dict__ |= self.__dict__ | {"default": self.app, "redirect_slashes": False}
         part.__dict__ |= {"routes": [], "on_startup": [], "on_shutdown": []}
         for candidate in self._candidates:
@@ -104,11 +104,11 @@ class IndexedRouter(APIRouter):
 
 
 def _keys(route: BaseRoute, prefix: str = "") -> frozenset[Key] | None:
-    """Return the keys of the requests that a route can match; None if they cannot be told."""
+    """Return the keys of the requests that a route can match, or None if there is no fixed set."""
     keys: set[Key] = set()
     for context in iter_route_contexts([route]):
         path = prefix + (context.path or "")
-        # A colon: a parameter may have slashes, as `{name:path}` does.
+        # A parameter with a colon, such as `{name:path}`, may match slashes.
         if not context.methods or ":" in path or "{" in path[1:].partition("/")[0]:
             return None
         keys |= {_key(method, path) for method in context.methods}
