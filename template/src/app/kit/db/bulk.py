@@ -31,7 +31,7 @@ from app.kit.db.ids import Id
 Row = Mapping[str, Any]
 
 CHUNK = 1000
-# Sends None as NULL. The ORM would omit it, and then needs another statement for those rows.
+# Sends None as NULL. By default, SQLAlchemy omits None, and groups rows into separate statements.
 OPTIONS = {"render_nulls": True}
 
 

@@ -123,7 +123,7 @@ def _is_long(text: str) -> bool:
 
 
 async def _complete(find: Find, statement: Select[Any], order: Order, values: Values) -> Values:
-    """Return the values of a cursor. Read the values that were too long for it from the row.
+    """Return the values of a cursor. Values that are too long for a cursor are read from its row.
 
     Raises BadCursor if the row does not exist any more.
     """
@@ -153,7 +153,7 @@ def _beyond(statement: Select[Any], order: Order, values: Values, limit: int) ->
     ordered = statement.with_only_columns(*columns).order_by(None).order_by(*order.clauses)
     nearest = (ordered.where(part).limit(limit).subquery().select() for part in ranges)
     together = list(union_all(*nearest).subquery().c)
-    # LIMIT the keys too: with more keys, PostgreSQL might scan the index of the whole order.
+    # Limit the keys: with more keys, PostgreSQL might scan the whole index in order.
     first = [
         replace(key, expression=column).clause
         for key, column in zip(order.keys, together, strict=True)
@@ -183,5 +183,5 @@ def _after(key: SortKey, value: Any) -> list[ColumnElement[bool]]:
         return [key.expression.is_not(None)] if key.nulls_first else []
     bound = key.bound(value)
     beyond = key.expression < bound if key.descending else key.expression > bound
-    # With None, the column has no NULLs.
+    # `nulls_first` is None if the column has no NULLs.
     return [beyond, key.expression.is_(None)] if key.nulls_first is False else [beyond]

@@ -54,7 +54,7 @@ class SortKey:
         return cast(cast(self.expression, type_as_text(self.expression)), Text).label(None)
 
     def bound(self, text: str) -> ColumnElement[Any]:
-        """Return the value of a text as a parameter of the right type."""
+        """Return a parameter with the value of this text, cast to the type of the expression."""
         return cast(literal(text, Text), type_as_text(self.expression))
 
     def reversed(self) -> Self:
