@@ -15,7 +15,7 @@ Key: TypeAlias = tuple[str, int, str]
 
 
 class Candidate(NamedTuple):
-    """A route with its router and the options of `include_router`. Without keys, try it always."""
+    """A route, its router, and the options of `include_router`. `keys` is None if any may match."""
 
     keys: frozenset[Key] | None
     route: BaseRoute
