@@ -4,23 +4,11 @@ import sys
 from pathlib import Path
 
 from tests.browsers import CHROMIUM, open_page
-from tests.processes import UV, free_port, open_directory, serving, succeed
+from tests.processes import UV, free_port, open_directory, serving
 from tests.rendering import ROOT, Renderer
 
 IMAGES = ROOT / "docs" / "images"
 SECONDS_TO_START = 120
-
-
-def take_diagram(service: Path) -> None:
-    """Generate the diagram of a service and take a screenshot of it."""
-    succeed(UV, "run", "my-service", "diagram", cwd=service)
-    with open_page() as browser:
-        page = browser.page
-        page.goto((service / "docs/schema.svg").as_uri())
-        size = page.locator("svg").bounding_box()
-        assert size is not None
-        page.set_viewport_size({"width": round(size["width"]), "height": round(size["height"])})
-        page.screenshot(path=IMAGES / "diagram.png")
 
 
 def take_pages(address: str) -> None:
@@ -50,7 +38,6 @@ def main() -> None:
             server.wait_until_ready(SECONDS_TO_START)
             take_pages(server.url)
             server.interrupt()
-        take_diagram(service)
 
 
 if __name__ == "__main__":

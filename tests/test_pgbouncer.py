@@ -68,7 +68,7 @@ if PGBOUNCER:
 
         code, output = run_command("doctor", behind, "pgbouncer")
         assert (code, "warning" in output) == (0, False), output
-        assert "ok       pooler: present, as DATABASE_POOLER is set" in output
+        assert "ok       pooler: present, as DATABASE_POOLER says" in output
         assert "ok       connections: limited by the pooler" in output
 
         code, output = run_command("doctor", behind, "none")

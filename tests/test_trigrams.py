@@ -31,7 +31,7 @@ from app.example.users.models import User
 from app.example.users.repository import USERS, matching
 from app.example.users.schemas import UserQuery
 from app.kit.db.session import Database
-from tests.example.reading import rows_read
+from tests.example.reading import count_rows_scanned
 
 
 async def test_search_uses_index(session: AsyncSession, database: Database) -> None:
@@ -53,7 +53,7 @@ async def test_search_uses_index(session: AsyncSession, database: Database) -> N
         query = UserQuery.model_validate({"q": part})
         search = USERS.page(session, query, matching(query))
         # One user matches, by email or by name.
-        assert await rows_read(database, session, "users", search) == 1
+        assert await count_rows_scanned(database, session, "users", search) == 1
 '''
 
 

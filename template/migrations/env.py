@@ -1,4 +1,4 @@
-"""How Alembic reaches the database and learns of the models."""
+"""Alembic environment: connects to the database and loads the models."""
 
 import asyncio
 from contextlib import nullcontext
@@ -17,25 +17,25 @@ from app.kit.db.schema_drift import only_schemas_of
 from app.kit.development import local_database
 from app.settings import Settings
 
-# Models register with their base as the registry imports them: without it, autogenerate would
-# find no models and propose to drop every table.
-assert registry.ROUTERS  # noqa: S101 - names the import whose effect is what counts
+# Importing the registry imports all models. Without it, autogenerate would find no models and
+# propose to drop every table.
+assert registry.ROUTERS  # noqa: S101 - the import must not look unused
 
 OPTIONS: dict[str, Any] = {
     "target_metadata": Base.metadata,
     "compare_type": True,
     "compare_server_default": True,
     "autogenerate_plugins": COMPARISONS,
-    # Tables in every schema that the models name, and in no other.
+    # Only compare tables in the schemas that the models use.
     "include_schemas": True,
     "include_name": only_schemas_of(Base.metadata),
-    # A revision that fails undoes itself only; and CONCURRENTLY needs the others to have ended.
+    # A migration that fails reverts only itself. CONCURRENTLY needs the other migrations committed.
     "transaction_per_migration": True,
 }
 
 
 def run_offline() -> None:
-    """Write the SQL to standard output (`alembic upgrade head --sql`); needs no database."""
+    """Write the SQL to standard output, without a database (`alembic upgrade head --sql`)."""
     context.configure(
         dialect_name="postgresql",
         literal_binds=True,
@@ -47,20 +47,20 @@ def run_offline() -> None:
 
 
 def run_on(connection: Connection) -> None:
-    """Migrate over this connection, each revision in a transaction of its own."""
+    """Run the migrations on this connection, each in its own transaction."""
     context.configure(connection=connection, **OPTIONS)
     with context.begin_transaction():
         context.run_migrations()
 
 
 def run_and_commit(connection: Connection) -> None:
-    """Keep Alembic's own table as well, which no revision makes where there is none yet."""
+    """Run the migrations and commit, which also stores `alembic_version` in a new database."""
     run_on(connection)
     connection.commit()
 
 
 async def run_online() -> None:
-    """Migrate over connections of our own, one process at a time."""
+    """Open a connection and run the migrations, in one process at a time."""
     settings = context.config.attributes.get("settings") or Settings.load()
     engine = build_migration_engine(settings.database, NAME)
     async with alone(engine, settings.database) if changes_the_schema() else nullcontext():
@@ -69,7 +69,7 @@ async def run_online() -> None:
 
 
 def changes_the_schema() -> bool:
-    """Whether this command goes somewhere; `check` and `current` only look."""
+    """Return whether this command runs migrations, unlike `check` and `current`."""
     try:
         context.get_revision_argument()
     except KeyError:

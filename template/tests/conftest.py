@@ -1,4 +1,7 @@
-"""One PostgreSQL a run, one database a worker, one transaction a test."""
+"""Shared fixtures.
+
+One PostgreSQL per run, one database per xdist worker, one transaction per test.
+"""
 
 import logging
 from collections.abc import AsyncGenerator, Generator
@@ -24,7 +27,7 @@ from tests.rig.database import (
 )
 from tests.rig.rolled_back import RolledBackDatabase
 
-# For a search through the night: `pytest --hypothesis-profile=deep`.
+# For a long search: `pytest --hypothesis-profile=deep`.
 settings.register_profile("deep", max_examples=5000)
 
 
@@ -37,7 +40,7 @@ def pytest_configure() -> None:
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show each log event of a failed test once: the service writes it to stderr, in full."""
+    """Show each log event of a failed test once: stderr already has the complete event."""
     report = yield
     names = [name for name, _ in report.sections]
     report.sections = [
@@ -50,17 +53,17 @@ def pytest_runtest_makereport(
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Give each worker of pytest-xdist the one template to clone."""
+    """Pass the URL of the template database to each pytest-xdist worker."""
     node.workerinput["template"] = template_for_workers(node.config)
 
 
 def pytest_collection_finish() -> None:
-    """Let Python look for garbage only among what tests make: a tenth of the time otherwise."""
+    """Exclude existing objects from garbage collection, which saves a tenth of the run time."""
     spare_what_stays()
 
 
 def pytest_unconfigure() -> None:
-    """Let go of the server before it stops."""
+    """Close the maintenance connections before the server stops."""
     MAINTENANCE.close()
 
 
@@ -71,20 +74,20 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="session")
 def template(request: pytest.FixtureRequest) -> URL:
-    """A migrated database to clone, never to write to."""
+    """The migrated database that tests clone. Never write to it."""
     return template_of(request.config)
 
 
 @pytest.fixture(scope="session")
 def database_url(template: URL) -> Generator[URL]:
-    """The database of this worker. It stays empty: every test rolls back."""
+    """The database of this worker. It stays empty because every test rolls back."""
     with clone(template) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 async def app(anyio_backend: str, database_url: URL) -> AsyncGenerator[FastAPI]:
-    """The service, started as in production, on the database of this worker."""
+    """The service, started as in production, on this worker's database."""
     async with running(create_app(settings_for(database_url))) as app:
         yield app
 
@@ -98,7 +101,7 @@ def database(app: FastAPI) -> Database:
 
 @pytest.fixture
 async def connection(database: Database) -> AsyncGenerator[AsyncConnection]:
-    """A connection in a transaction that is rolled back after the test."""
+    """A connection in a transaction that rolls back after the test."""
     async with database.engine.connect() as connection:
         transaction = await connection.begin()
         yield connection
@@ -107,7 +110,7 @@ async def connection(database: Database) -> AsyncGenerator[AsyncConnection]:
 
 @pytest.fixture
 async def session(database: Database, connection: AsyncConnection) -> AsyncGenerator[AsyncSession]:
-    """A session in the transaction of the test, to prepare rows and to look at them."""
+    """A session in the test's transaction, to create rows and to inspect them."""
     async with database.sessions(
         bind=connection, join_transaction_mode="create_savepoint"
     ) as session:
@@ -118,10 +121,9 @@ async def session(database: Database, connection: AsyncConnection) -> AsyncGener
 async def client(
     app: FastAPI, database: Database, connection: AsyncConnection
 ) -> AsyncGenerator[AsyncClient]:
-    """A client of the service; its requests commit into the transaction of the test.
+    """A client of the service; its requests commit into the test's transaction.
 
-    Each request has a session of its own, so that what it did not load is not there; one that
-    only reads cannot write here either.
+    Each request has its own session, as in production, and a read-only session cannot write.
     """
     app.state.database = RolledBackDatabase.of(database, connection)
     async with client_of(app) as client:
@@ -131,20 +133,20 @@ async def client(
 
 @pytest.fixture
 def own_database_url(template: URL) -> Generator[URL]:
-    """A database of the test's own, for real commits, concurrency and faults."""
+    """A separate database for one test, for real commits, concurrency and faults."""
     with clone(template) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 def prepared(database_url: URL) -> FastAPI:
-    """A service that is never started; its routes serve all that have a database of their own."""
+    """An app that never starts. Apps with their own database reuse its routes."""
     return create_app(settings_for(database_url))
 
 
 @pytest.fixture
 async def own_app(own_database_url: URL, prepared: FastAPI) -> AsyncGenerator[FastAPI]:
-    """The service on a database of the test's own."""
+    """The service on a separate database."""
     app = create_app(settings_for(own_database_url))
     async with running(with_prepared_routes(app, prepared)) as app:
         yield app
@@ -152,6 +154,6 @@ async def own_app(own_database_url: URL, prepared: FastAPI) -> AsyncGenerator[Fa
 
 @pytest.fixture
 async def committing_client(own_app: FastAPI) -> AsyncGenerator[AsyncClient]:
-    """A client whose requests really commit."""
+    """A client whose requests commit to a separate database."""
     async with client_of(own_app) as client:
         yield client

@@ -17,7 +17,7 @@ from app.kit import tracing
 from app.kit.db.deletion import Entity
 from app.kit.db.pool import PoolSettings
 from local_postgres import ephemeral
-from tests.conformance.support.interruption import overlook_cancelled_connects
+from tests.conformance.support.interruption import ignore_cancelled_connect_errors
 from tests.conformance.support.notes import Notes, notes_on
 from tests.rig.app import client_of
 from tests.rig.database import clone, migrated, settings_for
@@ -47,18 +47,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def thorough(pytestconfig: pytest.Config) -> bool:
-    """Whether to take minutes, for the figures, where seconds show the same."""
+    """Whether to run at full scale (minutes). The default scale shows the same in seconds."""
     return bool(pytestconfig.getoption("--thorough", default=False))
 
 
 @pytest.fixture(scope="session", autouse=True)
-async def _overlooking(anyio_backend: str) -> None:
-    overlook_cancelled_connects()
+async def _ignore_cancelled_connect_errors(anyio_backend: str) -> None:
+    ignore_cancelled_connect_errors()
 
 
 @pytest.fixture(scope="session")
 def unpooled_template(template: URL) -> Generator[URL]:
-    """The migrated database without a pooler in front; to clone, never to write to."""
+    """The migrated template database without a connection pooler. Never write to it."""
     if settings_for(template).database.pooler == "none":
         yield template
     else:
@@ -68,14 +68,14 @@ def unpooled_template(template: URL) -> Generator[URL]:
 
 @pytest.fixture
 def direct_url(unpooled_template: URL) -> Generator[URL]:
-    """A database without a pooler in front, whatever the one of the service is behind."""
+    """A separate database for one test, without a connection pooler."""
     with clone(unpooled_template) as url:
         yield url
 
 
 @pytest.fixture
 def logged(own_app: FastAPI) -> Generator[Logged]:
-    """Read what the service has logged so far, as whoever collects its lines of JSON."""
+    """Return a function that parses the JSON log lines written so far."""
     (handler,) = cast(
         list[logging.StreamHandler[Any]],
         [
@@ -99,13 +99,13 @@ def url_of_notes(unpooled_template: URL) -> Generator[URL]:
 
 @pytest.fixture(scope="module")
 async def notes(anyio_backend: str, url_of_notes: URL) -> AsyncGenerator[Notes]:
-    """A service of its own, whose line to the database may break."""
+    """A separate service behind a proxy that can break its database connections."""
     async with notes_on(url_of_notes) as notes:
         yield notes
 
 
 @pytest.fixture
 async def caller(served: FastAPI) -> AsyncGenerator[AsyncClient]:
-    """A client of the service that a file of tests calls `served`."""
+    """A client of the service that the test module provides as `served`."""
     async with client_of(served) as client:
         yield client

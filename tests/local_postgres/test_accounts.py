@@ -56,7 +56,7 @@ def test_root_can_use_binaries_and_data_in_private_directory(
     shutil.rmtree(data.readlink())
     with development(root) as url:
         assert fetch_value(url, "SELECT to_regclass('kept')") is None
-    assert "is gone: starting with an empty database" in capfd.readouterr().err
+    assert "no longer exists. Starting with an empty database" in capfd.readouterr().err
 
     eventually(lambda: no_server_runs_in(root))
     assert modes == {path: path.stat().st_mode for path in modes}

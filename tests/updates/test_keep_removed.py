@@ -77,7 +77,7 @@ def test_feature_with_removed_names_works_after_the_update(
 
     service.update(CURRENT)
 
-    assert service.unsettled() == []
+    assert service.conflicts() == []
     assert removed_modules(service) == {"hot", "projection"}
     feature = service.read("src/app/features/words.py")
     assert "from fastapi import APIRouter as FeatureRouter\n" in feature

@@ -81,11 +81,11 @@ def test_scheduled_job_opens_one_pull_request(
     platform = GitHost(tmp_path, service)
 
     platform.run_job()
-    assert f"It waits in template-{NEXT}" in platform.run_job()
+    assert f"The branch template-{NEXT} already has this release" in platform.run_job()
 
     [asked] = platform.gh_calls()
     assert asked[:4] == ["pr", "create", "--head", f"template-{NEXT}"]
-    assert f"Conflicts to settle: {CHANGED_KIT_FILE}" in asked[-1]
+    assert f"Conflicts to resolve: {CHANGED_KIT_FILE}" in asked[-1]
     pushed = git(platform.origin, "show", f"template-{NEXT}:.copier-answers.yml")
     assert f"_commit: v{NEXT}" in pushed
 
@@ -108,7 +108,7 @@ def test_scheduled_job_works_in_subfolder(
     platform.run_job()
 
     [asked] = platform.gh_calls()
-    assert f"Conflicts to settle: services/orders/{CHANGED_KIT_FILE}" in asked[-1]
+    assert f"Conflicts to resolve: services/orders/{CHANGED_KIT_FILE}" in asked[-1]
     pushed = git(platform.origin, "show", f"template-{NEXT}:services/orders/.copier-answers.yml")
     assert f"_commit: v{NEXT}" in pushed
 
@@ -117,7 +117,7 @@ def test_scheduled_job_reports_no_newer_release(service_at: ServiceFactory, tmp_
     service = service_at(CURRENT)
     platform = GitHost(tmp_path, service)
 
-    assert "There is nothing newer." in platform.run_job()
+    assert "The service is up to date." in platform.run_job()
     assert platform.gh_calls() == []
 
 
@@ -169,7 +169,7 @@ def test_scheduled_job_reports_release_that_needs_trust(
 
     said = platform.run_job(fails=True)
 
-    assert "update by hand: uvx copier update --skip-answered --trust" in said
+    assert "then run: uvx copier update --skip-answered --trust" in said
     assert platform.gh_calls() == []
 
 

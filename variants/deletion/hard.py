@@ -1,4 +1,4 @@
-"""Deleting removes the row."""
+"""Hard delete: a deleted row is removed from its table."""
 
 from typing import Any, TypeVar, cast
 
@@ -10,35 +10,35 @@ from app.kit.db.base import Record, in_base_table
 
 Entity = Record
 
-# Statuses with which deleting a row fails, for `problems`: other rows may still refer to it.
+# Error statuses of an endpoint that deletes one row. 409: other rows refer to it.
 DELETE_ERRORS = (404, 409)
-# The same for rows that meet conditions, of which there may be none.
+# Error statuses of an endpoint that deletes rows by criteria.
 DELETE_WHERE_ERRORS: tuple[int, ...] = (409,)
 
 S = TypeVar("S", bound=Executable)
 
 
 class ServiceSession(Session):
-    """The session below every `AsyncSession` of the service; its events attach here."""
+    """The session class behind each `AsyncSession` of the service. Attach session events to it."""
 
 
 def living(statement: S) -> S:
-    """The statement as it is: what was deleted is gone."""
+    """Return the statement unchanged: deleted rows no longer exist."""
     return statement
 
 
 def not_deleted(_model: type[Record]) -> tuple[ColumnElement[bool], ...]:
-    """The conditions on rows that are not deleted: none, as these are the rows there are."""
+    """Return the conditions that exclude deleted rows: none, as deleted rows no longer exist."""
     return ()
 
 
 def unique_live(*columns: str) -> Index:
-    """Let no two rows share these columns."""
+    """Return a unique index on these columns."""
     return Index(None, *columns, unique=True)
 
 
 async def erase(session: AsyncSession, record: Record) -> None:
-    """Delete a row, and with it what it owns (`ON DELETE CASCADE`)."""
+    """Delete a row and the rows it owns (`ON DELETE CASCADE`)."""
     await session.delete(record)
     await session.flush()
 
@@ -46,7 +46,7 @@ async def erase(session: AsyncSession, record: Record) -> None:
 async def erase_where(
     session: AsyncSession, model: type[Record], *conditions: ColumnElement[bool]
 ) -> int:
-    """Delete the rows that meet the conditions, with what they own; returns how many they were."""
+    """Delete the matching rows and the rows they own, and return the number of matching rows."""
     stored, where = in_base_table(model, *conditions)
     result = await session.execute(delete(stored).where(*where))
     return cast("CursorResult[Any]", result).rowcount

@@ -1,4 +1,4 @@
-"""Deleting hides the row: `deleted_at` is set, and no statement sees the row any more."""
+"""Soft delete: deleting a row sets `deleted_at`, and statements no longer return the row."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -47,29 +47,29 @@ __all__ = [
     "unique_live",
 ]
 
-# Statuses with which deleting a row fails, for `problems`. Rows that refer to it do not prevent it.
+# Error statuses of an endpoint that deletes one row. Rows that refer to it are no obstacle.
 DELETE_ERRORS = (404,)
-# The same for rows that meet conditions, of which there may be none.
+# Error statuses of an endpoint that deletes rows by criteria.
 DELETE_WHERE_ERRORS: tuple[int, ...] = ()
 
 
 class ServiceSession(Session):
-    """The session below every `AsyncSession` of the service; its events attach here."""
+    """The session class behind each `AsyncSession` of the service. Attach session events to it."""
 
     def get(self, *args: Any, **options: Any) -> Any:
-        """Return the row with this primary key, or None where it is missing or deleted."""
-        # A row that the session already holds is returned without a statement.
+        """Return the row with this primary key, or None if it does not exist or is deleted."""
+        # A row in the identity map is returned without a statement, so check it here.
         found: Any = super().get(*args, **options)
-        asked: Any = options.get("execution_options") or {}
-        hidden = isinstance(found, Entity) and found.deleted_at and not asked.get("include_deleted")
+        given: Any = options.get("execution_options") or {}
+        hidden = isinstance(found, Entity) and found.deleted_at and not given.get("include_deleted")
         return None if hidden else found
 
     def delete(self, instance: object) -> None:
-        """Hide an `Entity` with everything it owns; delete the row of any other model."""
+        """Soft-delete an `Entity` and the rows it owns. Remove the row of any other model."""
         self.delete_all([instance])
 
     def delete_all(self, instances: Iterable[object]) -> None:
-        """Delete these objects as `delete` does."""
+        """Delete several objects like `delete`."""
         when = now()
         for instance in instances:
             if isinstance(instance, Entity) and inspect(instance).has_identity:
@@ -80,17 +80,17 @@ class ServiceSession(Session):
 
 
 def not_deleted(model: type[Record]) -> tuple[ColumnElement[bool], ...]:
-    """The conditions on rows that are not deleted, for statements that no session filters."""
+    """Return the conditions that exclude deleted rows, for statements that bypass the session."""
     return (model.deleted_at.is_(None),) if issubclass(model, Entity) else ()
 
 
 def unique_live(*columns: str) -> Index:
-    """Let no two rows share these columns, deleted rows apart."""
+    """Return a unique index on these columns that ignores deleted rows."""
     return Index(None, *columns, unique=True, postgresql_where=text("deleted_at IS NULL"))
 
 
 async def erase(session: AsyncSession, record: Record) -> None:
-    """Delete a record: hide an `Entity` with the entities it owns, remove anything else."""
+    """Soft-delete an `Entity` and the rows it owns. Remove the row of any other model."""
     await session.delete(record)
     await session.flush()
 
@@ -98,7 +98,7 @@ async def erase(session: AsyncSession, record: Record) -> None:
 async def erase_where(
     session: AsyncSession, model: type[Record], *conditions: ColumnElement[bool]
 ) -> int:
-    """Delete the rows that meet the conditions, as `erase` would; returns how many they were."""
+    """Delete the matching rows like `erase`, and return the number of matching rows."""
     if issubclass(model, Entity):
         when = now()
         hidden = await session.run_sync(mark, model, *conditions, old=None, new=when)
@@ -117,16 +117,16 @@ async def mark_owned(
     old: datetime | None,
     new: datetime | None,
 ) -> None:
-    """Move what these rows own from one time of deletion to another.
+    """Change `deleted_at` of the rows that these rows own, from `old` to `new`.
 
-    The same reach as `ON DELETE CASCADE`, in one statement for each kind of child.
+    The same rows as by `ON DELETE CASCADE`, with one statement per child table.
     """
     await session.run_sync(mark_owned_by, owner, ids, old=old, new=new)
 
 
 @event.listens_for(ServiceSession, "before_flush")
 def _hide_orphans(session: Session, *_context: object) -> None:
-    # What is removed from a relationship with `delete-orphan` would be deleted by this flush.
+    # This flush would remove the orphans of a relationship with `delete-orphan`. Soft-delete them.
     when = now()
     for owner in session.dirty:
         for relation in owning_relationships(inspect(owner).mapper.class_):
@@ -142,7 +142,7 @@ def _hide_orphans(session: Session, *_context: object) -> None:
                 ):
                     continue
                 child.deleted_at = child.deleted_at or when
-                # It keeps its owner, which a restored row must have, and so is no orphan.
+                # Keep the owner, which a restored row needs. Then the row is not an orphan.
                 attribute.impl.sethasparent(state, inspect(owner), True)
                 if relation.direction is ONETOMANY and relation.back_populates:
                     set_committed_value(child, relation.back_populates, owner)
@@ -162,9 +162,9 @@ def _hide_owned(session: Session, _context: object) -> None:
 
 @event.listens_for(ServiceSession, "do_orm_execute")
 def _without_deleted(state: ORMExecuteState) -> None:
-    # Eager loads inherit the condition together with the mark; a lazy load may have either or
-    # neither, and gets it again: twice the same condition is better than none. A refresh must
-    # find the row that the session already holds.
+    # Eager loads inherit the criteria and `living_only`. A lazy load may have only one of them, and
+    # gets the criteria again: a repeated condition is harmless, a missing one is not. A refresh
+    # must find a row of the identity map even if it is deleted.
     if state.is_update or state.is_delete:
         _join_base_table(state)
     options = state.execution_options
@@ -183,13 +183,15 @@ def _without_deleted(state: ORMExecuteState) -> None:
 
 
 def _join_base_table(state: ORMExecuteState) -> None:
-    # Joined-table inheritance: `deleted_at` is in another table than the one that is changed.
+    # With joined-table inheritance, `deleted_at` may be in another table than the updated one.
     mapper = state.bind_mapper
     if mapper is None or len(mapper.tables) == 1 or not issubclass(mapper.class_, Entity):
         return
     name = mapper.class_.__name__
     if state.is_delete:
-        raise TypeError(f"delete({name}) would leave the rows of its base: use `erase_where`")
+        raise TypeError(
+            f"delete({name}) would not delete the rows of its base table: use `erase_where`"
+        )
     if not state.is_executemany:
         joined = [each.inherit_condition for each in mapper.iterate_to_root() if each.inherits]
         statement: Any = state.statement

@@ -1,8 +1,8 @@
-"""Traces: each request and each of its statements is a span, sent over OTLP.
+"""OpenTelemetry tracing: one span per request and per SQL statement, exported over OTLP.
 
-The spans of requests are FastAPI's own, those of statements come from the instrumentation of the
-driver, which the short ways use as sessions do. What is sent, and where to, is set by the variables
-of the OpenTelemetry SDK (`OTEL_…`), which reads them itself; without an endpoint nothing is.
+FastAPI creates the spans of requests, and the instrumentation of asyncpg those of statements.
+Configure the exporter with the environment variables of the OpenTelemetry SDK (`OTEL_…`). Without
+an endpoint, no spans are created.
 """
 
 from asyncio import to_thread
@@ -20,12 +20,12 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.kit.http.admission import is_health
 
-# Seconds that the collector has in the end: the SDK alone would wait until the process is killed.
+# Seconds to send the last spans at shutdown. The SDK itself has no limit.
 PATIENCE = 3
 
 
 class _Environment(BaseSettings):
-    # Not from `.env`: the SDK does not look there, and would send to another place than is said.
+    # Not from `.env`, which the SDK does not read either.
     model_config = SettingsConfigDict(env_prefix="OTEL_", env_ignore_empty=True, extra="ignore")
 
     exporter_otlp_endpoint: str | None = None
@@ -34,44 +34,44 @@ class _Environment(BaseSettings):
 
 
 def exporter() -> SpanExporter | None:
-    """What sends spans, or None where no endpoint is set."""
+    """Return the exporter of spans, or None if no endpoint is set."""
     given = _Environment()
     endpoint = given.exporter_otlp_traces_endpoint or given.exporter_otlp_endpoint
     return OTLPSpanExporter() if endpoint and not given.sdk_disabled else None
 
 
 class Tracing:
-    """What FastAPI is told about traces, and what has to end with the process."""
+    """The tracing configuration of FastAPI, and the provider to shut down with the process."""
 
     def __init__(self, provider: TracerProvider | None) -> None:
         self._provider = provider
         self.telemetry: TelemetryConfig = {
             "tracing": provider is not None,
             "tracer_provider": provider,
-            # Metrics are for Prometheus, logs for whoever collects stderr.
+            # Prometheus collects the metrics, and logs go to standard error.
             "metrics": False,
             "logs": False,
-            # The parts of FastAPI's own work, three spans a request.
+            # Three more spans per request, for the internal steps of FastAPI.
             "operation_spans": False,
             "exclude": is_health,
         }
 
     @classmethod
     def of(cls, name: str) -> Self:
-        """The traces of a service of this name, which `OTEL_SERVICE_NAME` overrides."""
-        sends = exporter()
-        if sends is None:
+        """Return the configuration for a service. `OTEL_SERVICE_NAME` overrides the name."""
+        span_exporter = exporter()
+        if span_exporter is None:
             return cls(None)
         named = Resource.create({SERVICE_NAME: name}).merge(OTELResourceDetector().detect())
         provider = TracerProvider(resource=named)
-        provider.add_span_processor(_OfRequests(sends))
-        # For the spans of a team's own: `trace.get_tracer(__name__)`.
+        provider.add_span_processor(_RequestSpans(span_exporter))
+        # The default provider, so that your code can use `trace.get_tracer(__name__)`.
         trace.set_tracer_provider(provider)
-        _driver().instrument(tracer_provider=_Discreet(provider))
+        _driver().instrument(tracer_provider=_ProviderWithoutErrors(provider))
         return cls(provider)
 
     async def close(self) -> None:
-        """Send what is not sent yet; a collector that does not take it is not waited for."""
+        """Send the remaining spans. Give up after PATIENCE if the collector does not respond."""
         if self._provider:
             _driver().uninstrument()
             sending = Thread(target=self._provider.shutdown, daemon=True)
@@ -80,29 +80,29 @@ class Tracing:
 
 
 def _driver() -> Any:
-    # It brings no types along. There is one in a process, however often it is made; of a statement
-    # it tells the text, and no values unless it is asked to.
+    # Imported without types, because the package has none. The class is a singleton. Its spans
+    # contain the text of statements, but no parameters.
     return import_module("opentelemetry.instrumentation.asyncpg").AsyncPGInstrumentor()
 
 
-class _OfRequests(BatchSpanProcessor):
-    # Readiness asks the database every second, outside of any request that is traced.
+class _RequestSpans(BatchSpanProcessor):
+    # Drop statements outside of a request, such as the readiness check every second.
     def on_end(self, span: ReadableSpan) -> None:
-        of_driver = span.instrumentation_scope and "asyncpg" in span.instrumentation_scope.name
-        if span.parent or not of_driver:
+        from_driver = span.instrumentation_scope and "asyncpg" in span.instrumentation_scope.name
+        if span.parent or not from_driver:
             super().on_end(span)
 
 
-class _Discreet(trace.TracerProvider):
-    # An error of the database quotes values: that there was one is told, its words are not.
+class _ProviderWithoutErrors(trace.TracerProvider):
+    # Omits exceptions from spans, because database errors contain values of rows.
     def __init__(self, provider: TracerProvider) -> None:
         self._provider = provider
 
     def get_tracer(self, *arguments: Any, **options: Any) -> trace.Tracer:
-        return _DiscreetTracer(self._provider.get_tracer(*arguments, **options))
+        return _TracerWithoutErrors(self._provider.get_tracer(*arguments, **options))
 
 
-class _DiscreetTracer(trace.Tracer):
+class _TracerWithoutErrors(trace.Tracer):
     def __init__(self, tracer: trace.Tracer) -> None:
         self._tracer = tracer
 
@@ -114,8 +114,8 @@ class _DiscreetTracer(trace.Tracer):
         return self._tracer.start_as_current_span(*arguments, **options | quiet)
 
 
-def _name_trace(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
-    # By these names whoever collects logs joins them with traces.
+def _add_trace_ids(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+    # Log collectors use these names to link log events to traces.
     context = trace.get_current_span().get_span_context()
     if context.is_valid:
         event["trace_id"] = trace.format_trace_id(context.trace_id)
@@ -123,5 +123,5 @@ def _name_trace(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, 
     return event
 
 
-# What a line of the log is told about the trace it belongs to.
-LOG_PROCESSORS: tuple[Any, ...] = (_name_trace,)
+# structlog processors that add trace ids to log events.
+LOG_PROCESSORS: tuple[Any, ...] = (_add_trace_ids,)

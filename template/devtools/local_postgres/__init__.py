@@ -1,7 +1,7 @@
-"""A local PostgreSQL for development and tests that needs no set-up.
+"""A local PostgreSQL for development and tests, without set-up.
 
-`development(root)` keeps its data, and all processes share it; `ephemeral()` is new and empty.
-Both are context managers that yield a URL. A server stops when the last process that uses it ends.
+`development(root)` keeps its data, and all processes share one server. `ephemeral()` starts a new,
+empty server. Both are context managers that yield a URL. A server stops if no process uses it.
 """
 
 import sys
@@ -13,7 +13,7 @@ if sys.platform == "win32":
 
     def development(*_args: object) -> NoReturn:
         """Raise PostgresUnavailable: the locks and sockets that the server needs are POSIX."""
-        raise PostgresUnavailable("Set DATABASE_URL or use WSL: there is no local PostgreSQL here.")
+        raise PostgresUnavailable("Windows has no local PostgreSQL: set DATABASE_URL or use WSL.")
 
     ephemeral = development
 else:

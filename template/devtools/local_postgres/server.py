@@ -35,7 +35,7 @@ def ephemeral(max_connections: int = 100) -> AbstractContextManager[URL]:
 
 
 def temp_dir() -> Path:
-    """Return an unused path for an ephemeral cluster: in memory, if there is enough of it."""
+    """Return an unused path for an ephemeral cluster, in shared memory if it is large enough."""
     writable = os.access(SHARED_MEMORY, os.W_OK)
     in_memory = writable and shutil.disk_usage(SHARED_MEMORY).free > MIN_SHARED_MEMORY
     return (SHARED_MEMORY if in_memory else TMP) / (PREFIX + secrets.token_hex(8))
@@ -77,21 +77,21 @@ def _connect(cluster: Cluster, users: IO[str]) -> str:
     """Return the socket directory of the server, after starting it if necessary."""
     deadline = time.monotonic() + 3 * supervisor.TIMEOUT  # to stop one server and start another
     while time.monotonic() < deadline:
-        if try_lock(users, fcntl.LOCK_SH):  # fails while a supervisor stops the server
+        if try_lock(users, fcntl.LOCK_SH):  # fails while the supervisor stops the server
             if sockets := socket_dir(cluster.path()):
                 return sockets
             _start(cluster)
         time.sleep(0.02)
-    raise PostgresUnavailable("Another process holds the lock of a server that does not answer.")
+    raise PostgresUnavailable("Another process locks a server that accepts no connections.")
 
 
 def _start(cluster: Cluster) -> None:
-    """Start the server, unless another process does."""
+    """Start the server, unless another process is starting it."""
     with cluster.path(".server").open("a") as lock:
         if not try_lock(lock, fcntl.LOCK_EX):
             return
     command = [sys.executable, "-IS", supervisor.__file__, json.dumps(cluster, default=str)]
-    # In a session of its own: Ctrl-C in the terminal is not for the server.
+    # A new session, so that Ctrl-C in the terminal does not stop the server.
     output = check_output(
         command, stdin=DEVNULL, stderr=STDOUT, cwd="/", start_new_session=True, text=True
     )

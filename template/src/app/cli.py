@@ -1,4 +1,4 @@
-"""The commands of this service; docs/cli.md describes each."""
+"""Command-line interface of this service. docs/cli.md documents each command."""
 
 import typer
 
@@ -39,7 +39,7 @@ for commands in COMMANDS:
 
 
 def main() -> None:
-    """Run a command; an error that the user can fix is one message and exit code 2."""
+    """Run a command. An error that the user can fix prints one message and exits with code 2."""
     try:
         cli()
     except MENDABLE as error:

@@ -1,4 +1,4 @@
-"""The application of `dev` and `fastapi dev`: on a local database where no DATABASE_URL is set."""
+"""The application for `dev` and `fastapi dev`. Without DATABASE_URL, it uses a local database."""
 
 import atexit
 import sys
@@ -14,15 +14,15 @@ _until_exit = ExitStack()
 atexit.register(_until_exit.close)
 
 if sys.argv[1:2] == ["run"]:
-    # `fastapi run` is for production, where no local database is started.
+    # `fastapi run` is for production: start no local database.
     app = create_app()
 else:
     end_with_parent()
     try:
         settings = _until_exit.enter_context(local_settings(Settings))
         app = create_app(settings)
-        # Only a new database gets its schema here. `migrate` applies the pending migrations of any
-        # other, so that no migration is applied while its file is being edited.
+        # Create the schema of a new database only. A reload must not apply pending migrations to
+        # an existing one, since a developer may still be editing them. `migrate` applies those.
         create_schema(without_waiting(settings))
     except MENDABLE as error:
         sys.stderr.write(f"{error}\n")

@@ -22,9 +22,9 @@ from app.settings import Settings
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """Build the application; with no settings given, from the environment."""
-    # Whoever brings settings, as tests do, has the process for more than this application.
-    is_alone = settings is None
+    """Create the application. Without `settings`, read them from the environment."""
+    # A caller that passes settings, such as a test, also uses the process for other code.
+    owns_process = settings is None
     settings = settings or _from_environment()
     configure_logging(settings.log)
     metrics = Metrics.of(settings.metrics)
@@ -32,8 +32,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-        tells = [metrics.statement] if metrics else []
-        app.state.database = database = Database.open(settings.database, NAME, *tells)
+        listeners = [metrics.statement] if metrics else []
+        app.state.database = database = Database.open(settings.database, NAME, *listeners)
         if metrics:
             metrics.start(database)
         app.state.readiness = readiness = Readiness(
@@ -41,7 +41,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         )
         await readiness.tell()
         await warn_of_too_many_connections(database, settings.database)
-        if is_alone:
+        if owns_process:
             spare_what_stays()
         yield
         await readiness.close()
@@ -69,6 +69,6 @@ def _from_environment() -> Settings:
     try:
         return Settings.load()
     except SettingsError as error:
-        # The factory is where a server process begins: end it with the sentence, not a trace.
+        # The server calls this factory at start-up: exit with the message, not a traceback.
         sys.stderr.write(f"{error}\n")
         raise SystemExit(2) from None

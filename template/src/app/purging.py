@@ -1,4 +1,4 @@
-"""The command that deletes soft-deleted rows permanently."""
+"""`purge`: permanently deletes rows that were soft-deleted long ago."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -18,9 +18,9 @@ commands = typer.Typer()
 async def purge(
     database: Database,
     days: Annotated[
-        int, typer.Option(help="Keep what was deleted in so many days", min=1, max=36_500)
+        int, typer.Option(help="Number of days to keep deleted rows", min=1, max=36_500)
     ],
 ) -> str | None:
-    """Delete rows permanently that were deleted long ago; run it every night."""
+    """Permanently delete rows that were soft-deleted long ago. Run it nightly."""
     removed = await purge_deleted(database, before=now() - timedelta(days=days))
     return "\n".join(f"{table}: {rows} removed" for table, rows in removed.items()) or None

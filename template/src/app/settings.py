@@ -1,4 +1,4 @@
-"""The settings of this service: those of the kit, and your own."""
+"""Settings of this service: those of the kit, and your own."""
 
 from app.kit.settings import KitSettings
 

@@ -1,6 +1,6 @@
-"""What no module of the service does, told from its syntax; each message says what to do instead.
+"""Architecture rules, checked on the syntax tree of each module; each message names the fix.
 
-A rule looks at one node at a time, and answers with a message or with None.
+A rule gets one node and returns a message, or None.
 """
 
 import ast
@@ -8,25 +8,25 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 SOURCE = Path(__file__).parents[2] / "src"
-# Starts PostgreSQL for development.
+# This module starts the development PostgreSQL.
 APART = ("app/kit/development.py",)
 
-# The edge, and the lock of migrations, which is a transaction and no session.
+# The session dependency, and the migration lock, which uses a transaction without a session.
 _ENDS_TRANSACTIONS = {"app/kit/db/session.py", "app/kit/db/alone.py"}
 _DEFINES_SESSIONS = "app/kit/db/deletion.py"
-# PGSSLROOTCERT and others, which the driver reads as well.
+# The driver also reads PGSSLROOTCERT and similar variables.
 _READS_LIBPQ_VARIABLES = "app/kit/db/url_parameters.py"
 
 Rule = Callable[[ast.AST, str], str | None]
 
 
-def violations(source: str, path: str) -> list[str]:
-    """What is wrong with a module, and where; the path is relative to `src`."""
-    return [told for _, told in broken_rules(source, path)]
+def lint_source(source: str, path: str) -> list[str]:
+    """Return the rule lint_source of a module, with line numbers. `path` is relative to `src`."""
+    return [message for _, message in broken_rules(source, path)]
 
 
 def broken_rules(source: str, path: str) -> Iterator[tuple[str, str]]:
-    """The rules that a module breaks, by name, each with its place and message."""
+    """Yield the name of each violated rule, with location and message."""
     for node in ast.walk(ast.parse(source)):
         for rule in RULES:
             if message := rule(node, path):
@@ -34,7 +34,7 @@ def broken_rules(source: str, path: str) -> Iterator[tuple[str, str]]:
 
 
 def _name(node: ast.AST) -> str | None:
-    """The last word of a name: `commit` for `session.commit`."""
+    """Return the last part of a name: `commit` for `session.commit`."""
     if isinstance(node, ast.alias):
         return node.name.rpartition(".")[2]
     return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", None)
@@ -50,7 +50,7 @@ def _keywords(node: ast.AST) -> dict[str | None, ast.expr]:
 
 def commits(node: ast.AST, path: str) -> str | None:
     if _called(node) in {"commit", "rollback"} and path not in _ENDS_TRANSACTIONS:
-        return "only the edge ends a transaction: flush, or use `savepoint` or `transaction()`"
+        return "only the session dependency ends a transaction: flush, or use `savepoint`"
     return None
 
 
@@ -71,17 +71,17 @@ def _is_naive(call: ast.Call) -> bool:
 
 def creates_tables(node: ast.AST, _path: str) -> str | None:
     if _name(node) in {"create_all", "drop_all"}:
-        return "the schema comes from migrations: write one, and run `migrate`"
+        return "migrations create the schema: write a migration and run `migrate`"
     return None
 
 
 def uses_other_sessions(node: ast.AST, path: str) -> str | None:
     if _name(node) in {"scoped_session", "async_scoped_session", "sessionmaker", "create_engine"}:
-        return "blocks the event loop, or hides whose session it is: take `SessionDep`"
+        return "blocks the event loop or hides the session's owner: use `SessionDep`"
     match node:
         case ast.ImportFrom(module="sqlalchemy.orm", names=names) if path != _DEFINES_SESSIONS:
             if any(name.name == "Session" for name in names):
-                return "a sync session blocks the event loop: take `SessionDep`"
+                return "a synchronous session blocks the event loop: use `SessionDep`"
         case _:
             pass
     return None
@@ -91,7 +91,7 @@ def changes_sessions(node: ast.AST, _path: str) -> str | None:
     words = _keywords(node)
     off = isinstance(flush := words.get("autoflush"), ast.Constant) and flush.value is False
     if off or "autocommit" in words:
-        return "reads must see the writes before them: leave the session as it is"
+        return "reads must see earlier writes: keep the session's defaults"
     return None
 
 
@@ -106,7 +106,7 @@ def reads_environment(node: ast.AST, path: str) -> str | None:
         case _:
             read = _called(node) == "getenv"
     if read:
-        return "settings are read in one place and checked at start-up: add a field to `Settings`"
+        return "settings are read in one place and validated at startup: add a field to `Settings`"
     return None
 
 
@@ -114,21 +114,21 @@ def declares_loading(node: ast.AST, path: str) -> str | None:
     if path == "app/kit/db/relation.py":
         return None
     if _called(node) == "relationship" or "backref" in _keywords(node):
-        return "use `relation`, on both sides with `back_populates`"
+        return "use `relation`, with `back_populates` on both sides"
     if "lazy" in _keywords(node):
-        return "how relations load is said once, in app.kit.db.relation: name a load plan instead"
+        return "app.kit.db.relation sets the lazy strategy: use loader options instead"
     return None
 
 
 def decides_on_http(node: ast.AST, path: str) -> str | None:
     if _name(node) == "HTTPException" and path != "app/kit/handlers.py":
-        return "raise a meaning: a subclass of `Problem`, see app.kit.errors"
+        return "raise a domain exception: a subclass of `Problem`, see app.kit.errors"
     return None
 
 
 def wraps_requests(node: ast.AST, _path: str) -> str | None:
     if _name(node) == "BaseHTTPMiddleware" or _called(node) == "middleware":
-        return "costs a fifth of the throughput: write an ASGI middleware, see app.kit.request_id"
+        return "reduces throughput by a fifth: write an ASGI middleware, see app.kit.request_id"
     return None
 
 
@@ -140,14 +140,14 @@ def reaches_out_of_the_kit(node: ast.AST, path: str) -> str | None:
         modules = [name.name for name in node.names]
     outside = [name for name in modules if name.startswith("app.") and name[:8] != "app.kit."]
     if path.startswith("app/kit/") and outside:
-        return "the kit knows nothing of the service: hand over what it needs as an argument"
+        return "the kit does not import the service: pass what it needs as an argument"
     return None
 
 
 def makes_sessions_of_requests(node: ast.AST, path: str) -> str | None:
     dependencies = {"request_session", "reading_session"}
     if _name(node) in dependencies and path != "app/kit/db/session.py":
-        return "declare `SessionDep` or `ReadSessionDep`: another scope is another transaction"
+        return "use `SessionDep` or `ReadSessionDep`: another scope opens another transaction"
     return None
 
 
@@ -159,7 +159,7 @@ def reads_without_bound(node: ast.AST, _path: str) -> str | None:
         return None
     called = {name for child in ast.walk(node) if (name := _called(child))}
     if "select" in called and called & {"all", "scalars"} and not called & BOUNDS:
-        return "reads a whole table, which grows: answer a page (`Repository.page`) or stream it"
+        return "reads a whole table: return a page (`Repository.page`) or stream the rows"
     return None
 
 
@@ -183,7 +183,7 @@ def builds_sql_from_values(node: ast.AST, _path: str) -> str | None:
             case _:
                 built = False
         if built:
-            return "a value in SQL can be SQL: `text('… = :name')`, and the value as a parameter"
+            return "SQL injection: use `text('… = :name')` and pass the value as a parameter"
     return None
 
 

@@ -1,24 +1,48 @@
-"""Importing the service does nothing."""
+"""Importing the service does nothing, and imports every model."""
 
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+SOURCE = Path(__file__).parents[2] / "src"
 QUIET_IMPORT = """
 import os, socket, sys
 def refuse(*_): raise AssertionError("a socket was opened")
 socket.socket.connect = refuse
 for name in [n for n in os.environ if n.startswith("DATABASE")]: del os.environ[name]
-import app.main, app.cli, app.registry
+import app.registry
+print(*sys.modules)
+import app.main, app.cli
 assert "local_postgres" not in sys.modules, "devtools is not part of the image"
 """
 
 
-def test_importing_opens_no_socket_and_needs_no_settings(tmp_path: Path) -> None:
-    source = Path(__file__).parents[2] / "src"
-    subprocess.run(
+@pytest.fixture(scope="module")
+def imported_by_registry(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """Import the service in a new process; returns the modules that the registry imports."""
+    ended = subprocess.run(
         [sys.executable, "-c", QUIET_IMPORT],
-        check=True,
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(source)},
+        capture_output=True,
+        check=False,
+        cwd=tmp_path_factory.mktemp("elsewhere"),
+        env={"PYTHONPATH": str(SOURCE)},
+        text=True,
     )
+    assert ended.returncode == 0, ended.stderr
+    return set(ended.stdout.split())
+
+
+def test_import_opens_no_socket_and_needs_no_settings(imported_by_registry: set[str]) -> None:
+    assert "app.registry" in imported_by_registry
+
+
+def test_every_models_module_is_imported_by_the_registry(imported_by_registry: set[str]) -> None:
+    modules = {
+        ".".join(path.relative_to(SOURCE).with_suffix("").parts)
+        for package in ("example", "features")
+        for path in (SOURCE / "app" / package).rglob("models.py")
+    }
+    missing = modules - imported_by_registry
+    assert not missing, "migrations do not know of it: import it in app/registry.py"

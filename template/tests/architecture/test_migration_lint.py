@@ -1,7 +1,6 @@
-"""No revision changes the schema in a way that stops the service while it is in use.
+"""No migration takes long locks or breaks running code: squawk checks the SQL of each one.
 
-squawk knows such changes; `.squawk.toml` says which of its rules do not apply, and to which
-revisions none.
+`.squawk.toml` excludes rules, and exempts individual migrations.
 """
 
 import io
@@ -23,28 +22,28 @@ from app.kit.db.migrate import PROJECT_ROOT, alembic_config
 from tests.rig.database import settings_for
 
 REMEDY = """
-Change the revision as it says; or, where you know better, write in it, with the reason above:
+Change the migration as described. If it is safe here, add this line to it, and the reason above:
 # squawk-ignore-file RULE
-A revision that production already has is listed in .squawk.toml; docs/database.md tells more."""
+List migrations that production already has in .squawk.toml, see docs/database.md."""
 
-# What is asked needs no database.
+# Offline mode needs no database.
 SETTINGS = settings_for(make_url("postgresql://nobody@127.0.0.1:1/test"))
 _SQUAWK = PROJECT_ROOT / ".squawk.toml"
 _PROGRAM = Path(sysconfig.get_path("scripts")) / "squawk"
 _PRAGMA = re.compile(r"^# (squawk-ignore-file.*)$", re.MULTILINE)
 
 
-def complaints(config: Config, place: Path) -> list[str]:
-    """What is unsafe: the revision's file, the rule, what is wrong, how to mend it."""
+def lint_errors(config: Config, folder: Path) -> list[str]:
+    """Return one message per unsafe statement: migration file, rule, problem and fix."""
     for script in ScriptDirectory.from_config(config).walk_revisions():
-        # One that joins two lines changes nothing.
+        # A merge migration contains no SQL.
         if not script.is_merge_point:
-            _write(config, script, place)
-    files = [str(path) for path in sorted(place.glob("*.sql"))]
-    return [_told(complaint) for complaint in _ask(files)] if files else []
+            _write(config, script, folder)
+    files = [str(path) for path in sorted(folder.glob("*.sql"))]
+    return [_format(problem) for problem in _run_squawk(files)] if files else []
 
 
-def _write(config: Config, script: Script, place: Path) -> None:
+def _write(config: Config, script: Script, folder: Path) -> None:
     config.output_buffer = io.StringIO()
     (before,) = to_tuple(script.down_revision) or ("base",)
     with redirect_stdout(io.StringIO()):
@@ -52,27 +51,27 @@ def _write(config: Config, script: Script, place: Path) -> None:
     source = Path(script.path)
     pragmas = [f"-- {pragma}\n" for pragma in _PRAGMA.findall(source.read_text())]
     sql = config.output_buffer.getvalue()
-    (place / f"{source.stem}.sql").write_text("".join(pragmas) + sql)
+    (folder / f"{source.stem}.sql").write_text("".join(pragmas) + sql)
 
 
-def _ask(files: list[str]) -> list[dict[str, Any]]:
-    asked = subprocess.run(
+def _run_squawk(files: list[str]) -> list[dict[str, Any]]:
+    result = subprocess.run(
         [_PROGRAM, "--config", _SQUAWK, "--reporter", "json", *files],
         capture_output=True,
         text=True,
-        check=False,  # what it finds is an error for it, too
+        check=False,  # squawk exits with 1 when it reports a problem
     )
-    assert asked.stdout, asked.stderr
-    found: list[dict[str, Any]] = json.loads(asked.stdout)
-    return found
+    assert result.stdout, result.stderr
+    problems: list[dict[str, Any]] = json.loads(result.stdout)
+    return problems
 
 
-def _told(complaint: dict[str, Any]) -> str:
-    revision = Path(complaint["file"]).with_suffix(".py").name
-    texts = [complaint["message"], complaint["help"] or ""]
-    return f"{revision}: {complaint['rule_name']}: {' '.join(texts).strip()}"
+def _format(problem: dict[str, Any]) -> str:
+    revision = Path(problem["file"]).with_suffix(".py").name
+    texts = [problem["message"], problem["help"] or ""]
+    return f"{revision}: {problem['rule_name']}: {' '.join(texts).strip()}"
 
 
-def test_the_revisions_of_this_service_are_safe(tmp_path: Path) -> None:
-    found = complaints(alembic_config(SETTINGS), tmp_path)
+def test_migrations_of_this_service_are_safe(tmp_path: Path) -> None:
+    found = lint_errors(alembic_config(SETTINGS), tmp_path)
     assert not found, "\n".join(["", *found, REMEDY])

@@ -16,22 +16,22 @@ from tests.rig.database import settings_for
 
 @pytest.fixture
 def config(own_database_url: URL) -> Config:
-    """Alembic on a migrated database of the test's own."""
+    """An Alembic configuration for a separate, migrated database."""
     return alembic_config(settings_for(own_database_url))
 
 
-def test_the_models_need_no_further_migration(config: Config) -> None:
+def test_models_need_no_further_migration(config: Config) -> None:
     command.check(config)
 
 
-def test_there_is_one_line_of_revisions(config: Config) -> None:
+def test_migrations_have_a_single_head(config: Config) -> None:
     heads = ScriptDirectory.from_config(config).get_heads()
     assert len(heads) <= 1, "join them: uv run alembic merge heads -m 'merge two branches'"
 
 
-def test_every_revision_can_be_undone_and_done_again(config: Config) -> None:
+def test_every_migration_can_be_downgraded_and_upgraded_again(config: Config) -> None:
     for revision in ScriptDirectory.from_config(config).walk_revisions():
-        # Two revisions come before one that joins two lines; to go back to either undoes it.
+        # A merge has two predecessors; a downgrade to either one undoes it.
         first, *_ = to_tuple(revision.down_revision) or ("base",)
         command.downgrade(config, first)
         command.upgrade(config, revision.revision)
@@ -40,11 +40,11 @@ def test_every_revision_can_be_undone_and_done_again(config: Config) -> None:
     command.check(config)
 
 
-def test_the_sql_can_be_written_without_a_database(config: Config) -> None:
+def test_sql_is_generated_without_a_database(config: Config) -> None:
     config.output_buffer = io.StringIO()
     with redirect_stdout(io.StringIO()):
         command.upgrade(config, "heads", sql=True)
     sql = config.output_buffer.getvalue()
-    # Each revision is a transaction.
+    # Each migration is one transaction.
     revisions = list(ScriptDirectory.from_config(config).walk_revisions())
     assert sql.count("BEGIN;") >= len(revisions)

@@ -1,4 +1,4 @@
-"""Architecture rules of soft delete: uniqueness, and what owns a soft-deletable row."""
+"""Architecture rules of soft delete: uniqueness, and ownership of soft-deleted rows."""
 
 from types import NoneType
 from typing import Any, cast, get_args, get_type_hints
@@ -11,15 +11,15 @@ from app.kit.db.deletion import Entity
 
 
 def uniques_that_count_deleted_rows(mapped: registry) -> list[str]:
-    """Unique columns of an `Entity` whose values stay taken after a deletion.
+    """Return unique columns of an `Entity` whose values stay taken after a soft delete.
 
-    Exempt are primary keys, and columns that a foreign key refers to: PostgreSQL wants those unique
-    among all rows.
+    Primary keys are exempt, and so are columns that a foreign key references: PostgreSQL requires
+    uniqueness among all rows for those.
     """
     tables: set[Any] = {
         each.local_table for each in mapped.mappers if issubclass(each.class_, Entity)
     }
-    referred = {
+    referenced = {
         frozenset(element.column for element in key.elements)
         for table in mapped.metadata.tables.values()
         for key in table.foreign_key_constraints
@@ -34,13 +34,13 @@ def uniques_that_count_deleted_rows(mapped: registry) -> list[str]:
             predicate = str(item.dialect_options["postgresql"].get("where"))
             if "deleted_at is null" in predicate.lower() and "deleted_at" in table.c:
                 continue
-            if frozenset(item.columns) not in referred:
+            if frozenset(item.columns) not in referenced:
                 found.append(", ".join(map(str, item.columns)) or str(item.name))
     return sorted(found)
 
 
 def entities_owned_by_records(mapped: registry) -> list[str]:
-    """Relationships through which deleting a row would remove soft-deletable rows."""
+    """Return relationships that delete soft-deletable rows permanently with their owner."""
     return [
         str(relation)
         for mapper in mapped.mappers
@@ -52,9 +52,10 @@ def entities_owned_by_records(mapped: registry) -> list[str]:
 
 
 def required_references_to_entities(mapped: registry) -> list[str]:
-    """Many-to-one relationships that are None, against their type, once their target is deleted.
+    """Return many-to-one relationships that can be None against their type.
 
-    This cannot happen where the target owns the row, and so is deleted with it.
+    This happens if the target is soft-deleted before the row. It cannot happen if the target owns
+    the row.
     """
     found: list[str] = []
     models: dict[str, type[Any]] = {each.class_.__name__: each.class_ for each in mapped.mappers}
@@ -75,14 +76,14 @@ def required_references_to_entities(mapped: registry) -> list[str]:
     return sorted(found)
 
 
-def test_uniqueness_holds_among_rows_that_are_not_deleted() -> None:
+def test_unique_constraints_ignore_deleted_rows() -> None:
     assert not uniques_that_count_deleted_rows(Base.registry), (
         "use `unique_live(...)` in `__table_args__` instead of `unique=True`, a UniqueConstraint "
         "or a unique Index; in a joined subclass, move the column to the table with `deleted_at`"
     )
 
 
-def test_soft_deletable_rows_are_owned_by_soft_deletable_rows() -> None:
+def test_soft_deletable_rows_have_soft_deletable_owners() -> None:
     assert not entities_owned_by_records(Base.registry), (
         "deleting the owner removes these rows: make the owner an `Entity`, or do not cascade"
     )

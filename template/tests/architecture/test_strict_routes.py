@@ -1,4 +1,4 @@
-"""Every route validates its input as `StrictRoute` does: a datetime without offset is invalid."""
+"""Every route validates its input like `StrictRoute`: a datetime without UTC offset is invalid."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -14,7 +14,7 @@ from app.kit.routing import StrictRoute
 
 
 def lenient_routes(app: FastAPI) -> list[str]:
-    """Routes that the application cannot make strict, each with what to do."""
+    """Return a message for each route that the application cannot make strict."""
     found: list[str] = []
     for context in iter_route_contexts(app.routes):
         route = context.original_route
@@ -34,7 +34,7 @@ def lenient_routes(app: FastAPI) -> list[str]:
 
 
 def plain_datetimes(dependant: Dependant) -> Iterator[str]:
-    """Yield the parameters of an endpoint and its dependencies that may lack an offset."""
+    """Yield the parameters of an endpoint and its dependencies that accept naive datetimes."""
     if dependant.call is not None:
         for name, hint in get_type_hints(dependant.call, include_extras=True).items():
             if name != "return" and contains_datetime(hint):
@@ -44,7 +44,7 @@ def plain_datetimes(dependant: Dependant) -> Iterator[str]:
 
 
 def contains_datetime(hint: Any) -> bool:
-    """Whether a type is `datetime`, or has it as an argument."""
+    """Whether a type is `datetime`, or has it as a type argument."""
     return hint is datetime or any(map(contains_datetime, get_args(hint)))
 
 
@@ -52,16 +52,16 @@ def test_every_route_is_strict(app: FastAPI) -> None:
     assert lenient_routes(app) == []
 
 
-def test_fastapi_has_the_class_that_the_kit_replaces() -> None:
+def test_fastapi_version_has_the_internals_that_the_kit_replaces() -> None:
     async def endpoint(number: int) -> None:
-        """Take a number."""
+        """Accept a number."""
 
     parameters = APIRoute("/", endpoint).dependant.query_params
     differences = [missing for field in parameters for missing in find_differences(field)]
 
     assert parameters
     assert not differences, (
-        "app.kit.http does not fit this version of FastAPI, whose ModelField differs in"
-        f" {', '.join(differences)}: install the version of FastAPI that uv.lock had before, and"
+        "app.kit.http is incompatible with this version of FastAPI: ModelField differs in"
+        f" {', '.join(differences)}. Install the previous version of FastAPI from uv.lock, and"
         " update the template"
     )

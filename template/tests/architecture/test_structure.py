@@ -1,9 +1,7 @@
-"""The rules about tables, routes and features that only the assembled service can tell."""
+"""Architecture rules on tables, routes and features, checked on the assembled service."""
 
 import importlib
 import inspect
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,7 +26,7 @@ SESSIONS = {request_session, reading_session}
 
 
 def foreign_keys_without_index(metadata: MetaData) -> list[str]:
-    """Foreign keys whose columns begin no index: a delete of their target scans the table."""
+    """Return foreign keys without an index, so that deleting their target scans the table."""
     found: list[str] = []
     for table in metadata.sorted_tables:
         indexed = [
@@ -44,24 +42,24 @@ def foreign_keys_without_index(metadata: MetaData) -> list[str]:
 
 
 def foreign_keys_without_rule(metadata: MetaData) -> list[str]:
-    """Foreign keys that do not say what becomes of them when their target is deleted."""
+    """Return foreign keys without ON DELETE."""
     keys = [key for table in metadata.sorted_tables for key in table.foreign_keys]
     return [str(key.parent) for key in keys if key.ondelete is None]
 
 
 def cascades_row_by_row(mapped: registry) -> list[str]:
-    """Relations that delete along without leaving it to the database."""
+    """Return relationships that delete rows one by one instead of in the database."""
     relations = dict.fromkeys(item for each in mapped.mappers for item in each.relationships)
     return [
         str(item)
         for item in relations
-        # The database cannot cascade to what a row itself refers to.
+        # The database cannot cascade a delete to the target of a foreign key.
         if item.direction is not MANYTOONE and item.cascade.delete and not item.passive_deletes
     ]
 
 
-def subclass_rows_that_stay(mapped: registry) -> list[str]:
-    """Foreign keys of joined subclasses to their base that do not delete along with it."""
+def subclass_keys_without_cascade(mapped: registry) -> list[str]:
+    """Return foreign keys from joined subclasses to their base class without ON DELETE CASCADE."""
     found: list[str] = []
     for mapper in mapped.mappers:
         table: Any = mapper.local_table
@@ -74,8 +72,8 @@ def subclass_rows_that_stay(mapped: registry) -> list[str]:
     return found
 
 
-def makes_a_session(call: Any) -> bool:
-    """Whether a dependency hands out a session: the kit's, or one that a team wrote."""
+def provides_session(call: Any) -> bool:
+    """Whether a dependency provides a session: the kit's, or one of the team."""
     yields = inspect.isasyncgenfunction(call) or inspect.isgeneratorfunction(call)
     return call in SESSIONS or (
         yields and AsyncSession.__name__ in str(inspect.signature(call).return_annotation)
@@ -83,10 +81,10 @@ def makes_a_session(call: Any) -> bool:
 
 
 def sessions_of(route: RouteContext) -> list[tuple[Any, str | None]]:
-    """The sessions that a route depends on, each with its scope."""
+    """Return the sessions that a route depends on, with their scopes."""
 
     def within(dependant: Dependant) -> Iterator[tuple[Any, str | None]]:
-        if makes_a_session(dependant.call):
+        if provides_session(dependant.call):
             yield dependant.call, dependant.scope
         for part in dependant.dependencies:
             yield from within(part)
@@ -94,22 +92,22 @@ def sessions_of(route: RouteContext) -> list[tuple[Any, str | None]]:
     return list(dict.fromkeys(within(route.dependant)))
 
 
-def goes_on_after_the_endpoint(route: RouteContext) -> bool:
-    """Whether a route sends its answer bit by bit, or talks as long as the client likes."""
+def is_streaming(route: RouteContext) -> bool:
+    """Whether a route streams its response, or is a WebSocket."""
     endpoint: Any = route.endpoint
     if isinstance(route.original_route, APIWebSocketRoute):
         return True
     if inspect.isasyncgenfunction(endpoint) or inspect.isgeneratorfunction(endpoint):
         return True
     code = getattr(endpoint, "__code__", None)
-    named = [endpoint.__globals__.get(name) for name in code.co_names] if code else []
+    globals_used = [endpoint.__globals__.get(name) for name in code.co_names] if code else []
     declared = getattr(route.response_class, "value", route.response_class)
-    said = [declared, inspect.signature(endpoint).return_annotation, *named]
-    return any(isinstance(each, type) and issubclass(each, StreamingResponse) for each in said)
+    annotated = [declared, inspect.signature(endpoint).return_annotation, *globals_used]
+    return any(isinstance(each, type) and issubclass(each, StreamingResponse) for each in annotated)
 
 
 def unbounded_lists(document: dict[str, Any]) -> list[str]:
-    """GET endpoints that answer with a bare list, of a length that no parameter bounds."""
+    """Return GET endpoints whose response is a list without a limit."""
     found: list[str] = []
     for path, item in document["paths"].items():
         operation = item.get("get", {})
@@ -122,12 +120,12 @@ def unbounded_lists(document: dict[str, Any]) -> list[str]:
 
 
 def name_of(path: Path) -> str:
-    """The module that is in a file."""
+    """Return the name of the module in a file."""
     return ".".join(path.relative_to(SOURCE).with_suffix("").parts)
 
 
 def routers_of(package: str) -> list[APIRouter]:
-    """The routers that a package defines in modules of its features."""
+    """Return the routers that the modules of a package define."""
     found: list[APIRouter] = []
     for path in sorted((SOURCE / "app" / package).rglob("*.py")):
         if "APIRouter(" in path.read_text():
@@ -137,31 +135,31 @@ def routers_of(package: str) -> list[APIRouter]:
 
 
 def test_every_foreign_key_has_an_index() -> None:
-    assert not foreign_keys_without_index(Base.metadata), "give each `index=True`, or an Index"
+    assert not foreign_keys_without_index(Base.metadata), "add `index=True` or an Index"
 
 
-def test_every_name_fits_into_postgresql() -> None:
+def test_names_fit_into_postgresql() -> None:
     assert not long_names(Base.metadata), "\n".join(long_names(Base.metadata))
 
 
-def test_tables_can_be_created_one_after_the_other() -> None:
+def test_tables_can_be_created_in_order() -> None:
     assert not circular_keys(Base.metadata), "\n".join(circular_keys(Base.metadata))
 
 
-def test_every_foreign_key_says_what_a_deletion_does() -> None:
+def test_every_foreign_key_has_on_delete() -> None:
     assert not foreign_keys_without_rule(Base.metadata), "add `ondelete=`: CASCADE or RESTRICT"
 
 
-def test_what_goes_with_its_owner_is_left_to_the_database() -> None:
+def test_cascades_are_left_to_the_database() -> None:
     assert not cascades_row_by_row(Base.registry), "pair `cascade` with `passive_deletes=True`"
 
 
 def test_rows_of_joined_subclasses_are_deleted_with_their_base() -> None:
-    assert not subclass_rows_that_stay(Base.registry), 'add `ondelete="CASCADE"`'
+    assert not subclass_keys_without_cascade(Base.registry), 'add `ondelete="CASCADE"`'
 
 
 def routes_of(router: FastAPI | APIRouter) -> list[RouteContext]:
-    """The routes of a router and of all that it includes, with what each inclusion adds."""
+    """Return the routes of a router and of the routers that it includes."""
     found: list[RouteContext] = []
     for context in iter_route_contexts(router.routes):
         match context.original_route:
@@ -175,11 +173,11 @@ def routes_of(router: FastAPI | APIRouter) -> list[RouteContext]:
 
 
 def endpoints_of(router: FastAPI | APIRouter) -> set[Any]:
-    """The functions behind the routes."""
+    """Return the endpoint functions of a router."""
     return {route.endpoint for route in routes_of(router)}
 
 
-def test_every_feature_is_registered(app: FastAPI) -> None:
+def test_every_router_is_registered(app: FastAPI) -> None:
     assert endpoints_of(app)
     for package in ("example", "features"):
         for router in routers_of(package):
@@ -187,39 +185,25 @@ def test_every_feature_is_registered(app: FastAPI) -> None:
             assert not missing, "add the router to ROUTERS in app/registry.py"
 
 
-def test_every_module_of_models_is_imported_by_the_registry() -> None:
-    script = "import sys, app.registry; print(*sys.modules)"
-    imported = subprocess.run(
-        [sys.executable, "-c", script], check=True, capture_output=True, cwd=SOURCE, text=True
-    ).stdout.split()
-    modules = [
-        name_of(path)
-        for package in ("example", "features")
-        for path in (SOURCE / "app" / package).rglob("models.py")
-    ]
-    missing = set(modules) - set(imported)
-    assert not missing, "migrations do not know of it: import it in app/registry.py"
-
-
-def test_a_request_has_one_session_that_ends_before_the_answer(app: FastAPI) -> None:
+def test_request_has_one_session_that_commits_before_the_response(app: FastAPI) -> None:
     for route in routes_of(app):
         sessions = sessions_of(route)
         assert len({call for call, _ in sessions}) <= 1, (
-            f"{route.path} has two sessions, that is two transactions: choose `SessionDep` or "
-            "`ReadSessionDep`, and repositories with or without `read_only` to match"
+            f"{route.path} has two sessions, and so two transactions: use either `SessionDep` or "
+            "`ReadSessionDep`, and repositories with the same `read_only`"
         )
         assert {scope for _, scope in sessions} <= {"function"}, (
-            f"{route.path} ends its transaction after the answer: use the alias as it is"
+            f"{route.path} commits after the response: use the alias without a scope of your own"
         )
 
 
-def test_what_is_sent_bit_by_bit_is_read_over_a_session_of_its_own(app: FastAPI) -> None:
+def test_streaming_endpoint_opens_its_own_session(app: FastAPI) -> None:
     for route in routes_of(app):
-        assert not (goes_on_after_the_endpoint(route) and sessions_of(route)), (
-            f"{route.path} goes on when the transaction of the request has ended: take "
-            "`ReadDatabaseDep` or `DatabaseDep` and open a session there, as app.kit.stream does"
+        assert not (is_streaming(route) and sessions_of(route)), (
+            f"{route.path} continues after the request's transaction has ended: use "
+            "`ReadDatabaseDep` or `DatabaseDep` and open a session, see app.kit.stream"
         )
 
 
-def test_every_list_has_an_end(app: FastAPI) -> None:
+def test_every_list_is_limited(app: FastAPI) -> None:
     assert not unbounded_lists(app.openapi()), "answer a `Page`, or bound it with a parameter"

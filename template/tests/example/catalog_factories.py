@@ -1,4 +1,4 @@
-"""Categories and products to begin a test with, valid unless the test says otherwise."""
+"""Factories for categories and products. Each value has a valid default."""
 
 import itertools
 from typing import Any, TypeVar
@@ -22,13 +22,13 @@ async def make_category(session: AsyncSession, **values: Any) -> Category:
 
 
 async def make_product(session: AsyncSession, **values: Any) -> Product:
-    """Store a product of ten pieces at 1.99, in a category of its own unless one is given."""
+    """Store a product, by default with 10 in stock, a price of 1.99 and a new category."""
     category = values.pop("category", None) or await make_category(session)
-    return await _store(session, Product(category=category, **described() | values))
+    return await _store(session, Product(category=category, **product_payload() | values))
 
 
-def described(**values: Any) -> dict[str, Any]:
-    """The columns of a product that is like no other, its category apart."""
+def product_payload(**values: Any) -> dict[str, Any]:
+    """Return the columns of a new product, without its category."""
     number = next(_numbers)
     defaults = {
         "sku": f"SKU-{number:06}",
@@ -41,18 +41,18 @@ def described(**values: Any) -> dict[str, Any]:
 
 
 async def product_rows(session: AsyncSession, count: int, **values: Any) -> list[dict[str, Any]]:
-    """The columns of so many products, all in one new category."""
+    """Return the columns of `count` new products, all in one new category."""
     category = await make_category(session)
-    return [described(category_id=category.id, **values) for _ in range(count)]
+    return [product_payload(category_id=category.id, **values) for _ in range(count)]
 
 
-async def stored_products(session: AsyncSession) -> int:
-    """How many products there are."""
+async def count_products(session: AsyncSession) -> int:
+    """Return the number of products."""
     return await session.scalar(select(func.count()).select_from(Product)) or 0
 
 
 def as_json(key: object) -> Any:
-    """A key as the API shows it: a number stays one, anything else is text."""
+    """Return an id as it appears in JSON: integers unchanged, others as text."""
     return key if isinstance(key, int) else str(key)
 
 

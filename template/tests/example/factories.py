@@ -1,4 +1,4 @@
-"""Rows to begin a test with, valid unless the test says otherwise."""
+"""Factories for users, tags and posts. Each value has a valid default."""
 
 from itertools import count
 from typing import Any, TypeVar
@@ -15,7 +15,7 @@ _numbers = count(1)
 
 
 async def make_user(session: AsyncSession, **values: Any) -> User:
-    """Store a user; hashing a password would take longer than the rest of a test."""
+    """Store a user. The password is not hashed, because hashing is slow."""
     number = next(_numbers)
     defaults = {"email": f"user-{number}@example.org", "name": f"User {number}"}
     return await _store(session, User(hashed_password="-", **defaults | values))
@@ -27,7 +27,7 @@ async def make_tag(session: AsyncSession, name: str | None = None) -> Tag:
 
 
 async def make_post(session: AsyncSession, **values: Any) -> Post:
-    """Store a post, by a user of its own unless one is given."""
+    """Store a post, by default with a new author."""
     author = values.pop("author", None) or await make_user(session)
     title = f"Post {next(_numbers)}"
     return await _store(session, Post(**{"author": author, "title": title, "tags": []} | values))

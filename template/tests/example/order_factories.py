@@ -1,4 +1,4 @@
-"""A shop to begin a test with: a customer and products for sale, committed for all to see."""
+"""A factory for orders: a customer and products for sale, in a committed transaction."""
 
 from asyncio import sleep, timeout
 from collections.abc import Sequence
@@ -17,14 +17,14 @@ from tests.example.factories import make_user
 
 @dataclass(frozen=True)
 class Shop:
-    """What a test of orders is about. Its products are in the order of their keys."""
+    """A customer and products for sale, sorted by id."""
 
     database: Database
     customer: User
     products: Sequence[Product]
 
     def order(self, *quantities: int) -> dict[str, Any]:
-        """The body of an order for so much of each product."""
+        """Return the request body of an order with these quantities of the products."""
         lines = [
             {"product_id": as_json(product.id), "quantity": quantity}
             for product, quantity in zip(self.products, quantities, strict=False)
@@ -32,7 +32,7 @@ class Shop:
         return {"user_id": as_json(self.customer.id), "lines": lines}
 
     def transfer(self, giver: int, taker: int, quantity: int) -> dict[str, Any]:
-        """The body of a transfer between two products, by their places."""
+        """Return the request body of a stock transfer between two products, given by index."""
         return {
             "from_product_id": as_json(self.products[giver].id),
             "to_product_id": as_json(self.products[taker].id),
@@ -40,22 +40,25 @@ class Shop:
         }
 
     async def stocks(self) -> list[int]:
-        """What is left of each product, whether or not it is still in the catalog."""
+        """Return the stock of each product, soft-deleted products included."""
         async with self.database.transaction() as session:
             return list(await session.scalars(text("SELECT stock FROM products ORDER BY id")))
 
-    async def until_waiting(self, sessions: int) -> None:
-        """Come back when so many sessions wait for a lock."""
-        await until_waiting(self.database, sessions)
+    async def wait_for_blocked(self, sessions: int) -> None:
+        """Wait until this many sessions wait for a lock."""
+        await wait_for_blocked(self.database, sessions)
 
     async def count(self, table: str) -> int:
-        """How many rows there are in a table."""
+        """Return the number of rows in a table."""
         async with self.database.transaction() as session:
             return await session.scalar(text(f"SELECT count(*) FROM {table}")) or 0
 
 
-async def until_waiting(database: Database, sessions: int) -> None:
-    """Come back when so many sessions wait for a lock; `TimeoutError` if they never do."""
+async def wait_for_blocked(database: Database, sessions: int) -> None:
+    """Wait until this many sessions wait for a lock.
+
+    Raises TimeoutError.
+    """
     locked = "datname = current_database() AND wait_event_type = 'Lock'"
     statement = text(f"SELECT count(*) FROM pg_stat_activity WHERE {locked}")
     async with timeout(10):
@@ -67,7 +70,7 @@ async def until_waiting(database: Database, sessions: int) -> None:
 
 
 async def open_shop(app: FastAPI, *stocks: int, **values: Any) -> Shop:
-    """Store a customer, and an active product for each stock."""
+    """Store a customer, and an active product for each stock value."""
     database: Database = app.state.database
     async with database.sessions() as session:
         category = await make_category(session)

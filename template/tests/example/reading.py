@@ -1,4 +1,4 @@
-"""How much PostgreSQL looks at for what it answers."""
+"""Count the rows that PostgreSQL scans for a query."""
 
 from collections.abc import Awaitable
 from typing import Any
@@ -9,10 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.kit.db.session import Database
 
 
-async def rows_read(
+async def count_rows_scanned(
     database: Database, session: AsyncSession, table: str, read: Awaitable[object]
 ) -> int:
-    """How many rows of a table are looked at for a read, in all of its statements."""
+    """Return how many rows of a table the statements of `read` scan."""
     sent: list[tuple[str, Any]] = []
 
     def record(_connection: Any, _cursor: Any, statement: str, values: Any, *_rest: Any) -> None:
@@ -23,11 +23,11 @@ async def rows_read(
     event.remove(database.engine.sync_engine, "before_cursor_execute", record)
     connection = await session.connection()
     plans = [(await connection.exec_driver_sql(*each)).scalar_one() for each in sent]
-    return sum(_read(plan["Plan"], table) for (plan,) in plans)
+    return sum(_rows_scanned(plan["Plan"], table) for (plan,) in plans)
 
 
-def _read(node: dict[str, Any], table: str) -> int:
-    below = sum(_read(child, table) for child in node.get("Plans", []))
+def _rows_scanned(node: dict[str, Any], table: str) -> int:
+    below = sum(_rows_scanned(child, table) for child in node.get("Plans", []))
     if node.get("Relation Name") != table:
         return below
     each = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)

@@ -1,4 +1,4 @@
-"""Many products in one request: all of them, or none and the reason for each row."""
+"""Batch endpoints store all products, or none and report an error for each invalid row."""
 
 from asyncio import create_task, gather, sleep
 from collections.abc import AsyncGenerator
@@ -15,59 +15,59 @@ from app.kit.db.bulk import insert_many
 from app.kit.db.session import Database
 from tests.example.catalog_factories import (
     as_json,
+    count_products,
     make_category,
     make_product,
     product_rows,
-    stored_products,
 )
-from tests.example.order_factories import until_waiting
+from tests.example.order_factories import wait_for_blocked
 from tests.rig.statements import counting
 
 
 @pytest.fixture
 async def database(own_app: FastAPI) -> Database:
-    """A database of the test's own: a batch is a transaction of its own, that may be done again."""
+    """A separate database: a batch endpoint opens its own transaction and may retry it."""
     found: Database = own_app.state.database
     return found
 
 
 @pytest.fixture
 async def client(committing_client: AsyncClient) -> AsyncClient:
-    """A client whose requests really commit."""
+    """A client whose requests commit."""
     return committing_client
 
 
 @pytest.fixture
 async def session(database: Database) -> AsyncGenerator[AsyncSession]:
-    """A session to prepare rows and to look at them."""
+    """A session to create rows and to inspect them."""
     async with database.sessions() as session:
         yield session
 
 
 async def batch_of(session: AsyncSession, count: int) -> list[dict[str, Any]]:
-    """Rows of new products, as a request carries them."""
+    """Return the JSON rows of new products."""
     rows = await product_rows(session, count)
     await session.commit()
     return [row | {"category_id": as_json(row["category_id"])} for row in rows]
 
 
-async def test_a_thousand_products_are_created_in_three_statements_and_named_in_order(
+async def test_batch_creates_thousand_products_in_three_statements(
     client: AsyncClient, session: AsyncSession, database: Database
 ) -> None:
     rows = await batch_of(session, 1000)
     with counting(database.engine) as statements:
         response = await client.post("/products/batch", json={"rows": rows})
     assert response.status_code == 201
-    # What is taken, which categories there are, and all the rows.
+    # Existing skus and slugs, existing categories, the insert.
     statements.assert_count(3)
     ids = response.json()["ids"]
-    for place in (0, 499, 999):
-        product = (await client.get(f"/products/{ids[place]}")).json()
-        assert product["sku"] == rows[place]["sku"]
-    assert await stored_products(session) == 1000
+    for index in (0, 499, 999):
+        product = (await client.get(f"/products/{ids[index]}")).json()
+        assert product["sku"] == rows[index]["sku"]
+    assert await count_products(session) == 1000
 
 
-async def test_a_batch_names_each_field_that_is_malformed_by_row(
+async def test_batch_reports_every_invalid_field_with_its_row(
     client: AsyncClient, session: AsyncSession
 ) -> None:
     rows = await batch_of(session, 5)
@@ -80,10 +80,10 @@ async def test_a_batch_names_each_field_that_is_malformed_by_row(
         "body.rows.3.price_cents",
         "body.rows.3.colour",
     }
-    assert await stored_products(session) == 0
+    assert await count_products(session) == 0
 
 
-async def test_a_batch_names_each_row_that_repeats_is_taken_or_has_no_category(
+async def test_batch_reports_duplicates_conflicts_and_missing_categories_by_row(
     client: AsyncClient, session: AsyncSession
 ) -> None:
     taken = await make_product(session)
@@ -98,31 +98,29 @@ async def test_a_batch_names_each_row_that_repeats_is_taken_or_has_no_category(
     response = await client.post("/products/batch", json={"rows": rows})
     assert response.status_code == 422
     assert {error["field"]: error["message"] for error in response.json()["errors"]} == {
-        "body.rows.1.category_id": "there is no such category",
+        "body.rows.1.category_id": "category not found",
         "body.rows.2.sku": "must be unique, but is the same as in row 0",
         "body.rows.3.slug": "must be unique, but is the same as in row 0",
         "body.rows.4.sku": "already exists",
         "body.rows.5.slug": "already exists",
     }
-    assert await stored_products(session) == 1
+    assert await count_products(session) == 1
     response = await client.post("/products/batch", json={"rows": [rows[0], rows[5]]})
     assert response.status_code == 409
     assert [error["field"] for error in response.json()["errors"]] == ["body.rows.1.slug"]
-    assert await stored_products(session) == 1
+    assert await count_products(session) == 1
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT"])
 @pytest.mark.parametrize("count", [0, 1001])
-async def test_a_batch_of_no_rows_or_too_many_is_refused(
-    client: AsyncClient, method: str, count: int
-) -> None:
+async def test_batch_size_is_limited(client: AsyncClient, method: str, count: int) -> None:
     rows: list[dict[str, Any]] = [{}] * count
     response = await client.request(method, "/products/batch", json={"rows": rows})
     assert response.status_code == 422
     assert [error["field"] for error in response.json()["errors"]] == ["body.rows"]
 
 
-async def test_a_put_says_how_many_products_were_new_and_leaves_stock_alone(
+async def test_put_reports_inserted_and_updated_counts_and_keeps_stock(
     client: AsyncClient, session: AsyncSession, database: Database
 ) -> None:
     old = await make_product(session, name="Old", stock=7)
@@ -144,7 +142,7 @@ async def test_a_put_says_how_many_products_were_new_and_leaves_stock_alone(
     assert again.json() == {"inserted": 0, "updated": 3}
 
 
-async def test_a_put_that_would_take_the_slug_of_another_product_changes_nothing(
+async def test_put_with_taken_slug_changes_nothing(
     client: AsyncClient, session: AsyncSession
 ) -> None:
     other = await make_product(session)
@@ -155,12 +153,10 @@ async def test_a_put_that_would_take_the_slug_of_another_product_changes_nothing
     response = await client.put("/products/batch", json={"rows": rows})
     assert response.status_code == 409
     assert [error["field"] for error in response.json()["errors"]] == ["body.rows.1.slug"]
-    assert await stored_products(session) == 1
+    assert await count_products(session) == 1
 
 
-async def test_a_put_creates_anew_what_was_deleted(
-    client: AsyncClient, session: AsyncSession
-) -> None:
+async def test_put_recreates_deleted_product(client: AsyncClient, session: AsyncSession) -> None:
     deleted = await make_product(session)
     await client.delete(f"/products/{deleted.id}")
     (row,) = await batch_of(session, 1)
@@ -174,63 +170,63 @@ async def test_a_put_creates_anew_what_was_deleted(
 
 @pytest.fixture
 def without_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One attempt only: rows in one order must do, and a second attempt would hide it."""
+    """Disable retries, which would hide a deadlock."""
     monkeypatch.setattr(retry, "ATTEMPTS", 1)
 
 
 def without_stock(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows as a PUT has them: it leaves the stock alone."""
+    """Return the rows without stock, which PUT does not accept."""
     return [{name: row[name] for name in row if name != "stock"} for row in rows]
 
 
-async def test_two_puts_of_the_same_products_in_opposite_order_both_succeed(
+async def test_concurrent_puts_in_opposite_order_all_succeed(
     client: AsyncClient, session: AsyncSession, without_retries: None
 ) -> None:
     rows = without_stock(await batch_of(session, 500))
     batches = [{"rows": rows}, {"rows": rows[::-1]}] * 3
-    done = await gather(*(client.put("/products/batch", json=batch) for batch in batches))
-    assert [response.status_code for response in done] == [200] * len(batches)
-    assert sum(response.json()["inserted"] for response in done) == 500
+    responses = await gather(*(client.put("/products/batch", json=batch) for batch in batches))
+    assert [response.status_code for response in responses] == [200] * len(batches)
+    assert sum(response.json()["inserted"] for response in responses) == 500
 
 
-async def test_of_many_who_create_the_same_products_in_opposite_order_one_succeeds(
+async def test_concurrent_posts_in_opposite_order_create_products_once(
     client: AsyncClient, session: AsyncSession, without_retries: None
 ) -> None:
     rows = await batch_of(session, 500)
     batches = [{"rows": rows}, {"rows": rows[::-1]}] * 3
-    done = await gather(*(client.post("/products/batch", json=batch) for batch in batches))
-    assert sorted(response.status_code for response in done) == [201] + [409] * 5
-    for response in done:
-        # Every row by its place, twice: the sku and the slug.
+    responses = await gather(*(client.post("/products/batch", json=batch) for batch in batches))
+    assert sorted(response.status_code for response in responses) == [201] + [409] * 5
+    for response in responses:
+        # An error per row for both the sku and the slug.
         if response.status_code == 409:
             fields = {error["field"] for error in response.json()["errors"]}
             assert fields == {
                 f"body.rows.{index}.{name}" for index in range(500) for name in ("sku", "slug")
             }
-    assert await stored_products(session) == 500
+    assert await count_products(session) == 500
 
 
 @pytest.mark.parametrize(("method", "status"), [("POST", 201), ("PUT", 200)])
-async def test_of_two_who_want_the_same_slugs_crosswise_one_succeeds(
+async def test_batches_with_crosswise_slugs_do_not_deadlock(
     client: AsyncClient, session: AsyncSession, method: str, status: int
 ) -> None:
-    # In the order of their skus, they come to the slugs from opposite ends.
+    # Sorted by sku, the batches reach the slugs in opposite order.
     rows = without_stock(await batch_of(session, 1000))
     one, two = rows[:500], rows[500:]
     for row, other in zip(one, reversed(two), strict=True):
         other["slug"] = row["slug"]
-    done = await gather(
+    responses = await gather(
         *(client.request(method, "/products/batch", json={"rows": batch}) for batch in (one, two))
     )
-    assert sorted(response.status_code for response in done) == [status, 409]
-    (refused,) = [response for response in done if response.status_code == 409]
+    assert sorted(response.status_code for response in responses) == [status, 409]
+    (refused,) = [response for response in responses if response.status_code == 409]
     fields = [error["field"] for error in refused.json()["errors"]]
     assert fields == [f"body.rows.{index}.slug" for index in range(500)]
-    assert await stored_products(session) == 500
+    assert await count_products(session) == 500
 
 
 @pytest.mark.parametrize(("method", "field"), [("POST", "sku"), ("POST", "slug"), ("PUT", "slug")])
-async def test_a_row_that_is_taken_while_the_batch_is_stored_is_named(
+async def test_conflict_with_concurrent_insert_is_reported_by_row(
     client: AsyncClient, session: AsyncSession, database: Database, method: str, field: str
 ) -> None:
     rows = without_stock(await batch_of(session, 5))
@@ -238,16 +234,16 @@ async def test_a_row_that_is_taken_while_the_batch_is_stored_is_named(
     async with database.transaction() as other:
         await insert_many(other, Product, taken)
         request = create_task(client.request(method, "/products/batch", json={"rows": rows}))
-        await until_waiting(database, 1)
+        await wait_for_blocked(database, 1)
     response = await request
     assert response.status_code == 409
     assert response.json()["errors"] == [
         {"field": f"body.rows.3.{field}", "message": "already exists"}
     ]
-    assert await stored_products(session) == 1
+    assert await count_products(session) == 1
 
 
-async def test_a_category_that_is_deleted_while_the_batch_is_stored_is_named(
+async def test_category_deleted_concurrently_is_reported_by_row(
     client: AsyncClient, session: AsyncSession, database: Database
 ) -> None:
     rows = await batch_of(session, 3)
@@ -257,14 +253,14 @@ async def test_a_category_that_is_deleted_while_the_batch_is_stored_is_named(
         await other.delete(await other.get_one(Category, gone.id))
         await other.flush()
         request = create_task(client.post("/products/batch", json={"rows": rows}))
-        await until_waiting(database, 1)
+        await wait_for_blocked(database, 1)
     response = await request
     assert response.status_code == 422
     assert [error["field"] for error in response.json()["errors"]] == ["body.rows.2.category_id"]
-    assert await stored_products(session) == 0
+    assert await count_products(session) == 0
 
 
-async def test_a_batch_that_stands_in_a_circle_of_locks_is_done_again(
+async def test_batch_is_retried_after_deadlock(
     client: AsyncClient, session: AsyncSession, database: Database
 ) -> None:
     rows = await batch_of(session, 2)
@@ -273,8 +269,8 @@ async def test_a_batch_that_stands_in_a_circle_of_locks_is_done_again(
     async with database.transaction() as other:
         await insert_many(other, Product, [last])
         request = create_task(client.post("/products/batch", json={"rows": rows}))
-        await until_waiting(database, 1)
-        # Who has waited longest notices the circle first and gives way: the request.
+        await wait_for_blocked(database, 1)
+        # PostgreSQL ends the transaction that has waited longest: the request.
         await sleep(0.2)
         await insert_many(other, Product, [first])
     response = await request
@@ -283,4 +279,4 @@ async def test_a_batch_that_stands_in_a_circle_of_locks_is_done_again(
         "body.rows.0.sku",
         "body.rows.1.sku",
     ]
-    assert await stored_products(session) == 2
+    assert await count_products(session) == 2

@@ -1,4 +1,4 @@
-"""Categories and products, through the API."""
+"""Category and product endpoints."""
 
 from typing import Any
 
@@ -18,15 +18,15 @@ from app.example.catalog.models import (
 from app.example.catalog.repository import matching
 from app.example.catalog.schemas import ProductFilter
 from app.kit.db.session import Database
-from tests.example.catalog_factories import as_json, described, make_category, make_product
+from tests.example.catalog_factories import as_json, make_category, make_product, product_payload
 from tests.rig.statements import counting
 
 
-async def test_a_product_is_created_in_a_category_and_found_by_each_of_its_names(
+async def test_created_product_is_found_by_id_sku_and_slug(
     client: AsyncClient, session: AsyncSession
 ) -> None:
     category = await make_category(session, name="Tea", slug="tea")
-    new = described(sku="TEA-1", slug="green-tea", category_id=as_json(category.id))
+    new = product_payload(sku="TEA-1", slug="green-tea", category_id=as_json(category.id))
     created = await client.post("/products", json=new)
     assert created.status_code == 201
     body = created.json()
@@ -39,7 +39,7 @@ async def test_a_product_is_created_in_a_category_and_found_by_each_of_its_names
 
 
 @pytest.mark.parametrize("path", ["by-sku/NONE", "by-slug/none"])
-async def test_a_name_of_no_product_is_not_found(client: AsyncClient, path: str) -> None:
+async def test_unknown_sku_or_slug_is_not_found(client: AsyncClient, path: str) -> None:
     assert (await client.get(f"/products/{path}")).status_code == 404
 
 
@@ -60,18 +60,18 @@ async def test_a_name_of_no_product_is_not_found(client: AsyncClient, path: str)
         ({"version": 7}, "body.version"),
     ],
 )
-async def test_a_bad_field_is_refused_by_name_and_nothing_is_stored(
+async def test_invalid_field_is_reported_and_nothing_is_stored(
     client: AsyncClient, session: AsyncSession, change: dict[str, Any], field: str
 ) -> None:
     category = await make_category(session)
-    new = described(category_id=as_json(category.id)) | change
+    new = product_payload(category_id=as_json(category.id)) | change
     response = await client.post("/products", json=new)
     assert response.status_code == 422
     assert [error["field"] for error in response.json()["errors"]] == [field]
     assert (await client.get("/products")).json()["total"] == 0
 
 
-async def test_a_product_in_no_category_is_refused(
+async def test_product_requires_existing_category(
     client: AsyncClient, session: AsyncSession
 ) -> None:
     product = await make_product(session)
@@ -80,7 +80,7 @@ async def test_a_product_in_no_category_is_refused(
     assert (await client.delete(f"/categories/{missing}")).status_code == 204
     path, change = f"/products/{product.id}", {"category_id": missing}
     for response in (
-        await client.post("/products", json=described(**change)),
+        await client.post("/products", json=product_payload(**change)),
         await client.patch(path, json=change),
     ):
         assert response.status_code == 422
@@ -88,11 +88,13 @@ async def test_a_product_in_no_category_is_refused(
 
 
 @pytest.mark.parametrize("field", ["sku", "slug"])
-async def test_a_taken_sku_or_slug_is_a_conflict_until_its_product_is_deleted(
+async def test_duplicate_sku_or_slug_is_a_conflict_until_product_is_deleted(
     client: AsyncClient, session: AsyncSession, field: str
 ) -> None:
     product = await make_product(session)
-    new = described(category_id=as_json(product.category_id)) | {field: getattr(product, field)}
+    new = product_payload(category_id=as_json(product.category_id)) | {
+        field: getattr(product, field)
+    }
     response = await client.post("/products", json=new)
     assert response.status_code == 409
     assert response.json()["errors"] == [{"field": f"body.{field}", "message": "already exists"}]
@@ -100,7 +102,7 @@ async def test_a_taken_sku_or_slug_is_a_conflict_until_its_product_is_deleted(
     assert (await client.post("/products", json=new)).status_code == 201
 
 
-async def test_a_patch_moves_a_product_and_counts_its_version(
+async def test_patch_changes_category_and_increments_version(
     client: AsyncClient, session: AsyncSession
 ) -> None:
     product = await make_product(session)
@@ -114,7 +116,9 @@ async def test_a_patch_moves_a_product_and_counts_its_version(
     assert (await client.get(f"/products/{product.id}")).json() == body
 
 
-async def test_a_category_in_use_stays(client: AsyncClient, session: AsyncSession) -> None:
+async def test_category_with_products_cannot_be_deleted(
+    client: AsyncClient, session: AsyncSession
+) -> None:
     product = await make_product(session)
     path = f"/categories/{product.category_id}"
     response = await client.delete(path)
@@ -123,7 +127,7 @@ async def test_a_category_in_use_stays(client: AsyncClient, session: AsyncSessio
     assert (await client.get(path)).status_code == 200
 
 
-async def test_a_category_is_changed_listed_and_deleted(client: AsyncClient) -> None:
+async def test_category_is_updated_listed_and_deleted(client: AsyncClient) -> None:
     for name in ("Tea", "Coffee"):
         new = {"name": name, "slug": name.lower()}
         response = await client.post("/categories", json=new)
@@ -139,7 +143,7 @@ async def test_a_category_is_changed_listed_and_deleted(client: AsyncClient) -> 
     assert (await client.get(path)).status_code == 404
 
 
-async def test_a_search_filters_sorts_and_counts(
+async def test_product_search_filters_sorts_and_counts(
     client: AsyncClient, session: AsyncSession
 ) -> None:
     tea = await make_category(session, slug="tea")
@@ -179,14 +183,16 @@ async def test_a_search_filters_sorts_and_counts(
 @pytest.mark.parametrize(
     "params", [{"sort": "hashed_password"}, {"status": "x"}, {"min_price_cents": -1}, {"page": 1}]
 )
-async def test_a_bad_search_is_refused(client: AsyncClient, params: dict[str, Any]) -> None:
+async def test_invalid_search_parameter_is_rejected(
+    client: AsyncClient, params: dict[str, Any]
+) -> None:
     response = await client.get("/products", params=params)
     assert response.status_code == 422
     assert response.json()["errors"][0]["field"] == f"query.{next(iter(params))}"
 
 
 @pytest.mark.parametrize("rows", [1, 50])
-async def test_a_page_of_products_takes_one_statement_however_many_there_are(
+async def test_product_page_takes_one_statement(
     client: AsyncClient, session: AsyncSession, database: Database, rows: int
 ) -> None:
     for _ in range(rows):
@@ -204,23 +210,21 @@ async def test_a_page_of_products_takes_one_statement_however_many_there_are(
         ({"in_stock": False}, "ix_products_sold_out"),
     ],
 )
-async def test_an_index_serves_the_search(
-    session: AsyncSession, query: dict[str, Any], index: str
-) -> None:
-    # Of an empty table, every row is best read one after the other.
-    for way in ("enable_seqscan", "enable_bitmapscan"):
-        await session.execute(text(f"SET LOCAL {way} = off"))
+async def test_search_uses_index(session: AsyncSession, query: dict[str, Any], index: str) -> None:
+    # PostgreSQL prefers a sequential scan for an empty table.
+    for setting in ("enable_seqscan", "enable_bitmapscan"):
+        await session.execute(text(f"SET LOCAL {setting} = off"))
     dialect = (await session.connection()).dialect
     statement = matching(ProductFilter.model_validate(query))
     sql = statement.compile(dialect=dialect, compile_kwargs={"literal_binds": True})
     plan = "\n".join(await session.scalars(text(f"EXPLAIN {sql}")))
     assert f"using {index}" in plan
     assert ("Sort" in plan) == ("category" not in query)
-    # A plan for all values knows no value: what the condition of an index says is in the text.
+    # A generic plan knows no parameter values, so the statement must contain the index predicate.
     assert (" = 0" in str(statement.compile(dialect=dialect))) == ("in_stock" in query)
 
 
-async def test_a_category_is_discontinued_as_a_whole(
+async def test_discontinue_updates_all_products_of_category(
     client: AsyncClient, session: AsyncSession
 ) -> None:
     category = await make_category(session)
@@ -235,7 +239,7 @@ async def test_a_category_is_discontinued_as_a_whole(
     assert (await client.get(f"/products/{other.id}")).json()["status"] == "draft"
 
 
-async def test_clearing_out_deletes_what_was_discontinued_long_ago(
+async def test_clear_discontinued_deletes_only_products_older_than_date(
     client: AsyncClient, session: AsyncSession
 ) -> None:
     category = await make_category(session)
@@ -251,7 +255,7 @@ async def test_clearing_out_deletes_what_was_discontinued_long_ago(
     assert (await client.delete(path)).status_code == 422
 
 
-async def test_stock_is_taken_and_returned_within_its_limits(session: AsyncSession) -> None:
+async def test_reserve_and_restock_enforce_limits(session: AsyncSession) -> None:
     product = await make_product(session, stock=3)
     product.reserve(2)
     product.restock(1)
@@ -270,7 +274,7 @@ async def test_stock_is_taken_and_returned_within_its_limits(session: AsyncSessi
     ("column", "constraint"),
     [("stock", "stock_is_not_negative"), ("price_cents", "price_is_not_negative")],
 )
-async def test_the_database_guards_what_the_entity_guards(
+async def test_database_check_constraints_match_model_rules(
     session: AsyncSession, column: str, constraint: str
 ) -> None:
     await make_product(session)
@@ -278,7 +282,7 @@ async def test_the_database_guards_what_the_entity_guards(
         await session.execute(text(f"UPDATE products SET {column} = -1"))
 
 
-async def test_a_status_is_stored_by_its_value(session: AsyncSession) -> None:
+async def test_status_is_stored_by_value(session: AsyncSession) -> None:
     await make_product(session, status=ProductStatus.ACTIVE)
     assert await session.scalar(text("SELECT status::text FROM products")) == "active"
     assert await session.scalar(select(Product.status)) is ProductStatus.ACTIVE

@@ -11,7 +11,7 @@ from tests.rig.database import clone, settings_with
 from tests.rig.statements import counting
 
 
-async def test_orders_are_counted_from_several_sides_at_once(
+async def test_orders_overview_runs_several_counts(
     own_app: FastAPI, committing_client: AsyncClient
 ) -> None:
     empty = (await committing_client.get("/orders/overview")).json()
@@ -29,7 +29,7 @@ async def test_orders_are_counted_from_several_sides_at_once(
     full = (await committing_client.get("/orders/overview")).json()
     assert full == {
         "orders": {"placed": 2, "dispatched": 0, "cancelled": 1},
-        # More than 32 bits hold.
+        # Exceeds 32 bits.
         "revenue_cents": 10_001 * 1_000_000_000,
         "best_sellers": [
             {"sku": shop.products[0].sku, "quantity": 10_000},
@@ -38,7 +38,7 @@ async def test_orders_are_counted_from_several_sides_at_once(
     }
 
 
-async def test_orders_are_counted_on_the_replica_unless_the_count_must_be_fresh(
+async def test_orders_overview_reads_replica_unless_no_cache(
     own_database_url: URL, template: URL
 ) -> None:
     with clone(template) as replica:
@@ -47,9 +47,9 @@ async def test_orders_are_counted_on_the_replica_unless_the_count_must_be_fresh(
         async with running(replicated), client_of(replicated) as client:
             shop = await open_shop(replicated, 10)
             assert (await client.post("/orders", json=shop.order(1))).status_code == 201
-            with counting(shop.database.engine) as written:
-                there = (await client.get("/orders/overview")).json()
+            with counting(shop.database.engine) as statements:
+                from_replica = (await client.get("/orders/overview")).json()
             fresh = await client.get("/orders/overview", headers={"Cache-Control": "no-cache"})
-    written.assert_count(0)
-    assert there["orders"]["placed"] == 0
+    statements.assert_count(0)
+    assert from_replica["orders"]["placed"] == 0
     assert fresh.json()["orders"]["placed"] == 1

@@ -1,4 +1,4 @@
-"""The export of products: of any length, in bounded memory."""
+"""The product export: NDJSON and CSV of any length in bounded memory."""
 
 import json
 
@@ -14,12 +14,12 @@ EXPORT = "/products/export"
 
 @pytest.fixture
 async def database(own_app: FastAPI) -> Database:
-    """A database of the test's own: an export reads over a connection of its own."""
+    """A separate database: an export opens its own connection."""
     found: Database = own_app.state.database
     return found
 
 
-async def test_every_product_that_matches_is_a_line(
+async def test_export_has_one_line_per_matching_product(
     committing_client: AsyncClient, database: Database
 ) -> None:
     async with database.sessions() as session:
@@ -47,21 +47,21 @@ async def test_products_are_exported_as_csv(
     assert f'{mint.id},{mint.sku},"\'=Mint, fresh"' in lines[1]
 
 
-async def test_nothing_that_matches_is_no_line(committing_client: AsyncClient) -> None:
+async def test_export_without_matches_is_empty(committing_client: AsyncClient) -> None:
     response = await committing_client.get(EXPORT)
     assert (response.status_code, response.content) == (200, b"")
 
 
-async def test_a_bad_filter_is_refused(committing_client: AsyncClient) -> None:
+async def test_export_rejects_invalid_filter(committing_client: AsyncClient) -> None:
     response = await committing_client.get(EXPORT, params={"sort": "x", "limit": 1})
     assert response.status_code == 422
     assert {error["field"] for error in response.json()["errors"]} == {"query.sort", "query.limit"}
 
 
-async def test_its_form_is_documented(committing_client: AsyncClient) -> None:
-    document = (await committing_client.get("/openapi.json")).json()
-    responses = document["paths"][EXPORT]["get"]["responses"]
-    assert {status: list(answer["content"]) for status, answer in responses.items()} == {
+async def test_export_media_types_are_documented(committing_client: AsyncClient) -> None:
+    schema = (await committing_client.get("/openapi.json")).json()
+    responses = schema["paths"][EXPORT]["get"]["responses"]
+    assert {status: list(response["content"]) for status, response in responses.items()} == {
         "200": ["application/x-ndjson"],
         "422": ["application/problem+json"],
         "503": ["application/problem+json"],

@@ -1,4 +1,4 @@
-"""What is asked for again with its `Idempotency-Key` is done once, whatever became of the first."""
+"""Requests with the same `Idempotency-Key` run once."""
 
 from asyncio import Task, create_task, gather
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from httpx2 import AsyncClient, Response
 
 from app.example.idempotency.service import forget_keys
 from app.kit.db.base import now
-from tests.example.catalog_factories import as_json, product_rows, stored_products
+from tests.example.catalog_factories import as_json, count_products, product_rows
 from tests.example.order_factories import Shop, open_shop
 from tests.rig.statements import counting
 
@@ -19,13 +19,13 @@ Post = Callable[..., Task[Response]]
 
 @pytest.fixture
 async def shop(own_app: FastAPI) -> Shop:
-    """Two products, ten pieces of each."""
+    """Two products with a stock of 10."""
     return await open_shop(own_app, 10, 10)
 
 
 @pytest.fixture
 def order(committing_client: AsyncClient) -> Post:
-    """Begin to place an order under a key."""
+    """Start placing an order with an idempotency key."""
 
     def begin(body: dict[str, Any], key: str = "k") -> Task[Response]:
         return create_task(
@@ -35,45 +35,43 @@ def order(committing_client: AsyncClient) -> Post:
     return begin
 
 
-def is_repeated(answer: Response) -> bool:
-    """Whether the service says that it had answered this before."""
-    return answer.headers.get("Idempotent-Replayed") == "true"
+def is_replayed(response: Response) -> bool:
+    """Whether the response is a replay of an earlier one."""
+    return response.headers.get("Idempotent-Replayed") == "true"
 
 
-async def test_the_same_request_twice_is_one_order_and_the_same_answer(
+async def test_repeated_request_places_one_order_and_replays_response(
     shop: Shop, order: Post
 ) -> None:
     first, second = await order(shop.order(3)), await order(shop.order(3))
     assert (first.status_code, second.status_code) == (201, 201)
     assert first.content == second.content
     assert first.headers["Content-Type"] == second.headers["Content-Type"] == "application/json"
-    assert (is_repeated(first), is_repeated(second)) == (False, True)
+    assert (is_replayed(first), is_replayed(second)) == (False, True)
     assert (await shop.count("orders"), await shop.stocks()) == (1, [7, 10])
 
 
-async def test_without_a_key_two_requests_are_two_orders(
+async def test_requests_without_key_place_two_orders(
     shop: Shop, committing_client: AsyncClient
 ) -> None:
     with counting(shop.database.engine) as statements:
         for _ in range(2):
-            answer = await committing_client.post("/orders", json=shop.order(3))
-            assert answer.status_code == 201
-            assert "Idempotent-Replayed" not in answer.headers
+            response = await committing_client.post("/orders", json=shop.order(3))
+            assert response.status_code == 201
+            assert "Idempotent-Replayed" not in response.headers
     assert await shop.count("orders") == 2
     assert not [sql for sql in statements if "idempotency_keys" in sql]
 
 
-async def test_of_twenty_at_once_with_one_key_one_is_done_and_all_are_answered_alike(
-    shop: Shop, order: Post
-) -> None:
-    answers = await gather(*(order(shop.order(1)) for _ in range(20)))
-    assert {answer.status_code for answer in answers} == {201}
-    assert len({answer.content for answer in answers}) == 1
-    assert sum(map(is_repeated, answers)) == 19
+async def test_concurrent_requests_with_one_key_run_once(shop: Shop, order: Post) -> None:
+    responses = await gather(*(order(shop.order(1)) for _ in range(20)))
+    assert {response.status_code for response in responses} == {201}
+    assert len({response.content for response in responses}) == 1
+    assert sum(map(is_replayed, responses)) == 19
     assert (await shop.count("orders"), await shop.stocks()) == (1, [9, 10])
 
 
-async def test_a_repetition_is_told_what_the_first_was_although_much_has_happened_since(
+async def test_replay_ignores_later_changes(
     shop: Shop, order: Post, committing_client: AsyncClient
 ) -> None:
     first = await order(shop.order(3))
@@ -85,18 +83,18 @@ async def test_a_repetition_is_told_what_the_first_was_although_much_has_happene
     assert await shop.stocks() == [10, 10]
 
 
-async def test_an_error_leaves_the_key_free(
+async def test_failed_request_does_not_use_up_its_key(
     shop: Shop, order: Post, committing_client: AsyncClient
 ) -> None:
     assert (await order(shop.order(11))).status_code == 409
     path = f"/products/{shop.products[0].id}"
     assert (await committing_client.patch(path, json={"stock": 20})).is_success
-    answer = await order(shop.order(11))
-    assert (answer.status_code, is_repeated(answer)) == (201, False)
+    response = await order(shop.order(11))
+    assert (response.status_code, is_replayed(response)) == (201, False)
     assert await shop.stocks() == [9, 10]
 
 
-async def test_a_key_belongs_to_one_request(shop: Shop, order: Post) -> None:
+async def test_key_is_rejected_for_a_different_request(shop: Shop, order: Post) -> None:
     await order(shop.order(3))
     other = await order(shop.order(4))
     assert other.status_code == 422
@@ -106,14 +104,14 @@ async def test_a_key_belongs_to_one_request(shop: Shop, order: Post) -> None:
     assert (await shop.count("orders"), await shop.stocks()) == (1, [7, 10])
 
 
-async def test_a_batch_can_be_repeated_as_well_and_its_keys_are_its_own(
+async def test_batch_endpoint_is_idempotent_with_its_own_key_scope(
     shop: Shop, order: Post, committing_client: AsyncClient
 ) -> None:
     await order(shop.order(1))
     async with shop.database.sessions() as session:
         rows = await product_rows(session, 2)
         await session.commit()
-        before = await stored_products(session)
+        before = await count_products(session)
     body = {"rows": [row | {"category_id": as_json(row["category_id"])} for row in rows]}
     first, again = [
         await committing_client.post("/products/batch", json=body, headers={"Idempotency-Key": "k"})
@@ -121,12 +119,12 @@ async def test_a_batch_can_be_repeated_as_well_and_its_keys_are_its_own(
     ]
     assert (first.status_code, again.status_code) == (201, 201)
     assert first.content == again.content
-    assert (is_repeated(first), is_repeated(again)) == (False, True)
+    assert (is_replayed(first), is_replayed(again)) == (False, True)
     async with shop.database.sessions() as session:
-        assert await stored_products(session) == before + 2
+        assert await count_products(session) == before + 2
 
 
-async def test_a_key_that_was_forgotten_is_a_new_one(shop: Shop, order: Post) -> None:
+async def test_deleted_key_can_be_used_again(shop: Shop, order: Post) -> None:
     first = await order(shop.order(1))
     assert await forget_keys(shop.database, before=now()) == 1
     second = await order(shop.order(1))
@@ -134,10 +132,10 @@ async def test_a_key_that_was_forgotten_is_a_new_one(shop: Shop, order: Post) ->
     assert await shop.count("orders") == 2
 
 
-async def test_the_document_of_the_api_tells_of_the_key(client: AsyncClient) -> None:
-    document = (await client.get("/openapi.json")).json()
+async def test_openapi_documents_idempotency_key(client: AsyncClient) -> None:
+    openapi = (await client.get("/openapi.json")).json()
     for path in ("/orders", "/products/batch"):
-        operation = document["paths"][path]["post"]
+        operation = openapi["paths"][path]["post"]
         (header,) = [each for each in operation["parameters"] if each["in"] == "header"]
         assert (header["name"], header.get("required", False)) == ("Idempotency-Key", False)
         assert operation["responses"].keys() >= {"201", "409", "422", "503"}

@@ -1,4 +1,4 @@
-"""The commands that are run every night: set-based, and a transaction for each batch."""
+"""Maintenance commands: set-based statements, one transaction per batch."""
 
 from asyncio import CancelledError, create_task
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ from app.kit.db.base import now
 from app.kit.db.ids import Id
 from app.kit.db.session import Database
 from tests.example.factories import make_post, make_tag, make_user
-from tests.example.order_factories import until_waiting
+from tests.example.order_factories import wait_for_blocked
 from tests.rig.statements import counting
 
 LONG_AGO = now() - timedelta(days=40)
@@ -34,19 +34,19 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 async def database(own_app: FastAPI) -> Database:
-    """A database of the test's own: a command commits."""
+    """A separate database, because a command commits."""
     found: Database = own_app.state.database
     return found
 
 
 @pytest.fixture
 def run(own_database_url: URL, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a command on the database of the test."""
-    address = own_database_url.render_as_string(hide_password=False)
-    monkeypatch.setenv("DATABASE_URL", address)
+    """Run a command on the test's database."""
+    url = own_database_url.render_as_string(hide_password=False)
+    monkeypatch.setenv("DATABASE_URL", url)
 
     def invoke(*arguments: str) -> Result:
-        # In a thread, because the test already runs inside an event loop, and the command has one.
+        # In a thread: the test already runs an event loop, and the command starts its own.
         with ThreadPoolExecutor(max_workers=1) as thread:
             return thread.submit(CliRunner().invoke, cli, arguments).result()
 
@@ -54,7 +54,7 @@ def run(own_database_url: URL, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 async def make_old_posts(database: Database, count: int) -> list[Id]:
-    """The keys of posts that were not touched for long, in their order."""
+    """Store old posts and return their ids, sorted."""
     async with database.transaction() as session:
         author = User(email="ada@example.org", name="Ada", hashed_password="-")
         session.add(author)
@@ -64,13 +64,13 @@ async def make_old_posts(database: Database, count: int) -> list[Id]:
         return sorted(await session.scalars(insert(Post).returning(Post.id), posts))
 
 
-async def left(database: Database) -> Sequence[Id]:
-    """The keys of the posts that there still are."""
+async def remaining_posts(database: Database) -> Sequence[Id]:
+    """Return the ids of the remaining posts."""
     async with database.reading() as session:
         return (await session.scalars(select(Post.id).order_by(Post.id))).all()
 
 
-async def test_who_has_long_done_nothing_is_deactivated(
+async def test_deactivate_users_updates_only_inactive_users(
     committing_client: AsyncClient, database: Database, run: Run
 ) -> None:
     async with database.sessions() as session:
@@ -86,12 +86,12 @@ async def test_who_has_long_done_nothing_is_deactivated(
     body = (await committing_client.get(f"/users/{idle.id}")).json()
     assert not body["is_active"]
     assert body["updated_at"] > body["created_at"]
-    # Who comes back is left in peace for as long again.
+    # A reactivated user counts as active for the same number of days.
     await committing_client.patch(f"/users/{idle.id}", json={"is_active": True})
     assert run("deactivate-users", "--days", "30").output == "0 users deactivated\n"
 
 
-async def test_posts_that_have_long_not_changed_are_deleted(
+async def test_delete_old_posts_keeps_recently_updated_posts(
     committing_client: AsyncClient, database: Database, run: Run
 ) -> None:
     async with database.sessions() as session:
@@ -106,7 +106,7 @@ async def test_posts_that_have_long_not_changed_are_deleted(
 
 
 async def make_keys(database: Database, *created_at: datetime) -> None:
-    """Keys of requests from these times."""
+    """Store idempotency keys with these creation times."""
     rows = [
         {"scope": "place_order", "key": str(number), "fingerprint": b"-", "created_at": created}
         for number, created in enumerate(created_at)
@@ -115,18 +115,18 @@ async def make_keys(database: Database, *created_at: datetime) -> None:
         await session.execute(insert(IdempotencyKey), rows)
 
 
-async def test_the_keys_of_old_requests_are_forgotten(database: Database, run: Run) -> None:
+async def test_forget_keys_deletes_only_old_keys(database: Database, run: Run) -> None:
     await make_keys(database, LONG_AGO, RECENTLY, LONG_AGO)
     result = run("forget-keys", "--days", "30")
-    assert (result.exit_code, result.output) == (0, "2 keys forgotten\n")
+    assert (result.exit_code, result.output) == (0, "2 keys deleted\n")
     async with database.reading() as session:
         assert (await session.scalars(select(IdempotencyKey.key))).all() == ["1"]
-    assert run("forget-keys", "--days", "30").output == "0 keys forgotten\n"
+    assert run("forget-keys", "--days", "30").output == "0 keys deleted\n"
 
 
 @pytest.mark.parametrize("days", ["0", "-1", "36501", "9" * 30, "x", ""])
 @pytest.mark.parametrize("command", ["deactivate-users", "delete-old-posts", "forget-keys"])
-def test_a_bad_number_of_days_is_refused(run: Run, command: str, days: str) -> None:
+def test_invalid_number_of_days_is_rejected(run: Run, command: str, days: str) -> None:
     result = run(command, "--days", days)
     assert result.exit_code == 2
     assert "--days" in result.output
@@ -134,26 +134,26 @@ def test_a_bad_number_of_days_is_refused(run: Run, command: str, days: str) -> N
 
 @pytest.fixture
 def commits(database: Database) -> list[object]:
-    """The transactions that are committed."""
-    found: list[object] = []
-    event.listen(database.engine.sync_engine, "commit", found.append)
-    return found
+    """The committed transactions."""
+    committed: list[object] = []
+    event.listen(database.engine.sync_engine, "commit", committed.append)
+    return committed
 
 
-async def test_each_batch_of_posts_is_bounded_and_a_transaction_of_its_own(
+async def test_delete_old_posts_commits_each_batch(
     database: Database, commits: list[object]
 ) -> None:
     await make_old_posts(database, 25)
     commits.clear()
     with counting(database.engine) as statements:
         assert await delete_old_posts(database, RECENTLY, size=10) == 25
-    # Three batches, and a look for a fourth: the keys, and what is done to them.
+    # Three batches with a SELECT and a DELETE each, then an empty SELECT.
     statements.assert_count(7)
     assert len(commits) == 4
-    assert await left(database) == []
+    assert await remaining_posts(database) == []
 
 
-async def test_each_batch_of_users_is_bounded_and_a_transaction_of_its_own(
+async def test_deactivate_users_commits_each_batch(
     database: Database, commits: list[object]
 ) -> None:
     async with database.transaction() as session:
@@ -169,9 +169,7 @@ async def test_each_batch_of_users_is_bounded_and_a_transaction_of_its_own(
     assert len(commits) == 4
 
 
-async def test_each_batch_of_keys_is_bounded_and_a_transaction_of_its_own(
-    database: Database, commits: list[object]
-) -> None:
+async def test_forget_keys_commits_each_batch(database: Database, commits: list[object]) -> None:
     await make_keys(database, *[LONG_AGO] * 25)
     commits.clear()
     with counting(database.engine) as statements:
@@ -180,17 +178,17 @@ async def test_each_batch_of_keys_is_bounded_and_a_transaction_of_its_own(
     assert len(commits) == 4
 
 
-async def test_an_interruption_keeps_what_was_done_and_a_repetition_finishes(
+async def test_cancelled_job_keeps_committed_batches_and_can_be_repeated(
     database: Database,
 ) -> None:
     keys = await make_old_posts(database, 25)
     async with database.transaction() as session:
         await PostRepository(session).lock([keys[22]])
         job = create_task(delete_old_posts(database, RECENTLY, size=10))
-        await until_waiting(database, 1)
+        await wait_for_blocked(database, 1)
         job.cancel()
         with pytest.raises(CancelledError):
             await job
-    assert await left(database) == keys[20:]
+    assert await remaining_posts(database) == keys[20:]
     assert await delete_old_posts(database, RECENTLY, size=10) == 5
-    assert await left(database) == []
+    assert await remaining_posts(database) == []

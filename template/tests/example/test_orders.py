@@ -1,4 +1,4 @@
-"""Orders, through the API: all of an order is placed, or nothing."""
+"""Order endpoints: an order is stored as a whole, or not at all."""
 
 from asyncio import gather
 from collections import Counter
@@ -23,11 +23,11 @@ from tests.rig.statements import counting
 
 @pytest.fixture
 def without_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One attempt only: locks in one order must do, and a second attempt would hide it."""
+    """Disable retries, which would hide a deadlock."""
     monkeypatch.setattr(retry, "ATTEMPTS", 1)
 
 
-async def test_an_order_takes_from_the_stock_at_the_price_of_the_day(
+async def test_order_reserves_stock_and_stores_current_price(
     own_app: FastAPI, committing_client: AsyncClient
 ) -> None:
     shop = await open_shop(own_app, 10, 5, price_cents=250)
@@ -51,7 +51,7 @@ async def test_an_order_takes_from_the_stock_at_the_price_of_the_day(
     }
 
 
-async def test_too_little_of_one_product_leaves_all_as_it_was(
+async def test_insufficient_stock_rejects_the_whole_order(
     own_app: FastAPI, committing_client: AsyncClient
 ) -> None:
     shop = await open_shop(own_app, 10, 2)
@@ -63,27 +63,27 @@ async def test_too_little_of_one_product_leaves_all_as_it_was(
 
 
 @pytest.mark.parametrize("status", [ProductStatus.DRAFT, ProductStatus.DISCONTINUED])
-async def test_every_line_that_cannot_be_sold_is_named(
+async def test_every_unavailable_product_is_reported_by_line(
     own_app: FastAPI, committing_client: AsyncClient, status: ProductStatus
 ) -> None:
     shop = await open_shop(own_app, 10, 10, 10, 10)
-    kept, idle, gone, _ = shop.products
+    available, unavailable, deleted, _ = shop.products
     change = {"status": status.value}
-    assert (await committing_client.patch(f"/products/{idle.id}", json=change)).is_success
-    assert (await committing_client.delete(f"/products/{gone.id}")).is_success
+    assert (await committing_client.patch(f"/products/{unavailable.id}", json=change)).is_success
+    assert (await committing_client.delete(f"/products/{deleted.id}")).is_success
     body = shop.order(1, 1, 1)
-    body["lines"].append({"product_id": as_json(kept.id), "quantity": 2})
+    body["lines"].append({"product_id": as_json(available.id), "quantity": 2})
     response = await committing_client.post("/orders", json=body)
     assert response.status_code == 422
     assert {error["field"]: error["message"] for error in response.json()["errors"]} == {
-        "body.lines.1.product_id": "is not for sale",
-        "body.lines.2.product_id": "there is no such product",
-        "body.lines.3.product_id": "is in a line before this one",
+        "body.lines.1.product_id": "product is not active",
+        "body.lines.2.product_id": "product not found",
+        "body.lines.3.product_id": "already in an earlier line",
     }
     assert await shop.count("orders") == 0
 
 
-async def test_an_order_by_nobody_is_refused(
+async def test_order_requires_existing_user(
     own_app: FastAPI, committing_client: AsyncClient
 ) -> None:
     shop = await open_shop(own_app, 10)
@@ -107,7 +107,7 @@ async def test_an_order_by_nobody_is_refused(
         ({"unit_price_cents": 1}, "body.lines.0.unit_price_cents"),
     ],
 )
-async def test_a_bad_line_is_refused_by_name(
+async def test_invalid_order_line_is_reported(
     client: AsyncClient, session: AsyncSession, change: dict[str, Any], field: str
 ) -> None:
     customer, product = await make_user(session), await make_product(session)
@@ -118,7 +118,7 @@ async def test_a_bad_line_is_refused_by_name(
 
 
 @pytest.mark.parametrize("size", [0, 101])
-async def test_an_order_has_between_one_and_a_hundred_lines(
+async def test_number_of_order_lines_is_limited(
     client: AsyncClient, session: AsyncSession, size: int
 ) -> None:
     customer, product = await make_user(session), await make_product(session)
@@ -129,7 +129,7 @@ async def test_an_order_has_between_one_and_a_hundred_lines(
 
 
 @pytest.mark.usefixtures("without_retries")
-async def test_fifty_who_want_ten_things_get_ten_between_them(
+async def test_concurrent_orders_never_oversell(
     own_app: FastAPI, committing_client: AsyncClient
 ) -> None:
     shop = await open_shop(own_app, 10)
@@ -141,7 +141,7 @@ async def test_fifty_who_want_ten_things_get_ten_between_them(
 
 
 @pytest.mark.usefixtures("without_retries")
-async def test_orders_that_name_the_same_products_in_any_sequence_do_not_lock_each_other_out(
+async def test_orders_with_products_in_any_sequence_do_not_deadlock(
     own_app: FastAPI, committing_client: AsyncClient
 ) -> None:
     shop = await open_shop(own_app, 40, 40, 40)
@@ -153,7 +153,7 @@ async def test_orders_that_name_the_same_products_in_any_sequence_do_not_lock_ea
     assert await shop.stocks() == [20, 20, 20]
 
 
-async def test_a_cancelled_order_returns_its_stock_once(
+async def test_cancelled_order_returns_stock_once(
     own_app: FastAPI, committing_client: AsyncClient
 ) -> None:
     shop = await open_shop(own_app, 10, 10)
@@ -172,25 +172,25 @@ async def test_a_cancelled_order_returns_its_stock_once(
     assert await shop.stocks() == [10, 10]
 
 
-async def test_of_two_who_cancel_at_the_same_time_one_succeeds(
+async def test_concurrent_cancellations_succeed_once(
     own_app: FastAPI, committing_client: AsyncClient
 ) -> None:
     shop = await open_shop(own_app, 10)
     for _ in range(5):
         placed = (await committing_client.post("/orders", json=shop.order(3))).json()
         path = f"/orders/{placed['id']}/cancel"
-        both = await gather(committing_client.post(path), committing_client.post(path))
-        assert sorted(response.status_code for response in both) == [200, 409]
+        responses = await gather(committing_client.post(path), committing_client.post(path))
+        assert sorted(response.status_code for response in responses) == [200, 409]
         assert await shop.stocks() == [10]
 
 
-async def test_an_order_outlives_its_product_and_still_returns_the_stock(
+async def test_order_survives_its_product_and_returns_stock(
     own_app: FastAPI, committing_client: AsyncClient
 ) -> None:
     shop = await open_shop(own_app, 10)
     placed = (await committing_client.post("/orders", json=shop.order(3))).json()
     product = shop.products[0]
-    # Refused, or hidden, by how deleting works here; the order is the same either way.
+    # A hard delete returns 409, a soft delete 204; the order is the same.
     deleted = await committing_client.delete(f"/products/{product.id}")
     assert deleted.status_code in (204, 409)
     read = await committing_client.get(f"/orders/{placed['id']}")
@@ -200,16 +200,14 @@ async def test_an_order_outlives_its_product_and_still_returns_the_stock(
     assert await shop.stocks() == [10]
 
 
-async def test_an_order_that_does_not_exist_is_not_found(
-    client: AsyncClient, session: AsyncSession
-) -> None:
-    # The key of something, but of no order.
+async def test_unknown_order_is_not_found(client: AsyncClient, session: AsyncSession) -> None:
+    # An existing id of another model.
     path = f"/orders/{(await make_user(session)).id}"
     assert (await client.get(path)).status_code == 404
     assert (await client.post(f"{path}/cancel")).status_code == 404
 
 
-async def test_orders_wait_in_line_to_be_dispatched(
+async def test_orders_are_dispatched_in_order_of_creation(
     own_app: FastAPI, committing_client: AsyncClient
 ) -> None:
     shop = await open_shop(own_app, 10)
@@ -221,20 +219,22 @@ async def test_orders_wait_in_line_to_be_dispatched(
     rest = await committing_client.post("/orders/dispatch", json={"limit": 2})
     assert [order["id"] for order in rest.json()] == placed[2:]
     assert (await committing_client.post("/orders/dispatch", json={})).json() == []
-    # What is under way does not come back.
+    # A dispatched order cannot be cancelled.
     assert (await committing_client.post(f"/orders/{placed[0]}/cancel")).status_code == 409
     assert await shop.stocks() == [7]
 
 
 @pytest.mark.parametrize("body", [{"limit": 0}, {"limit": 101}, {"limit": None}, {"all": True}])
-async def test_a_bad_dispatch_is_refused(client: AsyncClient, body: dict[str, Any]) -> None:
+async def test_invalid_dispatch_request_is_rejected(
+    client: AsyncClient, body: dict[str, Any]
+) -> None:
     response = await client.post("/orders/dispatch", json=body)
     assert response.status_code == 422
     assert response.json()["errors"][0]["field"] == f"body.{next(iter(body))}"
 
 
 async def make_order(session: AsyncSession, **values: Any) -> Order:
-    """Store an order of two lines, as if long ago."""
+    """Store an order with two lines, without reserving stock."""
     values.setdefault("user_id", (await make_user(session)).id)
     products = [await make_product(session) for _ in range(2)]
     lines = [
@@ -253,7 +253,7 @@ async def make_order(session: AsyncSession, **values: Any) -> Order:
     return order
 
 
-async def test_clearing_out_ordered_products_responds_as_documented(
+async def test_clear_discontinued_ordered_products_responds_as_documented(
     app: FastAPI, client: AsyncClient, session: AsyncSession
 ) -> None:
     await make_order(session)
@@ -262,13 +262,13 @@ async def test_clearing_out_ordered_products_responds_as_documented(
     params = {"before": "2999-01-01T00:00:00Z"}
     response = await client.delete("/products/discontinued", params=params)
     documented = app.openapi()["paths"]["/products/discontinued"]["delete"]["responses"]
-    # Whether a product that an order refers to can go depends on how rows are deleted.
+    # Only with hard delete does an order prevent the deletion of its product.
     assert [status for status in documented if status in ("200", "409")] == (
         ["200"] if response.status_code == 200 else ["200", "409"]
     )
 
 
-async def test_orders_are_listed_by_user_and_status_the_newest_first(
+async def test_orders_are_filtered_by_user_and_status_newest_first(
     client: AsyncClient, session: AsyncSession
 ) -> None:
     user_id = (await make_user(session)).id
@@ -288,14 +288,16 @@ async def test_orders_are_listed_by_user_and_status_the_newest_first(
 
 
 @pytest.mark.parametrize("params", [{"user_id": "x"}, {"status": "lost"}, {"limit": 101}, {"q": 1}])
-async def test_a_bad_list_of_orders_is_refused(client: AsyncClient, params: dict[str, Any]) -> None:
+async def test_invalid_order_filter_is_rejected(
+    client: AsyncClient, params: dict[str, Any]
+) -> None:
     response = await client.get("/orders", params=params)
     assert response.status_code == 422
     assert response.json()["errors"][0]["field"] == f"query.{next(iter(params))}"
 
 
 @pytest.mark.parametrize("rows", [1, 50])
-async def test_a_list_of_orders_takes_one_statement_however_many_there_are(
+async def test_order_list_takes_one_statement(
     client: AsyncClient, session: AsyncSession, database: Database, rows: int
 ) -> None:
     for _ in range(rows):
@@ -303,12 +305,12 @@ async def test_a_list_of_orders_takes_one_statement_however_many_there_are(
     with counting(database.engine) as statements:
         page = (await client.get("/orders", params={"limit": 100})).json()
     assert [len(order["lines"]) for order in page["items"]] == [2] * rows
-    # The orders with their lines.
+    # One statement loads the orders and their lines.
     statements.assert_count(1)
 
 
 @pytest.mark.parametrize("change", [{"quantity": 0}, {"quantity": -1}, {"unit_price_cents": -1}])
-async def test_the_database_guards_the_lines_as_well(
+async def test_order_lines_have_check_constraints(
     session: AsyncSession, change: dict[str, int]
 ) -> None:
     order, product = await make_order(session), await make_product(session)
@@ -318,7 +320,7 @@ async def test_the_database_guards_the_lines_as_well(
         await session.execute(statement)
 
 
-async def test_a_status_is_stored_by_its_value(session: AsyncSession) -> None:
+async def test_status_is_stored_by_value(session: AsyncSession) -> None:
     await make_order(session)
-    stored = "SELECT status::text, pg_typeof(status)::text FROM orders"
-    assert (await session.execute(text(stored))).one() == ("placed", "order_status")
+    query = "SELECT status::text, pg_typeof(status)::text FROM orders"
+    assert (await session.execute(text(query))).one() == ("placed", "order_status")

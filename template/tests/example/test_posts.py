@@ -1,4 +1,4 @@
-"""Posts with author and tags, through the API."""
+"""Post endpoints."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from tests.example.catalog_factories import as_json
 from tests.example.factories import make_post, make_tag, make_user
 
 
-async def test_a_post_is_written_under_existing_tags(
+async def test_post_is_created_with_existing_tags(
     client: AsyncClient, session: AsyncSession
 ) -> None:
     author = await make_user(session, name="Ada")
@@ -26,7 +26,7 @@ async def test_a_post_is_written_under_existing_tags(
     assert (await client.get(f"/posts/{body['id']}")).json() == body
 
 
-async def test_a_post_by_nobody_is_refused(client: AsyncClient, session: AsyncSession) -> None:
+async def test_post_requires_existing_author(client: AsyncClient, session: AsyncSession) -> None:
     author = await make_user(session)
     await client.delete(f"/users/{author.id}")
     response = await client.post("/posts", json={"author_id": as_json(author.id), "title": "Late"})
@@ -34,18 +34,16 @@ async def test_a_post_by_nobody_is_refused(client: AsyncClient, session: AsyncSe
     assert response.json()["errors"][0]["field"] == "body.author_id"
 
 
-async def test_an_unknown_tag_is_refused_by_name(
-    client: AsyncClient, session: AsyncSession
-) -> None:
+async def test_unknown_tag_is_reported_by_name(client: AsyncClient, session: AsyncSession) -> None:
     author = await make_user(session)
     new = {"author_id": as_json(author.id), "title": "Notes", "tags": ["nowhere"]}
     response = await client.post("/posts", json=new)
     assert response.status_code == 422
-    assert response.json()["errors"] == [{"field": "body.tags", "message": "unknown: nowhere"}]
+    assert response.json()["errors"] == [{"field": "body.tags", "message": "not found: nowhere"}]
     assert (await client.get("/posts")).json()["total"] == 0
 
 
-async def test_a_patch_replaces_the_tags_only_where_it_sends_some(
+async def test_patch_replaces_tags_only_if_present(
     client: AsyncClient, session: AsyncSession
 ) -> None:
     await make_tag(session, "new")
@@ -61,7 +59,7 @@ async def test_a_patch_replaces_the_tags_only_where_it_sends_some(
 @pytest.mark.parametrize(
     "change", [{"title": None}, {"title": ""}, {"author_id": 1}, {"tags": ["a"] * 21}]
 )
-async def test_a_bad_patch_changes_nothing(
+async def test_invalid_patch_changes_nothing(
     client: AsyncClient, session: AsyncSession, change: dict[str, Any]
 ) -> None:
     post = await make_post(session)
@@ -70,7 +68,7 @@ async def test_a_bad_patch_changes_nothing(
     assert (await client.get(f"/posts/{post.id}")).json() == before
 
 
-async def test_filters_find_posts_by_text_author_and_tag(
+async def test_posts_are_filtered_by_text_author_and_tag(
     client: AsyncClient, session: AsyncSession
 ) -> None:
     ada = await make_user(session)
@@ -92,7 +90,7 @@ async def test_filters_find_posts_by_text_author_and_tag(
     assert await found(tag="unused") == []
 
 
-async def test_a_post_with_several_matching_tags_is_listed_and_counted_once(
+async def test_post_with_several_tags_is_listed_and_counted_once(
     client: AsyncClient, session: AsyncSession
 ) -> None:
     tags = [await make_tag(session, name) for name in ("python", "asyncio", "postgresql")]
@@ -104,7 +102,7 @@ async def test_a_post_with_several_matching_tags_is_listed_and_counted_once(
 
 
 @pytest.mark.parametrize("q", ["100%\\", "%", "_", "\\", "'; --", "a" * 200, "%%%\\\\_"])
-async def test_a_search_finds_its_text_and_nothing_else(
+async def test_search_treats_wildcards_literally(
     client: AsyncClient, session: AsyncSession, q: str
 ) -> None:
     await make_post(session, title="Unrelated", body="Nothing.")
@@ -114,9 +112,7 @@ async def test_a_search_finds_its_text_and_nothing_else(
     assert found == [f"It is {q}!"[:200]] or len(q) == 200
 
 
-async def test_posts_are_listed_in_the_order_that_is_asked_for(
-    client: AsyncClient, session: AsyncSession
-) -> None:
+async def test_posts_are_sorted_as_requested(client: AsyncClient, session: AsyncSession) -> None:
     for title in ("b", "c", "a"):
         await make_post(session, title=title)
 
@@ -129,34 +125,35 @@ async def test_posts_are_listed_in_the_order_that_is_asked_for(
     assert await listed("title") == "abc"
 
 
-async def test_a_post_is_a_draft_until_it_is_published(
-    client: AsyncClient, session: AsyncSession
-) -> None:
+async def test_post_is_a_draft_until_published(client: AsyncClient, session: AsyncSession) -> None:
     author = await make_user(session)
     new = {"author_id": as_json(author.id), "title": "Notes"}
     body = (await client.post("/posts", json=new)).json()
     assert body["published_at"] is None
     path = f"/posts/{body['id']}"
-    moment = {"published_at": "2026-01-01T12:00:00+02:00"}
-    assert (await client.patch(path, json=moment)).json()["published_at"] == "2026-01-01T10:00:00Z"
+    publication = {"published_at": "2026-01-01T12:00:00+02:00"}
+    assert (await client.patch(path, json=publication)).json()[
+        "published_at"
+    ] == "2026-01-01T10:00:00Z"
     await client.patch(path, json={"title": "Same"})
     assert (await client.get(path)).json()["published_at"] == "2026-01-01T10:00:00Z"
     assert (await client.patch(path, json={"published_at": None})).json()["published_at"] is None
 
 
 @pytest.mark.parametrize(
-    "moment", ["2026-01-01T12:00:00", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", ""]
+    "published_at",
+    ["2026-01-01T12:00:00", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", ""],
 )
-async def test_a_moment_that_cannot_be_told_is_refused(
-    client: AsyncClient, session: AsyncSession, moment: str
+async def test_naive_or_out_of_range_datetime_is_rejected(
+    client: AsyncClient, session: AsyncSession, published_at: str
 ) -> None:
     post = await make_post(session)
-    response = await client.patch(f"/posts/{post.id}", json={"published_at": moment})
+    response = await client.patch(f"/posts/{post.id}", json={"published_at": published_at})
     assert response.status_code == 422
     assert response.json()["errors"][0]["field"] == "body.published_at"
 
 
-async def test_a_user_who_is_deleted_takes_their_posts_along(
+async def test_deleting_user_deletes_their_posts(
     client: AsyncClient, session: AsyncSession
 ) -> None:
     post = await make_post(session, tags=[await make_tag(session)])
@@ -167,7 +164,7 @@ async def test_a_user_who_is_deleted_takes_their_posts_along(
     assert (await client.get("/posts")).json()["total"] == 1
 
 
-async def test_a_deleted_post_is_gone(client: AsyncClient, session: AsyncSession) -> None:
+async def test_deleted_post_is_not_found(client: AsyncClient, session: AsyncSession) -> None:
     post = await make_post(session, tags=[await make_tag(session)])
     assert (await client.delete(f"/posts/{post.id}")).status_code == 204
     assert (await client.get(f"/posts/{post.id}")).status_code == 404
@@ -175,7 +172,7 @@ async def test_a_deleted_post_is_gone(client: AsyncClient, session: AsyncSession
 
 
 @pytest.mark.parametrize("key", ["0", "-1", "nonsense", str(2**63), "9" * 40])
-async def test_a_key_that_cannot_be_one_is_refused(client: AsyncClient, key: str) -> None:
+async def test_invalid_post_id_is_rejected(client: AsyncClient, key: str) -> None:
     response = await client.get(f"/posts/{key}")
     assert response.status_code == 422
     assert response.json()["errors"][0]["field"] == "path.post_id"

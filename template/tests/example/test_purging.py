@@ -1,4 +1,4 @@
-"""Removing for good what was deleted long ago."""
+"""The purge command permanently deletes rows that were soft-deleted long ago."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -29,12 +29,12 @@ Purge = Callable[..., Result]
 
 @pytest.fixture
 def purge(own_database_url: URL, monkeypatch: pytest.MonkeyPatch) -> Purge:
-    """Run the command on a database of the test's own."""
-    address = own_database_url.render_as_string(hide_password=False)
-    monkeypatch.setenv("DATABASE_URL", address)
+    """Run the command on a separate database."""
+    url = own_database_url.render_as_string(hide_password=False)
+    monkeypatch.setenv("DATABASE_URL", url)
 
     def run(*options: str) -> Result:
-        # In a thread, because the test already runs inside an event loop, and the command has one.
+        # In a thread: the test already runs an event loop, and the command starts its own.
         with ThreadPoolExecutor(max_workers=1) as thread:
             return thread.submit(CliRunner().invoke, cli, ["purge", *options]).result()
 
@@ -42,7 +42,7 @@ def purge(own_database_url: URL, monkeypatch: pytest.MonkeyPatch) -> Purge:
 
 
 async def delete_user(session: AsyncSession, when: datetime) -> User:
-    """Store a user with a post, and delete them in the past."""
+    """Store a user with a post, and soft-delete both at this time."""
     user = await make_user(session, profile=Profile())
     await make_post(session, author=user, tags=[await make_tag(session)])
     await erase(session, user)
@@ -52,29 +52,27 @@ async def delete_user(session: AsyncSession, when: datetime) -> User:
     return user
 
 
-async def rows(database: Database) -> list[int]:
-    """How many there are of each table, deleted or not."""
+async def count_rows(database: Database) -> list[int]:
+    """Return the number of rows per table, soft-deleted rows included."""
     async with database.transaction() as session:
         return [await session.scalar(text(f"SELECT count(*) FROM {name}")) or 0 for name in TABLES]
 
 
-async def test_what_was_deleted_long_ago_is_removed_with_what_it_owned(
-    own_app: FastAPI, purge: Purge
-) -> None:
+async def test_purge_deletes_old_rows_with_their_children(own_app: FastAPI, purge: Purge) -> None:
     database: Database = own_app.state.database
     async with database.sessions() as session:
         for when in (LONG_AGO, LONG_AGO, RECENTLY):
             await delete_user(session, when)
         await make_post(session)
-    assert await rows(database) == [4, 3, 4, 3, 0, 0, 0]
+    assert await count_rows(database) == [4, 3, 4, 3, 0, 0, 0]
     result = purge("--days", "30")
     assert result.exit_code == 0, result.output
     assert "users: 2 removed" in result.output
     assert "posts: 2 removed" in result.output
-    assert await rows(database) == [2, 1, 2, 1, 0, 0, 0]
+    assert await count_rows(database) == [2, 1, 2, 1, 0, 0, 0]
 
 
-async def test_it_is_done_in_batches_and_what_is_still_needed_is_kept(own_app: FastAPI) -> None:
+async def test_purge_works_in_batches_and_keeps_referenced_rows(own_app: FastAPI) -> None:
     database: Database = own_app.state.database
     async with database.sessions() as session:
         buyer = await delete_user(session, LONG_AGO)
@@ -86,10 +84,10 @@ async def test_it_is_done_in_batches_and_what_is_still_needed_is_kept(own_app: F
     assert removed["users"] == 6
     assert removed["posts"] == 7
     assert len([sql for sql in statements if sql.startswith("DELETE FROM posts")]) == 3
-    assert await rows(database) == [1, 1, 0, 0, 1, 0, 0]
+    assert await count_rows(database) == [1, 1, 0, 0, 1, 0, 0]
 
 
-async def test_a_bad_number_of_days_is_refused(purge: Purge) -> None:
+async def test_invalid_number_of_days_is_rejected(purge: Purge) -> None:
     for days in ("0", "36501", "9" * 30):
         assert purge("--days", days).exit_code == 2
     assert purge().exit_code == 2

@@ -1,4 +1,4 @@
-"""What every record promises: its times, and that it tells nothing about people."""
+"""Features of every model: timestamps, and a repr without personal data."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from tests.example.factories import make_post, make_user
 from tests.rig.statements import counting
 
 
-async def test_the_time_of_a_change_is_known_without_reading_it_back(
+async def test_updated_at_is_known_without_a_refresh(
     session: AsyncSession, database: Database
 ) -> None:
     user = await make_user(session)
@@ -27,38 +27,36 @@ async def test_the_time_of_a_change_is_known_without_reading_it_back(
     assert user.created_at == before or user.created_at < user.updated_at
 
 
-async def test_times_are_kept_with_their_zone(session: AsyncSession) -> None:
+async def test_timestamps_have_a_time_zone(session: AsyncSession) -> None:
     user = await make_user(session)
     await session.refresh(user)
     assert user.created_at.tzinfo is not None
 
 
-async def test_a_record_prints_its_key_and_nothing_about_people(session: AsyncSession) -> None:
+async def test_repr_contains_no_personal_data(session: AsyncSession) -> None:
     user = await make_user(session, email="ada@example.org", name="Ada")
     post = await make_post(session, author=user)
     assert repr(user) == f"<User {user.id}>"
     assert "Ada" not in repr(post) + str(user)
 
 
-async def test_no_answer_has_a_password(app: FastAPI) -> None:
-    document = app.openapi()
-    answers = {
+async def test_no_response_contains_a_password(app: FastAPI) -> None:
+    openapi = app.openapi()
+    response_models = {
         name: schema.get("properties", {})
-        for name, schema in document["components"]["schemas"].items()
+        for name, schema in openapi["components"]["schemas"].items()
         if not name.endswith(("Create", "Changes", "In"))
     }
-    assert "UserOut" in answers
-    assert not [name for name, fields in answers.items() if "password" in str(list(fields))]
+    assert "UserOut" in response_models
+    assert not [name for name, fields in response_models.items() if "password" in str(list(fields))]
 
 
-async def test_the_hash_of_a_password_cannot_be_set(
-    client: AsyncClient, session: AsyncSession
-) -> None:
+async def test_hashed_password_cannot_be_set(client: AsyncClient, session: AsyncSession) -> None:
     user = await make_user(session)
     new: dict[str, Any] = {"email": "a@example.org", "name": "A", "password": "long enough"}
-    for sent in (
+    for response in (
         await client.post("/users", json=new | {"hashed_password": "x"}),
         await client.patch(f"/users/{user.id}", json={"hashed_password": "x"}),
     ):
-        assert sent.status_code == 422
-        assert [error["field"] for error in sent.json()["errors"]] == ["body.hashed_password"]
+        assert response.status_code == 422
+        assert [error["field"] for error in response.json()["errors"]] == ["body.hashed_password"]

@@ -1,4 +1,4 @@
-"""Bringing back what was deleted."""
+"""Restore soft-deleted rows."""
 
 from asyncio import create_task
 
@@ -14,21 +14,24 @@ from app.kit.db.restoring import restore
 from app.kit.db.session import Database
 from app.kit.errors import Conflict
 from tests.example.factories import make_post, make_user
-from tests.example.order_factories import until_waiting
+from tests.example.order_factories import wait_for_blocked
 
 
-async def test_a_user_comes_back_with_what_was_deleted_along_with_them(
+async def test_user_is_restored_with_posts_deleted_at_the_same_time(
     client: AsyncClient, session: AsyncSession
 ) -> None:
     user = await make_user(session)
-    before, along = await make_post(session, author=user), await make_post(session, author=user)
-    await client.delete(f"/posts/{before.id}")
+    deleted_earlier, deleted_with_user = (
+        await make_post(session, author=user),
+        await make_post(session, author=user),
+    )
+    await client.delete(f"/posts/{deleted_earlier.id}")
     await client.delete(f"/users/{user.id}")
     response = await client.post(f"/users/{user.id}/restore")
     assert response.status_code == 200
     assert response.json()["email"] == user.email
     assert (await client.get(f"/users/{user.id}")).status_code == 200
-    assert (await session.scalars(select(Post.id))).all() == [along.id]
+    assert (await session.scalars(select(Post.id))).all() == [deleted_with_user.id]
 
 
 async def test_only_a_deleted_user_can_be_restored(
@@ -41,7 +44,7 @@ async def test_only_a_deleted_user_can_be_restored(
     assert (await client.post(f"/users/{user.id}/restore")).status_code == 404
 
 
-async def test_an_address_that_has_been_taken_since_is_a_conflict(
+async def test_restore_conflicts_with_an_email_in_use(
     client: AsyncClient, session: AsyncSession
 ) -> None:
     user = await make_user(session, email="ada@example.org")
@@ -54,7 +57,7 @@ async def test_an_address_that_has_been_taken_since_is_a_conflict(
     assert await session.scalar(select(Post.id)) is None
 
 
-async def test_what_belongs_to_something_deleted_waits_for_it(
+async def test_row_cannot_be_restored_before_its_parent(
     client: AsyncClient, session: AsyncSession
 ) -> None:
     post = await make_post(session)
@@ -66,7 +69,7 @@ async def test_what_belongs_to_something_deleted_waits_for_it(
     assert await session.scalar(text("SELECT count(*) FROM posts WHERE deleted_at IS NULL")) == 1
 
 
-async def test_what_is_being_restored_goes_along_with_what_it_belongs_to(
+async def test_concurrent_delete_of_parent_deletes_restored_row(
     own_app: FastAPI, committing_client: AsyncClient
 ) -> None:
     database: Database = own_app.state.database
@@ -76,6 +79,6 @@ async def test_what_is_being_restored_goes_along_with_what_it_belongs_to(
     async with database.transaction() as session:
         await restore(session, Post, post.id)
         request = create_task(committing_client.delete(f"/users/{post.author_id}"))
-        await until_waiting(database, 1)
+        await wait_for_blocked(database, 1)
     assert (await request).status_code == 204
     assert (await committing_client.get("/posts")).json()["total"] == 0

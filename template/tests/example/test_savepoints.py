@@ -1,4 +1,4 @@
-"""What fails in a savepoint is undone by itself; the rest of the request is kept."""
+"""An error inside a savepoint undoes only that savepoint."""
 
 from asyncio import gather
 from typing import Any
@@ -15,7 +15,7 @@ from tests.example.catalog_factories import as_json
 from tests.example.factories import make_post, make_tag, make_user
 
 
-async def test_an_import_keeps_the_good_names_and_reports_the_bad_ones(
+async def test_import_keeps_valid_names_and_reports_invalid_ones(
     client: AsyncClient, session: AsyncSession
 ) -> None:
     await make_tag(session, "taken")
@@ -32,7 +32,7 @@ async def test_an_import_keeps_the_good_names_and_reports_the_bad_ones(
 
 
 @pytest.mark.parametrize("names", [[], ["a"] * 201, [1], [None], "text", None])
-async def test_an_import_that_is_no_list_of_names_is_refused(
+async def test_invalid_import_is_rejected(
     client: AsyncClient, session: AsyncSession, names: Any
 ) -> None:
     response = await client.post("/tags/import", json={"names": names})
@@ -41,15 +41,15 @@ async def test_an_import_that_is_no_list_of_names_is_refused(
     assert await session.scalar(select(func.count()).select_from(Tag)) == 0
 
 
-async def test_a_transfer_that_fails_half_way_is_undone_and_the_others_are_made(
+async def test_failed_transfer_is_undone_and_others_succeed(
     client: AsyncClient, session: AsyncSession
 ) -> None:
     ada, bob, eve = [await make_user(session, name=name) for name in ("Ada", "Bob", "Eve")]
     mine = [await make_post(session, author=ada) for _ in range(3)]
     others = await make_post(session, author=eve)
     keys = [as_json(post.id) for post in mine]
-    gone = await make_user(session)
-    await client.delete(f"/users/{gone.id}")
+    deleted = await make_user(session)
+    await client.delete(f"/users/{deleted.id}")
 
     def transfer(giver: Any, taker: Any, *posts: Any) -> dict[str, Any]:
         return {
@@ -60,10 +60,10 @@ async def test_a_transfer_that_fails_half_way_is_undone_and_the_others_are_made(
 
     batch = [
         transfer(ada, bob, keys[0]),
-        # Two of its posts are Ada's and change before the third, which is not.
+        # The third post belongs to another author, so the first two updates are undone.
         transfer(ada, bob, keys[1], keys[2], as_json(others.id)),
-        transfer(ada, gone, keys[1]),
-        # What the failed transfers had changed is as it was.
+        transfer(ada, deleted, keys[1]),
+        # Post 1 is unchanged after the failed transfers.
         transfer(ada, eve, keys[1]),
     ]
     response = await client.post("/posts/transfers", json={"transfers": batch})
@@ -79,7 +79,7 @@ async def test_a_transfer_that_fails_half_way_is_undone_and_the_others_are_made(
     assert authors == ["Bob", "Eve", "Ada", "Eve"]
 
 
-async def test_of_many_who_want_the_same_posts_one_gets_them_all(
+async def test_concurrent_transfers_of_the_same_posts_succeed_once(
     committing_client: AsyncClient, own_app: FastAPI
 ) -> None:
     database: Database = own_app.state.database
@@ -87,7 +87,7 @@ async def test_of_many_who_want_the_same_posts_one_gets_them_all(
         ada, bob, eve = [await make_user(session) for _ in range(3)]
         keys = [as_json((await make_post(session, author=ada)).id) for _ in range(10)]
 
-    async def take(number: int) -> int:
+    async def transfer_posts(number: int) -> int:
         transfer = {
             "from_author_id": as_json(ada.id),
             "to_author_id": as_json((bob, eve)[number % 2].id),
@@ -98,10 +98,10 @@ async def test_of_many_who_want_the_same_posts_one_gets_them_all(
         moved: int = response.json()["moved"]
         return moved
 
-    assert sorted(await gather(*map(take, range(12)))) == [0] * 11 + [10]
+    assert sorted(await gather(*map(transfer_posts, range(12)))) == [0] * 11 + [10]
 
 
-async def test_a_deleted_post_cannot_be_transferred(
+async def test_deleted_post_cannot_be_transferred(
     client: AsyncClient, session: AsyncSession
 ) -> None:
     post, taker = await make_post(session), await make_user(session)

@@ -1,4 +1,4 @@
-"""How many statements an endpoint sends: as many for many rows as for one."""
+"""The number of statements per endpoint does not depend on the number of rows."""
 
 import pytest
 from httpx2 import AsyncClient
@@ -11,18 +11,18 @@ from app.kit.db.session import Database
 from tests.example.factories import make_post, make_tag, make_user
 from tests.rig.statements import counting
 
-# Whatever the lazy strategy: a view reads everything in one statement. The total of a page that is
-# not full takes none.
+# These numbers hold for every lazy strategy: a view loads everything in one statement. A page that
+# is not full needs no statement for its total.
 LISTS = [
     ("/users?limit=100", 1),
     ("/tags?limit=100", 1),
     ("/posts?limit=100", 1),  # the posts with their authors and tags
     ("/posts/feed?limit=100", 1),  # the posts with their authors and tags
-    ("/posts/statistics/by-author?limit=100", 2),  # the total, the counts
+    ("/posts/statistics/by-author?limit=100", 2),  # the total, and the counts
 ]
-OTHERS = [
+SINGLE_READS = [
     ("/users/{user}", 1),  # the user with the profile
-    ("/users/{user}/overview", 2),  # the user with the profile, the newest posts
+    ("/users/{user}/overview", 2),  # the user with the profile, and the newest posts
     ("/posts/{post}", 1),  # the post with its author and tags
     ("/posts/statistics", 1),
     ("/posts/statistics/by-day", 1),
@@ -30,7 +30,7 @@ OTHERS = [
 
 
 async def make_rows(session: AsyncSession, rows: int) -> dict[str, str]:
-    """As many users with profile, posts with tags, and tags; the keys of one of each."""
+    """Store users with profile and post, one tag per post; return the ids of one user and post."""
     posts = [
         Post(
             title=f"Post {number}",
@@ -44,7 +44,7 @@ async def make_rows(session: AsyncSession, rows: int) -> dict[str, str]:
         )
         for number in range(rows)
     ]
-    # Together: one after the other takes longer than what is asked of them.
+    # One flush is much faster than one per row.
     session.add_all(posts)
     await session.commit()
     return {"user": str(posts[-1].author_id), "post": str(posts[-1].id)}
@@ -52,7 +52,7 @@ async def make_rows(session: AsyncSession, rows: int) -> dict[str, str]:
 
 @pytest.mark.parametrize("rows", [1, 50])
 @pytest.mark.parametrize(("path", "expected"), LISTS)
-async def test_a_list_takes_as_many_statements_for_one_row_as_for_fifty(
+async def test_list_takes_constant_number_of_statements(
     client: AsyncClient,
     session: AsyncSession,
     database: Database,
@@ -68,8 +68,8 @@ async def test_a_list_takes_as_many_statements_for_one_row_as_for_fifty(
 
 
 @pytest.mark.parametrize("rows", [1, 50])
-@pytest.mark.parametrize(("path", "expected"), OTHERS)
-async def test_any_other_read_does_too(
+@pytest.mark.parametrize(("path", "expected"), SINGLE_READS)
+async def test_other_reads_take_constant_number_of_statements(
     client: AsyncClient,
     session: AsyncSession,
     database: Database,
@@ -84,17 +84,17 @@ async def test_any_other_read_does_too(
 
 
 @pytest.mark.parametrize("posts", [1, 50])
-async def test_a_post_of_a_user_with_many_takes_no_more_statements(
+async def test_post_of_author_with_many_posts_takes_one_statement(
     client: AsyncClient, session: AsyncSession, database: Database, posts: int
 ) -> None:
     author, tag = await make_user(session), await make_tag(session)
-    written = [await make_post(session, author=author, tags=[tag]) for _ in range(posts)]
+    posts_of_author = [await make_post(session, author=author, tags=[tag]) for _ in range(posts)]
     with counting(database.engine) as statements:
-        await client.get(f"/posts/{written[0].id}")
+        await client.get(f"/posts/{posts_of_author[0].id}")
     statements.assert_count(1)
 
 
-async def test_a_write_returns_its_row_without_reading_it_back(
+async def test_insert_returns_row_without_reading_it(
     client: AsyncClient, database: Database
 ) -> None:
     with counting(database.engine) as statements:

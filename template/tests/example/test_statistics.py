@@ -1,4 +1,4 @@
-"""Posts in numbers, through the API."""
+"""Post statistics endpoints."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +12,7 @@ from tests.example.factories import make_post, make_user
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-async def test_totals_of_nothing_are_zero_and_averages_unknown(client: AsyncClient) -> None:
+async def test_totals_without_posts_are_zero_and_averages_null(client: AsyncClient) -> None:
     assert (await client.get("/posts/statistics")).json() == {
         "posts": 0,
         "published": 0,
@@ -22,14 +22,14 @@ async def test_totals_of_nothing_are_zero_and_averages_unknown(client: AsyncClie
     }
 
 
-async def test_totals_leave_out_what_is_deleted(client: AsyncClient, session: AsyncSession) -> None:
+async def test_totals_exclude_deleted_posts(client: AsyncClient, session: AsyncSession) -> None:
     ada = await make_user(session)
     await make_user(session)
     await make_post(session, author=ada, body="1234", published_at=LONG_AGO)
     await make_post(session, author=ada, body="1", published_at=datetime(2999, 1, 1, tzinfo=UTC))
     await make_post(session, author=ada)
-    gone = await make_post(session, body="x" * 100, published_at=LONG_AGO)
-    await client.delete(f"/posts/{gone.id}")
+    deleted = await make_post(session, body="x" * 100, published_at=LONG_AGO)
+    await client.delete(f"/posts/{deleted.id}")
     assert (await client.get("/posts/statistics")).json() == {
         "posts": 3,
         "published": 1,
@@ -39,7 +39,7 @@ async def test_totals_leave_out_what_is_deleted(client: AsyncClient, session: As
     }
 
 
-async def test_each_author_is_counted_those_with_nothing_as_zero(
+async def test_by_author_includes_authors_without_posts(
     client: AsyncClient, session: AsyncSession
 ) -> None:
     ada, bob = await make_user(session, name="Ada"), await make_user(session, name="Bob")
@@ -63,7 +63,7 @@ async def test_each_author_is_counted_those_with_nothing_as_zero(
     assert [row["name"] for row in second["items"]] == ["Bob"]
 
 
-async def test_each_day_is_counted_those_with_nothing_as_zero(
+async def test_by_day_includes_days_without_posts(
     client: AsyncClient, session: AsyncSession
 ) -> None:
     author = await make_user(session)
@@ -75,8 +75,8 @@ async def test_each_day_is_counted_those_with_nothing_as_zero(
         datetime(2026, 3, 5, tzinfo=UTC),
     ]:
         await make_post(session, author=author, published_at=moment)
-    gone = await make_post(session, published_at=datetime(2026, 3, 3, tzinfo=UTC))
-    await client.delete(f"/posts/{gone.id}")
+    deleted = await make_post(session, published_at=datetime(2026, 3, 3, tzinfo=UTC))
+    await client.delete(f"/posts/{deleted.id}")
     params: dict[str, Any] = {"until": "2026-03-04", "days": 3}
     assert (await client.get("/posts/statistics/by-day", params=params)).json() == [
         {"day": "2026-03-02", "posts": 2},
@@ -85,7 +85,7 @@ async def test_each_day_is_counted_those_with_nothing_as_zero(
     ]
 
 
-async def test_days_end_today_where_nothing_is_said(client: AsyncClient) -> None:
+async def test_by_day_defaults_to_thirty_days_until_today(client: AsyncClient) -> None:
     days = (await client.get("/posts/statistics/by-day")).json()
     assert len(days) == 30
     assert days[-1]["day"] == datetime.now(UTC).date().isoformat()
@@ -104,7 +104,7 @@ async def test_days_end_today_where_nothing_is_said(client: AsyncClient) -> None
         {"since": "2026-01-01"},
     ],
 )
-async def test_days_that_cannot_be_are_refused(client: AsyncClient, params: dict[str, Any]) -> None:
+async def test_invalid_date_range_is_rejected(client: AsyncClient, params: dict[str, Any]) -> None:
     response = await client.get("/posts/statistics/by-day", params=params)
     assert response.status_code == 422
     assert response.json()["errors"][0]["field"] == f"query.{next(iter(params))}"

@@ -1,4 +1,4 @@
-"""Moving stock between products: no piece is lost, none is made."""
+"""Stock transfers between products keep the total."""
 
 from asyncio import gather
 from typing import Any
@@ -15,11 +15,11 @@ from tests.example.order_factories import open_shop
 
 @pytest.fixture
 def without_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One attempt only: locks in one order must do, and a second attempt would hide it."""
+    """Disable retries, which would hide a deadlock."""
     monkeypatch.setattr(retry, "ATTEMPTS", 1)
 
 
-async def test_what_one_product_gives_the_other_gets(
+async def test_transfer_moves_stock_from_one_product_to_another(
     own_app: FastAPI, committing_client: AsyncClient
 ) -> None:
     shop = await open_shop(own_app, 10, 0)
@@ -33,7 +33,7 @@ async def test_what_one_product_gives_the_other_gets(
     assert await shop.stocks() == [6, 4]
 
 
-async def test_nobody_gives_what_they_do_not_have_or_takes_what_they_cannot_hold(
+async def test_transfer_respects_stock_limits(
     own_app: FastAPI, committing_client: AsyncClient
 ) -> None:
     shop = await open_shop(own_app, 10, MAX_STOCK)
@@ -43,16 +43,16 @@ async def test_nobody_gives_what_they_do_not_have_or_takes_what_they_cannot_hold
     assert await shop.stocks() == [10, MAX_STOCK]
 
 
-@pytest.mark.parametrize("way", [(0, 1), (1, 0)])
-async def test_a_product_that_is_not_there_is_refused_by_name(
-    own_app: FastAPI, committing_client: AsyncClient, way: tuple[int, int]
+@pytest.mark.parametrize("direction", [(0, 1), (1, 0)])
+async def test_transfer_with_deleted_product_is_reported_by_field(
+    own_app: FastAPI, committing_client: AsyncClient, direction: tuple[int, int]
 ) -> None:
     shop = await open_shop(own_app, 10, 10)
     await committing_client.delete(f"/products/{shop.products[1].id}")
-    response = await committing_client.post("/stock/transfers", json=shop.transfer(*way, 1))
+    response = await committing_client.post("/stock/transfers", json=shop.transfer(*direction, 1))
     assert response.status_code == 422
-    gone = "body.to_product_id" if way == (0, 1) else "body.from_product_id"
-    assert [error["field"] for error in response.json()["errors"]] == [gone]
+    field = "body.to_product_id" if direction == (0, 1) else "body.from_product_id"
+    assert [error["field"] for error in response.json()["errors"]] == [field]
     assert (await shop.stocks())[0] == 10
 
 
@@ -66,7 +66,7 @@ async def test_a_product_that_is_not_there_is_refused_by_name(
         ({"note": ""}, "body.note"),
     ],
 )
-async def test_a_bad_transfer_is_refused_by_name(
+async def test_invalid_transfer_is_reported(
     own_app: FastAPI, committing_client: AsyncClient, change: dict[str, Any], field: str
 ) -> None:
     shop = await open_shop(own_app, 10, 10)
@@ -77,7 +77,7 @@ async def test_a_bad_transfer_is_refused_by_name(
     assert await shop.stocks() == [10, 10]
 
 
-async def test_a_product_gives_nothing_to_itself(
+async def test_transfer_to_the_same_product_is_rejected(
     own_app: FastAPI, committing_client: AsyncClient
 ) -> None:
     shop = await open_shop(own_app, 10)
@@ -87,7 +87,7 @@ async def test_a_product_gives_nothing_to_itself(
 
 
 @pytest.mark.usefixtures("without_retries")
-async def test_twenty_opposite_transfers_at_once_are_exact(
+async def test_concurrent_opposite_transfers_do_not_deadlock_or_lose_updates(
     own_app: FastAPI, committing_client: AsyncClient
 ) -> None:
     shop = await open_shop(own_app, 100, 100)
@@ -99,7 +99,7 @@ async def test_twenty_opposite_transfers_at_once_are_exact(
     assert await shop.stocks() == [90, 110]
 
 
-async def test_transfers_beyond_what_there_is_never_go_below_zero(
+async def test_concurrent_transfers_never_make_stock_negative(
     own_app: FastAPI, committing_client: AsyncClient
 ) -> None:
     shop = await open_shop(own_app, 5, 0)
@@ -114,7 +114,7 @@ async def test_transfers_beyond_what_there_is_never_go_below_zero(
 
 
 @pytest.mark.usefixtures("without_retries")
-async def test_orders_and_transfers_share_the_same_stock(
+async def test_concurrent_orders_and_transfers_keep_stock_consistent(
     own_app: FastAPI, committing_client: AsyncClient
 ) -> None:
     shop = await open_shop(own_app, 50, 50)

@@ -1,4 +1,4 @@
-"""Tags, through the API."""
+"""Tag endpoints."""
 
 import pytest
 from httpx2 import AsyncClient
@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from tests.example.factories import make_post, make_tag
 
 
-async def test_a_tag_is_created_read_renamed_and_deleted(client: AsyncClient) -> None:
+async def test_tag_is_created_read_renamed_and_deleted(client: AsyncClient) -> None:
     created = await client.post("/tags", json={"name": "async-io"})
     assert created.status_code == 201
     path = f"/tags/{created.json()['id']}"
@@ -18,20 +18,20 @@ async def test_a_tag_is_created_read_renamed_and_deleted(client: AsyncClient) ->
 
 
 @pytest.mark.parametrize("name", ["", "Upper", "two words", "-", "a" * 51, "ünicode", "x\x00"])
-async def test_a_name_that_is_no_slug_is_refused(client: AsyncClient, name: str) -> None:
+async def test_invalid_tag_name_is_rejected(client: AsyncClient, name: str) -> None:
     response = await client.post("/tags", json={"name": name})
     assert response.status_code == 422
     assert response.json()["errors"][0]["field"] == "body.name"
 
 
-async def test_a_taken_name_is_a_conflict(client: AsyncClient, session: AsyncSession) -> None:
+async def test_duplicate_name_is_a_conflict(client: AsyncClient, session: AsyncSession) -> None:
     await make_tag(session, "python")
     response = await client.post("/tags", json={"name": "python"})
     assert response.status_code == 409
     assert response.json()["errors"] == [{"field": "body.name", "message": "already exists"}]
 
 
-async def test_tags_are_listed_by_name_and_searched(
+async def test_tags_are_sorted_by_name_and_searchable(
     client: AsyncClient, session: AsyncSession
 ) -> None:
     for name in ("python", "asyncio", "postgresql"):
@@ -42,7 +42,7 @@ async def test_tags_are_listed_by_name_and_searched(
     assert (page["total"], [tag["name"] for tag in page["items"]]) == (2, ["postgresql", "python"])
 
 
-async def test_a_deleted_tag_leaves_its_posts(client: AsyncClient, session: AsyncSession) -> None:
+async def test_deleting_tag_keeps_its_posts(client: AsyncClient, session: AsyncSession) -> None:
     tag = await make_tag(session)
     post = await make_post(session, tags=[tag])
     assert (await client.delete(f"/tags/{tag.id}")).status_code == 204

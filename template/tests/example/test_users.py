@@ -1,4 +1,4 @@
-"""Users and their profiles, through the API."""
+"""User and profile endpoints."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,13 +13,13 @@ from app.example.users.repository import USERS, matching
 from app.example.users.schemas import UserQuery, UserSort
 from app.kit.db.session import Database
 from tests.example.factories import make_user
-from tests.example.reading import rows_read
+from tests.example.reading import count_rows_scanned
 
-A_DAY = datetime(2026, 1, 1, tzinfo=UTC)
+DAY = datetime(2026, 1, 1, tzinfo=UTC)
 NEW = {"email": "Ada@Example.org", "name": "Ada", "password": "long enough"}
 
 
-async def test_a_user_is_created_with_a_profile(client: AsyncClient) -> None:
+async def test_user_is_created_with_profile(client: AsyncClient) -> None:
     profile = {"bio": "Counts.", "website": None}
     created = await client.post("/users", json=NEW | {"profile": profile})
     assert created.status_code == 201
@@ -29,7 +29,7 @@ async def test_a_user_is_created_with_a_profile(client: AsyncClient) -> None:
     assert read.json()["email"] == "ada@example.org"
 
 
-async def test_a_password_is_hashed_and_never_shown(
+async def test_password_is_hashed_and_not_returned(
     client: AsyncClient, session: AsyncSession
 ) -> None:
     response = await client.post("/users", json=NEW)
@@ -39,14 +39,12 @@ async def test_a_password_is_hashed_and_never_shown(
     assert hashed.startswith("$argon2id$")
 
 
-async def test_a_taken_email_is_a_conflict_that_names_the_field(
-    client: AsyncClient, session: AsyncSession
-) -> None:
+async def test_duplicate_email_is_a_conflict(client: AsyncClient, session: AsyncSession) -> None:
     await make_user(session, email="ada@example.org")
     response = await client.post("/users", json=NEW | {"profile": {"bio": "Twice."}})
     assert response.status_code == 409
     assert response.json()["errors"][0]["field"] == "body.email"
-    # Both or neither: the profile did not stay behind.
+    # The profile is rolled back together with the user.
     assert await session.scalar(select(func.count()).select_from(Profile)) == 0
 
 
@@ -63,7 +61,7 @@ async def test_a_taken_email_is_a_conflict_that_names_the_field(
         ({"profile": {"biography": ""}}, "body.profile.biography"),
     ],
 )
-async def test_a_bad_field_is_refused_by_name_and_nothing_is_stored(
+async def test_invalid_field_is_reported_and_nothing_is_stored(
     client: AsyncClient, session: AsyncSession, change: dict[str, Any], field: str
 ) -> None:
     response = await client.post("/users", json=NEW | change)
@@ -72,7 +70,7 @@ async def test_a_bad_field_is_refused_by_name_and_nothing_is_stored(
     assert await session.scalar(select(func.count()).select_from(User)) == 0
 
 
-async def test_what_a_patch_leaves_out_stays(client: AsyncClient, session: AsyncSession) -> None:
+async def test_patch_keeps_omitted_fields(client: AsyncClient, session: AsyncSession) -> None:
     user = await make_user(session, name="Ada", email="ada@example.org")
     response = await client.patch(f"/users/{user.id}", json={"is_active": False})
     assert response.status_code == 200
@@ -82,14 +80,14 @@ async def test_what_a_patch_leaves_out_stays(client: AsyncClient, session: Async
 
 
 @pytest.mark.parametrize("change", [{"name": None}, {"nickname": "A"}, {"hashed_password": "x"}])
-async def test_a_patch_with_null_or_an_unknown_field_is_refused(
+async def test_patch_with_null_or_unknown_field_is_rejected(
     client: AsyncClient, session: AsyncSession, change: dict[str, Any]
 ) -> None:
     user = await make_user(session)
     assert (await client.patch(f"/users/{user.id}", json=change)).status_code == 422
 
 
-async def test_a_patch_to_a_taken_email_is_a_conflict(
+async def test_patch_to_duplicate_email_is_a_conflict(
     client: AsyncClient, session: AsyncSession
 ) -> None:
     await make_user(session, email="taken@example.org")
@@ -98,9 +96,7 @@ async def test_a_patch_to_a_taken_email_is_a_conflict(
     assert response.status_code == 409
 
 
-async def test_a_deleted_user_is_gone_and_cannot_be_deleted_again(
-    client: AsyncClient, session: AsyncSession
-) -> None:
+async def test_deleted_user_is_not_found(client: AsyncClient, session: AsyncSession) -> None:
     user = await make_user(session)
     assert (await client.delete(f"/users/{user.id}")).status_code == 204
     assert (await client.get(f"/users/{user.id}")).status_code == 404
@@ -109,7 +105,7 @@ async def test_a_deleted_user_is_gone_and_cannot_be_deleted_again(
     assert (await client.get("/users")).json()["total"] == 0
 
 
-async def test_the_email_of_a_deleted_user_is_free_again(
+async def test_email_of_deleted_user_can_be_reused(
     client: AsyncClient, session: AsyncSession
 ) -> None:
     user = await make_user(session, email="ada@example.org")
@@ -117,9 +113,7 @@ async def test_the_email_of_a_deleted_user_is_free_again(
     assert (await client.post("/users", json=NEW)).status_code == 201
 
 
-async def test_pages_follow_one_another_without_gap_or_overlap(
-    client: AsyncClient, session: AsyncSession
-) -> None:
+async def test_pages_have_no_gaps_or_overlaps(client: AsyncClient, session: AsyncSession) -> None:
     users = [await make_user(session) for _ in range(5)]
     found: list[str] = []
     for offset in (0, 2, 4):
@@ -132,13 +126,15 @@ async def test_pages_follow_one_another_without_gap_or_overlap(
 @pytest.mark.parametrize(
     "params", [{"limit": 0}, {"limit": 101}, {"offset": -1}, {"limit": "ten"}, {"page": 2}]
 )
-async def test_a_bad_page_is_refused(client: AsyncClient, params: dict[str, Any]) -> None:
+async def test_invalid_page_parameters_are_rejected(
+    client: AsyncClient, params: dict[str, Any]
+) -> None:
     response = await client.get("/users", params=params)
     assert response.status_code == 422
     assert response.json()["errors"][0]["field"] == f"query.{next(iter(params))}"
 
 
-async def test_a_search_takes_its_text_literally(
+async def test_search_treats_wildcards_literally(
     client: AsyncClient, session: AsyncSession
 ) -> None:
     await make_user(session, name="100% Ada")
@@ -157,7 +153,7 @@ async def test_a_search_takes_its_text_literally(
     assert await found("100%\\") == []
 
 
-async def test_filters_combine(client: AsyncClient, session: AsyncSession) -> None:
+async def test_filters_can_be_combined(client: AsyncClient, session: AsyncSession) -> None:
     await make_user(session, name="Ada", is_active=True)
     await make_user(session, name="Adam", is_active=False)
     response = await client.get("/users", params={"q": "ada", "is_active": False})
@@ -165,7 +161,7 @@ async def test_filters_combine(client: AsyncClient, session: AsyncSession) -> No
 
 
 @pytest.mark.parametrize("sort", UserSort)
-async def test_a_page_in_any_order_reads_no_more_rows_than_its_own(
+async def test_page_scans_no_more_rows_than_needed(
     database: Database, session: AsyncSession, sort: UserSort
 ) -> None:
     users = [
@@ -173,21 +169,21 @@ async def test_a_page_in_any_order_reads_no_more_rows_than_its_own(
             "email": f"{number}@example.org",
             "name": f"User {number % 30:02}",
             "hashed_password": "-",
-            "created_at": A_DAY + timedelta(minutes=number % 90),
+            "created_at": DAY + timedelta(minutes=number % 90),
         }
         for number in range(300)
     ]
     await session.execute(insert(User), users)
     await session.execute(text("ANALYZE users"))
-    # For so small a table, PostgreSQL would rather read all of it.
+    # PostgreSQL prefers a sequential scan for a small table.
     await session.execute(text("SET LOCAL enable_seqscan = off"))
     query = UserQuery.model_validate({"sort": sort, "limit": 10, "offset": 5})
     page = USERS.page(session, query, matching(query))
-    # Only the total looks at all of them.
-    assert await rows_read(database, session, "users", page) == len(users) + 5 + 10
+    # Only the total scans all rows.
+    assert await count_rows_scanned(database, session, "users", page) == len(users) + 5 + 10
 
 
-async def test_a_profile_is_set_replaced_and_removed(
+async def test_profile_is_created_replaced_and_deleted(
     client: AsyncClient, session: AsyncSession
 ) -> None:
     user = await make_user(session, profile=None)
@@ -201,10 +197,10 @@ async def test_a_profile_is_set_replaced_and_removed(
     assert (await client.get(f"/users/{user.id}")).json()["profile"] is None
 
 
-async def test_the_database_keeps_emails_in_lower_case(
+async def test_database_requires_lowercase_emails(
     session: AsyncSession, client: AsyncClient
 ) -> None:
     user = await make_user(session)
-    changed = text("UPDATE users SET email = 'UPPER@example.org' WHERE id = :id")
+    statement = text("UPDATE users SET email = 'UPPER@example.org' WHERE id = :id")
     with pytest.raises(Exception, match="email_is_lower_case"):
-        await session.execute(changed, {"id": user.id})
+        await session.execute(statement, {"id": user.id})

@@ -1,4 +1,4 @@
-"""Versions: nobody writes over a change that they have not seen."""
+"""Optimistic locking with a version column, ETag and If-Match."""
 
 from asyncio import gather
 
@@ -13,9 +13,7 @@ from tests.example.catalog_factories import make_product
 from tests.example.order_factories import open_shop
 
 
-async def test_an_answer_names_the_version_that_it_shows(
-    client: AsyncClient, session: AsyncSession
-) -> None:
+async def test_etag_contains_the_version(client: AsyncClient, session: AsyncSession) -> None:
     path = f"/products/{(await make_product(session)).id}"
     read = await client.get(path)
     assert read.headers["ETag"] == '"1"'
@@ -24,9 +22,7 @@ async def test_an_answer_names_the_version_that_it_shows(
     assert (await client.get(path)).headers["ETag"] == '"2"'
 
 
-async def test_the_version_that_was_read_can_be_changed_once(
-    client: AsyncClient, session: AsyncSession
-) -> None:
+async def test_stale_if_match_returns_412(client: AsyncClient, session: AsyncSession) -> None:
     path = f"/products/{(await make_product(session)).id}"
     tag = {"If-Match": (await client.get(path)).headers["ETag"]}
     assert (await client.patch(path, json={"name": "Mine"}, headers=tag)).status_code == 200
@@ -58,7 +54,7 @@ async def test_the_version_that_was_read_can_be_changed_once(
         ('"1",' * 400 + '"1"', 422),
     ],
 )
-async def test_a_condition_is_met_not_met_or_malformed(
+async def test_if_match_conditions(
     client: AsyncClient, session: AsyncSession, tags: str, status: int
 ) -> None:
     path = f"/products/{(await make_product(session)).id}"
@@ -69,7 +65,7 @@ async def test_a_condition_is_met_not_met_or_malformed(
         assert response.json()["errors"][0]["field"] == "header.if-match"
 
 
-async def test_without_a_condition_the_last_to_write_wins(
+async def test_update_without_if_match_always_succeeds(
     client: AsyncClient, session: AsyncSession
 ) -> None:
     path = f"/products/{(await make_product(session)).id}"
@@ -78,37 +74,37 @@ async def test_without_a_condition_the_last_to_write_wins(
     assert (await client.get(path)).json()["name"] == "Theirs"
 
 
-async def test_a_change_to_a_row_that_has_changed_since_is_refused(own_app: FastAPI) -> None:
+async def test_stale_update_raises_stale_data_error(own_app: FastAPI) -> None:
     shop = await open_shop(own_app, 10)
-    key = shop.products[0].id
+    product_id = shop.products[0].id
     async with shop.database.sessions() as mine, shop.database.transaction() as theirs:
-        slow = await ProductRepository(mine).get(key)
-        (await ProductRepository(theirs).get(key)).stock = 3
+        stale = await ProductRepository(mine).get(product_id)
+        (await ProductRepository(theirs).get(product_id)).stock = 3
         await theirs.commit()
-        slow.stock -= 1
+        stale.stock -= 1
         with pytest.raises(StaleDataError):
             await mine.flush()
     assert await shop.stocks() == [3]
 
 
-async def test_of_two_requests_that_read_the_same_version_one_is_a_conflict(
+async def test_concurrent_updates_of_the_same_version_return_one_conflict(
     own_app: FastAPI, committing_client: AsyncClient
 ) -> None:
     shop = await open_shop(own_app, 10)
     path = f"/products/{shop.products[0].id}"
     async with shop.database.transaction() as holder:
         await ProductRepository(holder).get(shop.products[0].id, for_update=True)
-        # Both have read it and wait to write it.
+        # Both requests have read the row and wait to update it.
         patches = gather(
             *(committing_client.patch(path, json={"stock": stock}) for stock in (1, 2))
         )
-        await shop.until_waiting(2)
-    won, lost = sorted(await patches, key=lambda response: response.status_code)
-    assert (won.status_code, lost.status_code) == (200, 409)
-    assert await shop.stocks() == [won.json()["stock"]]
+        await shop.wait_for_blocked(2)
+    success, conflict = sorted(await patches, key=lambda response: response.status_code)
+    assert (success.status_code, conflict.status_code) == (200, 409)
+    assert await shop.stocks() == [success.json()["stock"]]
 
 
-async def test_a_change_without_a_look_is_a_version_too(session: AsyncSession) -> None:
+async def test_update_without_reading_increments_version(session: AsyncSession) -> None:
     products, product = ProductRepository(session), await make_product(session)
     changed = await products.change(product.id, {"name": "New"})
     assert changed is product

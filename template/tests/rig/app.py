@@ -1,4 +1,4 @@
-"""The service within the process of the tests."""
+"""Run the service inside the test process."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -10,28 +10,28 @@ from starlette.routing import Route
 
 @asynccontextmanager
 async def running(app: FastAPI) -> AsyncGenerator[FastAPI]:
-    """The service between its start-up and its shut-down."""
+    """Start the service, yield it and shut it down."""
     async with app.router.lifespan_context(app):
         yield app
 
 
 def with_prepared_routes(app: FastAPI, prepared: FastAPI) -> FastAPI:
-    """The application with what another one, of the same routers, has already made of them.
+    """Replace the routes of `app` with those of `prepared`, an app with the same routers.
 
-    FastAPI prepares all routes with the first request, which takes longer than most tests.
+    FastAPI prepares all routes on the first request, which takes longer than most tests.
     """
     app.router.routes[:] = [
-        # Its own are those that tell of the application itself: its document, and how to read it.
+        # Keep the app's own plain routes: the OpenAPI schema and its documentation pages.
         own if isinstance(own, Route) else other
         for own, other in zip(app.router.routes, prepared.router.routes, strict=True)
     ]
-    # The routes look there for what replaces a dependency.
+    # The reused routes look for dependency overrides in this attribute.
     prepared.dependency_overrides = app.dependency_overrides
     return app
 
 
 def client_of(app: FastAPI) -> AsyncClient:
-    """A client that sees what a client over the network would: an answer, never an exception."""
+    """Return a client that receives a 500 response for an unhandled exception, as over HTTP."""
     return AsyncClient(
         transport=ASGITransport(app, raise_app_exceptions=False), base_url="http://test"
     )

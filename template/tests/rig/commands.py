@@ -1,4 +1,4 @@
-"""The commands of the service, run as its console command runs them."""
+"""Run the service's commands in the test process."""
 
 import logging
 import os
@@ -15,38 +15,38 @@ from sqlalchemy import URL
 from app.about import NAME
 from app.cli import main
 
-# Elsewhere they may lead to a database that is not the test's.
-_ELSEWHERE = ("DATABASE_URL", "DATABASE_REPLICA_URL", "DATABASE_MIGRATION_URL")
+# Unset in tests: these variables could point to a database other than the test's.
+_DATABASE_VARIABLES = ("DATABASE_URL", "DATABASE_REPLICA_URL", "DATABASE_MIGRATION_URL")
 
 
-class Ended(NamedTuple):
-    """How a command ended, and what it said."""
+class CommandResult(NamedTuple):
+    """Exit code and output of a command."""
 
     code: object
     out: str
     err: str
 
 
-def run(url: URL | None, *arguments: str, **variables: str) -> Ended:
+def run(url: URL | None, *arguments: str, **variables: str) -> CommandResult:
     """Run a command on a database, with these environment variables."""
-    # In a thread, because a test may run inside an event loop, and the command has one.
+    # In a thread: a test may already run an event loop, and the command starts its own.
     with environment(url, **variables), ThreadPoolExecutor(max_workers=1) as thread:
         return thread.submit(_run, arguments).result()
 
 
 @contextmanager
 def environment(url: URL | None, **variables: str) -> Generator[None]:
-    """The environment variables that lead to a database, or to none, and these."""
-    given = {name: value for name, value in os.environ.items() if name not in _ELSEWHERE}
+    """Set DATABASE_URL, or unset it for None, and these environment variables."""
+    given = {name: value for name, value in os.environ.items() if name not in _DATABASE_VARIABLES}
     if url:
         given["DATABASE_URL"] = url.render_as_string(hide_password=False)
     with patch.dict(os.environ, given | variables, clear=True):
         yield
 
 
-def _run(arguments: tuple[str, ...]) -> Ended:
+def _run(arguments: tuple[str, ...]) -> CommandResult:
     out, err, hook = StringIO(), StringIO(), sys.excepthook
-    # A process of its own would have no handler that an earlier one left behind.
+    # Remove log handlers that an earlier command installed in this process.
     with (
         patch.object(logging.getLogger(), "handlers", []),
         patch.object(sys, "argv", [NAME, *arguments]),
@@ -61,4 +61,4 @@ def _run(arguments: tuple[str, ...]) -> Ended:
             code = 0
         finally:
             sys.excepthook = hook
-    return Ended(code, out.getvalue(), err.getvalue())
+    return CommandResult(code, out.getvalue(), err.getvalue())

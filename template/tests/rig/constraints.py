@@ -1,15 +1,15 @@
-"""What a real commit would check."""
+"""Check deferred constraints without a commit."""
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 
 async def check_constraints(connection: AsyncConnection) -> None:
-    """Fail as the commit would where a deferred constraint does not hold.
+    """Raise the error that a commit would raise for a violated deferred constraint.
 
-    A transaction that is rolled back in the end never comes to that point by itself.
+    A test's transaction always rolls back, so PostgreSQL never checks them at commit.
     """
     async with connection.begin_nested() as savepoint:
         await connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
-        # The next request may break them again and mend them before its own end.
+        # Deferred again: the next request may violate a constraint until its own commit.
         await savepoint.rollback()

@@ -1,7 +1,7 @@
-"""The databases of the tests: one is migrated, the others are its clones.
+"""Create the test databases: migrate one template database and clone it.
 
-With DATABASE_URL in the environment they are made on that server, beside the database it names;
-without, on a PostgreSQL that is started for this run. `.env` is for development and not read.
+DATABASE_URL in the environment names the server to use. Without it, each run starts a temporary
+PostgreSQL. Tests ignore `.env`, which is for development.
 """
 
 import io
@@ -26,46 +26,46 @@ from tests.rig.maintenance import Maintenance
 
 MAINTENANCE = Maintenance()
 TEMPLATE = pytest.StashKey[URL]()
-# A word of its own: not the end of "contest" or "latest".
+# "test" must be a separate word, not the end of "contest" or "latest".
 _FOR_TESTS = re.compile(r"(^|[_-])tests?(db|ing)?([_-]|\d|$)")
 
 
 def settings_for(url: URL) -> Settings:
-    """The settings of the service on this database."""
+    """Return the settings of the service with this database URL."""
     address = url.render_as_string(hide_password=False)
-    # Never those of the environment, where a migration may be told to go elsewhere.
+    # Ignore DATABASE_MIGRATION_URL from the environment: it may name another database.
     return Settings.load(database={"url": address, "migration_url": None})
 
 
 def settings_with(url: URL, **database: object) -> Settings:
-    """The settings of this database, changed in some of the group's fields."""
+    """Return the settings with these database settings replaced."""
     settings = settings_for(url)
     changed = settings.database.model_copy(update=database)
     return settings.model_copy(update={"database": changed})
 
 
 def template_for_workers(config: pytest.Config) -> str:
-    """The template's URL, in a form that can be sent to another process."""
+    """Return the URL of the template database as text, to send it to another process."""
     return template_of(config).render_as_string(hide_password=False)
 
 
 def template_of(config: pytest.Config) -> URL:
-    """The migrated database; the first call of a run makes it."""
-    if handed_over := getattr(config, "workerinput", None):
-        return make_url(handed_over["template"])
+    """Return the URL of the migrated template database; the first call creates it."""
+    if workerinput := getattr(config, "workerinput", None):
+        return make_url(workerinput["template"])
     if TEMPLATE not in config.stash:
-        until_the_end = ExitStack()
-        config.add_cleanup(until_the_end.close)
-        given = until_the_end.enter_context(server())
-        config.stash[TEMPLATE] = until_the_end.enter_context(migrated(given))
+        cleanup = ExitStack()
+        config.add_cleanup(cleanup.close)
+        given = cleanup.enter_context(server())
+        config.stash[TEMPLATE] = cleanup.enter_context(migrated(given))
     return config.stash[TEMPLATE]
 
 
 @contextmanager
 def clone(template: URL) -> Generator[URL]:
-    """A database like the template, dropped at the end."""
+    """Create a database from the template, and drop it at the end."""
     name = f"test_{uuid4().hex}"
-    # A pooler may keep connections to the template, which could then not be copied.
+    # A pooler may keep connections open to the template, and PostgreSQL then refuses to copy it.
     freed = (
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
         f"WHERE datname = '{template.database}'"
@@ -76,11 +76,11 @@ def clone(template: URL) -> Generator[URL]:
 
 @contextmanager
 def migrated(server: URL) -> Generator[URL]:
-    """A new database on a server, with the schema of the service; dropped at the end."""
+    """Create a migrated database on this server, and drop it at the end."""
     with empty(server) as url:
         migrate(settings_for(url))
         _exit_without_migration(url)
-        # A pooler keeps its connection, and a database that is in use cannot be cloned.
+        # A pooler keeps its connection open, and PostgreSQL cannot clone a database in use.
         MAINTENANCE.execute(
             url,
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
@@ -90,7 +90,7 @@ def migrated(server: URL) -> Generator[URL]:
 
 
 def _exit_without_migration(url: URL) -> None:
-    """End the run if tables and models have different columns: nearly every test would fail."""
+    """End the run if models and tables have different columns: most tests would fail."""
     config = alembic_config(settings_for(url))
     config.stdout = io.StringIO()
     try:
@@ -100,7 +100,7 @@ def _exit_without_migration(url: URL) -> None:
         columns = [
             f"{each[2]}.{each[3].name}"
             for each in differences
-            # Changes of one column are a list.
+            # Alembic reports changes to an existing column as a list.
             if str(each[0]) in {"add_column", "remove_column"}
         ]
         if columns:
@@ -111,13 +111,13 @@ def _exit_without_migration(url: URL) -> None:
                 returncode=1,
             )
     except CommandError:
-        # Several heads, for example: tests/architecture/test_migrations.py reports it.
+        # For example several heads, which tests/architecture/test_migrations.py reports.
         return
 
 
 @contextmanager
 def empty(server: URL) -> Generator[URL]:
-    """A new database on a server, without a schema; dropped at the end."""
+    """Create an empty database on this server, and drop it at the end."""
     name = f"test_{uuid4().hex}"
     with _created(server, name, f"CREATE DATABASE {name}"):
         yield server.set(database=name)
@@ -125,7 +125,7 @@ def empty(server: URL) -> Generator[URL]:
 
 @contextmanager
 def server() -> Generator[URL]:
-    """The server of this run: the given one, if the database it names is for tests."""
+    """Yield the server of this run. Exits if DATABASE_URL does not name a test database."""
     given = given_database_url(env_file=False)
     if given is None:
         with ephemeral() as url:
@@ -134,9 +134,9 @@ def server() -> Generator[URL]:
     url = parse_url(given)
     if not _FOR_TESTS.search(url.database or ""):
         pytest.exit(
-            f"DATABASE_URL names the database {url.database!r}. The tests only go near one with "
-            "the word 'test' in its name: name such a database, or unset DATABASE_URL to have a "
-            "PostgreSQL started for them.",
+            f"DATABASE_URL names the database {url.database!r}. The tests refuse a database whose "
+            "name does not contain the word 'test'. Use such a database, or unset DATABASE_URL: "
+            "the tests then start a temporary PostgreSQL.",
             returncode=2,
         )
     yield url

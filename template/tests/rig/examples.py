@@ -1,4 +1,4 @@
-"""The examples of the API's document, put together to the bodies that a reader would send."""
+"""Build example request bodies from the OpenAPI schema."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,7 +8,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 
 Schema = dict[str, Any]
 
-# What these look like everybody knows; what a text looks like has to be told.
+# Default examples. A string has none: its schema must contain an example.
 SAMPLES = {
     "boolean": True,
     "date": "2026-01-31",
@@ -17,17 +17,17 @@ SAMPLES = {
     "number": 1,
     "uuid": "01987f3e-6b5d-7c3a-b0f2-d4c6e8a01357",
 }
-_BELOW = "#/components/schemas/"
+_REF_PREFIX = "#/components/schemas/"
 
 
-class Untold(Exception):
-    """The document does not say what a part of a body looks like; its place."""
+class MissingExample(Exception):
+    """A part of the schema without an example."""
 
 
 def bodies(app: FastAPI, package: str = "") -> Iterator[tuple[str, Schema, Any]]:
-    """Each operation that takes JSON: its name, the schema of the body, and what reads it.
+    """Yield operation id, body schema and body field of each operation that takes JSON.
 
-    With a package, those whose endpoints are in it.
+    `package` limits them to endpoints in this package.
     """
     routes = [context.original_route for context in iter_route_contexts(app.routes)]
     fields = {
@@ -43,40 +43,44 @@ def bodies(app: FastAPI, package: str = "") -> Iterator[tuple[str, Schema, Any]]
                 yield name, content["application/json"]["schema"], fields[name]
 
 
-def refusals(app: FastAPI, name: str, schema: Schema, reads: Any) -> list[str]:
-    """What is wrong with the example of a body, told by the model that reads it.
+def validation_errors(app: FastAPI, name: str, schema: Schema, reads: Any) -> list[str]:
+    """Return the validation errors of a body's example.
 
-    Raises Untold.
+    Raises MissingExample.
     """
     example = example_of(schema, app.openapi()["components"]["schemas"], name)
     _, errors = reads.validate(example, {}, loc=(name,))
     return [f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in errors or ()]
 
 
-def example_of(schema: Schema, named: dict[str, Schema], place: str) -> Any:
-    """An example of what a schema describes; raises Untold."""
+def example_of(schema: Schema, components: dict[str, Schema], place: str) -> Any:
+    """Return an example that matches the schema.
+
+    Raises MissingExample.
+    """
     if "examples" in schema:
         return schema["examples"][0]
-    for said in ("example", "const", "default"):
-        if said in schema:
-            return schema[said]
+    for keyword in ("example", "const", "default"):
+        if keyword in schema:
+            return schema[keyword]
     if "$ref" in schema:
-        return example_of(named[schema["$ref"].removeprefix(_BELOW)], named, place)
+        return example_of(components[schema["$ref"].removeprefix(_REF_PREFIX)], components, place)
     if "enum" in schema:
         return schema["enum"][0]
     for choice in ("anyOf", "oneOf", "allOf"):
         if choice in schema:
-            return example_of(schema[choice][0], named, place)
+            return example_of(schema[choice][0], components, place)
     match schema.get("type"):
         case "object":
             fields: dict[str, Schema] = schema.get("properties", {})
             return {
-                name: example_of(field, named, f"{place}.{name}") for name, field in fields.items()
+                name: example_of(field, components, f"{place}.{name}")
+                for name, field in fields.items()
             }
         case "array":
-            return [example_of(schema["items"], named, f"{place}[]")]
+            return [example_of(schema["items"], components, f"{place}[]")]
         case kind:
             sample = SAMPLES.get(schema.get("format") or str(kind))
             if sample is None:
-                raise Untold(place)
+                raise MissingExample(place)
             return sample

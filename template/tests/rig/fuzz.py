@@ -28,7 +28,7 @@ from tests.rig.app import client_of, running
 
 # Seconds. A stream of events that never ends cannot be tested this way.
 TIME_LIMIT = 30
-# Longer than any text that Hypothesis generates.
+# Longer than any string that Hypothesis generates.
 _LONGEST = 10_000
 _PARAMETER = re.compile(r"(.*?)/\{(\w+)[^}]*\}")
 
@@ -123,7 +123,7 @@ class FuzzedService:
             return await client_of(self.app).request(**request)
 
     def find_rows(self, names: Iterable[str]) -> None:
-        """Read the lists among these operations, and remember the path parameters of their rows."""
+        """Read the list endpoints, and remember the path parameters of their rows."""
         places = [match for name in names for match in _PARAMETER.findall(name.partition(" ")[2])]
         for name in names:
             method, _, path = name.partition(" ")
@@ -141,7 +141,7 @@ class FuzzedService:
 
         The mode is `positive` for requests that OpenAPI allows, `negative` for others.
         """
-        # The report says it all: the lines of this file would only come before it.
+        # Hide this frame: the assertion message contains everything.
         __tracebackhide__ = True
         from schemathesis import GenerationMode
 
@@ -155,7 +155,7 @@ class FuzzedService:
         try:
             response = self.send(request)
         except InvalidURL:
-            # The client sends no URL beyond 64 KiB: the service never receives it.
+            # The client rejects URLs longer than 64 KiB, so the service never receives them.
             reject()
         except TimeoutError:
             problem = f"no response within {TIME_LIMIT} s"
@@ -173,7 +173,7 @@ def _request_of(case: Any) -> dict[str, Any]:
     request: dict[str, Any] = case.as_transport_kwargs(base_url="http://test")
     # The service reads no cookies.
     request.pop("cookies", None)
-    # This client has another name for a body in bytes.
+    # httpx calls a body of bytes `content`.
     if isinstance(request.get("data"), str | bytes):
         request["content"] = request.pop("data")
     return request

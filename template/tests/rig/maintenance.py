@@ -1,4 +1,4 @@
-"""Makes and drops databases, hundreds in a run, over a connection that is kept for each server."""
+"""Create and drop databases over one open connection per server."""
 
 from contextlib import ExitStack
 from typing import Any
@@ -9,21 +9,21 @@ from sqlalchemy import URL
 
 
 class Maintenance:
-    """Runs statements beside the databases of the tests: in a thread, with a loop of its own.
+    """Runs statements outside the test databases, on an event loop in another thread.
 
-    A fixture that asks for a database may already run inside an event loop.
+    A fixture that needs a database may already run inside an event loop.
     """
 
     def __init__(self) -> None:
         self._connections: dict[URL, asyncpg.Connection[Any]] = {}
-        self._until_the_end = ExitStack()
+        self._cleanup = ExitStack()
         self._portal: BlockingPortal | None = None
 
     def execute(self, server: URL, *statements: str) -> None:
-        """Run each statement by itself, outside of any transaction."""
+        """Execute each statement in autocommit mode."""
         if self._portal is None:
-            self._portal = self._until_the_end.enter_context(start_blocking_portal())
-        # Not over the database in question: it could neither be cloned nor dropped.
+            self._portal = self._cleanup.enter_context(start_blocking_portal())
+        # Connect to `postgres`: a database in use can be neither cloned nor dropped.
         self._portal.call(self._execute, server.set(database="postgres"), statements)
 
     async def _execute(self, server: URL, statements: tuple[str, ...]) -> None:
@@ -32,14 +32,14 @@ class Maintenance:
             _, where = server.get_dialect()().create_connect_args(server)
             connection = self._connections[server] = await asyncpg.connect(**where)
         for statement in statements:
-            # Without parameters: one message, which a pooler in transaction mode understands too.
+            # No parameters: the simple protocol works behind a pooler in transaction mode.
             await connection.execute(statement)
 
     def close(self) -> None:
-        """Let go of every server; the next statement begins anew."""
+        """Close all connections; the next statement reconnects."""
         if self._portal is not None:
             self._portal.call(self._hang_up)
-        self._until_the_end.close()
+        self._cleanup.close()
         self._portal = None
 
     async def _hang_up(self) -> None:

@@ -1,4 +1,4 @@
-"""The database within the transaction of a test, which is rolled back."""
+"""A `Database` inside the test's transaction, which is rolled back."""
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -15,17 +15,16 @@ from tests.rig.constraints import check_constraints
 
 @dataclass(frozen=True)
 class RolledBackDatabase(Database):
-    """Commits into the transaction of a connection, and reads what was committed there.
+    """Commits into the transaction of one connection and reads from it.
 
-    Sessions are as in production: each request has one of its own, and one that only reads cannot
-    write.
+    Sessions behave as in production: one per request, and a read-only session cannot write.
     """
 
     connection: AsyncConnection = field(kw_only=True)
 
     @classmethod
     def of(cls, database: Database, connection: AsyncConnection) -> Self:
-        """Return the database with all its statements on this connection."""
+        """Return a copy of `database` that sends every statement over this connection."""
         kept = {each.name: getattr(database, each.name) for each in fields(Database)}
         return cls(**kept, connection=connection)
 
@@ -42,7 +41,7 @@ class RolledBackDatabase(Database):
     @asynccontextmanager
     async def _reading(self) -> AsyncGenerator[AsyncSession]:
         async with self._session() as session:
-            # It holds until the savepoint of this session is undone.
+            # Applies until this session's savepoint is rolled back.
             await session.execute(text("SET TRANSACTION READ ONLY"))
             yield session
 

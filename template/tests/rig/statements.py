@@ -1,4 +1,4 @@
-"""Counting the statements that a piece of code sends to the database."""
+"""Count the statements that a block of code sends to the database."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -7,8 +7,8 @@ from typing import Any
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-# What the test's own transaction adds around each request; production sends none of it.
-_OF_THE_RIG = (
+# Sent by the test's own transaction, never in production.
+_TEST_STATEMENTS = (
     "SAVEPOINT",
     "RELEASE SAVEPOINT",
     "ROLLBACK TO SAVEPOINT",
@@ -18,10 +18,10 @@ _OF_THE_RIG = (
 
 
 class Statements(list[str]):
-    """The statements sent; a failing comparison prints them."""
+    """The recorded statements; a failed comparison prints them."""
 
     def assert_count(self, expected: int) -> None:
-        """Fail with the statements themselves where there were more, or fewer."""
+        """Fail with a list of the statements if their number differs from `expected`."""
         listing = "\n\n".join(f"{number}. {text}" for number, text in enumerate(self, 1))
         assert len(self) == expected, (
             f"expected {expected} statements, there were {len(self)}:\n\n{listing}"
@@ -30,11 +30,11 @@ class Statements(list[str]):
 
 @contextmanager
 def counting(engine: AsyncEngine) -> Generator[Statements]:
-    """Record the statements that go through this engine within the block."""
+    """Record the statements that this engine executes inside the block."""
     statements = Statements()
 
     def record(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        if not statement.startswith(_OF_THE_RIG):
+        if not statement.startswith(_TEST_STATEMENTS):
             statements.append(statement)
 
     with _listening(engine, "before_cursor_execute", record):
@@ -43,15 +43,15 @@ def counting(engine: AsyncEngine) -> Generator[Statements]:
 
 @contextmanager
 def counting_round_trips(engine: AsyncEngine) -> Generator[Statements]:
-    """Record what goes to the server and back, `BEGIN` and `COMMIT` included.
+    """Record every round trip to the server, including `BEGIN` and `COMMIT`.
 
-    For sessions that really commit, on connections that are already open: the first use of a
-    statement on a connection prepares it, which is another round trip.
+    Use it with committing sessions on open connections: the first use of a statement on a
+    connection adds a round trip, because the driver prepares it.
     """
     with counting(engine) as statements:
 
         def record(query: Any) -> None:
-            # What the driver sends by itself; all else it prepares, and does not report here.
+            # The driver logs only unprepared queries here; the engine event covers the others.
             statements.append(query.query)
 
         def checkout(connection: Any, *_rest: Any) -> None:

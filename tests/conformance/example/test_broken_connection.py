@@ -1,4 +1,4 @@
-"""Requests to every endpoint while the connection to the database breaks.
+"""Send generated requests to every endpoint while the database connection breaks.
 
 More than the usual few: `--hypothesis-profile=deep`.
 """
@@ -21,12 +21,12 @@ from tests.example.factories import make_post, make_tag
 from tests.rig.database import clone, settings_with
 from tests.rig.fuzz import FuzzedService, fuzz_settings, operations
 
-# More messages than most requests send to the database.
+# Exceeds the number of messages that most requests send to the database.
 MESSAGES = 9
 
 
 async def make_rows(database: Database) -> dict[str, Any]:
-    """Create a row of each model; returns the path parameters that find them."""
+    """Create a row of each model, and return path parameters that find them."""
     async with database.sessions() as session:
         post = await make_post(session, tags=[await make_tag(session)])
         product = await make_product(session, status=ProductStatus.ACTIVE)
@@ -48,7 +48,7 @@ async def make_rows(database: Database) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def line(unpooled_template: URL) -> Generator[tuple[FuzzedService, Line, Database]]:
-    """The service on a connection that can be broken, and its database without it."""
+    """The service behind a proxy that breaks connections, and its database without the proxy."""
     with (
         clone(unpooled_template) as url,
         start_blocking_portal() as portal,
@@ -58,14 +58,14 @@ def line(unpooled_template: URL) -> Generator[tuple[FuzzedService, Line, Databas
         direct = Database.open(settings_with(url, pooler="none").database, ONLOOKER)
         with FuzzedService.start(settings) as service:
             yield service, line, direct
-            # On the event loop that has opened its connections.
+            # Close it on the event loop that opened its connections.
             service.portal.call(direct.close)
 
 
 @pytest.mark.parametrize("endpoint", operations())
 @fuzz_settings(settings().max_examples // 50)
 @given(data=st.data(), message=st.integers(1, MESSAGES), how=st.sampled_from(Break))
-def test_broken_connection_to_the_database_is_at_worst_a_503(
+def test_broken_database_connection_returns_at_most_503(
     endpoint: str,
     data: st.DataObject,
     message: int,

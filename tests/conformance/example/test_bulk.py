@@ -1,4 +1,4 @@
-"""Many rows in few statements: the functions below the endpoints."""
+"""Bulk inserts, upserts, updates and deletes."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -24,46 +24,46 @@ from app.kit.db.copy import copy_rows
 from app.kit.db.session import Database
 from app.kit.db.upsert import Upserted, upsert_many
 from tests.example.catalog_factories import (
-    described,
+    count_products,
     make_category,
     make_product,
+    product_payload,
     product_rows,
-    stored_products,
 )
 from tests.example.factories import make_user
 from tests.rig.statements import counting
 
-# More keys than one statement can have parameters.
-VERY_MANY = 40_000
+# Exceeds the maximum number of parameters of one statement.
+MANY = 40_000
 
 # ------------------------------------------------------------------ insert
 
 
-async def test_rows_are_inserted_from_an_iterator_a_chunk_at_a_time(
+async def test_insert_many_reads_iterator_in_chunks(
     session: AsyncSession, database: Database
 ) -> None:
     rows = await product_rows(session, 25)
     sent_before: list[int] = []
 
-    def reading() -> Iterator[dict[str, Any]]:
+    def read_rows() -> Iterator[dict[str, Any]]:
         for row in rows:
             sent_before.append(len(statements))
             yield row
 
     with counting(database.engine) as statements:
-        assert await insert_many(session, Product, reading(), chunk=10) == 25
+        assert await insert_many(session, Product, read_rows(), chunk=10) == 25
     assert sent_before == [0] * 10 + [1] * 10 + [2] * 5
-    assert await stored_products(session) == 25
+    assert await count_products(session) == 25
 
 
-async def test_an_inserted_row_has_its_defaults(session: AsyncSession) -> None:
+async def test_inserted_row_has_column_defaults(session: AsyncSession) -> None:
     await insert_many(session, Product, await product_rows(session, 1))
     product = (await session.scalars(select(Product))).one()
     assert (product.status, product.version) == (ProductStatus.DRAFT, 1)
     assert product.created_at.tzinfo is not None
 
 
-async def test_rows_with_and_without_a_value_go_together(
+async def test_insert_many_mixes_values_and_nulls_in_one_statement(
     session: AsyncSession, database: Database
 ) -> None:
     author = await make_user(session)
@@ -76,21 +76,19 @@ async def test_rows_with_and_without_a_value_go_together(
     statements.assert_count(1)
 
 
-async def test_keys_are_returned_in_the_order_of_the_rows(
-    session: AsyncSession, database: Database
-) -> None:
+async def test_insert_returning_keeps_row_order(session: AsyncSession, database: Database) -> None:
     rows = await product_rows(session, 1000)
     with counting(database.engine) as statements:
         keys = await insert_returning(session, Product, rows)
     statements.assert_count(1)
-    # Keys that are made here are not sent back.
-    asked_for = Product.__table__.c.id.default is None
-    assert ("RETURNING" in statements[0]) is asked_for
+    # Ids generated in Python need no RETURNING.
+    generated_by_server = Product.__table__.c.id.default is None
+    assert ("RETURNING" in statements[0]) is generated_by_server
     skus = dict((await session.execute(select(Product.id, Product.sku))).all())
     assert [skus[key] for key in keys] == [row["sku"] for row in rows]
 
 
-async def test_nothing_to_do_sends_nothing(session: AsyncSession, database: Database) -> None:
+async def test_empty_input_sends_no_statement(session: AsyncSession, database: Database) -> None:
     with counting(database.engine) as statements:
         assert await insert_many(session, Product, []) == 0
         assert await insert_returning(session, Product, iter([])) == []
@@ -100,9 +98,7 @@ async def test_nothing_to_do_sends_nothing(session: AsyncSession, database: Data
 
 
 @pytest.mark.parametrize("load", [insert_many, insert_returning, copy_rows])
-async def test_a_column_that_does_not_exist_or_comes_late_is_an_error(
-    session: AsyncSession, load: Any
-) -> None:
+async def test_unknown_or_inconsistent_column_is_an_error(session: AsyncSession, load: Any) -> None:
     rows = await product_rows(session, 2)
     with pytest.raises(TypeError, match="has no column colour"):
         await load(session, Product, [row | {"colour": "red"} for row in rows])
@@ -114,18 +110,18 @@ async def test_a_column_that_does_not_exist_or_comes_late_is_an_error(
 # ------------------------------------------------------------------ upsert
 
 
-async def test_an_upsert_counts_across_its_chunks(
+async def test_upsert_adds_up_counts_of_all_chunks(
     session: AsyncSession, database: Database
 ) -> None:
     rows = await product_rows(session, 30)
     await insert_many(session, Product, rows[:12])
     with counting(database.engine) as statements:
-        done = await upsert_many(session, Product, iter(rows), by=["sku"], chunk=10)
-    assert done == Upserted(inserted=18, updated=12)
+        counts = await upsert_many(session, Product, iter(rows), by=["sku"], chunk=10)
+    assert counts == Upserted(inserted=18, updated=12)
     statements.assert_count(3)
 
 
-async def test_an_upsert_goes_by_any_unique_columns_and_by_no_others(
+async def test_upsert_requires_a_unique_index(
     session: AsyncSession,
 ) -> None:
     await make_category(session, name="Before", slug="tea")
@@ -139,22 +135,22 @@ async def test_an_upsert_goes_by_any_unique_columns_and_by_no_others(
 # ------------------------------------------------------------------ update and delete
 
 
-async def test_rows_are_updated_and_deleted_by_more_keys_than_there_can_be_parameters(
+async def test_update_and_delete_many_accept_more_ids_than_parameters(
     session: AsyncSession, database: Database
 ) -> None:
     rows = await product_rows(session, 1)
-    many = (rows[0] | described() for _ in range(VERY_MANY))
-    assert await copy_rows(session, Product, many) == VERY_MANY
+    many = (rows[0] | product_payload() for _ in range(MANY))
+    assert await copy_rows(session, Product, many) == MANY
     keys = list(await session.scalars(select(Product.id)))
     with counting(database.engine) as statements:
-        assert await update_many(session, Product, keys, {"stock": 3}) == VERY_MANY
-        assert await delete_many(session, Product, keys[1:]) == VERY_MANY - 1
+        assert await update_many(session, Product, keys, {"stock": 3}) == MANY
+        assert await delete_many(session, Product, keys[1:]) == MANY - 1
     statements.assert_count(2)
     (left,) = (await session.scalars(select(Product))).all()
     assert (left.id, left.stock, left.version) == (keys[0], 3, 2)
 
 
-async def test_an_update_of_many_is_noticed_by_who_read_a_row_before(
+async def test_bulk_update_makes_previously_loaded_row_stale(
     session: AsyncSession, database: Database
 ) -> None:
     product = await make_product(session)
@@ -169,7 +165,7 @@ async def test_an_update_of_many_is_noticed_by_who_read_a_row_before(
     await session.rollback()
 
 
-async def test_a_session_sees_its_own_updates_of_many(session: AsyncSession) -> None:
+async def test_session_sees_its_own_bulk_update(session: AsyncSession) -> None:
     product = await make_product(session)
     await update_many(session, Product, [product.id], {"stock": 4})
     assert product.stock == 4
@@ -178,19 +174,19 @@ async def test_a_session_sees_its_own_updates_of_many(session: AsyncSession) -> 
     assert product.version == 3
 
 
-async def test_batches_bound_each_statement_and_reach_every_row(
+async def test_batches_limit_each_statement_and_reach_every_row(
     session: AsyncSession, database: Database
 ) -> None:
     await insert_many(session, Product, await product_rows(session, 25))
     await insert_many(session, Product, await product_rows(session, 5, stock=0))
-    some = Product.stock > 0
+    in_stock = Product.stock > 0
     with counting(database.engine) as statements:
         changes = {"status": ProductStatus.DISCONTINUED}
-        assert await update_in_batches(session, Product, some, values=changes, size=10) == 25
-        # Three times the keys and the change, then no more keys.
+        assert await update_in_batches(session, Product, in_stock, values=changes, size=10) == 25
+        # Three batches with a SELECT and an UPDATE each, then an empty SELECT.
         statements.assert_count(7)
-        assert await delete_in_batches(session, Product, some, size=10) == 25
+        assert await delete_in_batches(session, Product, in_stock, size=10) == 25
         statements.assert_count(14)
-    assert await stored_products(session) == 5
-    among_none = await session.scalars(select(Product.id).where(among(Product.id, [])))
-    assert among_none.all() == []
+    assert await count_products(session) == 5
+    empty_filter = await session.scalars(select(Product.id).where(among(Product.id, [])))
+    assert empty_filter.all() == []

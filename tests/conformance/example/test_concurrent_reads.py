@@ -1,4 +1,4 @@
-"""Reads at the same time: each over a session of its own, and not too many."""
+"""Concurrent reads, each with its own session."""
 
 from asyncio import Barrier, gather, sleep, timeout, wait_for
 
@@ -14,28 +14,30 @@ from app.kit.db.session import Database
 from app.kit.errors import NotFound
 from tests.rig.database import settings_for
 
-WHO = text("SELECT pg_backend_pid() FROM pg_sleep(0.01)")
+BACKEND_PID = text("SELECT pg_backend_pid() FROM pg_sleep(0.01)")
 
 
-async def test_a_session_that_tasks_share_raises(own_database_url: URL) -> None:
+async def test_sharing_a_session_between_tasks_raises(own_database_url: URL) -> None:
     database = Database.open(settings_for(own_database_url).database, NAME)
-    # With a connection at hand it might pass by luck; on a pool that is still empty it cannot.
+    # An open connection might hide the error, so the pool is still empty.
     async with database.sessions() as session:
-        outcomes = await gather(session.execute(WHO), session.execute(WHO), return_exceptions=True)
+        outcomes = await gather(
+            session.execute(BACKEND_PID), session.execute(BACKEND_PID), return_exceptions=True
+        )
     await database.close()
     (error,) = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
     assert isinstance(error, InvalidRequestError)
     assert "concurrent operations are not permitted" in str(error)
 
 
-async def test_reads_go_on_at_the_same_time_each_over_its_own_connection(own_app: FastAPI) -> None:
-    everybody = Barrier(3)
+async def test_concurrent_reads_use_separate_connections(own_app: FastAPI) -> None:
+    barrier = Barrier(3)
 
     async def read(session: AsyncSession) -> int:
-        # Nobody passes before all three are here, and nobody leaves before all three have read.
-        await everybody.wait()
-        found = await session.scalar(WHO) or 0
-        await everybody.wait()
+        # All three tasks must start before any reads, and read before any ends.
+        await barrier.wait()
+        found = await session.scalar(BACKEND_PID) or 0
+        await barrier.wait()
         return found
 
     async with timeout(5), concurrent_reads(own_app.state.database) as reads:
@@ -43,24 +45,24 @@ async def test_reads_go_on_at_the_same_time_each_over_its_own_connection(own_app
     assert len({task.result() for task in tasks}) == 3
 
 
-async def test_no_more_of_them_than_are_allowed(own_app: FastAPI) -> None:
-    under_way: list[int] = []
-    most = 0
+async def test_concurrent_reads_are_limited(own_app: FastAPI) -> None:
+    running_reads: list[int] = []
+    highest = 0
 
     async def read(session: AsyncSession) -> None:
-        nonlocal most
-        under_way.append(1)
-        most = max(most, len(under_way))
-        await session.execute(WHO)
-        under_way.pop()
+        nonlocal highest
+        running_reads.append(1)
+        highest = max(highest, len(running_reads))
+        await session.execute(BACKEND_PID)
+        running_reads.pop()
 
     async with concurrent_reads(own_app.state.database, at_once=2) as reads:
         for _ in range(8):
             reads.start(read)
-    assert most == 2
+    assert highest == 2
 
 
-async def test_the_first_that_fails_ends_the_others_and_is_the_error(own_app: FastAPI) -> None:
+async def test_first_error_cancels_other_reads(own_app: FastAPI) -> None:
     ended: list[bool] = []
 
     async def wait(session: AsyncSession) -> None:

@@ -1,4 +1,4 @@
-"""COPY, for very many rows."""
+"""Bulk loads with COPY."""
 
 from enum import Enum
 from typing import Any
@@ -15,17 +15,17 @@ from app.kit.db.bulk import insert_many
 from app.kit.db.conflicts import problem_of
 from app.kit.db.copy import copy_rows
 from app.kit.db.session import Database
-from tests.example.catalog_factories import product_rows, stored_products
+from tests.example.catalog_factories import count_products, product_rows
 from tests.rig.statements import counting
 
 
-async def test_copied_rows_have_the_keys_times_and_values_of_any_other(
+async def test_copied_rows_have_ids_timestamps_and_values(
     session: AsyncSession, database: Database
 ) -> None:
     rows = await product_rows(session, 3, status=ProductStatus.ACTIVE)
     with counting(database.engine) as statements:
         assert await copy_rows(session, Product, iter(rows)) == 3
-    # COPY is none.
+    # COPY sends no INSERT statement.
     assert [sql for sql in statements if "INSERT" in sql] == []
     products = (await session.scalars(select(Product).order_by(Product.sku))).all()
     assert [product.sku for product in products] == [row["sku"] for row in rows]
@@ -35,7 +35,7 @@ async def test_copied_rows_have_the_keys_times_and_values_of_any_other(
     assert products[0].created_at.tzinfo is not None
 
 
-async def test_a_copy_that_comes_first_is_undone_with_its_transaction(own_app: FastAPI) -> None:
+async def test_copy_rolls_back_with_its_transaction(own_app: FastAPI) -> None:
     database: Database = own_app.state.database
     async with database.sessions() as session:
         assert await copy_rows(session, Category, [{"name": "Tea", "slug": "tea"}]) == 1
@@ -44,7 +44,7 @@ async def test_a_copy_that_comes_first_is_undone_with_its_transaction(own_app: F
         assert await session.scalar(select(func.count()).select_from(Category)) == 0
 
 
-async def test_a_copy_that_fails_is_an_error_like_any_other(session: AsyncSession) -> None:
+async def test_copy_error_is_translated_like_an_insert_error(session: AsyncSession) -> None:
     rows = await product_rows(session, 2)
     rows[1]["sku"] = rows[0]["sku"]
     with pytest.raises(DBAPIError) as copied:
@@ -54,17 +54,17 @@ async def test_a_copy_that_fails_is_an_error_like_any_other(session: AsyncSessio
         async with session.begin_nested():
             await insert_many(session, Product, rows)
     assert repr(problem_of(copied.value)) == repr(problem_of(inserted.value))
-    assert await stored_products(session) == 0
+    assert await count_products(session) == 0
 
 
-async def test_a_value_is_stored_as_its_type_would_store_it(session: AsyncSession) -> None:
+async def test_copy_applies_column_types(session: AsyncSession) -> None:
     class Colour(Enum):
         RED = 1
 
-    class Elsewhere(DeclarativeBase):
+    class OtherBase(DeclarativeBase):
         pass
 
-    class Thing(Elsewhere):
+    class Thing(OtherBase):
         __tablename__ = "things"
 
         id: Mapped[int] = mapped_column(primary_key=True)

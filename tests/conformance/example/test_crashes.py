@@ -1,6 +1,6 @@
-"""PostgreSQL is killed again and again while many write: what was answered is what is stored.
+"""Kill PostgreSQL during concurrent writes and compare its rows with the responses.
 
-For the figures: `--thorough -rP`.
+At full scale: `--thorough -rP`.
 """
 
 from asyncio import TaskGroup, sleep, to_thread
@@ -31,77 +31,77 @@ from tests.rig.app import client_of, running
 from tests.rig.database import migrated, settings_with
 
 WRITERS = 16
-# Seconds before somebody who was refused comes again.
-PATIENCE = 0.1
+# Seconds before a client repeats a request after a 503.
+RETRY_DELAY = 0.1
 PLENTY, FEW = 50_000_000, 20
 _log = structlog.get_logger(__name__)
 
 
 @dataclass
 class Write:
-    """Something that is stored once or not at all, and what its client heard of it."""
+    """A write that is stored at most once, with its responses."""
 
     path: str
     body: dict[str, Any]
-    # What it is known by in the database.
+    # Identifies the row in the database.
     name: tuple[str, ...]
     key: str | None = None
-    answers: list[Response] = field(default_factory=list[Response])
+    responses: list[Response] = field(default_factory=list[Response])
 
     async def send(self, client: AsyncClient) -> None:
-        """Ask once; or with a key, until it is known."""
+        """Send the request once; with an idempotency key, until the result is known."""
         headers = {"Idempotency-Key": self.key} if self.key else {}
-        while not self.answers or (self.key and self.answers[-1].status_code == 503):
-            self.answers.append(await client.post(self.path, json=self.body, headers=headers))
-            if self.answers[-1].status_code == 503:
-                await sleep(PATIENCE)
+        while not self.responses or (self.key and self.responses[-1].status_code == 503):
+            self.responses.append(await client.post(self.path, json=self.body, headers=headers))
+            if self.responses[-1].status_code == 503:
+                await sleep(RETRY_DELAY)
 
     @property
     def unknown(self) -> int:
-        """How many answers said that nobody knows."""
-        return sum(is_unknown(answer) for answer in self.answers)
+        """How many responses left the result unknown."""
+        return sum(is_unknown(response) for response in self.responses)
 
     @property
     def acknowledged(self) -> bool:
-        """Whether it was said to be stored."""
-        return bool(self.answers) and self.answers[-1].status_code == 201
+        """Whether the last response was a 201."""
+        return bool(self.responses) and self.responses[-1].status_code == 201
 
     @property
     def possible(self) -> set[int]:
-        """How often it may be stored, after what was said."""
+        """How often the row may exist, according to the responses."""
         if self.acknowledged:
             return {1}
-        return {0, 1} if is_unknown(self.answers[-1]) else {0}
+        return {0, 1} if is_unknown(self.responses[-1]) else {0}
 
 
-def is_unknown(answer: Response) -> bool:
-    """Whether it says that something may or may not be stored: do not simply try again."""
-    return answer.status_code == 503 and "Retry-After" not in answer.headers
+def is_unknown(response: Response) -> bool:
+    """Whether the commit may or may not have happened: a 503 without Retry-After."""
+    return response.status_code == 503 and "Retry-After" not in response.headers
 
 
 def writes_to(shop: Shop, number_of_writes: int) -> list[Write]:
-    """Of three, one is an order with a key, one an order without, and one a tag."""
-    *sold, rare = shop.products
+    """Return orders with an idempotency key, orders without one, and tags, a third each."""
+    *sold, scarce = shop.products
     writes: list[Write] = []
     for number in range(number_of_writes):
-        kind, quantity = number % 3, number // len(sold) + 1
-        if kind == 2:
+        remainder, quantity = number % 3, number // len(sold) + 1
+        if remainder == 2:
             writes.append(Write("/tags", {"name": f"tag-{number}"}, ("tag", f"tag-{number}")))
             continue
         product = sold[number % len(sold)]
-        # No other order has as many of this product. The rare one will soon be sold out.
-        lines = [(product, quantity), (rare, 1)] if number % 4 == 0 else [(product, quantity)]
+        # The quantity identifies the order. The scarce product sells out soon.
+        lines = [(product, quantity), (scarce, 1)] if number % 4 == 0 else [(product, quantity)]
         body = {
             "user_id": as_json(shop.customer.id),
             "lines": [{"product_id": as_json(one.id), "quantity": of} for one, of in lines],
         }
         name = ("order", str(product.id), str(quantity))
-        writes.append(Write("/orders", body, name, key=str(uuid4()) if kind else None))
+        writes.append(Write("/orders", body, name, key=str(uuid4()) if remainder else None))
     return writes
 
 
 async def stored(shop: Shop) -> Counter[tuple[str, ...]]:
-    """How often each write is in the database, by its name."""
+    """Return how often each write is in the database."""
     async with shop.database.transaction() as session:
         lines = await session.execute(select(OrderLine.product_id, OrderLine.quantity))
         found = Counter(("order", str(product), str(many)) for product, many in lines)
@@ -109,7 +109,7 @@ async def stored(shop: Shop) -> Counter[tuple[str, ...]]:
 
 
 async def sold(shop: Shop) -> list[int]:
-    """How much of each product was ordered."""
+    """Return the ordered quantity of each product."""
     statement = text(
         "SELECT coalesce(sum(quantity), 0) FROM products LEFT JOIN order_lines "
         "ON product_id = products.id GROUP BY products.id ORDER BY products.id"
@@ -143,7 +143,7 @@ async def service(line: Line) -> AsyncGenerator[FastAPI]:
 
 
 async def write_all(service: FastAPI, writes: list[Write]) -> None:
-    """Send all writes, many at a time."""
+    """Send all writes concurrently."""
     waiting = iter(writes)
 
     async def write() -> None:
@@ -157,69 +157,69 @@ async def write_all(service: FastAPI, writes: list[Write]) -> None:
 
 
 async def kill_while(writes: list[Write], server: CrashingServer, kills: int) -> None:
-    """Kill the server so many times, each when as many writes were answered since the last."""
+    """Kill the server `kills` times, evenly spread over the writes."""
     signals = cycle([SIGKILL, SIGQUIT])
     for number in range(1, kills + 1):
         enough = len(writes) * number // (kills + 2)
-        while sum(bool(each.answers) for each in writes) < enough:  # noqa: ASYNC110 - no event tells
+        while sum(bool(each.responses) for each in writes) < enough:  # noqa: ASYNC110 - polls
             await sleep(0.005)
         await to_thread(server.kill, next(signals))
         await to_thread(server.start)
 
 
-async def lose_answers_on(line: Line) -> None:
-    """Break the line now and then, after any message, so that nobody hears what came of it."""
+async def drop_responses(line: Line) -> None:
+    """Drop responses of the database at random until cancelled."""
     while True:
         line.break_at(randint(1, 30), Break.AFTER)
         await sleep(0.2)
 
 
-async def test_what_was_answered_is_what_is_stored(
+async def test_acknowledged_writes_survive_crashes(
     service: FastAPI, server: CrashingServer, line: Line, thorough: bool
 ) -> None:
     shop = await open_shop(service, *[PLENTY] * 4, FEW)
     writes = writes_to(shop, 5000 if thorough else 300)
     kills = 8 if thorough else 2
-    began = monotonic()
+    started = monotonic()
     async with TaskGroup() as faults:
         faults.create_task(kill_while(writes, server, kills))
-        losing = faults.create_task(lose_answers_on(line))
+        dropping = faults.create_task(drop_responses(line))
         await write_all(service, writes)
-        losing.cancel()
+        dropping.cancel()
     line.break_at(0, Break.AFTER)
-    seconds = monotonic() - began
+    seconds = monotonic() - started
 
     found = await stored(shop)
     lost = [each for each in writes if each.acknowledged and not found[each.name]]
     doubled = [each for each in writes if found[each.name] > 1]
-    answers = [answer for each in writes for answer in each.answers]
+    responses = [response for each in writes for response in each.responses]
     _log.info(
         "killed and compared",
         writes=len(writes),
         kills=kills,
         seconds=round(seconds, 1),
         acknowledged=sum(each.acknowledged for each in writes),
-        refused=sum(answer.status_code == 409 for answer in answers),
-        unavailable=sum(answer.status_code == 503 for answer in answers),
+        refused=sum(response.status_code == 409 for response in responses),
+        unavailable=sum(response.status_code == 503 for response in responses),
         unknown=sum(each.unknown for each in writes),
-        repeated=sum(len(each.answers) > 1 for each in writes),
-        replayed=sum("Idempotent-Replayed" in answer.headers for answer in answers),
+        repeated=sum(len(each.responses) > 1 for each in writes),
+        replayed=sum("Idempotent-Replayed" in response.headers for response in responses),
         lost=len(lost),
         doubled=len(doubled),
     )
-    assert {answer.status_code for answer in answers} == {201, 409, 503}
+    assert {response.status_code for response in responses} == {201, 409, 503}
     assert not lost
     assert not doubled
     for each in writes:
         assert found[each.name] in each.possible, each
-        assert each.acknowledged or each.key is None or each.answers[-1].status_code == 409
+        assert each.acknowledged or each.key is None or each.responses[-1].status_code == 409
     assert await shop.stocks() == [
         initial - gone for initial, gone in zip([PLENTY] * 4 + [FEW], await sold(shop), strict=True)
     ]
 
 
 @pytest.mark.parametrize("how", Break)
-async def test_an_order_with_a_key_is_placed_once_wherever_the_line_breaks(
+async def test_order_with_idempotency_key_is_placed_once_after_connection_loss(
     service: FastAPI, line: Line, how: Break
 ) -> None:
     shop = await open_shop(service, PLENTY)
@@ -240,11 +240,9 @@ async def test_an_order_with_a_key_is_placed_once_wherever_the_line_breaks(
     assert await shop.stocks() == [PLENTY - sum(await sold(shop))]
 
 
-async def test_a_write_that_was_lost_would_be_noticed(
-    service: FastAPI, server: CrashingServer
-) -> None:
+async def test_lost_writes_are_detected(service: FastAPI, server: CrashingServer) -> None:
     shop = await open_shop(service, PLENTY, FEW)
-    # Acknowledged before it is written down: what the story above must tell from the truth.
+    # With asynchronous commit, a crash loses acknowledged writes.
     async with shop.database.engine.connect() as connection:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
         for setting in ("synchronous_commit = off", "wal_writer_delay = '10s'"):

@@ -14,13 +14,13 @@ from app.kit.db.bulk import insert_many
 from app.kit.db.session import Database
 from app.kit.stream import ROWS_AT_ONCE
 from app.main import create_app
-from tests.example.catalog_factories import described, make_category, make_product
+from tests.example.catalog_factories import make_category, make_product, product_payload
 from tests.rig.app import client_of, running
 from tests.rig.database import clone, settings_with
 
 PARTS = 5
 EXPORT = "/products/export"
-HANG_UP_ON_EVERYBODY_ELSE = text(
+TERMINATE_OTHER_SESSIONS = text(
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
     "WHERE datname = current_database() AND pid <> pg_backend_pid()"
 )
@@ -28,34 +28,34 @@ HANG_UP_ON_EVERYBODY_ELSE = text(
 
 @pytest.fixture
 async def database(own_app: FastAPI) -> Database:
-    """A database of the test's own: an export reads over a connection of its own."""
+    """A separate database: an export opens its own connection."""
     found: Database = own_app.state.database
     return found
 
 
 @pytest.fixture
-async def full(database: Database) -> Database:
-    """The same, with many products."""
+async def many_products(database: Database) -> Database:
+    """The same database with many products."""
     async with database.sessions() as session:
         category = await make_category(session)
-        rows = (described(category_id=category.id) for _ in range(PARTS * ROWS_AT_ONCE))
+        rows = (product_payload(category_id=category.id) for _ in range(PARTS * ROWS_AT_ONCE))
         await insert_many(session, Product, rows)
         await session.commit()
     return database
 
 
 class Client:
-    """A client at the other end of a connection, told of each part as it is sent."""
+    """An ASGI client with a callback after each part of the response body."""
 
     def __init__(self, on_part: Callable[[], Awaitable[None]] | None = None) -> None:
         self.parts: list[bytes] = []
         self.complete = False
-        self.gone = asyncio.Event()
-        self._asked = False
+        self.disconnected = asyncio.Event()
+        self._requested = False
         self._on_part = on_part
 
     async def export(self, app: FastAPI) -> None:
-        """Ask for the export."""
+        """Request the export."""
         scope: dict[str, Any] = {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -69,10 +69,10 @@ class Client:
         await app(scope, self._receive, self._send)
 
     async def _receive(self) -> dict[str, Any]:
-        if self._asked:
-            await self.gone.wait()
+        if self._requested:
+            await self.disconnected.wait()
             return {"type": "http.disconnect"}
-        self._asked = True
+        self._requested = True
         return {"type": "http.request", "body": b"", "more_body": False}
 
     async def _send(self, message: Any) -> None:
@@ -83,29 +83,27 @@ class Client:
         self.complete = message.get("more_body") is False
 
 
-async def test_rows_are_sent_in_parts_as_they_are_read(own_app: FastAPI, full: Database) -> None:
+async def test_export_streams_rows_in_parts(own_app: FastAPI, many_products: Database) -> None:
     client = Client()
     await client.export(own_app)
     assert client.complete
     assert [part.count(b"\n") for part in client.parts] == [ROWS_AT_ONCE] * PARTS
 
 
-async def test_an_export_that_breaks_off_is_seen_to_be_broken(
-    own_app: FastAPI, full: Database
-) -> None:
-    async def hang_up() -> None:
-        async with full.transaction() as session:
-            await session.execute(HANG_UP_ON_EVERYBODY_ELSE)
+async def test_interrupted_export_is_incomplete(own_app: FastAPI, many_products: Database) -> None:
+    async def terminate_sessions() -> None:
+        async with many_products.transaction() as session:
+            await session.execute(TERMINATE_OTHER_SESSIONS)
 
-    client = Client(hang_up)
+    client = Client(terminate_sessions)
     with pytest.raises(Exception, match="response already started"):
         await client.export(own_app)
-    # The first rows had left before the last were read.
+    # The first part was sent before the last rows were read.
     assert len(client.parts) == 1
     assert not client.complete
 
 
-async def test_an_export_is_of_one_moment_and_cannot_write(database: Database) -> None:
+async def test_export_reads_a_read_only_snapshot(database: Database) -> None:
     async with database.sessions() as session:
         await make_product(session)
     async with database.snapshot() as session:
@@ -115,7 +113,7 @@ async def test_an_export_is_of_one_moment_and_cannot_write(database: Database) -
             assert await session.scalar(select(func.count()).select_from(Product)) == 1
             async with database.sessions() as other:
                 await make_product(other)
-    # The connection is as before for who gets it next.
+    # The connection returns to the pool with its default isolation level.
     async with database.reading() as session:
         assert await session.scalar(select(func.count()).select_from(Product)) == 3
         async with database.sessions() as other:
@@ -123,7 +121,7 @@ async def test_an_export_is_of_one_moment_and_cannot_write(database: Database) -
         assert await session.scalar(select(func.count()).select_from(Product)) == 4
 
 
-async def test_an_export_is_read_from_the_replica_unless_it_must_be_fresh(
+async def test_export_reads_replica_unless_no_cache(
     own_database_url: URL, template: URL, database: Database
 ) -> None:
     async with database.sessions() as session:
@@ -137,7 +135,7 @@ async def test_an_export_is_read_from_the_replica_unless_it_must_be_fresh(
     assert len(fresh.text.splitlines()) == 1
 
 
-async def test_an_error_before_the_first_row_is_an_answer(
+async def test_error_before_first_row_is_a_problem_response(
     committing_client: AsyncClient, database: Database
 ) -> None:
     async with database.transaction() as session:
@@ -147,16 +145,16 @@ async def test_an_error_before_the_first_row_is_an_answer(
     assert response.headers["content-type"] == "application/problem+json"
 
 
-async def test_a_client_that_goes_away_frees_the_connection(
-    own_database_url: URL, full: Database
+async def test_client_disconnect_releases_connection(
+    own_database_url: URL, many_products: Database
 ) -> None:
-    async def go_away() -> None:
-        client.gone.set()
+    async def disconnect() -> None:
+        client.disconnected.set()
         await asyncio.sleep(60)
 
-    client = Client(go_away)
-    one = settings_with(own_database_url, pool_size=1, max_overflow=0, pool_timeout=2)
-    async with running(create_app(one)) as app:
+    client = Client(disconnect)
+    settings = settings_with(own_database_url, pool_size=1, max_overflow=0, pool_timeout=2)
+    async with running(create_app(settings)) as app:
         await client.export(app)
         assert (len(client.parts), client.complete) == (1, False)
         async with client_of(app) as other:

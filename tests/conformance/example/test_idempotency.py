@@ -23,13 +23,13 @@ Post = Callable[..., Task[Response]]
 
 @pytest.fixture
 async def shop(own_app: FastAPI) -> Shop:
-    """Two products, ten pieces of each."""
+    """Two products with a stock of 10."""
     return await open_shop(own_app, 10, 10)
 
 
 @pytest.fixture
 def order(committing_client: AsyncClient) -> Post:
-    """Begin to place an order under a key."""
+    """Start placing an order with an idempotency key."""
 
     def begin(body: dict[str, Any], key: str = "k") -> Task[Response]:
         return create_task(
@@ -39,12 +39,12 @@ def order(committing_client: AsyncClient) -> Post:
     return begin
 
 
-def is_repeated(answer: Response) -> bool:
-    """Whether the service says that it had answered this before."""
-    return answer.headers.get("Idempotent-Replayed") == "true"
+def is_replayed(response: Response) -> bool:
+    """Whether the response is a replay of an earlier one."""
+    return response.headers.get("Idempotent-Replayed") == "true"
 
 
-async def test_the_same_said_in_another_way_is_the_same_request(
+async def test_key_matches_equivalent_json(
     shop: Shop, order: Post, committing_client: AsyncClient
 ) -> None:
     body = shop.order(3)
@@ -55,23 +55,23 @@ async def test_the_same_said_in_another_way_is_the_same_request(
     assert again.content == first.content
 
 
-async def test_who_waits_for_a_request_that_fails_does_it_instead(shop: Shop, order: Post) -> None:
+async def test_waiting_request_runs_after_first_request_fails(shop: Shop, order: Post) -> None:
     async with shop.database.transaction() as session:
         await ProductRepository(session).get(shop.products[0].id, for_update=True)
         first = order(shop.order(3))
-        await shop.until_waiting(1)
-        # The one waits for the product, the other for the key.
+        await shop.wait_for_blocked(1)
+        # The first request waits for the product, the second for the idempotency key.
         second = order(shop.order(3))
-        await shop.until_waiting(2)
+        await shop.wait_for_blocked(2)
         await end_sessions(shop, "FROM products")
         assert (await first).status_code == 503
     assert (await second).status_code == 201
-    assert not is_repeated(await second)
+    assert not is_replayed(await second)
     assert (await shop.count("orders"), await shop.stocks()) == (1, [7, 10])
 
 
 async def end_sessions(shop: Shop, statement: str) -> None:
-    """End the sessions that wait for a lock with this in their statement, as a crash would."""
+    """Terminate the sessions that wait for a lock in this statement, as a crash would."""
     async with shop.database.transaction() as session:
         ended = await session.scalars(
             text(
@@ -84,60 +84,65 @@ async def end_sessions(shop: Shop, statement: str) -> None:
         assert ended.all() == [True]
 
 
-async def test_an_answer_that_is_lost_after_the_commit_is_given_again(
+async def test_response_lost_after_commit_is_replayed(
     shop: Shop, order: Post, own_app: FastAPI
 ) -> None:
-    async def deaf(scope: Scope, receive: Receive, _send: Send) -> None:
+    async def disconnected_app(scope: Scope, receive: Receive, _send: Send) -> None:
         async def lose(_message: Message) -> None:
             raise ConnectionResetError
 
         await own_app(scope, receive, lose)
 
-    async with AsyncClient(transport=ASGITransport(deaf), base_url="http://test") as client:
+    async with AsyncClient(
+        transport=ASGITransport(disconnected_app), base_url="http://test"
+    ) as client:
         with pytest.raises(ConnectionResetError):
             await client.post("/orders", json=shop.order(3), headers={"Idempotency-Key": "k"})
     assert await shop.count("orders") == 1
     again = await order(shop.order(3))
-    assert (again.status_code, is_repeated(again)) == (201, True)
+    assert (again.status_code, is_replayed(again)) == (201, True)
     assert (await shop.count("orders"), await shop.stocks()) == (1, [7, 10])
 
 
-async def test_a_request_may_be_cancelled_at_any_moment_and_its_repetition_makes_one_order(
+async def test_order_is_placed_once_after_cancellation_at_any_moment(
     own_app: FastAPI, order: Post, thorough: bool
 ) -> None:
     moments = 500 if thorough else 40
     shop = await open_shop(own_app, 1 + moments)
-    began = perf_counter()
+    started = perf_counter()
     await order(shop.order(1))
-    took = perf_counter() - began
+    duration = perf_counter() - started
     repeated = 0
     for moment in range(moments):
         key = f"k{moment}"
         attempt = order(shop.order(1), key)
         if moment < moments - 1:
-            await sleep(2 * took * moment / moments)
+            await sleep(2 * duration * moment / moments)
             attempt.cancel()
-        # The last is left alone, however long an order takes by now.
+        # The last request is not cancelled, however long it takes.
         await gather(attempt, return_exceptions=True)
-        answer = await order(shop.order(1), key)
-        assert answer.status_code == 201
+        response = await order(shop.order(1), key)
+        assert response.status_code == 201
         assert await shop.count("orders") == 1 + moment + 1
-        repeated += is_repeated(answer)
+        repeated += is_replayed(response)
     assert await shop.stocks() == [0]
-    # Some were cancelled before their end, and some too late for that.
+    # Some requests were cancelled before their commit, and some after it.
     assert 0 < repeated < moments
 
 
-async def test_who_waits_too_long_for_the_first_is_told_to_come_back(
+async def test_lock_timeout_on_key_returns_503_with_retry_after(
     direct_url: URL, prepared: FastAPI
 ) -> None:
-    # Behind a pooler the limit is the role's.
-    impatient = create_app(settings_with(direct_url, pooler="none", lock_timeout=0.2))
-    async with running(with_prepared_routes(impatient, prepared)) as app, client_of(app) as client:
+    # Behind a pooler, the role sets the lock timeout.
+    app_with_lock_timeout = create_app(settings_with(direct_url, pooler="none", lock_timeout=0.2))
+    async with (
+        running(with_prepared_routes(app_with_lock_timeout, prepared)) as app,
+        client_of(app) as client,
+    ):
         shop = await open_shop(app, 10)
         request: dict[str, Any] = {"json": shop.order(3), "headers": {"Idempotency-Key": "k"}}
         async with shop.database.transaction() as session:
-            # As a request would that takes its time.
+            # Simulates a slow request with this key.
             await session.execute(
                 text(
                     "INSERT INTO idempotency_keys (scope, key, fingerprint) "
@@ -152,14 +157,14 @@ async def test_who_waits_too_long_for_the_first_is_told_to_come_back(
 
 
 @pytest.mark.parametrize("key", [b"", b"a b", b"a\tb", b"\xe9", b"\x7f", b"k" * 256])
-async def test_a_malformed_key_is_refused_by_name(client: AsyncClient, key: bytes) -> None:
+async def test_malformed_key_is_rejected(client: AsyncClient, key: bytes) -> None:
     for path in ("/orders", "/products/batch"):
-        answer = await client.post(path, json={}, headers=[(b"Idempotency-Key", key)])
-        assert answer.status_code == 422
-        assert "header.Idempotency-Key" in [error["field"] for error in answer.json()["errors"]]
+        response = await client.post(path, json={}, headers=[(b"Idempotency-Key", key)])
+        assert response.status_code == 422
+        assert "header.Idempotency-Key" in [error["field"] for error in response.json()["errors"]]
 
 
 @pytest.mark.parametrize("key", ["k", "k" * 255, '"8e03978e-40d5-43dd-bc93-6894a57f9324"', "!~'--"])
-async def test_any_other_key_is_taken(shop: Shop, order: Post, key: str) -> None:
-    assert not is_repeated(await order(shop.order(1), key))
-    assert is_repeated(await order(shop.order(1), key))
+async def test_valid_key_is_accepted(shop: Shop, order: Post, key: str) -> None:
+    assert not is_replayed(await order(shop.order(1), key))
+    assert is_replayed(await order(shop.order(1), key))

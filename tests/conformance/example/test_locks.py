@@ -1,4 +1,4 @@
-"""Locks on rows: taken in one order, on the latest version, or passed over."""
+"""Row locks: a deterministic order, the latest version, SKIP LOCKED."""
 
 from asyncio import gather, wait_for
 from collections import Counter
@@ -17,10 +17,10 @@ from app.kit.errors import NotFound
 from tests.example.order_factories import open_shop
 from tests.rig.statements import counting
 
-IMPATIENT = text("SET LOCAL lock_timeout = '50ms'")
+SHORT_LOCK_TIMEOUT = text("SET LOCAL lock_timeout = '50ms'")
 
 
-async def test_a_row_that_is_locked_is_read_again(own_app: FastAPI) -> None:
+async def test_for_update_reloads_a_loaded_row(own_app: FastAPI) -> None:
     shop = await open_shop(own_app, 10)
     (product,) = shop.products
     async with shop.database.transaction() as session:
@@ -29,27 +29,27 @@ async def test_a_row_that_is_locked_is_read_again(own_app: FastAPI) -> None:
         async with shop.database.transaction() as other:
             (await ProductRepository(other).get(product.id)).stock = 3
         assert before.stock == 10
-        # The same object: without reading it again, the change of the other would be lost.
+        # The same object: without a reload, the other transaction's update would be lost.
         assert await products.get(product.id, for_update=True) is before
         assert before.stock == 3
 
 
-async def test_what_is_locked_can_be_read_and_referred_to_but_not_locked_again(
+async def test_row_locked_for_update_can_be_read_and_referenced(
     own_app: FastAPI,
 ) -> None:
     shop = await open_shop(own_app, 10)
     (product,) = shop.products
     async with shop.database.transaction() as holder, shop.database.transaction() as other:
         await ProductRepository(holder).get(product.id, for_update=True)
-        await other.execute(IMPATIENT)
-        # Reading needs no lock, nor does a row that refers to it.
+        await other.execute(SHORT_LOCK_TIMEOUT)
+        # A read needs no lock, and neither does a foreign key to this row.
         assert (await ProductRepository(other).get(product.id)).stock == 10
         await other.execute(text("SELECT 1 FROM products FOR KEY SHARE"))
         with pytest.raises(DBAPIError, match="lock timeout"):
             await ProductRepository(other).get(product.id, for_update=True)
 
 
-async def test_what_is_held_can_be_held_by_many_but_neither_changed_nor_deleted(
+async def test_rows_locked_for_share_cannot_be_updated_or_deleted(
     own_app: FastAPI,
 ) -> None:
     shop = await open_shop(own_app, 10)
@@ -62,12 +62,12 @@ async def test_what_is_held_can_be_held_by_many_but_neither_changed_nor_deleted(
         async with shop.database.transaction() as holder:
             await ProductRepository(holder).hold_many([product.id])
             async with shop.database.transaction() as other:
-                await other.execute(IMPATIENT)
+                await other.execute(SHORT_LOCK_TIMEOUT)
                 with pytest.raises(DBAPIError, match="lock timeout"):
                     await other.execute(text(change))
 
 
-async def test_what_is_deleted_cannot_be_locked(
+async def test_deleted_row_cannot_be_locked(
     own_app: FastAPI, committing_client: AsyncClient
 ) -> None:
     shop = await open_shop(own_app, 10)
@@ -80,7 +80,7 @@ async def test_what_is_deleted_cannot_be_locked(
         assert await ProductRepository(session).hold_many([product.id]) == []
 
 
-async def test_many_are_locked_in_the_order_of_their_keys_however_they_are_named(
+async def test_lock_many_locks_in_id_order(
     own_app: FastAPI,
 ) -> None:
     shop = await open_shop(own_app, 1, 2, 3, 4)
@@ -92,20 +92,20 @@ async def test_many_are_locked_in_the_order_of_their_keys_however_they_are_named
         assert "FOR NO KEY UPDATE" in statements[0]
 
 
-async def test_two_who_lock_the_same_rows_in_opposite_sequence_queue_up(own_app: FastAPI) -> None:
+async def test_lock_many_in_opposite_order_does_not_deadlock(own_app: FastAPI) -> None:
     shop = await open_shop(own_app, 0, 0, 0, 0)
     keys = [product.id for product in shop.products]
 
-    async def add_one(named: list[Id]) -> None:
+    async def add_one(ids: list[Id]) -> None:
         async with shop.database.transaction() as session:
-            for product in await ProductRepository(session).lock_many(named):
+            for product in await ProductRepository(session).lock_many(ids):
                 product.restock(1)
 
-    await gather(*(add_one(named) for _ in range(10) for named in (keys, keys[::-1])))
+    await gather(*(add_one(ids) for _ in range(10) for ids in (keys, keys[::-1])))
     assert await shop.stocks() == [20] * 4
 
 
-async def test_two_workers_never_claim_the_same_row(
+async def test_workers_never_claim_the_same_row(
     own_app: FastAPI, committing_client: AsyncClient
 ) -> None:
     shop = await open_shop(own_app, 10)
@@ -114,16 +114,16 @@ async def test_two_workers_never_claim_the_same_row(
     ]
     async with shop.database.transaction() as first, shop.database.transaction() as second:
         mine = await OrderRepository(first).claim_waiting(2)
-        # It does not wait for the two that are taken: it gets the next ones.
+        # SKIP LOCKED: the second worker gets the next rows without waiting.
         theirs = await wait_for(OrderRepository(second).claim_waiting(2), timeout=2)
         assert [str(order.id) for order in [*mine, *theirs]] == [str(key) for key in placed[:4]]
         assert all(len(order.lines) == 1 for order in [*mine, *theirs])
-    # Nothing was done with them: who comes later can have them.
+    # Neither worker updated its rows, so the next one can claim them.
     async with shop.database.transaction() as third:
         assert len(await OrderRepository(third).claim_waiting(10)) == 5
 
 
-async def test_each_order_is_dispatched_once_however_many_workers_there_are(
+async def test_each_order_is_dispatched_once_with_concurrent_workers(
     own_app: FastAPI, committing_client: AsyncClient
 ) -> None:
     shop = await open_shop(own_app, 30)
@@ -141,10 +141,10 @@ async def test_each_order_is_dispatched_once_however_many_workers_there_are(
     assert set(dispatched.values()) == {1}
 
 
-async def test_of_two_who_delete_at_the_same_time_one_finds_nothing(
+async def test_concurrent_deletes_return_one_404(
     committing_client: AsyncClient,
 ) -> None:
     for name in ("one", "two", "three"):
         path = f"/tags/{(await committing_client.post('/tags', json={'name': name})).json()['id']}"
-        both = await gather(committing_client.delete(path), committing_client.delete(path))
-        assert sorted(response.status_code for response in both) == [204, 404]
+        responses = await gather(committing_client.delete(path), committing_client.delete(path))
+        assert sorted(response.status_code for response in responses) == [204, 404]

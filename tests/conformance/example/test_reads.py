@@ -1,4 +1,4 @@
-"""The reads that every repository has."""
+"""Read methods of repositories."""
 
 import pytest
 from httpx2 import AsyncClient
@@ -17,11 +17,11 @@ from app.kit.db.copy import copy_rows
 from app.kit.db.plan import plan
 from app.kit.db.session import Database
 from tests.example.factories import make_post, make_tag, make_user
-from tests.example.reading import rows_read
+from tests.example.reading import count_rows_scanned
 from tests.rig.statements import counting
 
 
-async def test_more_rows_are_read_by_key_than_a_statement_takes_parameters(
+async def test_get_many_accepts_more_ids_than_parameters(
     session: AsyncSession, database: Database
 ) -> None:
     await copy_rows(session, Tag, ({"name": f"tag-{number}"} for number in range(40_000)))
@@ -32,7 +32,7 @@ async def test_more_rows_are_read_by_key_than_a_statement_takes_parameters(
     assert [tag.id for tag in found] == sorted(keys)
 
 
-async def test_many_rows_are_read_in_the_order_of_their_keys_each_once(
+async def test_get_many_returns_each_row_once_sorted_by_id(
     client: AsyncClient, session: AsyncSession
 ) -> None:
     posts = [await make_post(session, tags=[await make_tag(session)]) for _ in range(3)]
@@ -45,14 +45,14 @@ async def test_many_rows_are_read_in_the_order_of_their_keys_each_once(
     assert await PostRepository(session).get_many([]) == []
 
 
-async def test_a_row_is_found_by_a_unique_column(session: AsyncSession) -> None:
+async def test_row_is_found_by_unique_column(session: AsyncSession) -> None:
     user = await make_user(session, email="ada@example.org")
     users = UserRepository(session)
     assert await users.by_email("ADA@example.org") is user
     assert await users.by_email("bob@example.org") is None
 
 
-async def test_existence_is_asked_for_without_counting(
+async def test_exists_does_not_count(
     client: AsyncClient, session: AsyncSession, database: Database
 ) -> None:
     user, users = await make_user(session, name="Ada"), UserRepository(session)
@@ -64,28 +64,28 @@ async def test_existence_is_asked_for_without_counting(
     assert not await users.exists(User.name == "Ada")
 
 
-async def test_a_count_honours_its_conditions(client: AsyncClient, session: AsyncSession) -> None:
+async def test_count_applies_conditions(client: AsyncClient, session: AsyncSession) -> None:
     users = UserRepository(session)
     for number in range(4):
         await make_user(session, is_active=number > 0)
-    gone = await make_user(session)
-    await client.delete(f"/users/{gone.id}")
+    deleted = await make_user(session)
+    await client.delete(f"/users/{deleted.id}")
     assert await users.count() == 4
     assert await users.count(User.is_active.is_(True)) == 3
 
 
-async def test_a_count_stops_where_it_is_told_to(session: AsyncSession, database: Database) -> None:
+async def test_count_stops_at_limit(session: AsyncSession, database: Database) -> None:
     users = UserRepository(session)
     for number in range(4):
         await make_user(session, is_active=number > 0)
     assert await users.count(at_most=3) == 3
     assert await users.count(User.is_active.is_(True), at_most=3) == 3
     assert await users.count(at_most=5) == 4
-    # Nor does PostgreSQL look any further.
-    assert await rows_read(database, session, "users", users.count(at_most=3)) == 3
+    # PostgreSQL also scans no more rows.
+    assert await count_rows_scanned(database, session, "users", users.count(at_most=3)) == 3
 
 
-async def test_of_rows_that_a_page_passes_over_nothing_else_is_read(
+async def test_page_loads_relationships_only_for_its_own_rows(
     session: AsyncSession, database: Database
 ) -> None:
     author, tag = await make_user(session), await make_tag(session)
@@ -94,42 +94,42 @@ async def test_of_rows_that_a_page_passes_over_nothing_else_is_read(
     await session.execute(text("ANALYZE posts"))
     query = PostQuery.model_validate({"limit": 2, "offset": 5})
     page = POSTS.page(session, query, matching(query))
-    assert await rows_read(database, session, "users", page) == 2
+    assert await count_rows_scanned(database, session, "users", page) == 2
 
 
-async def test_a_read_by_key_is_put_together_once(
+async def test_get_compiles_its_statement_once(
     session: AsyncSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     users, people = UserRepository(session), [await make_user(session) for _ in range(4)]
     await users.get(people[0].id, *USER_OUT)
     await users.delete(people[1].id)
 
-    def again(*_columns: object) -> None:
+    def fail(*_columns: object) -> None:
         raise AssertionError
 
-    monkeypatch.setattr(by_key, "select", again)
+    monkeypatch.setattr(by_key, "select", fail)
     with monkeypatch.context() as within:
-        # Nor is it told again what is deleted.
-        within.setattr(Select, "options", again)
+        # The soft-delete filter is not added again either.
+        within.setattr(Select, "options", fail)
         assert await users.get(people[2].id, *USER_OUT) is people[2]
     await users.delete(people[3].id)
 
 
-async def test_a_change_by_key_is_put_together_once(
+async def test_update_by_id_compiles_its_statement_once(
     session: AsyncSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     users, people = UserRepository(session), [await make_user(session) for _ in range(2)]
     await users.change(people[0].id, {"name": "Ada"}, *USER_OUT)
 
-    def again(*_columns: object) -> None:
+    def fail(*_columns: object) -> None:
         raise AssertionError
 
-    monkeypatch.setattr(by_key, "update", again)
+    monkeypatch.setattr(by_key, "update", fail)
     assert (await users.change(people[1].id, {"name": "Bo"}, *USER_OUT)).name == "Bo"
     assert people[0].name == "Ada"
 
 
-async def test_a_change_may_be_an_expression_and_names_columns_only(session: AsyncSession) -> None:
+async def test_update_accepts_sql_expressions_for_columns_only(session: AsyncSession) -> None:
     users, user = UserRepository(session), await make_user(session, name="Ada")
     assert (await users.change(user.id, {"name": User.name + "!"}, *USER_OUT)).name == "Ada!"
     assert (await users.change(user.id, {"name": User.email}, *USER_OUT)).name == user.email
@@ -137,7 +137,7 @@ async def test_a_change_may_be_an_expression_and_names_columns_only(session: Asy
         await users.change(user.id, {"posts": []}, *USER_OUT)
 
 
-async def test_what_a_plan_does_not_name_raises_whatever_the_strategy(
+async def test_relationship_outside_load_options_raises(
     session: AsyncSession,
 ) -> None:
     post = await make_post(session, tags=[await make_tag(session)])

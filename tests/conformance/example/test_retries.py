@@ -1,4 +1,4 @@
-"""Units of work that lose a race are done again, as a whole, and not for ever."""
+"""Transactions are retried after a serialization failure or deadlock, up to a limit."""
 
 from asyncio import Barrier, Event, gather, sleep
 from collections.abc import Awaitable, Callable
@@ -21,34 +21,34 @@ from tests.example.order_factories import open_shop
 from tests.rig.app import client_of
 
 SERIALIZABLE = text("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE")
-# As PostgreSQL would, each time.
-LOSE = text("DO $$ BEGIN RAISE 'lost' USING ERRCODE = '40001'; END $$")
+# Raises the SQLSTATE of a serialization failure.
+FAIL_SERIALIZATION = text("DO $$ BEGIN RAISE 'lost' USING ERRCODE = '40001'; END $$")
 
 
 class Attempts(list[str]):
-    """The attempts that were made. The first two wait for each other, so that they do collide."""
+    """The attempts so far. The first attempts of both transactions wait for each other."""
 
     def __init__(self) -> None:
         self._both = Barrier(2)
 
-    async def meet(self, name: str) -> None:
+    async def wait_for_other(self, name: str) -> None:
         self.append(name)
         if self.count(name) == 1:
             await self._both.wait()
 
 
-async def test_a_serialization_failure_is_done_again_from_its_first_read_on(
+async def test_serialization_failure_retries_the_whole_transaction(
     own_app: FastAPI,
 ) -> None:
     shop = await open_shop(own_app, 1, 1)
     attempts = Attempts()
 
     async def sell_out(key: Id, session: AsyncSession) -> None:
-        """Sell the last piece, as long as another product has one: each reads what one writes."""
+        """Sell one item if another one is left. Each transaction reads both rows."""
         await session.execute(SERIALIZABLE)
-        left = await session.scalar(select(func.sum(Product.stock))) or 0
-        await attempts.meet(str(key))
-        if left > 1:
+        stock = await session.scalar(select(func.sum(Product.stock))) or 0
+        await attempts.wait_for_other(str(key))
+        if stock > 1:
             (await ProductRepository(session).get(key)).reserve(1)
 
     one, two = (product.id for product in shop.products)
@@ -56,22 +56,22 @@ async def test_a_serialization_failure_is_done_again_from_its_first_read_on(
         retrying(shop.database, partial(sell_out, one)),
         retrying(shop.database, partial(sell_out, two)),
     )
-    # Both saw two pieces at first. The one that lost saw one when it came again, and kept it.
+    # Both read a stock of two at first. The retry read a stock of one and sold nothing.
     assert sorted(await shop.stocks()) == [0, 1]
     assert len(attempts) == 3
 
 
-async def test_a_deadlock_is_done_again(own_app: FastAPI) -> None:
+async def test_deadlock_is_retried(own_app: FastAPI) -> None:
     shop = await open_shop(own_app, 0, 0)
     attempts = Attempts()
 
     async def add_one_to(keys: list[Id], session: AsyncSession) -> None:
         for key in keys:
-            # One after the other, in a sequence of their own: what `lock_many` is there to avoid.
+            # One row per statement, in opposite order: `lock_many` avoids this deadlock.
             (await ProductRepository(session).get(key, for_update=True)).restock(1)
             await session.flush()
             if key == keys[0]:
-                await attempts.meet(str(key))
+                await attempts.wait_for_other(str(key))
 
     keys = [product.id for product in shop.products]
     await gather(
@@ -83,84 +83,89 @@ async def test_a_deadlock_is_done_again(own_app: FastAPI) -> None:
 
 
 @pytest.fixture
-def hasty(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The pauses that are asked for, none of which is kept."""
-    asked: list[int] = []
+def backoffs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The attempts for which a backoff was requested; every backoff is zero."""
+    attempts: list[int] = []
 
-    def none(attempt: int) -> float:
-        asked.append(attempt)
+    def no_backoff(attempt: int) -> float:
+        attempts.append(attempt)
         return 0
 
-    monkeypatch.setattr(retry, "pause", none)
-    return asked
+    monkeypatch.setattr(retry, "pause", no_backoff)
+    return attempts
 
 
 async def count_attempts(
     own_app: FastAPI, work: Callable[[AsyncSession], Awaitable[object]], error: type[Exception]
 ) -> int:
-    """How often a work that never succeeds is begun."""
-    begun = 0
+    """Return how often a transaction that always fails is started."""
+    started = 0
 
     async def counted(session: AsyncSession) -> None:
-        nonlocal begun
-        begun += 1
+        nonlocal started
+        started += 1
         await work(session)
 
     with pytest.raises(error):
         await retrying(own_app.state.database, counted)
-    return begun
+    return started
 
 
-async def test_it_is_not_tried_for_ever(own_app: FastAPI, hasty: list[int]) -> None:
-    assert await count_attempts(own_app, lambda session: session.execute(LOSE), DBAPIError) == 4
-    assert (ATTEMPTS, hasty) == (4, [1, 2, 3])
+async def test_retries_are_limited(own_app: FastAPI, backoffs: list[int]) -> None:
+    assert (
+        await count_attempts(
+            own_app, lambda session: session.execute(FAIL_SERIALIZATION), DBAPIError
+        )
+        == 4
+    )
+    assert (ATTEMPTS, backoffs) == (4, [1, 2, 3])
 
 
-async def test_nothing_else_is_done_again(own_app: FastAPI, hasty: list[int]) -> None:
-    async def contradict(_session: AsyncSession) -> None:
+async def test_other_errors_are_not_retried(own_app: FastAPI, backoffs: list[int]) -> None:
+    async def raise_conflict(_session: AsyncSession) -> None:
         raise Conflict("No.")
 
-    async def break_a_rule(session: AsyncSession) -> None:
+    async def violate_constraint(session: AsyncSession) -> None:
         for _ in range(2):
             await session.execute(
                 text("INSERT INTO categories (id, name, slug) SELECT id, 'a', 'a' FROM users")
             )
 
     await open_shop(own_app, 1)
-    assert await count_attempts(own_app, contradict, Conflict) == 1
-    assert await count_attempts(own_app, break_a_rule, IntegrityError) == 1
-    assert hasty == []
+    assert await count_attempts(own_app, raise_conflict, Conflict) == 1
+    assert await count_attempts(own_app, violate_constraint, IntegrityError) == 1
+    assert backoffs == []
 
 
-def test_pauses_grow_up_to_a_second_and_are_never_the_same() -> None:
+def test_backoff_grows_up_to_a_second_with_jitter() -> None:
     for attempt in (1, 2, 3, 20):
-        pauses = [pause(attempt) for _ in range(50)]
-        assert all(0 <= one <= min(1, 0.05 * 2**attempt) for one in pauses)
-        assert len(set(pauses)) == 50
+        delays = [pause(attempt) for _ in range(50)]
+        assert all(0 <= one <= min(1, 0.05 * 2**attempt) for one in delays)
+        assert len(set(delays)) == 50
     assert max(pause(20) for _ in range(50)) > 0.5
 
 
-async def test_a_client_hears_of_it_only_when_all_attempts_are_lost(
-    own_app: FastAPI, hasty: list[int]
+async def test_client_gets_503_only_after_the_last_attempt(
+    own_app: FastAPI, backoffs: list[int]
 ) -> None:
-    losses = iter([True, False, *[True] * ATTEMPTS])
+    failures = iter([True, False, *[True] * ATTEMPTS])
 
     @own_app.post("/races")
     async def race(database: DatabaseDep) -> str:
         async def work(session: AsyncSession) -> str:
-            await session.execute(LOSE if next(losses) else text("SELECT 1"))
+            await session.execute(FAIL_SERIALIZATION if next(failures) else text("SELECT 1"))
             return "won"
 
         return await retrying(database, work)
 
     async with client_of(own_app) as client:
         assert (await client.post("/races")).json() == "won"
-        lost = await client.post("/races")
-    assert lost.status_code == 503
-    assert lost.headers["Retry-After"] == "1"
+        failed = await client.post("/races")
+    assert failed.status_code == 503
+    assert failed.headers["Retry-After"] == "1"
 
 
-async def test_an_order_is_placed_although_somebody_locks_in_another_order(
+async def test_order_is_placed_despite_deadlock(
     own_app: FastAPI, committing_client: AsyncClient
 ) -> None:
     shop = await open_shop(own_app, 5, 5)
@@ -170,8 +175,8 @@ async def test_an_order_is_placed_although_somebody_locks_in_another_order(
         async with shop.database.transaction() as session:
             await ProductRepository(session).get(last, for_update=True)
             holding.set()
-            await shop.until_waiting(1)
-            # Who has waited longest notices the circle first and gives way: the order.
+            await shop.wait_for_blocked(1)
+            # PostgreSQL ends the transaction that has waited longest: the order.
             await sleep(0.2)
             await ProductRepository(session).get(first, for_update=True)
 

@@ -1,4 +1,4 @@
-"""Features of the conformance suite, written as a team would write them.
+"""Features of the conformance suite, written like a team's own features.
 
 Each feature is a package with `models.py`, `schemas.py`, `repository.py` and `router.py` as needed.
 """
@@ -37,7 +37,7 @@ ROUTERS: list[APIRouter] = [
     *EVERYTHING,
 ]
 
-# Features without routes.
+# Features without endpoints.
 MODELS: list[ModuleType] = [
     assorted,
     billing,

@@ -1,4 +1,4 @@
-"""Fixtures of the conformance suite: the service's own, on a schema with the suite's tables."""
+"""Fixtures of the conformance suite: those of the service, on a schema with the suite's tables."""
 
 import asyncio
 from collections.abc import Generator
@@ -15,16 +15,16 @@ from app.registry import ROUTERS
 from tests.conformance.features import ROUTERS as ROUTERS_OF_CONFORMANCE
 from tests.rig.database import clone
 
-# Tests of soft delete, where the service has it.
+# Skip tests of soft delete in a service without it.
 collect_ignore_glob = [] if hasattr(Entity, "deleted_at") else ["test_soft_*.py"]
 
-# Before the first application is created.
+# Runs before the first application is created.
 ROUTERS += ROUTERS_OF_CONFORMANCE
 
 
 @pytest.fixture(scope="session")
 def template(template: URL) -> Generator[URL]:
-    """The migrated database with the tables of the suite, to clone; never written to.
+    """The migrated database with the suite's tables, which tests clone. Never write to it.
 
     All other fixtures of the service (`session`, `client`, `committing_client`, …) derive from it.
     """

@@ -1,4 +1,4 @@
-"""A test harness for generated migrations: models that change, on a database of their own."""
+"""A test harness for generated migrations: models that change, in a separate database."""
 
 import asyncio
 from pathlib import Path
@@ -20,13 +20,13 @@ CONVENTION = Base.metadata.naming_convention
 
 
 class Project:
-    """The service's Alembic, with models and migrations of the test in place of its own."""
+    """The service's Alembic with the test's own models and migrations."""
 
-    def __init__(self, url: URL, place: Path, patch: pytest.MonkeyPatch) -> None:
+    def __init__(self, url: URL, folder: Path, patch: pytest.MonkeyPatch) -> None:
         self.settings = settings_for(url)
-        self._place, self._patch = place, patch
+        self._folder, self._patch = folder, patch
         self.review = Review()
-        # Formatting takes most of the time of a test.
+        # Skip formatting, which takes most of a test's time.
         patch.setattr(Config, "get_hooks_list", lambda _config: [])
         self.declare()
 
@@ -34,24 +34,24 @@ class Project:
     def config(self) -> Config:
         config = alembic_config(self.settings)
         config.set_main_option("path_separator", "newline")
-        config.set_main_option("version_locations", str(self._place))
+        config.set_main_option("version_locations", str(self._folder))
         return config
 
     def declare(self, schema: str | None = None) -> MetaData:
-        """Begin the next version of the models; its tables go into the returned metadata."""
+        """Start the next version of the models; its tables go into the returned metadata."""
         metadata = MetaData(schema=schema, naming_convention=CONVENTION)
         self._patch.setattr(Base, "metadata", metadata)
         return metadata
 
     def revise(self) -> Path | None:
-        """Generate a migration; None where nothing differs."""
+        """Generate a migration; return None if models and database are the same."""
         self.review = Review()
         written = command.revision(
             self.config,
             "change",
             autogenerate=True,
             process_revision_directives=self.review.of,
-            version_path=str(self._place),
+            version_path=str(self._folder),
         )
         return Path(written.path) if isinstance(written, Script) else None
 
@@ -62,13 +62,13 @@ class Project:
         command.downgrade(self.config, "-1")
 
     def check(self) -> None:
-        """Fail where models and database differ."""
+        """Fail if models and database differ."""
         command.check(self.config)
 
     def migrate(self) -> str:
         """Generate a migration, run it up, down and up again; return its source."""
         path = self.revise()
-        assert path is not None, "nothing to write"
+        assert path is not None, "no migration was generated"
         self.upgrade()
         self.downgrade()
         self.upgrade()
@@ -76,7 +76,7 @@ class Project:
         return path.read_text()
 
     def sql(self) -> str:
-        """Return the SQL of all migrations, as written without a database."""
+        """Return the SQL of all migrations, in offline mode."""
         from io import StringIO
 
         config = self.config

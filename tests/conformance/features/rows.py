@@ -1,4 +1,4 @@
-"""What a table holds, read with SQL that no soft-delete filter reaches."""
+"""Read the rows of a table, with and without the soft-delete filter."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from app.kit.db.base import Base
 
 
 async def visible(session: AsyncSession, model: type[Any]) -> list[Any]:
-    """Return the ids of the rows that a query of the model finds, in order."""
+    """Return the ids of the rows that a query of the model finds, sorted."""
     session.expunge_all()
     return list(await session.scalars(select(model.id).order_by(model.id)))
 

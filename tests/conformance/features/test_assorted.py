@@ -1,4 +1,4 @@
-"""Models of unusual shapes in every kind of read and write."""
+"""Every kind of read and write on models with unusual mappings."""
 
 import re
 from datetime import datetime
@@ -129,13 +129,13 @@ async def all_pages(session: AsyncSession, view: View[Any], by: Order, limit: in
         query = CursorQuery(limit=limit, cursor=page.next)
 
 
-async def test_attributes_named_as_keywords_and_composite_keys(session: AsyncSession) -> None:
+async def test_reserved_attribute_names_and_composite_keys(session: AsyncSession) -> None:
     session.add(Tile(zone=Zone.NORTH, number=1, zones=[Zone.SOUTH]))
     await session.flush()
     view = View(PieceOut, Piece)
     plain = View(SmallPiece, Piece)
-    made = await plain.insert(session, {"class_": "a", "from_": 3})
-    assert made == SmallPiece(from_=3, class_="a")
+    created = await plain.insert(session, {"class_": "a", "from_": 3})
+    assert created == SmallPiece(from_=3, class_="a")
     row = {
         "class_": "b",
         "from_": 1,
@@ -194,7 +194,7 @@ async def test_attributes_named_as_keywords_and_composite_keys(session: AsyncSes
     assert (page.total, [each.class_ for each in page.items]) == (5, ["d", "e"])
 
 
-async def test_many_to_many_of_one_table_and_computed_columns(session: AsyncSession) -> None:
+async def test_self_referential_many_to_many_and_computed_columns(session: AsyncSession) -> None:
     a, b, c = (Fan(name=n, score=s) for n, s in [("a", 1), ("b", 2), ("c", 2)])
     a.following = [b, c]
     c.following = [a, c]
@@ -238,14 +238,14 @@ async def test_many_to_many_of_one_table_and_computed_columns(session: AsyncSess
     assert await session.scalar(select(func.count()).select_from(Ticket)) == 0
 
 
-async def test_version_that_is_a_time(own_app: FastAPI) -> None:
+async def test_datetime_version_column(own_app: FastAPI) -> None:
     database: Database = own_app.state.database
     async with database.transaction() as session:
         show = Show(title="a")
         session.add(show)
     view = View(ShowVersion, Show)
-    made = [await view.insert(database, {"title": str(n)}) for n in range(2)]
-    assert made[0].version != made[1].version
+    created = [await view.insert(database, {"title": str(n)}) for n in range(2)]
+    assert created[0].version != created[1].version
     before = await view.get(database, show.id)
     after = await view.update(database, show.id, {"title": "b"})
     assert after.version > before.version
@@ -281,7 +281,7 @@ class DeviceOut(Output):
     terms: str | None
 
 
-async def test_single_table_with_a_renamed_discriminator(session: AsyncSession) -> None:
+async def test_single_table_inheritance_with_renamed_discriminator(session: AsyncSession) -> None:
     values = {
         "address": IPv4Interface("10.0.0.1/8"),
         "ports": Range(1, 5),
@@ -289,8 +289,8 @@ async def test_single_table_with_a_renamed_discriminator(session: AsyncSession) 
         "label": "big box",
     }
     view = View(DeviceOut, Router)
-    made = await view.insert(session, values | {"routes": {"a": [1]}})
-    assert made.json_ == "router"
+    created = await view.insert(session, values | {"routes": {"a": [1]}})
+    assert created.json_ == "router"
     await View(DeviceOut, Device).insert(session, values)
     await copy_rows(session, Router, [values])
     keys = await insert_returning(session, Router, [values])
@@ -322,7 +322,9 @@ class RobotOut(Output):
     arms: int
 
 
-async def test_three_tables_with_renamed_keys(session: AsyncSession) -> None:
+async def test_joined_inheritance_over_three_tables_with_renamed_keys(
+    session: AsyncSession,
+) -> None:
     (key, other) = await insert_returning(
         session, Robot, [{"name": "r", "power": 3, "arms": 4}, {"name": "s", "power": 3, "arms": 5}]
     )

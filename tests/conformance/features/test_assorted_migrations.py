@@ -1,4 +1,4 @@
-"""A generated migration creates, drops and creates the tables of models of unusual shapes."""
+"""A generated migration creates and drops the tables of models with unusual mappings."""
 
 from collections.abc import Generator
 from pathlib import Path
@@ -34,13 +34,13 @@ def project(
         yield Project(url, tmp_path, monkeypatch)
 
 
-def test_tables_are_created_dropped_and_created(project: Project) -> None:
+def test_migration_creates_drops_and_recreates_tables(project: Project) -> None:
     tables: list[Any] = [*(model.__table__ for model in MODELS), follows]
     metadata = project.declare()
     for table in tables:
         table.to_metadata(metadata)
     project.migrate()
-    # Only tables of schemas that the models name are dropped.
+    # Tables in schemas without a model are not dropped.
     Table("kept", project.declare(), Column("id", Integer, primary_key=True), schema=SCHEMA)
     project.migrate()
     assert project.execute("SELECT typname::text FROM pg_type WHERE typtype = 'e'") == []

@@ -1,4 +1,4 @@
-"""Responses hold what PostgreSQL can store at the ends of the calendar and beyond all numbers."""
+"""Responses contain the extreme values of PostgreSQL: infinity, NaN, first and last dates."""
 
 import json
 from datetime import date, datetime
@@ -31,7 +31,7 @@ ROWS = [
 ]
 
 
-async def test_entities_views_and_json_of_the_database_are_the_same_response(
+async def test_entities_views_and_database_json_return_the_same_response(
     session: AsyncSession,
 ) -> None:
     for double, exact, day, moment in ROWS:
@@ -66,7 +66,7 @@ class DaysOut(Output):
     days: list[Any] | None
 
 
-async def test_dates_of_an_array_in_json_are_those_that_the_driver_reads(
+async def test_date_array_in_json_equals_values_read_by_the_driver(
     session: AsyncSession,
 ) -> None:
     values = [

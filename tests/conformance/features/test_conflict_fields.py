@@ -1,4 +1,4 @@
-"""A 409 names a field by the same path as a 422 of the same request."""
+"""A 409 response names a field by the same path as a 422 response to the same request."""
 
 from typing import Any
 
@@ -29,11 +29,11 @@ from tests.rig.app import client_of
         ("text", "sku"),
     ],
 )
-def test_path_of_field_in_body(body: Any, path: str) -> None:
+def test_field_path_in_body(body: Any, path: str) -> None:
     assert field_path(body, "sku") == path
 
 
-def test_rejected_value_names_the_item() -> None:
+def test_rejected_value_identifies_the_item() -> None:
     rows = [{"sku": value} for value in (1, "a", "b", "a")]
     assert field_path({"rows": rows}, "sku", "b") == "body.rows.2.sku"
     assert field_path({"rows": rows}, "sku", "a") == "body.rows.3.sku"
@@ -41,7 +41,7 @@ def test_rejected_value_names_the_item() -> None:
     assert field_path({"rows": rows}, "sku", "other") == "body.rows"
 
 
-def test_alias_in_camel_case() -> None:
+def test_camel_case_alias_is_used_in_field_path() -> None:
     assert field_path({"lines": [{"priceCents": 1}]}, "price_cents") == "body.lines.0.priceCents"
 
 
@@ -58,12 +58,12 @@ async def test_conflict_names_nested_field() -> None:
     assert response.json()["errors"] == [{"field": "body.1.sku", "message": "already exists"}]
 
 
-async def test_long_keys_are_shortened() -> None:
+async def test_long_keys_are_shortened_in_errors() -> None:
     app: FastAPI = Application()
 
     @app.post("/orders")
     async def create(lines: dict[str, int]) -> None:
-        """Take numbers by any name."""
+        """Accept integers under any name."""
 
     client: AsyncClient = client_of(app)
     response = await client.post("/orders", json={"x" * 1_000_000: "a"})
@@ -71,7 +71,7 @@ async def test_long_keys_are_shortened() -> None:
     assert len(response.content) < 1000
 
 
-def test_columns_of_index_on_expression() -> None:
+def test_columns_of_expression_index() -> None:
     table = Table("people", MetaData(), Column("id", Integer), Column("email", String))
     assert _columns(table, Index("by_text", text("lower(email)"), _table=table)) == ["email"]
     assert _columns(table, Index("by_function", func.lower(table.c.email))) == ["email"]

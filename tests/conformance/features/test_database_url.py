@@ -1,4 +1,4 @@
-"""Database URLs as providers write them: honoured, or rejected with what to do instead."""
+"""Database URLs in the forms of common providers: accepted, or rejected with the alternative."""
 
 import asyncio
 import ssl
@@ -33,7 +33,7 @@ async def _forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 
 @asynccontextmanager
 async def tls_server(url: URL, certificate: Path | None) -> AsyncGenerator[str]:
-    """Serve the database over TCP, with TLS where there is a certificate; yields host and port."""
+    """Serve the database over TCP, with TLS if there is a certificate; yield host and port."""
     socket = f"{url.query['host']}/.s.PGSQL.{url.port or 5432}"
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -48,8 +48,8 @@ async def tls_server(url: URL, certificate: Path | None) -> AsyncGenerator[str]:
         context.load_cert_chain(certificate, certificate.with_suffix(".key"))
         try:
             await writer.start_tls(context)
-            there, back = await asyncio.open_unix_connection(socket)
-            await asyncio.gather(_forward(reader, back), _forward(there, writer))
+            server_reader, server_writer = await asyncio.open_unix_connection(socket)
+            await asyncio.gather(_forward(reader, server_writer), _forward(server_reader, writer))
         except OSError:
             writer.close()
 
@@ -61,7 +61,7 @@ async def tls_server(url: URL, certificate: Path | None) -> AsyncGenerator[str]:
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A self-signed certificate for 127.0.0.1, with its key beside it."""
+    """A self-signed certificate for 127.0.0.1, with its key in the same folder."""
     return create_certificate(tmp_path_factory.mktemp("tls"))
 
 
@@ -71,8 +71,8 @@ def other_certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return create_certificate(tmp_path_factory.mktemp("tls"))
 
 
-def create_certificate(place: Path) -> Path:
-    path = place / "server.crt"
+def create_certificate(folder: Path) -> Path:
+    path = folder / "server.crt"
     command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
     extra = ["-subj", "/CN=db", "-addext", "subjectAltName=IP:127.0.0.1"]
     files = ["-keyout", str(path.with_suffix(".key")), "-out", str(path)]
@@ -94,18 +94,16 @@ async def connects(url: str) -> bool:
 
 
 @pytest.mark.parametrize("mode", ["require", "verify-ca", "verify-full"])
-async def test_certificate_of_the_url_is_trusted(
-    direct_url: URL, certificate: Path, mode: str
-) -> None:
+async def test_certificate_in_url_is_trusted(direct_url: URL, certificate: Path, mode: str) -> None:
     async with tls_server(direct_url, certificate) as server:
         query = f"sslmode={mode}&sslrootcert={quote(str(certificate))}&channel_binding=prefer"
         url = f"postgresql://{direct_url.username}@{server}/{direct_url.database}?{query}"
         assert await connects(url)
-        # Written out and read again, as from a settings file.
+        # Rendered as text and parsed again, as from a settings file.
         assert await connects(parse_url(url).render_as_string(hide_password=False))
 
 
-async def test_untrusted_certificate_is_reported_in_a_sentence(
+async def test_untrusted_certificate_has_a_clear_error(
     direct_url: URL, certificate: Path, other_certificate: Path
 ) -> None:
     other = quote(str(other_certificate))
@@ -115,7 +113,7 @@ async def test_untrusted_certificate_is_reported_in_a_sentence(
             await wait_for_database(settings(url))
 
 
-async def test_server_without_tls_is_reported_as_that(direct_url: URL) -> None:
+async def test_server_without_tls_has_a_clear_error(direct_url: URL) -> None:
     async with tls_server(direct_url, None) as server:
         url = f"postgresql://app@{server}/app?sslmode=require"
         reason = "the server has no TLS, which sslmode requires"
@@ -137,11 +135,11 @@ async def test_socket_path_in_the_url(direct_url: URL, form: str) -> None:
     assert await connects(url)
 
 
-async def test_options_and_several_hosts_reach_the_driver(direct_url: URL) -> None:
+async def test_options_in_url_reach_the_driver(direct_url: URL) -> None:
     url = settings_for(direct_url).database.sqlalchemy_url
     query = {**url.query, "options": "-c search_path=conformance_path"}
-    address = url.set(query=query).render_as_string(hide_password=False)
-    engine = build_engine(settings(address), "test")
+    rendered = url.set(query=query).render_as_string(hide_password=False)
+    engine = build_engine(settings(rendered), "test")
     async with engine.connect() as connection:
         assert await connection.scalar(text("SHOW search_path")) == "conformance_path"
     await engine.dispose()
@@ -156,7 +154,7 @@ async def test_options_and_several_hosts_reach_the_driver(direct_url: URL) -> No
         ("/app?host=a:1&host=b:2&target_session_attrs=read-write", ("a:1", "b:2")),
     ],
 )
-def test_several_hosts(address: str, hosts: tuple[str, ...]) -> None:
+def test_url_with_several_hosts(address: str, hosts: tuple[str, ...]) -> None:
     url = parse_url(f"postgresql://app:word@{address}")
     assert parse_url(url.render_as_string(hide_password=False)) == url
     assert url.query["host"] == hosts
@@ -200,13 +198,15 @@ def test_several_hosts(address: str, hosts: tuple[str, ...]) -> None:
         ("sslnegotiation=direct", "needs sslmode=require"),
     ],
 )
-def test_parameter_that_is_not_supported_names_the_alternative(query: str, message: str) -> None:
+def test_unsupported_parameter_names_the_alternative(query: str, message: str) -> None:
     with pytest.raises(ValueError, match=message) as error:
         parse_url(f"{_BASE}?{query}")
     assert "secret-word" not in str(error.value)
 
 
-def test_verifying_mode_needs_certificates(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_verify_full_requires_root_certificate(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("PGSSLROOTCERT", raising=False)
     with pytest.raises(ValueError, match="add sslrootcert=FILE"):
@@ -214,10 +214,10 @@ def test_verifying_mode_needs_certificates(monkeypatch: pytest.MonkeyPatch, tmp_
 
 
 @pytest.mark.parametrize("address", ["a,,b/app", ",a/app", "[::1]:1,[::2]:2/app", "a,b:/app"])
-def test_host_without_a_usable_name_is_rejected(address: str) -> None:
+def test_host_without_name_is_rejected(address: str) -> None:
     with pytest.raises(ValueError, match="several hosts"):
         parse_url(f"postgresql://app@{address}")
 
 
-def test_line_break_at_the_end_is_not_part_of_the_database() -> None:
+def test_trailing_newline_is_removed() -> None:
     assert parse_url(f"{_BASE}\n").database == "app"

@@ -1,4 +1,4 @@
-"""Datetimes and times are stored as they are, or rejected; no time zone is guessed."""
+"""Datetimes are stored unchanged or rejected; the service never assumes a time zone."""
 
 from datetime import UTC, datetime, time, timedelta, timezone
 from typing import Any
@@ -16,7 +16,7 @@ from tests.conformance.features.datetimes.models import Appointment
 NAIVE = datetime(2026, 3, 29, 2, 30)  # noqa: DTZ001 - naive on purpose
 AWARE = datetime(2026, 3, 29, 2, 30, tzinfo=timezone(timedelta(hours=2)))
 
-WRONG: list[dict[str, Any]] = [
+INVALID: list[dict[str, Any]] = [
     {"aware": NAIVE},
     {"precise": NAIVE},
     {"local": AWARE},
@@ -28,7 +28,7 @@ WRONG: list[dict[str, Any]] = [
     {"periods": [Range(AWARE, None), Range(None, NAIVE)]},
     {"local_periods": [Range(AWARE, None)]},
 ]
-RIGHT: list[dict[str, Any]] = [
+VALID: list[dict[str, Any]] = [
     {"aware": AWARE},
     {"precise": AWARE},
     {"local": NAIVE},
@@ -43,8 +43,8 @@ RIGHT: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("values", WRONG)
-async def test_value_with_the_wrong_kind_of_time_zone_is_rejected(
+@pytest.mark.parametrize("values", INVALID)
+async def test_value_with_wrong_time_zone_awareness_is_rejected(
     session: AsyncSession, values: dict[str, Any]
 ) -> None:
     with pytest.raises(StatementError, match="UTC offset"):
@@ -58,8 +58,8 @@ async def test_value_with_the_wrong_kind_of_time_zone_is_rejected(
         await copy_rows(session, Appointment, [values])
 
 
-@pytest.mark.parametrize("values", RIGHT)
-async def test_value_with_the_right_kind_of_time_zone_is_stored(
+@pytest.mark.parametrize("values", VALID)
+async def test_value_with_right_time_zone_awareness_is_stored(
     session: AsyncSession, values: dict[str, Any]
 ) -> None:
     session.add(appointment := Appointment(**values))
@@ -69,7 +69,7 @@ async def test_value_with_the_right_kind_of_time_zone_is_stored(
     assert {name: getattr(appointment, name) for name in values} == values
 
 
-async def test_untyped_parameter_must_have_an_offset(session: AsyncSession) -> None:
+async def test_untyped_parameter_requires_utc_offset(session: AsyncSession) -> None:
     statement = text("SELECT CAST(:at AS timestamptz)")
     with pytest.raises(StatementError, match="UTC offset"):
         await session.scalar(statement, {"at": NAIVE})
@@ -78,7 +78,7 @@ async def test_untyped_parameter_must_have_an_offset(session: AsyncSession) -> N
     assert await session.scalar(local, {"at": NAIVE}) == NAIVE
 
 
-async def test_datetime_that_an_endpoint_parses_is_invalid_without_offset(
+async def test_endpoint_rejects_naive_datetime_with_422(
     client: AsyncClient,
 ) -> None:
     response = await client.post("/conformance/appointments", params={"at": NAIVE.isoformat()})

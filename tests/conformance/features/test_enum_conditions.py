@@ -1,4 +1,4 @@
-"""Migrations of enums that conditions, defaults and other objects of the database use."""
+"""Migrations of enum types that constraints, indexes, defaults and views use."""
 
 from collections.abc import Generator
 from pathlib import Path
@@ -42,7 +42,7 @@ def table(project: Project, *items: Any) -> Table:
     return Table("conformance_things", project.declare(), identity, *items)
 
 
-def test_conditions_that_name_a_removed_value_are_created_again(project: Project) -> None:
+def test_constraint_and_index_on_removed_value_are_recreated(project: Project) -> None:
     def declare(*values: str, condition: str) -> None:
         things = table(
             project,
@@ -78,7 +78,7 @@ def test_enum_stored_as_text_gets_another_value(project: Project) -> None:
         project.execute("INSERT INTO conformance_things VALUES (2, 'b')")
 
 
-def test_default_that_postgresql_rewrites_is_stable(project: Project) -> None:
+def test_server_default_rewritten_by_postgresql_is_stable(project: Project) -> None:
     table(
         project,
         Column("kind", kind("a", "b"), server_default=cast("a", kind("a", "b"))),
@@ -91,7 +91,7 @@ def test_default_that_postgresql_rewrites_is_stable(project: Project) -> None:
     project.migrate()
 
 
-def test_value_becomes_an_array_and_all_values_are_replaced(project: Project) -> None:
+def test_column_becomes_array_and_all_values_are_replaced(project: Project) -> None:
     table(project, Column("kind", kind("a", "b"), server_default="a"))
     project.migrate()
     project.execute("INSERT INTO conformance_things VALUES (1, 'b')")
@@ -103,7 +103,7 @@ def test_value_becomes_an_array_and_all_values_are_replaced(project: Project) ->
     project.migrate()
 
 
-def test_view_that_uses_the_type_is_named(project: Project) -> None:
+def test_error_names_view_that_uses_the_type(project: Project) -> None:
     table(project, Column("kind", kind("a", "b")))
     project.migrate()
     project.execute("CREATE VIEW conformance_kinds AS SELECT kind FROM conformance_things")
@@ -121,9 +121,7 @@ def test_view_that_uses_the_type_is_named(project: Project) -> None:
         (Column("kind", Enum("a", "b")), "conformance_things.kind: its Enum has no name"),
     ],
 )
-def test_enum_that_postgresql_refuses_is_rejected(
-    project: Project, column: Column[Any], message: str
-) -> None:
+def test_invalid_enum_is_rejected(project: Project, column: Column[Any], message: str) -> None:
     table(project, column, Column("note", Text))
     with pytest.raises(CommandError, match=message):
         project.revise()

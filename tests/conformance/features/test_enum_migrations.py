@@ -1,4 +1,4 @@
-"""Generated migrations of enum types run up, down and up again, and keep the rows' values."""
+"""Generated migrations of enum types run up, down and up again, and keep the stored values."""
 
 from collections.abc import Generator
 from pathlib import Path
@@ -54,7 +54,7 @@ def test_enum_type_is_created_and_dropped_with_its_first_table(project: Project)
 
 
 @pytest.mark.parametrize("array", [False, True])
-def test_added_column_of_existing_table(project: Project, array: bool) -> None:
+def test_enum_column_is_added_to_existing_table(project: Project, array: bool) -> None:
     table(project)
     project.migrate()
     project.execute("INSERT INTO conformance_things VALUES (1)")
@@ -67,7 +67,7 @@ def test_added_column_of_existing_table(project: Project, array: bool) -> None:
     assert types(project) == []
 
 
-def test_second_table_shares_the_type(project: Project) -> None:
+def test_enum_type_is_shared_by_two_tables(project: Project) -> None:
     table(project, Column("kind", kind("a", "b")))
     project.migrate()
     first = table(project, Column("kind", kind("a", "b")))
@@ -81,7 +81,7 @@ def test_second_table_shares_the_type(project: Project) -> None:
     assert types(project) == []
 
 
-def test_added_value_may_be_the_new_default(project: Project) -> None:
+def test_added_value_can_be_the_new_default(project: Project) -> None:
     table(project, Column("kind", kind("a", "c"), server_default="a"))
     project.migrate()
     table(project, Column("kind", kind("_", "a", "b", "c"), server_default="b"))
@@ -92,7 +92,7 @@ def test_added_value_may_be_the_new_default(project: Project) -> None:
     assert project.execute("SELECT kind::text FROM conformance_things") == ["b"]
 
 
-def test_renamed_value_keeps_the_rows(project: Project) -> None:
+def test_renamed_value_is_kept_in_rows(project: Project) -> None:
     table(project, Column("kind", kind("a", "b", "c"), server_default="b"))
     project.migrate()
     project.execute("INSERT INTO conformance_things VALUES (1)")
@@ -103,7 +103,7 @@ def test_renamed_value_keeps_the_rows(project: Project) -> None:
     assert any("rename" in change.what and change.risk for change in project.review.changes)
 
 
-def test_removed_value_in_use_is_an_error(project: Project) -> None:
+def test_removing_a_value_in_use_is_an_error(project: Project) -> None:
     table(
         project,
         Column("kind", kind("a", "b", "c"), server_default="b"),
@@ -127,7 +127,7 @@ def test_removed_value_in_use_is_an_error(project: Project) -> None:
     assert types(project) == ["conformance_kind:c,a"]
 
 
-def test_removed_value_and_another_added(project: Project) -> None:
+def test_value_is_removed_and_another_added(project: Project) -> None:
     table(project, Column("kind", kind("a", "b"), server_default="a"))
     project.migrate()
     project.execute("INSERT INTO conformance_things VALUES (1, 'b')")
@@ -136,7 +136,7 @@ def test_removed_value_and_another_added(project: Project) -> None:
     assert project.execute("SELECT kind::text FROM conformance_things") == ["b"]
 
 
-def test_text_becomes_enum_and_text_again(project: Project) -> None:
+def test_text_column_becomes_enum_and_text_again(project: Project) -> None:
     table(project, Column("kind", Text, server_default="a", nullable=False))
     project.migrate()
     project.execute("INSERT INTO conformance_things VALUES (1, 'b')")
@@ -149,7 +149,7 @@ def test_text_becomes_enum_and_text_again(project: Project) -> None:
     assert project.execute("SELECT kind FROM conformance_things") == ["b"]
 
 
-def test_type_and_table_in_another_schema(project: Project) -> None:
+def test_enum_type_and_table_in_another_schema(project: Project) -> None:
     def declare(*values: str) -> None:
         table(
             project,
@@ -169,7 +169,7 @@ def test_type_and_table_in_another_schema(project: Project) -> None:
     assert types(project) == []
 
 
-def test_one_type_with_two_lists_of_values_is_rejected(project: Project) -> None:
+def test_one_type_with_different_values_is_rejected(project: Project) -> None:
     table(project, Column("kind", kind("a", "b")), Column("other", kind("a")))
     with pytest.raises(CommandError, match="conformance_kind with different values"):
         project.revise()

@@ -1,4 +1,4 @@
-"""The version of an entity or of a response schema is its entity tag."""
+"""The version of an entity or response model is its ETag."""
 
 import pytest
 from fastapi import Response
@@ -16,7 +16,7 @@ class WithoutVersion(Output):
     name: str
 
 
-def test_versions_of_entities_and_schemas_are_tags() -> None:
+def test_etag_is_the_version_of_entity_or_response_model() -> None:
     for row in (WithVersion(version=3), LibraryBook(title="One", version=3)):
         tag = EntityTag(Response(), '"3"')
         tag.check(row)

@@ -1,4 +1,4 @@
-"""A feature with every common column type takes any input, and returns what it has stored.
+"""A feature with every common column type accepts or rejects any value, and returns what it stored.
 
 `pytest --hypothesis-profile=deep tests/conformance/test_everything.py` takes minutes.
 """
@@ -31,20 +31,20 @@ SAMPLES = "/conformance/everything"
 COLUMNS = [name for name in TypedRowFields.model_fields if name != "parent_id"]
 JSON = {"Content-Type": "application/json"}
 CODES = count(1)
-# A deep run tries other random values each day.
+# A deep run uses different random values each day.
 SEED = datetime.now(UTC).date().isoformat()
 IS_DEEP = settings().max_examples > 100
-# Values of a column in a run of seconds; a deep one tries all, and as many random values as this.
-FEW = 6
-RANDOM = settings().max_examples // 50
-# Seconds after which a deep run tries no more values; to read all rows takes half as long again.
+# Values per column in a default run. A deep run uses all values, and RANDOM_COUNT random ones.
+DEFAULT_COUNT = 6
+RANDOM_COUNT = settings().max_examples // 50
+# Seconds of a deep run; reading all rows afterwards takes half as long again.
 DEEP_SECONDS = 200
-# Seconds that no request may take.
-LONGEST = 5
+# The maximum duration of a request in seconds.
+MAX_SECONDS = 5
 
 
 def parsed(value: str) -> Any:
-    """The value that a JSON text stands for, without rounding numbers."""
+    """Parse JSON without rounding numbers."""
     sys.set_int_max_str_digits(0)
     try:
         return json.loads(value, parse_float=Decimal)
@@ -52,36 +52,36 @@ def parsed(value: str) -> Any:
         return value
 
 
-class Findings:
-    """Failures of one run: the test reports all of them, each once."""
+class Failures:
+    """The failures of a run, one example of each kind."""
 
     def __init__(self) -> None:
         self.found: dict[str, str] = {}
         self.tried = 0
 
     def add(self, kind: str, case: str) -> None:
-        """Note a failure; only the first of its kind."""
+        """Record a failure; only the first one of each kind is kept."""
         self.found.setdefault(kind, case[:300])
 
     def check(self) -> None:
-        """Fail with everything that was found."""
+        """Fail with all recorded failures."""
         lines = [f"{kind}: {case}" for kind, case in sorted(self.found.items())]
         assert not lines, "\n".join(lines)
 
 
 async def send(client: AsyncClient, method: str, path: str, **options: Any) -> Response:
-    """Send a request that must be answered soon."""
-    async with asyncio.timeout(LONGEST):
+    """Send a request; raises TimeoutError if it takes longer than MAX_SECONDS."""
+    async with asyncio.timeout(MAX_SECONDS):
         return await client.request(method, path, **options)
 
 
 def body(column: str, value: str) -> str:
-    """A body with a new code and one more field."""
+    """Return a request body with a new code and one more field."""
     return f'{{"code": {next(CODES)}, "{column}": {value}}}'
 
 
-def names_field(response: Response, column: str) -> bool:
-    """Whether a refusal names the field, or says that the body as a whole is not readable."""
+def reports_field(response: Response, column: str) -> bool:
+    """Whether an error response names the field, or rejects the body as a whole."""
     if response.status_code == 413:
         return True
     errors = response.json().get("errors") or []
@@ -90,21 +90,21 @@ def names_field(response: Response, column: str) -> bool:
 
 
 def values(column: str) -> Iterable[str]:
-    """The values to try for a column."""
+    """Return the values to try for a column."""
     if not IS_DEEP:
-        return hostile.some_values(column, FEW)
-    found = [*hostile.ALL, *islice(hostile.random_values(SEED + column), RANDOM)]
+        return hostile.some_values(column, DEFAULT_COUNT)
+    found = [*hostile.ALL, *islice(hostile.random_values(SEED + column), RANDOM_COUNT)]
     Random(SEED + column).shuffle(found)
     return found
 
 
 async def try_value(
-    client: AsyncClient, path: str, column: str, value: str, findings: Findings
+    client: AsyncClient, path: str, column: str, value: str, failures: Failures
 ) -> None:
-    """Send a value in every way that a value can be sent."""
+    """Send a value with every method that accepts it."""
     shown = f"{column}={value[:60]}"
     created = await send(client, "POST", SAMPLES, content=body(column, value), headers=JSON)
-    judge(created, 201, column, value, f"POST {column}", findings)
+    check_response(created, 201, column, value, f"POST {column}", failures)
     patch = f'{{"{column}": {value}}}'
     for method, target, content in (
         ("PATCH", path, patch),
@@ -112,76 +112,76 @@ async def try_value(
         ("PUT", f"{SAMPLES}/batch", f'{{"rows": [{body(column, value)}]}}'),
     ):
         batch = target.endswith("/batch")
-        answer = await send(client, method, target, content=content, headers=JSON)
+        response = await send(client, method, target, content=content, headers=JSON)
         kind = f"{method} {'batch ' if batch else ''}{column}"
         if batch:
-            if answer.status_code not in (200, 400, 409, 413, 422):
-                findings.add(f"{kind} {answer.status_code}", shown)
-            elif answer.status_code == 200 and created.status_code != 201:
-                findings.add(f"{kind} accepted, POST refused", shown)
+            if response.status_code not in (200, 400, 409, 413, 422):
+                failures.add(f"{kind} {response.status_code}", shown)
+            elif response.status_code == 200 and created.status_code != 201:
+                failures.add(f"{kind} accepted, POST rejected", shown)
             continue
-        judge(answer, 200, column, value, kind, findings)
+        check_response(response, 200, column, value, kind, failures)
         # An earlier value of the updated row may complete a foreign key.
-        is_accepted = answer.status_code == 200
-        if answer.status_code != 409 and is_accepted != (created.status_code == 201):
-            findings.add(f"{kind} {answer.status_code}, POST {created.status_code}", shown)
+        is_accepted = response.status_code == 200
+        if response.status_code != 409 and is_accepted != (created.status_code == 201):
+            failures.add(f"{kind} {response.status_code}, POST {created.status_code}", shown)
     if created.status_code == 201:
         read = await send(client, "GET", f"{SAMPLES}/{created.json()['id']}")
         if read.status_code != 200:
-            findings.add(f"GET {column} {read.status_code}", shown)
+            failures.add(f"GET {column} {read.status_code}", shown)
         elif not is_same(column, parsed(value), read.json()[column]):
-            findings.add(f"GET {column} differs from what was sent", shown)
+            failures.add(f"GET {column} differs from what was sent", shown)
 
 
-def judge(
-    response: Response, success: int, column: str, value: str, kind: str, findings: Findings
+def check_response(
+    response: Response, success: int, column: str, value: str, kind: str, failures: Failures
 ) -> None:
-    """Note whatever is wrong with the response to a value."""
+    """Record every problem with the response to a value."""
     shown = f"{value[:80]} -> {response.text[:150]}"
     if response.status_code == success:
         found = response.json()[column]
         if not is_same(column, parsed(value), found):
-            findings.add(f"{kind} stores another value", f"{value[:80]} -> {found!r:.80}")
+            failures.add(f"{kind} stores another value", f"{value[:80]} -> {found!r:.80}")
     elif response.status_code not in (400, 409, 413, 422):
-        findings.add(f"{kind} {response.status_code}", shown)
-    elif not names_field(response, column):
-        findings.add(f"{kind} {response.status_code} without the field", shown)
+        failures.add(f"{kind} {response.status_code}", shown)
+    elif not reports_field(response, column):
+        failures.add(f"{kind} {response.status_code} without the field", shown)
 
 
 async def test_accepted_values_are_returned_equal(committing_client: AsyncClient) -> None:
-    findings = Findings()
+    failures = Failures()
     updated = await send(committing_client, "POST", SAMPLES, json={"code": next(CODES)})
     path = f"{SAMPLES}/{updated.json()['id']}"
     end = monotonic() + DEEP_SECONDS
-    # In turns, so that a deep run has tried all columns when its time is over.
+    # Column by column in each round, so that a deep run tries all columns before its time limit.
     for round_ in zip_longest(*map(values, COLUMNS)):
         for column, value in zip(COLUMNS, round_, strict=True):
             if value is not None and (not IS_DEEP or monotonic() < end):
-                findings.tried += 1
-                await try_value(committing_client, path, column, value, findings)
-    sys.stdout.write(f"{findings.tried} values\n")
-    await walk(committing_client, findings)
-    findings.check()
+                failures.tried += 1
+                await try_value(committing_client, path, column, value, failures)
+    sys.stdout.write(f"{failures.tried} values\n")
+    await read_everything(committing_client, failures)
+    failures.check()
 
 
-async def pages(client: AsyncClient, params: dict[str, Any], way: str = "next") -> list[Any]:
-    """All rows of the feed, page after page."""
+async def pages(client: AsyncClient, params: dict[str, Any], direction: str = "next") -> list[Any]:
+    """Return all rows of the feed."""
     rows: list[Any] = []
     while True:
         response = await send(client, "GET", f"{SAMPLES}/feed", params=params)
         assert response.status_code == 200, f"{params}: {response.text[:300]}"
         page = response.json()
-        rows = [*rows, *page["items"]] if way == "next" else [*page["items"], *rows]
-        if page[way] is None:
+        rows = [*rows, *page["items"]] if direction == "next" else [*page["items"], *rows]
+        if page[direction] is None:
             return rows
-        params = params | {"cursor": page[way]}
+        params = params | {"cursor": page[direction]}
 
 
-async def walk(client: AsyncClient, findings: Findings) -> None:
-    """Read all rows in every way that there is: each way shows the same rows."""
+async def read_everything(client: AsyncClient, failures: Failures) -> None:
+    """Read all rows through every endpoint and compare them."""
     exported = await send(client, "GET", f"{SAMPLES}/export")
     if exported.status_code != 200:
-        findings.add(f"export {exported.status_code}", exported.text)
+        failures.add(f"export {exported.status_code}", exported.text)
         return
     all_rows = {row["id"]: row for row in map(json.loads, exported.text.splitlines())}
     for sort in TypedRowSort:
@@ -191,56 +191,58 @@ async def walk(client: AsyncClient, findings: Findings) -> None:
             try:
                 rows = await pages(client, params)
             except AssertionError as error:
-                findings.add(f"{kind} fails", str(error))
+                failures.add(f"{kind} fails", str(error))
                 continue
             if len(rows) != len(all_rows):
-                findings.add(f"{kind} ends early", f"{len(rows)} of {len(all_rows)} rows")
+                failures.add(f"{kind} ends early", f"{len(rows)} of {len(all_rows)} rows")
             elif any(all_rows[row["id"]] != row for row in rows):
-                findings.add(f"{kind} shows other values", "")
+                failures.add(f"{kind} shows other values", "")
     for path in ("", "/view"):
         total = 0
         while True:
             page = await send(client, "GET", SAMPLES + path, params={"limit": 100, "offset": total})
             if page.status_code != 200:
-                findings.add(f"list{path} {page.status_code}", page.text)
+                failures.add(f"list{path} {page.status_code}", page.text)
                 break
             items = page.json()["items"]
             total += len(items)
             if any(all_rows[row["id"]] != row for row in items):
-                findings.add(f"list{path} shows other values", "")
+                failures.add(f"list{path} shows other values", "")
             if not items:
                 if total != len(all_rows):
-                    findings.add(f"list{path} is incomplete", f"{total} of {len(all_rows)}")
+                    failures.add(f"list{path} is incomplete", f"{total} of {len(all_rows)}")
                 break
 
 
-async def test_query_and_path_parameters_take_any_text(committing_client: AsyncClient) -> None:
-    findings = Findings()
+async def test_query_and_path_parameters_accept_or_reject_any_text(
+    committing_client: AsyncClient,
+) -> None:
+    failures = Failures()
     await send(committing_client, "POST", SAMPLES, json={"code": 1})
     for text in hostile.TEXTS:
         for name in [*TypedRowQuery.model_fields, "unknown"]:
-            answer = await send(committing_client, "GET", SAMPLES, params={name: text})
-            if answer.status_code not in (200, 422):
-                findings.add(f"query {name} {answer.status_code}", repr(text))
+            response = await send(committing_client, "GET", SAMPLES, params={name: text})
+            if response.status_code not in (200, 422):
+                failures.add(f"query {name} {response.status_code}", repr(text))
         for name in ("cursor", "sort", "descending", "limit"):
-            answer = await send(committing_client, "GET", f"{SAMPLES}/feed", params={name: text})
-            if answer.status_code not in (200, 422):
-                findings.add(f"feed {name} {answer.status_code}", repr(text))
+            response = await send(committing_client, "GET", f"{SAMPLES}/feed", params={name: text})
+            if response.status_code not in (200, 422):
+                failures.add(f"feed {name} {response.status_code}", repr(text))
         for method in ("GET", "DELETE"):
             path = f"{SAMPLES}/{quoted(text)}"
-            answer = await send(committing_client, method, path)
-            if answer.status_code not in (200, 204, 404, 405, 422, 307):
-                findings.add(f"path {method} {answer.status_code}", repr(text))
-    findings.check()
+            response = await send(committing_client, method, path)
+            if response.status_code not in (200, 204, 404, 405, 422, 307):
+                failures.add(f"path {method} {response.status_code}", repr(text))
+    failures.check()
 
 
 def quoted(text: str) -> str:
-    """A text as one part of a path."""
+    """Quote text as one path segment."""
     return quote(text, safe="")
 
 
 def requests() -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Requests that are wrong as a whole."""
+    """Yield malformed requests."""
     good = b'{"code": 1}'
     for content_type in (
         *(
@@ -299,24 +301,24 @@ def requests() -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 async def test_malformed_requests_are_client_errors(committing_client: AsyncClient) -> None:
-    findings = Findings()
+    failures = Failures()
     for method, path, options in requests():
-        answer = await send(committing_client, method, path, **options)
-        if answer.status_code >= 500:
+        response = await send(committing_client, method, path, **options)
+        if response.status_code >= 500:
             shown = " ".join(f"{name}={str(value)[:100]}" for name, value in options.items())
-            findings.add(f"{method} {path} {answer.status_code} {shown[:60]}", shown)
-        elif answer.status_code >= 400 and method != "HEAD":
-            media_type = answer.headers.get("content-type", "")
+            failures.add(f"{method} {path} {response.status_code} {shown[:60]}", shown)
+        elif response.status_code >= 400 and method != "HEAD":
+            media_type = response.headers.get("content-type", "")
             if media_type != "application/problem+json":
-                findings.add(
-                    f"{method} {path} {answer.status_code} is {media_type!r}", str(options)[:100]
+                failures.add(
+                    f"{method} {path} {response.status_code} is {media_type!r}", str(options)[:100]
                 )
-    findings.check()
+    failures.check()
 
 
 @pytest.mark.parametrize("kind", ["truck", "bicycle"])
 @pytest.mark.parametrize("number", [1, 32768, -32769, 2147483648, 2**63, 2**64])
-async def test_subclasses_take_any_number(
+async def test_subclasses_accept_or_reject_any_number(
     committing_client: AsyncClient, kind: str, number: int
 ) -> None:
     new = {"kind": kind, "name": "Ada", "number": number}

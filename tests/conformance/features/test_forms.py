@@ -1,4 +1,4 @@
-"""Forms and uploads, which need python-multipart: a team adds it to the dependencies."""
+"""Forms and uploads. They need python-multipart, which a team adds to its dependencies."""
 
 from collections.abc import AsyncGenerator
 from datetime import datetime
@@ -69,14 +69,14 @@ async def client() -> AsyncGenerator[AsyncClient]:
 
 
 async def fields_of(client: AsyncClient, path: str, **options: Any) -> list[str]:
-    """Send a form that is invalid; returns the fields that the response names."""
+    """Send an invalid form; return the fields that the response names."""
     response = await client.post(f"/forms/{path}", **options)
     assert response.status_code == 422, response.text
     assert response.headers["Content-Type"] == "application/problem+json"
     return [error["field"] for error in response.json()["errors"]]
 
 
-async def test_forms_are_read(client: AsyncClient) -> None:
+async def test_forms_are_parsed(client: AsyncClient) -> None:
     ticket = {"name": "a", "number": "7", "at": "2026-01-01T00:00:00Z", "tags": ["x", "y"]}
     response = await client.post("/forms/ticket", data=ticket)
     assert response.json() == {**ticket, "number": 7, "extra": None}
@@ -89,7 +89,7 @@ async def test_forms_are_read(client: AsyncClient) -> None:
     assert (await client.post("/forms/optional")).json() is True
 
 
-async def test_form_values_are_checked(client: AsyncClient) -> None:
+async def test_form_values_are_validated(client: AsyncClient) -> None:
     ticket = {"name": "a", "number": "x", "at": "2026-01-01T00:00:00", "unknown": "1"}
     fields = await fields_of(client, "ticket", data=ticket)
     assert fields == ["body.number", "body.at", "body.unknown"]
@@ -98,11 +98,11 @@ async def test_form_values_are_checked(client: AsyncClient) -> None:
     nul = r'["\u0000"]'
     assert await fields_of(client, "ticket", data={"name": "a", "extra": nul}) == ["body.extra"]
     assert await fields_of(client, "fields") == ["body.name"]
-    text_in_place_of_file = {"file": (None, "abc")}
-    assert await fields_of(client, "file", files=text_in_place_of_file) == ["body.file"]
+    text_instead_of_file = {"file": (None, "abc")}
+    assert await fields_of(client, "file", files=text_instead_of_file) == ["body.file"]
 
 
-async def test_file_name_without_nul_only(client: AsyncClient) -> None:
+async def test_file_name_with_nul_is_rejected(client: AsyncClient) -> None:
     disposition = b'Content-Disposition: form-data; name="file"; filename="a\0.txt"'
     body = b"--x\r\n" + disposition + b"\r\n\r\nabc\r\n--x--\r\n"
     headers = {"Content-Type": f"{MULTIPART}; boundary=x"}
@@ -110,17 +110,17 @@ async def test_file_name_without_nul_only(client: AsyncClient) -> None:
     assert fields == ["body.file.filename"]
 
 
-@pytest.mark.parametrize("declared", [None, "application/json", "text/plain", "", MULTIPART])
+@pytest.mark.parametrize("content_type", [None, "application/json", "text/plain", "", MULTIPART])
 @pytest.mark.parametrize("path", ["ticket", "fields", "file", "bytes", "optional", "files"])
-async def test_body_that_is_not_declared_as_form_is_unsupported(
-    client: AsyncClient, path: str, declared: str | None
+async def test_body_without_form_content_type_is_unsupported(
+    client: AsyncClient, path: str, content_type: str | None
 ) -> None:
-    headers = {} if declared is None else {"Content-Type": declared}
+    headers = {} if content_type is None else {"Content-Type": content_type}
     response = await client.post(f"/forms/{path}", content=b'{"name": "a"}', headers=headers)
-    # Without a boundary there is nothing to read.
-    assert response.status_code == (400 if declared == MULTIPART else 415)
+    # A multipart body cannot be parsed without a boundary.
+    assert response.status_code == (400 if content_type == MULTIPART else 415)
     assert response.headers["Content-Type"] == "application/problem+json"
-    if declared != MULTIPART:
+    if content_type != MULTIPART:
         is_form = path in ("ticket", "fields")
         assert response.headers["Accept"] == (f"{FORM}, {MULTIPART}" if is_form else MULTIPART)
 
@@ -159,10 +159,10 @@ MALFORMED = {
 }
 
 
-# Starlette leaves the file of a part without an end to the garbage collector.
+# Starlette closes the file of an incomplete part only at garbage collection.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(("body", "status"), MALFORMED.values(), ids=MALFORMED)
-async def test_malformed_or_large_upload_is_client_error(
+async def test_malformed_or_large_upload_is_a_client_error(
     client: AsyncClient, body: bytes, status: int
 ) -> None:
     headers = {"Content-Type": f"{MULTIPART}; boundary=x"}
@@ -172,7 +172,7 @@ async def test_malformed_or_large_upload_is_client_error(
 
 
 @pytest.mark.parametrize("content", [b"&".join([b"a=1"] * 5000), b"name=" + b"a" * 1_500_000])
-async def test_long_form_is_client_error(client: AsyncClient, content: bytes) -> None:
+async def test_large_form_is_a_client_error(client: AsyncClient, content: bytes) -> None:
     headers = {"Content-Type": FORM}
     response = await client.post("/forms/ticket", content=content, headers=headers)
     assert response.status_code == 400

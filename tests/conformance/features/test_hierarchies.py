@@ -1,4 +1,4 @@
-"""Single-table and joined-table inheritance: each operation reaches rows of its own class only."""
+"""Single-table and joined-table inheritance: each operation affects only rows of its own class."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ from tests.conformance.features.hierarchies.models import (
     Wheel,
 )
 from tests.conformance.features.rows import visible
-from tests.conformance.features.test_ownership import Delete, add, ways
+from tests.conformance.features.test_ownership import Delete, add, every_delete_method
 
 SUBCLASSES = [Car, Boat, Invoice, Reminder, Letter]
 
@@ -51,37 +51,37 @@ def invoice(title: str = "invoice", total: int = 1) -> Invoice:
     return Invoice(title=title, total=total, positions=[Position()])
 
 
-@ways
-async def test_single_table_subclass_is_deleted_with_what_it_owns(
+@every_delete_method
+async def test_deleting_single_table_subclass_deletes_its_children(
     session: AsyncSession, delete: Delete
 ) -> None:
-    gone, kept, boat = car(), car(), Boat(name="boat")
-    await add(session, gone, kept, boat)
+    deleted, kept, boat = car(), car(), Boat(name="boat")
+    await add(session, deleted, kept, boat)
     wheel = kept.wheels[0]
 
-    await delete(session, gone)
+    await delete(session, deleted)
 
     assert await visible(session, Vehicle) == sorted([kept.id, boat.id])
     assert await visible(session, Wheel) == [wheel.id]
 
 
-@ways
+@every_delete_method
 @pytest.mark.parametrize("model", [Invoice, Reminder])
-async def test_joined_subclass_is_deleted_with_what_it_owns(
+async def test_deleting_joined_subclass_deletes_its_children(
     session: AsyncSession, delete: Delete, model: type[Invoice]
 ) -> None:
-    gone, kept = model(title="", total=1, positions=[Position()]), invoice()
+    deleted, kept = model(title="", total=1, positions=[Position()]), invoice()
     letter = Letter(title="letter")
-    await add(session, gone, kept, letter)
+    await add(session, deleted, kept, letter)
     position = kept.positions[0]
 
-    await delete(session, gone)
+    await delete(session, deleted)
 
     assert await visible(session, Document) == sorted([kept.id, letter.id])
     assert await visible(session, Position) == [position.id]
 
 
-async def test_delete_by_criteria_of_a_subclass_spares_its_siblings(session: AsyncSession) -> None:
+async def test_delete_by_criteria_of_subclass_keeps_its_siblings(session: AsyncSession) -> None:
     boat, letter, plain = Boat(name="same"), Letter(title="same"), Document(title="same")
     await add(session, car("same"), boat, invoice("same"), invoice("other"), letter, plain)
 
@@ -93,7 +93,7 @@ async def test_delete_by_criteria_of_a_subclass_spares_its_siblings(session: Asy
     assert len(await visible(session, Document)) == 3
 
 
-async def test_delete_by_criteria_of_a_base_class_reaches_what_subclasses_own(
+async def test_delete_by_criteria_of_base_class_deletes_children_of_subclasses(
     session: AsyncSession,
 ) -> None:
     await add(session, car(), Boat(name="boat"), invoice(), Letter(title="letter"))
@@ -139,24 +139,24 @@ async def test_row_of_another_class_is_not_updated_by_id(session: AsyncSession) 
         await repository(Invoice, session).change(letter.id, {"title": "new"})
 
 
-async def test_deleted_row_of_a_subclass_is_not_updated(session: AsyncSession) -> None:
-    gone, kept, vehicle, other = invoice(), invoice(), car(), car()
-    await add(session, gone, kept, vehicle, other)
-    for record in (gone, vehicle):
+async def test_deleted_row_of_subclass_is_not_updated(session: AsyncSession) -> None:
+    deleted, kept, vehicle, other = invoice(), invoice(), car(), car()
+    await add(session, deleted, kept, vehicle, other)
+    for record in (deleted, vehicle):
         await erase(session, record)
 
     with pytest.raises(NotFound):
-        await repository(Invoice, session).change(gone.id, {"total": 7})
+        await repository(Invoice, session).change(deleted.id, {"total": 7})
     with pytest.raises(NotFound):
         await repository(Car, session).change(vehicle.id, {"doors": 2})
-    assert await update_many(session, Invoice, [gone.id], {"total": 7, "title": "new"}) == 0
+    assert await update_many(session, Invoice, [deleted.id], {"total": 7, "title": "new"}) == 0
     assert await update_many(session, Car, [vehicle.id], {"doors": 2}) == 0
 
     changed = "SELECT count(*) FROM conformance_invoices WHERE total = 7"
     assert await session.scalar(text(changed)) == 0
 
 
-async def test_rows_of_a_joined_subclass_are_updated_by_criteria(session: AsyncSession) -> None:
+async def test_joined_subclass_is_updated_by_criteria(session: AsyncSession) -> None:
     first, second, letter = invoice("a", 1), invoice("b", 1), Letter(title="a")
     await add(session, first, second, letter)
     before = first.updated_at
@@ -176,7 +176,7 @@ async def test_rows_of_a_joined_subclass_are_updated_by_criteria(session: AsyncS
     assert (await session.get_one(Letter, letter.id)).title == "a"
 
 
-async def test_flush_of_a_subclass_column_sets_updated_at(session: AsyncSession) -> None:
+async def test_updating_subclass_column_sets_updated_at(session: AsyncSession) -> None:
     record = invoice()
     await add(session, record)
     before = record.updated_at
@@ -190,7 +190,7 @@ async def test_flush_of_a_subclass_column_sets_updated_at(session: AsyncSession)
 
 
 @pytest.mark.parametrize("model", SUBCLASSES)
-async def test_inserted_rows_are_of_their_class(session: AsyncSession, model: Any) -> None:
+async def test_inserted_rows_have_their_class(session: AsyncSession, model: Any) -> None:
     row = {"name": "x"} if issubclass(model, Vehicle) else {"title": "x"}
     if issubclass(model, Invoice):
         row["total"] = 1  # type: ignore[assignment]  # wrong on purpose
@@ -205,19 +205,19 @@ async def test_inserted_rows_are_of_their_class(session: AsyncSession, model: An
 
 
 @pytest.mark.parametrize("model", [Car, Boat])
-async def test_copied_rows_are_of_their_class(session: AsyncSession, model: Any) -> None:
+async def test_copied_rows_have_their_class(session: AsyncSession, model: Any) -> None:
     assert await copy_rows(session, model, [{"name": "a"}, {"name": "b"}]) == 2
     assert len(await visible(session, model)) == 2
 
 
-async def test_copy_and_upsert_reject_a_model_of_several_tables(session: AsyncSession) -> None:
+async def test_copy_and_upsert_reject_model_with_several_tables(session: AsyncSession) -> None:
     with pytest.raises(TypeError, match=r"Invoice has 2: use `insert_many`"):
         await copy_rows(session, Invoice, [{"title": "a", "total": 1}])
     with pytest.raises(TypeError, match=r"Invoice has 2: insert with"):
         await upsert_many(session, Invoice, [{"title": "a", "total": 1}], by=["id"])
 
 
-async def test_upsert_does_not_change_a_row_of_another_class(session: AsyncSession) -> None:
+async def test_upsert_does_not_update_row_of_another_class(session: AsyncSession) -> None:
     boat, vehicle = Boat(name="boat"), car()
     await add(session, boat, vehicle)
 

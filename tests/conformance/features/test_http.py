@@ -28,7 +28,7 @@ class Item(BaseModel):
 
 
 class Broken:
-    """A middleware with a bug on one path."""
+    """A middleware that raises an exception on one path."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -134,7 +134,7 @@ def is_problem(response: Any, status: int) -> bool:
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/v1/items/1", "/openapi.json", "/docs"])
-async def test_head_sends_headers_of_get_without_body(client: AsyncClient, path: str) -> None:
+async def test_head_returns_headers_of_get_without_body(client: AsyncClient, path: str) -> None:
     got, head = await client.get(path), await client.head(path)
     assert (head.status_code, head.content) == (got.status_code, b"")
     ignored = {"x-request-id"}
@@ -144,14 +144,14 @@ async def test_head_sends_headers_of_get_without_body(client: AsyncClient, path:
     assert head.headers["Content-Length"] == str(len(got.content))
 
 
-async def test_head_of_stream_ends_early(client: AsyncClient) -> None:
+async def test_head_stops_a_stream_early(client: AsyncClient) -> None:
     sent_lines.clear()
     head = await client.head("/v1/items/1/lines")
     assert (head.status_code, head.content) == (200, b"")
     assert len(sent_lines) < 10
 
 
-async def test_declared_head_is_used(client: AsyncClient) -> None:
+async def test_declared_head_endpoint_is_used(client: AsyncClient) -> None:
     assert (await client.head("/v1/own-head")).headers["X-Own"] == "head"
     assert (await client.get("/v1/own-head")).json() == "get"
 
@@ -162,15 +162,13 @@ async def test_head_of_error_has_no_body(client: AsyncClient, path: str, status:
     assert (head.status_code, head.content) == (status, b"")
 
 
-def test_head_adds_no_operations() -> None:
-    document = application().openapi()
-    assert "head" not in document["paths"]["/v1/items/{item_id}"]
+def test_head_adds_no_operations_to_openapi() -> None:
+    schema = application().openapi()
+    assert "head" not in schema["paths"]["/v1/items/{item_id}"]
 
 
 @pytest.mark.parametrize("method", ["PUT", "POST", "OPTIONS", "TRACE", "BREW"])
-async def test_undeclared_method_names_all_methods_of_the_path(
-    client: AsyncClient, method: str
-) -> None:
+async def test_405_lists_all_methods_of_the_path(client: AsyncClient, method: str) -> None:
     response = await client.request(method, "/v1/items/1")
     assert is_problem(response, 405)
     assert response.headers["Allow"] == "DELETE, GET, HEAD, PATCH"
@@ -208,7 +206,7 @@ async def test_allow_header(client: AsyncClient, method: str, path: str, allowed
 @pytest.mark.parametrize(
     ("method", "path"), [("POST", "/v1/items"), ("PATCH", "/v1/items/1"), ("POST", "/v1/any")]
 )
-async def test_body_that_is_not_declared_as_json_is_unsupported(
+async def test_json_endpoint_requires_json_content_type(
     client: AsyncClient, method: str, path: str, content_type: str | None
 ) -> None:
     headers = {} if content_type is None else {"Content-Type": content_type}
@@ -235,12 +233,12 @@ async def test_json_media_types_are_accepted(client: AsyncClient, content_type: 
     assert (response.status_code, response.json()) == (200, {"name": "x"})
 
 
-async def test_other_bodies_are_the_endpoint_s_own_affair(client: AsyncClient) -> None:
+async def test_endpoint_without_json_body_accepts_other_media_types(client: AsyncClient) -> None:
     binary = {"Content-Type": "application/octet-stream"}
     assert (await client.post("/v1/raw", content=b"1234", headers=binary)).json() == 4
     csv = {"Content-Type": "text/csv"}
     assert (await client.post("/v1/request", content=b"1,2", headers=csv)).json() == 3
-    # Without a body there is nothing to declare.
+    # A request without a body needs no Content-Type.
     assert (await client.patch("/v1/items/1")).status_code == 200
     assert (await client.post("/v1/items")).status_code == 422
 
@@ -250,13 +248,13 @@ async def chunks(*parts: bytes) -> AsyncGenerator[bytes]:
         yield part
 
 
-async def test_chunked_body_without_content_type(client: AsyncClient) -> None:
-    # An empty body has no type.
+async def test_chunked_body_requires_content_type(client: AsyncClient) -> None:
+    # An empty body needs no Content-Type.
     assert (await client.patch("/v1/items/1", content=chunks())).status_code == 200
     assert is_problem(await client.patch("/v1/items/1", content=chunks(b"{", b"}")), 415)
 
 
-async def test_get_with_body_that_is_not_json_is_unsupported() -> None:
+async def test_get_with_body_requires_json_content_type() -> None:
     app = Application()
 
     @app.get("/search")
@@ -324,7 +322,7 @@ async def test_if_none_match_does_not_hide_errors(client: AsyncClient) -> None:
         ("/v1/redirect", "/v1/items/1"),
     ],
 )
-async def test_redirect_does_not_use_host_header(
+async def test_redirect_ignores_host_header(
     client: AsyncClient, host: str, path: str, target: str
 ) -> None:
     response = await client.get(path, headers={"Host": host})
@@ -337,7 +335,7 @@ async def test_redirect_to_another_host_is_kept(client: AsyncClient) -> None:
     assert response.headers["Location"] == "https://login.example.org/"
 
 
-async def test_path_with_two_slashes_redirects_to_no_other_host() -> None:
+async def test_path_with_two_slashes_does_not_redirect_to_another_host() -> None:
     app = application()
 
     @app.get("/{rest:path}/end")
@@ -349,7 +347,7 @@ async def test_path_with_two_slashes_redirects_to_no_other_host() -> None:
     assert response.headers["Location"] == "/evil.example/end"
 
 
-async def test_every_error_response_is_problem_document() -> None:
+async def test_every_error_response_is_a_problem_document() -> None:
     client = client_of(application(origins="https://shop.example.org", body_limit=1000))
     assert is_problem(await client.get("/nowhere"), 404)
     assert is_problem(await client.get("/broken"), 500)
@@ -357,12 +355,12 @@ async def test_every_error_response_is_problem_document() -> None:
     assert is_problem(await client.get("/docs-assets/nowhere.js"), 404)
     malformed = {"Range": "bytes=x"}
     assert is_problem(await client.get("/docs-assets/favicon.png", headers=malformed), 400)
-    beyond = {"Range": "bytes=99999999-"}
-    response = await client.get("/docs-assets/favicon.png", headers=beyond)
+    out_of_range = {"Range": "bytes=99999999-"}
+    response = await client.get("/docs-assets/favicon.png", headers=out_of_range)
     assert is_problem(response, 416)
     assert response.headers["Content-Range"]
-    asks = {"Origin": "https://evil.example", "Access-Control-Request-Method": "GET"}
-    response = await client.options("/v1/items", headers=asks)
+    headers = {"Origin": "https://evil.example", "Access-Control-Request-Method": "GET"}
+    response = await client.options("/v1/items", headers=headers)
     assert is_problem(response, 400)
     assert response.json()["detail"] == "Disallowed CORS origin"
     response = await client.get("/v1/plain")
@@ -370,12 +368,12 @@ async def test_every_error_response_is_problem_document() -> None:
     assert (response.json()["detail"], response.headers["X-Kept"]) == ("Not today.", "yes")
 
 
-async def test_untrusted_host_is_problem_document() -> None:
+async def test_untrusted_host_is_a_problem_document() -> None:
     client = client_of(application(hosts="api.example.org"))
     assert is_problem(await client.get("/v1/items/1"), 400)
 
 
-async def test_rejected_web_socket_is_problem_document() -> None:
+async def test_rejected_web_socket_is_a_problem_document() -> None:
     sent: list[Any] = []
 
     async def receive() -> Any:
@@ -392,7 +390,7 @@ async def test_rejected_web_socket_is_problem_document() -> None:
     assert b"Forbidden" in body["body"]
 
 
-async def test_accepted_web_socket_is_left_alone() -> None:
+async def test_accepted_web_socket_is_unchanged() -> None:
     app, sent = application(), list[Any]()
 
     @app.websocket("/talk")
@@ -429,9 +427,9 @@ async def test_titles_do_not_depend_on_python_version(
     if status in (499, 599):
         app = Application()
 
-        @app.get("/v1/teapot/{given}")
-        async def raise_status(given: int) -> None:
-            raise HTTPException(given, "Unusual")
+        @app.get("/v1/teapot/{code}")
+        async def raise_status(code: int) -> None:
+            raise HTTPException(code, "Unusual")
 
         client = client_of(app)
     response = await client.get(f"/v1/teapot/{status}")
@@ -448,7 +446,7 @@ def request_with(body: bytes) -> Request:
 
 
 @pytest.mark.parametrize("body", [b"not JSON", b"\xff", b"[" * 100_000, b"[NaN]"])
-async def test_idempotency_fingerprint_takes_any_body(body: bytes) -> None:
+async def test_idempotency_fingerprint_accepts_any_body(body: bytes) -> None:
     fingerprint = await idempotency._fingerprint(request_with(body))
     assert fingerprint == await idempotency._fingerprint(request_with(body))
     assert fingerprint != await idempotency._fingerprint(request_with(b"another"))

@@ -1,4 +1,4 @@
-"""Reads of models with inheritance or with primary keys of another form than `id`."""
+"""Reads of models with inheritance, or with a primary key other than `id`."""
 
 from typing import Any
 
@@ -75,13 +75,13 @@ class Bosses(Repository[Boss]):
 
 @pytest.fixture
 def database(own_app: FastAPI) -> Database:
-    """A database whose commits stay."""
+    """A database that keeps committed rows."""
     found: Database = own_app.state.database
     return found
 
 
 async def fill(session: AsyncSession) -> None:
-    """Two bosses, with staff and documents of each kind."""
+    """Store two bosses with staff and documents of each kind."""
     for name in ("ada", "bob"):
         boss = Boss(name=name, budget=5, staff=[], letters=[], boss=None)
         boss.letters = [Letter(title=f"{name} b"), OpenLetter(title=f"{name} a", stamp="x")]
@@ -92,7 +92,7 @@ async def fill(session: AsyncSession) -> None:
     await session.flush()
 
 
-async def test_compiled_statements_see_their_own_class(database: Database) -> None:
+async def test_compiled_statements_read_only_their_own_class(database: Database) -> None:
     async with database.transaction() as session:
         await fill(session)
         keys = {row.title: row.id for row in await session.scalars(select(Document))}
@@ -119,7 +119,7 @@ def test_statements_of_subclasses_are_compiled_once(database: Database) -> None:
     assert prepare(varying, dialect, cache_key(varying)) is None
 
 
-async def test_compiled_inserts_are_of_their_own_class(database: Database) -> None:
+async def test_compiled_inserts_store_their_own_class(database: Database) -> None:
     for model, sort in [(Document, "document"), (Letter, "letter"), (OpenLetter, "open_letter")]:
         created = await View(DocumentOut, model).insert(database, DocumentIn(title=sort))
         assert created.sort == sort
@@ -130,7 +130,7 @@ async def test_compiled_inserts_are_of_their_own_class(database: Database) -> No
         ]
 
 
-async def test_what_is_not_supported_is_refused_by_name(database: Database) -> None:
+async def test_unsupported_models_are_type_errors(database: Database) -> None:
     with pytest.raises(TypeError, match="Boss is stored in several tables"):
         await View(PersonOut, Boss).insert(database, PersonOut(name="a", role="boss"))
     with pytest.raises(TypeError, match=r"Document\.sort is set by the class"):
@@ -143,7 +143,7 @@ async def test_what_is_not_supported_is_refused_by_name(database: Database) -> N
         order(Seat.number)
 
 
-async def test_views_show_what_entities_show(session: AsyncSession) -> None:
+async def test_views_equal_serialized_entities(session: AsyncSession) -> None:
     await fill(session)
     session.expunge_all()
     cases: list[tuple[Any, Any, list[Any]]] = [
@@ -167,7 +167,7 @@ async def test_views_show_what_entities_show(session: AsyncSession) -> None:
         assert expected
 
 
-async def test_repositories_of_subclasses_page_and_read_their_own_rows(
+async def test_repositories_of_subclasses_read_only_their_own_rows(
     session: AsyncSession,
 ) -> None:
     await fill(session)
@@ -186,7 +186,7 @@ async def test_repositories_of_subclasses_page_and_read_their_own_rows(
     assert await bosses.exists(Boss.budget == 5)
 
 
-async def test_keyset_pages_of_hierarchies_and_composite_keys(session: AsyncSession) -> None:
+async def test_keyset_pages_of_inheritance_and_composite_keys(session: AsyncSession) -> None:
     await fill(session)
     session.add_all(Seat(row=row, number=number) for row in "ab" for number in (1, 2, 3))
     await session.flush()
@@ -202,7 +202,7 @@ async def test_keyset_pages_of_hierarchies_and_composite_keys(session: AsyncSess
         (select(Seat), order((Seat.row, Seat.number), Seat.number.desc(), Seat.row.asc()), 6),
     ]:
         wanted: Any = statement
-        whole = (await session.scalars(wanted.order_by(*by.clauses))).all()
+        expected = (await session.scalars(wanted.order_by(*by.clauses))).all()
         found: list[Any] = []
         cursor: str | None = None
         while True:
@@ -211,5 +211,5 @@ async def test_keyset_pages_of_hierarchies_and_composite_keys(session: AsyncSess
             cursor = page.next
             if cursor is None:
                 break
-        assert found == whole
+        assert found == expected
         assert len(found) == size

@@ -1,4 +1,4 @@
-"""A job is one function: its command provides the database, settings and a transaction."""
+"""The `job` decorator gives a command its database, settings and transaction."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -50,14 +50,14 @@ async def count_notes(database: Database) -> str | None:
 
 @pytest.fixture
 def run(own_database_url: URL, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a command on the database of the test."""
-    address = own_database_url.render_as_string(hide_password=False)
-    monkeypatch.setenv("DATABASE_URL", address)
+    """Run a command on the test's database."""
+    url = own_database_url.render_as_string(hide_password=False)
+    monkeypatch.setenv("DATABASE_URL", url)
     monkeypatch.setenv("DATABASE_POOL_SIZE", "3")
     monkeypatch.setenv("DATABASE_STARTUP_TIMEOUT", "0")
 
     def invoke(*arguments: str) -> Result:
-        # The command starts an event loop, and this test already runs in one.
+        # In a thread: the test already runs an event loop, and the command starts its own.
         with ThreadPoolExecutor(max_workers=1) as thread:
             return thread.submit(CliRunner().invoke, commands, arguments).result()
 
@@ -65,7 +65,7 @@ def run(own_database_url: URL, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 async def count_rows(url: URL) -> int:
-    """The number of notes in a database."""
+    """Return the number of notes in a database."""
     engine = create_async_engine(url)
     async with engine.connect() as connection:
         count = await connection.scalar(select(func.count()).select_from(Note))
@@ -73,7 +73,7 @@ async def count_rows(url: URL) -> int:
     return count or 0
 
 
-async def test_session_of_a_job_is_committed_at_its_end(run: Run, own_database_url: URL) -> None:
+async def test_session_of_job_commits_at_its_end(run: Run, own_database_url: URL) -> None:
     assert run("count-notes").output == ""
     result = run("add-notes", "Hello", "--count", "2")
     assert (result.exit_code, result.output) == (0, "2 notes added, at 3 connections\n")
@@ -87,7 +87,7 @@ async def test_failed_job_is_rolled_back(run: Run, own_database_url: URL) -> Non
     assert await count_rows(own_database_url) == 0
 
 
-async def test_job_reports_wrong_settings_and_an_unreachable_database(
+async def test_job_reports_invalid_settings_and_unreachable_database(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATABASE_POOL_SIZE", "0")
@@ -99,7 +99,7 @@ async def test_job_reports_wrong_settings_and_an_unreachable_database(
     assert "127.0.0.1:1 cannot be reached" in str(unreachable)
 
 
-async def test_job_names_the_pending_migration(run: Run, own_database_url: URL) -> None:
+async def test_job_reports_pending_migration(run: Run, own_database_url: URL) -> None:
     statements = "ALTER TABLE conformance_notes RENAME TO elsewhere", "DELETE FROM alembic_version"
     await migrate(own_database_url, list(statements))
     pending = run("count-notes").exception
@@ -107,14 +107,14 @@ async def test_job_names_the_pending_migration(run: Run, own_database_url: URL) 
     assert "The database is at migration none, the code at " in str(pending)
 
 
-async def test_job_names_the_missing_migration(run: Run, own_database_url: URL) -> None:
+async def test_job_reports_missing_migration(run: Run, own_database_url: URL) -> None:
     await migrate(own_database_url, ["ALTER TABLE conformance_notes RENAME TO elsewhere"])
     missing = run("count-notes").exception
     assert isinstance(missing, MENDABLE)
     assert "Table conformance_notes does not exist, and no migration is pending." in str(missing)
 
 
-async def test_help_of_a_job_shows_only_its_options(run: Run) -> None:
+async def test_help_of_job_shows_only_its_options(run: Run) -> None:
     result = run("add-notes", "--help")
     assert "--count" in result.output
     assert "Add notes." in result.output
@@ -122,5 +122,5 @@ async def test_help_of_a_job_shows_only_its_options(run: Run) -> None:
     assert "settings" not in result.output.lower()
 
 
-async def test_wrong_option_of_a_job_is_refused(run: Run) -> None:
+async def test_invalid_option_of_job_is_rejected(run: Run) -> None:
     assert run("add-notes", "Hello", "--count", "0").exit_code == 2

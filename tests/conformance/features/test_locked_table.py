@@ -1,4 +1,4 @@
-"""Requests that wait for a locked table leave slots and connections to other endpoints."""
+"""Requests that wait for a locked table leave slots and connections for other endpoints."""
 
 import asyncio
 from time import perf_counter
@@ -17,7 +17,7 @@ from tests.rig.database import settings_with
 LOCK = text("LOCK TABLE conformance_locked IN ACCESS EXCLUSIVE MODE")
 
 
-# Different ids, of which some are parts of other paths, and all methods of the resource.
+# Different ids, some of which equal path segments, and all methods of the resource.
 WORDS = ["count", "unlocked", "locked", "feed", "batch", "posts", "conformance", "a", "b"]
 BLOCKED = {
     "two endpoints": [("GET", "x"), ("POST", "")] * 8,
@@ -57,12 +57,12 @@ async def test_other_endpoints_respond_while_requests_wait_for_locked_table(
             assert duration < 3
             assert not any(each.done() for each in blocked)
             await connection.rollback()
-        waited = await asyncio.gather(*blocked)
+        blocked_responses = await asyncio.gather(*blocked)
     await engine.dispose()
-    assert {each.status_code for each in waited} <= {200, 201, 204}
+    assert {each.status_code for each in blocked_responses} <= {200, 201, 204}
 
 
-def test_parameters_do_not_lead_to_other_resources() -> None:
+def test_resource_of_a_path_ignores_path_parameters() -> None:
     app = FastAPI(openapi_url=None)
     for method, path in [
         *(("GET", "/v1"), ("GET", "/v1/posts"), ("GET", "/v1/posts/feed"), ("POST", "/v1/posts")),
@@ -95,14 +95,14 @@ def test_parameters_do_not_lead_to_other_resources() -> None:
     }
 
 
-def stays() -> bool:
+def is_disconnected() -> bool:
     return False
 
 
-async def held(gate: Gate, resource: str) -> int:
-    """Let requests of a resource come until one has to wait; returns how many did not."""
+async def admitted(gate: Gate, resource: str) -> int:
+    """Send requests for a resource until one is queued; return how many were admitted."""
     for number in range(1000):
-        waiting = asyncio.create_task(gate.enter(stays, resource))
+        waiting = asyncio.create_task(gate.enter(is_disconnected, resource))
         await asyncio.sleep(0)
         if not waiting.done():
             waiting.cancel()
@@ -113,9 +113,11 @@ async def held(gate: Gate, resource: str) -> int:
 @pytest.mark.parametrize(
     ("slots", "first", "second"), [(1, 1, 0), (2, 2, 0), (4, 3, 1), (10, 7, 2), (16, 11, 3)]
 )
-async def test_one_resource_holds_a_share_of_the_slots(slots: int, first: int, second: int) -> None:
+async def test_one_resource_uses_a_limited_share_of_slots(
+    slots: int, first: int, second: int
+) -> None:
     gate = Gate(slots, wait_limit=60)
-    assert (await held(gate, "a"), await held(gate, "b")) == (first, second)
+    assert (await admitted(gate, "a"), await admitted(gate, "b")) == (first, second)
     for _ in range(first):
         gate.leave("a")
     for _ in range(second):
@@ -123,14 +125,14 @@ async def test_one_resource_holds_a_share_of_the_slots(slots: int, first: int, s
     assert gate.free == slots
 
 
-async def test_queue_is_fifo_within_a_resource_and_others_overtake_only_the_blocked() -> None:
+async def test_queue_is_fifo_per_resource_and_blocked_requests_are_overtaken() -> None:
     gate = Gate(4, wait_limit=60)
     for _ in range(3):
-        await gate.enter(stays, "blocked")
+        await gate.enter(is_disconnected, "blocked")
     order: list[str] = []
 
     async def enter(name: str, resource: str) -> None:
-        assert await gate.enter(stays, resource) is Turn.CAME
+        assert await gate.enter(is_disconnected, resource) is Turn.CAME
         order.append(name)
 
     async with asyncio.TaskGroup() as tasks:
@@ -152,9 +154,9 @@ async def test_queue_is_fifo_within_a_resource_and_others_overtake_only_the_bloc
     assert order[3:] == ["blocked 0", "blocked 1", "blocked 2"]
 
 
-async def test_waiting_requests_of_all_resources_are_rejected_in_time() -> None:
+async def test_queued_requests_of_all_resources_time_out() -> None:
     gate = Gate(1, wait_limit=0.05)
-    await gate.enter(stays, "a")
-    waiting = [gate.enter(stays, resource) for resource in "abc" for _ in range(3)]
+    await gate.enter(is_disconnected, "a")
+    waiting = [gate.enter(is_disconnected, resource) for resource in "abc" for _ in range(3)]
     assert set(await asyncio.gather(*waiting)) == {Turn.TOO_LATE}
     assert gate.waiting == 0

@@ -1,4 +1,4 @@
-"""Values that do not fit their column are rejected by name, and numbers keep their digits."""
+"""Values outside the range of their column are rejected by field, and numbers keep their digits."""
 
 from decimal import Decimal
 from typing import Any
@@ -10,7 +10,7 @@ EVERYTHING = "/conformance/everything"
 JSON = {"Content-Type": "application/json"}
 LAST_MOMENT = "9999-12-31T23:59:59.999999-14:00"
 
-MISFITS: list[tuple[str, Any]] = [
+OUT_OF_RANGE: list[tuple[str, Any]] = [
     ("small", 2**15),
     ("integer", -(2**31) - 1),
     ("big", 2**63),
@@ -32,8 +32,8 @@ MISFITS: list[tuple[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("field", "value"), MISFITS)
-async def test_value_that_does_not_fit_its_column_names_the_field(
+@pytest.mark.parametrize(("field", "value"), OUT_OF_RANGE)
+async def test_value_outside_its_column_range_names_the_field(
     client: AsyncClient, field: str, value: Any
 ) -> None:
     row = {"code": 1, field: value}
@@ -41,7 +41,7 @@ async def test_value_that_does_not_fit_its_column_names_the_field(
     batch = await client.put(f"{EVERYTHING}/batch", json={"rows": [{"code": 2}, row]})
 
     assert (created.status_code, batch.status_code) == (422, 422)
-    # Validation names an item of a list, the comparison with the column names the list.
+    # Validation names the list item; the check against the column names the list.
     (error,) = created.json()["errors"]
     assert error["field"].removesuffix(".0") == f"body.{field}"
     (error,) = batch.json()["errors"]
@@ -58,7 +58,7 @@ async def test_value_that_does_not_fit_its_column_names_the_field(
         ("moment", LAST_MOMENT),
     ],
 )
-async def test_query_parameter_beyond_its_column_names_the_field(
+async def test_query_parameter_outside_its_column_range_names_the_field(
     client: AsyncClient, field: str, value: str
 ) -> None:
     response = await client.get(EVERYTHING, params={field: value})
@@ -67,7 +67,7 @@ async def test_query_parameter_beyond_its_column_names_the_field(
     assert [error["field"] for error in response.json()["errors"]] == [f"query.{field}"]
 
 
-async def test_same_row_twice_in_an_upsert_names_the_field(client: AsyncClient) -> None:
+async def test_duplicate_row_in_upsert_names_the_field(client: AsyncClient) -> None:
     rows = [{"code": 1}, {"code": 1}]
     response = await client.put(f"{EVERYTHING}/batch", json={"rows": rows})
 
@@ -96,7 +96,7 @@ async def test_decimal_keeps_all_digits_of_a_json_number(client: AsyncClient, nu
     assert {Decimal(found["number"]), *map(Decimal, found["decimals"])} == {Decimal(number)}
 
 
-async def test_number_in_a_json_column_is_a_float(client: AsyncClient) -> None:
+async def test_number_in_json_column_is_a_float(client: AsyncClient) -> None:
     body = '{"code": 1, "document": {"a": [0.1000000000000000055, 1e22]}}'
     response = await client.post(EVERYTHING, content=body, headers=JSON)
 

@@ -1,4 +1,4 @@
-"""Errors of applications that are mounted, and the length of an error that HEAD does not send."""
+"""Errors of mounted applications are problem documents, also for HEAD."""
 
 import pytest
 from fastapi import FastAPI, HTTPException
@@ -45,8 +45,8 @@ async def teapot(_request: Request) -> PlainTextResponse:
     return PlainTextResponse("No coffee.", 418)
 
 
-async def stops(_scope: Scope, _receive: Receive, send: Send) -> None:
-    """Fail between the headers of an error and its body."""
+async def fail_before_body(_scope: Scope, _receive: Receive, send: Send) -> None:
+    """Fail between the headers and the body of an error response."""
     headers = [(b"content-type", b"text/plain")]
     await send({"type": "http.response.start", "status": 400, "headers": headers})
     raise RuntimeError
@@ -56,7 +56,7 @@ def application() -> FastAPI:
     app = Application()
     app.mount("/plain", plain_application())
     app.mount("/starlette", Starlette(routes=[Route("/teapot", teapot)]))
-    app.mount("/stops", stops)
+    app.mount("/fail_before_body", fail_before_body)
     return app
 
 
@@ -68,7 +68,7 @@ def application() -> FastAPI:
         ("/plain/conflict", 409, "It is in use."),
         ("/starlette/nowhere", 404, "Not Found"),
         ("/starlette/teapot", 418, "No coffee."),
-        ("/stops/", 500, "An unexpected error occurred. Its traceback is logged."),
+        ("/fail_before_body/", 500, "An unexpected error occurred. Its traceback is logged."),
         ("/plain/bug", 500, None),
     ],
 )
@@ -87,7 +87,7 @@ async def test_errors_of_mounted_application_are_problem_documents(
         assert response.headers["X-Kept"] == "yes"
 
 
-async def test_json_that_is_not_an_error_of_fastapi_is_kept() -> None:
+async def test_other_json_responses_are_unchanged() -> None:
     client = client_of(application())
     assert (await client.get("/plain/own")).json() == {"detail": "a", "code": 7}
     response = await client.get("/plain/large")
@@ -96,7 +96,7 @@ async def test_json_that_is_not_an_error_of_fastapi_is_kept() -> None:
 
 
 @pytest.mark.parametrize("path", ["/plain/items/x", "/starlette/teapot", "/starlette/nowhere"])
-async def test_head_of_error_has_no_wrong_length(path: str) -> None:
+async def test_head_of_error_has_correct_content_length(path: str) -> None:
     client = client_of(application())
     get = await client.get(path)
     head = await client.head(path)

@@ -1,9 +1,9 @@
-"""A feature of a team works in the service that runs the suite."""
+"""A team's feature works in the service that runs the suite."""
 
 from httpx2 import AsyncClient
 
 
-async def test_created_row_is_returned_by_its_id(client: AsyncClient) -> None:
+async def test_created_row_is_found_by_id(client: AsyncClient) -> None:
     created = await client.post("/conformance/notes", json={"title": "Hello"})
 
     assert created.status_code == 201, created.text

@@ -1,4 +1,4 @@
-"""The OpenAPI document describes the headers that are sent, and does not depend on Python."""
+"""The OpenAPI schema describes all headers, and does not depend on the Python version."""
 
 import asyncio
 from threading import get_ident
@@ -57,7 +57,7 @@ def parameters(operation: dict[str, Any]) -> set[str]:
     return {each["name"].lower() for each in operation["parameters"]}
 
 
-def test_get_takes_if_none_match_and_not_if_match(document: dict[str, Any]) -> None:
+def test_get_accepts_if_none_match_only(document: dict[str, Any]) -> None:
     read = document["paths"]["/items/{item_id}"]["get"]
     assert parameters(read) == {"item_id", "if-none-match"}
     assert "ETag" in headers(read, 200)
@@ -65,7 +65,7 @@ def test_get_takes_if_none_match_and_not_if_match(document: dict[str, Any]) -> N
     assert "content" not in read["responses"]["304"]
 
 
-def test_update_and_delete_take_if_match(document: dict[str, Any]) -> None:
+def test_update_and_delete_accept_if_match(document: dict[str, Any]) -> None:
     path = document["paths"]["/items/{item_id}"]
     assert parameters(path["patch"]) == parameters(path["delete"]) == {"item_id", "if-match"}
     assert "ETag" in headers(path["patch"], 200)
@@ -73,7 +73,7 @@ def test_update_and_delete_take_if_match(document: dict[str, Any]) -> None:
     assert "304" not in path["patch"]["responses"]
 
 
-def test_every_response_has_request_id_and_unavailable_retry_after(
+def test_every_response_has_request_id_and_503_has_retry_after(
     document: dict[str, Any],
 ) -> None:
     for path in document["paths"].values():
@@ -96,14 +96,14 @@ def test_header_and_cookie_parameters_are_not_nullable(document: dict[str, Any])
     assert not any(each["required"] for each in given.values())
 
 
-def test_json_body_documents_unsupported_media_type(document: dict[str, Any]) -> None:
+def test_json_body_documents_415(document: dict[str, Any]) -> None:
     create = document["paths"]["/items"]["post"]
     assert headers(create, 415) == {"Accept", "X-Request-ID"}
 
 
-def test_statuses_are_described_by_rfc_9110(document: dict[str, Any]) -> None:
+def test_status_descriptions_follow_rfc_9110(document: dict[str, Any]) -> None:
     responses = document["paths"]["/items"]["post"]["responses"]
-    described = {status: each["description"] for status, each in responses.items()}
+    descriptions = {status: each["description"] for status, each in responses.items()}
     expected = {
         "408": "Request Timeout",
         "413": "Content Too Large",
@@ -112,12 +112,12 @@ def test_statuses_are_described_by_rfc_9110(document: dict[str, Any]) -> None:
         "422": "Unprocessable Content",
         "503": "Service Unavailable",
     }
-    assert {status: described[status] for status in expected} == expected
+    assert {status: descriptions[status] for status in expected} == expected
     example = responses["422"]["content"]["application/problem+json"]["example"]
     assert example["title"] == "Unprocessable Content"
 
 
-def test_idempotent_operations_document_replay(app: FastAPI) -> None:
+def test_idempotent_operations_document_replays(app: FastAPI) -> None:
     for path in app.openapi()["paths"].values():
         for operation in path.values():
             has_key = "Idempotency-Key" in {
@@ -128,7 +128,9 @@ def test_idempotent_operations_document_replay(app: FastAPI) -> None:
                 assert replays == (has_key and status.startswith("2"))
 
 
-async def test_document_is_built_once_in_another_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_openapi_schema_is_built_once_in_another_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     app = Application()
     threads: list[int] = []
 
@@ -143,7 +145,7 @@ async def test_document_is_built_once_in_another_thread(monkeypatch: pytest.Monk
     first, second = await asyncio.gather(client.get("/openapi.json"), client.get("/openapi.json"))
 
     assert first.json() == second.json() == app.openapi()
-    # To build it takes longer than a request may occupy the event loop.
+    # Building it on the event loop would block other requests for too long.
     assert len(threads) == 1
     assert threads[0] != get_ident()
     assert (await client.post("/openapi.json")).status_code == 405

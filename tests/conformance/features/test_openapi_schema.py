@@ -1,4 +1,4 @@
-"""The schemas of the OpenAPI document suit client generators."""
+"""The OpenAPI schema suits client generators."""
 
 import json
 from datetime import datetime
@@ -28,20 +28,20 @@ class Grade(Enum):
 
 
 class Size(BaseModel):
-    """A model for requests and responses."""
+    """A model of requests and responses with one schema for both."""
 
     width: int = Field(1, ge=1)
     inner: "Size | None" = None
 
 
 class Price(BaseModel):
-    """A model that requests may write in more ways than responses."""
+    """A model whose request schema accepts more than its response schema."""
 
     amount: Decimal = Decimal("1.5")
 
 
 class GrainIn(Input):
-    grade: Grade = Field(Grade.FINE, description="How fine it is.")
+    grade: Grade = Field(Grade.FINE, description="The grade.")
     count: Annotated[int, Field(gt=0, le=BIGINT, multiple_of=5)] = 10
     weight: Annotated[float, Field(ge=0.5)]
     least: int = Field(ge=-(2**63), lt=2**63)
@@ -135,7 +135,7 @@ def schemas(document: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def test_names_of_schemas_are_readable(schemas: dict[str, Any]) -> None:
+def test_schema_names_are_readable(schemas: dict[str, Any]) -> None:
     assert set(schemas) == {
         "BatchGrainIn",
         "CursorPageGrainOut",
@@ -162,9 +162,7 @@ def test_names_of_schemas_are_readable(schemas: dict[str, Any]) -> None:
     assert schemas["PageGrainOut"]["title"] == "PageGrainOut"
 
 
-def test_references_follow_renamed_schemas(
-    document: dict[str, Any], schemas: dict[str, Any]
-) -> None:
+def test_references_use_renamed_schemas(document: dict[str, Any], schemas: dict[str, Any]) -> None:
     text = json.dumps(document)
     referred = {part.partition('"')[0] for part in text.split("#/components/schemas/")[1:]}
     assert referred == set(schemas)
@@ -188,17 +186,17 @@ def test_bounds_of_integers_are_integers(document: dict[str, Any], schemas: dict
     assert json.dumps([limit["minimum"], limit["maximum"]]) == "[1, 100]"
 
 
-def test_fields_with_default_are_optional_and_describe_it(
+def test_field_descriptions_state_the_default(
     document: dict[str, Any], schemas: dict[str, Any]
 ) -> None:
     assert schemas["GrainIn"]["required"] == ["weight", "least"]
     fields = schemas["GrainIn"]["properties"]
-    assert fields["grade"]["description"] == 'How fine it is. Default: `"fine"`'
+    assert fields["grade"]["description"] == 'The grade. Default: `"fine"`'
     assert fields["count"]["description"] == "Default: `10`"
     assert fields["count"]["examples"] == [10]
     assert fields["names"]["examples"] == [["wheat"]]
     assert "required" not in schemas["Size"]
-    # openapi-typescript requires fields with the keyword, except in parameters.
+    # openapi-typescript makes a field with this keyword required, except in parameters.
     assert not any("default" in field for field in fields.values())
     assert "default" not in schemas["Size"]["properties"]["width"]
     grade = document["paths"]["/grains"]["get"]["parameters"][2]
@@ -216,7 +214,7 @@ def test_omittable_fields_are_neither_required_nor_nullable(schemas: dict[str, A
     assert not any("default" in field or "description" in field for field in fields.values())
 
 
-def test_operations_without_input_do_not_declare_validation_errors(
+def test_operations_without_input_do_not_document_422(
     document: dict[str, Any],
 ) -> None:
     paths = document["paths"]
@@ -227,7 +225,7 @@ def test_operations_without_input_do_not_declare_validation_errors(
     assert "x-inherited" not in json.dumps(document)
 
 
-def test_delete_declares_conflicts_where_deleting_removes_rows(app: FastAPI) -> None:
+def test_delete_documents_409_only_with_hard_delete(app: FastAPI) -> None:
     delete = app.openapi()["paths"]["/users/{user_id}"]["delete"]
     is_soft = hasattr(Entity, "deleted_at")
     assert ("409" in delete["responses"]) == (not is_soft)

@@ -13,8 +13,7 @@ from app.kit.db.base import Base, table_name
 from app.kit.db.bulk import insert_many, insert_returning
 from app.kit.db.conflicts import problem_of
 from app.kit.db.copy import copy_rows
-from app.kit.diagram.mermaid import mermaid
-from app.kit.diagram.model import diagram_of
+from app.kit.diagram import diagram_of, mermaid
 from tests.conformance.features.billing.models import BilledCustomer, Customer, Invoice, InvoiceLine
 from tests.conformance.features.migrating import Project
 from tests.rig.database import empty
@@ -44,7 +43,7 @@ def invoices(metadata: MetaData, schema: str | None) -> None:
     ("metadata_schema", "schema"),
     [(None, "Bill ing"), ("billing", "billing"), ("public", "public")],
 )
-def test_tables_of_another_schema_are_created_once(
+def test_tables_in_another_schema_are_created_once(
     project: Project, metadata_schema: str | None, schema: str
 ) -> None:
     invoices(project.declare(metadata_schema), schema)
@@ -52,7 +51,7 @@ def test_tables_of_another_schema_are_created_once(
     assert project.execute("SELECT to_regclass('public.alembic_version')::text") != [None]
 
 
-def test_tables_of_other_services_stay(project: Project) -> None:
+def test_tables_of_other_services_are_kept(project: Project) -> None:
     project.execute("CREATE SCHEMA other", "CREATE TABLE other.things (id integer)")
     invoices(project.declare(), "billing")
     source = project.migrate()
@@ -71,7 +70,7 @@ def row(number: int) -> dict[str, int]:
     }
 
 
-async def test_bulk_writes_reach_another_schema(session: AsyncSession) -> None:
+async def test_bulk_writes_to_another_schema(session: AsyncSession) -> None:
     (key,) = await insert_returning(session, Invoice, [row(1)])
     assert await copy_rows(session, Invoice, [row(2)]) == 1
     assert await insert_many(session, Invoice, [row(3)]) == 1
@@ -79,7 +78,7 @@ async def test_bulk_writes_reach_another_schema(session: AsyncSession) -> None:
     assert await session.scalar(select(func.count()).select_from(Invoice)) == 3
 
 
-async def test_shortened_constraint_name_still_names_its_fields(session: AsyncSession) -> None:
+async def test_shortened_constraint_name_identifies_its_fields(session: AsyncSession) -> None:
     names = "SELECT conname FROM pg_constraint WHERE conname LIKE 'uq_conformance_invoices%'"
     assert len(str(await session.scalar(text(names)))) < 63
     with pytest.raises(DBAPIError) as error:
@@ -107,7 +106,7 @@ async def test_conflict_names_the_field_of_the_right_schema(
     assert [each.field for each in problem.errors] == [field]
 
 
-def test_diagram_and_counts_name_the_schema() -> None:
+def test_diagram_and_table_name_include_the_schema() -> None:
     assert table_name(Invoice) == "conformance_billing.conformance_invoices"
     diagram = mermaid(diagram_of(Base.metadata))
     assert '"conformance_billing.conformance_invoices"' in diagram

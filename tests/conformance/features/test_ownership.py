@@ -1,4 +1,4 @@
-"""Deleting a row deletes what it owns, through every kind of relationship, and nothing else."""
+"""Deleting a row deletes its children through every kind of relationship, and nothing else."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -45,7 +45,7 @@ async def by_session(session: AsyncSession, record: Record) -> None:
     await session.flush()
 
 
-ways = pytest.mark.parametrize("delete", [by_object, by_criteria, by_id, by_session])
+every_delete_method = pytest.mark.parametrize("delete", [by_object, by_criteria, by_id, by_session])
 
 
 async def add(session: AsyncSession, *records: Record) -> None:
@@ -53,7 +53,7 @@ async def add(session: AsyncSession, *records: Record) -> None:
     await session.flush()
 
 
-@ways
+@every_delete_method
 async def test_composite_foreign_key_cascades(session: AsyncSession, delete: Delete) -> None:
     north, south = Region(tenant=1, code="n", shops=[]), Region(tenant=1, code="s", shops=[])
     other = Region(tenant=2, code="n", shops=[])
@@ -66,7 +66,7 @@ async def test_composite_foreign_key_cascades(session: AsyncSession, delete: Del
     assert await visible(session, Region) == sorted([south.id, other.id])
 
 
-@ways
+@every_delete_method
 async def test_self_reference_cascades_at_every_level(
     session: AsyncSession, delete: Delete
 ) -> None:
@@ -82,8 +82,8 @@ async def test_self_reference_cascades_at_every_level(
     assert await visible(session, Folder) == [kept]
 
 
-@ways
-async def test_relationship_to_another_column_than_id_cascades(
+@every_delete_method
+async def test_relationship_to_a_column_other_than_id_cascades(
     session: AsyncSession, delete: Delete
 ) -> None:
     ada = Account(name="ada", logins=[Login()], badge=Badge())
@@ -97,7 +97,7 @@ async def test_relationship_to_another_column_than_id_cascades(
 
 
 async def test_many_to_one_cascades_to_its_own_target(session: AsyncSession) -> None:
-    # Ids of writers and addresses differ: a comparison of the two would hide another address.
+    # Writers and addresses have different ids, so that comparing the wrong column fails the test.
     first, second = Address(city="Turin"), Address(city="Oslo")
     await add(session, first, second)
     ada, bob = Writer(name="Ada", address=second), Writer(name="Bob", address=first)

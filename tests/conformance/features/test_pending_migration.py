@@ -1,4 +1,4 @@
-"""An endpoint whose table has a pending migration."""
+"""Requests to an endpoint whose table needs a pending migration."""
 
 import json
 
@@ -19,9 +19,9 @@ UNDEFINED = {
 }
 
 
-async def call_everything(client: AsyncClient) -> list[tuple[int, str]]:
-    """Read and write in every way; the statuses and details."""
-    # "star" names no column; "stream" has begun its response before its statement fails.
+async def call_all_endpoints(client: AsyncClient) -> list[tuple[int, str]]:
+    """Call every read and write endpoint; return statuses and details."""
+    # "star" names no column; "stream" starts its response before the statement fails.
     reads = [way for way in READS if way not in {"star", "stream"}]
     responses = [await client.get(f"{PREFIX}/by-{way}") for way in reads]
     responses += [await client.post(f"{PREFIX}/by-{way}", json=SAMPLE) for way in WRITES]
@@ -29,7 +29,7 @@ async def call_everything(client: AsyncClient) -> list[tuple[int, str]]:
 
 
 @pytest.mark.parametrize("undefined", UNDEFINED)
-async def test_pending_migration_is_named_instead_of_a_trace(
+async def test_pending_migration_is_reported_without_traceback(
     committing_client: AsyncClient, own_database_url: URL, logged: Logged, undefined: str
 ) -> None:
     head = ", ".join(sorted(revisions_of_the_code().heads))
@@ -39,7 +39,7 @@ async def test_pending_migration_is_named_instead_of_a_trace(
         f"`{NAME} migrate`."
     )
 
-    assert set(await call_everything(committing_client)) == {(503, expected)}
+    assert set(await call_all_endpoints(committing_client)) == {(503, expected)}
 
     events = logged()
     assert {each["event"] for each in events if each["level"] == "error"} == {expected}
@@ -50,7 +50,7 @@ async def test_pending_migration_is_named_instead_of_a_trace(
     ("undefined", "name"),
     [("table", "Table conformance_samples"), ("column", "Column conformance_samples.label")],
 )
-async def test_missing_migration_is_named_instead_of_a_trace(
+async def test_missing_migration_is_reported_without_traceback(
     committing_client: AsyncClient,
     own_database_url: URL,
     logged: Logged,
@@ -59,7 +59,7 @@ async def test_missing_migration_is_named_instead_of_a_trace(
 ) -> None:
     await migrate(own_database_url, [UNDEFINED[undefined]])
 
-    assert {status for status, _ in await call_everything(committing_client)} == {500}
+    assert {status for status, _ in await call_all_endpoints(committing_client)} == {500}
 
     events = logged()
     expected = (
@@ -70,7 +70,7 @@ async def test_missing_migration_is_named_instead_of_a_trace(
     assert "Traceback" not in json.dumps(events)
 
 
-async def test_undefined_table_that_no_model_has_is_a_bug(
+async def test_undefined_table_without_model_is_an_internal_error(
     committing_client: AsyncClient, own_app: FastAPI, logged: Logged
 ) -> None:
     @own_app.get("/typo")

@@ -1,4 +1,4 @@
-"""Attributes named unlike their columns, JSON documents and computed columns."""
+"""Attributes whose names differ from their columns, JSON documents and computed columns."""
 
 from typing import Any
 
@@ -76,7 +76,7 @@ AS_JSON = {"width": 1, "height": 2}
 
 
 async def parcels(session: AsyncSession, count: int = 3) -> list[Parcel]:
-    """Parcels with two stamps each."""
+    """Store parcels with two stamps each."""
     rows = [
         Parcel(
             code=f"p{number}",
@@ -90,14 +90,14 @@ async def parcels(session: AsyncSession, count: int = 3) -> list[Parcel]:
     return rows
 
 
-@pytest.mark.parametrize("way", ["update", "change"])
+@pytest.mark.parametrize("method", ["update", "change"])
 async def test_patch_stores_models_as_json_and_returns_computed_columns(
-    session: AsyncSession, way: str
+    session: AsyncSession, method: str
 ) -> None:
     (parcel,) = await parcels(session, 1)
     repository = Parcels(session)
     sent = ParcelChanges(meta=SIZE, size=SIZE, sizes=[SIZE], weight=5000).sent()
-    if way == "update":
+    if method == "update":
         changed = await repository.update(parcel, sent)
     else:
         changed = await repository.change(parcel.id, sent)
@@ -146,7 +146,7 @@ async def test_bulk_writes_use_attribute_names_and_store_models_as_json(
     assert await update_many(session, Parcel, [found["copy"].id], {"meta": SIZE}) == 1
 
 
-async def test_sql_expression_of_a_model_is_read_and_not_written(session: AsyncSession) -> None:
+async def test_column_property_is_readable_and_not_writable(session: AsyncSession) -> None:
     class Crates(Repository[Crate]):
         model = Crate
 
@@ -201,9 +201,9 @@ async def own_database(own_app: Any) -> Database:
     return database
 
 
-async def test_joined_collections_count_rows_of_the_root(session: AsyncSession) -> None:
-    made = await parcels(session)
-    keys = [row.id for row in made]
+async def test_joined_collections_count_root_rows(session: AsyncSession) -> None:
+    created = await parcels(session)
+    keys = [row.id for row in created]
     session.expunge_all()
     repository = Parcels(session)
     by_code = select(Parcel).order_by(Parcel.code)
@@ -247,7 +247,7 @@ PARCELS = View(ParcelOut, Parcel)
         select(Parcel).distinct().options(*WITH_STAMPS),
     ],
 )
-async def test_pages_of_joined_and_distinct_statements_have_each_row_once(
+async def test_pages_of_joined_and_distinct_statements_contain_each_row_once(
     session: AsyncSession, statement: Any
 ) -> None:
     await parcels(session, 5)
@@ -278,7 +278,7 @@ async def test_pages_of_joined_and_distinct_statements_have_each_row_once(
     assert found == ["p4", "p3", "p2", "p1", "p0"]
 
 
-async def test_pages_refuse_statements_they_cannot_divide(session: AsyncSession) -> None:
+async def test_pages_reject_unsupported_statements(session: AsyncSession) -> None:
     query, by = PageQuery(), order(Parcel.id)
     union: Any = select(Parcel.id).union(select(Parcel.id))
     for statement in (union, select(Parcel).limit(3), select(Parcel.code).distinct()):
@@ -294,7 +294,7 @@ async def test_pages_refuse_statements_they_cannot_divide(session: AsyncSession)
     assert ([item.code for item in page.items], page.total) == (["p2"], 3)
 
 
-async def test_a_primary_key_may_have_any_name(session: AsyncSession) -> None:
+async def test_primary_key_can_have_any_name(session: AsyncSession) -> None:
     await parcels(session, 1)
     repository = Stamps(session)
     key: Any = 1

@@ -1,6 +1,6 @@
-"""What is parsed within a body has a limit of its own: a number of 4 MB blocks all other requests.
+"""Values inside a body have size limits: parsing a number of 4 MB would block all other requests.
 
-The tests are about limits, not times: 200,000 characters take less than 20 ms in every type.
+The tests check limits, not times: parsing 200,000 characters takes less than 20 ms in every type.
 """
 
 import json
@@ -59,7 +59,7 @@ def types() -> list[Any]:
 
 @pytest.mark.parametrize("kind", types())
 @pytest.mark.parametrize("convert", [strict.for_json, strict.for_errors, strict.for_parameters])
-def test_every_type_that_is_parsed_has_a_limit(kind: Any, convert: Any) -> None:
+def test_every_parsed_type_has_a_limit(kind: Any, convert: Any) -> None:
     validator = SchemaValidator(convert(TypeAdapter(kind).core_schema), _use_prebuilt=False)
     new_budget()
 
@@ -67,7 +67,7 @@ def test_every_type_that_is_parsed_has_a_limit(kind: Any, convert: Any) -> None:
         validator.validate_python("1" * (MAX_PARSED + 1))
 
 
-def test_limit_is_for_the_body_as_a_whole() -> None:
+def test_limit_applies_to_the_body_as_a_whole() -> None:
     schema = TypeAdapter(list[Decimal]).core_schema
     validator = SchemaValidator(strict.for_json(schema), _use_prebuilt=False)
     number = "9" * (MAX_PARSED // 2)
@@ -77,12 +77,12 @@ def test_limit_is_for_the_body_as_a_whole() -> None:
     new_budget()
     with pytest.raises(ValidationError, match="is too long to be parsed"):
         validator.validate_python([number] * 3)
-    # Short texts are bounded by the number of values.
+    # The limit on the number of values covers short texts.
     new_budget()
     assert len(validator.validate_python(["9" * 100] * 3000)) == 3000
 
 
-def test_longest_number_of_postgresql_is_parsed() -> None:
+def test_longest_postgresql_number_is_parsed() -> None:
     schema = TypeAdapter(Decimal).core_schema
     validator = SchemaValidator(strict.for_json(schema), _use_prebuilt=False)
     number = "9" * 131_072 + "." + "9" * 16_383
@@ -91,7 +91,7 @@ def test_longest_number_of_postgresql_is_parsed() -> None:
     assert str(validator.validate_python(number)) == number
 
 
-def test_documents_within_texts_have_a_limit_together() -> None:
+def test_embedded_json_documents_share_a_limit() -> None:
     schema = TypeAdapter(list[Json[Any]]).core_schema
     validator = SchemaValidator(strict.for_json(schema), _use_prebuilt=False)
     document = json.dumps([1] * (MAX_EMBEDDED // 2))
@@ -101,11 +101,11 @@ def test_documents_within_texts_have_a_limit_together() -> None:
     with pytest.raises(ValidationError, match="has too many values"):
         validator.validate_python([document] * 3)
     new_budget()
-    # Commas in a text are no values.
+    # Commas inside a string are not counted as values.
     assert validator.validate_python([json.dumps("," * MAX_EMBEDDED)])
 
 
-async def test_text_that_is_stripped_is_bounded_before() -> None:
+async def test_length_is_limited_before_whitespace_is_stripped() -> None:
     class Titled(BaseModel):
         title: Line
         text: LongText = ""
@@ -133,7 +133,7 @@ async def test_text_that_is_stripped_is_bounded_before() -> None:
     ids=["longest", "integer", "decimal", "negative"],
 )
 @pytest.mark.parametrize("separator", [",", ' , "a\\"", '], ids=["comma", "string"])
-async def test_long_numbers_of_body_have_limit_together(
+async def test_long_numbers_of_a_body_share_a_limit(
     client: AsyncClient, number: str, separator: str
 ) -> None:
     count = MAX_PARSED // len(number) * 2 + 3
@@ -158,7 +158,7 @@ async def test_long_numbers_of_body_have_limit_together(
     ],
     ids=["strings", "keys", "escapes", "short numbers", "longest number"],
 )
-def test_strings_and_short_numbers_are_not_long_numbers(body: str) -> None:
+def test_strings_and_short_numbers_are_not_limited_as_long_numbers(body: str) -> None:
     assert parse(body.encode(), 50_000) == json.loads(body)
 
 

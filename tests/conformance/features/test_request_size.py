@@ -1,4 +1,4 @@
-"""No body within the limits occupies the process for long, whatever it holds."""
+"""Processing a body within the size limit takes bounded time and memory, whatever it contains."""
 
 import json
 import tracemalloc
@@ -30,7 +30,7 @@ BODIES = {
 
 
 @pytest.mark.parametrize(("body", "status"), BODIES.values(), ids=BODIES)
-async def test_large_body_is_bounded(client: AsyncClient, body: str, status: int) -> None:
+async def test_large_body_takes_bounded_time(client: AsyncClient, body: str, status: int) -> None:
     path = "batch" if '"rows"' in body[:10] else "everything"
     begin = perf_counter()
 
@@ -39,7 +39,7 @@ async def test_large_body_is_bounded(client: AsyncClient, body: str, status: int
     )
 
     assert response.status_code == status
-    # 0.1 s on an idle machine; this one may be busy.
+    # 0.1 s on an idle machine; the machine may be busy.
     assert perf_counter() - begin < 2
     if status != 200:
         assert len(response.content) < 50_000
@@ -47,9 +47,9 @@ async def test_large_body_is_bounded(client: AsyncClient, body: str, status: int
 
 
 @pytest.mark.parametrize(("body", "status"), BODIES.values(), ids=BODIES)
-async def test_large_body_takes_little_memory(client: AsyncClient, body: str, status: int) -> None:
+async def test_large_body_takes_bounded_memory(client: AsyncClient, body: str, status: int) -> None:
     path, content = "batch" if '"rows"' in body[:10] else "everything", body.encode()
-    # What is made with the first request is not counted.
+    # The first request allocates memory that stays allocated.
     await client.post(f"/conformance/requests/{path}", content=b"{}", headers=JSON)
     tracemalloc.start()
     try:
@@ -59,12 +59,12 @@ async def test_large_body_takes_little_memory(client: AsyncClient, body: str, st
         tracemalloc.stop()
 
     assert response.status_code == status
-    # The response to a valid request repeats its text, which may have 4 bytes per character.
+    # A valid request's response repeats its text, with up to 4 bytes per character.
     assert peak < (80_000_000 if status == 200 else 50_000_000)
 
 
 @pytest.mark.parametrize(("errors", "counted"), [(350, 250), (5000, 1000)])
-async def test_errors_that_are_not_listed_are_counted_up_to_a_limit(
+async def test_number_of_unlisted_errors_is_limited(
     client: AsyncClient, errors: int, counted: int
 ) -> None:
     numbers = ["a"] * errors
@@ -76,7 +76,7 @@ async def test_errors_that_are_not_listed_are_counted_up_to_a_limit(
     assert len(response.json()["errors"]) == 100
 
 
-async def test_long_query_is_bounded(client: AsyncClient) -> None:
+async def test_long_query_has_limited_errors(client: AsyncClient) -> None:
     query = "&".join(f"k{number}=1" for number in range(6000))
 
     response = await client.get(f"/conformance/requests/period?{query}")

@@ -1,4 +1,4 @@
-"""JSON bodies are strict, datetimes have an offset, and text can be stored."""
+"""JSON bodies are validated strictly, datetimes need a UTC offset, and text must be storable."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ JSON = {"Content-Type": "application/json"}
 
 
 async def errors_of(client: AsyncClient, path: str, body: Any) -> list[str]:
-    """Send a body that is invalid; returns the fields that the response names."""
+    """Send an invalid body; return the fields that the response names."""
     response = await client.post(f"/conformance/requests/{path}", json=body)
     assert response.status_code == 422, response.text
     return [error["field"] for error in response.json()["errors"]]
@@ -135,7 +135,7 @@ async def test_every_kind_of_body_is_strict(client: AsyncClient) -> None:
     assert response.status_code == 422
 
 
-async def test_body_of_a_dependency_is_strict(committing_client: AsyncClient) -> None:
+async def test_body_of_dependency_is_strict(committing_client: AsyncClient) -> None:
     client = committing_client
     assert await errors_of(client, "dependency", {"number": "7"}) == ["body.number"]
 
@@ -144,7 +144,7 @@ async def test_body_of_a_dependency_is_strict(committing_client: AsyncClient) ->
     assert response.json() == [7, {"number": 7}]
 
 
-async def test_parameters_are_lenient_but_need_an_offset(client: AsyncClient) -> None:
+async def test_parameters_are_lenient_but_require_an_offset(client: AsyncClient) -> None:
     path = "/conformance/requests/parameters"
     accepted = await client.get(f"{path}/{AWARE}", params={"count": "7", "is_open": "yes"})
     assert accepted.json()[2:4] == [7, True]
@@ -184,7 +184,7 @@ async def test_parameters_are_lenient_but_need_an_offset(client: AsyncClient) ->
         (rb'{"counts_by_time": {"0": 1}}', "body.counts_by_time.0.[key]"),
     ],
 )
-async def test_text_and_numbers_that_cannot_be_stored_name_their_field(
+async def test_unstorable_text_and_numbers_name_their_field(
     client: AsyncClient, body: bytes, field: str
 ) -> None:
     response = await client.post("/conformance/requests/everything", content=body, headers=JSON)

@@ -1,4 +1,4 @@
-"""A migration that changes a column's type does not break processes that are running."""
+"""Running processes keep working while a migration changes a column's type."""
 
 import asyncio
 
@@ -48,31 +48,34 @@ async def migrate(url: URL, statements: list[str]) -> None:
     await engine.dispose()
 
 
-async def use_everything(client: AsyncClient) -> list[Response]:
-    """Read and write in every way, some requests at the same time, on several connections."""
+async def call_all_endpoints(client: AsyncClient) -> list[Response]:
+    """Call every read and write endpoint, three requests each, concurrently."""
     reads = [client.get(f"{PREFIX}/by-{way}") for way in READS for _ in range(3)]
     writes = [client.post(f"{PREFIX}/by-{way}", json=SAMPLE) for way in WRITES for _ in range(3)]
     return await asyncio.gather(*reads, *writes)
 
 
 @pytest.mark.parametrize("change", CHANGES)
-async def test_warm_process_serves_requests_after_migration(
+async def test_running_process_serves_requests_after_migration(
     committing_client: AsyncClient, own_database_url: URL, change: str
 ) -> None:
     for _ in range(3):
-        assert {each.status_code for each in await use_everything(committing_client)} == {200, 201}
+        assert {each.status_code for each in await call_all_endpoints(committing_client)} == {
+            200,
+            201,
+        }
 
     await migrate(own_database_url, CHANGES[change])
 
-    # Each connection of the pool may refuse once.
-    after = [each for _ in range(5) for each in await use_everything(committing_client)]
+    # Each pooled connection may fail once.
+    after = [each for _ in range(5) for each in await call_all_endpoints(committing_client)]
     refused = [each for each in after if not each.is_success]
     assert {each.status_code for each in refused} <= {503}, [each.text for each in refused]
     assert all(each.headers["Retry-After"] == "1" for each in refused)
-    # Retried by the service, or unnoticed: the ways that run each statement by themselves.
-    always = [each for each in after if "compiled" in each.url.path or "retry" in each.url.path]
-    assert all(each.is_success for each in always)
-    last = await use_everything(committing_client)
+    # The service retries these statements, so no client sees an error.
+    retried = [each for each in after if "compiled" in each.url.path or "retry" in each.url.path]
+    assert all(each.is_success for each in retried)
+    last = await call_all_endpoints(committing_client)
     assert {each.status_code for each in last} == {200, 201}
     stored = (await committing_client.get(f"{PREFIX}/by-read-session")).json()
     created = 3 * 3 * len(WRITES) + sum(each.status_code == 201 for each in [*after, *last])
@@ -82,13 +85,13 @@ async def test_warm_process_serves_requests_after_migration(
     }
 
 
-async def test_copy_encodes_for_the_current_type(
+async def test_copy_encodes_for_the_current_column_type(
     committing_client: AsyncClient, own_database_url: URL
 ) -> None:
     for _ in range(5):
         assert (await committing_client.post(f"{PREFIX}/by-copy", json=SAMPLE)).is_success
 
-    # As many bytes as before, with another meaning.
+    # The new type has the same size and another encoding.
     await migrate(own_database_url, CHANGES["integer_becomes_real"])
 
     assert (await committing_client.post(f"{PREFIX}/by-copy", json=SAMPLE)).is_success
@@ -108,7 +111,7 @@ async def test_copy_encodes_for_the_current_type(
     ],
     ids=lambda error: type(error).__name__,
 )
-async def test_exception_without_driver_error_is_problem_document(error: Exception) -> None:
+async def test_exception_without_driver_error_is_a_problem_document(error: Exception) -> None:
     app: FastAPI = Application()
 
     @app.get("/conformance/raise")
@@ -122,7 +125,7 @@ async def test_exception_without_driver_error_is_problem_document(error: Excepti
     assert "secret" not in response.text
 
 
-async def test_error_in_task_group_is_mapped_like_the_error_itself() -> None:
+async def test_error_in_task_group_is_mapped_like_a_single_error() -> None:
     app: FastAPI = Application()
 
     @app.get("/conformance/raise")

@@ -1,4 +1,4 @@
-"""Migrations create sequences, and tables that refer to each other in a circle."""
+"""Migrations create sequences, and tables with circular foreign keys."""
 
 from collections.abc import Generator
 from pathlib import Path
@@ -46,7 +46,7 @@ def test_sequence_of_a_column_is_created(project: Project) -> None:
     assert found == [100, 105]
 
 
-def test_sequence_without_a_column_and_in_another_schema_is_created(project: Project) -> None:
+def test_sequence_without_column_is_created_in_another_schema(project: Project) -> None:
     metadata = project.declare()
     Sequence(
         "Conformance seq", schema="conformance_apart", metadata=metadata, cycle=True, maxvalue=3
@@ -56,7 +56,7 @@ def test_sequence_without_a_column_and_in_another_schema_is_created(project: Pro
     assert project.execute("SELECT nextval('conformance_apart.\"Conformance seq\"')") == [1]
 
 
-def test_sequence_is_added_to_a_table_that_exists(project: Project) -> None:
+def test_sequence_is_added_to_an_existing_table(project: Project) -> None:
     numbers(project.declare())
     project.migrate()
     metadata = project.declare()
@@ -67,7 +67,7 @@ def test_sequence_is_added_to_a_table_that_exists(project: Project) -> None:
 
 
 @pytest.mark.parametrize("schema", [None, "conformance_apart"])
-def test_tables_in_a_circle(project: Project, schema: str | None) -> None:
+def test_tables_with_circular_foreign_keys(project: Project, schema: str | None) -> None:
     metadata = project.declare(schema)
     prefix = f"{schema}." if schema else ""
     Table(
@@ -95,7 +95,7 @@ def test_tables_in_a_circle(project: Project, schema: str | None) -> None:
     assert project.execute(FOREIGN_KEYS) == [3]
 
 
-def circle(metadata: MetaData, *, use_alter: bool) -> None:
+def circular_tables(metadata: MetaData, *, use_alter: bool) -> None:
     names = ["conformance_a", "conformance_b", "conformance_c"]
     for name, other in zip(names, [*names[1:], names[0]], strict=True):
         Table(
@@ -111,19 +111,19 @@ def circle(metadata: MetaData, *, use_alter: bool) -> None:
         )
 
 
-def test_composite_circle_of_three_tables(project: Project) -> None:
-    circle(project.declare(), use_alter=True)
+def test_circular_composite_foreign_keys_of_three_tables(project: Project) -> None:
+    circular_tables(project.declare(), use_alter=True)
     project.migrate()
     assert project.execute(FOREIGN_KEYS) == [3]
 
 
-def test_circle_without_use_alter_is_rejected(project: Project) -> None:
-    circle(project.declare(), use_alter=False)
+def test_circular_foreign_keys_without_use_alter_are_rejected(project: Project) -> None:
+    circular_tables(project.declare(), use_alter=False)
     with pytest.raises(CommandError, match=r"conformance_a.x, y and .* Add use_alter=True to one"):
         project.revise()
 
 
-def test_circle_of_tables_that_exist(project: Project) -> None:
+def test_circular_foreign_keys_are_added_to_existing_tables(project: Project) -> None:
     metadata = project.declare()
     Table("conformance_a", metadata, Column("id", Integer, primary_key=True))
     Table("conformance_b", metadata, Column("id", Integer, primary_key=True))
@@ -137,7 +137,7 @@ def test_circle_of_tables_that_exist(project: Project) -> None:
     assert project.execute(FOREIGN_KEYS) == [2]
 
 
-def test_tables_are_dropped_after_what_refers_to_them(project: Project) -> None:
+def test_tables_are_dropped_after_tables_that_reference_them(project: Project) -> None:
     metadata = project.declare()
     for name, other in [("m", None), ("a", "m"), ("z", "a"), ("kept", "m")]:
         table = Table(f"conformance_{name}", metadata, Column("id", Integer, primary_key=True))
@@ -148,7 +148,7 @@ def test_tables_are_dropped_after_what_refers_to_them(project: Project) -> None:
     project.migrate()
 
 
-def test_foreign_key_to_a_constraint_of_the_same_migration(project: Project) -> None:
+def test_foreign_key_references_a_constraint_of_the_same_migration(project: Project) -> None:
     Table(
         "conformance_a",
         project.declare(),

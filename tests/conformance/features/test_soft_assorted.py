@@ -1,4 +1,4 @@
-"""Soft delete, restore and purge of models of unusual shapes."""
+"""Soft delete, restore and purge of models with unusual mappings."""
 
 from datetime import timedelta
 
@@ -35,7 +35,7 @@ class Fans(Repository[Fan]):
     model = Fan
 
 
-async def test_everything_is_restored_and_purged(own_app: FastAPI) -> None:
+async def test_unusual_models_are_restored_and_purged(own_app: FastAPI) -> None:
     database: Database = own_app.state.database
     async with database.transaction() as session:
         fans = [Fan(name=name) for name in "abc"]
@@ -59,8 +59,8 @@ async def test_everything_is_restored_and_purged(own_app: FastAPI) -> None:
         await delete_many(session, Show, [show.id])
         assert await visible(session, Ticket) == []
     async with database.transaction() as session:
-        again = await restore(session, Show, show.id)
-        assert again.version > version
+        restored_show = await restore(session, Show, show.id)
+        assert restored_show.version > version
         assert len(await visible(session, Ticket)) == 2
         await Fans(session).delete(fans[0].id)
         assert len(await visible(session, Ticket)) == 1

@@ -30,7 +30,7 @@ from tests.conformance.features.test_hierarchies import car, invoice
 from tests.conformance.features.test_ownership import add
 
 
-async def test_subclass_is_hidden_with_one_time(session: AsyncSession) -> None:
+async def test_subclass_and_children_are_deleted_with_one_timestamp(session: AsyncSession) -> None:
     await add(session, car(), invoice(), Reminder(title="r", total=1, positions=[Position()]))
 
     assert await erase_where(session, Car) == 1
@@ -45,7 +45,7 @@ async def test_subclass_is_hidden_with_one_time(session: AsyncSession) -> None:
 
 
 @pytest.mark.parametrize("base", [False, True], ids=["by its class", "by its base class"])
-async def test_subclass_is_restored_with_what_it_owned(session: AsyncSession, base: bool) -> None:
+async def test_subclass_is_restored_with_its_children(session: AsyncSession, base: bool) -> None:
     vehicle, document = car(), invoice()
     await add(session, vehicle, document)
     await erase(session, vehicle)
@@ -66,9 +66,9 @@ async def test_purge_removes_rows_of_every_class(own_app: FastAPI) -> None:
     database: Database = own_app.state.database
     async with database.transaction() as session:
         kept = [car(), invoice()]
-        gone = [car(), Boat(name="boat"), invoice(), Letter(title="letter")]
-        await add(session, *kept, *gone, Document(title="plain"))
-        for record in gone:
+        deleted = [car(), Boat(name="boat"), invoice(), Letter(title="letter")]
+        await add(session, *kept, *deleted, Document(title="plain"))
+        for record in deleted:
             await erase(session, record)
         await erase_where(session, Document, Document.title == "plain")
 
@@ -83,9 +83,9 @@ async def test_purge_removes_rows_of_every_class(own_app: FastAPI) -> None:
 
 
 async def test_deleted_rows_of_subclasses_are_not_read(session: AsyncSession) -> None:
-    gone, kept = invoice("gone"), invoice("kept")
-    await add(session, gone, kept, Letter(title="letter"), car(), Boat(name="boat"))
-    await erase(session, gone)
+    deleted, kept = invoice("deleted"), invoice("kept")
+    await add(session, deleted, kept, Letter(title="letter"), car(), Boat(name="boat"))
+    await erase(session, deleted)
     await erase_where(session, Car)
     every = with_polymorphic(Document, "*")
 
@@ -96,24 +96,24 @@ async def test_deleted_rows_of_subclasses_are_not_read(session: AsyncSession) ->
     assert await session.scalar(select(func.count(every.Invoice.total))) == 1
     assert (await session.scalars(select(Vehicle.name))).all() == ["boat"]
     session.expunge_all()
-    assert await session.get(Document, gone.id) is None
-    hidden = select(every).where(every.title == "gone")
+    assert await session.get(Document, deleted.id) is None
+    hidden = select(every).where(every.title == "deleted")
     found = await session.scalar(hidden, execution_options=INCLUDE_DELETED)
     assert isinstance(found, Invoice)
     assert found.total == 1
-    assert await session.get(Invoice, gone.id) is None
+    assert await session.get(Invoice, deleted.id) is None
 
 
-async def test_update_statement_of_a_joined_subclass_spares_deleted_rows(
+async def test_update_of_joined_subclass_ignores_deleted_rows(
     session: AsyncSession,
 ) -> None:
-    gone, kept = invoice(), invoice()
-    await add(session, gone, kept)
-    await erase(session, gone)
+    deleted, kept = invoice(), invoice()
+    await add(session, deleted, kept)
+    await erase(session, deleted)
 
     changed = update(Invoice).values(total=7).returning(Invoice.id)
 
-    assert (await session.scalars(changed.where(Invoice.id == gone.id))).all() == []
+    assert (await session.scalars(changed.where(Invoice.id == deleted.id))).all() == []
     assert (await session.scalars(changed.where(Invoice.title == "invoice"))).all() == [kept.id]
     with pytest.raises(TypeError, match="erase_where"):
         await session.execute(delete(Invoice))

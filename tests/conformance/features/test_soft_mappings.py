@@ -1,4 +1,4 @@
-"""Mappings that would show deleted rows are rejected before the first query."""
+"""Mappings that would return soft-deleted rows are rejected before the first query."""
 
 from collections.abc import Generator
 
@@ -13,7 +13,7 @@ from app.kit.db.relation import relation
 
 
 class Separate:
-    """Keeps models that must not be configured out of the registry of the service."""
+    """Keeps invalid models out of the service's registry."""
 
     _sa_registry = registry(metadata=MetaData())
     metadata = _sa_registry.metadata
@@ -21,21 +21,21 @@ class Separate:
 
 @pytest.fixture(autouse=True)
 def models() -> Generator[registry]:
-    """The registry of the models that a test declares."""
+    """The registry of the test's models."""
     yield Separate._sa_registry
     Separate._sa_registry.dispose()
     Separate.metadata.clear()
 
 
-def test_soft_delete_below_a_class_without_it_is_rejected(models: registry) -> None:
+def test_soft_delete_in_subclass_only_is_rejected(models: registry) -> None:
     class Machine(Separate, Record):
         __tablename__ = "machines"
-        __mapper_args__ = {"polymorphic_on": "kind"}  # noqa: RUF012 - as SQLAlchemy
+        __mapper_args__ = {"polymorphic_on": "kind"}  # noqa: RUF012 - SQLAlchemy's syntax
         kind: Mapped[str]
 
     class Robot(Machine, Entity):
         __tablename__ = "robots"
-        __mapper_args__ = {"polymorphic_identity": "robot"}  # noqa: RUF012 - as SQLAlchemy
+        __mapper_args__ = {"polymorphic_identity": "robot"}  # noqa: RUF012 - SQLAlchemy's syntax
         id: Mapped[Id] = mapped_column(ForeignKey("machines.id"), primary_key=True)
 
     with pytest.raises(TypeError, match="Robot is an Entity, but inherits from Machine"):
@@ -48,7 +48,7 @@ def test_concrete_table_inheritance_is_rejected(models: registry) -> None:
 
     class Robot(Machine):
         __tablename__ = "robots"
-        __mapper_args__ = {"concrete": True}  # noqa: RUF012 - as SQLAlchemy
+        __mapper_args__ = {"concrete": True}  # noqa: RUF012 - SQLAlchemy's syntax
         id: Mapped[PrimaryKey]
 
     with pytest.raises(TypeError, match=r"Robot: .* concrete table inheritance"):
@@ -56,9 +56,7 @@ def test_concrete_table_inheritance_is_rejected(models: registry) -> None:
 
 
 @pytest.mark.parametrize("viewonly", [False, True])
-def test_secondary_table_of_a_soft_deletable_model_is_rejected(
-    models: registry, viewonly: bool
-) -> None:
+def test_soft_deleted_secondary_table_is_rejected(models: registry, viewonly: bool) -> None:
     class Team(Separate, Record):
         __tablename__ = "teams"
 

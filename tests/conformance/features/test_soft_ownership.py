@@ -1,4 +1,4 @@
-"""Soft delete hides what a row owns, and never removes a row."""
+"""Soft delete hides the children of a row, and never removes a row."""
 
 import pytest
 from sqlalchemy import text
@@ -28,7 +28,7 @@ from tests.conformance.features.rows import stored, visible
 from tests.conformance.features.test_ownership import add
 
 
-async def test_custom_primaryjoin_cascades_to_rows_of_its_kind(session: AsyncSession) -> None:
+async def test_custom_primaryjoin_cascades_to_matching_rows(session: AsyncSession) -> None:
     article = Article(remarks=[])
     await add(session, article)
     own = Remark(target_id=article.id, target_kind="article")
@@ -44,38 +44,38 @@ async def test_custom_primaryjoin_cascades_to_rows_of_its_kind(session: AsyncSes
 
 async def test_secondary_table_cascades_and_keeps_its_links(session: AsyncSession) -> None:
     kept = Playlist(tracks=[Track(title="Blue")])
-    gone = Playlist(tracks=[Track(title="Red"), Track(title="Green")])
-    await add(session, kept, gone)
+    deleted = Playlist(tracks=[Track(title="Red"), Track(title="Green")])
+    await add(session, kept, deleted)
 
-    await session.delete(gone)
+    await session.delete(deleted)
     await session.flush()
 
     assert await visible(session, Track) == [kept.tracks[0].id]
-    playlist = await restore(session, Playlist, gone.id, selectinload(Playlist.tracks))
+    playlist = await restore(session, Playlist, deleted.id, selectinload(Playlist.tracks))
     await session.refresh(playlist, ["tracks"])
     assert len(playlist.tracks) == 2
 
 
-async def test_restore_brings_back_what_was_deleted_along(session: AsyncSession) -> None:
+async def test_restore_includes_children_deleted_at_the_same_time(session: AsyncSession) -> None:
     region = Region(tenant=1, code="n", shops=[Shop(), Shop()])
     account = Account(name="ada", logins=[Login()], badge=Badge())
     folder = Folder(children=[Folder(children=[Folder(children=[])])])
     writer = Writer(name="Ada", address=Address(city="Oslo"))
     await add(session, region, account, folder, writer)
-    before, along = region.shops
-    await erase(session, before)
+    deleted_earlier, deleted_with_region = region.shops
+    await erase(session, deleted_earlier)
     for record in (region, account, folder, writer):
         await erase(session, record)
     for record in (region, account, folder, writer):
         await restore(session, type(record), record.id)
 
-    assert await visible(session, Shop) == [along.id]
+    assert await visible(session, Shop) == [deleted_with_region.id]
     assert len(await visible(session, Login)) == len(await visible(session, Badge)) == 1
     assert len(await visible(session, Folder)) == 3
     assert len(await visible(session, Address)) == 1
 
 
-async def test_row_whose_owner_is_deleted_cannot_be_restored(session: AsyncSession) -> None:
+async def test_row_of_deleted_parent_cannot_be_restored(session: AsyncSession) -> None:
     shop, login, folder = Shop(), Login(), Folder(children=[])
     owners = [
         Region(tenant=1, code="n", shops=[shop]),
@@ -91,7 +91,7 @@ async def test_row_whose_owner_is_deleted_cannot_be_restored(session: AsyncSessi
             await restore(session, type(owned), owned.id)
 
 
-async def test_cascade_raises_the_version_of_owned_rows(session: AsyncSession) -> None:
+async def test_cascade_increments_version_of_children(session: AsyncSession) -> None:
     region = Region(tenant=1, code="n", shops=[Shop()])
     await add(session, region)
 
@@ -100,7 +100,7 @@ async def test_cascade_raises_the_version_of_owned_rows(session: AsyncSession) -
     assert await session.scalar(text("SELECT version FROM conformance_shops")) == 2
 
 
-async def test_deleted_object_is_not_found_before_and_after_the_flush(
+async def test_deleted_object_is_not_found_before_or_after_flush(
     session: AsyncSession,
 ) -> None:
     region = Region(tenant=1, code="n", shops=[shop := Shop()])
@@ -133,7 +133,7 @@ async def test_several_objects_are_deleted_in_one_flush(session: AsyncSession) -
     assert await stored(session, Shop) == 3
 
 
-async def test_detached_object_is_hidden(session: AsyncSession) -> None:
+async def test_detached_object_is_soft_deleted(session: AsyncSession) -> None:
     region = Region(tenant=1, code="n", shops=[Shop()])
     await add(session, region)
     session.expunge_all()
@@ -149,7 +149,7 @@ async def test_deleting_a_new_object_is_an_error(session: AsyncSession) -> None:
         await session.delete(Region(tenant=1, code="n"))
 
 
-async def test_clearing_a_collection_hides_its_rows(session: AsyncSession) -> None:
+async def test_clearing_a_collection_soft_deletes_its_rows(session: AsyncSession) -> None:
     region = Region(tenant=1, code="n", shops=[Shop(), Shop()])
     await add(session, region)
     kept = Shop()
@@ -164,7 +164,7 @@ async def test_clearing_a_collection_hides_its_rows(session: AsyncSession) -> No
     assert await session.scalar(text(keys)) == 3
 
 
-async def test_removing_from_a_collection_hides_the_row_with_what_it_owns(
+async def test_removing_from_a_collection_soft_deletes_the_row_with_its_children(
     session: AsyncSession,
 ) -> None:
     folder = Folder(children=[child := Folder(children=[Folder(children=[])]), Folder(children=[])])
@@ -180,7 +180,7 @@ async def test_removing_from_a_collection_hides_the_row_with_what_it_owns(
     assert len(await visible(session, Folder)) == 4
 
 
-async def test_removing_the_owner_hides_the_row(session: AsyncSession) -> None:
+async def test_removing_the_parent_soft_deletes_the_row(session: AsyncSession) -> None:
     login = Login()
     await add(session, Account(name="ada", logins=[login]))
 
@@ -191,7 +191,7 @@ async def test_removing_the_owner_hides_the_row(session: AsyncSession) -> None:
     assert await stored(session, Login) == 1
 
 
-async def test_replacing_a_one_to_one_hides_the_old_row(session: AsyncSession) -> None:
+async def test_replacing_a_one_to_one_soft_deletes_the_old_row(session: AsyncSession) -> None:
     account = Account(name="ada", badge=Badge())
     writer = Writer(name="Ada", address=Address(city="Oslo"))
     await add(session, account, writer)
@@ -205,7 +205,7 @@ async def test_replacing_a_one_to_one_hides_the_old_row(session: AsyncSession) -
     assert await stored(session, Address) == 1
 
 
-async def test_moving_a_row_to_another_owner_hides_nothing(session: AsyncSession) -> None:
+async def test_moving_a_row_to_another_parent_deletes_nothing(session: AsyncSession) -> None:
     shop = Shop()
     north = Region(tenant=1, code="n", shops=[shop])
     south = Region(tenant=1, code="s", shops=[])
@@ -217,7 +217,7 @@ async def test_moving_a_row_to_another_owner_hides_nothing(session: AsyncSession
     assert shop.region_code == "s"
 
 
-async def test_removed_row_that_is_added_again_stays(session: AsyncSession) -> None:
+async def test_row_removed_and_added_again_is_kept(session: AsyncSession) -> None:
     shop = Shop()
     region = Region(tenant=1, code="n", shops=[shop])
     await add(session, region)
@@ -229,7 +229,7 @@ async def test_removed_row_that_is_added_again_stays(session: AsyncSession) -> N
     assert await visible(session, Shop) == [shop.id]
 
 
-async def test_time_of_deletion_can_be_set_by_hand(session: AsyncSession) -> None:
+async def test_deleted_at_can_be_set_directly(session: AsyncSession) -> None:
     region = Region(tenant=1, code="n", shops=[Shop()])
     await add(session, region)
 

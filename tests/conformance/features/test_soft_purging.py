@@ -1,4 +1,4 @@
-"""Purging removes no row that is not deleted, whatever refers to what."""
+"""Purge permanently deletes only soft-deleted rows, and keeps every row that is referenced."""
 
 from datetime import timedelta
 
@@ -26,18 +26,18 @@ from tests.conformance.features.test_ownership import add
 
 
 @pytest.mark.parametrize("size", [1, 1000])
-async def test_purge_keeps_rows_that_others_refer_to(own_app: FastAPI, size: int) -> None:
+async def test_purge_keeps_referenced_rows(own_app: FastAPI, size: int) -> None:
     database: Database = own_app.state.database
     async with database.transaction() as session:
         depots = [Depot(code=code) for code in "abcdef"]
         await add(session, *depots)
         kept = Pallet(depot_area=1, depot_code="a")
-        gone = Pallet(depot_area=1, depot_code="b")
+        deleted = Pallet(depot_area=1, depot_code="b")
         referred = Pallet(depot_area=1, depot_code="c")
-        await add(session, kept, gone, referred)
+        await add(session, kept, deleted, referred)
         inside = Depot(code="inside d", inside_id=depots[3].id)
         await add(session, inside, Item(pallet_id=referred.id), Label(depot_id=depots[5].id))
-        for record in (*depots[:4], depots[5], gone, referred):
+        for record in (*depots[:4], depots[5], deleted, referred):
             await erase(session, record)
 
     removed = await purge(database, before=now() + timedelta(minutes=1), size=size)
@@ -52,7 +52,7 @@ async def test_purge_keeps_rows_that_others_refer_to(own_app: FastAPI, size: int
 
 
 @pytest.mark.parametrize("size", [1, 1000])
-async def test_purge_removes_a_tree_up_to_the_rows_that_are_kept(
+async def test_purge_removes_a_tree_up_to_the_first_row_that_is_kept(
     own_app: FastAPI, size: int
 ) -> None:
     database: Database = own_app.state.database
@@ -76,7 +76,7 @@ async def test_purge_removes_a_tree_up_to_the_rows_that_are_kept(
 
 
 @pytest.mark.parametrize("size", [1, 1000])
-async def test_purge_keeps_rows_that_others_refer_to_through_rows_without_soft_delete(
+async def test_purge_keeps_rows_referenced_through_models_without_soft_delete(
     own_app: FastAPI, size: int
 ) -> None:
     database: Database = own_app.state.database
@@ -87,14 +87,14 @@ async def test_purge_keeps_rows_that_others_refer_to_through_rows_without_soft_d
             for number, depot in enumerate(depots)
         ]
         await add(session, *shipments)
-        # The fourth is followed by another, and that one is referred to.
+        # Another shipment references the fourth one, and a claim references that shipment.
         other = Depot(code="e")
         await add(session, other)
         await add(session, Shipment(number=9, part=1, depot_id=other.id, after_id=shipments[3].id))
-        gone = Claim(shipment_no=1, shipment_part=1)
+        deleted = Claim(shipment_no=1, shipment_part=1)
         claims = [Claim(shipment_no=0, shipment_part=1), Claim(shipment_no=9, shipment_part=1)]
-        await add(session, gone, *claims)
-        for record in (*depots, gone):
+        await add(session, deleted, *claims)
+        for record in (*depots, deleted):
             await erase(session, record)
 
     await purge(database, before=now() + timedelta(minutes=1), size=size)
@@ -106,7 +106,7 @@ async def test_purge_keeps_rows_that_others_refer_to_through_rows_without_soft_d
 
 
 @pytest.mark.parametrize("size", [1, 1000])
-async def test_purge_removes_a_circle_that_nothing_else_refers_to(
+async def test_purge_removes_circular_references_without_other_references(
     own_app: FastAPI, size: int
 ) -> None:
     database: Database = own_app.state.database
@@ -117,8 +117,8 @@ async def test_purge_removes_a_circle_that_nothing_else_refers_to(
             sailor.crew_id = crew.id
             await add(session, sailor)
             crew.captain_id = sailor.id
-        # One is referred to from outside, and one has a member who is not deleted. The last is a
-        # member of the one before: they go one after the other.
+        # The first pair is referenced from outside, and the second has a member that is not
+        # deleted. The last pair is a member of the one before: they are purged in succession.
         await add(session, Medal(sailor_id=pairs[0][1].id), Sailor(crew_id=pairs[1][0].id))
         pairs[4][1].crew_id = pairs[3][0].id
         for pair in pairs:

@@ -1,6 +1,6 @@
-"""Each kind of statement either passes over deleted rows, or is documented not to.
+"""Each kind of statement either excludes soft-deleted rows, or is documented not to.
 
-`docs/soft_delete.md` has the same lists.
+`docs/soft_delete.md` contains the same lists.
 """
 
 from typing import Any
@@ -45,13 +45,13 @@ UNSYNCHRONIZED = {"synchronize_session": False}
 
 @pytest.fixture
 async def addresses(session: AsyncSession) -> tuple[Address, Address]:
-    """A deleted address and one that is not."""
-    gone, kept = Address(city="gone"), Address(city="kept")
-    session.add_all([gone, kept])
+    """A soft-deleted address and one that is not deleted."""
+    deleted, kept = Address(city="deleted"), Address(city="kept")
+    session.add_all([deleted, kept])
     await session.flush()
-    await erase(session, gone)
+    await erase(session, deleted)
     session.expunge_all()
-    return gone, kept
+    return deleted, kept
 
 
 def filtered() -> dict[str, Any]:
@@ -59,11 +59,11 @@ def filtered() -> dict[str, Any]:
     other = aliased(Address)
     every: Any = with_polymorphic(Address, "*")
     cte = select(Address.city).cte()
-    beside = lateral(select(Address.city.label("city")))
+    lateral_cities = lateral(select(Address.city.label("city")))
     cities = select(Address.city)
     smallest = select(func.min(Address.city).filter(true()).label("city"))
     windows = select(func.first_value(Address.city).over(partition_by=Address.city).label("city"))
-    beside_bare = lateral(smallest)
+    lateral_aggregate = lateral(smallest)
     joined = join(Track, other, Track.title == other.city)
     return {
         "columns": cities,
@@ -76,7 +76,7 @@ def filtered() -> dict[str, Any]:
         "join of two models": select(Address.city).select_from(
             join(Track, other, Track.title == other.city).join(Address, Address.city == other.city)
         ),
-        "window function beside a column": select(Address.city, func.min(Address.city).over()),
+        "window function and a column": select(Address.city, func.min(Address.city).over()),
         "FILTER from a model": select(func.min(Address.city).filter(true())).select_from(Address),
         "alias": select(other.city),
         "with_polymorphic": select(every.city),
@@ -86,7 +86,7 @@ def filtered() -> dict[str, Any]:
         "union": union_all(cities, cities.where(Address.city == "none")),
         "EXISTS": cities.where(exists().where(other.id == Address.id)),
         "IN": cities.where(Address.id.in_(select(other.id))),
-        "LATERAL": select(beside.c.city).select_from(other).join(beside, true()),
+        "LATERAL": select(lateral_cities.c.city).select_from(other).join(lateral_cities, true()),
         "from_statement of a select": select(Address.city).from_statement(cities),
         "CTE of a window function": select(windows.cte().c.city),
         "subquery of FILTER": select(smallest.subquery().c.city),
@@ -102,9 +102,9 @@ def filtered() -> dict[str, Any]:
         "EXISTS of a window function": cities.where(
             exists(select(func.count().over()).where(other.id == Address.id))
         ),
-        "LATERAL of FILTER": select(beside_bare.c.city)
+        "LATERAL of FILTER": select(lateral_aggregate.c.city)
         .select_from(other)
-        .join(beside_bare, true()),
+        .join(lateral_aggregate, true()),
         "subquery of a subquery": select(select(windows.subquery().c.city).subquery().c.city),
         "subquery of a join of two models": select(
             select(other.city).select_from(joined).subquery().c.city
@@ -114,7 +114,7 @@ def filtered() -> dict[str, Any]:
 
 
 def unfiltered() -> dict[str, Any]:
-    """Statements that read tables, not models."""
+    """Statements on tables instead of models."""
     return {
         "table": select(ADDRESS.c.city),
         "text": text("SELECT city FROM conformance_addresses"),
@@ -126,17 +126,17 @@ def unfiltered() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kind", filtered())
-async def test_statement_passes_over_deleted_rows(
+async def test_statement_excludes_deleted_rows(
     addresses: tuple[Address, Address], session: AsyncSession, kind: str
 ) -> None:
-    session.add_all([Track(title="gone"), Track(title="kept")])
+    session.add_all([Track(title="deleted"), Track(title="kept")])
     statement = filtered()[kind]
     assert (await session.scalars(statement)).all() == ["kept"]
     every = await session.scalars(statement, execution_options=INCLUDE_DELETED)
-    assert "gone" in every
+    assert "deleted" in every
 
 
-async def test_compiled_statement_passes_over_deleted_rows(
+async def test_compiled_statement_excludes_deleted_rows(
     addresses: tuple[Address, Address], session: AsyncSession
 ) -> None:
     connection = await session.connection()
@@ -148,13 +148,13 @@ async def test_compiled_statement_passes_over_deleted_rows(
 
 
 @pytest.mark.parametrize("kind", unfiltered())
-async def test_statement_without_a_model_reads_every_row(
+async def test_statement_without_model_reads_every_row(
     addresses: tuple[Address, Address], session: AsyncSession, kind: str
 ) -> None:
-    assert sorted((await session.scalars(unfiltered()[kind])).all()) == ["gone", "kept"]
+    assert sorted((await session.scalars(unfiltered()[kind])).all()) == ["deleted", "kept"]
 
 
-async def test_objects_streamed_or_read_pass_over_deleted_rows(
+async def test_streamed_objects_exclude_deleted_rows(
     addresses: tuple[Address, Address], session: AsyncSession
 ) -> None:
     _, kept = addresses
@@ -162,7 +162,7 @@ async def test_objects_streamed_or_read_pass_over_deleted_rows(
     assert [each.id async for each in stream] == [kept.id]
 
 
-async def test_insert_from_select_passes_over_deleted_rows(
+async def test_insert_from_select_excludes_deleted_rows(
     addresses: tuple[Address, Address], session: AsyncSession
 ) -> None:
     cities = select(Address.id, Address.city)
@@ -170,10 +170,10 @@ async def test_insert_from_select_passes_over_deleted_rows(
     assert (await session.scalars(select(Track.title))).all() == ["kept"]
 
 
-async def test_update_by_a_subquery_passes_over_deleted_rows(
+async def test_update_with_subquery_excludes_deleted_rows(
     addresses: tuple[Address, Address], session: AsyncSession
 ) -> None:
-    session.add_all([Track(title="gone"), Track(title="kept")])
+    session.add_all([Track(title="deleted"), Track(title="kept")])
     await session.flush()
     named = update(Track).where(Track.title.in_(select(Address.city))).values(title="named")
     result: Any = await session.execute(named)
@@ -181,24 +181,24 @@ async def test_update_by_a_subquery_passes_over_deleted_rows(
 
 
 @pytest.mark.parametrize("change", [update(Track).values(title="new"), delete(Track)])
-async def test_update_from_and_delete_using_pass_over_deleted_rows(
+async def test_update_from_and_delete_using_exclude_deleted_rows(
     addresses: tuple[Address, Address], session: AsyncSession, change: Any
 ) -> None:
     other = aliased(Address)
-    session.add_all([Track(title="gone"), Track(title="kept")])
+    session.add_all([Track(title="deleted"), Track(title="kept")])
     await session.flush()
     matched = change.where(Track.title == Address.city, other.city == Address.city)
     result: Any = await session.execute(matched, execution_options=UNSYNCHRONIZED)
     assert result.rowcount == 1
 
 
-async def test_update_from_a_joined_subclass_is_rejected(session: AsyncSession) -> None:
+async def test_update_from_joined_subclass_is_rejected(session: AsyncSession) -> None:
     change = update(Track).where(Track.title == Invoice.title).values(title="new")
     with pytest.raises(TypeError, match="several tables"):
         await session.execute(change, execution_options=UNSYNCHRONIZED)
 
 
-async def test_outer_join_that_is_not_filtered_is_rejected(session: AsyncSession) -> None:
+async def test_unfiltered_outer_join_is_rejected(session: AsyncSession) -> None:
     joined = outerjoin(Track, Address, Track.title == Address.city)
     with pytest.raises(TypeError, match="outer join with"):
         await session.execute(select(Track.title).select_from(joined))
@@ -209,20 +209,20 @@ async def test_outer_join_that_is_not_filtered_is_rejected(session: AsyncSession
     assert (await (await session.connection()).execute(within)).all() == []
 
 
-async def test_bulk_update_by_primary_key_changes_deleted_rows(
+async def test_bulk_update_by_primary_key_updates_deleted_rows(
     addresses: tuple[Address, Address], session: AsyncSession
 ) -> None:
-    gone, _ = addresses
-    await session.execute(update(Address), [{"id": gone.id, "city": "new"}])
-    changed = select(Address.city).where(Address.id == gone.id)
+    deleted, _ = addresses
+    await session.execute(update(Address), [{"id": deleted.id, "city": "new"}])
+    changed = select(Address.city).where(Address.id == deleted.id)
     assert await session.scalar(changed, execution_options=INCLUDE_DELETED) == "new"
 
 
 async def test_merge_does_not_find_a_deleted_row(
     addresses: tuple[Address, Address], session: AsyncSession
 ) -> None:
-    gone, _ = addresses
-    await session.merge(Address(id=gone.id, city="merged"))
+    deleted, _ = addresses
+    await session.merge(Address(id=deleted.id, city="merged"))
     with pytest.raises(IntegrityError):
         await session.flush()
 
@@ -230,22 +230,24 @@ async def test_merge_does_not_find_a_deleted_row(
 async def test_get_and_refresh_of_a_deleted_object(
     addresses: tuple[Address, Address], session: AsyncSession
 ) -> None:
-    gone, _ = addresses
-    assert await session.get(Address, gone.id) is None
-    held = await session.get(Address, gone.id, execution_options=INCLUDE_DELETED)
+    deleted, _ = addresses
+    assert await session.get(Address, deleted.id) is None
+    held = await session.get(Address, deleted.id, execution_options=INCLUDE_DELETED)
     assert held is not None
-    assert await session.get(Address, gone.id) is None
-    assert await session.get(Address, gone.id, execution_options={"include_deleted": False}) is None
+    assert await session.get(Address, deleted.id) is None
+    assert (
+        await session.get(Address, deleted.id, execution_options={"include_deleted": False}) is None
+    )
     await session.refresh(held)
-    assert held.city == "gone"
+    assert held.city == "deleted"
 
 
-async def test_relationship_passes_over_deleted_rows(session: AsyncSession) -> None:
-    gone, kept = Shop(), Shop()
-    region = Region(tenant=1, code="n", shops=[gone, kept])
+async def test_relationship_excludes_deleted_rows(session: AsyncSession) -> None:
+    deleted, kept = Shop(), Shop()
+    region = Region(tenant=1, code="n", shops=[deleted, kept])
     session.add(region)
     await session.flush()
-    await erase(session, gone)
+    await erase(session, deleted)
     for load in (joinedload, selectinload):
         session.expunge_all()
         read = await session.get_one(Region, region.id, options=[load(Region.shops)])
@@ -256,13 +258,13 @@ async def test_relationship_passes_over_deleted_rows(session: AsyncSession) -> N
     assert [shop.id for shop in read.shops] == [kept.id]
     joined = select(func.count()).select_from(Region).join(Region.shops)
     assert await session.scalar(joined) == 1
-    having = select(Region.id).where(Region.shops.any(Shop.id == gone.id))
+    having = select(Region.id).where(Region.shops.any(Shop.id == deleted.id))
     assert await session.scalar(having) is None
-    lazily = await session.run_sync(lambda _: lazily_loaded(read))
-    assert [shop.id for shop in lazily] == [kept.id]
+    shops = await session.run_sync(lambda _: load_shops(read))
+    assert [shop.id for shop in shops] == [kept.id]
 
 
-def lazily_loaded(region: Region) -> list[Shop]:
+def load_shops(region: Region) -> list[Shop]:
     """Load the shops of a region as `awaitable_attrs` does."""
     loaded: list[Shop] = region.shops
     return loaded
@@ -280,7 +282,7 @@ async def test_upsert_of_a_deleted_row_is_a_conflict(session: AsyncSession) -> N
         await upsert_many(session, Track, [row], by=["id"])
 
 
-async def test_reference_to_a_deleted_row_is_empty(session: AsyncSession) -> None:
+async def test_reference_to_a_deleted_row_is_none(session: AsyncSession) -> None:
     login = Login(account=(account := Account(name="ada")))
     session.add(login)
     await session.flush()

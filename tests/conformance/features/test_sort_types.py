@@ -1,4 +1,4 @@
-"""Pages by cursor, joined, are the whole list: for every type that PostgreSQL sorts."""
+"""Cursor pages contain every row once and in order, for every type that PostgreSQL sorts."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,7 +15,7 @@ from app.kit.db.sorting import Order, order
 from app.kit.page import CursorQuery, CursorSlice
 from tests.conformance.features.sorting.models import SortSample
 
-# As literals of PostgreSQL; the driver cannot write all of them.
+# PostgreSQL literals, because the driver cannot encode all of these values.
 TIMES = [
     "-infinity",
     "4713-01-01 BC",
@@ -123,7 +123,7 @@ def orders(name: str) -> list[Order]:
 
 
 @pytest.mark.parametrize("name", sorted(VALUES))
-async def test_pages_of_every_sortable_type_are_the_whole_list(
+async def test_pages_of_every_sortable_type_contain_all_rows(
     session: AsyncSession, name: str
 ) -> None:
     await store(session, name, [None, *VALUES[name], *VALUES[name][:3], None])
@@ -138,13 +138,13 @@ async def test_pages_of_every_sortable_type_are_the_whole_list(
 @settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(case=CASES, by_which=st.integers(0, 3), limit=st.integers(1, 4))
-async def test_pages_of_any_rows_and_types_are_the_whole_list(
-    session: AsyncSession, case: tuple[str, list[str | None]], by_which: int, limit: int
+@given(case=CASES, order_index=st.integers(0, 3), limit=st.integers(1, 4))
+async def test_pages_of_random_rows_contain_all_rows(
+    session: AsyncSession, case: tuple[str, list[str | None]], order_index: int, limit: int
 ) -> None:
     name, values = case
     await store(session, name, values)
-    by = orders(name)[by_which]
+    by = orders(name)[order_index]
     expected = list(await session.scalars(select(SortSample.number).order_by(*by.clauses)))
     forward = await follow(session, by, limit, await page(session, by, limit, None), "next")
     assert [row.number for one in forward for row in one.items] == expected
@@ -152,7 +152,7 @@ async def test_pages_of_any_rows_and_types_are_the_whole_list(
     assert [row.number for one in back[::-1] for row in one.items] == expected
 
 
-async def test_expressions_are_compared_without_the_limits_of_their_columns(
+async def test_expressions_are_compared_without_their_columns_precision(
     session: AsyncSession,
 ) -> None:
     await store(session, "money", ["0.10", "0.20", "0.30", "9999999999.99"])
@@ -169,7 +169,7 @@ async def test_expressions_are_compared_without_the_limits_of_their_columns(
     assert len(await follow(session, by, 1, await page(session, by, 1, None), "next")) == 2
 
 
-async def test_a_changed_cursor_is_a_bad_cursor_for_every_type(
+async def test_forged_cursor_is_rejected_for_every_type(
     session: AsyncSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def any_digest(*_: object) -> str:
@@ -186,7 +186,7 @@ async def test_a_changed_cursor_is_a_bad_cursor_for_every_type(
                 await savepoint.rollback()
 
 
-async def test_a_row_of_a_long_value_that_is_gone_makes_a_bad_cursor(session: AsyncSession) -> None:
+async def test_cursor_of_a_deleted_row_with_long_value_is_rejected(session: AsyncSession) -> None:
     await store(session, "words", VALUES["words"])
     by = order(SortSample.number, SortSample.words.desc().nulls_last())
     first = await page(session, by, len(TEXTS) + 2, None)
@@ -209,22 +209,22 @@ async def test_a_row_of_a_long_value_that_is_gone_makes_a_bad_cursor(session: As
         literal_column("now()").desc().nulls_last(),
     ],
 )
-def test_a_type_without_an_order_is_refused_by_name(term: Any) -> None:
+def test_unsortable_type_is_rejected(term: Any) -> None:
     with pytest.raises(TypeError, match=r"(document|now\(\)): PostgreSQL does not sort"):
         order(SortSample.number, term)
 
 
-def test_a_term_without_a_direction_is_refused() -> None:
+def test_sort_term_without_direction_is_rejected() -> None:
     with pytest.raises(TypeError, match=r"Add \.asc\(\) or \.desc\(\)"):
         order(SortSample.number, SortSample.whole)  # type: ignore[arg-type]  # wrong on purpose
 
 
-def test_a_key_that_is_not_unique_is_refused() -> None:
+def test_sort_key_that_is_not_unique_is_rejected() -> None:
     with pytest.raises(TypeError, match="not unique"):
         order(SortSample.whole)
 
 
-async def test_a_null_that_the_order_does_not_expect_is_reported(session: AsyncSession) -> None:
+async def test_unexpected_null_is_reported(session: AsyncSession) -> None:
     await store(session, "whole", [None, "1"])
     by = order(SortSample.number, func.abs(SortSample.whole, type_=Integer).asc().nulls_last())
     wrong = Order((replace(by.keys[0], nulls_first=None), by.keys[1]))

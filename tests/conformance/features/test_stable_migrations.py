@@ -1,4 +1,4 @@
-"""A migration brings everything that the models declare: a second one has nothing to do."""
+"""After a generated migration, autogenerate finds no difference."""
 
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -132,9 +132,7 @@ LONG, WIDE = "n" * 64, "ö" * 40
         (Column("ä" * 40, Integer, unique=True), "column of conformance_t"),
     ],
 )
-def test_name_that_postgresql_would_cut_is_rejected(
-    project: Project, item: Any, message: str
-) -> None:
+def test_name_longer_than_63_bytes_is_rejected(project: Project, item: Any, message: str) -> None:
     Table("conformance_t", project.declare(), Column("b", Integer), item)
     with pytest.raises(CommandError, match=message):
         project.revise()

@@ -1,4 +1,4 @@
-"""Values that the database rejects are named where the client sent them."""
+"""Errors about values that the database rejects name the field in the request."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ ROOM = {"building": "A", "number": 1, "floor": 1}
 
 
 @pytest.mark.parametrize("changes", [{"number": 2**31}, {"floor": 2**15}, {"number": -(2**70)}])
-async def test_integer_beyond_its_column_names_the_field(
+async def test_integer_outside_its_column_range_names_the_field(
     client: AsyncClient, changes: dict[str, Any]
 ) -> None:
     response = await client.post("/conformance/rooms", json=ROOM | changes)
@@ -19,13 +19,13 @@ async def test_integer_beyond_its_column_names_the_field(
     assert fields == [f"body.{name}" for name in changes]
 
 
-async def test_decimal_beyond_its_column_is_invalid(client: AsyncClient) -> None:
+async def test_decimal_outside_its_column_range_is_invalid(client: AsyncClient) -> None:
     for price in ("1e999999", "10000000"):
         response = await client.post("/conformance/rooms", json=ROOM | {"price": price})
         assert response.status_code == 422, response.text
 
 
-async def test_unique_violation_names_the_field_or_the_pair(committing_client: AsyncClient) -> None:
+async def test_unique_violation_names_one_or_several_fields(committing_client: AsyncClient) -> None:
     client = committing_client
     assert (await client.post("/conformance/rooms", json=ROOM)).status_code == 201
 
@@ -52,7 +52,7 @@ async def test_unique_violation_in_a_batch_names_the_row(committing_client: Asyn
     assert [error["field"] for error in repeated.json()["errors"]] == ["body.rows.3.floor"]
 
 
-async def test_unique_violation_of_a_field_that_was_not_sent(
+async def test_unique_violation_of_a_field_missing_in_the_request(
     committing_client: AsyncClient,
 ) -> None:
     client = committing_client

@@ -43,7 +43,7 @@ async def read_csv(database: ReadDatabaseDep, escape: bool = False) -> CsvLines:
 
 @application.get("/bytes")
 async def read_bytes(database: ReadDatabaseDep) -> StreamedRows:
-    """Export in a format of the team's own."""
+    """Export in a format that the team defines."""
 
     def encode(note: Note) -> bytes:
         return note.title.encode("utf-16-le") + b"\0\0"
@@ -69,7 +69,7 @@ async def add_notes(app: FastAPI, titles: list[str]) -> None:
             await session.flush()
 
 
-async def test_csv_has_a_header_line_and_quotes_what_needs_it(
+async def test_csv_has_a_header_and_quotes_special_characters(
     client_of_exports: AsyncClient, own_app: FastAPI
 ) -> None:
     await add_notes(own_app, TEXTS)
@@ -83,7 +83,7 @@ async def test_csv_has_a_header_line_and_quotes_what_needs_it(
     assert response.content.count(b"\r\n") == len(TEXTS) + 2
 
 
-async def test_csv_escapes_formulas_on_request(
+async def test_csv_escapes_formulas_if_requested(
     client_of_exports: AsyncClient, own_app: FastAPI
 ) -> None:
     await add_notes(own_app, TEXTS)
@@ -92,11 +92,11 @@ async def test_csv_escapes_formulas_on_request(
     assert [row[0] for row in rows[4:6]] == ["'=1+1", "'-1"]
 
 
-async def test_csv_without_rows_is_a_header(client_of_exports: AsyncClient) -> None:
+async def test_csv_without_rows_contains_only_the_header(client_of_exports: AsyncClient) -> None:
     assert (await client_of_exports.get("/csv")).text == "title,length,flags\r\n"
 
 
-async def test_header_is_sent_once(client_of_exports: AsyncClient, own_app: FastAPI) -> None:
+async def test_csv_header_is_sent_once(client_of_exports: AsyncClient, own_app: FastAPI) -> None:
     database: Database = own_app.state.database
     async with database.transaction() as session:
         session.add_all([Note(title=str(number)) for number in range(ROWS_AT_ONCE * 2)])
@@ -105,7 +105,7 @@ async def test_header_is_sent_once(client_of_exports: AsyncClient, own_app: Fast
     assert len(text.splitlines()) == ROWS_AT_ONCE * 2 + 1
 
 
-async def test_encoder_of_a_service_is_given_models(
+async def test_custom_encoder_receives_models(
     client_of_exports: AsyncClient, own_app: FastAPI
 ) -> None:
     await add_notes(own_app, ["a", "b"])
@@ -113,6 +113,6 @@ async def test_encoder_of_a_service_is_given_models(
     assert response.content.decode("utf-16") == "a\0b\0"
 
 
-async def test_csv_is_documented() -> None:
+async def test_csv_media_type_is_documented() -> None:
     document = json.dumps(application.openapi()["paths"]["/csv"]["get"]["responses"]["200"])
     assert "text/csv" in document

@@ -1,4 +1,4 @@
-"""A PostgreSQL server with TLS, whose certificate is valid, expired, or for another host."""
+"""Connections to PostgreSQL over TLS with a valid, expired or mismatched certificate."""
 
 import random
 import subprocess
@@ -20,7 +20,7 @@ from local_postgres.binaries import SYSTEM, find_binaries
 from local_postgres.server import temp_dir, temporary
 from local_postgres.supervisor import Cluster
 
-# The port is fixed: an address of its own keeps the server from meeting others.
+# A random loopback address, because every test server uses the same port.
 HOST = ".".join(["127", *(str(random.randint(1, 250)) for _ in range(3))])
 AUTHORITY = """
 [ca]
@@ -39,18 +39,18 @@ subjectAltName = {name}
 """
 
 
-def newest_of_the_system() -> Path | None:
+def newest_system_binaries() -> Path | None:
     found = [bindir for pattern in SYSTEM for bindir in Path("/").glob(pattern)]
     return max(found, key=lambda bindir: bindir.parent.name, default=None)
 
 
-BINARIES = newest_of_the_system()
+BINARIES = newest_system_binaries()
 pytestmark = pytest.mark.skipif(BINARIES is None, reason="The wheel's PostgreSQL has no TLS.")
 
 
 @pytest.fixture(scope="module")
 def server() -> Generator[URL]:
-    """A server without a certificate yet."""
+    """A server that has no certificate yet."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PG_BINDIR", str(BINARIES))
         binaries = find_binaries()
@@ -59,34 +59,34 @@ def server() -> Generator[URL]:
         yield url
 
 
-def create_certificate(place: Path, name: str, begin: str, end: str) -> Path:
-    """Write a self-signed certificate for a name, with its key beside it."""
-    (place / "index.txt").touch()
-    (place / "authority.cnf").write_text(AUTHORITY.format(name=name))
-    path = place / "server.crt"
+def create_certificate(folder: Path, name: str, begin: str, end: str) -> Path:
+    """Write a self-signed certificate for a name, with its key in the same folder."""
+    (folder / "index.txt").touch()
+    (folder / "authority.cnf").write_text(AUTHORITY.format(name=name))
+    path = folder / "server.crt"
     openssl(
-        place,
+        folder,
         "req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=db"
         " -keyout server.key -out server.csr",
     )
     openssl(
-        place,
+        folder,
         "ca -batch -selfsign -notext -config authority.cnf -keyfile server.key -in server.csr"
         f" -out server.crt -startdate {begin}0101000000Z -enddate {end}0101000000Z",
     )
     return path
 
 
-def openssl(place: Path, command: str) -> None:
-    subprocess.run(["openssl", *command.split()], check=True, capture_output=True, cwd=place)
+def openssl(folder: Path, command: str) -> None:
+    subprocess.run(["openssl", *command.split()], check=True, capture_output=True, cwd=folder)
 
 
-async def present(server: URL, certificate: Path) -> None:
-    """Have the server present a certificate from now on."""
+async def use_certificate(server: URL, certificate: Path) -> None:
+    """Make the server use this certificate."""
     engine = create_async_engine(server, isolation_level="AUTOCOMMIT")
     async with engine.connect() as connection:
         for file in (certificate, certificate.with_suffix(".key")):
-            # Written by the server, the file is its own, and closed to others.
+            # The server writes the file itself, so it has the right owner and permissions.
             lines = ", ".join(f"('{line}')" for line in file.read_text().splitlines())
             await connection.execute(text(f"COPY (VALUES {lines}) TO PROGRAM 'cat > {file.name}'"))
             await connection.execute(
@@ -117,9 +117,9 @@ async def uses_tls(settings: DatabaseSettings) -> bool:
         await engine.dispose()
 
 
-async def test_valid_certificate(server: URL, tmp_path: Path) -> None:
+async def test_valid_certificate_is_accepted(server: URL, tmp_path: Path) -> None:
     certificate = create_certificate(tmp_path, f"IP:{HOST}", "2020", "2049")
-    await present(server, certificate)
+    await use_certificate(server, certificate)
     for mode in ("require", "verify-ca", "verify-full"):
         assert await uses_tls(settings(server, certificate, mode))
 
@@ -131,14 +131,14 @@ async def test_valid_certificate(server: URL, tmp_path: Path) -> None:
         (HOST, "2048", "2049", "verify-ca verify-full", "is not valid yet: check the clocks"),
         ("127.0.0.1", "2020", "2049", "verify-full", f"is for another host .*{HOST}.*verify-ca"),
     ],
-    # The workers of pytest-xdist have to agree on the names.
+    # pytest-xdist requires the same ids in all workers.
     ids=["expired", "not-yet-valid", "another-host"],
 )
-async def test_certificate_that_does_not_fit_is_reported_in_a_sentence(
+async def test_invalid_certificate_has_a_clear_error(
     server: URL, tmp_path: Path, name: str, begin: str, end: str, modes: str, reason: str
 ) -> None:
     certificate = create_certificate(tmp_path, f"IP:{name}", begin, end)
-    await present(server, certificate)
+    await use_certificate(server, certificate)
     for mode in modes.split():
         given = settings(server, certificate, mode)
         message = rf"{HOST}:5432 cannot be reached: its TLS certificate {reason}[^\n]*\.$"
@@ -157,7 +157,7 @@ async def test_certificate_of_another_server_is_not_trusted(server: URL, tmp_pat
         create_certificate(tmp_path / name, f"IP:{HOST}", "2020", "2049")
         for name in ("one", "other")
     )
-    await present(server, one)
+    await use_certificate(server, one)
     with pytest.raises(
         DatabaseUnreachable, match=r"is not trusted \(self-signed certificate\): see"
     ):

@@ -1,4 +1,4 @@
-"""Dates and times that PostgreSQL stores and Python cannot represent are an error that says so."""
+"""Dates and times that Python cannot represent are reported with their column."""
 
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -33,7 +33,7 @@ VALUES = [
     ("zoned", "24:00+02"),
     ("lasts", "infinity"),
     ("lasts", "5000000 years"),
-    # The driver counts days in 32 bits, and would read -644967296 days and 1 day.
+    # The driver has 32 bits for days, and would return -644967296 days and 1 day.
     ("lasts", "10000000 years"),
     ("lasts", "11767033 years 252 days"),
     ("moments", '{"0044-03-15 BC"}'),
@@ -50,7 +50,7 @@ TYPES: dict[str, Any] = {
 
 
 def view_of(name: str) -> View[Any]:
-    """A view of the column of this name."""
+    """Return a view of this column."""
     namespace = {"__annotations__": {"number": int, name: TYPES[name]}, "__module__": __name__}
     schema: Any = type("SampleOut", (Output,), namespace)
     return View(schema, SortSample)
@@ -82,7 +82,7 @@ async def test_session_reports_the_column(session: AsyncSession, name: str, valu
         await view.list(session, view.select())
     with pytest.raises(UnreadableValue, match=name):
         await view.feed(session, CursorQuery(), view.select(), by_number)
-    # The connection and the transaction are still good.
+    # The connection and the transaction are still usable.
     assert await session.scalar(select(cast(column, Text)))
 
 
@@ -104,7 +104,7 @@ async def test_pool_reports_the_column_and_keeps_the_connection(
 
 
 @pytest.mark.parametrize(("name", "value"), VALUES[:6])
-async def test_json_of_the_database_reports_the_column(
+async def test_database_json_reports_the_column(
     session: AsyncSession, name: str, value: str
 ) -> None:
     await store(session, name, value)
@@ -125,19 +125,19 @@ async def test_json_of_the_database_reports_the_column(
         timedelta(days=800, microseconds=-1),
     ],
 )
-async def test_intervals_within_reach_stay(session: AsyncSession, value: timedelta) -> None:
+async def test_intervals_in_range_are_unchanged(session: AsyncSession, value: timedelta) -> None:
     as_list = cast([value, None], ARRAY(Interval))
     row = (await session.execute(select(cast(value, Interval), as_list))).one()
     assert [*row] == [value, [value, None]]
 
 
-async def test_months_are_30_days_and_years_365(session: AsyncSession) -> None:
+async def test_month_is_30_days_and_year_is_365_days(session: AsyncSession) -> None:
     months = "SELECT interval '-2 years -3 months -4 days', interval '14 months'"
     row = (await session.execute(text(months))).one()
     assert [*row] == [timedelta(days=-730 - 90 - 4), timedelta(days=365 + 60)]
 
 
-async def test_response_is_a_409(own_app: FastAPI) -> None:
+async def test_unreadable_value_is_a_409(own_app: FastAPI) -> None:
     @own_app.get("/conformance/days")
     async def days() -> list[Any]:
         view = view_of("day")
@@ -151,7 +151,7 @@ async def test_response_is_a_409(own_app: FastAPI) -> None:
     assert "The value of day in a row" in response.json()["detail"]
 
 
-async def test_error_of_the_service_itself_is_not_taken_for_one(session: AsyncSession) -> None:
+async def test_other_database_errors_are_not_unreadable_values(session: AsyncSession) -> None:
     with pytest.raises(StatementError) as caught:
         await session.execute(text("SELECT current_setting('no.such')"))
     assert not isinstance(problem_of(caught.value), Problem)

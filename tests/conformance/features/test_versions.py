@@ -1,4 +1,4 @@
-"""Version columns of a type that PostgreSQL cannot count are rejected before the first query."""
+"""Version columns that PostgreSQL cannot increment are rejected before the first query."""
 
 from uuid import UUID, uuid4
 
@@ -11,17 +11,17 @@ from app.kit.db.base import Record
 
 
 class Separate:
-    """Keeps models that must not be configured out of the registry of the service."""
+    """Keeps invalid models out of the service's registry."""
 
     _sa_registry = registry(metadata=MetaData())
     metadata = _sa_registry.metadata
 
 
-def test_version_of_text_needs_the_server() -> None:
+def test_text_version_requires_server_side_generator() -> None:
     class Lot(Separate, Record):
         __tablename__ = "lots"
         revision: Mapped[str] = mapped_column("rev")
-        __mapper_args__ = {  # noqa: RUF012 - as SQLAlchemy
+        __mapper_args__ = {  # noqa: RUF012 - SQLAlchemy's syntax
             "version_id_col": revision,
             "version_id_generator": lambda _: uuid4().hex,
         }
@@ -31,11 +31,11 @@ def test_version_of_text_needs_the_server() -> None:
     Separate._sa_registry.dispose()
 
 
-def test_version_of_a_uuid_and_of_the_server() -> None:
+def test_uuid_and_server_side_versions_are_accepted() -> None:
     class Bid(Separate, Record):
         __tablename__ = "bids"
         revision: Mapped[UUID] = mapped_column("rev")
-        __mapper_args__ = {  # noqa: RUF012 - as SQLAlchemy
+        __mapper_args__ = {  # noqa: RUF012 - SQLAlchemy's syntax
             "version_id_col": revision,
             "version_id_generator": lambda _: uuid4(),
         }
@@ -43,7 +43,7 @@ def test_version_of_a_uuid_and_of_the_server() -> None:
     class Trade(Separate, Record):
         __tablename__ = "trades"
         revision: Mapped[str] = mapped_column("rev")
-        __mapper_args__ = {"version_id_col": revision, "version_id_generator": False}  # noqa: RUF012 - as SQLAlchemy
+        __mapper_args__ = {"version_id_col": revision, "version_id_generator": False}  # noqa: RUF012 - SQLAlchemy's syntax
 
     Separate._sa_registry.configure()
     assert [str(value) for value in next_version(Bid).values()] == ["gen_random_uuid()"]

@@ -1,4 +1,4 @@
-"""Views return what the entities with their relationships would, in one statement."""
+"""Views return the same rows as entities with their relationships, in one statement."""
 
 from collections.abc import Sequence
 from contextlib import aclosing
@@ -52,7 +52,7 @@ SHELVES = View(ShelfOut, LibraryShelf)
 
 TEXT = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=5)
 JSON = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | TEXT
-A_DAY = datetime(2026, 1, 1, tzinfo=UTC)
+DAY = datetime(2026, 1, 1, tzinfo=UTC)
 BOOK = st.fixed_dictionaries(
     {
         "title": TEXT,
@@ -62,10 +62,10 @@ BOOK = st.fixed_dictionaries(
         "words": st.lists(TEXT, max_size=3),
         "printed_on": st.none() | st.dates(),
         "borrowed_at": st.none()
-        | st.timedeltas(timedelta(days=-40_000), timedelta(days=40_000)).map(A_DAY.__add__),
+        | st.timedeltas(timedelta(days=-40_000), timedelta(days=40_000)).map(DAY.__add__),
     }
 )
-# Whether it is an audio book and has a writer, the position of the book before it, its stars.
+# Is an audio book, has a writer, index of the previous book, stars.
 Links = tuple[bool, bool, int, list[int]]
 LINKS = st.tuples(
     st.booleans(), st.booleans(), st.integers(0, 4), st.lists(st.integers(1, 5), max_size=2)
@@ -90,14 +90,14 @@ VIEWS: list[View[Any]] = [BOOKS, AUDIO_BOOKS, REVIEWS, ESSAYS]
 
 @pytest.fixture
 def own_database(own_app: FastAPI) -> Database:
-    """A database of the test's own, for real commits."""
+    """A separate database, for real commits."""
     found: Database = own_app.state.database
     return found
 
 
 @pytest.fixture
 async def books(session: AsyncSession) -> list[LibraryBook]:
-    """Books with and without each relationship."""
+    """Stored books with and without each relationship."""
     return await make_books(session)
 
 
@@ -133,15 +133,15 @@ async def make_books(session: AsyncSession) -> list[LibraryBook]:
 
 
 async def entities(session: AsyncSession, view: View[Any] = BOOKS) -> list[str]:
-    """The rows of a view as JSON, in its order, from entities with their relationships."""
-    # Read from the database, in place of objects that the session holds.
+    """Return the rows of a view as JSON, serialized from entities with relationships."""
+    # Forces a read from the database instead of the session.
     session.expunge_all()
     found = await session.scalars(ordered(view).options(*RELATED[view.model]))
     return as_json([view.schema.model_validate(each) for each in found])
 
 
 def ordered(view: View[Any]) -> Select[Any]:
-    """All rows of a view: books by title, others by primary key."""
+    """Select all rows of a view: books by title, others by primary key."""
     return view.select().order_by(getattr(view.model, "title", view.model.id))
 
 
@@ -151,7 +151,7 @@ def as_json(rows: Sequence[BaseModel]) -> list[str]:
 
 @pytest.mark.usefixtures("books")
 @pytest.mark.parametrize("view", VIEWS)
-async def test_view_returns_the_json_of_entities_with_relationships(
+async def test_view_equals_serialized_entities_with_relationships(
     session: AsyncSession, view: View[Any]
 ) -> None:
     expected = await entities(session, view)
@@ -166,7 +166,7 @@ async def test_view_returns_the_json_of_entities_with_relationships(
         assert as_json(feed.items) == expected
 
 
-async def test_stream_has_the_rows_of_a_list(own_database: Database) -> None:
+async def test_stream_equals_list(own_database: Database) -> None:
     async with own_database.transaction() as session:
         await make_books(session)
     for view in VIEWS:
@@ -175,14 +175,14 @@ async def test_stream_has_the_rows_of_a_list(own_database: Database) -> None:
         assert [row async for row in view.stream(own_database, ordered(view).limit(1))] == rows[:1]
 
 
-async def test_stream_that_is_left_early_frees_the_connection(own_database: Database) -> None:
+async def test_abandoned_stream_releases_the_connection(own_database: Database) -> None:
     async with own_database.transaction() as session:
         session.add_all([LibraryBook(title=str(number)) for number in range(BATCH + 1)])
     stream = BOOKS.stream(own_database, BOOKS.select())
     async with aclosing(stream.batches()) as batches:
         assert len(await anext(batches)) == BATCH
     assert cast("QueuePool", own_database.reading_engine.pool).checkedout() == 0
-    # Each iteration reads anew.
+    # Each iteration executes the statement again.
     assert len([row async for row in stream]) == BATCH + 1
 
 
@@ -190,7 +190,7 @@ async def test_stream_that_is_left_early_frees_the_connection(own_database: Data
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(rows=st.lists(st.tuples(BOOK, LINKS), max_size=4))
-async def test_view_returns_any_values_as_entities_would(
+async def test_view_equals_serialized_entities_for_random_values(
     session: AsyncSession, rows: list[tuple[dict[str, Any], Links]]
 ) -> None:
     session.expunge_all()
@@ -198,14 +198,14 @@ async def test_view_returns_any_values_as_entities_would(
     for table in tables:
         await session.execute(table.delete())
     writer = LibraryWriter(name="Ada")
-    made: list[LibraryBook] = []
+    created_books: list[LibraryBook] = []
     for values, (is_audio, is_written, sequel_of, stars) in rows:
         book = (LibraryAudioBook if is_audio else LibraryBook)(**values)
-        book.sequel_of = made[sequel_of] if sequel_of < len(made) else None
+        book.sequel_of = created_books[sequel_of] if sequel_of < len(created_books) else None
         book.writer = writer if is_written else None
         book.reviews = [LibraryReview(stars=each) for each in stars]
-        made.append(book)
-    session.add_all(made)
+        created_books.append(book)
+    session.add_all(created_books)
     await session.flush()
     statement = BOOKS.select().order_by(LibraryBook.id)
 
@@ -268,8 +268,8 @@ async def test_statements_that_differ_in_values_share_one_compilation(
 
 @pytest.mark.usefixtures("books")
 @pytest.mark.parametrize("limit", [1, 2, 3, 4, 100])
-async def test_offset_pages_together_are_the_whole_list(session: AsyncSession, limit: int) -> None:
-    # The join finds each book once for each subject.
+async def test_offset_pages_contain_all_rows(session: AsyncSession, limit: int) -> None:
+    # The join returns a book once per subject.
     joined = BOOKS.select().outerjoin(LibraryBook.subjects).order_by(LibraryBook.title)
     for statement in (BOOKS.select().order_by(LibraryBook.title), joined):
         rows: list[BookOut] = []
@@ -282,7 +282,7 @@ async def test_offset_pages_together_are_the_whole_list(session: AsyncSession, l
 
 @pytest.mark.usefixtures("books")
 @pytest.mark.parametrize("limit", [1, 2, 3, 4, 100])
-async def test_cursor_pages_together_are_the_whole_list(session: AsyncSession, limit: int) -> None:
+async def test_cursor_pages_contain_all_rows(session: AsyncSession, limit: int) -> None:
     rows: list[BookOut] = []
     cursor: str | None = None
     while True:
@@ -295,7 +295,7 @@ async def test_cursor_pages_together_are_the_whole_list(session: AsyncSession, l
     assert as_json(rows) == await entities(session)
 
 
-async def test_view_of_composite_key_shows_related_rows(session: AsyncSession) -> None:
+async def test_view_with_composite_key_returns_related_rows(session: AsyncSession) -> None:
     shelves = [
         LibraryShelf(room=room, number=1, copies=[LibraryCopy(label=room)]) for room in ("a", "b")
     ]
@@ -323,7 +323,7 @@ async def test_insert_returns_row_with_defaults_and_relationships(session: Async
     assert as_json([created, spoken]) == await entities(session)
 
 
-async def test_update_sets_the_fields_that_were_sent(
+async def test_update_sets_only_the_fields_in_the_request(
     session: AsyncSession, books: list[LibraryBook]
 ) -> None:
     key = books[0].id
@@ -347,7 +347,7 @@ async def test_update_raises_not_found_for_missing_and_deleted_rows(
         await BOOKS.update(session, books[0].id, BookChanges(title="Changed"))
 
 
-async def test_insert_by_the_database_is_committed_when_it_returns(
+async def test_insert_commits_before_it_returns(
     own_database: Database,
 ) -> None:
     created = await BOOKS.insert(own_database, BookIn(title="Stored"))
@@ -355,12 +355,12 @@ async def test_insert_by_the_database_is_committed_when_it_returns(
     assert await BOOKS.get(own_database, created.id) == created
     async with own_database.transaction() as session:
         await BOOKS.update(session, created.id, BookChanges(title="Renamed"))
-        # The session's own transaction sees it, others do not yet.
+        # This transaction sees the update, others do not yet.
         assert (await BOOKS.get(session, created.id)).title == "Renamed"
         assert (await BOOKS.get(own_database, created.id)).title == "Stored"
 
 
-async def test_name_that_is_no_column_is_a_type_error(session: AsyncSession) -> None:
+async def test_unknown_column_is_a_type_error(session: AsyncSession) -> None:
     values: dict[str, Any] = {"title": "x", "nothing": 1}
 
     with pytest.raises(TypeError, match="nothing"):

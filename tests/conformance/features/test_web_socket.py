@@ -1,4 +1,4 @@
-"""WebSocket handshakes that are rejected, over a socket."""
+"""WebSocket handshakes, accepted and rejected, over a TCP socket."""
 
 import asyncio
 import json
@@ -72,7 +72,7 @@ async def test_valid_handshake_is_accepted(port: int) -> None:
         ("GET", "/nowhere", UPGRADE + KEY + VERSION, 403),
     ],
 )
-async def test_rejected_handshake_is_problem_document(
+async def test_rejected_handshake_is_a_problem_document(
     port: int, method: str, path: str, headers: str, status: int
 ) -> None:
     head, body = await send(port, path, headers, method)
@@ -85,13 +85,13 @@ async def test_rejected_handshake_is_problem_document(
 
 
 async def test_response_to_handshake_has_request_id(port: int) -> None:
-    named = f"{UPGRADE}{KEY}{VERSION}X-Request-ID: order-42\r\n"
+    with_request_id = f"{UPGRADE}{KEY}{VERSION}X-Request-ID: order-42\r\n"
 
-    rejected, body = await send(port, "/nowhere", named)
-    accepted, _ = await send(port, "/talk", named)
-    without, _ = await send(port, "/nowhere", UPGRADE + KEY + VERSION)
+    rejected, body = await send(port, "/nowhere", with_request_id)
+    accepted, _ = await send(port, "/talk", with_request_id)
+    generated, _ = await send(port, "/nowhere", UPGRADE + KEY + VERSION)
 
     assert "x-request-id: order-42\r\n" in rejected
     assert json.loads(body)["request_id"] == "order-42"
     assert "x-request-id: order-42\r\n" in accepted
-    assert re.search(r"x-request-id: [0-9a-f]{32}\r\n", without)
+    assert re.search(r"x-request-id: [0-9a-f]{32}\r\n", generated)

@@ -1,4 +1,4 @@
-"""The rig of the tests keeps its own promises."""
+"""The test harness itself."""
 
 import asyncio
 import gc
@@ -22,7 +22,7 @@ INSERT = text("INSERT INTO kit_rig VALUES (1)")
 
 
 @pytest.mark.parametrize("name", ["production", "app", "contest", "latest_app"])
-def test_a_database_that_is_not_named_for_tests_is_refused(
+def test_database_without_test_in_its_name_is_rejected(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", f"postgresql://nobody@127.0.0.1:1/{name}")
@@ -31,7 +31,7 @@ def test_a_database_that_is_not_named_for_tests_is_refused(
 
 
 @pytest.mark.parametrize("name", ["test", "app_test", "test-app", "app_tests_2", "testdb"])
-def test_a_database_that_is_named_for_tests_is_taken(
+def test_database_with_test_in_its_name_is_accepted(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", f"postgresql://nobody@127.0.0.1:1/{name}")
@@ -39,7 +39,7 @@ def test_a_database_that_is_named_for_tests_is_taken(
         assert url.database == name
 
 
-async def test_each_worker_has_a_clone_of_the_template(
+async def test_worker_database_is_a_clone_of_the_template(
     database: Database, database_url: URL, template: URL
 ) -> None:
     assert database_url.database != template.database
@@ -48,7 +48,7 @@ async def test_each_worker_has_a_clone_of_the_template(
         assert await session.scalar(text("SELECT to_regclass('alembic_version')")) is not None
 
 
-async def test_what_a_test_commits_is_for_this_test_alone(
+async def test_commit_in_a_test_is_not_visible_outside(
     session: AsyncSession, database: Database
 ) -> None:
     await session.execute(CREATE)
@@ -57,7 +57,7 @@ async def test_what_a_test_commits_is_for_this_test_alone(
         assert await other.scalar(text("SELECT to_regclass('kit_rig')")) is None
 
 
-async def test_a_request_fails_where_its_commit_would(
+async def test_deferred_constraint_fails_at_the_end_of_a_request(
     app: FastAPI, client: AsyncClient, session: AsyncSession
 ) -> None:
     await session.execute(CREATE)
@@ -69,21 +69,21 @@ async def test_a_request_fails_where_its_commit_would(
         await session.execute(INSERT)
 
     try:
-        # The constraint is deferred: no statement of the request fails.
+        # The constraint is deferred, so no statement of the request fails.
         assert [(await client.post("/kit/rig")).status_code for _ in range(2)] == [200, 409]
     finally:
         del app.router.routes[routes:]
     assert await session.scalar(text("SELECT count(*) FROM kit_rig")) == 1
 
 
-def test_a_wrong_count_of_statements_shows_them() -> None:
+def test_wrong_statement_count_lists_the_statements() -> None:
     statements = Statements(["SELECT 1", "SELECT 2"])
     statements.assert_count(2)
     with pytest.raises(AssertionError, match=r"expected 1 statements, there were 2:\s+1. SELECT 1"):
         statements.assert_count(1)
 
 
-async def test_what_the_rig_adds_around_a_request_is_not_counted(
+async def test_statements_of_the_test_transaction_are_not_counted(
     client: AsyncClient, database: Database
 ) -> None:
     with counting(database.engine) as statements:
@@ -91,12 +91,12 @@ async def test_what_the_rig_adds_around_a_request_is_not_counted(
     statements.assert_count(0)
 
 
-async def test_a_connection_over_tcp_may_be_cancelled_while_it_is_made() -> None:
+async def test_cancelled_tcp_connect_does_not_fail_a_test() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         host, port = silent.getsockname()
         for wait in range(1, 4):
             connecting = asyncpg.connect(host=host, port=port)
             with suppress(asyncio.CancelledError):
                 await asyncio.create_task(Interruption(connecting, at=wait).run())
-        # What nobody looked at is reported when it is collected.
+        # asyncio reports the abandoned future at garbage collection.
         gc.collect()

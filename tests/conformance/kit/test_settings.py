@@ -1,4 +1,4 @@
-"""The environment configures the service, or is refused by name."""
+"""Environment variables are validated, and errors name the variable."""
 
 import re
 from pathlib import Path
@@ -12,18 +12,18 @@ from app.settings import Settings
 from tests.architecture.test_env_example import variables
 
 SECRET = "s3cret"
-TELLS_A_SECRET = re.compile(r"(^|_)(passw\w*|secret|token|key|url|dsn|credential)(_|$)")
+SECRET_NAME = re.compile(r"(^|_)(passw\w*|secret|token|key|url|dsn|credential)(_|$)")
 URL = f"postgresql://app:{SECRET}@db.example/app"
 
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
-    """Nothing but what the test sets: no `.env`, no database."""
+    """Remove `.env` and the database from the environment."""
     monkeypatch.chdir(str(tmp_path))
     monkeypatch.delenv("DATABASE_URL", raising=False)
 
 
-def test_without_a_database_url_the_variable_is_named() -> None:
+def test_missing_database_url_is_reported() -> None:
     with pytest.raises(SettingsError, match="DATABASE_URL: is not set"):
         Settings.load()
 
@@ -53,7 +53,7 @@ def test_without_a_database_url_the_variable_is_named() -> None:
         ("HTTP_HOSTS", "api.*.org"),
     ],
 )
-def test_a_bad_value_names_its_variable_and_shows_no_secret(
+def test_invalid_value_names_its_variable_and_shows_no_secret(
     monkeypatch: pytest.MonkeyPatch, variable: str, value: str
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", URL)
@@ -64,7 +64,7 @@ def test_a_bad_value_names_its_variable_and_shows_no_secret(
     assert SECRET not in str(error.value)
 
 
-def test_every_wrong_variable_is_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_invalid_variable_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_POOL_SIZE", "0")
     monkeypatch.setenv("LOG_FORMAT", "xml")
     with pytest.raises(SettingsError) as error:
@@ -74,22 +74,20 @@ def test_every_wrong_variable_is_reported_at_once(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+asyncpg"])
-def test_every_usual_scheme_reaches_the_async_driver(
-    monkeypatch: pytest.MonkeyPatch, scheme: str
-) -> None:
+def test_common_schemes_use_the_async_driver(monkeypatch: pytest.MonkeyPatch, scheme: str) -> None:
     monkeypatch.setenv("DATABASE_URL", f"{scheme}://app@db.example/app?sslmode=require")
     url = Settings.load().database.sqlalchemy_url
     assert url.drivername == "postgresql+asyncpg"
     assert url.query == {"ssl": "require"}
 
 
-def test_a_separate_password_is_taken_literally(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_separate_password_is_taken_literally(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", URL)
     monkeypatch.setenv("DATABASE_PASSWORD", "p@ss/w%rd#1")
     assert Settings.load().database.sqlalchemy_url.password == "p@ss/w%rd#1"
 
 
-def test_the_environment_overrides_the_defaults_of_the_pool(
+def test_environment_overrides_pool_defaults(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", URL)
@@ -100,52 +98,52 @@ def test_the_environment_overrides_the_defaults_of_the_pool(
     assert settings.pool_recycle == type(settings).model_fields["pool_recycle"].default
 
 
-def test_a_list_is_its_parts_and_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_list_is_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", URL)
     monkeypatch.setenv("HTTP_ORIGINS", "https://a.example, http://localhost:3000")
     monkeypatch.setenv("HTTP_HOSTS", "*.example.org")
-    # What other programs read is no setting of the service.
+    # HTTP_PROXY belongs to other programs.
     monkeypatch.setenv("HTTP_PROXY", "http://proxy.example")
     http = Settings.load().http
     assert http.origins == ("https://a.example", "http://localhost:3000")
     assert http.hosts == ("*.example.org",)
 
 
-def test_cookies_go_to_origins_that_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_credentials_require_explicit_origins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", URL)
     monkeypatch.setenv("HTTP_ORIGINS", "*")
     assert Settings.load().http.origins == ("*",)
     monkeypatch.setenv("HTTP_CREDENTIALS", "true")
-    with pytest.raises(SettingsError, match="CREDENTIALS need HTTP_ORIGINS"):
+    with pytest.raises(SettingsError, match="HTTP_CREDENTIALS requires HTTP_ORIGINS"):
         Settings.load()
 
 
-def test_settings_do_not_print_their_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_do_not_print_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", URL)
     monkeypatch.setenv("DATABASE_REPLICA_URL", URL)
     monkeypatch.setenv("DATABASE_PASSWORD", SECRET)
     settings = Settings.load()
-    for shown in (repr(settings), str(settings), settings.model_dump_json()):
-        assert SECRET not in shown
+    for printed in (repr(settings), str(settings), settings.model_dump_json()):
+        assert SECRET not in printed
 
 
 def open_secrets(model: type[BaseModel]) -> list[str]:
-    """The fields that tell by their name that they hold a secret, and show it when printed."""
+    """Return the fields whose name suggests a secret, but whose type shows it when printed."""
     found: list[str] = []
     for name, field in model.model_fields.items():
         kind = field.annotation
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             found += open_secrets(kind)
-        elif TELLS_A_SECRET.search(name) and str in (kind, *get_args(kind)):
+        elif SECRET_NAME.search(name) and str in (kind, *get_args(kind)):
             found.append(f"{model.__name__}.{name}")
     return found
 
 
-def test_every_setting_that_is_a_secret_is_declared_as_one() -> None:
+def test_every_secret_is_declared_as_secret() -> None:
     assert not open_secrets(Settings), "declare it as SecretStr"
 
 
-def test_a_secret_that_is_plain_text_is_noticed() -> None:
+def test_plain_text_secret_is_detected() -> None:
     class Mail(BaseModel):
         token: str | None = None
         password: SecretStr
@@ -158,17 +156,17 @@ def test_a_secret_that_is_plain_text_is_noticed() -> None:
     assert open_secrets(Own) == ["Mail.token", "Own.webhook_url"]
 
 
-# Any text is a name or a password.
-FREE = {"DATABASE_APPLICATION_NAME", "DATABASE_PASSWORD"}
+# These variables accept any text.
+FREE_TEXT = {"DATABASE_APPLICATION_NAME", "DATABASE_PASSWORD"}
 
 
-def fields_of_the_kit() -> list[str]:
-    """Every variable that the kit itself reads and that not just any text suits."""
-    return sorted(variables(KitSettings) - FREE)
+def validated_variables() -> list[str]:
+    """Return the kit's variables that do not accept any text."""
+    return sorted(variables(KitSettings) - FREE_TEXT)
 
 
-@pytest.mark.parametrize("variable", fields_of_the_kit())
-def test_nonsense_in_any_variable_is_refused_by_its_name(
+@pytest.mark.parametrize("variable", validated_variables())
+def test_invalid_text_in_any_variable_is_rejected_by_name(
     monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", URL)
@@ -179,7 +177,7 @@ def test_nonsense_in_any_variable_is_refused_by_its_name(
     assert SECRET not in str(error.value)
 
 
-def test_a_misspelt_variable_is_refused_with_the_right_name(
+def test_misspelt_variable_is_rejected_with_a_suggestion(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", URL)
@@ -192,7 +190,7 @@ def test_a_misspelt_variable_is_refused_with_the_right_name(
     assert SECRET not in str(error.value)
 
 
-def test_what_an_orchestrator_sets_for_a_host_named_database_is_no_mistake(
+def test_kubernetes_service_variables_are_ignored(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", URL)
@@ -201,7 +199,7 @@ def test_what_an_orchestrator_sets_for_a_host_named_database_is_no_mistake(
     Settings.load()
 
 
-def test_all_wrong_variables_are_in_one_message(
+def test_all_invalid_variables_are_in_one_message(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("DATABASE_POOLSIZE", "5")
@@ -229,7 +227,7 @@ def test_all_wrong_variables_are_in_one_message(
     assert "  LOG_LEVL: is not a setting: did you mean LOG_LEVEL?" in lines
 
 
-def test_variables_of_other_programs_are_no_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_of_other_programs_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     class Own(Settings):
         ignored_variables = frozenset({"LOG_DIR"})
 
@@ -246,7 +244,7 @@ def test_variables_of_other_programs_are_no_mistake(monkeypatch: pytest.MonkeyPa
         Settings.load()
 
 
-def test_settings_of_a_service_are_checked_as_those_of_the_kit(
+def test_settings_of_the_service_are_validated_like_those_of_the_kit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     class Smtp(BaseModel):
@@ -288,11 +286,11 @@ def test_env_file_in_another_encoding_is_reported_by_name(
     with pytest.raises(SettingsError) as error:
         Settings.load()
     message = str(error.value)
-    assert "  .env: is not text in UTF-8" in message
+    assert "  .env: is not valid UTF-8" in message
     assert "  LOG_LEVEL: " in message
     assert "  DATABASE_URL: is not set" in message
 
 
-def test_env_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+def test_env_file_may_start_with_a_byte_order_mark(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(f"DATABASE_URL={URL}\n", encoding="utf-8-sig")
     assert Settings.load().database.sqlalchemy_url.host == "db.example"

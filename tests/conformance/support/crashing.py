@@ -1,4 +1,4 @@
-"""A server that keeps what it promised, is killed, and comes back at the same address."""
+"""A durable PostgreSQL server that a test can kill and restart at the same address."""
 
 import os
 import shutil
@@ -19,31 +19,34 @@ from local_postgres.supervisor import PREFIX, TMP, Cluster
 
 @dataclass(frozen=True)
 class CrashingServer:
-    """A durable server. Each start has a directory of its own for the socket: `url` is a link."""
+    """A durable server.
+
+    `url` is a symbolic link, because each start creates a new socket directory.
+    """
 
     root: Path
-    _present: ExitStack = field(default_factory=ExitStack)
+    _running: ExitStack = field(default_factory=ExitStack)
 
     @property
     def url(self) -> URL:
-        """Where it answers, when it does."""
+        """The URL of the server; it stays the same after a restart."""
         return URL.create(
             "postgresql+asyncpg", "postgres", database="postgres", query={"host": str(self._link)}
         )
 
     def start(self) -> None:
-        """Let it replay what it wrote down, and answer."""
-        url = self._present.enter_context(development(self.root))
+        """Start the server. PostgreSQL recovers from its write-ahead log."""
+        url = self._running.enter_context(development(self.root))
         fresh = self.root / "new"
         fresh.symlink_to(str(url.query["host"]))
         fresh.replace(self._link)
 
     def kill(self, signal: Signals) -> None:
-        """Take it down at once, SIGKILL or SIGQUIT, and wait until all of it is gone."""
+        """Send SIGKILL or SIGQUIT to the server and wait until all its processes have ended."""
         cluster = Cluster(self.root / ".pgdata", *find_binaries(), durable=True)
         os.kill(int((cluster.path() / "postmaster.pid").read_text().split()[0]), signal)
         wait_until_stopped(cluster)
-        self._present.close()
+        self._running.close()
 
     @property
     def _link(self) -> Path:
@@ -52,11 +55,12 @@ class CrashingServer:
 
 @contextmanager
 def crashing_server() -> Generator[CrashingServer]:
-    """A new server that runs, removed at the end.
+    """Start a new server, and remove it at the end.
 
     Raises PostgresUnavailable.
     """
-    # A socket's path is limited to about 100 bytes, and the account of the server comes by here.
+    # Short path: a socket path has at most about 100 bytes. World-readable: the server runs as
+    # another user.
     server = CrashingServer(Path(mkdtemp(prefix=PREFIX, dir=TMP)))
     server.root.chmod(0o755)
     try:

@@ -1,4 +1,4 @@
-"""Cancelling a piece of work at each point where it waits."""
+"""Cancel a coroutine at each of its awaits."""
 
 from asyncio import AbstractEventLoop, current_task, get_running_loop
 from collections.abc import Coroutine, Generator
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Interruption:
-    """Work whose task is cancelled the n-th time it waits for anything."""
+    """A coroutine whose task is cancelled at its n-th await."""
 
     def __init__(self, work: Coroutine[Any, Any, object], at: int) -> None:
         self.waits = 0
@@ -15,11 +15,11 @@ class Interruption:
         self._at = at
 
     async def run(self) -> None:
-        """Do the work, for a task of its own."""
+        """Run the coroutine. Call this in a new task."""
         await self
 
     def __await__(self) -> Generator[Any, Any, None]:
-        """Pass on what the work waits for, and what comes of it."""
+        """Forward each awaited future to the event loop, and its result to the coroutine."""
         steps = self._work.__await__()
         step = partial(next, steps)
         while True:
@@ -29,26 +29,26 @@ class Interruption:
                 return
             self.waits += 1
             if self.waits == self._at and (task := current_task()):
-                # What it is about to wait for is what will be cancelled.
+                # Cancel the await that is about to start.
                 task.cancel()
             try:
                 step = partial(steps.send, (yield awaited))
-            except BaseException as error:  # the work decides what becomes of it
+            except BaseException as error:  # the coroutine handles it
                 step = partial(steps.throw, error)
 
 
-def overlook_cancelled_connects() -> None:
-    """Let no test fail because another was cancelled while it connected.
+def ignore_cancelled_connect_errors() -> None:
+    """Ignore the error that asyncio reports after a connect was cancelled.
 
-    Over TCP asyncpg first asks the server for TLS. Who is cancelled at that moment leaves behind
-    an answer that nobody looks at; asyncio reports it whenever that is collected, and anyio fails
-    the test that happens to be running.
+    Over TCP, asyncpg first requests TLS from the server. A cancelled connect leaves that future
+    without a reader; asyncio reports it at garbage collection, and anyio then fails
+    whichever test is running.
     """
     loop = get_running_loop()
     report = loop.get_exception_handler() or type(loop).default_exception_handler
 
-    def overlook(loop: AbstractEventLoop, context: dict[str, Any]) -> None:
+    def ignore(loop: AbstractEventLoop, context: dict[str, Any]) -> None:
         if str(context.get("exception")) != "unexpected connection_lost() call":
             report(loop, context)
 
-    loop.set_exception_handler(overlook)
+    loop.set_exception_handler(ignore)

@@ -1,4 +1,4 @@
-"""A line to the database on which every message passes by, and any can be the last."""
+"""A TCP proxy to PostgreSQL that can break the connection at any message."""
 
 from asyncio import (
     Event,
@@ -26,25 +26,25 @@ from sqlalchemy import URL
 
 PORT = 5432
 ONLOOKER = "onlooker"
-# Longer than any message of these tests.
+# Bytes; longer than any message in the tests.
 LONGEST = 2**20
 
 
 class Break(StrEnum):
-    """What happens to a message, and to the connection it was sent on."""
+    """How the proxy breaks a connection at a message."""
 
-    BEFORE = "it never arrives"
-    AFTER = "it arrives, its answer does not"
-    KILLED = "the server ends the session before it arrives, and says so"
+    BEFORE = "the message never arrives"
+    AFTER = "the message arrives, its response does not"
+    KILLED = "the server terminates the session before the message arrives"
 
 
 @dataclass
 class Line:
-    """The server at `far`, under the address `url`; connections that are open stay so."""
+    """A proxy at `url` for the server at `far`. Open connections stay open."""
 
     far: URL
     url: URL
-    # How many messages have been sent to the server since it was told to break.
+    # Messages to the server since the last call of `break_at`.
     passed: int = 0
     _at: int = 0
     _how: Break = Break.BEFORE
@@ -57,12 +57,12 @@ class Line:
         self._ended.set()
 
     def break_at(self, message: int, how: Break) -> None:
-        """Let the line break once, at this message from now on; 0 lets it be."""
+        """Break the connection once, at this message counted from now; 0 disables it."""
         self.passed, self._at, self._how = 0, message, how
 
     @property
     def broke(self) -> bool:
-        """Whether there were so many messages."""
+        """Whether the connection broke."""
         return 0 < self._at <= self.passed
 
     async def settle(self) -> None:
@@ -73,18 +73,18 @@ class Line:
         await self._ended.wait()
         await sleep(0.01)
 
-    def say_goodbye(self) -> None:
-        """Tell every client what a server does that ends its session, but do not hang up yet."""
+    def send_fatal(self) -> None:
+        """Send every client the error of a terminated session, and keep the connection open."""
         fields = b"SFATAL\0VFATAL\0C57P01\0Mterminating connection\0\0"
         for client in self._clients:
             client.write(b"E" + (len(fields) + 4).to_bytes(4) + fields)
 
     async def connect(self, reader: StreamReader, writer: StreamWriter) -> None:
-        """Carry what one client and the server say to each other."""
+        """Forward messages between a client and the server."""
         self._under_way.add(cast("Task[None]", current_task()))
         try:
-            far_reader, far_writer = await self._reach()
-        except OSError:  # the server is away
+            server_reader, server_writer = await self._reach()
+        except OSError:  # the server is unreachable
             writer.close()
             return
 
@@ -96,18 +96,18 @@ class Line:
                 if self._how is Break.BEFORE:
                     return False
                 if self._how is Break.AFTER:
-                    self._silenced.add(far_writer)
+                    self._silenced.add(server_writer)
                 if self._how is Break.KILLED:
                     self._ended.clear()
                     try:
-                        await hang_up(self.far)
+                        await terminate_sessions(self.far)
                     finally:
                         self._ended.set()
-            far_writer.write(data)
+            server_writer.write(data)
             return True
 
         async def to_client(data: bytes) -> bool:
-            if far_writer in self._silenced:
+            if server_writer in self._silenced:
                 return False
             writer.write(data)
             return True
@@ -116,20 +116,20 @@ class Line:
             with suppress(ConnectionError):
                 while (data := await source.read(LONGEST)) and await pass_on(data):
                     pass
-            # What is on its way to the other side still arrives.
-            far_writer.close()
+            # Data already sent still arrives.
+            server_writer.close()
             writer.close()
 
-        async with TaskGroup() as both:
-            both.create_task(carry(reader, to_server))
-            both.create_task(carry(far_reader, to_client))
+        async with TaskGroup() as tasks:
+            tasks.create_task(carry(reader, to_server))
+            tasks.create_task(carry(server_reader, to_client))
         self._clients.discard(writer)
-        for closed in (writer, far_writer):
+        for closed in (writer, server_writer):
             with suppress(ConnectionError):
                 await closed.wait_closed()
 
     async def end(self) -> None:
-        """Wait until nobody is connected any more."""
+        """Wait until all connections are closed."""
         await gather(*self._under_way)
 
     async def _reach(self) -> tuple[StreamReader, StreamWriter]:
@@ -142,15 +142,15 @@ class Line:
 
 @asynccontextmanager
 async def connected(url: URL, database: str | None) -> AsyncGenerator["asyncpg.Connection[Any]"]:
-    """A connection to a database of a server, by itself."""
+    """Open a connection to a database of the server, not through the proxy."""
     _, where = url.get_dialect()().create_connect_args(url.set(database=database))
     connection = await asyncpg.connect(**where, server_settings={"application_name": ONLOOKER})
     yield connection
     await connection.close()
 
 
-async def hang_up(url: URL) -> None:
-    """End every session of the service on a database, as an administrator would."""
+async def terminate_sessions(url: URL) -> None:
+    """Terminate every session of the service on a database, as an administrator would."""
     async with connected(url, "postgres") as connection:
         await connection.execute(
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
@@ -162,13 +162,13 @@ async def hang_up(url: URL) -> None:
 
 @asynccontextmanager
 async def line_to(far: URL) -> AsyncGenerator[Line]:
-    """A line to the database at a URL, closed at the end."""
-    # A socket's path is limited to about 100 bytes.
-    with TemporaryDirectory(prefix="line-", dir="/tmp") as place:
-        near = {"host": place, "port": str(PORT)}
+    """Start a proxy to the database at this URL, and close it at the end."""
+    # A socket path has at most about 100 bytes.
+    with TemporaryDirectory(prefix="line-", dir="/tmp") as folder:
+        near = {"host": folder, "port": str(PORT)}
         line = Line(far, far.set(host=None, port=None, query=near))
         server = await start_unix_server(
-            line.connect, Path(place) / f".s.PGSQL.{PORT}", limit=LONGEST
+            line.connect, Path(folder) / f".s.PGSQL.{PORT}", limit=LONGEST
         )
         async with server:
             yield line

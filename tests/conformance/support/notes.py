@@ -1,4 +1,4 @@
-"""A service whose requests write two rows each, over a line to the database that may break."""
+"""A service whose requests write two rows each, behind a proxy that can break its connections."""
 
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
@@ -21,11 +21,11 @@ from tests.conformance.support.line import Line, connected, line_to
 from tests.rig.app import client_of, running
 from tests.rig.database import settings_with
 
-# How a request of these tests may write.
+# The ways in which an endpoint writes a note.
 KINDS = ["session", "retrying", "hot"]
 INSERT = text("INSERT INTO kit_notes VALUES (:number, 1)")
 BOTH = "INSERT INTO kit_notes VALUES ($1, 1), ($1, 2) RETURNING number"
-# No key forbids a row to be there twice: so it would be seen.
+# Without a primary key or unique constraint, a duplicate row becomes visible.
 TABLES = """
     CREATE TABLE kit_notes (number int NOT NULL, part int NOT NULL);
     CREATE TABLE kit_unique (number int UNIQUE DEFERRABLE INITIALLY DEFERRED);
@@ -38,7 +38,7 @@ TABLES = """
 
 
 class Own(DeclarativeBase):
-    """The tables of these tests; the service's own metadata knows nothing of them."""
+    """Base of the tables of these tests, outside the service's own metadata."""
 
 
 class Part(Own):
@@ -50,7 +50,7 @@ class Part(Own):
 
 
 async def write(number: int, session: AsyncSession, between: list[str] | None = None) -> None:
-    """Write both rows of a note: one now, the other when the transaction is about to end."""
+    """Write both rows of a note: one now, the other at the flush before the commit."""
     await session.execute(INSERT, {"number": number})
     for statement in between or []:
         await session.execute(text(statement))
@@ -60,77 +60,77 @@ async def write(number: int, session: AsyncSession, between: list[str] | None = 
 
 @dataclass(frozen=True)
 class Notes:
-    """The service, a client of it, and somebody who looks on without the line."""
+    """The service, a client of it, and a database connection without the proxy."""
 
     app: FastAPI
     client: AsyncClient
     line: Line
-    onlooker: "asyncpg.Connection[Any]"
-    # One for each note that a test writes.
+    observer: "asyncpg.Connection[Any]"
+    # The number of the next note.
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     @property
     def database(self) -> Database:
-        """The database of the service."""
+        """The `Database` of the service."""
         found: Database = self.app.state.database
         return found
 
     async def stored(self, number: int) -> int:
-        """How many rows of a note others can see."""
+        """Return how many rows of a note are committed."""
         count = "SELECT count(*) FROM kit_notes WHERE number = $1"
-        found: int = await self.onlooker.fetchval(count, number)
+        found: int = await self.observer.fetchval(count, number)
         return found
 
-    async def assert_told(self, number: int, answer: Response) -> None:
-        """Fail where the answer to a note says other than what is stored."""
-        assert await self.stored(number) in _what_is_told(answer), answer.text
+    async def assert_truthful(self, number: int, response: Response) -> None:
+        """Fail if the response to a note contradicts the committed rows."""
+        assert await self.stored(number) in _possible_rows(response), response.text
 
-    async def assert_well(self) -> None:
-        """Fail where a connection did not come back, or the next request does not work."""
+    async def assert_usable(self) -> None:
+        """Fail if a connection is missing from the pool, or if the next request fails."""
         await self.line.settle()
         pool = self.database.engine.pool
         assert isinstance(pool, QueuePool)
         with fail_after(5):
-            # Who is cancelled while it gives one back does not wait for it.
+            # A cancelled task does not wait until its connection is back in the pool.
             while pool.checkedout():  # noqa: ASYNC110 - the pool sends no event
                 await sleep(0.001)
         assert (await self.client.post("/kit/session/0")).status_code == 201
         assert await self.stored(0) == 2
-        await self.onlooker.execute("DELETE FROM kit_notes WHERE number = 0")
+        await self.observer.execute("DELETE FROM kit_notes WHERE number = 0")
 
 
-def _what_is_told(answer: Response) -> set[int]:
-    """How many rows of a note there may be after an answer."""
-    if answer.status_code == 201:
+def _possible_rows(response: Response) -> set[int]:
+    """Return how many rows of a note the response allows."""
+    if response.status_code == 201:
         return {2}
-    if answer.status_code == 503 and "Retry-After" not in answer.headers:
-        assert "may or may not" in answer.json()["detail"]
+    if response.status_code == 503 and "Retry-After" not in response.headers:
+        assert "may or may not" in response.json()["detail"]
         return {0, 2}
-    if answer.status_code == 503:
-        assert "Nothing was stored" in answer.json()["detail"]
+    if response.status_code == 503:
+        assert "Nothing was stored" in response.json()["detail"]
     return {0}
 
 
 @asynccontextmanager
 async def notes_on(url: URL) -> AsyncGenerator[Notes]:
-    """The service on a database, with tables and routes of its own."""
-    async with line_to(url) as line, connected(url, url.database) as onlooker:
-        await onlooker.execute(TABLES)
+    """Start the service on a database with its own tables and endpoints."""
+    async with line_to(url) as line, connected(url, url.database) as observer:
+        await observer.execute(TABLES)
         app = create_app(settings_with(line.url, pooler="none", pool_size=2, max_overflow=0))
 
         @app.post("/kit/session/{number}", status_code=201)
-        async def in_the_session_of_the_request(
+        async def write_in_request_session(
             number: int, session: SessionDep, between: list[str] | None = None
         ) -> None:
             await write(number, session, between)
 
         @app.post("/kit/retrying/{number}", status_code=201)
-        async def in_a_session_of_its_own(number: int, database: DatabaseDep) -> None:
+        async def write_with_retry(number: int, database: DatabaseDep) -> None:
             await retrying(database, lambda session: write(number, session))
 
         @app.post("/kit/hot/{number}", status_code=201)
-        async def in_one_statement(number: int, db: DatabaseDep) -> None:
+        async def write_in_one_statement(number: int, db: DatabaseDep) -> None:
             await db.fetch_committed(BOTH, [number])
 
         async with running(app), client_of(app) as client:
-            yield Notes(app, client, line, onlooker)
+            yield Notes(app, client, line, observer)

@@ -1,4 +1,4 @@
-"""Revisions that a test adds to those of the service."""
+"""Add migrations to those of the service."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def downgrade() -> None:
 
 
 def alembic_with(place: Path, settings: Settings) -> Config:
-    """Alembic with the service's revisions and those in this place."""
+    """Return an Alembic configuration with the service's migrations and those in `place`."""
     config = alembic_config(settings)
     script = ScriptDirectory.from_config(config)
     config.set_main_option("path_separator", "newline")
@@ -40,7 +40,7 @@ def alembic_with(place: Path, settings: Settings) -> Config:
 def add_revision(
     config: Config, place: Path, name: str, *upgrade: str, downgrade: str = "pass"
 ) -> None:
-    """Write one that follows the newest, of these lines of code."""
+    """Write a migration after the current head, with these lines as its `upgrade`."""
     before = ScriptDirectory.from_config(config).get_current_head()
     body = "\n    ".join(upgrade)
     text = _REVISION.format(name=name, before=before, upgrade=body, downgrade=downgrade)

@@ -1,4 +1,4 @@
-"""What the tests of projections read: rows that are related in every way."""
+"""Models with every kind of relationship, for the tests of views."""
 
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -28,11 +28,11 @@ Moment = DateTime(timezone=True)
 
 
 class Own(DeclarativeBase):
-    """The tables of these tests; the service's own metadata knows nothing of them."""
+    """Base of the tables of these tests, outside the service's own metadata."""
 
 
 class Shelf(Own):
-    """A row that is related to others of its kind, and to two other kinds."""
+    """A row with a self-referential relationship, and relationships to two other models."""
 
     __tablename__ = "kit_shelves"
     number: Mapped[int] = mapped_column(primary_key=True)
@@ -53,17 +53,17 @@ class Shelf(Own):
 
     @hybrid_property
     def title(self) -> str:
-        """What can be said in Python and in SQL."""
+        """A hybrid attribute with a SQL expression."""
         return "shelf " + self.name
 
     @hybrid_property
     def letters(self) -> int:
-        """What can be said in Python alone."""
+        """A hybrid attribute that exists in Python only."""
         return len(self.name)
 
 
 class Book(Own):
-    """A row with a column of each type that is shown within JSON."""
+    """A row with a column of each type that a view returns as JSON."""
 
     __tablename__ = "kit_books"
     number: Mapped[int] = mapped_column(primary_key=True)
@@ -83,14 +83,14 @@ class Book(Own):
 
 
 class Label(Own):
-    """A row that many are related to."""
+    """The target of a many-to-many relationship."""
 
     __tablename__ = "kit_labels"
     name: Mapped[str] = mapped_column(primary_key=True)
 
 
 class Labelled(Own):
-    """That a shelf has a label."""
+    """The association table of shelves and labels."""
 
     __tablename__ = "kit_labelled"
     shelf_id: Mapped[int] = mapped_column(ForeignKey("kit_shelves.number"), primary_key=True)

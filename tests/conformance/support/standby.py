@@ -1,4 +1,4 @@
-"""A real streaming standby: a second server that repeats what the first one writes."""
+"""A PostgreSQL standby with streaming replication."""
 
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -11,7 +11,7 @@ from local_postgres.supervisor import Cluster
 
 
 def standby_of(primary: URL, root: Path) -> AbstractContextManager[URL]:
-    """Yield the URL of a standby of an ephemeral server, in the directory `root`, which is new.
+    """Start a standby of an ephemeral server in the new directory `root`, and yield its URL.
 
     Raises PostgresUnavailable.
     """

@@ -1,4 +1,4 @@
-"""What the tests of the short ways read and write."""
+"""A model for the tests of compiled queries."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -11,18 +11,18 @@ from app.kit.db.enums import stored_by_value
 
 
 class Own(DeclarativeBase):
-    """The tables of these tests; the service's own metadata knows nothing of them."""
+    """Base of the tables of these tests, outside the service's own metadata."""
 
 
 class Kind(StrEnum):
-    """What a thing is like."""
+    """An enum that is stored by value."""
 
     ROUND = "round"
     FLAT = "flat"
 
 
 class Thing(Own):
-    """A row with defaults of the client and one of the server."""
+    """A model with client-side defaults and a server default."""
 
     __tablename__ = "kit_things"
     number: Mapped[int] = mapped_column(primary_key=True)

@@ -1,4 +1,4 @@
-"""A service whose requests and statements somebody watches, each way to the database once."""
+"""A service with observability, whose endpoints reach the database in every way."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -25,14 +25,14 @@ RAISE = "DO $$ BEGIN RAISE EXCEPTION 'lost' USING ERRCODE = '40001'; END $$"
 BREAK = "SELECT pg_terminate_backend(pg_backend_pid())"
 
 
-class Told(BaseModel):
-    told: str | None
+class Echo(BaseModel):
+    echo: str | None
 
 
 def _sleeping(value: Any) -> Any:
-    # The value is a part of the statement for the server alone.
+    # Only the server sees a constant here, so the value is not in the statement's text.
     slept = func.pg_sleep(bindparam("seconds", type_=Float))
-    return select(cast(value, Text).label("told")).where(slept.is_not(None))
+    return select(cast(value, Text).label("echo")).where(slept.is_not(None))
 
 
 STATEMENT = _sleeping(bindparam("value", type_=Text))
@@ -40,15 +40,15 @@ STATEMENTS = StatementCache()
 
 
 def routes() -> APIRouter:
-    """The routes, to be included below a prefix."""
+    """Return the endpoints, to be included under a prefix."""
     router = APIRouter(prefix="/ways")
 
-    @router.get("/ordinary/{value}", response_model=Told)
+    @router.get("/ordinary/{value}", response_model=Echo)
     async def ordinary(session: ReadSessionDep, value: str, seconds: float = 0) -> Any:
         found = await session.execute(STATEMENT, {"value": value, "seconds": seconds})
-        return found.mappings().one()
+        return found.mappings().pool()
 
-    @router.get("/hot/{value}", response_model=Told)
+    @router.get("/hot/{value}", response_model=Echo)
     async def hot(db: DatabaseDep, value: str, seconds: float = 0) -> Any:
         values = {"value": value, "seconds": seconds}
         (row,) = await STATEMENTS.read(db, STATEMENT, living, values)
@@ -60,7 +60,7 @@ def routes() -> APIRouter:
 
     @router.put("/written/{value}")
     async def written(session: SessionDep, value: str) -> None:
-        await session.execute(text("SELECT set_config('kit.told', :value, true)"), {"value": value})
+        await session.execute(text("SELECT set_config('kit.echo', :value, true)"), {"value": value})
 
     @router.get("/wrong/{value}")
     async def wrong(db: DatabaseDep, value: str) -> None:
@@ -83,20 +83,20 @@ def routes() -> APIRouter:
 
 
 def watched_settings(url: URL, **database: object) -> Settings:
-    """The settings of a service with one connection to write and one to read."""
-    one = {"pool_size": 1, "max_overflow": 0, "pool_pre_ping": False}
-    return settings_with(url, pooler="none", **one, **database)
+    """Return settings with one connection each for writes and reads."""
+    pool = {"pool_size": 1, "max_overflow": 0, "pool_pre_ping": False}
+    return settings_with(url, pooler="none", **pool, **database)
 
 
 @asynccontextmanager
 async def watched(settings: Settings) -> AsyncGenerator[FastAPI]:
-    """The service, until its shut-down is done."""
+    """Start the service, and shut it down at the end."""
     app = create_app(settings)
     app.include_router(routes(), prefix="/kit")
     async with running(app):
         yield app
 
 
-async def a_turn() -> None:
-    """Let the event loop tell what the driver has left for it to tell."""
+async def deliver_driver_events() -> None:
+    """Let the event loop deliver pending notifications of the driver."""
     await asyncio.sleep(0.01)

@@ -1,4 +1,4 @@
-"""What deleting promises: the row is gone, and all it owned with it."""
+"""Hard delete removes the row and all rows that it owns."""
 
 import pytest
 from httpx2 import AsyncClient
@@ -17,7 +17,7 @@ from tests.rig.statements import counting
 TABLES = ("users", "profiles", "posts", "post_tags")
 
 
-async def test_deleting_a_user_removes_what_they_own(
+async def test_deleting_a_user_removes_owned_rows(
     client: AsyncClient, session: AsyncSession
 ) -> None:
     user = await make_user(session, profile=Profile())
@@ -28,7 +28,7 @@ async def test_deleting_a_user_removes_what_they_own(
     assert await session.scalar(text("SELECT count(*) FROM tags")) == 1
 
 
-async def test_the_children_are_left_to_the_database(
+async def test_children_are_deleted_by_the_database(
     client: AsyncClient, session: AsyncSession
 ) -> None:
     user = await make_user(session)
@@ -37,12 +37,12 @@ async def test_the_children_are_left_to_the_database(
     update = "CREATE RULE no_update AS ON UPDATE TO posts DO INSTEAD SELECT 1 / 0"
     await session.execute(text(update))
     await session.commit()
-    # ON DELETE CASCADE does it: an UPDATE of each child would fail here.
+    # ON DELETE CASCADE deletes the posts. An UPDATE of a post would fail here.
     assert (await client.delete(f"/users/{user.id}")).status_code == 204
 
 
 @pytest.mark.parametrize("posts", [1, 20])
-async def test_a_user_is_deleted_in_as_many_statements_however_much_they_own(
+async def test_statement_count_of_a_deletion_is_constant(
     client: AsyncClient, session: AsyncSession, database: Database, posts: int
 ) -> None:
     user = await make_user(session)
@@ -51,11 +51,11 @@ async def test_a_user_is_deleted_in_as_many_statements_however_much_they_own(
     with counting(database.engine) as statements:
         await client.delete(f"/users/{user.id}")
     assert not [sql for sql in statements if "posts" in sql and sql.startswith("UPDATE")]
-    # The user; and the posts, at once, where a strategy has loaded them along.
+    # One for the user, and one for the posts if the lazy strategy has loaded them.
     assert len([sql for sql in statements if sql.startswith("DELETE")]) <= 2
 
 
-async def test_rows_are_deleted_by_criteria_with_what_they_own(session: AsyncSession) -> None:
+async def test_rows_are_deleted_by_criteria_with_owned_rows(session: AsyncSession) -> None:
     for _ in range(2):
         await make_post(session, author=await make_user(session, is_active=False))
     kept = await make_post(session)
@@ -64,7 +64,7 @@ async def test_rows_are_deleted_by_criteria_with_what_they_own(session: AsyncSes
     assert (await session.scalars(select(Post.id))).all() == [kept.id]
 
 
-async def test_old_posts_are_removed_in_batches_with_what_they_own(session: AsyncSession) -> None:
+async def test_old_posts_are_removed_in_batches_with_owned_rows(session: AsyncSession) -> None:
     posts = [await make_post(session, tags=[await make_tag(session)]) for _ in range(5)]
     repository = PostRepository(session)
     first = await repository.delete_old(now(), size=3)
@@ -75,7 +75,7 @@ async def test_old_posts_are_removed_in_batches_with_what_they_own(session: Asyn
     assert await session.scalar(text("SELECT count(*) FROM post_tags")) == 0
 
 
-async def test_deleting_twice_is_a_404(client: AsyncClient, session: AsyncSession) -> None:
+async def test_deleting_twice_returns_404(client: AsyncClient, session: AsyncSession) -> None:
     post = await make_post(session)
     assert (await client.delete(f"/posts/{post.id}")).status_code == 204
     assert (await client.delete(f"/posts/{post.id}")).status_code == 404

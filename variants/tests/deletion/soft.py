@@ -1,4 +1,4 @@
-"""What deleting promises: the row is hidden from every statement, and still there."""
+"""Soft delete hides the row from every statement and keeps it in the table."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ from tests.example.factories import make_post, make_user
 from tests.rig.statements import counting
 
 
-async def test_a_deleted_row_is_kept_with_the_time(
+async def test_deleted_row_is_kept_with_deleted_at(
     client: AsyncClient, session: AsyncSession
 ) -> None:
     user = await make_user(session)
@@ -41,7 +41,7 @@ async def test_a_deleted_row_is_kept_with_the_time(
     assert deleted is not None
 
 
-async def test_what_a_user_owns_is_hidden_at_the_same_moment(
+async def test_owned_rows_get_the_same_deleted_at(
     client: AsyncClient, session: AsyncSession
 ) -> None:
     user = await make_user(session)
@@ -57,7 +57,7 @@ async def test_what_a_user_owns_is_hidden_at_the_same_moment(
 
 @pytest.fixture
 async def posts(client: AsyncClient, session: AsyncSession) -> tuple[User, Post, Post]:
-    """An author with a deleted post and one that lives."""
+    """An author with one deleted and one other post."""
     user = await make_user(session)
     gone, kept = await make_post(session, author=user), await make_post(session, author=user)
     await client.delete(f"/posts/{gone.id}")
@@ -66,7 +66,7 @@ async def posts(client: AsyncClient, session: AsyncSession) -> tuple[User, Post,
 
 
 def reads() -> dict[str, Select[Any]]:
-    """Ways to read the keys of posts."""
+    """Statements that read the ids of posts."""
     other = aliased(Post)
     through = select(Post.id).cte()
     return {
@@ -108,7 +108,7 @@ async def test_no_count_includes_a_deleted_row(
 
 
 @pytest.mark.parametrize("plan", [selectinload, joinedload, subqueryload])
-async def test_no_relation_holds_a_deleted_row(
+async def test_relationships_do_not_contain_deleted_rows(
     posts: tuple[User, Post, Post], session: AsyncSession, plan: Any
 ) -> None:
     _, _, kept = posts
@@ -118,7 +118,7 @@ async def test_no_relation_holds_a_deleted_row(
     assert [post.id for post in author.posts] == [kept.id]
 
 
-async def test_nothing_is_changed_about_a_deleted_row(
+async def test_updates_and_deletes_skip_deleted_rows(
     posts: tuple[User, Post, Post], session: AsyncSession
 ) -> None:
     _, gone, kept = posts
@@ -129,7 +129,7 @@ async def test_nothing_is_changed_about_a_deleted_row(
     assert [str(key) for key in left] == [str(gone.id)]
 
 
-async def test_a_row_that_the_session_holds_is_not_found_once_it_is_deleted(
+async def test_get_does_not_return_a_deleted_row_of_the_identity_map(
     session: AsyncSession,
 ) -> None:
     by_one, by_many = await make_post(session), await make_post(session)
@@ -141,15 +141,15 @@ async def test_a_row_that_the_session_holds_is_not_found_once_it_is_deleted(
         assert found is post
 
 
-async def test_deleting_twice_is_a_404(client: AsyncClient, session: AsyncSession) -> None:
+async def test_deleting_twice_returns_404(client: AsyncClient, session: AsyncSession) -> None:
     post = await make_post(session)
     assert (await client.delete(f"/posts/{post.id}")).status_code == 204
     assert (await client.delete(f"/posts/{post.id}")).status_code == 404
 
 
-async def test_a_relation_to_a_deleted_row_is_empty(session: AsyncSession) -> None:
+async def test_to_one_relationship_to_a_deleted_row_is_none(session: AsyncSession) -> None:
     post = await make_post(session)
-    # Nothing in the service deletes an author and not the posts: see test_authors.py.
+    # The service never deletes an author without the posts: see test_authors.py.
     await session.execute(text("UPDATE users SET deleted_at = now()"))
     for plan in (joinedload, selectinload):
         session.expunge_all()
@@ -176,7 +176,7 @@ async def test_a_deleted_user_is_not_deactivated(session: AsyncSession) -> None:
     assert [str(key) for key in active] == [str(gone.id)]
 
 
-async def test_rows_are_deleted_by_criteria_with_what_they_own(session: AsyncSession) -> None:
+async def test_rows_are_deleted_by_criteria_with_owned_rows(session: AsyncSession) -> None:
     for _ in range(2):
         await make_post(session, author=await make_user(session, is_active=False))
     kept = await make_post(session)
@@ -187,7 +187,7 @@ async def test_rows_are_deleted_by_criteria_with_what_they_own(session: AsyncSes
 
 
 @pytest.mark.parametrize("posts_of_each", [1, 20])
-async def test_what_a_user_owns_is_hidden_in_one_statement(
+async def test_owned_rows_are_hidden_in_one_statement(
     client: AsyncClient, session: AsyncSession, database: Database, posts_of_each: int
 ) -> None:
     user = await make_user(session)
@@ -198,7 +198,7 @@ async def test_what_a_user_owns_is_hidden_in_one_statement(
     assert len([sql for sql in statements if sql.startswith("UPDATE posts")]) == 1
 
 
-async def test_an_upsert_takes_no_notice_of_a_deleted_row(session: AsyncSession) -> None:
+async def test_upsert_ignores_deleted_rows(session: AsyncSession) -> None:
     row = {"email": "ada@example.org", "name": "Ada", "hashed_password": "-"}
     for expected in ((1, 0), (0, 1)):
         assert await upsert_many(session, User, [row], by=["email"]) == expected
@@ -206,7 +206,7 @@ async def test_an_upsert_takes_no_notice_of_a_deleted_row(session: AsyncSession)
     assert await upsert_many(session, User, [row], by=["email"]) == (1, 0)
 
 
-async def test_a_statement_may_ask_for_deleted_rows(
+async def test_include_deleted_option_returns_deleted_rows(
     client: AsyncClient, session: AsyncSession
 ) -> None:
     post = await make_post(session)
@@ -215,7 +215,7 @@ async def test_a_statement_may_ask_for_deleted_rows(
     assert (await session.scalars(every)).all() == [post.id]
 
 
-async def test_uniqueness_holds_among_the_living(
+async def test_unique_index_ignores_deleted_rows(
     client: AsyncClient, session: AsyncSession
 ) -> None:
     for _ in range(2):
@@ -226,7 +226,7 @@ async def test_uniqueness_holds_among_the_living(
         await make_user(session, email="ada@example.org")
 
 
-async def test_a_statement_is_told_of_the_living_by_what_is_made_once(
+async def test_loader_criteria_are_created_once(
     session: AsyncSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def again(*_criteria: object, **_options: object) -> None:

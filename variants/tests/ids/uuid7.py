@@ -1,4 +1,4 @@
-"""What the choice of primary key promises: UUIDs ordered by time."""
+"""Primary keys are UUIDs ordered by time."""
 
 import pytest
 from sqlalchemy import select, text
@@ -9,14 +9,14 @@ from app.example.tags.models import Tag
 from tests.example.factories import make_tag
 
 
-async def test_keys_are_of_version_7_and_ordered_by_time(session: AsyncSession) -> None:
+async def test_ids_are_uuid_version_7_and_ordered_by_time(session: AsyncSession) -> None:
     tags = [await make_tag(session) for _ in range(50)]
     assert {tag.id.version for tag in tags} == {7}
     ordered = await session.scalars(select(Tag.id).order_by(Tag.id))
     assert ordered.all() == [tag.id for tag in tags]
 
 
-async def test_a_row_written_by_hand_brings_its_key(session: AsyncSession) -> None:
-    # No server default: a random key in its place would silently break the order.
+async def test_raw_insert_without_an_id_fails(session: AsyncSession) -> None:
+    # There is no server default: a random UUID would silently break the order.
     with pytest.raises(IntegrityError):
         await session.execute(text("INSERT INTO tags (name) VALUES ('by-hand')"))

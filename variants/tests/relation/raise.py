@@ -1,4 +1,4 @@
-"""What the lazy strategy promises: touching a relation that was not loaded raises, always."""
+"""lazy="raise": access to a relationship that is not loaded always raises."""
 
 import pytest
 from sqlalchemy import select
@@ -9,7 +9,7 @@ from app.example.posts.models import Post
 from tests.example.factories import make_post
 
 
-async def test_a_relation_that_was_not_loaded_raises(session: AsyncSession) -> None:
+async def test_relationship_that_is_not_loaded_raises(session: AsyncSession) -> None:
     await make_post(session)
     session.expunge_all()
     post = (await session.scalars(select(Post))).one()
@@ -19,7 +19,7 @@ async def test_a_relation_that_was_not_loaded_raises(session: AsyncSession) -> N
         _ = post.tags
 
 
-async def test_even_a_target_that_is_in_memory_raises(session: AsyncSession) -> None:
+async def test_target_in_the_identity_map_raises(session: AsyncSession) -> None:
     author = (await make_post(session)).author
     session.expire_all()
     await session.refresh(author)
@@ -28,7 +28,7 @@ async def test_even_a_target_that_is_in_memory_raises(session: AsyncSession) -> 
         _ = post.author
 
 
-async def test_a_relation_can_be_loaded_by_name(session: AsyncSession) -> None:
+async def test_relationship_can_be_loaded_by_name(session: AsyncSession) -> None:
     post = await make_post(session)
     session.expire_all()
     await session.refresh(post, ["author", "tags"])

@@ -1,4 +1,4 @@
-"""What the lazy strategy promises: no hidden query, but what is in memory may be used."""
+"""lazy="raise_on_sql": access raises if it would need a query."""
 
 import pytest
 from sqlalchemy import select
@@ -9,7 +9,7 @@ from app.example.posts.models import Post
 from tests.example.factories import make_post
 
 
-async def test_a_relation_that_would_need_a_query_raises(session: AsyncSession) -> None:
+async def test_relationship_that_needs_a_query_raises(session: AsyncSession) -> None:
     await make_post(session)
     session.expunge_all()
     post = (await session.scalars(select(Post))).one()
@@ -19,7 +19,7 @@ async def test_a_relation_that_would_need_a_query_raises(session: AsyncSession) 
         _ = post.tags
 
 
-async def test_a_target_that_is_in_memory_is_found(session: AsyncSession) -> None:
+async def test_target_in_the_identity_map_is_returned(session: AsyncSession) -> None:
     author = (await make_post(session)).author
     session.expire_all()
     await session.refresh(author)
@@ -27,7 +27,7 @@ async def test_a_target_that_is_in_memory_is_found(session: AsyncSession) -> Non
     assert post.author is author
 
 
-async def test_a_relation_can_be_loaded_by_name(session: AsyncSession) -> None:
+async def test_relationship_can_be_loaded_by_name(session: AsyncSession) -> None:
     post = await make_post(session)
     session.expire_all()
     await session.refresh(post, ["author", "tags"])

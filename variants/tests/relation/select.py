@@ -1,4 +1,4 @@
-"""What the lazy strategy promises: relations load when awaited."""
+"""lazy="select": relationships load when they are awaited."""
 
 import pytest
 from sqlalchemy import select
@@ -9,7 +9,7 @@ from app.example.posts.models import Post
 from tests.example.factories import make_post, make_tag
 
 
-async def test_a_relation_loads_when_it_is_awaited(session: AsyncSession) -> None:
+async def test_relationship_loads_when_awaited(session: AsyncSession) -> None:
     await make_post(session, tags=[await make_tag(session, "python")])
     session.expunge_all()
     post = (await session.scalars(select(Post))).one()
@@ -17,7 +17,7 @@ async def test_a_relation_loads_when_it_is_awaited(session: AsyncSession) -> Non
     assert (await post.awaitable_attrs.author).name
 
 
-async def test_a_relation_that_is_not_awaited_raises(session: AsyncSession) -> None:
+async def test_relationship_that_is_not_awaited_raises(session: AsyncSession) -> None:
     await make_post(session)
     session.expunge_all()
     post = (await session.scalars(select(Post))).one()

@@ -1,4 +1,4 @@
-"""What the lazy strategy promises: relations come along with their row."""
+"""lazy="selectin": relationships are always eager-loaded."""
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -8,7 +8,7 @@ from app.example.users.models import User
 from tests.example.factories import make_post, make_tag
 
 
-async def test_relations_are_there_without_a_word(session: AsyncSession) -> None:
+async def test_relationships_are_loaded_with_their_row(session: AsyncSession) -> None:
     await make_post(session, tags=[await make_tag(session, "python")])
     session.expunge_all()
     post = (await session.scalars(select(Post))).one()
@@ -16,7 +16,7 @@ async def test_relations_are_there_without_a_word(session: AsyncSession) -> None
     assert [tag.name for tag in post.tags] == ["python"]
 
 
-async def test_so_are_those_of_the_relations(session: AsyncSession) -> None:
+async def test_relationships_of_relationships_are_loaded(session: AsyncSession) -> None:
     await make_post(session, tags=[await make_tag(session, "python")])
     session.expunge_all()
     user = (await session.scalars(select(User))).one()

@@ -1,6 +1,6 @@
-"""The example domain: users with posts, and a catalog with orders. Learn from it, then remove it.
+"""The example domain: users with posts, and a catalog with orders. Learn from it, then delete it.
 
-The models name one another, so whoever imports one of them gets them all.
+Relationships name their target class as a string, so all models must be imported together.
 """
 
 from app.example.catalog import models as catalog_models

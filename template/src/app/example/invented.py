@@ -1,4 +1,4 @@
-"""The words of example data. One more of them changes all that is drawn after it."""
+"""Word lists for the example data. Adding a word changes the data of every seed."""
 
 FIRST = [
     *("Ada", "Amir", "Bela", "Chen", "Clara", "Dilek", "Edgar", "Elif", "Fatou", "Gita", "Hugo"),

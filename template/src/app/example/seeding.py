@@ -1,7 +1,7 @@
-"""Example data: people who write posts and place orders, a shop with something to sell.
+"""Example data: users with posts and orders, and a catalog of products.
 
-So many users as asked for, a fifth as many products, some five posts and one order a user. They
-are stored a thousand users at a time, so that memory does not grow with the amount.
+On average, a user has five posts and one order. There is one product per five users. Users are
+stored in batches of 1,000, so that memory use does not grow with their number.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,19 +24,19 @@ from app.kit.seeding import Seed
 
 AT_ONCE = 1000
 MOST_PRODUCTS = 5000
-# No clock: the same rows on any day.
+# A constant, not the current time, so that a seed gives the same rows on any day.
 LATEST = datetime(2026, 1, 1, tzinfo=UTC)
-# Nobody logs in as one of them: no password has this hash.
-NO_PASSWORD = "-"  # noqa: S105 - it is none
+# No password has this hash, so these users cannot log in.
+NO_PASSWORD = "-"  # noqa: S105 - not a password
 
 Rows = list[dict[str, Any]]
 
 
 async def seed_example(seed: Seed) -> None:
-    """Store users with profiles, posts and orders; tags, categories and products for them."""
-    tags = await _shared(seed, Tag, "name", [{"name": topic} for topic in TOPICS])
+    """Insert users with profiles, posts and orders, and the tags and products that these need."""
+    tags = await _insert_missing(seed, Tag, "name", [{"name": topic} for topic in TOPICS])
     shelves = [{"name": name, "slug": name.lower()} for name in SHELVES]
-    categories = await _shared(seed, Category, "slug", shelves)
+    categories = await _insert_missing(seed, Category, "slug", shelves)
     products = _products(seed, categories)
     keys = await seed.insert(Product, products)
     stocked = [row | {"id": key} for row, key in zip(products, keys, strict=True)]
@@ -45,24 +45,24 @@ async def seed_example(seed: Seed) -> None:
         users = await seed.insert(User, [_user(seed, number) for number in numbers])
         await seed.copy(Profile, _profiles(seed, users))
         posts = await seed.insert(Post, [row for user in users for row in _posts(seed, user)])
-        await seed.copy(PostTag, _filed(seed, posts, tags))
+        await seed.copy(PostTag, _post_tags(seed, posts, tags))
         orders = await seed.insert(Order, [row for user in users for row in _orders(seed, user)])
         await seed.copy(OrderLine, _lines(seed, orders, stocked))
         seed.advance(len(numbers))
 
 
-async def _shared(seed: Seed, model: type[Record], name: str, rows: Rows) -> Sequence[Id]:
-    """The keys of rows that all example data shares; those that are not there yet are stored."""
+async def _insert_missing(seed: Seed, model: type[Record], name: str, rows: Rows) -> Sequence[Id]:
+    """Insert the missing rows. Return the ids of all rows, ordered by the column `name`."""
     column = getattr(model, name)
-    there = insert(model).on_conflict_do_nothing(index_elements=[name])
-    before = await _number(seed, model)
-    await seed.session.execute(there, rows)
-    seed.counts[model.__tablename__] += await _number(seed, model) - before
+    statement = insert(model).on_conflict_do_nothing(index_elements=[name])
+    before = await _count(seed, model)
+    await seed.session.execute(statement, rows)
+    seed.counts[model.__tablename__] += await _count(seed, model) - before
     named = select(model.id).where(among(column, [row[name] for row in rows]))
     return (await seed.session.scalars(named.order_by(column))).all()
 
 
-async def _number(seed: Seed, model: type[Record]) -> int:
+async def _count(seed: Seed, model: type[Record]) -> int:
     return await seed.session.scalar(select(func.count()).select_from(model)) or 0
 
 
@@ -79,7 +79,7 @@ def _products(seed: Seed, categories: Sequence[Id]) -> Rows:
             "name": name,
             "status": status,
             "price_cents": chance.randrange(99, 20_000, 50),
-            # Some are sold out.
+            # About one in ten is sold out.
             "stock": max(0, chance.randrange(-20, 200)),
         }
         rows.append(row | _times(seed))
@@ -105,7 +105,7 @@ def _profiles(seed: Seed, users: Sequence[Id]) -> Iterator[dict[str, Any]]:
 
 def _posts(seed: Seed, user: Id) -> Iterator[dict[str, Any]]:
     chance = seed.random
-    # Most write little, a few much.
+    # Most users write a few posts, and a few users write many.
     for _ in range(min(int(chance.expovariate(1 / 5)), 100)):
         times = _times(seed)
         is_draft = chance.random() < 0.2
@@ -117,7 +117,7 @@ def _posts(seed: Seed, user: Id) -> Iterator[dict[str, Any]]:
         } | times
 
 
-def _filed(seed: Seed, posts: Sequence[Id], tags: Sequence[Id]) -> Iterator[dict[str, Any]]:
+def _post_tags(seed: Seed, posts: Sequence[Id], tags: Sequence[Id]) -> Iterator[dict[str, Any]]:
     for post in posts:
         for tag in seed.random.sample(tags, k=seed.random.randint(0, 3)):
             yield {"post_id": post, "tag_id": tag}
@@ -143,7 +143,7 @@ def _lines(seed: Seed, orders: Sequence[Id], products: Rows) -> Iterator[dict[st
 
 
 def _times(seed: Seed) -> dict[str, datetime]:
-    """When a row was made, in the last two years, and last changed."""
-    made = LATEST - timedelta(seconds=seed.random.randrange(2 * 365 * 86_400))
-    changed = made + (LATEST - made) * seed.random.random() ** 3
-    return {"created_at": made, "updated_at": changed}
+    """Return random `created_at` and `updated_at` values from the two years before LATEST."""
+    created = LATEST - timedelta(seconds=seed.random.randrange(2 * 365 * 86_400))
+    updated = created + (LATEST - created) * seed.random.random() ** 3
+    return {"created_at": created, "updated_at": updated}

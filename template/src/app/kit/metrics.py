@@ -1,6 +1,7 @@
 """Prometheus metrics of this process, on a separate port.
 
-Without a port, nothing is counted. docs/observability.md lists the metrics.
+Without a port, nothing is counted. Counts that the pools and the limiter already have are read when
+Prometheus requests them. docs/observability.md lists the metrics.
 """
 
 from asyncio import to_thread

@@ -1,6 +1,6 @@
-"""The document of the API: what it says of its tags, and a copy of it in the repository.
+"""The OpenAPI schema: descriptions of its tags, and a copy in the repository.
 
-Clients are generated from the copy, and a change of the API shows in its review.
+Clients are generated from the copy. Reviewers see each change of the API as a diff of it.
 """
 
 import inspect
@@ -15,7 +15,7 @@ COPY = Path("docs/openapi.json")
 
 
 def descriptions_of_tags(app: FastAPI) -> list[dict[str, Any]]:
-    """Each tag in the order of the routes, described by the modules that its endpoints are in."""
+    """Return the tags in the order of the routes, described by the modules of their endpoints."""
     described: dict[str, dict[str, None]] = {}
     for route in iter_route_contexts(app.routes):
         module = inspect.getmodule(route.endpoint)
@@ -29,5 +29,5 @@ def descriptions_of_tags(app: FastAPI) -> list[dict[str, Any]]:
 
 
 def text_of_document(app: FastAPI) -> str:
-    """The document as its copy is kept: the same application gives the same text."""
+    """Return the schema as JSON. The same application always gives the same text."""
     return json.dumps(app.openapi(), indent=2, ensure_ascii=False) + "\n"

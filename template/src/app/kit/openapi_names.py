@@ -1,4 +1,4 @@
-"""Names of schemas in the OpenAPI document, after which client generators name classes."""
+"""Names of schemas in the OpenAPI document. Client generators use them as class names."""
 
 import json
 import re
@@ -31,7 +31,7 @@ def rename_schemas(document: dict[str, Any]) -> None:
     for old, schema in schemas.items():
         renamed[names[old]] = schema
         if "[" in schema.get("title", ""):
-            # Some generators name classes after the title.
+            # Some generators use the title as class name.
             schema["title"] = names[old]
     schemas.clear()
     schemas.update(sorted(renamed.items()))
@@ -39,7 +39,7 @@ def rename_schemas(document: dict[str, Any]) -> None:
 
 
 def _merged(schemas: Schemas) -> dict[str, str]:
-    """One name for each pair of equal schemas that FastAPI writes as `-Input` and `-Output`."""
+    """Return one name for each pair of equal `-Input` and `-Output` schemas of FastAPI."""
     same = {
         name.removesuffix("-Input")
         for name in schemas
@@ -55,7 +55,7 @@ def _merged(schemas: Schemas) -> dict[str, str]:
         }
         if not different:
             return names
-        # Schemas that refer to these are different as well.
+        # Compare again: schemas that refer to a different schema are different too.
         same -= different
 
 
@@ -94,7 +94,7 @@ def _readable_names(schemas: Schemas, merged: dict[str, str]) -> dict[str, str]:
 
 
 def _module(name: str, title: str) -> list[str]:
-    # Pydantic puts the module before the name where several models have this name.
+    # If several models have the same name, Pydantic puts the module before the name.
     path, found, _ = name.partition(f"__{title}")
     return path.split("__") if found else []
 

@@ -1,4 +1,4 @@
-"""Pages of a list, by offset or by cursor, and checks of the statements they are read with."""
+"""Pagination by offset or by cursor, and checks of paginated statements."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,17 +21,17 @@ _MODIFIERS = (
 
 
 class PageQuery(BaseModel):
-    """Which page to read. Subclass it with the filters of a list."""
+    """Query parameters of an offset page. Add the filters of a list in a subclass."""
 
     model_config = ConfigDict(extra="forbid")
 
     limit: int = Field(20, ge=1, le=100, description="Rows on a page")
-    offset: int = Field(0, ge=0, le=100_000, description="Rows to pass over")
+    offset: int = Field(0, ge=0, le=100_000, description="Rows to skip")
 
 
 @dataclass(frozen=True, slots=True)
 class Slice(Generic[T]):
-    """What a repository found: the rows of one page and the total over all pages."""
+    """Rows of one page, before serialization, with the total count."""
 
     items: Sequence[T]
     total: int
@@ -40,34 +40,34 @@ class Slice(Generic[T]):
 
 
 class Page(BaseModel, Generic[T]):
-    """What a list endpoint answers."""
+    """A page of a list, with the total count."""
 
     model_config = ConfigDict(from_attributes=True)
 
     items: list[T]
-    total: int = Field(description="Rows on all pages together")
+    total: int = Field(description="Rows on all pages")
     limit: int
     offset: int
 
 
 class CursorQuery(BaseModel):
-    """Which page to read of a list read by cursor. Subclass it with sort and filters."""
+    """Query parameters of a cursor page. Add the filters and sort order in a subclass."""
 
     model_config = ConfigDict(extra="forbid")
 
     limit: int = Field(20, ge=1, le=100, description="Rows on a page")
     cursor: str | None = Field(
-        None, max_length=8_000, description="`next` or `previous` of another page"
+        None, max_length=8_000, description="`next` or `previous` of an earlier response"
     )
 
     def scope(self) -> str:
-        """What a cursor is bound to: the list, its sort and its filters."""
+        """Return a string that identifies list, sort order and filters. A cursor is bound to it."""
         return type(self).__name__ + self.model_dump_json(exclude={"limit", "cursor"})
 
 
 @dataclass(frozen=True, slots=True)
 class CursorSlice(Generic[T]):
-    """What a repository found: the rows of one page, and the cursors of its neighbours."""
+    """Rows of one page, before serialization, with the cursors of the adjacent pages."""
 
     items: Sequence[T]
     next: str | None
@@ -75,13 +75,13 @@ class CursorSlice(Generic[T]):
 
 
 class CursorPage(BaseModel, Generic[T]):
-    """What a list endpoint answers that is followed by cursor."""
+    """A page of a list, with the cursors of the adjacent pages."""
 
     model_config = ConfigDict(from_attributes=True)
 
     items: list[T]
-    next: str | None = Field(description="Cursor of the page after this one")
-    previous: str | None = Field(description="Cursor of the page before this one")
+    next: str | None = Field(description="Cursor of the next page; null on the last page")
+    previous: str | None = Field(description="Cursor of the previous page; null on the first page")
 
 
 def check_statement(statement: Any) -> None:

@@ -1,7 +1,7 @@
-"""Whether the service can do its work: its databases answer and have the schema it needs.
+"""Readiness: the databases respond and have the schema that the code requires.
 
-However many ask, one look a second is made at most. It has a connection of its own, so that
-requests neither wait for it nor make it fail: a service under load is not taken for a broken one.
+All probes share one check per second. The check uses a separate connection, not the pool: it does
+not delay requests, and a service under load still passes it.
 """
 
 import asyncio
@@ -26,15 +26,16 @@ from app.kit.db.undefined import missing_migration
 from app.kit.db.waiting import network_refusal
 from app.kit.errors import Problem, Unavailable
 
-# Seconds. A database that accepts and never answers is one that is away.
+# Seconds. A database that accepts connections but does not respond is unavailable.
 PATIENCE = 1.5
+# Seconds for which the result of a check is reused.
 LIFETIME = 1.0
 
 _log = structlog.get_logger(__name__)
 
 
 class Readiness:
-    """What stands in the way of serving, asked of each database."""
+    """Checks whether each database is reachable and migrated."""
 
     def __init__(self, settings: DatabaseSettings, name: str, revisions: Revisions) -> None:
         self._engines = {"database": build_probe_engine(settings, name)}
@@ -43,64 +44,66 @@ class Readiness:
             self._engines["replica"] = build_probe_engine(at, name)
         self.name = name
         self._revisions = revisions
-        self._told: dict[str, tuple[str, str]] = {}
+        self._logged: dict[str, tuple[str, str]] = {}
         self._pending: str | None = None
-        self._look: asyncio.Task[str | None] | None = None
-        self._looked_at = -LIFETIME
+        self._task: asyncio.Task[str | None] | None = None
+        self._checked_at = -LIFETIME
 
     async def check(self) -> None:
-        """Return where the service is ready, else raise Unavailable; at most a second old."""
-        if self._look is None or (self._look.done() and monotonic() - self._looked_at >= LIFETIME):
-            self._look = asyncio.create_task(self._obstacle())
-        # Who asks may go away; the others still wait for the same look.
-        if obstacle := await asyncio.shield(self._look):
+        """Raise Unavailable unless the service is ready. The result is at most one second old."""
+        if self._task is None or (self._task.done() and monotonic() - self._checked_at >= LIFETIME):
+            self._task = asyncio.create_task(self._obstacle())
+        # Shielded: if one client disconnects, other requests still wait for this check.
+        if obstacle := await asyncio.shield(self._task):
             raise Unavailable(obstacle)
 
     async def pending_migrations(self) -> str | None:
-        """Return the message about pending migrations, or None; at most a second old."""
+        """Return a message about pending migrations, or None. It is at most one second old."""
         with suppress(Unavailable):
             await self.check()
         return self._pending
 
     async def tell(self) -> None:
-        """Log what is there at start-up. What is not is no reason not to start."""
+        """Log the state at start-up. The service starts even if it is not ready."""
         if obstacle := await self._obstacle():
             _log.warning(f"not ready: {obstacle}")
 
     async def close(self) -> None:
-        """Give up a look that is under way."""
-        if self._look and not self._look.done():
-            self._look.cancel()
-            await asyncio.wait([self._look], timeout=PATIENCE)
+        """Cancel a check in progress."""
+        if self._task and not self._task.done():
+            self._task.cancel()
+            await asyncio.wait([self._task], timeout=PATIENCE)
 
     async def _obstacle(self) -> str | None:
         self._pending = None
         try:
-            looks = [self._of(server, engine) for server, engine in self._engines.items()]
-            found = [obstacle for obstacle in await asyncio.gather(*looks) if obstacle]
+            checks = [
+                self._check_server(server, engine) for server, engine in self._engines.items()
+            ]
+            found = [obstacle for obstacle in await asyncio.gather(*checks) if obstacle]
             return " ".join(found) or None
         finally:
-            self._looked_at = monotonic()
+            self._checked_at = monotonic()
 
-    async def _of(self, server: str, engine: AsyncEngine) -> str | None:
-        # Not awaited itself: to give up a connection that hangs may hang as well.
-        asking = asyncio.create_task(_applied(engine))
-        await asyncio.wait([asking], timeout=PATIENCE)
-        if not asking.done():
-            asking.cancel()
-            return f"The {server} does not answer."
+    async def _check_server(self, server: str, engine: AsyncEngine) -> str | None:
+        # Do not await the task: the cancellation of a connection that hangs may hang too.
+        query = asyncio.create_task(_applied(engine))
+        await asyncio.wait([query], timeout=PATIENCE)
+        if not query.done():
+            query.cancel()
+            return f"The {server} does not respond."
         try:
-            applied = asking.result()
+            applied = query.result()
         except RevisionsHidden:
-            return f"The {server} does not let this role read alembic_version: grant SELECT."
+            return f"The role may not read alembic_version in the {server}. Grant it SELECT."
         except Unavailable as error:
             reason = network_refusal(error.__cause__).reason
             return f"The {server} cannot be reached: {reason}."
         except (SQLAlchemyError, OSError):
             return f"The {server} cannot be reached."
         is_at, needed = named(applied), named(self._revisions.heads)
-        if (is_at, needed) != self._told.get(server):
-            self._told[server] = is_at, needed
+        if (is_at, needed) != self._logged.get(server):
+            self._logged[server] = is_at, needed
             _log.info("schema", server=server, is_at=is_at, needed=needed)
         if self._revisions.fit(applied):
             return None
@@ -109,7 +112,7 @@ class Readiness:
 
 
 async def migration_problem_of(app: FastAPI, error: StatementError) -> Problem | None:
-    """Log and return the problem that a migration is pending or missing; None for another error."""
+    """Return and log the problem if a migration is pending or missing, else return None."""
     readiness: Readiness | None = getattr(app.state, "readiness", None)
     if readiness is None:
         return None
@@ -118,7 +121,7 @@ async def migration_problem_of(app: FastAPI, error: StatementError) -> Problem |
         return Unavailable(pending)
     if missing := missing_migration(error, readiness.name):
         _log.error(missing)
-        return Problem("The database lacks a table or a column; the log names it.")
+        return Problem("The database lacks a table or column. The log names it.")
     return None
 
 

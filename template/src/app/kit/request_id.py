@@ -1,4 +1,4 @@
-"""An id for each request, in its logs, its errors and its response."""
+"""Request ids, in logs, error documents and response headers."""
 
 import re
 from collections.abc import Callable
@@ -14,25 +14,29 @@ from app.kit.logging import ACCESS_LOG
 
 HEADER = "X-Request-ID"
 _NAME = HEADER.lower().encode()
-# The id of a client is kept only if it cannot break a log line or a header.
+# An id from the client is used only if it cannot break a log line or a header.
 _ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{1,128}")
-# In a scope.
+# Key in the ASGI scope.
 _HAS_ID = "app.has_request_id"
-_log = structlog.get_logger(ACCESS_LOG)
 
 
 class RequestIdMiddleware:
-    """Adds an id to each request and WebSocket, and logs one line for each request."""
+    """Adds an id to each request and WebSocket, and logs one line per request."""
 
     def __init__(
         self, app: ASGIApp, count: Callable[[Scope, int | None, float], None] | None = None
     ) -> None:
         self.app = app
         self.count = count
+        # Looked up once: structlog would look up both for each request.
+        [token] = structlog.contextvars.bind_contextvars(request_id="").values()
+        self.request_id = token.var
+        self.request_id.reset(token)
+        self.log = structlog.get_logger(ACCESS_LOG).bind()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request or WebSocket."""
-        # An application may be mounted in another one, which has given the request its id.
+        # In a mounted application, the outer application has set the id.
         if scope["type"] == "lifespan" or _HAS_ID in scope:
             await self.app(scope, receive, send)
             return
@@ -40,12 +44,11 @@ class RequestIdMiddleware:
         given = header(scope, _NAME)
         request_id = given if _ACCEPTABLE.fullmatch(given) else token_hex(16)
         handle = self._http if scope["type"] == "http" else self._websocket
-        # Not `bound_contextvars`, which copies the context twice.
-        bound = structlog.contextvars.bind_contextvars(request_id=request_id)
+        token = self.request_id.set(request_id)
         try:
             await handle(scope, receive, send, request_id.encode())
         finally:
-            structlog.contextvars.reset_contextvars(**bound)
+            self.request_id.reset(token)
 
     async def _websocket(
         self, scope: Scope, receive: Receive, send: Send, request_id: bytes
@@ -62,7 +65,7 @@ class RequestIdMiddleware:
 
         async def send_named(message: Message) -> None:
             if message["type"] == "http.response.start":
-                # A member of HTTPStatus would be written with its name.
+                # A plain int: the log would show an HTTPStatus with its name.
                 statuses.append(int(message["status"]))
                 set_header(message, _NAME, request_id)
             await send(message)
@@ -71,8 +74,8 @@ class RequestIdMiddleware:
         try:
             await self.app(scope, receive, send_named)
         except Exception:
-            # Starlette raises an unexpected error again after the response. An error in the middle
-            # of a stream has to break the connection.
+            # Starlette raises an unexpected exception again after it has sent a 500 response. Any
+            # other exception occurred in the middle of a stream, and must close the connection.
             if statuses != [500]:
                 raise
         finally:
@@ -80,7 +83,7 @@ class RequestIdMiddleware:
             status = statuses[0] if statuses else None
             if self.count:
                 self.count(scope, status, seconds)
-            _log.info(
+            self.log.info(
                 "request",
                 method=scope["method"],
                 path=scope["path"],

@@ -1,4 +1,4 @@
-"""Headers in the OpenAPI document: those that middleware and dependencies read and send."""
+"""OpenAPI documentation of the headers that middleware and dependencies read and send."""
 
 import http.client
 from typing import Any
@@ -6,18 +6,24 @@ from typing import Any
 from app.kit.errors import title_of
 
 _COMPONENTS = {
-    "X-Request-ID": ("Id of the request, as in logs and errors", "string"),
+    "X-Request-ID": ("Id of the request, as in logs and error documents", "string"),
     "ETag": ("Version of the resource, for If-Match and If-None-Match", "string"),
-    "Retry-After": ("Seconds to wait before a new attempt. Without it, check first", "integer"),
-    "Idempotent-Replayed": ("Is `true` where the response is that of an earlier request", "string"),
-    "Accept": ("Media types that the endpoint takes", "string"),
+    "Retry-After": (
+        "Seconds to wait before a retry. Missing if the request may have succeeded",
+        "integer",
+    ),
+    "Idempotent-Replayed": (
+        "`true` if this is the stored response to an earlier request",
+        "string",
+    ),
+    "Accept": ("Media types that the endpoint accepts", "string"),
 }
 _OF_STATUS = {"415": "Accept", "503": "Retry-After"}
 _IF_NONE_MATCH = {
     "name": "If-None-Match",
     "in": "header",
     "required": False,
-    "description": "ETags that the client has: the response is 304 where one of them is current",
+    "description": "ETags that the client has. The response is 304 if one of them is current",
     "schema": {"type": "string"},
 }
 
@@ -40,7 +46,7 @@ def _document_operation(method: str, operation: dict[str, Any]) -> None:
     names = {each["name"].lower() for each in parameters if each["in"] == "header"}
     responses: dict[str, Any] = operation["responses"]
     if method == "get" and "if-match" in names:
-        # The dependency declares it for every method.
+        # The ETag dependency declares If-Match for every method. GET uses If-None-Match.
         parameters[:] = [each for each in parameters if each["name"].lower() != "if-match"]
         if "if-none-match" not in names:
             parameters.append(_IF_NONE_MATCH)
@@ -61,7 +67,7 @@ def _document_operation(method: str, operation: dict[str, Any]) -> None:
 
 
 def _remove_null(schema: dict[str, Any]) -> None:
-    """A header that is not sent is missing, never null."""
+    """Remove null from the types of a header: a header can be missing, but not null."""
     options: list[dict[str, Any]] = schema.get("anyOf", [])
     kept = [each for each in options if each != {"type": "null"}]
     if len(kept) == 1:

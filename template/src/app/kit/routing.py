@@ -1,4 +1,4 @@
-"""Routes that validate strictly."""
+"""Routes with strict validation."""
 
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
@@ -15,13 +15,13 @@ _READING = frozenset({"GET", "HEAD"})
 
 
 class StrictRoute(APIRoute):
-    """A route that validates JSON strictly and bounds the work of it.
+    """A route that validates JSON strictly, and limits the size and number of its values.
 
-    Datetimes need an offset, in a body as in any other parameter.
+    Datetimes need an offset, in the body and in all other parameters.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Build the handler; the route's parameters are prepared with its first request."""
+        """Return the handler. It prepares the parameters of the route at the first request."""
         handler = super().get_route_handler()
         prepared = may_have_body = False
 
@@ -42,7 +42,7 @@ class StrictRoute(APIRoute):
 
 
 def make_strict(routes: Iterable[BaseRoute]) -> None:
-    """Turn plain routes into strict ones: FastAPI asks a route for its handler when it is used."""
+    """Make routes strict. FastAPI calls `get_route_handler` later, at the first request."""
     for context in iter_route_contexts(list(routes)):
         if type(context.original_route) is APIRoute:
             context.original_route.__class__ = StrictRoute

@@ -1,4 +1,4 @@
-"""The base of request and response bodies."""
+"""Base classes and field types of request and response bodies."""
 
 from typing import Annotated, Any
 
@@ -6,13 +6,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 
 def _without_nul(text: str) -> str:
-    # PostgreSQL cannot store the NUL character in text: refuse it where it enters.
+    # PostgreSQL cannot store the NUL character in text.
     if "\x00" in text:
         raise ValueError("must not contain the NUL character")
     return text
 
 
-# The document of the API says so by a pattern; to match it would take several times as long.
+# OpenAPI documents this as a pattern. Validation by the pattern would be several times slower.
 _NO_NUL = AfterValidator(_without_nul)
 _DOCUMENTED = Field(json_schema_extra={"pattern": r"^[^\x00]*$"})
 
@@ -27,26 +27,26 @@ SearchText = Annotated[str, StringConstraints(max_length=200), _NO_NUL, _DOCUMEN
 
 
 class Input(BaseModel):
-    """A request body; a field it does not know is an error, never ignored."""
+    """A request body. Unknown fields are an error."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class Changes(Input):
-    """The body of a PATCH: what was left out stays as it is."""
+    """The body of a PATCH request. Fields that are not sent keep their values."""
 
     def sent(self, *, apart_from: str | None = None) -> dict[str, Any]:
-        """The fields that the client sent, null included where a field allows it."""
+        """Return the fields that the client sent, except for one."""
         return {name: getattr(self, name) for name in self.model_fields_set - {apart_from}}
 
 
 def omittable() -> Any:
-    """The default of a field in `Changes` that may be left out, but not be null."""
+    """Declare a field of `Changes` that may be omitted, but must not be null."""
     return Field(default_factory=lambda: None)
 
 
 class Output(BaseModel):
-    """A response body, read from the attributes of a model."""
+    """A response body. It can be created from a model instance."""
 
-    # PostgreSQL stores exact numbers that are not finite.
+    # A `numeric` column of PostgreSQL can contain NaN and infinity.
     model_config = ConfigDict(from_attributes=True, allow_inf_nan=True)

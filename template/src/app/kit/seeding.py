@@ -1,6 +1,6 @@
-"""Example data for development: rows in any amount, the same ones for the same number.
+"""Example data for development. The same seed always generates the same rows.
 
-A feature adds its rows with a function, a seeder, that is listed in SEEDERS in `app.registry`.
+A feature adds rows with a function, called a seeder. List it in SEEDERS in `app.registry`.
 """
 
 from collections import Counter
@@ -20,27 +20,27 @@ from app.kit.db.session import Database
 
 @dataclass(frozen=True)
 class Seed:
-    """What a seeder is given: how much, whence chance comes, and how to store rows in bulk."""
+    """The argument of a seeder: the amount, a random generator, and methods that insert rows."""
 
     session: AsyncSession
-    # What `--amount` says; a feature decides what it counts.
+    # The value of `--amount`. A seeder decides what it counts, such as users.
     amount: int
-    # What `--random-seed` says, for values that must not be there twice.
+    # The value of `--random-seed`. Add it to unique values, so that two seeds do not collide.
     number: int
     random: Random
-    # To be told how many of the amount are done since the last time.
+    # Reports progress: call it with the part of the amount done since the last call.
     advance: Callable[[int], None]
     counts: Counter[str] = field(default_factory=Counter[str])
 
     async def insert(self, model: type[Record], rows: Iterable[Row]) -> list[Id]:
-        """Insert rows and return their keys, in the order of the rows."""
+        """Insert rows and return their ids in the order of the rows."""
         keys = await insert_returning(self.session, model, rows)
         self.counts[table_name(model)] += len(keys)
         return keys
 
     async def copy(self, model: type[Base], rows: Iterable[Row]) -> None:
-        """Store rows whose keys nobody asks for, in the fastest way."""
-        # It asks for no more than a table.
+        """Insert rows by COPY, which is faster than `insert` and returns no ids."""
+        # The cast is safe: `copy_rows` only needs the table.
         count = await copy_rows(self.session, cast("type[Record]", model), rows)
         self.counts[table_name(model)] += count
 
@@ -55,12 +55,12 @@ async def seed_all(
     number: int,
     advance: Callable[[int], None],
 ) -> dict[str, int]:
-    """Run the seeders in one transaction; returns how many rows of which table there are more."""
+    """Run the seeders in one transaction, and return the number of new rows per table."""
     counts = Counter[str]()
     async with database.transaction() as session:
         for seeder in seeders:
-            # Each has chance of its own: what one takes of it changes no other's rows.
-            random = Random(f"{number} {_name(seeder)}")  # noqa: S311 - for rows that are made up
+            # One generator per seeder: a change of one seeder does not change the rows of others.
+            random = Random(f"{number} {_name(seeder)}")  # noqa: S311 - not for cryptography
             await seeder(Seed(session, amount, number, random, advance, counts))
     return dict(counts)
 

@@ -1,4 +1,4 @@
-"""Settings from the environment and `.env`, checked as a whole before anything starts."""
+"""Settings from the environment and `.env`. All are validated before the service starts."""
 
 from ipaddress import IPv4Address
 from typing import Any, ClassVar, Literal, Protocol, Self, cast
@@ -31,62 +31,62 @@ from app.kit.http.settings import HttpSettings
 
 
 class SettingsError(ValueError):
-    """The environment does not configure the service; names each variable, shows no value."""
+    """The configuration is not valid. The message names each variable, and never a value."""
 
 
 class LogSettings(BaseModel):
-    """How the service logs (`LOG_…`)."""
+    """Log settings (`LOG_…`)."""
 
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     format: Literal["json", "console"] = "json"
 
 
 class MetricsSettings(BaseModel):
-    """Where the process tells its metrics (`METRICS_…`): nowhere, unless a port is set."""
+    """Settings of the metrics server (`METRICS_…`). It only runs if a port is set."""
 
     port: int | None = Field(default=None, ge=1, le=65_535)
     host: IPvAnyAddress = IPv4Address("127.0.0.1")
 
 
 class DevelopmentDefaults(Protocol):
-    """A function that a class holds: type checkers would take a `Callable` for a method."""
+    """A function in a class attribute. Type checkers treat a `Callable` there as a method."""
 
     def __call__(self) -> dict[str, Any]:
-        """Return values of settings."""
+        """Return default values of settings."""
         ...
 
 
 class KitSettings(BaseSettings):
-    """The settings of the kit; a service extends them in `app.settings`.
+    """Settings of the kit. A service adds its own in `app.settings`.
 
-    A group is one word and reads the variables that begin with it: `database.pool_size` is
-    `DATABASE_POOL_SIZE`.
+    The name of a group is one word, and the prefix of its variables: DATABASE_POOL_SIZE sets
+    `database.pool_size`.
     """
 
     model_config = SettingsConfigDict(
         env_file=".env",
-        # With or without the mark that some editors begin a file with.
+        # UTF-8 with or without a byte order mark.
         env_file_encoding="utf-8-sig",
         env_ignore_empty=True,
         env_nested_delimiter="_",
         env_nested_max_split=1,
         extra="ignore",
         frozen=True,
-        # A value may be a secret: errors name the variable only.
+        # A value may be a secret, so errors do not contain it.
         hide_input_in_errors=True,
     )
 
-    # Values that `load` adds to those of the environment; `app.kit.development` sets it.
+    # Returns settings that `load` uses in development. `app.kit.development` sets it.
     development_defaults: ClassVar[DevelopmentDefaults | None] = None
 
-    # Empty by default so that what is missing is reported by its own name, DATABASE_URL.
+    # Empty by default, so that the error names the missing variable, DATABASE_URL.
     database: DatabaseSettings = Field(default={}, validate_default=True)
     log: LogSettings = LogSettings()
     metrics: MetricsSettings = MetricsSettings()
     http: HttpSettings = HttpSettings()
     docs: bool = True
 
-    # Variables that begin like a group's but that another program reads, such as LOG_DIR.
+    # Variables of other programs that begin with the name of a group, such as LOG_DIR.
     ignored_variables: ClassVar[frozenset[str]] = frozenset()
 
     @classmethod
@@ -98,7 +98,7 @@ class KitSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read the environment so that no value keeps the others from being checked."""
+        """Read the environment with sources that report the errors of all variables at once."""
         given = cast("DotEnvSettingsSource", dotenv_settings)
         file = FileSource(settings_cls, given.env_file, given.env_file_encoding)
         return init_settings, EnvironmentSource(settings_cls), file, file_secret_settings
@@ -128,16 +128,15 @@ class KitSettings(BaseSettings):
 
     @property
     def places(self) -> int:
-        """How many requests are at work at once: as many as can have a connection, unless set.
+        """The maximum number of concurrent requests: HTTP_CONCURRENCY, or the size of the pool.
 
-        Behind PgBouncer too: how many it lets wait is its own affair, how many of this process
-        do is not.
+        The default is the same behind PgBouncer, where the process itself has no pool.
         """
         return self.http.concurrency or self.database.pool_size + self.database.max_overflow
 
     @classmethod
     def load(cls, **overrides: Any) -> Self:
-        """Read the settings, or raise `SettingsError` with one line per wrong variable."""
+        """Read the settings. Raises `SettingsError` with one line per invalid variable."""
         lines: list[str] = []
         if KitSettings.development_defaults and "database" not in overrides:
             overrides |= KitSettings.development_defaults()
@@ -145,8 +144,10 @@ class KitSettings(BaseSettings):
             try:
                 return cls(**overrides)
             except UnicodeDecodeError as error:
-                lines = [f"  .env: is not text in UTF-8 (byte {error.start + 1}): save it as UTF-8"]
-                # Every byte is a character of this encoding: the rest is checked as well.
+                lines = [
+                    f"  .env: is not valid UTF-8 at byte {error.start + 1}: save the file as UTF-8"
+                ]
+                # Latin-1 decodes any byte, so the other variables are validated too.
                 readable: dict[str, Any] = {**overrides, "_env_file_encoding": "latin-1"}
                 cls(**readable)
         except OSError as error:
@@ -158,14 +159,14 @@ class KitSettings(BaseSettings):
                 [
                     "The configuration is not valid:",
                     *lines,
-                    "Set each in the environment or in .env; .env.example describes them all.",
+                    "Set them in the environment or in .env. .env.example documents all variables.",
                 ]
             )
         )
 
 
 def _details(kind: str, message: str, location: tuple[int | str, ...]) -> InitErrorDetails:
-    # Any text is a LiteralString here: none of it is formatted.
+    # The casts are safe: Pydantic does not format these strings, as there is no context.
     error = PydanticCustomError(cast("Any", kind), cast("Any", message))
     return {"type": error, "loc": location, "input": None}
 
@@ -177,7 +178,7 @@ def _explain(model: type[BaseModel], error: ValidationError) -> list[str]:
         message = "is not set" if problem["type"] == "missing" else problem["msg"]
         message = message.removeprefix("Value error, ")
         if problem["type"] == "model_type" and variable.lower() in groups_of(model):
-            message = f"is not a setting by itself; the settings of this group are {variable}_…"
+            message = f"is not a setting, but the prefix of a group: {variable}_…"
         parts = [part for part in (variable, path, message) if part]
         lines.append("  " + ": ".join(parts))
     return lines

@@ -1,4 +1,4 @@
-"""Streamed responses: of any length, sent while they are read."""
+"""Streaming responses: rows are sent while they are read from the database."""
 
 import csv
 import json
@@ -23,23 +23,24 @@ Schema: TypeAlias = type[BaseModel]
 
 
 def described(media_type: str, description: str) -> dict[int | str, dict[str, Any]]:
-    """The `responses=` of an endpoint that streams this media type."""
-    # Were it an attribute of the class, FastAPI would document errors under it too.
+    """Return the `responses=` of an endpoint that streams this media type."""
+    # Not a class attribute: FastAPI would document errors with this media type too.
     content = {media_type: {"schema": {"type": "string"}}}
     return {200: {"description": description, "content": content}}
 
 
-JSON_LINES = described(MEDIA_TYPE, "Each line is one row, as JSON")
-CSV = described(CSV_MEDIA_TYPE, "A header line, then each line is one row (RFC 4180)")
+JSON_LINES = described(MEDIA_TYPE, "One row per line, as JSON")
+CSV = described(CSV_MEDIA_TYPE, "A header line, then one row per line (RFC 4180)")
 
 
 class StreamedRows(StreamingResponse):
-    """The rows of a statement, each encoded as bytes; subclass it for another format.
+    """A response that streams the rows of a statement. Subclass it for another format.
 
-    It reads them with a session of its own, all as of one moment: the session of the request ends
-    before a response begins. `encode` is given a model, or a `Row` if the statement selects
-    several columns. An error before the first rows is an error response. A later one breaks the
-    connection, so that no client takes a part for the whole.
+    The response opens its own session, because the session of the request ends before the response
+    starts. All rows come from one snapshot. `encode` gets a model, or a `Row` if the statement
+    selects several columns. An error before the first row is an error response. A later error
+    closes the connection, so that the client does not mistake a partial response for a complete
+    one.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class StreamedRows(StreamingResponse):
         *,
         header: bytes = b"",
         media_type: str,
-        # FastAPI reads from here which status to document.
+        # FastAPI reads the status for the OpenAPI schema from this default.
         status_code: int = 200,
     ) -> None:
         batches = _batches(database, statement)
@@ -69,7 +70,7 @@ class StreamedRows(StreamingResponse):
         super().__init__(self.parts, status_code, media_type=media_type)
 
     async def stream_response(self, send: Send) -> None:
-        """Send what is read; a client that disconnects ends the reading."""
+        """Send the rows. Stop reading when the client disconnects."""
         async with aclosing(self.parts):
             first = await anext(self.parts, b"")
             self.body_iterator = _resumed(first, self.parts)
@@ -77,9 +78,9 @@ class StreamedRows(StreamingResponse):
 
 
 class JsonLines(StreamedRows):
-    """Rows in the form of a schema, each a line of JSON (NDJSON).
+    """Rows as JSON Lines (NDJSON), each serialized with a schema.
 
-    The rows are those of `View.stream`, or of a statement of your own.
+    Pass `View.stream(...)`, or a database, a statement and a schema.
     """
 
     @overload
@@ -107,15 +108,15 @@ class JsonLines(StreamedRows):
 
 
 class CsvLines(StreamedRows):
-    """Rows as CSV in UTF-8: a header line of the schema's fields, then one line for each row.
+    """Rows as CSV in UTF-8: a header line with the fields of a schema, then one line per row.
 
-    The rows are those of `View.stream`, or of a statement of your own. Values that are not text
-    have the form that they have in JSON: `true`, `2026-01-31T12:00:00Z`, and JSON itself for a
-    list or an object. A null is empty, as an empty text is.
+    Pass `View.stream(...)`, or a database, a statement and a schema. Values that are not strings
+    are written as in JSON: `true`, `2026-01-31T12:00:00Z`, `[1,2]`. Null is an empty cell, like an
+    empty string.
 
-    A spreadsheet runs text that begins with `=`, `+`, `-` or `@` as a formula. Where people open
-    the file in one and others choose the text, set `escape_formulas`: it puts `'` before such text,
-    which a program that reads the file has to remove again.
+    Spreadsheets run text that begins with `=`, `+`, `-` or `@` as a formula. Set `escape_formulas`
+    if people open the file in a spreadsheet and the text comes from users. It puts `'` before such
+    text; programs that read the file must remove it.
     """
 
     @overload
@@ -172,7 +173,7 @@ def _csv_line(cells: list[str]) -> bytes:
 def _in_form(
     rows: Database | RowStream[Any], statement: Select[Any], schema: Schema
 ) -> tuple[AsyncGenerator[list[Any]], Schema]:
-    """The batches of a stream, or of a statement in the form of a schema; with the schema."""
+    """Return the batches of rows, and their schema."""
     if isinstance(rows, RowStream):
         return rows.batches(), rows.schema
     return _batches(rows, statement, schema.model_validate), schema
@@ -182,7 +183,7 @@ async def _batches(
     database: Database, statement: Select[Any], convert: Callable[[Any], Any] | None = None
 ) -> AsyncGenerator[list[Any]]:
     async with database.snapshot() as session:
-        # A server-side cursor.
+        # `yield_per` uses a server-side cursor.
         streamed = statement.execution_options(yield_per=BATCH)
         is_single = len(statement.column_descriptions) == 1
         read = session.stream_scalars if is_single else session.stream

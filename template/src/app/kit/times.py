@@ -1,4 +1,4 @@
-"""Points in time, as requests carry them."""
+"""Datetimes in requests."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -10,9 +10,9 @@ def _in_utc(value: datetime) -> datetime:
     try:
         return value.astimezone(UTC)
     except OverflowError:
-        # The first and last hours of the calendar have no counterpart in UTC.
-        raise ValueError("is outside the calendar") from None
+        # The UTC time would be before year 1 or after year 9999.
+        raise ValueError("is out of range in UTC") from None
 
 
-# With an offset, always: a time without one would mean whatever the server's clock is set to.
+# An offset is required. Values are converted to UTC.
 Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]

@@ -1,4 +1,4 @@
-"""Models of shapes that the others do not have: odd names, versions, keys and relationships."""
+"""Models with unusual mappings: names, versions, keys and relationships."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -42,7 +42,7 @@ class Zone(StrEnum):
 
 
 class Tile(Base):
-    """A composite key of renamed columns, an enum among them."""
+    """A composite primary key of renamed columns, including an enum."""
 
     __tablename__ = "conformance_tiles"
 
@@ -59,7 +59,7 @@ class Tile(Base):
 
 
 class Piece(Entity):
-    """Attributes named as Python's keywords and Pydantic's methods; a composite foreign key."""
+    """Attributes named like Python keywords and Pydantic methods; a composite foreign key."""
 
     __tablename__ = "conformance_pieces"
     __table_args__ = (
@@ -102,7 +102,7 @@ follows = Table(
 
 
 class Fan(Entity):
-    """Follows others: many-to-many with its own table."""
+    """A self-referential many-to-many relationship."""
 
     __tablename__ = "conformance_fans"
 
@@ -134,7 +134,7 @@ class Fan(Entity):
 
 
 class Show(Entity):
-    """In another schema than what refers to it; its version is a time."""
+    """A model in another schema, with a datetime version column."""
 
     __tablename__ = "conformance shows"
 
@@ -149,14 +149,14 @@ class Show(Entity):
     host: Mapped[Fan | None] = relation()
 
     __table_args__ = (UniqueConstraint("title"), {"schema": SCHEMA})
-    __mapper_args__ = {  # noqa: RUF012 - as SQLAlchemy has it
+    __mapper_args__ = {  # noqa: RUF012 - SQLAlchemy's syntax
         "version_id_col": version,
         "version_id_generator": lambda _: datetime.now(UTC),
     }
 
 
 class Ticket(Entity):
-    """An association object with values of its own."""
+    """An association object with additional columns."""
 
     __tablename__ = "conformance_tickets"
     __table_args__ = (unique_live("fan_id", "show_id"),)
@@ -182,10 +182,10 @@ Fan.ticket_count = column_property(
 
 
 class Device(Entity):
-    """One table for all kinds; its columns are of types that few use, some are JSONB."""
+    """The base of a single-table inheritance, with unusual column types."""
 
     __tablename__ = "conformance_devices"
-    __mapper_args__ = {"polymorphic_on": "json", "polymorphic_identity": "device"}  # noqa: RUF012 - as SQLAlchemy has it
+    __mapper_args__ = {"polymorphic_on": "json", "polymorphic_identity": "device"}  # noqa: RUF012 - SQLAlchemy's syntax
 
     json: Mapped[str] = mapped_column("schema")
     address: Mapped[IPv4Interface | None] = mapped_column(INET)
@@ -196,28 +196,28 @@ class Device(Entity):
 
 
 class Router(Device):
-    """A device with routes in JSON."""
+    """A subclass of a single-table inheritance, with a JSONB column."""
 
-    __mapper_args__ = {"polymorphic_identity": "router"}  # noqa: RUF012 - as SQLAlchemy has it
+    __mapper_args__ = {"polymorphic_identity": "router"}  # noqa: RUF012 - SQLAlchemy's syntax
 
     routes: Mapped[dict[str, Any] | None] = mapped_column("metadata", JSONB)
 
 
 class Asset(Entity):
-    """The base of joined tables, whose version is given by a generator."""
+    """The base of a joined-table inheritance, with a generated version."""
 
     __tablename__ = "conformance_assets"
 
     type: Mapped[str] = mapped_column("class")
     name: Mapped[str]
-    __mapper_args__ = {"polymorphic_on": "type", "polymorphic_identity": "asset"}  # noqa: RUF012 - as SQLAlchemy has it
+    __mapper_args__ = {"polymorphic_on": "type", "polymorphic_identity": "asset"}  # noqa: RUF012 - SQLAlchemy's syntax
 
 
 class Machine(Asset):
-    """Two tables."""
+    """A subclass with two tables."""
 
     __tablename__ = "conformance_machines"
-    __mapper_args__ = {"polymorphic_identity": "machine"}  # noqa: RUF012 - as SQLAlchemy has it
+    __mapper_args__ = {"polymorphic_identity": "machine"}  # noqa: RUF012 - SQLAlchemy's syntax
 
     id: Mapped[Id] = mapped_column(
         "asset_id", ForeignKey("conformance_assets.id", ondelete="CASCADE"), primary_key=True
@@ -226,10 +226,10 @@ class Machine(Asset):
 
 
 class Robot(Machine):
-    """Three tables."""
+    """A subclass with three tables."""
 
     __tablename__ = "conformance_robots"
-    __mapper_args__ = {"polymorphic_identity": "robot"}  # noqa: RUF012 - as SQLAlchemy has it
+    __mapper_args__ = {"polymorphic_identity": "robot"}  # noqa: RUF012 - SQLAlchemy's syntax
 
     id: Mapped[Id] = mapped_column(
         "machine_id",

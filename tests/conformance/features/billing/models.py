@@ -1,4 +1,4 @@
-"""Tables in a schema of their own, with long names."""
+"""Tables with long names in a separate schema."""
 
 from enum import StrEnum
 
@@ -42,7 +42,7 @@ class InvoiceLine(Record):
 
 
 class Customer(Entity):
-    """Has the name of the table below, and another unique column."""
+    """Shares the table name of `BilledCustomer`, and has another unique column."""
 
     __tablename__ = "conformance_customers"
 

@@ -1,4 +1,4 @@
-"""An endpoint that parses text by itself."""
+"""An endpoint that parses a datetime without Pydantic."""
 
 from datetime import datetime
 

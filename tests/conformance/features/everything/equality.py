@@ -1,4 +1,4 @@
-"""Whether a response shows the value that a request sent."""
+"""Compare the value of a request with the value of the response."""
 
 import ipaddress
 import struct
@@ -19,7 +19,7 @@ def _is_number(value: Any) -> bool:
 
 
 def same_json(sent: Any, found: Any) -> bool:
-    """Compare JSON values; numbers as Python's floats, which carry them."""
+    """Compare JSON values; numbers as floats."""
     match sent, found:
         case dict(), dict():
             return sent.keys() == found.keys() and all(same_json(sent[k], found[k]) for k in sent)
@@ -31,13 +31,13 @@ def same_json(sent: Any, found: Any) -> bool:
 
 
 def _integer(sent: Any, found: Any) -> bool:
-    # A number with a point or an exponent is a double in JSON.
+    # A JSON number with a decimal point or exponent is parsed as a float.
     exact = sent == found if isinstance(sent, int) else float(sent) == found
     return type(found) is int and _is_number(sent) and bool(exact)
 
 
 def _decimal(sent: Any, found: Any) -> bool:
-    # As a string or a number, both are JSON for a decimal.
+    # A decimal may be a JSON string or a JSON number.
     return not isinstance(sent, bool) and Decimal(sent) == Decimal(found)
 
 
@@ -101,7 +101,7 @@ SAME: dict[str, Callable[[Any, Any], bool]] = {
 
 
 def is_same(column: str, sent: Any, found: Any) -> bool:
-    """Whether a column's value in a response is the one that was sent."""
+    """Whether a column's value in a response equals the one in the request."""
     if sent is None or found is None:
         return sent is found
     try:

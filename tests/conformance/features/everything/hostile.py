@@ -1,4 +1,4 @@
-"""Values at and beyond the edges of the column types, as JSON text."""
+"""JSON values inside and outside the range of each column type."""
 
 import random
 from collections.abc import Iterator
@@ -98,13 +98,13 @@ _LIKELY: list[tuple[tuple[str, ...], list[str]]] = [
 
 
 def some_values(column: str, count: int) -> list[str]:
-    """Return some values for a column, the same in every run: most are nearly of its type."""
+    """Return a fixed selection of values for a column, most of them close to its type."""
     choose = random.Random(column)
     likely = next((values for columns, values in _LIKELY if column in columns), STRINGS)
     return [*choose.sample(likely, min(len(likely), count)), *choose.sample(ALL, 2)]
 
 
-# Texts of query and path parameters.
+# Values of query and path parameters.
 TEXTS = [
     *("", " ", "0", "1", "-1", "+1", "01", "1.0", "0.1", "1e5", "1e999999", "NaN", "Infinity"),
     *("32768", "2147483648", "9223372036854775807", "9223372036854775808", "-9223372036854775809"),
@@ -128,8 +128,8 @@ TEXTS = [
 
 
 def random_values(seed: str) -> Iterator[str]:
-    """Yield random variations of the values above, without end."""
-    # Not for secrets: a seed makes a failure repeatable.
+    """Yield random variations of the values above, endlessly."""
+    # A seeded generator makes a failure reproducible.
     choose = random.Random(seed)
     while True:
         value = choose.choice(ALL)

@@ -1,4 +1,4 @@
-"""Models whose columns have every common PostgreSQL type."""
+"""Models with columns of every common PostgreSQL type."""
 
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -54,13 +54,13 @@ from app.kit.db.ids import Id
 from app.kit.db.relation import relation
 
 SCHEMA = "conformance_other"
-# The tables are created from the metadata, without a migration that would create the schema.
+# Base.metadata creates the tables without a migration, so it must create the schema as well.
 CREATE_SCHEMA = DDL(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")  # type: ignore[no-untyped-call]  # no annotations
 event.listen(Base.metadata, "before_create", CREATE_SCHEMA)
 
 
 class TypedColour(StrEnum):
-    """An enum whose names and values differ."""
+    """An enum whose names differ from its values."""
 
     RED = "red"
     DARK_BLUE = "dark-blue"
@@ -80,7 +80,7 @@ class TypedPlace(Record):
 
 
 class TypedRow(Entity):
-    """A row with a column of every common type."""
+    """A model with a column of every common type."""
 
     __tablename__ = "conformance_everything"
     __table_args__ = (
@@ -130,7 +130,7 @@ class TypedRow(Entity):
     numbers: Mapped[Range[int] | None] = mapped_column(INT4RANGE)
     days: Mapped[Range[date] | None] = mapped_column(DATERANGE)
     bits: Mapped[BitString | None] = mapped_column(BIT(8))
-    # The attribute is named unlike its column: `metadata` is reserved.
+    # The attribute name differs from the column name, because `metadata` is reserved.
     meta: Mapped[dict[str, Any] | None] = mapped_column("metadata", JSONB)
     rank: Mapped[int] = mapped_column(Integer, server_default="7")
     serial: Mapped[int] = mapped_column(Integer, Identity(always=True))
@@ -161,7 +161,7 @@ class TypedVehicle(Entity):
 
 
 class TypedTruck(TypedVehicle):
-    """A subclass with a table of its own."""
+    """A subclass with its own table."""
 
     __tablename__ = "conformance_everything_trucks"
     __mapper_args__ = {"polymorphic_identity": "truck"}  # noqa: RUF012 - as SQLAlchemy
@@ -173,7 +173,7 @@ class TypedTruck(TypedVehicle):
 
 
 class TypedBicycle(TypedVehicle):
-    """A subclass in the table of its parent."""
+    """A subclass in the table of its base class."""
 
     __mapper_args__ = {"polymorphic_identity": "bicycle"}  # noqa: RUF012 - as SQLAlchemy
 

@@ -59,7 +59,7 @@ class TypedRowRepository(Repository[TypedRow]):
         return await keyset_page(self.session, query, select(TypedRow), ordered, *SAMPLE_OUT)
 
     async def put(self, rows: Sequence[TypedRowCreate]) -> Upserted:
-        """Insert or update each row, by its code."""
+        """Insert or update rows by code."""
         return await upsert_many(self.session, TypedRow, map(dict, rows), by=["code"])
 
 

@@ -94,7 +94,7 @@ async def get_sample_of_everything(sample_id: Id, db: DatabaseDep) -> TypedRowOu
 async def update_sample_of_everything(
     sample_id: Id, changes: TypedRowChanges, session: SessionDep
 ) -> TypedRow:
-    """Change the fields that are sent."""
+    """Update the fields that the request contains."""
     sample = await TypedRowRepository(session).get(sample_id, *SAMPLE_OUT, for_update=True)
     return await TypedRowRepository(session).update(sample, changes.sent())
 

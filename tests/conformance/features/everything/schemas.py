@@ -38,25 +38,25 @@ class _Range(Input):
 
     @model_validator(mode="after")
     def _is_not_empty(self) -> Self:
-        # PostgreSQL forgets the bounds of an empty range.
+        # PostgreSQL does not store the bounds of an empty range.
         if None not in (self.lower, self.upper) and self.lower >= self.upper:
             raise ValueError("must end after it begins")
         return self
 
     def to_range(self) -> Range[Any]:
-        """Return the range as SQLAlchemy binds it."""
+        """Return the range as SQLAlchemy expects it."""
         return Range(self.lower, self.upper)
 
 
 class IntRange(_Range):
-    """A range of integers without its upper bound."""
+    """A range of integers that excludes its upper bound."""
 
     lower: int | None
     upper: int | None
 
 
 class DateRange(_Range):
-    """A range of days without its upper bound."""
+    """A range of dates that excludes its upper bound."""
 
     lower: date | None
     upper: date | None
@@ -64,13 +64,13 @@ class DateRange(_Range):
 
 Bits = Annotated[str, StringConstraints(pattern=r"^[01]{8}$"), AfterValidator(BitString)]
 Mac = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{2}(:[0-9a-f]{2}){5}$")]
-# Pydantic's `Base64Bytes` skips what is not Base64, and decodes the bytes of responses as well.
+# Pydantic's `Base64Bytes` ignores characters outside Base64, and also decodes response values.
 Decoded = Annotated[bytes, BeforeValidator(_decode)]
 Encoded = Annotated[bytes, PlainSerializer(lambda data: b64encode(data).decode(), return_type=str)]
 
 
 class TypedRowFields(Input):
-    """All columns that a client may set, apart from the code."""
+    """All columns that a client may set, except the code."""
 
     small: int | None = None
     integer: int | None = None
@@ -82,7 +82,7 @@ class TypedRowFields(Input):
     flag: bool | None = None
     text: LongText | None = None
     varchar: str | None = None
-    # PostgreSQL pads shorter text with blanks.
+    # PostgreSQL pads shorter text with spaces.
     fixed: Annotated[str, StringConstraints(min_length=3, max_length=3)] | None = None
     binary: Decoded | None = None
     token: UUID | None = None
@@ -118,13 +118,13 @@ class TypedRowCreate(TypedRowFields):
 
 
 class TypedRowChanges(TypedRowFields, Changes):
-    """The changes of a sample."""
+    """A partial update of a sample."""
 
     code: int = omittable()
 
 
 class TypedRowSort(StrEnum):
-    """The column that a list is sorted by."""
+    """The column to sort by."""
 
     SMALL = "small"
     INTEGER = "integer"
@@ -149,7 +149,7 @@ class TypedRowSort(StrEnum):
 
 
 class TypedRowQuery(PageQuery):
-    """Filters of the list by offset."""
+    """Filters of the list with offset pagination."""
 
     q: SearchText | None = None
     small: int | None = None
@@ -165,14 +165,14 @@ class TypedRowQuery(PageQuery):
 
 
 class TypedRowFeed(CursorQuery):
-    """Sort of the list by cursor."""
+    """Sort order of the list with cursor pagination."""
 
     sort: TypedRowSort = TypedRowSort.INTEGER
     descending: bool = False
 
 
 class RangeOut(Output):
-    """A range without its upper bound."""
+    """A range that excludes its upper bound."""
 
     lower: int | date | None
     upper: int | date | None
@@ -226,7 +226,7 @@ class TypedRowOut(Output):
 
 
 class TypedRowsPut(Output):
-    """The number of new and of updated samples."""
+    """The numbers of inserted and updated samples."""
 
     inserted: int
     updated: int
@@ -241,7 +241,7 @@ class TypedVehicleCreate(Input):
 
 
 class TypedVehicleChanges(Changes):
-    """The changes of a vehicle."""
+    """A partial update of a vehicle."""
 
     name: Annotated[str, StringConstraints(max_length=40)] = omittable()
 

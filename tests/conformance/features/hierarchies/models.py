@@ -1,4 +1,4 @@
-"""Models that inherit from models: in the table of the parent, and in tables of their own."""
+"""Single-table and joined-table inheritance."""
 
 from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
@@ -9,19 +9,19 @@ from app.kit.db.relation import relation
 
 
 class Vehicle(Entity):
-    """The base of a hierarchy in one table."""
+    """The base of a single-table inheritance."""
 
     __tablename__ = "conformance_vehicles"
-    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "vehicle"}  # noqa: RUF012 - as SQLAlchemy
+    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "vehicle"}  # noqa: RUF012 - SQLAlchemy's syntax
 
     kind: Mapped[str]
     name: Mapped[str]
 
 
 class Car(Vehicle):
-    """A car, in the table of vehicles."""
+    """A subclass in the vehicles table."""
 
-    __mapper_args__ = {"polymorphic_identity": "car"}  # noqa: RUF012 - as SQLAlchemy
+    __mapper_args__ = {"polymorphic_identity": "car"}  # noqa: RUF012 - SQLAlchemy's syntax
 
     doors: Mapped[int | None] = mapped_column(default=4)
 
@@ -31,15 +31,15 @@ class Car(Vehicle):
 
 
 class Boat(Vehicle):
-    """A boat, in the table of vehicles."""
+    """A subclass in the vehicles table."""
 
-    __mapper_args__ = {"polymorphic_identity": "boat"}  # noqa: RUF012 - as SQLAlchemy
+    __mapper_args__ = {"polymorphic_identity": "boat"}  # noqa: RUF012 - SQLAlchemy's syntax
 
     sails: Mapped[int | None]
 
 
 class Wheel(Entity):
-    """What only a car owns."""
+    """A child of a car, which other vehicles do not have."""
 
     __tablename__ = "conformance_wheels"
 
@@ -51,7 +51,7 @@ class Wheel(Entity):
 
 
 class Document(Entity):
-    """The base of a hierarchy with a table for each class."""
+    """The base of a joined-table inheritance."""
 
     __tablename__ = "conformance_documents"
 
@@ -59,7 +59,7 @@ class Document(Entity):
     title: Mapped[str]
     version: Mapped[int] = mapped_column()
 
-    __mapper_args__ = {  # noqa: RUF012 - as SQLAlchemy
+    __mapper_args__ = {  # noqa: RUF012 - SQLAlchemy's syntax
         "polymorphic_on": "kind",
         "polymorphic_identity": "document",
         "version_id_col": version,
@@ -67,10 +67,10 @@ class Document(Entity):
 
 
 class Invoice(Document):
-    """An invoice, in tables of documents and of its own."""
+    """A subclass with two tables: documents and invoices."""
 
     __tablename__ = "conformance_invoices"
-    __mapper_args__ = {"polymorphic_identity": "invoice"}  # noqa: RUF012 - as SQLAlchemy
+    __mapper_args__ = {"polymorphic_identity": "invoice"}  # noqa: RUF012 - SQLAlchemy's syntax
 
     id: Mapped[Id] = mapped_column(
         ForeignKey("conformance_documents.id", ondelete="CASCADE"), primary_key=True
@@ -83,10 +83,10 @@ class Invoice(Document):
 
 
 class Reminder(Invoice):
-    """A reminder, in three tables."""
+    """A subclass with three tables."""
 
     __tablename__ = "conformance_reminders"
-    __mapper_args__ = {"polymorphic_identity": "reminder"}  # noqa: RUF012 - as SQLAlchemy
+    __mapper_args__ = {"polymorphic_identity": "reminder"}  # noqa: RUF012 - SQLAlchemy's syntax
 
     id: Mapped[Id] = mapped_column(
         ForeignKey("conformance_invoices.id", ondelete="CASCADE"), primary_key=True
@@ -95,10 +95,10 @@ class Reminder(Invoice):
 
 
 class Letter(Document):
-    """A letter, in tables of documents and of its own."""
+    """A subclass with two tables: documents and letters."""
 
     __tablename__ = "conformance_letters"
-    __mapper_args__ = {"polymorphic_identity": "letter"}  # noqa: RUF012 - as SQLAlchemy
+    __mapper_args__ = {"polymorphic_identity": "letter"}  # noqa: RUF012 - SQLAlchemy's syntax
 
     id: Mapped[Id] = mapped_column(
         ForeignKey("conformance_documents.id", ondelete="CASCADE"), primary_key=True
@@ -107,7 +107,7 @@ class Letter(Document):
 
 
 class Position(Entity):
-    """What only an invoice owns."""
+    """A child of an invoice, which other documents do not have."""
 
     __tablename__ = "conformance_positions"
 

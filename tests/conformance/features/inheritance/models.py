@@ -1,4 +1,4 @@
-"""Documents: single-table inheritance below an abstract base; staff: joined-table inheritance."""
+"""Single-table inheritance below an abstract base, and joined-table inheritance."""
 
 from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
@@ -9,10 +9,10 @@ from app.kit.db.relation import relation
 
 
 class Document(Record):
-    """Any document."""
+    """The base of a single-table inheritance."""
 
     __tablename__ = "conformance_read_documents"
-    __mapper_args__ = {"polymorphic_on": "sort", "polymorphic_identity": "document"}  # noqa: RUF012 - as SQLAlchemy
+    __mapper_args__ = {"polymorphic_on": "sort", "polymorphic_identity": "document"}  # noqa: RUF012 - SQLAlchemy's syntax
 
     sort: Mapped[str] = mapped_column("kind")
     title: Mapped[str]
@@ -22,23 +22,23 @@ class Document(Record):
 
 
 class Letter(Document):
-    """A kind of document."""
+    """A subclass in the documents table."""
 
-    __mapper_args__ = {"polymorphic_identity": "letter"}  # noqa: RUF012 - as SQLAlchemy
+    __mapper_args__ = {"polymorphic_identity": "letter"}  # noqa: RUF012 - SQLAlchemy's syntax
     stamp: Mapped[str | None]
 
 
 class OpenLetter(Letter):
-    """A kind of letter."""
+    """A subclass of a subclass."""
 
-    __mapper_args__ = {"polymorphic_identity": "open_letter"}  # noqa: RUF012 - as SQLAlchemy
+    __mapper_args__ = {"polymorphic_identity": "open_letter"}  # noqa: RUF012 - SQLAlchemy's syntax
 
 
 class Person(Record):
-    """Any person."""
+    """The base of a joined-table inheritance."""
 
     __tablename__ = "conformance_read_people"
-    __mapper_args__ = {"polymorphic_on": "role", "polymorphic_identity": "person"}  # noqa: RUF012 - as SQLAlchemy
+    __mapper_args__ = {"polymorphic_on": "role", "polymorphic_identity": "person"}  # noqa: RUF012 - SQLAlchemy's syntax
 
     role: Mapped[str]
     name: Mapped[str]
@@ -50,7 +50,7 @@ class Person(Record):
 
 
 class Boss(Person):
-    """With a table of its own."""
+    """A subclass with its own table."""
 
     __tablename__ = "conformance_read_bosses"
 
@@ -62,14 +62,14 @@ class Boss(Person):
         back_populates="boss", foreign_keys=[Person.boss_id], order_by=Person.name
     )
 
-    __mapper_args__ = {  # noqa: RUF012 - as SQLAlchemy declares it
+    __mapper_args__ = {  # noqa: RUF012 - SQLAlchemy's syntax
         "polymorphic_identity": "boss",
         "inherit_condition": id == Person.id,  # noqa: A003 - the column
     }
 
 
 class Seat(Base):
-    """With a composite primary key."""
+    """A model with a composite primary key."""
 
     __tablename__ = "conformance_read_seats"
 

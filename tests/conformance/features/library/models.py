@@ -1,4 +1,4 @@
-"""Models with every kind of relationship, and attributes named unlike their columns."""
+"""Models with every kind of relationship, and attributes whose names differ from their columns."""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -32,7 +32,7 @@ from app.kit.db.relation import relation
 
 
 class Binding(StrEnum):
-    """How a book is bound."""
+    """The binding of a book."""
 
     HARD = "hard-cover"
     SOFT = "paperback"
@@ -65,7 +65,7 @@ subjects = Table(
 
 
 class LibrarySubject(Record):
-    """What books are about."""
+    """The subject of books."""
 
     __tablename__ = "conformance_library_subjects"
 
@@ -114,17 +114,17 @@ class LibraryBook(Entity):
         passive_deletes=True,
     )
 
-    # Both are also loaded with an entity, in SQL.
+    # An entity loads both columns as well, in SQL.
     loud: Mapped[str] = column_property(func.upper(title, type_=String))
 
     @hybrid_property
     def label(self) -> str:
-        """The same expression in Python and in SQL."""
+        """A hybrid attribute with the same expression in Python and in SQL."""
         return self.kind + ": " + self.title
 
     @hybrid_property
     def stars(self) -> int:
-        """Computed by an expression of its own in SQL, from related rows."""
+        """A hybrid attribute whose SQL expression reads related rows."""
         return sum(review.stars for review in self.reviews)
 
     @stars.inplace.expression
@@ -134,7 +134,7 @@ class LibraryBook(Entity):
         reviews = total.where(LibraryReview.book_id == cls.id).correlate_except(LibraryReview)
         return reviews.scalar_subquery()
 
-    __mapper_args__ = {  # noqa: RUF012 - as SQLAlchemy declares it
+    __mapper_args__ = {  # noqa: RUF012 - SQLAlchemy's syntax
         "polymorphic_on": "kind",
         "polymorphic_identity": "book",
         "version_id_col": version,
@@ -142,13 +142,13 @@ class LibraryBook(Entity):
 
 
 class LibraryAudioBook(LibraryBook):
-    """A book in the same table (single-table inheritance)."""
+    """A single-table subclass of a book."""
 
-    __mapper_args__ = {"polymorphic_identity": "audio"}  # noqa: RUF012 - as SQLAlchemy
+    __mapper_args__ = {"polymorphic_identity": "audio"}  # noqa: RUF012 - SQLAlchemy's syntax
 
 
 class LibraryReview(Entity):
-    """An opinion on a book (base of joined-table inheritance)."""
+    """A review of a book, and the base of a joined-table inheritance."""
 
     __tablename__ = "conformance_library_reviews"
 
@@ -159,11 +159,11 @@ class LibraryReview(Entity):
     )
     book: Mapped[LibraryBook] = relation(back_populates="reviews")
 
-    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "short"}  # noqa: RUF012 - as SQLAlchemy
+    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "short"}  # noqa: RUF012 - SQLAlchemy's syntax
 
 
 class LibraryEssay(LibraryReview):
-    """A review with a table of its own (joined-table inheritance)."""
+    """A joined-table subclass of a review."""
 
     __tablename__ = "conformance_library_essays"
 
@@ -177,7 +177,7 @@ class LibraryEssay(LibraryReview):
 
     @hybrid_property
     def length(self) -> int:
-        """Of a column of the subclass."""
+        """A hybrid attribute on a column of the subclass."""
         return len(self.text)
 
     @length.inplace.expression
@@ -185,11 +185,11 @@ class LibraryEssay(LibraryReview):
     def _length(cls) -> ColumnElement[int]:
         return func.char_length(cls.text)
 
-    __mapper_args__ = {"polymorphic_identity": "essay"}  # noqa: RUF012 - as SQLAlchemy
+    __mapper_args__ = {"polymorphic_identity": "essay"}  # noqa: RUF012 - SQLAlchemy's syntax
 
 
 class LibraryShelf(Base):
-    """A place of a composite key."""
+    """A model with a composite primary key."""
 
     __tablename__ = "conformance_library_shelves"
 

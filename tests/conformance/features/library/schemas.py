@@ -1,4 +1,4 @@
-"""What the tests show of the library."""
+"""Request and response models of the library."""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -25,7 +25,7 @@ class SubjectOut(Output):
 
 
 class SequelOut(Output):
-    """A book in few words, with its writer."""
+    """A book in a list, with its writer."""
 
     title: str
     binding: Binding
@@ -44,7 +44,7 @@ class ReviewOut(Output):
 
 
 class BookOut(Output):
-    """A book with all that belongs to it."""
+    """A book with all its relationships."""
 
     id: Id
     kind: str
@@ -70,14 +70,14 @@ class BookOut(Output):
 
 
 class ReviewedOut(Output):
-    """A book in few words."""
+    """A book in a list."""
 
     name: str = Field(validation_alias="title")
     label: str
 
 
 class EssayOut(ReviewOut):
-    """A review with its text and its book."""
+    """An essay with its text and book."""
 
     text: str
     length: int
@@ -109,7 +109,7 @@ class BookIn(Input):
 
 
 class BookChanges(Changes):
-    """What may change about a book."""
+    """A partial update of a book."""
 
     title: Line = omittable()
     meta: dict[str, Any] = omittable()

@@ -1,4 +1,4 @@
-"""Two tables, one of which is locked while the other is read."""
+"""Two tables. A test locks the first and reads the second."""
 
 from sqlalchemy.orm import Mapped
 
@@ -14,7 +14,7 @@ class Locked(Entity):
 
 
 class Unlocked(Entity):
-    """A row of another table."""
+    """A row of the table that is not locked."""
 
     __tablename__ = "conformance_unlocked"
 

@@ -1,4 +1,4 @@
-"""Endpoints that read and write each table."""
+"""Endpoints that read and write both tables."""
 
 from http import HTTPStatus
 

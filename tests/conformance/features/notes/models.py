@@ -1,4 +1,4 @@
-"""A note: the smallest model a team would write."""
+"""A minimal model."""
 
 from sqlalchemy.orm import Mapped
 

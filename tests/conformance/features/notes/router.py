@@ -1,4 +1,4 @@
-"""Endpoints of notes."""
+"""Note endpoints."""
 
 from http import HTTPStatus
 

@@ -1,4 +1,4 @@
-"""Bodies of notes."""
+"""Request and response models of notes."""
 
 from app.kit.db.ids import Id
 from app.kit.schemas import Input, Line, Output

@@ -1,4 +1,4 @@
-"""Models that own others through every kind of relationship."""
+"""Models that own rows through every kind of relationship."""
 
 from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint, Table, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
@@ -10,7 +10,7 @@ from app.kit.db.relation import relation
 
 
 class Address(Entity):
-    """Where a writer lives; owned through a many-to-one relationship."""
+    """The address of a writer, who owns it through a many-to-one relationship."""
 
     __tablename__ = "conformance_addresses"
 
@@ -18,7 +18,7 @@ class Address(Entity):
 
 
 class Writer(Entity):
-    """A writer, who holds the foreign key of what it owns."""
+    """A writer, with the foreign key to the address."""
 
     __tablename__ = "conformance_writers"
 
@@ -31,7 +31,7 @@ class Writer(Entity):
 
 
 class Remark(Entity):
-    """A remark on an article or a photo: a polymorphic association without a foreign key."""
+    """A remark on an article or a photo: a polymorphic association without foreign key."""
 
     __tablename__ = "conformance_remarks"
 
@@ -78,18 +78,18 @@ class Shop(Entity):
         ),
     )
 
-    # Its key comes last, as nothing says that it comes first.
+    # Declared after other columns: a composite foreign key can have any position.
     tenant: Mapped[int]
     region_code: Mapped[str]
     version: Mapped[int] = mapped_column()
 
     region: Mapped[Region] = relation(back_populates="shops")
 
-    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - as SQLAlchemy
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - SQLAlchemy's syntax
 
 
 class Folder(Entity):
-    """A folder in a folder: a relationship to itself."""
+    """A folder inside a folder: a self-referential relationship."""
 
     __tablename__ = "conformance_folders"
 
@@ -139,7 +139,7 @@ class Playlist(Entity):
 
 
 class Account(Entity):
-    """An account that others refer to by its name."""
+    """An account, referenced by its name."""
 
     __tablename__ = "conformance_accounts"
 
@@ -152,7 +152,7 @@ class Account(Entity):
 
 
 class Login(Entity):
-    """A login of an account; its foreign key is not to `id`."""
+    """A login of an account; its foreign key references the account's name."""
 
     __tablename__ = "conformance_logins"
 
@@ -164,7 +164,7 @@ class Login(Entity):
 
 
 class Badge(Entity):
-    """The badge of an account, one-to-one and without a way back."""
+    """The badge of an account: one-to-one, without a relationship back."""
 
     __tablename__ = "conformance_badges"
 

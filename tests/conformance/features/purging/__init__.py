@@ -1,1 +1,1 @@
-"""Entities that refer to entities, which do not own them."""
+"""Models with foreign keys, but without relationships that own the rows."""

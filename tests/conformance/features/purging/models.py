@@ -1,4 +1,4 @@
-"""Models that refer to others with ON DELETE CASCADE, and that no relationship owns."""
+"""Models with ON DELETE CASCADE foreign keys, but without relationships that own the rows."""
 
 from sqlalchemy import ForeignKey, ForeignKeyConstraint, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
@@ -9,7 +9,7 @@ from app.kit.db.ids import Id
 
 
 class Depot(Entity):
-    """What all others refer to, one of them by a pair of columns."""
+    """The target of every other model's foreign key, once by two columns."""
 
     __tablename__ = "conformance_depots"
     __table_args__ = (UniqueConstraint("area", "code"),)
@@ -22,19 +22,19 @@ class Depot(Entity):
 
 
 class Freight(Entity):
-    """The base of a hierarchy with a table for each class."""
+    """The base of a joined-table inheritance."""
 
     __tablename__ = "conformance_freights"
-    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "freight"}  # noqa: RUF012 - as SQLAlchemy
+    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "freight"}  # noqa: RUF012 - SQLAlchemy's syntax
 
     kind: Mapped[str]
 
 
 class Pallet(Freight):
-    """Refers to a depot by a composite key, from a table without `deleted_at`."""
+    """References a depot by a composite foreign key, from a table without `deleted_at`."""
 
     __tablename__ = "conformance_pallets"
-    __mapper_args__ = {"polymorphic_identity": "pallet"}  # noqa: RUF012 - as SQLAlchemy
+    __mapper_args__ = {"polymorphic_identity": "pallet"}  # noqa: RUF012 - SQLAlchemy's syntax
     __table_args__ = (
         ForeignKeyConstraint(
             ["d_area", "d_code"],
@@ -51,7 +51,7 @@ class Pallet(Freight):
 
 
 class Item(Entity):
-    """Refers to a subclass."""
+    """References a subclass."""
 
     __tablename__ = "conformance_items"
 
@@ -61,7 +61,7 @@ class Item(Entity):
 
 
 class Label(Record):
-    """A row that cannot be soft-deleted, and is removed with its depot."""
+    """A row without soft delete; purging its depot removes it."""
 
     __tablename__ = "conformance_labels"
 
@@ -71,7 +71,7 @@ class Label(Record):
 
 
 class Shipment(Record):
-    """Cannot be soft-deleted, and has two keys."""
+    """A model without soft delete, with a composite primary key."""
 
     __tablename__ = "conformance_shipments"
     __table_args__ = (UniqueConstraint("no", "part"),)
@@ -87,7 +87,7 @@ class Shipment(Record):
 
 
 class Claim(Entity):
-    """Refers to a depot through a row that cannot be soft-deleted."""
+    """References a depot through a row without soft delete."""
 
     __tablename__ = "conformance_claims"
     __table_args__ = (
@@ -103,7 +103,7 @@ class Claim(Entity):
 
 
 class Crew(Entity):
-    """Refers to its captain, who refers to it."""
+    """References its captain, who references the crew."""
 
     __tablename__ = "conformance_crews"
 
@@ -113,7 +113,7 @@ class Crew(Entity):
 
 
 class Sailor(Entity):
-    """Refers to a crew, which may refer to it."""
+    """References a crew, which may reference this sailor."""
 
     __tablename__ = "conformance_sailors"
 
@@ -123,7 +123,7 @@ class Sailor(Entity):
 
 
 class Medal(Entity):
-    """Refers to a table of the circle from outside."""
+    """References the circle of crew and sailor from outside."""
 
     __tablename__ = "conformance_medals"
 

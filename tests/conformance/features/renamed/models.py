@@ -1,4 +1,4 @@
-"""A parcel: attributes named unlike their columns, JSON documents and computed columns."""
+"""Attributes whose names differ from their columns, JSON documents and computed columns."""
 
 from datetime import datetime
 from typing import Any
@@ -22,7 +22,7 @@ class Size(BaseModel):
 
 
 class Parcel(Record):
-    """One of everything."""
+    """A model with one column of each kind."""
 
     __tablename__ = "conformance_parcels"
     __table_args__ = (CheckConstraint("grams > 0", name="grams"),)
@@ -46,11 +46,11 @@ class Parcel(Record):
         order_by="Stamp.number",
     )
 
-    __mapper_args__ = {"version_id_col": revision}  # noqa: RUF012 - as SQLAlchemy declares it
+    __mapper_args__ = {"version_id_col": revision}  # noqa: RUF012 - SQLAlchemy's syntax
 
 
 class Stamp(Base):
-    """On a parcel; its primary key is not named `id`."""
+    """A stamp on a parcel; its primary key is not named `id`."""
 
     __tablename__ = "conformance_stamps"
 
@@ -63,7 +63,7 @@ class Stamp(Base):
 
 
 class Crate(Record):
-    """For inserts of one statement: it counts no versions."""
+    """A model without a version column, for inserts in one statement."""
 
     __tablename__ = "conformance_crates"
 
@@ -71,5 +71,5 @@ class Crate(Record):
     meta: Mapped[dict[str, Any] | None] = mapped_column("metadata", JSONB)
     weight: Mapped[int] = mapped_column("grams", default=7)
     kilos: Mapped[int] = mapped_column("kg", Computed("grams * 2", persisted=True))
-    # An expression of SQL, which no statement writes.
+    # A SQL expression, which no statement writes.
     tons: Mapped[int] = column_property(weight // 1_000_000)

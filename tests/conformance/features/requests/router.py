@@ -12,26 +12,26 @@ from tests.conformance.features.requests.schemas import Everything, Slot
 
 
 class Period(PageQuery):
-    """A period as a query."""
+    """A query model with a period."""
 
     since: datetime | None = None
     until: datetime | None = None
 
 
 class Plain(BaseModel):
-    """A body that is not an `Input`."""
+    """A body model that is not an `Input`."""
 
     integer: int
 
 
 router = APIRouter(prefix="/conformance/requests", tags=["conformance"])
-# A team's router without a prefix of its own is as strict.
+# A team's router without a prefix has the same strict validation.
 plain = APIRouter(tags=["conformance"])
 
 
 @router.post("/everything", response_model=None)
 async def send_everything(body: Everything) -> dict[str, Any]:
-    """Return the fields that were sent."""
+    """Return the fields in the request."""
     return body.model_dump(mode="json", exclude_unset=True)
 
 
@@ -43,13 +43,13 @@ async def send_batch(batch: Batch[Everything]) -> int:
 
 @router.post("/integers", response_model=None)
 async def send_integers(numbers: list[int]) -> list[int]:
-    """Return a list that is the body."""
+    """Accept a list as the body, and return it."""
     return numbers
 
 
 @router.post("/integer", response_model=None)
 async def send_integer(number: Annotated[int, Body()]) -> int:
-    """Return a number that is the body."""
+    """Accept a number as the body, and return it."""
     return number
 
 
@@ -57,7 +57,7 @@ async def send_integer(number: Annotated[int, Body()]) -> int:
 async def send_parts(
     slot: Slot, count: Annotated[int, Body()], by_name: dict[str, datetime] | None = None
 ) -> Any:
-    """Return the parts of a body."""
+    """Accept a body of several parameters, and return it."""
     return [slot.model_dump(mode="json"), count, by_name]
 
 
@@ -67,13 +67,13 @@ async def _number(number: Annotated[int, Body(embed=True)]) -> int:
 
 @router.post("/dependency", response_model=None)
 async def send_dependency(number: Annotated[int, Depends(_number)], request: Request) -> Any:
-    """Return a number that a dependency reads from the body, and the body."""
+    """Return the body, and a number that a dependency reads from it."""
     return [number, await request.json()]
 
 
 @router.post("/document", response_model=None)
 async def send_document(document: dict[str, Any]) -> Any:
-    """Return any JSON object."""
+    """Accept any JSON object, and return it."""
     return document
 
 
@@ -86,13 +86,13 @@ async def send_parameters(
     x_since: Annotated[datetime | None, Header()] = None,
     text: str = "",
 ) -> Any:
-    """Return parameters of each place."""
+    """Return path, query and header parameters."""
     return [at, times, count, is_open, x_since, text]
 
 
 @router.get("/period", response_model=None)
 async def send_period(period: Annotated[Period, Query()]) -> Any:
-    """Return a query that is a model."""
+    """Return the parameters of a query model."""
     return period.model_dump(mode="json")
 
 

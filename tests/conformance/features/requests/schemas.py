@@ -1,4 +1,4 @@
-"""Bodies with plain types, as a team would write them."""
+"""Request models with plain types, written like a team's own."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from app.kit.schemas import Input
 
 
 class Level(IntEnum):
-    """How urgent something is."""
+    """A level of urgency."""
 
     LOW = 1
     HIGH = 2
@@ -51,7 +51,7 @@ class Slot(BaseModel):
 
 
 class Everything(Input):
-    """One field of each type; all can be left out."""
+    """One optional field of each type."""
 
     boolean: bool = False
     integer: int = 0

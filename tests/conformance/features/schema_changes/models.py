@@ -1,4 +1,4 @@
-"""A model whose columns change their types while processes run."""
+"""A model whose columns change their types while processes are running."""
 
 from enum import StrEnum
 

@@ -1,4 +1,4 @@
-"""Endpoints of samples: one for each way in which the kit runs statements."""
+"""Sample endpoints: one for each way to execute statements."""
 
 from http import HTTPStatus
 

@@ -1,4 +1,4 @@
-"""Bodies of samples."""
+"""Request and response models of samples."""
 
 from app.kit.db.ids import Id
 from app.kit.schemas import Input, Line, Output

@@ -1,4 +1,4 @@
-"""A sample: one column of every type that PostgreSQL sorts."""
+"""A model with one column of every type that PostgreSQL sorts."""
 
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -37,7 +37,7 @@ from app.kit.db.enums import stored_by_value
 
 
 class Mood(StrEnum):
-    """Members in another order than their values: the database keeps this one."""
+    """An enum whose values are not sorted: the database keeps the order of its members."""
 
     SAD = "c"
     CALM = "a"
@@ -45,14 +45,14 @@ class Mood(StrEnum):
 
 
 class Level(PythonEnum):
-    """An enumeration that is stored as text."""
+    """An enum that is stored as text."""
 
     HIGH = "high"
     LOW = "low"
 
 
 class SortSample(Base):
-    """Everything nullable; the number comes from an identity column."""
+    """A row whose columns are nullable, except the identity column."""
 
     __tablename__ = "conformance_sort_samples"
 
@@ -75,7 +75,7 @@ class SortSample(Base):
     level: Mapped[Level | None] = mapped_column(Enum(Level, native_enum=False, length=10))
     uuid: Mapped[UUID | None] = mapped_column(Uuid)
     raw: Mapped[bytes | None] = mapped_column(LargeBinary)
-    # The driver reads no date outside the calendar of Python.
+    # The driver cannot read dates outside Python's calendar.
     day: Mapped[date | None] = deferred(mapped_column(Date), raiseload=True)
     moment: Mapped[datetime | None] = deferred(
         mapped_column(DateTime(timezone=True)), raiseload=True

@@ -1,4 +1,4 @@
-"""A model with narrow columns and a pair that is unique."""
+"""A model with narrow columns and a unique pair of columns."""
 
 from decimal import Decimal
 

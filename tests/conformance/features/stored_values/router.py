@@ -1,4 +1,4 @@
-"""An endpoint that stores whatever fits its plain types."""
+"""An endpoint that stores any value of its plain types."""
 
 from decimal import Decimal
 from http import HTTPStatus

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.architecture.code_rules import RULES, broken_rules, violations
+from tests.architecture.code_rules import RULES, broken_rules, lint_source
 
-BROKEN = [
+VIOLATIONS = [
     ("commits", "async def f(session): await session.commit()"),
     ("commits", "async def f(session): await session.rollback()"),
     ("tells_naive_time", "from datetime import datetime\nat = datetime.utcnow()"),
@@ -40,14 +40,14 @@ BROKEN = [
 ]
 
 
-@pytest.mark.parametrize(("rule", "source"), BROKEN)
-def test_the_rule_notices_what_breaks_it(rule: str, source: str) -> None:
+@pytest.mark.parametrize(("rule", "source"), VIOLATIONS)
+def test_rule_detects_violation(rule: str, source: str) -> None:
     module = "app/kit/example.py" if rule == "reaches_out_of_the_kit" else "app/features/a.py"
     assert rule in dict(broken_rules(source, module))
 
 
-def test_every_rule_is_shown_to_notice() -> None:
-    assert {rule.__name__ for rule in RULES} == {name for name, _ in BROKEN}
+def test_every_rule_has_an_example() -> None:
+    assert {rule.__name__ for rule in RULES} == {name for name, _ in VIOLATIONS}
 
 
 @pytest.mark.parametrize(
@@ -62,5 +62,5 @@ def test_every_rule_is_shown_to_notice() -> None:
         "found = text('SELECT :name').bindparams(name=name)",
     ],
 )
-def test_what_is_as_it_should_be_is_let_be(source: str) -> None:
-    assert violations(source, "app/kit/example.py") == []
+def test_correct_code_violates_no_rule(source: str) -> None:
+    assert lint_source(source, "app/kit/example.py") == []

@@ -16,7 +16,7 @@ SEPARATE = registry(metadata=MetaData())
 
 
 class Separate:
-    """Keeps models that break the rules out of the registry of the service."""
+    """Keeps models that violate the rules out of the service's registry."""
 
     _sa_registry = SEPARATE
     metadata = SEPARATE.metadata
@@ -46,7 +46,7 @@ class Copy(Separate, Record):
     book: Mapped[Book] = relationship()
 
 
-def test_the_rules_notice_what_breaks_them() -> None:
+def test_rules_detect_violations() -> None:
     assert uniques_that_count_deleted_rows(SEPARATE) == [
         "kit_books.shelf_id",
         "kit_books.title, kit_books.year",

@@ -24,16 +24,16 @@ from tests.architecture.test_structure import (
     cascades_row_by_row,
     foreign_keys_without_index,
     foreign_keys_without_rule,
-    goes_on_after_the_endpoint,
+    is_streaming,
     routes_of,
     sessions_of,
-    subclass_rows_that_stay,
+    subclass_keys_without_cascade,
     unbounded_lists,
 )
 
 
 class Wrong(DeclarativeBase):
-    """Tables that break the rules."""
+    """Tables that violate the rules."""
 
 
 class Owner(Wrong):
@@ -55,14 +55,14 @@ class SpecialOwner(Owner):
     )
 
 
-def test_the_rules_about_tables_notice_what_breaks_them() -> None:
+def test_table_rules_detect_violations() -> None:
     assert foreign_keys_without_index(Wrong.metadata) == ["kit_things.owner_id"]
     assert foreign_keys_without_rule(Wrong.metadata) == ["kit_things.owner_id"]
     assert cascades_row_by_row(Wrong.registry) == ["Owner.things"]
-    assert subclass_rows_that_stay(Wrong.registry) == ["kit_special_owners.id"]
+    assert subclass_keys_without_cascade(Wrong.registry) == ["kit_special_owners.id"]
 
 
-def test_composite_foreign_key_needs_an_index_that_begins_with_its_columns() -> None:
+def test_composite_foreign_key_needs_an_index_that_starts_with_its_columns() -> None:
     metadata = MetaData()
     Table(
         "target",
@@ -89,7 +89,7 @@ def test_composite_foreign_key_needs_an_index_that_begins_with_its_columns() -> 
     ]
 
 
-def test_the_rules_about_routes_notice_what_breaks_them() -> None:
+def test_route_rules_detect_violations() -> None:
     wrong, router = FastAPI(), APIRouter()
 
     @wrong.get("/both")
@@ -118,7 +118,7 @@ def test_the_rules_about_routes_notice_what_breaks_them() -> None:
     assert unbounded_lists(wrong.openapi()) == ["GET /list"]
 
 
-def test_the_rule_about_streams_notices_each_of_them() -> None:
+def test_streaming_rule_detects_every_kind_of_stream() -> None:
     wrong = FastAPI()
 
     @wrong.get("/said")
@@ -143,6 +143,6 @@ def test_the_rule_about_streams_notices_each_of_them() -> None:
     async def at_once(_session: SessionDep) -> Response:
         return Response()
 
-    found = {route.path for route in routes_of(wrong) if goes_on_after_the_endpoint(route)}
+    found = {route.path for route in routes_of(wrong) if is_streaming(route)}
     assert found == {"/said", "/declared", "/made", "/generated", "/talk"}
     assert all(sessions_of(route) for route in routes_of(wrong))

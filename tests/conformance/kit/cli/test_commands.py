@@ -1,4 +1,4 @@
-"""The commands: what they are told of, how they end, and how a shell completes them."""
+"""Commands: documentation, exit codes, error messages and shell completion."""
 
 import json
 import os
@@ -22,13 +22,13 @@ from app.registry import COMMANDS
 from tests.rig.commands import run
 
 NOWHERE = make_url("postgresql://somebody:hunter2@127.0.0.1:1/nowhere")
-# One that is not found in .env either: that is for development.
-NO_DATABASE = {"DATABASE_STARTUP_TIMEOUT": "0"}
+# Prevents the lookup in .env, which is for development.
+NO_WAIT = {"DATABASE_STARTUP_TIMEOUT": "0"}
 ROW = re.compile(r"^\| `([\w-]+)` \| (of the example)?.+ \|([^|]*)\|$", re.MULTILINE)
 
 
-def told() -> dict[str, set[str]]:
-    """The commands of docs/cli.md, each with its options, but for an example that is gone."""
+def documented_commands() -> dict[str, set[str]]:
+    """Return the commands of docs/cli.md with their options, without those of a removed example."""
     page = (PROJECT_ROOT / "docs/cli.md").read_text()
     has_example = (PROJECT_ROOT / "src/app/example/jobs.py").is_file()
     return {
@@ -38,8 +38,8 @@ def told() -> dict[str, set[str]]:
     }
 
 
-def there_are(commands: typer.Typer) -> dict[str, set[str]]:
-    """The commands that there are, each with its options."""
+def registered_commands(commands: typer.Typer) -> dict[str, set[str]]:
+    """Return the registered commands with their options."""
     group: Any = typer.main.get_group(commands)
     return {
         name: {
@@ -51,10 +51,12 @@ def there_are(commands: typer.Typer) -> dict[str, set[str]]:
     }
 
 
-def of_the_team() -> set[str]:
-    """The commands that the team brought, which the page need not know."""
-    beside = {command.callback.__name__ for command in cli.registered_commands if command.callback}
-    return (beside - {"migrate"}) | {
+def team_commands() -> set[str]:
+    """Return the team's own commands, which docs/cli.md need not contain."""
+    own_commands = {
+        command.callback.__name__ for command in cli.registered_commands if command.callback
+    }
+    return (own_commands - {"migrate"}) | {
         name
         for commands in COMMANDS
         for command in commands.registered_commands
@@ -63,54 +65,58 @@ def of_the_team() -> set[str]:
     }
 
 
-def test_the_page_tells_of_every_command_with_its_options() -> None:
-    expected = {name: has for name, has in there_are(cli).items() if name not in of_the_team()}
-    assert told() == expected, "say it in docs/cli.md"
+def test_cli_page_documents_every_command_with_its_options() -> None:
+    expected = {
+        name: options
+        for name, options in registered_commands(cli).items()
+        if name not in team_commands()
+    }
+    assert documented_commands() == expected, "document it in docs/cli.md"
 
 
-def test_each_command_says_what_it_does() -> None:
-    said = run(None, "--help").out
-    for name in there_are(cli):
-        assert re.search(rf"\b{name} +\w+", said), f"{name} has no docstring"
+def test_every_command_has_a_help_text() -> None:
+    output = run(None, "--help").out
+    for name in registered_commands(cli):
+        assert re.search(rf"\b{name} +\w+", output), f"{name} has no help text"
 
 
-def test_a_database_that_is_away_is_a_sentence_and_code_2() -> None:
-    ended = run(NOWHERE, "migrate", **NO_DATABASE)
-    assert ended.code == 2
+def test_unreachable_database_exits_with_2_and_a_message() -> None:
+    result = run(NOWHERE, "migrate", **NO_WAIT)
+    assert result.code == 2
     message = "The database at 127.0.0.1:1 cannot be reached: the connection was refused.\n"
-    assert ended.err == message
+    assert result.err == message
 
 
 @pytest.mark.parametrize("command", ["migrate", "routes", "serve"])
-def test_a_wrong_setting_is_named_and_code_2(command: str) -> None:
-    ended = run(NOWHERE, command, DATABASE_POOL_SIZE="hunter2")
-    assert ended.code == 2
-    assert "DATABASE_POOL_SIZE: " in ended.err
-    assert "hunter2" not in ended.err
+def test_invalid_setting_is_reported_and_exits_with_2(command: str) -> None:
+    result = run(NOWHERE, command, DATABASE_POOL_SIZE="hunter2")
+    assert result.code == 2
+    assert "DATABASE_POOL_SIZE: " in result.err
+    assert "hunter2" not in result.err
 
 
 @pytest.mark.parametrize("command", ["dev", "serve"])
-def test_a_port_that_is_in_use_is_a_sentence_and_code_2(command: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
-        ended = run(NOWHERE, command, "--port", port)
-    assert (ended.code, ended.out) == (2, "")
-    assert f"port {port} of 127.0.0.1" in ended.err
-    assert "--port" in ended.err
+def test_port_in_use_exits_with_2_and_a_message(command: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = str(listener.getsockname()[1])
+        result = run(NOWHERE, command, "--port", port)
+    assert (result.code, result.out) == (2, "")
+    assert f"port {port} of 127.0.0.1" in result.err
+    assert "--port" in result.err
 
 
 @pytest.mark.parametrize("arguments", [["nothing"], ["serve", "--port", "x"], ["revision"]])
-def test_a_wrong_argument_is_code_2(arguments: list[str]) -> None:
+def test_invalid_argument_exits_with_2(arguments: list[str]) -> None:
     assert run(NOWHERE, *arguments).code == 2
 
 
-def test_a_revision_that_is_not_there_is_a_sentence_and_code_2(own_database_url: URL) -> None:
-    ended = run(own_database_url, "migrate", "kit_nowhere")
-    assert (ended.code, "kit_nowhere" in ended.err) == (2, True)
-    assert "Traceback" not in ended.err
+def test_unknown_revision_exits_with_2_and_a_message(own_database_url: URL) -> None:
+    result = run(own_database_url, "migrate", "kit_nowhere")
+    assert (result.code, "kit_nowhere" in result.err) == (2, True)
+    assert "Traceback" not in result.err
 
 
-def test_the_routes_are_listed_without_a_database() -> None:
+def test_routes_are_listed_without_a_database() -> None:
     expected = [*routes_of(SERVICE.application())]
     lines = run(NOWHERE, "routes").out.splitlines()
     assert len(lines) == len(expected) + 1
@@ -123,40 +129,43 @@ def test_the_routes_are_listed_without_a_database() -> None:
 
 @pytest.fixture
 def bash(tmp_path: Path) -> Callable[[str], str]:
-    """What a shell prints, in which the service is installed, of a user who has nothing yet."""
-    # As an installer writes it for [project.scripts].
+    """Run a script in bash as a new user, with the service's command on the PATH."""
+    # The script that an installer creates for [project.scripts].
     script = tmp_path / NAME
     script.write_text(f"#!{sys.executable}\nfrom app.cli import main\nmain()\n")
     script.chmod(0o755)
-    given = {
+    environment = {
         **os.environ,
         "HOME": str(tmp_path),
         "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": os.pathsep.join(sys.path),
     }
 
-    def printed(asked: str) -> str:
-        # The last command is another one, or the shell would give way to it and not be found.
-        command = ["bash", "-c", f"{asked}; :"]
-        return run_process(command, capture_output=True, text=True, env=given, check=True).stdout
+    def run_script(script_text: str) -> str:
+        # A last command keeps bash alive: it would replace itself with a single command, and Typer
+        # could not detect the shell.
+        command = ["bash", "-c", f"{script_text}; :"]
+        return run_process(
+            command, capture_output=True, text=True, env=environment, check=True
+        ).stdout
 
-    return printed
+    return run_script
 
 
-def test_a_shell_is_told_how_to_complete_the_commands(bash: Callable[[str], str]) -> None:
+def test_shell_completion_of_commands(bash: Callable[[str], str]) -> None:
     variable = f"_{NAME.replace('-', '_').upper()}_COMPLETE"
-    # What the shell asks when somebody presses the tabulator.
+    # bash sets these variables when the user presses Tab.
     words = f"COMP_WORDS='{NAME} docto' COMP_CWORD=1"
-    said = bash(f"{NAME} --show-completion; {variable}=complete_bash {words} {NAME}")
+    output = bash(f"{NAME} --show-completion; {variable}=complete_bash {words} {NAME}")
     function = f"_{NAME.replace('-', '_')}_completion"
-    assert f"complete -o default -F {function} {NAME}" in said
-    assert said.splitlines()[-1] == "doctor"
+    assert f"complete -o default -F {function} {NAME}" in output
+    assert output.splitlines()[-1] == "doctor"
 
 
-def test_once_installed_each_later_shell_completes(bash: Callable[[str], str]) -> None:
+def test_installed_completion_works_in_later_shells(bash: Callable[[str], str]) -> None:
     bash("echo 'mine=kept' > ~/.bashrc")
     bash(f"{NAME} --install-completion")
-    # A shell that somebody opens reads .bashrc; the tabulator then calls what is registered there.
+    # An interactive shell reads .bashrc; Tab then calls the registered completion function.
     function = f"$(complete -p {NAME} | grep -o '_[^ ]*_completion')"
     pressed = f"COMP_WORDS=({NAME} diagra) COMP_CWORD=1; {function} {NAME}"
     assert bash(f"source ~/.bashrc; {pressed}; echo $mine ${{COMPREPLY[@]}}") == "kept diagram\n"

@@ -8,7 +8,7 @@ from app.kit.commands.errors import Refused
 from app.kit.development import local_server
 
 
-def test_missing_devtools_are_reported_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_devtools_have_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "local_postgres", None)
     with pytest.raises(Refused, match=r"set DATABASE_URL, or run .* `devtools`"), local_server():
         pass

@@ -1,4 +1,4 @@
-"""`seed` runs the seeders of the features: the same rows for the same number, all or none."""
+"""`seed` runs the seeders of all features in one transaction, reproducibly."""
 
 import asyncio
 from collections.abc import Sequence
@@ -26,11 +26,11 @@ TABLE = """
 
 
 class Own(DeclarativeBase):
-    """The table of these tests; the service's own metadata knows nothing of it."""
+    """Base of the table of these tests, outside the service's own metadata."""
 
 
 class Word(Own):
-    """A word, perhaps about another one."""
+    """A word that may refer to another word."""
 
     __tablename__ = "kit_seeded"
 
@@ -43,7 +43,7 @@ WORD: Any = Word
 
 
 async def seed_words(seed: Seed) -> None:
-    """So many words, and one about each."""
+    """Add words, and one more word about each."""
     words = [f"{seed.number}-{number}-{seed.random.random()}" for number in range(seed.amount)]
     keys: Sequence[Any] = await seed.insert(WORD, [{"word": word} for word in words])
     about = zip(words, keys, strict=True)
@@ -51,14 +51,14 @@ async def seed_words(seed: Seed) -> None:
     seed.advance(seed.amount)
 
 
-async def seed_nothing(seed: Seed) -> None:
-    """Take of chance, and fail."""
+async def fail(seed: Seed) -> None:
+    """Use the random generator, and fail."""
     seed.random.random()
     raise Refused("there is no more")
 
 
-async def take_chances(seed: Seed) -> None:
-    """Take of chance, which changes nobody else's."""
+async def use_random(seed: Seed) -> None:
+    """Use the random generator, which does not affect other seeders."""
     seed.random.random()
 
 
@@ -69,9 +69,9 @@ def url(own_database_url: URL) -> URL:
 
 
 def rows(url: URL, statement: str = "SELECT word FROM kit_seeded ORDER BY word") -> list[Any]:
-    """The first values of what a statement finds."""
+    """Return the first column of a statement's rows."""
 
-    async def ask() -> list[Any]:
+    async def query() -> list[Any]:
         engine = build_migration_engine(settings_for(url).database, "test")
         async with engine.begin() as connection:
             result = await connection.execute(text(statement))
@@ -80,7 +80,7 @@ def rows(url: URL, statement: str = "SELECT word FROM kit_seeded ORDER BY word")
         return found
 
     with ThreadPoolExecutor(max_workers=1) as thread:
-        return thread.submit(asyncio.run, ask()).result()
+        return thread.submit(asyncio.run, query()).result()
 
 
 def seed(url: URL, *seeders: Seeder, options: Sequence[str] = ()) -> Result:
@@ -91,51 +91,51 @@ def seed(url: URL, *seeders: Seeder, options: Sequence[str] = ()) -> Result:
 
 
 def test_rows_are_added_and_counted(url: URL) -> None:
-    ended = seed(url, seed_words)
-    assert (ended.exit_code, ended.output) == (0, "kit_seeded: 6 added\n")
+    result = seed(url, seed_words)
+    assert (result.exit_code, result.output) == (0, "kit_seeded: 6 added\n")
     parents = "SELECT count(*) FROM kit_seeded a JOIN kit_seeded b ON a.parent_id = b.id"
     assert rows(url, f"{parents} WHERE a.word = 'about ' || b.word") == [3]
 
 
-def test_the_same_number_makes_the_same_rows_and_another_makes_others(url: URL) -> None:
+def test_same_random_seed_adds_same_rows(url: URL) -> None:
     seed(url, seed_words)
     first = rows(url)
     rows(url, "DELETE FROM kit_seeded")
-    # Another seeder before it takes nothing of its chance.
-    seed(url, take_chances, seed_words)
+    # The first seeder does not affect the random numbers of the second.
+    seed(url, use_random, seed_words)
     assert rows(url) == first
     seed(url, seed_words, options=["--random-seed", "2"])
     assert len(rows(url)) == 12
 
 
-def test_rows_that_are_there_already_are_refused_and_nothing_is_added(url: URL) -> None:
+def test_existing_rows_are_rejected_and_nothing_is_added(url: URL) -> None:
     seed(url, seed_words)
-    ended = seed(url, seed_words)
-    assert isinstance(ended.exception, Refused)
-    assert "already exist" in str(ended.exception)
-    assert "--random-seed 2" in str(ended.exception)
+    result = seed(url, seed_words)
+    assert isinstance(result.exception, Refused)
+    assert "already exist" in str(result.exception)
+    assert "--random-seed 2" in str(result.exception)
     assert len(rows(url)) == 6
 
 
-def test_a_seeder_that_fails_undoes_those_before_it(url: URL) -> None:
-    assert isinstance(seed(url, seed_words, seed_nothing).exception, Refused)
+def test_failing_seeder_rolls_back_earlier_seeders(url: URL) -> None:
+    assert isinstance(seed(url, seed_words, fail).exception, Refused)
     assert rows(url) == []
 
 
-def test_a_service_without_seeders_says_where_to_list_one(url: URL) -> None:
+def test_service_without_seeders_names_the_setting(url: URL) -> None:
     assert "SEEDERS" in str(seed(url).exception)
 
 
-def test_a_database_without_the_schema_is_refused(template: URL) -> None:
+def test_database_without_schema_is_rejected(template: URL) -> None:
     with empty(template) as url:
         rows(url, "CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)")
         rows(url, "INSERT INTO alembic_version VALUES ('kit_elsewhere')")
-        ended = seed(url, seed_words)
-    assert f"`{NAME} migrate`" in str(ended.exception)
+        result = seed(url, seed_words)
+    assert f"`{NAME} migrate`" in str(result.exception)
 
 
 @pytest.mark.parametrize("amount", ["0", "-1", "x", "9" * 12])
-def test_a_bad_amount_is_refused(amount: str) -> None:
-    ended = run(None, "seed", "--amount", amount)
-    assert ended.code == 2
-    assert "--amount" in ended.err
+def test_invalid_amount_is_rejected(amount: str) -> None:
+    result = run(None, "seed", "--amount", amount)
+    assert result.code == 2
+    assert "--amount" in result.err

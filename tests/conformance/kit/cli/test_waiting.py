@@ -1,4 +1,4 @@
-"""Commands wait for a database that is still starting, and say so where it never comes."""
+"""Commands wait for a database that is starting, and report one that stays unreachable."""
 
 import asyncio
 from time import monotonic
@@ -14,19 +14,21 @@ from tests.rig.database import settings_with
 SECRET = "s3cret"
 
 
-async def test_what_refuses_connections_is_waited_for(direct_url: URL) -> None:
-    there = f"{direct_url.query['host']}/.s.PGSQL.5432" if "host" in direct_url.query else None
+async def test_refused_connections_are_retried(direct_url: URL) -> None:
+    socket_path = (
+        f"{direct_url.query['host']}/.s.PGSQL.5432" if "host" in direct_url.query else None
+    )
 
     async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connecting = (
-            asyncio.open_unix_connection(there)
-            if there
+            asyncio.open_unix_connection(socket_path)
+            if socket_path
             else asyncio.open_connection(direct_url.host, direct_url.port or 5432)
         )
-        far_reader, far_writer = await connecting
-        await asyncio.gather(pump(reader, far_writer), pump(far_reader, writer))
+        server_reader, server_writer = await connecting
+        await asyncio.gather(pump(reader, server_writer), pump(server_reader, writer))
 
-    # The port is known before anybody listens on it.
+    # Reserve a port that no server listens on yet.
     first = await asyncio.start_server(relay, "127.0.0.1", 0)
     port = first.sockets[0].getsockname()[1]
     first.close()
@@ -42,20 +44,20 @@ async def test_what_refuses_connections_is_waited_for(direct_url: URL) -> None:
 
 
 async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Pass on what comes until the sender ends."""
+    """Forward data until the sender closes the connection."""
     while data := await reader.read(65536):
         writer.write(data)
     writer.close()
 
 
-async def test_the_wait_ends_with_a_sentence_that_tells_where_and_no_secret(
+async def test_timeout_error_names_the_address_and_no_secret(
     own_database_url: URL,
 ) -> None:
-    away = own_database_url.set(host="127.0.0.1", port=1, password=SECRET, query={})
-    began = monotonic()
+    unreachable = own_database_url.set(host="127.0.0.1", port=1, password=SECRET, query={})
+    started = monotonic()
     with pytest.raises(DatabaseUnreachable) as error:
-        await wait_for_database(settings_with(away, startup_timeout=0.3).database)
-    assert monotonic() - began < 2
+        await wait_for_database(settings_with(unreachable, startup_timeout=0.3).database)
+    assert monotonic() - started < 2
     assert str(error.value) == (
         "The database at 127.0.0.1:1 cannot be reached within 0.3 s: the connection was refused."
     )
@@ -64,19 +66,17 @@ async def test_the_wait_ends_with_a_sentence_that_tells_where_and_no_secret(
 @pytest.mark.parametrize(
     "address", ["/missing_test", f"//app:{SECRET}@missing.invalid/app"], ids=["database", "host"]
 )
-async def test_what_waiting_would_not_mend_is_refused_at_once(
-    direct_url: URL, address: str
-) -> None:
+async def test_permanent_error_is_not_retried(direct_url: URL, address: str) -> None:
     known = direct_url.set(database="missing_test")
     url = make_url(f"postgresql:{address}") if SECRET in address else known
-    began = monotonic()
+    started = monotonic()
     with pytest.raises(DatabaseUnreachable) as error:
         await wait_for_database(settings_with(url, startup_timeout=60, pooler="none").database)
-    assert monotonic() - began < 10
+    assert monotonic() - started < 10
     assert SECRET not in str(error.value)
 
 
-async def test_a_wait_leaves_no_connection(direct_url: URL) -> None:
+async def test_waiting_leaves_no_connection(direct_url: URL) -> None:
     settings = settings_with(direct_url, pooler="none").database
     await wait_for_database(settings)
     database = Database.open(settings, "kit")
@@ -86,7 +86,7 @@ async def test_a_wait_leaves_no_connection(direct_url: URL) -> None:
     await database.close()
 
 
-def test_a_command_ends_with_the_sentence_and_no_trace(
+def test_command_reports_unreachable_database_without_traceback(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", f"postgresql://app:{SECRET}@127.0.0.1:1/app")
@@ -95,7 +95,7 @@ def test_a_command_ends_with_the_sentence_and_no_trace(
     with pytest.raises(SystemExit) as end:
         cli.main()
     assert end.value.code == 2
-    told = capsys.readouterr().err
-    assert "The database at 127.0.0.1:1 cannot be reached: the connection was refused." in told
-    assert "Traceback" not in told
-    assert SECRET not in told
+    output = capsys.readouterr().err
+    assert "The database at 127.0.0.1:1 cannot be reached: the connection was refused." in output
+    assert "Traceback" not in output
+    assert SECRET not in output

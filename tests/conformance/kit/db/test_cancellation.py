@@ -1,4 +1,4 @@
-"""Who stops waiting, at whichever point, is told nothing that is not true, and keeps nothing."""
+"""Cancelled and disconnected requests neither keep connections nor report anything untrue."""
 
 from asyncio import create_task
 from asyncio.exceptions import CancelledError
@@ -13,7 +13,7 @@ from tests.conformance.support.notes import KINDS, Notes
 
 
 class Caller:
-    """A client at the other end of a connection, which sees each message as it is sent."""
+    """An ASGI client that records the committed rows at the start of the response."""
 
     def __init__(self, notes: Notes, kind: str) -> None:
         self.status: int | None = None
@@ -23,9 +23,9 @@ class Caller:
         self.number = next(notes.numbers)
 
     async def call(
-        self, *, hangs_up: bool = False, body: list[dict[str, Any]] | None = None
+        self, *, disconnects: bool = False, body: list[dict[str, Any]] | None = None
     ) -> None:
-        """Post, with no body or in these parts."""
+        """Send a POST request, without a body or with these messages as its body."""
         parts = iter(body or [{"type": "http.request", "body": b""}])
         scope: dict[str, Any] = {
             "type": "http",
@@ -45,7 +45,7 @@ class Caller:
             if message["type"] == "http.response.start":
                 self.status = message["status"]
                 self.stored = await self._notes.stored(self.number)
-                if hangs_up:
+                if disconnects:
                     raise ConnectionResetError
 
         await self._notes.app(scope, receive, send)
@@ -53,9 +53,7 @@ class Caller:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("connected", [True, False], ids=["connected", "connecting"])
-async def test_a_request_that_is_cancelled_wherever_it_waits(
-    notes: Notes, kind: str, connected: bool
-) -> None:
+async def test_request_cancelled_at_any_await(notes: Notes, kind: str, connected: bool) -> None:
     for wait in count(1):
         if not connected:
             await notes.database.engine.dispose()
@@ -63,38 +61,39 @@ async def test_a_request_that_is_cancelled_wherever_it_waits(
         request = Interruption(caller.call(), at=wait)
         with suppress(CancelledError):
             await create_task(request.run())
-        await notes.assert_well()
+        await notes.assert_usable()
         assert await notes.stored(caller.number) in {0, 2}
-        # Nothing is said before it is stored.
+        # The response starts only after the commit.
         assert caller.stored in {None, 2}
         if request.waits < wait:
-            # One statement, or BEGIN, two and COMMIT, at least; then one that nothing happened to.
+            # The shortest request has one statement, or BEGIN, two statements and COMMIT. The last
+            # iteration completes without a cancellation.
             assert (wait > (1 if kind == "hot" else 4), caller.status) == (True, 201)
             break
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_what_is_answered_is_stored_before_the_first_byte_leaves(
-    notes: Notes, kind: str
-) -> None:
+async def test_commit_happens_before_response_is_sent(notes: Notes, kind: str) -> None:
     caller = Caller(notes, kind)
     await caller.call()
     assert (caller.status, caller.stored) == (201, 2)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_client_that_is_gone_when_the_answer_comes(notes: Notes, kind: str) -> None:
+async def test_client_disconnected_before_response_keeps_committed_rows(
+    notes: Notes, kind: str
+) -> None:
     caller = Caller(notes, kind)
     with pytest.raises(ConnectionResetError):
-        await caller.call(hangs_up=True)
-    # It was to hear of it, and never will: it learns it when it repeats the request with its key.
+        await caller.call(disconnects=True)
+    # The client never receives this response. It can repeat the request with its idempotency key.
     assert (caller.status, await notes.stored(caller.number)) == (201, 2)
-    await notes.assert_well()
+    await notes.assert_usable()
 
 
-async def test_a_client_that_goes_in_the_middle_of_its_request(notes: Notes) -> None:
+async def test_client_disconnected_during_request_stores_nothing(notes: Notes) -> None:
     parts = [{"type": "http.request", "body": b"[", "more_body": True}]
     caller = Caller(notes, "session")
     await caller.call(body=parts)
     assert await notes.stored(caller.number) == 0
-    await notes.assert_well()
+    await notes.assert_usable()

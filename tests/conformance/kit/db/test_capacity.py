@@ -1,4 +1,4 @@
-"""At start-up the service tells whether the server has room for its connections."""
+"""At startup, the service checks whether the server allows its number of connections."""
 
 import pytest
 from sqlalchemy import URL
@@ -12,7 +12,7 @@ from tests.rig.database import settings_with
 
 
 async def warnings(logged: Logged, url: URL, **database: object) -> list[str]:
-    """What the service warns of when it starts with these settings."""
+    """Return the warnings that the capacity check logs with these settings."""
     settings = settings_with(url, **database).database
     opened = Database.open(settings, "capacity")
     await warn_of_too_many_connections(opened, settings)
@@ -20,16 +20,16 @@ async def warnings(logged: Logged, url: URL, **database: object) -> list[str]:
     return [line["event"] for line in logged() if line["level"] == "warning"]
 
 
-async def test_the_warning_says_the_numbers(direct_url: URL, logged: Logged) -> None:
+async def test_warning_contains_the_numbers(direct_url: URL, logged: Logged) -> None:
     (warning,) = await warnings(
         logged, direct_url, pooler="none", processes=1000, pool_size=8, max_overflow=2
     )
-    # Ten connections to write and ten to read.
+    # Ten connections for writes and ten for reads.
     assert "1000 processes with up to 20 connections each need 20000" in warning
     assert "the primary accepts" in warning
 
 
-async def test_with_a_replica_each_server_is_asked(direct_url: URL, logged: Logged) -> None:
+async def test_primary_and_replica_are_checked_separately(direct_url: URL, logged: Logged) -> None:
     replica = settings_with(direct_url).database.url
     primary, second = await warnings(
         logged,
@@ -51,13 +51,13 @@ async def test_with_a_replica_each_server_is_asked(direct_url: URL, logged: Logg
         {"pooler": "pgbouncer", "processes": 1000},
     ],
 )
-async def test_where_they_fit_or_a_pooler_keeps_them_nothing_is_said(
+async def test_sufficient_capacity_or_pooler_logs_no_warning(
     direct_url: URL, logged: Logged, settings: dict[str, object]
 ) -> None:
     assert await warnings(logged, direct_url, **settings) == []
 
 
-async def test_the_service_looks_when_it_starts(
+async def test_capacity_is_checked_at_startup(
     direct_url: URL, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = settings_with(direct_url, pooler="none", pool_size=1000)

@@ -1,4 +1,4 @@
-"""Statements that go straight to the driver take and return connections as the pool is set."""
+"""Statements sent directly to the driver follow the settings of the pool."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
@@ -25,22 +25,22 @@ BACKENDS = """
 
 @asynccontextmanager
 async def database_with(url: URL, **pool: object) -> AsyncGenerator[Database]:
-    """A database with these settings of its pool."""
+    """Open a database with these pool settings."""
     database = Database.open(settings_with(url, pooler="none", **pool).database, "kit short")
     yield database
     await database.close()
 
 
-async def at_once(database: Database, number: int) -> Sequence[Rows]:
-    """So many reads at the same time, each on a connection of its own."""
-    asleep = (
+async def read_concurrently(database: Database, number: int) -> Sequence[Rows]:
+    """Run this many reads concurrently, each on its own connection."""
+    reads = (
         database.fetch("SELECT pg_backend_pid() FROM pg_sleep(0.05)", []) for _ in range(number)
     )
-    return await asyncio.gather(*asleep)
+    return await asyncio.gather(*reads)
 
 
-async def on_the_server(url: URL, *, at_most: int) -> list[int]:
-    """The connections that the server has, once those that were closed are gone."""
+async def open_connections(url: URL, *, at_most: int) -> list[int]:
+    """Return the open connections, after waiting for closed ones to disappear."""
     engine = create_async_engine(url, poolclass=NullPool)
     found: list[int] = []
     async with engine.connect() as connection:
@@ -54,43 +54,43 @@ async def on_the_server(url: URL, *, at_most: int) -> list[int]:
 
 
 @pytest.mark.parametrize(("size", "overflow", "kept"), [(1, 3, 1), (3, 1, 3), (4, 0, 4)])
-async def test_what_is_beyond_the_pool_is_closed_after_use(
+async def test_overflow_connections_are_closed_after_use(
     direct_url: URL, size: int, overflow: int, kept: int
 ) -> None:
     async with database_with(direct_url, pool_size=size, max_overflow=overflow) as database:
         for _ in range(2):
-            assert len({rows[0][0] for rows in await at_once(database, 4)}) == 4
-            assert len(await on_the_server(direct_url, at_most=kept)) == kept
+            assert len({rows[0][0] for rows in await read_concurrently(database, 4)}) == 4
+            assert len(await open_connections(direct_url, at_most=kept)) == kept
 
 
 @pytest.mark.parametrize("pre_ping", [True, False])
-async def test_a_connection_that_answers_is_used_again(direct_url: URL, *, pre_ping: bool) -> None:
+async def test_healthy_connection_is_reused(direct_url: URL, *, pre_ping: bool) -> None:
     async with database_with(direct_url, pool_size=1, pool_pre_ping=pre_ping) as database:
-        used = {(await at_once(database, 1))[0][0][0] for _ in range(3)}
-        assert used == {*await on_the_server(direct_url, at_most=1)}
+        used = {(await read_concurrently(database, 1))[0][0][0] for _ in range(3)}
+        assert used == {*await open_connections(direct_url, at_most=1)}
 
 
 @pytest.mark.parametrize("is_open", [True, False])
-@pytest.mark.parametrize("way", ["fetch", "fetch_committed", "session"])
-async def test_a_driver_that_lost_track_of_the_connection_is_a_503_and_gets_another(
-    direct_url: URL, monkeypatch: pytest.MonkeyPatch, way: str, *, is_open: bool
+@pytest.mark.parametrize("method", ["fetch", "fetch_committed", "session"])
+async def test_driver_in_failed_state_is_a_503_and_connection_is_replaced(
+    direct_url: URL, monkeypatch: pytest.MonkeyPatch, method: str, *, is_open: bool
 ) -> None:
-    # As a connection that breaks between two messages: the driver knows, the pool does not.
-    async def confused(*_arguments: object, **_options: object) -> None:
+    # Simulates a connection that breaks between two messages: the driver knows, the pool does not.
+    async def fail(*_arguments: object, **_options: object) -> None:
         raise asyncpg.InternalClientError('cannot switch to state 11; it is in the "failed" state')
 
     async def backend(database: Database) -> int:
-        if way == "session":
+        if method == "session":
             async with database.reading() as session:
                 return int(await session.scalar(text("SELECT pg_backend_pid()")) or 0)
-        fetch = database.fetch if way == "fetch" else database.fetch_committed
+        fetch = database.fetch if method == "fetch" else database.fetch_committed
         return int((await fetch("SELECT pg_backend_pid()", []))[0][0])
 
     async with database_with(direct_url, pool_size=1, max_overflow=0) as database:
         before = await backend(database) if is_open else 0
         with monkeypatch.context() as patched:
-            patched.setattr(asyncpg.Connection, "fetch", confused)
-            patched.setattr(PreparedStatement, "fetch", confused)
+            patched.setattr(asyncpg.Connection, "fetch", fail)
+            patched.setattr(PreparedStatement, "fetch", fail)
             with pytest.raises((DBAPIError, OutcomeUnknown)) as caught:
                 await backend(database)
         if isinstance(caught.value, DBAPIError):

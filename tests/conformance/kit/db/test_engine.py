@@ -1,4 +1,4 @@
-"""The engine, as the server sees it."""
+"""The engine as the server and the clients see it."""
 
 from fastapi import FastAPI
 from httpx2 import AsyncClient
@@ -13,12 +13,12 @@ from tests.rig.app import client_of, running
 from tests.rig.database import settings_for, settings_with
 
 
-async def test_the_service_is_known_by_name_to_the_server(connection: AsyncConnection) -> None:
+async def test_application_name_is_set(connection: AsyncConnection) -> None:
     name = await connection.scalar(text("SHOW application_name"))
     assert name == NAME
 
 
-async def test_a_server_that_hung_up_is_noticed_before_the_request_is(
+async def test_closed_connection_is_replaced_before_a_request(
     own_app: FastAPI, committing_client: AsyncClient
 ) -> None:
     @own_app.get("/kit/one")
@@ -29,7 +29,7 @@ async def test_a_server_that_hung_up_is_noticed_before_the_request_is(
     async with own_app.state.database.engine.connect() as connection:
         await connection.execute(text("SELECT 1"))
     async with own_app.state.database.engine.connect() as connection:
-        # End every other session of this database, as a restart would.
+        # Terminate every other session of this database, as a restart would.
         await connection.execute(
             text(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
@@ -39,11 +39,11 @@ async def test_a_server_that_hung_up_is_noticed_before_the_request_is(
     assert (await committing_client.get("/kit/one")).status_code == 200
 
 
-async def test_a_database_that_is_away_is_a_503_and_the_process_lives(
+async def test_unreachable_database_is_a_503_and_process_stays_alive(
     own_database_url: URL,
 ) -> None:
-    nobody_listens = own_database_url.set(host="127.0.0.1", port=1, query={})
-    for url in (nobody_listens, own_database_url.set(database="missing_test")):
+    unused_port = own_database_url.set(host="127.0.0.1", port=1, query={})
+    for url in (unused_port, own_database_url.set(database="missing_test")):
         async with running(create_app(settings_for(url))) as app, client_of(app) as client:
             response = await client.get("/health/ready")
             assert response.status_code == 503
@@ -51,13 +51,13 @@ async def test_a_database_that_is_away_is_a_503_and_the_process_lives(
             assert (await client.get("/health/live")).status_code == 200
 
 
-async def test_who_looks_from_outside_the_pool_stays_on_one_connection_of_a_pooler(
+async def test_probe_keeps_one_pooler_connection(
     own_database_url: URL,
 ) -> None:
     settings = settings_with(own_database_url, pooler="pgbouncer").database
     engine = build_probe_engine(settings, "kit")
     async with engine.connect() as connection:
-        # In a transaction time stands still.
+        # now() is constant within a transaction.
         times = [await connection.scalar(text("SELECT now()")) for _ in range(2)]
     await engine.dispose()
     assert times[0] == times[1]

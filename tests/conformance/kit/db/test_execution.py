@@ -1,4 +1,4 @@
-"""A statement that goes straight to the driver is as safe as one by a session."""
+"""Statements sent directly to the driver are as safe as those of a session."""
 
 import asyncio
 import traceback
@@ -64,7 +64,7 @@ KILL = text("""
 
 @pytest.fixture
 async def served(direct_url: URL) -> AsyncGenerator[FastAPI]:
-    """The service with a pool of one connection, a table, and routes that read it."""
+    """The service with a pool of one connection, a table, and endpoints that read it."""
     settings = settings_with(
         direct_url, pooler="none", pool_size=1, max_overflow=0, statement_timeout=0.5
     )
@@ -93,19 +93,19 @@ def database(served: FastAPI) -> Database:
 
 
 async def kill(app: FastAPI) -> None:
-    """End the connections of the service."""
+    """Terminate the service's connections."""
     database: Database = app.state.database
     async with database.transaction() as session:
         await session.execute(KILL)
 
 
-async def test_values_and_rows_are_converted_as_on_the_ordinary_path(database: Database) -> None:
+async def test_parameters_and_rows_are_converted_like_in_a_session(database: Database) -> None:
     found = await read(database, BY_KIND, kind=Kind.FLAT)
     assert found == [{"number": 1, "kind": Kind.FLAT}, {"number": 2, "kind": Kind.FLAT}]
     assert await read(database, BY_KIND, kind=Kind.ROUND) == [{"number": 3, "kind": Kind.ROUND}]
 
 
-async def test_numbers_are_those_of_the_ordinary_path(database: Database) -> None:
+async def test_numbers_are_converted_like_in_a_session(database: Database) -> None:
     numbers: AnySelect = select(
         cast(1.5, Numeric(10, 2)).label("exact"),
         cast(1.5, Numeric(10, 2, asdecimal=False)).label("rounded"),
@@ -114,16 +114,16 @@ async def test_numbers_are_those_of_the_ordinary_path(database: Database) -> Non
         cast([1.5, 2], ARRAY(Numeric(10, 2))).label("several"),
     )
     async with database.engine.connect() as connection:
-        ordinary = (await connection.execute(numbers)).mappings().one()
-    assert repr(await read(database, numbers)) == repr([dict(ordinary)])
+        expected = (await connection.execute(numbers)).mappings().one()
+    assert repr(await read(database, numbers)) == repr([dict(expected)])
 
 
-async def test_a_value_that_is_missing_is_named(database: Database) -> None:
+async def test_missing_parameter_is_reported_by_name(database: Database) -> None:
     with pytest.raises(InvalidRequestError, match="value is required for bind parameter 'kind'"):
         await read(database, BY_KIND)
 
 
-async def test_a_statement_without_a_fixed_text_is_run_by_sqlalchemy(database: Database) -> None:
+async def test_statement_without_fixed_text_falls_back_to_sqlalchemy(database: Database) -> None:
     several = select(Thing.number).where(Thing.number.in_(bindparam("numbers", expanding=True)))
     assert prepare(several, database.engine.dialect) is None
     for numbers in ([1], [1, 3], []):
@@ -131,64 +131,64 @@ async def test_a_statement_without_a_fixed_text_is_run_by_sqlalchemy(database: D
         assert [row["number"] for row in found] == numbers
 
 
-async def test_a_write_is_refused_by_the_server(database: Database) -> None:
+async def test_server_rejects_write_on_read_connection(database: Database) -> None:
     with pytest.raises(DBAPIError, match="read-only transaction"):
         await database.fetch("DELETE FROM kit_things RETURNING number", [])
     assert len(await read(database, BY_KIND, kind=Kind.FLAT)) == 2
 
 
-async def test_a_slow_statement_is_cut_and_answered_as_any_other(
+async def test_slow_statement_is_cancelled_with_503(
     caller: AsyncClient,
 ) -> None:
-    answer = await caller.get("/kit/sleep")
-    assert answer.status_code == 503
-    assert answer.headers["Content-Type"] == "application/problem+json"
+    response = await caller.get("/kit/sleep")
+    assert response.status_code == 503
+    assert response.headers["Content-Type"] == "application/problem+json"
     assert (await caller.get("/kit/backend")).status_code == 200
 
 
-async def test_a_connection_that_was_closed_in_between_is_replaced_unnoticed(
+async def test_connection_closed_while_idle_is_replaced(
     caller: AsyncClient, served: FastAPI
 ) -> None:
     before = (await caller.get("/kit/backend")).json()["number"]
     await kill(served)
-    # The event loop hears of it with its next turn.
+    # The event loop notices the closed connection in its next iteration.
     await asyncio.sleep(0.05)
     after = await caller.get("/kit/backend")
     assert after.status_code == 200
     assert after.json()["number"] != before
 
 
-async def test_a_connection_that_breaks_in_the_middle_is_a_503_and_is_replaced(
+async def test_connection_lost_during_statement_is_a_503_and_is_replaced(
     caller: AsyncClient, served: FastAPI
 ) -> None:
-    asleep = asyncio.create_task(caller.get("/kit/sleep"))
+    request = asyncio.create_task(caller.get("/kit/sleep"))
     await asyncio.sleep(0.1)
     await kill(served)
-    assert (await asleep).status_code == 503
+    assert (await request).status_code == 503
     assert (await caller.get("/kit/backend")).status_code == 200
 
 
-async def test_who_is_cancelled_leaves_nothing_to_the_next(database: Database) -> None:
+async def test_cancelled_statement_does_not_affect_the_next(database: Database) -> None:
     before = await read(database, BACKEND)
-    asleep = asyncio.create_task(read(database, SLEEP, seconds=2))
+    request = asyncio.create_task(read(database, SLEEP, seconds=2))
     await asyncio.sleep(0.1)
-    asleep.cancel()
+    request.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await asleep
+        await request
     assert await read(database, BACKEND) != before
     pool = database.reading_engine.pool
     assert isinstance(pool, QueuePool)
     assert pool.checkedout() == 0
 
 
-async def test_an_error_shows_no_value(database: Database) -> None:
-    number = select(cast(bindparam("told", type_=Text), Integer).label("number"))
+async def test_error_contains_no_parameter_values(database: Database) -> None:
+    number = select(cast(bindparam("value", type_=Text), Integer).label("number"))
     with pytest.raises(DBAPIError, match="invalid input syntax") as caught:
-        await read(database, number, told=SECRET)
+        await read(database, number, value=SECRET)
     assert SECRET not in "".join(traceback.format_exception(caught.value))
 
 
-async def test_whoever_listens_to_statements_hears_of_it(database: Database) -> None:
+async def test_event_listeners_receive_the_statement(database: Database) -> None:
     with counting(database.reading_engine) as statements:
         await read(database, BY_KIND, kind=Kind.FLAT)
     statements.assert_count(1)

@@ -1,4 +1,4 @@
-"""Whatever becomes of requests, their connections come back."""
+"""Failed and cancelled requests return their connections to the pool."""
 
 import asyncio
 import random
@@ -17,11 +17,11 @@ from tests.rig.database import settings_with
 
 
 class Number(RootModel[int]):
-    """A line of the stream."""
+    """A row of the stream."""
 
 
 KINDS = ["read", "write", "refuse", "break", "stream"]
-AT_ONCE = 20
+CONCURRENCY = 20
 
 
 def add_routes(app: FastAPI) -> None:
@@ -40,7 +40,7 @@ def add_routes(app: FastAPI) -> None:
         raise Conflict("No.")
 
     @app.get("/kit/break")
-    async def break_it(session: SessionDep) -> None:
+    async def divide_by_zero(session: SessionDep) -> None:
         await session.execute(text("SELECT 1/0"))
 
     @app.get("/kit/stream")
@@ -48,7 +48,7 @@ def add_routes(app: FastAPI) -> None:
         return JsonLines(database, select(func.generate_series(1, 300)), Number)
 
 
-async def test_no_connection_is_lost_to_requests_that_fail_or_are_cancelled(
+async def test_failed_and_cancelled_requests_leak_no_connection(
     direct_url: URL, thorough: bool
 ) -> None:
     settings = settings_with(
@@ -61,10 +61,10 @@ async def test_no_connection_is_lost_to_requests_that_fail_or_are_cancelled(
         async with database.transaction() as session:
             await session.execute(text("CREATE TABLE kit_leaks (number int)"))
 
-        await ask_and_cancel(client, 10_000 if thorough else 500)
+        await send_and_cancel(client, 10_000 if thorough else 500)
 
         assert [pool.checkedout() for pool in pools(database)] == [0, 0]
-        # A connection that was cut is gone for the server some moments later.
+        # The server notices a closed connection only some time later.
         async with asyncio.timeout(5):
             while await in_use(database) != (0, True):  # noqa: ASYNC110 - it sends no event
                 await asyncio.sleep(0.02)
@@ -72,7 +72,7 @@ async def test_no_connection_is_lost_to_requests_that_fail_or_are_cancelled(
 
 
 async def in_use(database: Database) -> tuple[int, bool]:
-    """How many connections are in a transaction, and whether no more are open than may be."""
+    """Return the number of connections in a transaction, and whether the total is in bounds."""
     async with database.transaction() as session:
         seen = await session.execute(
             text(
@@ -81,30 +81,30 @@ async def in_use(database: Database) -> tuple[int, bool]:
                 "WHERE application_name = 'leaks' AND pid <> pg_backend_pid()"
             )
         )
-        in_transaction, few = seen.one()
-    return in_transaction, few
+        in_transaction, in_bounds = seen.one()
+    return in_transaction, in_bounds
 
 
 def pools(database: Database) -> list[QueuePool]:
-    """The pools that write and read."""
+    """Return the pools for writes and reads."""
     found = [database.engine.pool, database.reading_engine.pool]
     return [pool for pool in found if isinstance(pool, QueuePool)]
 
 
-async def ask_and_cancel(client: AsyncClient, requests: int) -> None:
-    """Make requests of every kind, every other one cancelled at some point."""
+async def send_and_cancel(client: AsyncClient, requests: int) -> None:
+    """Send requests of every kind, and cancel about half of them."""
     chance = random.Random(5)
-    turn = asyncio.Semaphore(AT_ONCE)
+    limiter = asyncio.Semaphore(CONCURRENCY)
 
-    async def ask(kind: str, patience: float | None) -> None:
-        async with turn:
+    async def send(kind: str, seconds: float | None) -> None:
+        async with limiter:
             try:
-                async with asyncio.timeout(patience):
+                async with asyncio.timeout(seconds):
                     await client.get(f"/kit/{kind}")
             except TimeoutError:
                 return
 
     async with asyncio.TaskGroup() as tasks:
         for number in range(requests):
-            patience = chance.uniform(0, 0.04) if chance.random() < 0.5 else None
-            tasks.create_task(ask(KINDS[number % len(KINDS)], patience))
+            seconds = chance.uniform(0, 0.04) if chance.random() < 0.5 else None
+            tasks.create_task(send(KINDS[number % len(KINDS)], seconds))

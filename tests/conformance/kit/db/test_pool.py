@@ -1,4 +1,4 @@
-"""The service's own pool, and what it tells the server about its connections."""
+"""Connection settings on the server, and an exhausted pool."""
 
 from sqlalchemy import URL, text
 
@@ -9,7 +9,7 @@ from tests.rig.app import client_of, running
 from tests.rig.database import settings_with
 
 
-async def test_the_limits_of_the_settings_hold_on_the_server(own_database_url: URL) -> None:
+async def test_timeouts_and_application_name_apply_on_the_server(own_database_url: URL) -> None:
     settings = settings_with(
         own_database_url,
         pooler="none",
@@ -32,7 +32,7 @@ async def test_the_limits_of_the_settings_hold_on_the_server(own_database_url: U
     await database.close()
 
 
-async def test_no_plan_is_compiled_unless_the_settings_say_so(own_database_url: URL) -> None:
+async def test_jit_is_off_by_default(own_database_url: URL) -> None:
     settings = settings_with(own_database_url, pooler="none")
     database = Database.open(settings.database, NAME)
     async with database.engine.connect() as connection:
@@ -40,7 +40,7 @@ async def test_no_plan_is_compiled_unless_the_settings_say_so(own_database_url: 
     await database.close()
 
 
-async def test_a_busy_pool_is_a_503_that_says_when_to_come_back(own_database_url: URL) -> None:
+async def test_exhausted_pool_is_a_503_with_retry_after(own_database_url: URL) -> None:
     settings = settings_with(
         own_database_url, pooler="none", pool_size=1, max_overflow=0, pool_timeout=0.05
     )
@@ -54,7 +54,7 @@ async def test_a_busy_pool_is_a_503_that_says_when_to_come_back(own_database_url
     async with running(app), client_of(app) as client:
         async with app.state.database.engine.connect():
             response = await client.get("/kit/one")
-            # Busy is not broken: to send requests elsewhere would only make the others busier.
+            # Stays ready: moving requests to other processes would only exhaust those.
             assert (await client.get("/health/ready")).status_code == 200
         assert response.status_code == 503
         assert response.headers["Retry-After"] == "1"

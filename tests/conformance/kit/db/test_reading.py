@@ -1,4 +1,4 @@
-"""Sessions that only read: PostgreSQL itself refuses their writes."""
+"""PostgreSQL rejects writes in read-only sessions."""
 
 from collections.abc import AsyncGenerator
 
@@ -22,8 +22,10 @@ COUNT = text("SELECT count(*) FROM kit_notes")
 
 
 @pytest.fixture(params=["none", "pgbouncer"])
-async def opened(direct_url: URL, request: pytest.FixtureRequest) -> AsyncGenerator[Database]:
-    """A database with a table, under either profile of connections."""
+async def opened_database(
+    direct_url: URL, request: pytest.FixtureRequest
+) -> AsyncGenerator[Database]:
+    """A database with a table, with and without PgBouncer mode."""
     settings = settings_with(direct_url, pooler=request.param, pool_pre_ping=False)
     database = Database.open(settings.database, NAME)
     async with database.transaction() as session:
@@ -34,17 +36,17 @@ async def opened(direct_url: URL, request: pytest.FixtureRequest) -> AsyncGenera
 
 @pytest.mark.parametrize("fresh", [False, True])
 @pytest.mark.parametrize("write", [INSERT, text("SELECT number FROM kit_notes FOR UPDATE")])
-async def test_a_write_is_refused_by_the_server(
-    opened: Database, write: TextClause, fresh: bool
+async def test_server_rejects_write_in_read_session(
+    opened_database: Database, write: TextClause, fresh: bool
 ) -> None:
     with pytest.raises(DBAPIError, match="read-only transaction"):
-        async with opened.reading(fresh=fresh) as session:
+        async with opened_database.reading(fresh=fresh) as session:
             await session.execute(write)
-    async with opened.reading() as session:
+    async with opened_database.reading() as session:
         assert await session.scalar(COUNT) == 0
 
 
-async def test_a_read_by_itself_is_one_round_trip(direct_url: URL) -> None:
+async def test_single_read_is_one_round_trip(direct_url: URL) -> None:
     settings = settings_with(direct_url, pooler="none", pool_pre_ping=False)
     database = Database.open(settings.database, NAME)
     async with database.reading(), database.transaction():
@@ -60,7 +62,7 @@ async def test_a_read_by_itself_is_one_round_trip(direct_url: URL) -> None:
     await database.close()
 
 
-async def test_without_a_replica_a_read_sees_what_was_written(
+async def test_without_replica_a_read_sees_committed_writes(
     own_app: FastAPI, committing_client: AsyncClient
 ) -> None:
     database: Database = own_app.state.database
@@ -71,14 +73,16 @@ async def test_without_a_replica_a_read_sees_what_was_written(
         assert await session.scalar(COUNT) == 1
 
 
-async def test_a_service_whose_replica_is_away_is_not_ready(own_database_url: URL) -> None:
-    away = settings_with(own_database_url.set(host="127.0.0.1", port=1, query={})).database.url
-    settings = settings_with(own_database_url, replica_url=away)
+async def test_service_with_unreachable_replica_is_not_ready(own_database_url: URL) -> None:
+    unreachable = settings_with(
+        own_database_url.set(host="127.0.0.1", port=1, query={})
+    ).database.url
+    settings = settings_with(own_database_url, replica_url=unreachable)
     async with running(create_app(settings)) as app, client_of(app) as client:
         assert (await client.get("/health/ready")).status_code == 503
 
 
-async def test_a_request_of_a_test_cannot_write_either_where_it_only_reads(
+async def test_read_session_cannot_write_in_tests_either(
     app: FastAPI, client: AsyncClient, session: AsyncSession
 ) -> None:
     await session.execute(CREATE)

@@ -1,4 +1,4 @@
-"""What a session promises within its transaction."""
+"""Autoflush, and objects after a commit."""
 
 from collections.abc import AsyncGenerator
 
@@ -12,7 +12,7 @@ from app.kit.db.session import Database
 
 
 class Own(DeclarativeBase):
-    """A table of these tests; the service's own metadata knows nothing of it."""
+    """Base of the table of these tests, outside the service's own metadata."""
 
 
 class Note(Own):
@@ -23,7 +23,7 @@ class Note(Own):
 
 @pytest.fixture
 async def notes(own_app: FastAPI) -> AsyncGenerator[AsyncSession]:
-    """A session over the table, in a transaction of its own."""
+    """A session in its own transaction, with the table."""
     database: Database = own_app.state.database
     async with database.transaction() as session:
         connection = await session.connection()
@@ -31,7 +31,7 @@ async def notes(own_app: FastAPI) -> AsyncGenerator[AsyncSession]:
         yield session
 
 
-async def test_a_read_sees_the_writes_before_it(notes: AsyncSession) -> None:
+async def test_read_sees_earlier_writes(notes: AsyncSession) -> None:
     note = Note(number=1, text="new")
     notes.add(note)
     assert (await notes.scalars(select(Note.text))).all() == ["new"]
@@ -39,7 +39,7 @@ async def test_a_read_sees_the_writes_before_it(notes: AsyncSession) -> None:
     assert (await notes.scalars(select(Note.number).where(Note.text == "changed"))).all() == [1]
 
 
-async def test_what_was_committed_can_be_read_without_asking_again(own_app: FastAPI) -> None:
+async def test_object_is_readable_after_commit_without_a_query(own_app: FastAPI) -> None:
     database: Database = own_app.state.database
     async with database.transaction() as session:
         connection = await session.connection()

@@ -1,4 +1,4 @@
-"""One request, one transaction, committed before the response leaves."""
+"""Each request has one transaction, which commits before the response is sent."""
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
@@ -25,14 +25,14 @@ class Note:
 
 
 class Positive(BaseModel):
-    """A response that a negative number breaks."""
+    """A response model that rejects negative numbers."""
 
     number: Annotated[int, Field(gt=0)]
 
 
 @pytest.fixture
 async def notes(own_app: FastAPI) -> AsyncGenerator[AsyncClient]:
-    """A client of the service with a table of its own and routes that write to it."""
+    """A client of the service with a table, and endpoints that write to it."""
     database: Database = own_app.state.database
     async with database.transaction() as session:
         await session.execute(CREATE)
@@ -55,46 +55,40 @@ async def notes(own_app: FastAPI) -> AsyncGenerator[AsyncClient]:
 
 
 async def stored(app: FastAPI) -> list[int]:
-    """What another transaction can see."""
+    """Return the committed rows."""
     async with app.state.database.transaction() as session:
         return list(await session.scalars(text("SELECT number FROM kit_notes ORDER BY number")))
 
 
-async def test_what_was_acknowledged_is_stored(notes: AsyncClient, own_app: FastAPI) -> None:
+async def test_acknowledged_write_is_committed(notes: AsyncClient, own_app: FastAPI) -> None:
     assert (await notes.post("/kit/notes/1")).status_code == 201
     assert await stored(own_app) == [1]
 
 
-async def test_a_commit_that_fails_is_an_error_for_the_client(
-    notes: AsyncClient, own_app: FastAPI
-) -> None:
+async def test_failed_commit_is_an_error_response(notes: AsyncClient, own_app: FastAPI) -> None:
     await notes.post("/kit/notes/1")
-    # The constraint is deferred: the INSERT succeeds, the COMMIT does not.
+    # The constraint is deferred: the INSERT succeeds and the COMMIT fails.
     assert (await notes.post("/kit/notes/1")).status_code == 409
     assert await stored(own_app) == [1]
 
 
-async def test_work_in_the_background_begins_after_the_commit(
-    notes: AsyncClient, own_app: FastAPI
-) -> None:
+async def test_background_task_starts_after_commit(notes: AsyncClient, own_app: FastAPI) -> None:
     await notes.post("/kit/notes/1")
     await notes.post("/kit/notes/1")
     assert own_app.state.seen == [1]
 
 
-async def test_an_error_after_a_write_leaves_nothing(notes: AsyncClient, own_app: FastAPI) -> None:
+async def test_error_after_a_write_rolls_back(notes: AsyncClient, own_app: FastAPI) -> None:
     assert (await notes.post("/kit/refused/1")).status_code == 409
     assert await stored(own_app) == []
 
 
-async def test_a_response_that_is_not_valid_leaves_nothing(
-    notes: AsyncClient, own_app: FastAPI
-) -> None:
+async def test_invalid_response_rolls_back(notes: AsyncClient, own_app: FastAPI) -> None:
     assert (await notes.post("/kit/notes/-1")).status_code == 500
     assert await stored(own_app) == []
 
 
-async def test_outside_a_request_a_transaction_is_the_same(
+async def test_transaction_outside_a_request_commits_or_rolls_back(
     notes: AsyncClient, own_app: FastAPI
 ) -> None:
     database: Database = own_app.state.database
@@ -110,7 +104,7 @@ async def test_outside_a_request_a_transaction_is_the_same(
     assert await stored(own_app) == [2]
 
 
-async def test_a_session_that_was_closed_does_not_come_back(own_app: FastAPI) -> None:
+async def test_closed_session_cannot_be_used(own_app: FastAPI) -> None:
     database: Database = own_app.state.database
     async with database.transaction() as session:
         pass

@@ -1,4 +1,4 @@
-"""What PostgreSQL refuses is told by its code and the constraint's name, never by its words."""
+"""Database errors are mapped by SQLSTATE and constraint name, never by their message."""
 
 from collections.abc import AsyncGenerator, Generator
 from typing import Any
@@ -17,14 +17,14 @@ RAISE = "DO $$ BEGIN RAISE '{message}' USING ERRCODE = '{code}'; END $$"
 
 @pytest.fixture
 def rooms() -> Generator[Table]:
-    """A table that the service knows of for the time of a test."""
+    """A table that is in the service's metadata during the test."""
     table = Table(
         "kit_rooms",
         Base.metadata,
         Column("number", Integer, primary_key=True),
         Column("name", String(5), unique=True),
         Column("size", Integer, nullable=False),
-        Column("beside", Integer, ForeignKey("kit_rooms.number", ondelete="RESTRICT")),
+        Column("next_to", Integer, ForeignKey("kit_rooms.number", ondelete="RESTRICT")),
         CheckConstraint("size > 0", name="size_is_positive"),
     )
     yield table
@@ -33,19 +33,19 @@ def rooms() -> Generator[Table]:
 
 @pytest.fixture
 async def caller(own_app: FastAPI, rooms: Table) -> AsyncGenerator[AsyncClient]:
-    """A client of the service, where there is one room, with routes that break the rules."""
+    """A client of a service with two rooms, and endpoints that violate constraints."""
     database: Database = own_app.state.database
     async with database.transaction() as session:
         await (await session.connection()).run_sync(rooms.create)
         await session.execute(insert(rooms).values(number=1, name="red", size=1))
-        await session.execute(insert(rooms).values(number=2, size=1, beside=1))
+        await session.execute(insert(rooms).values(number=2, size=1, next_to=1))
 
     @own_app.post("/kit/rooms")
-    async def build(row: dict[str, Any], session: SessionDep) -> None:
+    async def create_room(row: dict[str, Any], session: SessionDep) -> None:
         await session.execute(insert(rooms).values(row))
 
     @own_app.delete("/kit/rooms/{number}")
-    async def tear_down(number: int, session: SessionDep) -> None:
+    async def delete_room(number: int, session: SessionDep) -> None:
         await session.execute(rooms.delete().where(rooms.c.number == number))
 
     @own_app.post("/kit/raise/{code}")
@@ -61,25 +61,25 @@ async def caller(own_app: FastAPI, rooms: Table) -> AsyncGenerator[AsyncClient]:
     [
         ({"number": 3, "name": "red", "size": 1}, 409, "name"),
         ({"number": 1, "size": 1}, 409, "number"),
-        ({"number": 3, "size": 1, "beside": 9}, 409, "beside"),
+        ({"number": 3, "size": 1, "next_to": 9}, 409, "next_to"),
         ({"number": 3, "size": 0}, 422, "size"),
         ({"number": 3}, 422, "size"),
     ],
 )
-async def test_a_rule_that_is_broken_names_its_field(
+async def test_violated_constraint_is_reported_by_field(
     caller: AsyncClient, row: dict[str, Any], status: int, field: str
 ) -> None:
-    answer = await caller.post("/kit/rooms", json=row)
-    assert answer.status_code == status
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    assert [error["field"] for error in answer.json()["errors"]] == [f"body.{field}"]
+    response = await caller.post("/kit/rooms", json=row)
+    assert response.status_code == status
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert [error["field"] for error in response.json()["errors"]] == [f"body.{field}"]
 
 
-async def test_what_is_referred_to_stays(caller: AsyncClient) -> None:
+async def test_referenced_row_cannot_be_deleted(caller: AsyncClient) -> None:
     assert (await caller.delete("/kit/rooms/1")).status_code == 409
 
 
-async def test_a_value_that_does_not_fit_is_invalid(caller: AsyncClient) -> None:
+async def test_value_too_long_for_its_column_is_invalid(caller: AsyncClient) -> None:
     row = {"number": 3, "name": "orange", "size": 1}
     assert (await caller.post("/kit/rooms", json=row)).status_code == 422
 
@@ -87,17 +87,15 @@ async def test_a_value_that_does_not_fit_is_invalid(caller: AsyncClient) -> None
 @pytest.mark.parametrize(
     "code", ["40001", "40P01", "53100", "53200", "53300", "55P03", "57014", "57P01", "08006"]
 )
-async def test_what_may_succeed_later_says_when_to_come_back(
-    caller: AsyncClient, code: str
-) -> None:
-    answer = await caller.post(f"/kit/raise/{code}")
-    assert answer.status_code == 503
-    assert answer.headers["Retry-After"] == "1"
+async def test_transient_error_is_a_503_with_retry_after(caller: AsyncClient, code: str) -> None:
+    response = await caller.post(f"/kit/raise/{code}")
+    assert response.status_code == 503
+    assert response.headers["Retry-After"] == "1"
 
 
-async def test_the_words_of_an_error_decide_nothing(caller: AsyncClient) -> None:
-    words = 'duplicate key value violates unique constraint "uq_kit_rooms_name"'
-    answer = await caller.post("/kit/raise/XX000", params={"message": words})
-    assert answer.status_code == 500
-    assert "duplicate" not in answer.text
-    assert "errors" not in answer.json()
+async def test_error_message_is_not_parsed(caller: AsyncClient) -> None:
+    message = 'duplicate key value violates unique constraint "uq_kit_rooms_name"'
+    response = await caller.post("/kit/raise/XX000", params={"message": message})
+    assert response.status_code == 500
+    assert "duplicate" not in response.text
+    assert "errors" not in response.json()

@@ -1,4 +1,4 @@
-"""Every error is a problem document, tells the client what helps and nothing more."""
+"""Every error response is a problem document without internal details."""
 
 import pytest
 from fastapi import FastAPI, HTTPException
@@ -14,7 +14,7 @@ SECRET = "s3cret"
 
 @pytest.fixture
 async def faulty(own_app: FastAPI) -> AsyncClient:
-    """A client of the service with a route that has a bug."""
+    """A client of the service with an endpoint that has a bug."""
 
     @own_app.get("/kit/bug")
     async def bug() -> None:
@@ -35,21 +35,21 @@ async def faulty(own_app: FastAPI) -> AsyncClient:
     return client_of(own_app)
 
 
-async def test_a_path_that_does_not_exist_is_a_problem(client: AsyncClient) -> None:
+async def test_unknown_path_is_a_problem_document(client: AsyncClient) -> None:
     response = await client.get("/nowhere")
     assert response.status_code == 404
     assert response.headers["content-type"] == "application/problem+json"
     assert response.json()["status"] == 404
 
 
-async def test_a_malformed_request_names_the_field_and_not_its_value(faulty: AsyncClient) -> None:
+async def test_validation_error_names_field_without_its_value(faulty: AsyncClient) -> None:
     response = await faulty.post(f"/kit/number/{SECRET}")
     assert response.status_code == 422
     assert [error["field"] for error in response.json()["errors"]] == ["path.number"]
     assert SECRET not in response.text
 
 
-async def test_a_body_that_is_no_text_is_a_malformed_request(faulty: AsyncClient) -> None:
+async def test_body_with_invalid_encoding_is_a_validation_error(faulty: AsyncClient) -> None:
     response = await faulty.post(
         "/kit/body", content=b'["\xe9"]', headers={"Content-Type": "application/json"}
     )
@@ -59,7 +59,7 @@ async def test_a_body_that_is_no_text_is_a_malformed_request(faulty: AsyncClient
     assert problem["message"].startswith("is not valid JSON: invalid unicode")
 
 
-async def test_a_body_that_is_nested_too_deeply_is_told_so(faulty: AsyncClient) -> None:
+async def test_too_deeply_nested_body_is_a_validation_error(faulty: AsyncClient) -> None:
     response = await faulty.post(
         "/kit/body", content=b"[" * 10_000, headers={"Content-Type": "application/json"}
     )
@@ -69,12 +69,12 @@ async def test_a_body_that_is_nested_too_deeply_is_told_so(faulty: AsyncClient) 
     assert "recursion limit" in problem["message"]
 
 
-async def test_a_refusal_in_the_words_of_fastapi_is_passed_on(faulty: AsyncClient) -> None:
+async def test_http_exception_detail_is_returned(faulty: AsyncClient) -> None:
     response = await faulty.get("/kit/refused")
     assert (response.status_code, response.json()["detail"]) == (400, "The coupon has expired.")
 
 
-async def test_a_wrong_method_keeps_the_header_that_names_the_right_ones(
+async def test_405_keeps_the_allow_header(
     faulty: AsyncClient,
 ) -> None:
     response = await faulty.put("/kit/number/1")
@@ -82,7 +82,7 @@ async def test_a_wrong_method_keeps_the_header_that_names_the_right_ones(
     assert response.headers["allow"] == "POST"
 
 
-async def test_a_bug_is_a_500_that_can_be_found_in_the_logs(
+async def test_unhandled_exception_is_a_500_with_request_id(
     faulty: AsyncClient, logged: Logged
 ) -> None:
     response = await faulty.get("/kit/bug")
@@ -95,9 +95,9 @@ async def test_a_bug_is_a_500_that_can_be_found_in_the_logs(
     assert "RuntimeError" in trace["exception"]
 
 
-async def test_the_document_of_the_api_tells_the_errors(client: AsyncClient) -> None:
-    document = (await client.get("/openapi.json")).json()
-    for path in document["paths"].values():
+async def test_openapi_documents_errors(client: AsyncClient) -> None:
+    schema = (await client.get("/openapi.json")).json()
+    for path in schema["paths"].values():
         for operation in path.values():
             errors = {code: each for code, each in operation["responses"].items() if code >= "400"}
             assert "503" in errors
@@ -105,7 +105,7 @@ async def test_the_document_of_the_api_tells_the_errors(client: AsyncClient) -> 
                 assert response["content"].keys() == {"application/problem+json"}
 
 
-async def test_the_docs_can_be_switched_off(app: FastAPI) -> None:
+async def test_documentation_pages_can_be_disabled(app: FastAPI) -> None:
     settings = settings_for(app.state.database.engine.url).model_copy(update={"docs": False})
     async with client_of(create_app(settings)) as client:
         for path in ("/docs", "/redoc", "/openapi.json"):

@@ -1,4 +1,4 @@
-"""The values of rows stay out of exceptions and logs, unless the settings ask for them."""
+"""Row values appear in exceptions and logs only if the settings allow it."""
 
 import traceback
 
@@ -25,7 +25,7 @@ FAULTS = {
 
 
 async def trace_of(fault: str, url: URL, **settings: object) -> str:
-    """Everything that a log would tell of a fault."""
+    """Return the traceback of a fault, as a log contains it."""
     database = Database.open(settings_with(url, **settings).database, NAME)
     statement, value = FAULTS[fault]
     async with database.transaction() as session:
@@ -39,18 +39,20 @@ async def trace_of(fault: str, url: URL, **settings: object) -> str:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_a_trace_tells_the_statement_and_no_value(fault: str, own_database_url: URL) -> None:
+async def test_traceback_contains_statement_but_no_values(
+    fault: str, own_database_url: URL
+) -> None:
     trace = await trace_of(fault, own_database_url)
     assert SECRET not in trace
     assert "kit_notes" in trace or "date" in trace
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_the_settings_can_ask_for_the_values(fault: str, own_database_url: URL) -> None:
+async def test_values_can_be_enabled_in_settings(fault: str, own_database_url: URL) -> None:
     assert SECRET in await trace_of(fault, own_database_url, hide_parameters=False)
 
 
-async def test_a_bug_in_a_statement_logs_no_value(
+async def test_programming_error_logs_no_values(
     own_app: FastAPI, committing_client: AsyncClient, logged: Logged
 ) -> None:
     @own_app.get("/kit/faulty/{value}")
@@ -60,27 +62,27 @@ async def test_a_bug_in_a_statement_logs_no_value(
 
     async with own_app.state.database.transaction() as session:
         await session.execute(CREATE)
-    # The path is logged, and holds what the client sent: the trace is what counts here.
+    # The access log contains the path with the value; only the traceback matters here.
     assert (await committing_client.get(f"/kit/faulty/{SECRET}")).status_code == 500
     (trace,) = [line["exception"] for line in logged() if "exception" in line]
     assert SECRET not in trace
 
 
 class Size(BaseModel):
-    """What a row is made into."""
+    """A response model that the row does not match."""
 
     size: int
 
 
-async def test_a_row_that_fits_no_schema_is_logged_without_its_values(
+async def test_invalid_row_is_logged_without_its_values(
     own_app: FastAPI, committing_client: AsyncClient, logged: Logged
 ) -> None:
     @own_app.get("/kit/answer", response_model=Size)
-    async def answer() -> dict[str, str]:
+    async def as_response_model() -> dict[str, str]:
         return {"size": SECRET}
 
     @own_app.get("/kit/within")
-    async def within() -> Size:
+    async def in_endpoint() -> Size:
         return Size.model_validate({"size": SECRET})
 
     for path in ("/kit/answer", "/kit/within"):
@@ -92,9 +94,7 @@ async def test_a_row_that_fits_no_schema_is_logged_without_its_values(
     assert SECRET not in str(logged())
 
 
-async def test_statements_are_logged_without_their_values(
-    own_database_url: URL, logged: Logged
-) -> None:
+async def test_statements_are_logged_without_values(own_database_url: URL, logged: Logged) -> None:
     for setting in ("echo", "echo_pool"):
         settings = settings_with(own_database_url, **{setting: True})
         database = Database.open(settings.database, NAME)

@@ -1,4 +1,4 @@
-"""A process that serves leaves alone what it began with; one that has other work does not."""
+"""Only a process that runs the service alone tunes the garbage collector."""
 
 import gc
 
@@ -12,26 +12,28 @@ from tests.rig.database import settings_for
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """What Python is told of its garbage; it does not hear of it, as the tests go on."""
-    said: list[object] = []
+def gc_calls(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """The calls to the garbage collector, which are recorded instead of executed."""
+    calls: list[object] = []
 
     def set_threshold(first: int, *_others: int) -> None:
-        said.append(first)
+        calls.append(first)
 
-    monkeypatch.setattr(gc, "freeze", lambda: said.append("freeze"))
+    monkeypatch.setattr(gc, "freeze", lambda: calls.append("freeze"))
     monkeypatch.setattr(gc, "set_threshold", set_threshold)
-    return said
+    return calls
 
 
-async def test_a_service_with_a_process_of_its_own(
-    direct_url: URL, told: list[object], monkeypatch: pytest.MonkeyPatch
+async def test_service_process_tunes_garbage_collector(
+    direct_url: URL, gc_calls: list[object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", direct_url.render_as_string(hide_password=False))
     async with running(create_app()):
-        assert told == ["freeze", OBJECTS_BETWEEN]
+        assert gc_calls == ["freeze", OBJECTS_BETWEEN]
 
 
-async def test_an_application_among_other_things(direct_url: URL, told: list[object]) -> None:
+async def test_embedded_application_does_not_tune_garbage_collector(
+    direct_url: URL, gc_calls: list[object]
+) -> None:
     async with running(create_app(settings_for(direct_url))):
-        assert told == []
+        assert gc_calls == []

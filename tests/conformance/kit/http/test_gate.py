@@ -1,4 +1,4 @@
-"""A gate lets so many in, in the order of arrival, and loses no place whatever happens."""
+"""The gate admits a limited number of requests in FIFO order, and never loses a slot."""
 
 import asyncio
 import sys
@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from app.kit.http.gate import Gate, Turn
 
 
-def stays() -> bool:
-    """One who waits for as long as it takes."""
+def is_disconnected() -> bool:
+    """A client that stays connected."""
     return False
 
 
@@ -28,110 +28,110 @@ STEPS = st.lists(
 
 
 @dataclass
-class Visitor:
-    """Somebody who comes, perhaps waits, and is inside until finished."""
+class SimulatedRequest:
+    """A request that may be queued, and that runs until `finished` is set."""
 
     number: int
     finished: asyncio.Event = field(default_factory=asyncio.Event)
-    gone: asyncio.Event = field(default_factory=asyncio.Event)
+    disconnected: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @dataclass
-class House:
-    """A gate, and who came in through it."""
+class RecordedGate:
+    """A gate, and a record of the admitted requests."""
 
     gate: Gate
-    entered: list[int] = field(default_factory=list[int])
-    inside: int = 0
-    most: int = 0
+    admitted: list[int] = field(default_factory=list[int])
+    in_progress: int = 0
+    max_in_progress: int = 0
 
-    async def visit(self, visitor: Visitor) -> Turn:
-        turn = await self.gate.enter(visitor.gone.is_set)
-        if turn is Turn.CAME:
-            self.entered.append(visitor.number)
-            self.inside += 1
-            self.most = max(self.most, self.inside)
+    async def run(self, request: SimulatedRequest) -> Turn:
+        outcome = await self.gate.enter(request.disconnected.is_set)
+        if outcome is Turn.CAME:
+            self.admitted.append(request.number)
+            self.in_progress += 1
+            self.max_in_progress = max(self.max_in_progress, self.in_progress)
             try:
-                await visitor.finished.wait()
+                await request.finished.wait()
             finally:
-                self.inside -= 1
+                self.in_progress -= 1
                 self.gate.leave()
-        return turn
+        return outcome
 
 
-async def follow(places: int, steps: list[tuple[str, int]], *, hurried: bool) -> None:
-    """Let visitors come and go as the steps say, and compare."""
-    house = House(Gate(places, wait_limit=5))
-    visitors: list[Visitor] = []
-    visits: list[asyncio.Task[Turn]] = []
+async def simulate(slots: int, steps: list[tuple[str, int]], *, without_pauses: bool) -> None:
+    """Simulate requests according to the steps, and check the gate's invariants."""
+    recorded = RecordedGate(Gate(slots, wait_limit=5))
+    requests: list[SimulatedRequest] = []
+    tasks: list[asyncio.Task[Turn]] = []
     for step, which in steps:
         if step == "arrive":
-            visitors.append(Visitor(len(visitors)))
-            visits.append(asyncio.create_task(house.visit(visitors[-1])))
+            requests.append(SimulatedRequest(len(requests)))
+            tasks.append(asyncio.create_task(recorded.run(requests[-1])))
         elif step == "pause":
             await asyncio.sleep(0)
-        elif visitors and step == "finish":
-            visitors[which % len(visitors)].finished.set()
-        elif visitors and step == "go":
-            visitors[which % len(visitors)].gone.set()
-        elif visitors:
-            visits[which % len(visitors)].cancel()
-        for _ in range(0 if hurried else 4):
+        elif requests and step == "finish":
+            requests[which % len(requests)].finished.set()
+        elif requests and step == "go":
+            requests[which % len(requests)].disconnected.set()
+        elif requests:
+            tasks[which % len(requests)].cancel()
+        for _ in range(0 if without_pauses else 4):
             await asyncio.sleep(0)
-    for visitor in visitors:
-        visitor.finished.set()
-    turns = await asyncio.gather(*visits, return_exceptions=True)
-    assert house.most <= places
-    # In a hurry, two who come in at the same time may say so in either order.
-    assert hurried or house.entered == sorted(house.entered)
-    assert turns.count(Turn.TOO_LATE) == 0
-    assert (house.inside, house.gate.free) == (0, places)
+    for request in requests:
+        request.finished.set()
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    assert recorded.max_in_progress <= slots
+    # Without pauses, two requests admitted at the same time may be recorded in either order.
+    assert without_pauses or recorded.admitted == sorted(recorded.admitted)
+    assert outcomes.count(Turn.TOO_LATE) == 0
+    assert (recorded.in_progress, recorded.gate.free) == (0, slots)
 
 
-@given(places=st.integers(1, 3), steps=STEPS, hurried=st.booleans())
+@given(slots=st.integers(1, 3), steps=STEPS, without_pauses=st.booleans())
 @settings(deadline=None)
-def test_no_place_is_lost_or_doubled_and_nobody_is_overtaken(
-    places: int, steps: list[tuple[str, int]], hurried: bool
+def test_no_slot_is_lost_or_doubled_and_order_is_fifo(
+    slots: int, steps: list[tuple[str, int]], without_pauses: bool
 ) -> None:
-    asyncio.run(follow(places, steps, hurried=hurried))
+    asyncio.run(simulate(slots, steps, without_pauses=without_pauses))
 
 
-async def test_who_has_waited_for_too_long_is_told_and_the_next_is_not_held_up() -> None:
+async def test_timeout_does_not_block_the_next_request() -> None:
     gate = Gate(1, wait_limit=0.02)
-    assert await gate.enter(stays) is Turn.CAME
-    late = [gate.enter(stays) for _ in range(10)]
+    assert await gate.enter(is_disconnected) is Turn.CAME
+    late = [gate.enter(is_disconnected) for _ in range(10)]
     assert await asyncio.gather(*late) == [Turn.TOO_LATE] * 10
     gate.leave()
-    assert await gate.enter(stays) is Turn.CAME
+    assert await gate.enter(is_disconnected) is Turn.CAME
 
 
-async def test_a_place_that_comes_with_the_cancellation_goes_to_the_next() -> None:
+async def test_slot_of_a_cancelled_request_goes_to_the_next() -> None:
     gate = Gate(1, wait_limit=60)
-    await gate.enter(stays)
-    first, second = (asyncio.create_task(gate.enter(stays)) for _ in range(2))
+    await gate.enter(is_disconnected)
+    first, second = (asyncio.create_task(gate.enter(is_disconnected)) for _ in range(2))
     await asyncio.sleep(0)
     gate.leave()
     first.cancel()
     assert await second is Turn.CAME
 
 
-async def test_who_left_before_the_turn_came_takes_no_place() -> None:
+async def test_disconnected_request_takes_no_slot() -> None:
     gate = Gate(1, wait_limit=60)
-    await gate.enter(stays)
-    gone, next_one = (
-        asyncio.create_task(gate.enter(has_left)) for has_left in (lambda: True, stays)
+    await gate.enter(is_disconnected)
+    disconnected, connected = (
+        asyncio.create_task(gate.enter(is_gone)) for is_gone in (lambda: True, is_disconnected)
     )
     await asyncio.sleep(0)
     gate.leave()
-    assert (await gone, await next_one) == (Turn.LEFT, Turn.CAME)
+    assert (await disconnected, await connected) == (Turn.LEFT, Turn.CAME)
 
 
-async def test_who_is_cancelled_is_in_the_way_of_nobody() -> None:
+async def test_cancelled_request_does_not_block_others() -> None:
     gate = Gate(1, wait_limit=0.02)
-    await gate.enter(stays)
-    gone, late = (asyncio.create_task(gate.enter(stays)) for _ in range(2))
+    await gate.enter(is_disconnected)
+    disconnected, late = (asyncio.create_task(gate.enter(is_disconnected)) for _ in range(2))
     await asyncio.sleep(0)
-    gone.cancel()
+    disconnected.cancel()
     await asyncio.sleep(0)
     assert gate.waiting == 1
     assert await late is Turn.TOO_LATE
@@ -140,19 +140,19 @@ async def test_who_is_cancelled_is_in_the_way_of_nobody() -> None:
 
 
 @pytest.fixture
-def hasty() -> Generator[None]:
-    """Threads that take turns as often as they can."""
-    usual = sys.getswitchinterval()
+def frequent_thread_switches() -> Generator[None]:
+    """Make threads switch as often as possible."""
+    interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
-    sys.setswitchinterval(usual)
+    sys.setswitchinterval(interval)
 
 
-@pytest.mark.usefixtures("hasty")
-async def test_the_line_can_be_counted_from_another_thread_while_it_moves() -> None:
+@pytest.mark.usefixtures("frequent_thread_switches")
+async def test_queue_can_be_counted_from_another_thread() -> None:
     gate = Gate(1, wait_limit=60)
-    await gate.enter(stays)
-    line = [asyncio.create_task(gate.enter(stays)) for _ in range(500)]
+    await gate.enter(is_disconnected)
+    queue = [asyncio.create_task(gate.enter(is_disconnected)) for _ in range(500)]
     await asyncio.sleep(0)
 
     def count() -> list[int]:
@@ -160,11 +160,11 @@ async def test_the_line_can_be_counted_from_another_thread_while_it_moves() -> N
 
     counting = asyncio.create_task(asyncio.to_thread(count))
     while not counting.done():
-        line.append(asyncio.create_task(gate.enter(stays)))
+        queue.append(asyncio.create_task(gate.enter(is_disconnected)))
         gate.leave()
         await asyncio.sleep(0)
     assert len(await counting) == 200
-    for each in line:
+    for each in queue:
         each.cancel()
 
 
@@ -182,9 +182,7 @@ async def test_the_line_can_be_counted_from_another_thread_while_it_moves() -> N
         (30, [20, 7, 2, 1]),
     ],
 )
-def test_slots_of_resources_that_are_blocked_one_after_another(
-    slots: int, taken: list[int]
-) -> None:
+def test_slots_of_resources_that_are_blocked_in_succession(slots: int, taken: list[int]) -> None:
     gate = Gate(slots, wait_limit=60)
 
     assert [
@@ -200,7 +198,7 @@ def test_slots_of_resources_that_are_blocked_one_after_another(
         max_size=60,
     ),
 )
-def test_last_slot_goes_only_to_resource_that_holds_none(
+def test_last_slot_goes_only_to_a_resource_without_slots(
     slots: int, steps: list[tuple[str, str]]
 ) -> None:
     gate = Gate(slots, wait_limit=60)

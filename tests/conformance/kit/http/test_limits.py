@@ -1,4 +1,4 @@
-"""What is too large or takes too long is cut, and leaves nothing behind."""
+"""Requests that are too large or too slow are rejected, and leave nothing behind."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -23,8 +23,8 @@ LIMIT = 1000
 JSON = {"Content-Type": "application/json"}
 
 
-def taking(**http: object) -> Application:
-    """An application that answers with the length of the text it was sent."""
+def application(**http: object) -> Application:
+    """Return an application that responds with the length of the request's text."""
     limits = HttpSettings.model_validate({"body_limit": LIMIT, **http})
     app = Application(http=limits, places=1)
 
@@ -44,51 +44,49 @@ async def in_parts(*parts: bytes) -> AsyncGenerator[bytes]:
         yield part
 
 
-@pytest.mark.parametrize("room", [0, 1])
-async def test_a_body_is_as_large_as_the_limit_and_not_a_byte_larger(room: int) -> None:
-    body = b'["' + b"x" * (LIMIT - 4 - room + 1) + b'"]'
-    async with client_of(taking()) as client:
-        announced = await client.put("/kit/text", content=body, headers=JSON)
-        counted = await client.put(
+@pytest.mark.parametrize("spare_bytes", [0, 1])
+async def test_body_size_limit_is_exact(spare_bytes: int) -> None:
+    body = b'["' + b"x" * (LIMIT - 4 - spare_bytes + 1) + b'"]'
+    async with client_of(application()) as client:
+        declared = await client.put("/kit/text", content=body, headers=JSON)
+        chunked = await client.put(
             "/kit/text", content=in_parts(body[:600], body[600:]), headers=JSON
         )
-    for answer in (announced, counted):
-        assert answer.status_code == (200 if room else 413)
-    if not room:
-        assert announced.headers["content-type"] == "application/problem+json"
-        assert announced.json()["detail"] == "The body of a request has at most 1000 bytes."
+    for response in (declared, chunked):
+        assert response.status_code == (200 if spare_bytes else 413)
+    if not spare_bytes:
+        assert declared.headers["content-type"] == "application/problem+json"
+        assert declared.json()["detail"] == "The body of a request is limited to 1000 bytes."
 
 
 @pytest.mark.parametrize(("more", "status"), [(0, 200), (1, 431)])
-async def test_headers_are_as_large_as_the_limit_and_not_a_byte_larger(
-    more: int, status: int
-) -> None:
-    async with client_of(taking()) as client:
+async def test_header_size_limit_is_exact(more: int, status: int) -> None:
+    async with client_of(application()) as client:
         request = client.build_request("PUT", "/kit/text", json=["it"], headers={"X-Kit": ""})
         separators = len(": \r\n") * len(request.headers)
         sent = sum(len(name) + len(value) for name, value in request.headers.raw) + separators
         request.headers["X-Kit"] = "x" * (HEADERS_LIMIT - sent + more)
-        answer = await client.send(request)
-    assert answer.status_code == status
+        response = await client.send(request)
+    assert response.status_code == status
     if more:
-        assert answer.headers["content-type"] == "application/problem+json"
-        assert "at most 65536 bytes" in answer.json()["detail"]
+        assert response.headers["content-type"] == "application/problem+json"
+        assert "at most 65536 bytes" in response.json()["detail"]
 
 
 class Slow:
-    """A client that sends a part of its request and then keeps silent."""
+    """A client that sends a part of its request and then nothing."""
 
     def __init__(self, *headers: tuple[bytes, bytes]) -> None:
         self.headers = [(b"content-type", b"application/json"), *headers]
-        self.begun = asyncio.Event()
-        self.asked = 0
+        self.started = asyncio.Event()
+        self.receive_calls = 0
         self.status: int | None = None
         self.sent: dict[bytes, bytes] = {}
 
     async def receive(self) -> dict[str, Any]:
-        self.asked += 1
-        if self.asked > 1:
-            self.begun.set()
+        self.receive_calls += 1
+        if self.receive_calls > 1:
+            self.started.set()
             await asyncio.Event().wait()
         return {"type": "http.request", "body": b'["', "more_body": True}
 
@@ -99,29 +97,29 @@ class Slow:
 
     async def call(self, app: FastAPI) -> None:
         scope = {"type": "http", "http_version": "1.1", "method": "PUT", "path": "/kit/text"}
-        whole = {**scope, "query_string": b"", "headers": self.headers}
-        await app(whole, self.receive, self.send)
+        complete_scope = {**scope, "query_string": b"", "headers": self.headers}
+        await app(complete_scope, self.receive, self.send)
 
 
-async def test_a_body_that_is_announced_as_too_large_is_not_even_received() -> None:
+async def test_declared_oversized_body_is_rejected_without_reading_it() -> None:
     client = Slow((b"content-length", b"1001"))
-    await client.call(taking())
-    assert (client.status, client.asked) == (413, 0)
+    await client.call(application())
+    assert (client.status, client.receive_calls) == (413, 0)
 
 
-async def test_who_sends_slowly_holds_no_place_and_is_given_up() -> None:
-    app, slow = taking(time_limit=0.1), Slow()
+async def test_slow_upload_uses_no_slot_and_times_out() -> None:
+    app, slow = application(time_limit=0.1), Slow()
     async with client_of(app) as client, asyncio.TaskGroup() as tasks:
         tasks.create_task(slow.call(app))
-        await slow.begun.wait()
-        answer = await client.put("/kit/text", json=["in time"])
-        assert (answer.status_code, slow.status) == (200, None)
+        await slow.started.wait()
+        response = await client.put("/kit/text", json=["in time"])
+        assert (response.status_code, slow.status) == (200, None)
     assert slow.status == 408
     assert slow.sent[b"connection"] == b"close"
 
 
 def with_work(settings: Settings) -> FastAPI:
-    """The service with a route that writes a row and then takes its time."""
+    """Return the service with an endpoint that inserts a row and then sleeps."""
     app = create_app(settings)
 
     @app.post("/kit/rows")
@@ -132,42 +130,42 @@ def with_work(settings: Settings) -> FastAPI:
     return app
 
 
-async def slow_then_quick(app: FastAPI, client: AsyncClient) -> tuple[int, str | None]:
-    """How many rows there are after a request that was cut, and one that was not.
+async def slow_then_fast(app: FastAPI, client: AsyncClient) -> tuple[int, str | None]:
+    """Send a slow request and then a fast one.
 
-    And when the first was told to come back.
+    Returns the number of stored rows, and the Retry-After header of the slow request.
     """
     database: Database = app.state.database
     async with database.transaction() as session:
         await session.execute(text("CREATE TABLE kit_rows (value int)"))
-    cut = await client.post("/kit/rows", params={"seconds": 30})
-    assert cut.status_code == 503
-    # With a pool of one, it is the same connection or its successor.
+    timed_out = await client.post("/kit/rows", params={"seconds": 30})
+    assert timed_out.status_code == 503
+    # The pool has one connection: the same one or its replacement.
     assert (await client.post("/kit/rows")).status_code == 200
     async with database.reading() as session:
         rows: int = (await session.execute(text("SELECT count(*) FROM kit_rows"))).scalar_one()
-    return rows, cut.headers.get("Retry-After")
+    return rows, timed_out.headers.get("Retry-After")
 
 
-async def test_work_that_takes_too_long_is_undone_and_its_connection_comes_back(
+async def test_request_over_time_limit_is_rolled_back_and_returns_its_connection(
     own_database_url: URL,
 ) -> None:
     settings = settings_with(own_database_url, pool_size=1, max_overflow=0, pool_timeout=2)
     limited = settings.model_copy(update={"http": HttpSettings(time_limit=0.3)})
     async with running(with_work(limited)) as app, client_of(app) as client:
-        # Nobody can tell how far it came.
-        assert await slow_then_quick(app, client) == (1, None)
+        # Retry-After is missing, because the work may have been partly done.
+        assert await slow_then_fast(app, client) == (1, None)
 
 
-async def test_a_slow_statement_is_cut_by_the_database(direct_url: URL) -> None:
+async def test_slow_statement_is_cancelled_by_the_server(direct_url: URL) -> None:
     settings = settings_with(
         direct_url, pooler="none", pool_size=1, max_overflow=0, statement_timeout=0.2
     )
     async with running(with_work(settings)) as app, client_of(app) as client:
-        assert await slow_then_quick(app, client) == (1, "1")
+        assert await slow_then_fast(app, client) == (1, "1")
 
 
-async def test_an_answer_that_has_begun_may_take_its_time(own_database_url: URL) -> None:
+async def test_started_response_is_not_subject_to_the_time_limit(own_database_url: URL) -> None:
     limited = settings_for(own_database_url).model_copy(
         update={"http": HttpSettings(time_limit=0.05)}
     )
@@ -186,10 +184,10 @@ async def test_an_answer_that_has_begun_may_take_its_time(own_database_url: URL)
         assert (await client.get("/kit/stream")).text == "first, last"
 
 
-def test_the_document_tells_what_may_be_wrong_with_a_body() -> None:
-    document = taking().openapi()
-    for method, told in {"put": {"408", "413"}, "post": set[str]()}.items():
-        responses = document["paths"]["/kit/text"][method]["responses"]
-        assert responses.keys() & {"408", "413"} == told
-        for status in told:
+def test_openapi_documents_408_and_413_for_bodies() -> None:
+    schema = application().openapi()
+    for method, expected in {"put": {"408", "413"}, "post": set[str]()}.items():
+        responses = schema["paths"]["/kit/text"][method]["responses"]
+        assert responses.keys() & {"408", "413"} == expected
+        for status in expected:
             assert responses[status]["content"].keys() == {"application/problem+json"}

@@ -12,40 +12,44 @@ from typer.testing import CliRunner
 from app.cli import cli
 from app.kit.application import Application
 from app.kit.openapi import COPY, text_of_document
-from tests.rig.examples import Untold, bodies, refusals
+from tests.rig.examples import MissingExample, bodies, validation_errors
 
 Run = Callable[..., Any]
 
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
-    """Run `openapi` in an empty directory, where no database is configured."""
+    """Run `openapi` in an empty directory without a configured database."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DATABASE_URL", raising=False)
     commands: Typer = cli
     return lambda *words: CliRunner().invoke(commands, ["openapi", *words])
 
 
-def test_an_example_that_is_refused_or_missing_is_noticed() -> None:
+def test_invalid_or_missing_example_is_detected() -> None:
     application = Application()
 
-    @application.put("/kit/wrong")
-    async def wrong(words: Annotated[list[str], Body(examples=[["a", 1]])]) -> None:
-        """Take what its example is not."""
+    @application.put("/kit/invalid")
+    async def invalid(words: Annotated[list[str], Body(examples=[["a", 1]])]) -> None:
+        """Accept a list that its example does not match."""
         raise NotImplementedError(words)
 
-    @application.put("/kit/untold")
-    async def untold(first: Annotated[str, Body()], second: Annotated[int, Body()]) -> None:
-        """Take something, without an example."""
+    @application.put("/kit/without-example")
+    async def without_example(
+        first: Annotated[str, Body()], second: Annotated[int, Body()]
+    ) -> None:
+        """Accept a body without an example."""
         raise NotImplementedError(first, second)
 
     of = {name: (name, *rest) for name, *rest in bodies(application)}
-    assert refusals(application, *of["wrong"]) == ["wrong.1: Input should be a valid string"]
-    with pytest.raises(Untold, match=r"untold\.first"):
-        refusals(application, *of["untold"])
+    assert validation_errors(application, *of["invalid"]) == [
+        "invalid.1: Input should be a valid string"
+    ]
+    with pytest.raises(MissingExample, match=r"without_example\.first"):
+        validation_errors(application, *of["without_example"])
 
 
-def test_a_group_is_described_by_the_modules_that_its_endpoints_are_in() -> None:
+def test_tag_is_described_by_the_docstring_of_its_module() -> None:
     application = Application()
     router = APIRouter(tags=["kit"])
 
@@ -58,12 +62,12 @@ def test_a_group_is_described_by_the_modules_that_its_endpoints_are_in() -> None
     assert application.openapi()["tags"] == [{"name": "kit", "description": __doc__}]
 
 
-def test_what_a_team_says_of_its_groups_is_kept() -> None:
+def test_custom_tag_description_is_kept() -> None:
     said = [{"name": "kit", "description": "Said."}]
     assert Application(openapi_tags=said).openapi()["tags"] == said
 
 
-def test_the_copy_is_written_and_then_current(run: Run, app: FastAPI) -> None:
+def test_openapi_copy_is_written_and_current(run: Run, app: FastAPI) -> None:
     assert run("--check").exit_code == 1
     assert run().exit_code == 0
     assert COPY.read_text(encoding="utf-8") == text_of_document(app)

@@ -1,4 +1,4 @@
-"""The pages that show the API load nothing from elsewhere, and run no script but their own."""
+"""The documentation pages load no external resources and run only their own scripts."""
 
 import re
 from base64 import b64encode
@@ -11,57 +11,57 @@ from app.kit.application import Application
 from tests.rig.app import client_of
 
 PAGES = ["/docs", "/redoc"]
-NAMED = re.compile(r"<(?:script|link|img)\b[^>]*?(?:src|href)=\"([^\"]+)\"")
+RESOURCES = re.compile(r"<(?:script|link|img)\b[^>]*?(?:src|href)=\"([^\"]+)\"")
 
 
 @pytest.fixture
 def client() -> AsyncClient:
-    """A client of an application without routes of its own."""
+    """A client of an application without endpoints."""
     return client_of(Application(title="Kit"))
 
 
 def policy_of(header: str) -> dict[str, str]:
-    """What a page may load, by kind."""
+    """Parse a Content-Security-Policy header."""
     return dict(part.split(" ", 1) for part in header.split("; "))
 
 
 @pytest.mark.parametrize("page", PAGES)
-async def test_all_that_a_page_loads_is_served_from_here(client: AsyncClient, page: str) -> None:
-    named = NAMED.findall((await client.get(page)).text)
-    assert len(named) >= 2
-    for address in named:
-        loaded = await client.get(address)
-        assert loaded.status_code == 200, address
-        assert len(loaded.content) > 1_000
+async def test_page_resources_are_served_by_the_application(client: AsyncClient, page: str) -> None:
+    resources = RESOURCES.findall((await client.get(page)).text)
+    assert len(resources) >= 2
+    for url in resources:
+        resource = await client.get(url)
+        assert resource.status_code == 200, url
+        assert len(resource.content) > 1_000
 
 
 @pytest.mark.parametrize("page", PAGES)
-async def test_a_page_may_load_from_nowhere_else(client: AsyncClient, page: str) -> None:
+async def test_page_policy_forbids_external_resources(client: AsyncClient, page: str) -> None:
     header = (await client.get(page)).headers["Content-Security-Policy"]
     assert "http" not in header
     assert policy_of(header)["default-src"] == "'none'"
 
 
 @pytest.mark.parametrize("page", [*PAGES, "/docs/oauth2-redirect"])
-async def test_a_page_runs_the_script_in_it_and_no_other(client: AsyncClient, page: str) -> None:
-    answer = await client.get(page)
-    allowed = policy_of(answer.headers["Content-Security-Policy"])["script-src"].split()
-    scripts = re.findall(r"<script>(.*?)</script>", answer.text, re.DOTALL)
+async def test_page_policy_allows_only_its_own_script(client: AsyncClient, page: str) -> None:
+    response = await client.get(page)
+    allowed = policy_of(response.headers["Content-Security-Policy"])["script-src"].split()
+    scripts = re.findall(r"<script>(.*?)</script>", response.text, re.DOTALL)
     digests = [b64encode(sha256(script.encode()).digest()).decode() for script in scripts]
     assert allowed == ["'self'", *(f"'sha256-{digest}'" for digest in digests)]
     assert (page == "/redoc") == (digests == [])
 
 
-async def test_below_the_path_of_a_proxy_a_page_loads_from_below_it() -> None:
+async def test_page_resources_use_the_root_path_of_a_proxy() -> None:
     transport = ASGITransport(Application(title="Kit"), root_path="/shop")
     async with AsyncClient(transport=transport, base_url="http://test") as client:
         for page in PAGES:
             text = (await client.get(f"/shop{page}")).text
             assert "/shop/openapi.json" in text
-            assert {address.split("/")[1] for address in NAMED.findall(text)} == {"shop"}
+            assert {url.split("/")[1] for url in RESOURCES.findall(text)} == {"shop"}
 
 
-async def test_a_browser_keeps_what_a_page_loads_and_asks_whether_it_is_current(
+async def test_page_resources_are_revalidated_with_etag(
     client: AsyncClient,
 ) -> None:
     first = await client.get("/docs-assets/swagger-ui.css")
@@ -72,11 +72,11 @@ async def test_a_browser_keeps_what_a_page_loads_and_asks_whether_it_is_current(
     assert again.status_code == 304
 
 
-async def test_pages_are_where_the_application_says_or_nowhere() -> None:
+async def test_pages_can_be_moved_or_disabled() -> None:
     moved = client_of(Application(docs_url="/kit/docs", redoc_url=None))
     assert (await moved.get("/kit/docs")).status_code == 200
-    for place in PAGES:
-        assert (await moved.get(place)).status_code == 404
+    for path in PAGES:
+        assert (await moved.get(path)).status_code == 404
     without = client_of(Application(openapi_url=None))
-    for place in (*PAGES, "/docs-assets/favicon.png"):
-        assert (await without.get(place)).status_code == 404
+    for path in (*PAGES, "/docs-assets/favicon.png"):
+        assert (await without.get(path)).status_code == 404

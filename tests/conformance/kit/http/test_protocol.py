@@ -1,4 +1,4 @@
-"""A client that does not come to the end of its headers is not waited for without end."""
+"""Incomplete and malformed HTTP requests time out or are rejected."""
 
 import asyncio
 import socket
@@ -13,7 +13,7 @@ from app.kit.http.protocol import HttpProtocol, WebSocketProtocol
 from app.kit.http.settings import HttpSettings
 
 LIMIT = 0.2
-ASKED = b"GET /kit/slow HTTP/1.1\r\nHost: kit\r\n"
+REQUEST_HEAD = b"GET /kit/slow HTTP/1.1\r\nHost: kit\r\n"
 END = b"\r\n"
 
 
@@ -30,7 +30,7 @@ def listening() -> socket.socket:
 
 @pytest.fixture
 async def server(listening: socket.socket) -> AsyncGenerator[uvicorn.Server]:
-    """A service that waits so long, and has an answer that takes longer."""
+    """A server with a short time limit, and an endpoint that takes longer than it."""
     app = Application(http=HttpSettings(time_limit=LIMIT))
 
     @app.get("/kit/slow")
@@ -49,33 +49,35 @@ async def server(listening: socket.socket) -> AsyncGenerator[uvicorn.Server]:
 
 @pytest.fixture
 def port(listening: socket.socket, server: uvicorn.Server) -> int:
-    """Where the service listens."""
+    """The port of the server."""
     number: int = listening.getsockname()[1]
     return number
 
 
-async def answered(port: int, *sent: bytes) -> bytes:
-    """What comes to parts of a request that come slowly, until the connection ends."""
+async def send_slowly(port: int, *sent: bytes) -> bytes:
+    """Send parts of a request slowly; return everything received until the connection closes."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     for part in sent:
         writer.write(part)
         await asyncio.sleep(LIMIT / 2)
     async with asyncio.timeout(10 * LIMIT):
-        answer = await reader.read()
+        response = await reader.read()
     writer.close()
-    return answer
+    return response
 
 
-async def test_headers_that_do_not_come_in_time_are_a_problem(port: int) -> None:
-    head, _, body = (await answered(port, ASKED, b"X-Kit: slow\r\n")).partition(b"\r\n\r\n")
+async def test_incomplete_headers_time_out_with_408(port: int) -> None:
+    head, _, body = (await send_slowly(port, REQUEST_HEAD, b"X-Kit: slow\r\n")).partition(
+        b"\r\n\r\n"
+    )
     assert head.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
     assert b"application/problem+json" in head
     assert b"did not arrive in time" in body
 
 
 @pytest.mark.parametrize("sent", [[], [b"\r\n"]])
-async def test_who_says_nothing_is_hung_up_on(port: int, sent: list[bytes]) -> None:
-    assert await answered(port, *sent) == b""
+async def test_connection_without_request_is_closed(port: int, sent: list[bytes]) -> None:
+    assert await send_slowly(port, *sent) == b""
 
 
 @pytest.mark.parametrize(
@@ -87,58 +89,58 @@ async def test_who_says_nothing_is_hung_up_on(port: int, sent: list[bytes]) -> N
         b"POST /kit/slow HTTP/1.1\r\nHost: kit\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
     ],
 )
-async def test_malformed_request_is_problem_document(port: int, sent: bytes) -> None:
-    head, _, body = (await answered(port, sent)).partition(b"\r\n\r\n")
+async def test_malformed_request_is_a_problem_document(port: int, sent: bytes) -> None:
+    head, _, body = (await send_slowly(port, sent)).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
     assert b"application/problem+json" in head
     assert b"not valid HTTP" in body
 
 
-async def test_head_of_stream_ends_with_its_headers(port: int) -> None:
+async def test_head_of_stream_ends_after_the_headers(port: int) -> None:
     close = b"Connection: close\r\n"
     head = b"HEAD /kit/slow HTTP/1.1\r\nHost: kit\r\n"
-    # The connection serves another request, and the server takes its time for neither.
-    response = await answered(port, head + END + head + close + END)
+    # The connection is kept alive for a second request, and neither waits for the stream.
+    response = await send_slowly(port, head + END + head + close + END)
     assert response.count(b"HTTP/1.1 200 OK\r\n") == 2
     assert b"part" not in response
 
 
-async def test_malformed_request_does_not_interrupt_response_before_it(port: int) -> None:
-    response = await answered(port, ASKED + END + b"nonsense\r\n\r\n")
+async def test_malformed_request_does_not_interrupt_previous_response(port: int) -> None:
+    response = await send_slowly(port, REQUEST_HEAD + END + b"nonsense\r\n\r\n")
     assert response.startswith(b"HTTP/1.1 200 OK")
     assert b"part 3" in response
 
 
-async def test_an_answer_is_waited_for_as_long_as_it_takes(port: int) -> None:
-    # Another request has begun, which nobody ends.
-    answer = await answered(port, ASKED + END + ASKED)
-    assert answer.startswith(b"HTTP/1.1 200 OK")
-    assert b"part 3" in answer
-    assert b"HTTP/1.1 408 Request Timeout" in answer
+async def test_response_may_take_longer_than_the_time_limit(port: int) -> None:
+    # The second request is incomplete.
+    response = await send_slowly(port, REQUEST_HEAD + END + REQUEST_HEAD)
+    assert response.startswith(b"HTTP/1.1 200 OK")
+    assert b"part 3" in response
+    assert b"HTTP/1.1 408 Request Timeout" in response
 
 
-async def test_a_request_on_its_way_to_a_service_that_ends_is_answered(
+async def test_request_received_during_shutdown_gets_a_response(
     server: uvicorn.Server, port: int
 ) -> None:
-    asks, other = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
-    for reader, writer in (asks, other):
+    active, idle = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+    for reader, writer in (active, idle):
         writer.write(b"GET /kit HTTP/1.1\r\nHost: kit\r\nContent-Length: 0\r\n\r\n")
         assert (await reader.readline()).startswith(b"HTTP/1.1 404 ")
     server.should_exit = True
     async with asyncio.timeout(5):
-        await until_it_ends(server)
-        reader, writer = asks
-        writer.write(ASKED + END)
-        answers = await reader.read()
-        # Nobody asks here, and it ends as well.
-        assert b"HTTP/1.1" not in await other[0].read()
-    assert b"HTTP/1.1 200 OK" in answers
-    assert b"part 3" in answers
-    for _, writer in (asks, other):
+        await wait_for_shutdown(server)
+        reader, writer = active
+        writer.write(REQUEST_HEAD + END)
+        received = await reader.read()
+        # No request was sent on this connection, so the server closes it.
+        assert b"HTTP/1.1" not in await idle[0].read()
+    assert b"HTTP/1.1 200 OK" in received
+    assert b"part 3" in received
+    for _, writer in (active, idle):
         writer.close()
 
 
-async def until_it_ends(server: uvicorn.Server) -> None:
+async def wait_for_shutdown(server: uvicorn.Server) -> None:
     while True:
         if not server.servers[0].is_serving():
             return

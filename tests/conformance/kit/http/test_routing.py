@@ -1,4 +1,4 @@
-"""The router of the application compares a request with the routes that can match it."""
+"""The application's router compares a request only with routes that can match it."""
 
 from collections.abc import AsyncGenerator
 from typing import Annotated
@@ -16,7 +16,7 @@ from tests.rig.app import client_of
 
 @pytest.fixture
 def compared(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The paths of the routes that a request was compared with."""
+    """The paths of the routes that were compared with a request."""
     paths: list[str] = []
     matches = APIRoute.matches
 
@@ -42,7 +42,7 @@ def apples() -> APIRouter:
 
 @pytest.fixture
 def app(apples: APIRouter) -> FastAPI:
-    """An application with several features, one of them included below another prefix."""
+    """An application with several routers, one of them with a second prefix."""
     app = Application()
     pears, boxes = APIRouter(prefix="/pears"), APIRouter(prefix="/boxes/{box}")
     others = APIRouter()
@@ -81,7 +81,7 @@ async def client(app: FastAPI) -> AsyncGenerator[AsyncClient]:
 
 
 @pytest.mark.parametrize(
-    ("path", "answer"),
+    ("path", "expected"),
     [
         ("/apples", 0),
         ("/apples/7", 7),
@@ -93,17 +93,31 @@ async def client(app: FastAPI) -> AsyncGenerator[AsyncClient]:
         ("/apples/any/url", "/fruit/pears/1"),
     ],
 )
-async def test_a_path_reaches_its_route(client: AsyncClient, path: str, answer: object) -> None:
-    assert (await client.get(path)).json() == answer
+async def test_path_reaches_its_route(client: AsyncClient, path: str, expected: object) -> None:
+    assert (await client.get(path)).json() == expected
 
 
-async def test_the_first_route_that_matches_is_used(client: AsyncClient) -> None:
+async def test_first_matching_route_is_used(client: AsyncClient) -> None:
     assert (await client.get("/apples/any")).status_code == 422
 
 
-async def test_a_request_is_compared_with_the_routes_of_its_method_and_form_of_path(
-    client: AsyncClient, compared: list[str]
+async def test_only_candidate_route_is_compared_once(
+    compared: list[str],
 ) -> None:
+    app, plums = Application(), APIRouter(prefix="/plums")
+    app.mount("/mounted", FastAPI())
+
+    @plums.get("/{number}")
+    async def read_plum(number: int) -> int:
+        return number
+
+    app.include_router(plums)
+    async with client_of(app) as client:
+        assert (await client.get("/plums/7")).json() == 7
+        assert compared == ["/plums/{number}"]
+
+
+async def test_only_candidate_routes_are_compared(client: AsyncClient, compared: list[str]) -> None:
     assert (await client.get("/fruit/pears/7")).is_success
     assert set(compared) == {"/pears/{number}"}
 
@@ -112,9 +126,7 @@ async def test_a_request_is_compared_with_the_routes_of_its_method_and_form_of_p
     assert set(compared) == {"/apples/{number}"}
 
 
-async def test_routes_with_parameters_that_may_have_slashes_are_found(
-    app: FastAPI, client: AsyncClient
-) -> None:
+async def test_path_parameter_with_slashes_is_found(app: FastAPI, client: AsyncClient) -> None:
     files = APIRouter(prefix="/apples/files")
 
     @files.get("/{path:path}")
@@ -126,7 +138,7 @@ async def test_routes_with_parameters_that_may_have_slashes_are_found(
     assert (await client.get("/apples/files/a/b/c")).json() == "a/b/c"
 
 
-async def test_dependencies_of_the_application_and_of_the_inclusion_apply() -> None:
+async def test_dependencies_of_application_and_routers_apply() -> None:
     called: list[str] = []
 
     def note(name: str) -> None:
@@ -146,9 +158,7 @@ async def test_dependencies_of_the_application_and_of_the_inclusion_apply() -> N
     assert sorted(called) == ["application", "inner", "outer"]
 
 
-async def test_routes_validate_strictly_after_the_index_was_built_again(
-    app: FastAPI, client: AsyncClient
-) -> None:
+async def test_routes_stay_strict_after_index_is_rebuilt(app: FastAPI, client: AsyncClient) -> None:
     plums = APIRouter(prefix="/plums")
 
     @plums.post("")
@@ -162,7 +172,7 @@ async def test_routes_validate_strictly_after_the_index_was_built_again(
         app.include_router(APIRouter(prefix="/cherries"))
 
 
-async def test_a_route_added_after_the_first_request_is_found(
+async def test_route_added_after_first_request_is_found(
     app: FastAPI, apples: APIRouter, client: AsyncClient
 ) -> None:
     assert (await client.get("/apples/7/colour")).status_code == 404
@@ -185,24 +195,24 @@ async def test_a_route_added_after_the_first_request_is_found(
 
 
 @pytest.mark.parametrize("path", ["/", "/applesauce", "/apple", "/pears/7", "//apples"])
-async def test_an_unknown_path_is_not_found(client: AsyncClient, path: str) -> None:
+async def test_unknown_path_is_not_found(client: AsyncClient, path: str) -> None:
     assert (await client.get(path)).status_code == 404
 
 
-async def test_another_method_is_not_allowed(client: AsyncClient) -> None:
+async def test_other_method_is_not_allowed(client: AsyncClient) -> None:
     response = await client.post("/apples")
 
     assert response.status_code == 405
     assert response.headers["Allow"] == "GET, HEAD"
 
 
-async def test_a_trailing_slash_redirects(client: AsyncClient) -> None:
+async def test_trailing_slash_redirects(client: AsyncClient) -> None:
     response = await client.get("/apples/")
 
     assert (response.status_code, response.headers["Location"]) == (307, "/apples")
 
 
-async def test_requests_whose_route_has_no_body_are_passed_on_unchanged() -> None:
+async def test_request_is_unchanged_without_a_body() -> None:
     app, router = Application(), APIRouter()
 
     async def text(text: Annotated[str, Body()] = "") -> str:

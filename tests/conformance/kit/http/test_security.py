@@ -1,4 +1,4 @@
-"""What a browser is told, and whom the service answers."""
+"""Security headers, CORS and allowed hosts."""
 
 import pytest
 from fastapi import FastAPI
@@ -10,12 +10,12 @@ from app.kit.health import router as health
 from app.kit.http.settings import HttpSettings
 from tests.rig.app import client_of
 
-HERE = "https://shop.example.org"
-PREFLIGHT = {"Origin": HERE, "Access-Control-Request-Method": "PATCH"}
+ORIGIN = "https://shop.example.org"
+PREFLIGHT = {"Origin": ORIGIN, "Access-Control-Request-Method": "PATCH"}
 
 
 def client_with(**settings: object) -> AsyncClient:
-    """A client of an application of the kit that has these settings, and a few routes."""
+    """Return a client of an application with these settings and a few endpoints."""
     app = Application(http=HttpSettings.model_validate(settings), places=1)
     app.include_router(health)
 
@@ -35,7 +35,7 @@ def client_with(**settings: object) -> AsyncClient:
 
 
 @pytest.mark.parametrize("path", ["/kit/fine", "/kit/bug", "/kit/stream", "/nowhere", "/docs"])
-async def test_every_answer_tells_the_browser_to_be_careful(path: str) -> None:
+async def test_every_response_has_security_headers(path: str) -> None:
     headers = (await client_with().get(path)).headers
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["X-Frame-Options"] == "DENY"
@@ -44,60 +44,60 @@ async def test_every_answer_tells_the_browser_to_be_careful(path: str) -> None:
     assert "Strict-Transport-Security" not in headers
 
 
-async def test_an_answer_is_not_stored_unless_it_says_so() -> None:
+async def test_response_is_not_cached_by_default() -> None:
     client = client_with()
     assert (await client.get("/kit/fine")).headers["Cache-Control"] == "no-store"
     assert (await client.get("/kit/stream")).headers["Cache-Control"] == "max-age=60"
 
 
-async def test_https_is_insisted_on_when_asked_for() -> None:
-    answer = await client_with(hsts=31_536_000).get("/kit/fine")
-    assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
+async def test_hsts_header_is_sent_if_configured() -> None:
+    response = await client_with(hsts=31_536_000).get("/kit/fine")
+    assert response.headers["Strict-Transport-Security"] == "max-age=31536000"
 
 
-async def test_an_answer_of_the_api_may_load_nothing() -> None:
+async def test_api_response_forbids_loading_resources() -> None:
     policy = (await client_with().get("/kit/fine")).headers["Content-Security-Policy"]
     assert policy == "default-src 'none'; frame-ancestors 'none'"
 
 
-def readable_for(answer: Response) -> str | None:
-    """The origin whose pages may read an answer."""
-    origin: str | None = answer.headers.get("Access-Control-Allow-Origin")
+def allowed_origin(response: Response) -> str | None:
+    """Return the origin that may read a response."""
+    origin: str | None = response.headers.get("Access-Control-Allow-Origin")
     return origin
 
 
-async def test_no_other_page_may_read_an_answer() -> None:
+async def test_other_origins_cannot_read_responses_by_default() -> None:
     client = client_with()
-    assert readable_for(await client.get("/kit/fine", headers={"Origin": HERE})) is None
-    refused = await client.options("/kit/fine", headers=PREFLIGHT)
-    assert refused.status_code == 405
-    assert readable_for(refused) is None
+    assert allowed_origin(await client.get("/kit/fine", headers={"Origin": ORIGIN})) is None
+    rejected = await client.options("/kit/fine", headers=PREFLIGHT)
+    assert rejected.status_code == 405
+    assert allowed_origin(rejected) is None
 
 
-async def test_the_pages_of_the_settings_may_read_every_answer() -> None:
-    client = client_with(origins=HERE)
+async def test_configured_origins_can_read_every_response() -> None:
+    client = client_with(origins=ORIGIN)
     for path in ("/kit/fine", "/kit/bug", "/nowhere"):
-        answer = await client.get(path, headers={"Origin": HERE})
-        assert readable_for(answer) == HERE
-        exposed = answer.headers["Access-Control-Expose-Headers"]
+        response = await client.get(path, headers={"Origin": ORIGIN})
+        assert allowed_origin(response) == ORIGIN
+        exposed = response.headers["Access-Control-Expose-Headers"]
         assert exposed == "ETag, Idempotent-Replayed, Location, Retry-After, X-Request-ID"
-        assert "Access-Control-Allow-Credentials" not in answer.headers
+        assert "Access-Control-Allow-Credentials" not in response.headers
         other = await client.get(path, headers={"Origin": "https://other.example"})
-        assert readable_for(other) is None
+        assert allowed_origin(other) is None
 
 
-async def test_a_browser_that_asks_first_is_told() -> None:
-    client = client_with(origins=HERE, credentials=True)
-    asks = PREFLIGHT | {"Access-Control-Request-Headers": "if-match, idempotency-key"}
-    told = await client.options("/kit/fine", headers=asks)
-    assert told.status_code == 200
-    assert readable_for(told) == HERE
-    assert told.headers["Access-Control-Allow-Credentials"] == "true"
-    stranger = asks | {"Origin": "https://other.example"}
-    assert readable_for(await client.options("/kit/fine", headers=stranger)) is None
+async def test_preflight_request_is_allowed_for_configured_origins() -> None:
+    client = client_with(origins=ORIGIN, credentials=True)
+    preflight = PREFLIGHT | {"Access-Control-Request-Headers": "if-match, idempotency-key"}
+    response = await client.options("/kit/fine", headers=preflight)
+    assert response.status_code == 200
+    assert allowed_origin(response) == ORIGIN
+    assert response.headers["Access-Control-Allow-Credentials"] == "true"
+    other_origin = preflight | {"Origin": "https://other.example"}
+    assert allowed_origin(await client.options("/kit/fine", headers=other_origin)) is None
 
 
-async def test_another_host_is_refused_with_a_problem() -> None:
+async def test_untrusted_host_is_rejected_with_a_problem_document() -> None:
     client = client_with(hosts="api.example.org,*.example.net")
     for host, status in {
         "api.example.org": 200,
@@ -106,19 +106,19 @@ async def test_another_host_is_refused_with_a_problem() -> None:
         "example.org": 400,
         "api.example.org.evil.example": 400,
     }.items():
-        answer = await client.get("/kit/fine", headers={"Host": host})
-        assert answer.status_code == status, host
-    refused = await client.get("/kit/fine", headers={"Host": "evil.example"})
-    assert refused.headers["content-type"] == "application/problem+json"
-    assert refused.json()["request_id"] == refused.headers["X-Request-ID"]
+        response = await client.get("/kit/fine", headers={"Host": host})
+        assert response.status_code == status, host
+    rejected = await client.get("/kit/fine", headers={"Host": "evil.example"})
+    assert rejected.headers["content-type"] == "application/problem+json"
+    assert rejected.json()["request_id"] == rejected.headers["X-Request-ID"]
 
 
-async def test_whoever_watches_the_process_comes_by_its_address() -> None:
+async def test_health_check_ignores_allowed_hosts() -> None:
     client = client_with(hosts="api.example.org")
-    answer = await client.get("/health/live", headers={"Host": "10.0.0.7:8000"})
-    assert answer.status_code == 200
+    response = await client.get("/health/live", headers={"Host": "10.0.0.7:8000"})
+    assert response.status_code == 200
 
 
-async def test_the_service_takes_the_settings_of_its_environment(app: FastAPI) -> None:
+async def test_service_uses_http_settings_of_the_environment(app: FastAPI) -> None:
     assert isinstance(app, Application)
     assert app.http == HttpSettings()

@@ -1,4 +1,4 @@
-"""A served process on SIGTERM: what runs is finished, what takes too long is cut, nothing stays."""
+"""On SIGTERM, a process finishes short requests, cancels long ones and closes its connections."""
 
 import asyncio
 import os
@@ -65,7 +65,7 @@ def port() -> int:
 
 @pytest.fixture
 def process(direct_url: URL, port: int, tmp_path: Path) -> Generator["subprocess.Popen[bytes]"]:
-    """The service, served by its own command, with a grace of one second."""
+    """The service in a subprocess, with a grace period of one second."""
     program = tmp_path / "serve.py"
     program.write_text(SLOW)
     with subprocess.Popen(
@@ -85,42 +85,42 @@ def process(direct_url: URL, port: int, tmp_path: Path) -> Generator["subprocess
             process.kill()
 
 
-async def test_sigterm_finishes_what_runs_cuts_what_lasts_and_leaves_no_connection(
+async def test_sigterm_finishes_short_requests_cancels_long_ones_and_closes_connections(
     database: Database, port: int, process: "subprocess.Popen[bytes]"
 ) -> None:
     url = f"http://127.0.0.1:{port}"
     async with AsyncClient(base_url=url) as client, AsyncClient(base_url=url) as idle:
-        await until_ready(idle)
-        # What the process began with is not looked at for garbage again.
+        await wait_until_ready(idle)
+        # Objects from the startup are excluded from garbage collection.
         assert (await idle.get("/kit/garbage")).json() == [True, OBJECTS_BETWEEN]
-        refusal = await sent_without_end(port, b"GET /health/live HTTP/1.1\r\nHost: kit\r\n")
-        assert b" 431 Request Header Fields Too Large" in refusal
-        # After the body there may be headers again.
+        rejection = await send_endless_headers(port, b"GET /health/live HTTP/1.1\r\nHost: kit\r\n")
+        assert b" 431 Request Header Fields Too Large" in rejection
+        # Trailers after a chunked body are headers as well.
         chunked = b"Host: kit\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n"
-        assert await sent_without_end(port, b"POST /kit/slow/0 HTTP/1.1\r\n" + chunked) == b""
+        assert await send_endless_headers(port, b"POST /kit/slow/0 HTTP/1.1\r\n" + chunked) == b""
         short = asyncio.create_task(client.post("/kit/slow/0.5"))
         long = asyncio.create_task(client.post("/kit/slow/60"))
-        await until_running(database, 2)
+        await wait_for_connections(database, 2)
 
         process.send_signal(signal.SIGTERM)
-        began = monotonic()
+        started = monotonic()
 
         assert (await short).status_code == 200
-        # Never that it was done.
+        # A cancelled request must not report success.
         with suppress(TransportError):
             assert (await long).status_code >= 500
-    _, said = await asyncio.to_thread(process.communicate)
-    assert process.returncode == 0, said.decode()
-    # The idle connection kept nothing waiting.
-    assert monotonic() - began < 3
+    _, output = await asyncio.to_thread(process.communicate)
+    assert process.returncode == 0, output.decode()
+    # The idle keep-alive connection does not delay the shutdown.
+    assert monotonic() - started < 3
     async with database.transaction() as session:
         kept = await session.scalars(text("SELECT seconds FROM kit_slow"))
         assert kept.all() == [0.5]
-    await until_running(database, 0, "")
+    await wait_for_connections(database, 0, "")
 
 
-async def until_ready(client: AsyncClient) -> None:
-    """Wait until it serves; fails where it never does."""
+async def wait_until_ready(client: AsyncClient) -> None:
+    """Wait until the service responds; raises TimeoutError."""
     async with asyncio.timeout(20):
         while True:
             try:
@@ -131,22 +131,24 @@ async def until_ready(client: AsyncClient) -> None:
             await asyncio.sleep(0.02)
 
 
-async def sent_without_end(port: int, beginning: bytes) -> bytes:
-    """What is answered to headers that do not come to an end, once they are too large."""
+async def send_endless_headers(port: int, beginning: bytes) -> bytes:
+    """Send endless headers; return the response after the limit."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(beginning + b"X-Kit: ")
     await writer.drain()
-    # Counted is what comes after the beginning.
+    # The limit applies to data after the first packet.
     await asyncio.sleep(0.05)
     writer.write(b"x" * (HEADERS_LIMIT + 1))
     async with asyncio.timeout(5):
-        answer = await reader.read()
+        response = await reader.read()
     writer.close()
-    return answer
+    return response
 
 
-async def until_running(database: Database, count: int, state: str = "idle in transaction") -> None:
-    """Wait until the service has so many connections in this state, or in any."""
+async def wait_for_connections(
+    database: Database, count: int, state: str = "idle in transaction"
+) -> None:
+    """Wait until the service has this many connections in this state."""
     connections = text(
         "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'served' "
         "AND datname = current_database() AND state LIKE :state || '%'"

@@ -1,7 +1,7 @@
-"""What a request is spared: what takes longer than it has to is not done for each.
+"""Work that a request does not repeat.
 
-None of it can be seen in an answer, so each is counted where it would be done. A story that fails
-here tells of time that is lost, and of nothing else.
+Responses are the same with and without it, so each test counts the calls. A failing test means
+wasted time, not a wrong result.
 """
 
 import asyncio
@@ -43,25 +43,25 @@ Spy = Callable[[object, str], list[str]]
 
 @pytest.fixture
 def spy(monkeypatch: pytest.MonkeyPatch) -> Spy:
-    """Listen to a function, which goes on as before: its name, as often as it is called."""
+    """Count the calls of a function without changing it."""
 
-    def listening(owner: object, name: str) -> list[str]:
+    def count_calls(owner: object, name: str) -> list[str]:
         calls: list[str] = []
-        was = getattr(owner, name)
+        original = getattr(owner, name)
 
-        def told(*arguments: Any, **named: Any) -> Any:
+        def recorded(*arguments: Any, **named: Any) -> Any:
             calls.append(name)
-            return was(*arguments, **named)
+            return original(*arguments, **named)
 
-        monkeypatch.setattr(owner, name, told)
+        monkeypatch.setattr(owner, name, recorded)
         return calls
 
-    return listening
+    return count_calls
 
 
 @pytest.fixture
 async def database(direct_url: URL) -> AsyncGenerator[Database]:
-    """A database with a table for things, and an idle connection to write and one to read."""
+    """A database with a table, and one idle connection each for writes and reads."""
     settings = settings_with(
         direct_url, pooler="none", pool_size=2, max_overflow=0, pool_pre_ping=False
     )
@@ -77,26 +77,26 @@ async def database(direct_url: URL) -> AsyncGenerator[Database]:
 
 
 @pytest.mark.parametrize(("pre_ping", "expected"), [(False, [1, 3]), (True, [2, 6])])
-async def test_a_ping_before_each_use_would_be_round_trips_of_its_own(
+async def test_pre_ping_adds_a_round_trip_to_each_use(
     direct_url: URL, pre_ping: bool, expected: list[int]
 ) -> None:
-    async with line_to(direct_url) as line:
-        settings = settings_with(line.url, pooler="none", pool_pre_ping=pre_ping)
+    async with line_to(direct_url) as proxy:
+        settings = settings_with(proxy.url, pooler="none", pool_pre_ping=pre_ping)
         database = Database.open(settings.database, "kit")
-        passed: list[int] = []
+        round_trips: list[int] = []
         for work in (database.reading, database.transaction):
-            # The first use connects, the next prepares.
+            # The first use connects, and the second prepares the statement.
             for _ in range(3):
-                line.break_at(0, Break.BEFORE)
+                proxy.break_at(0, Break.BEFORE)
                 async with work() as session:
                     await session.execute(text("SELECT 1"))
-            passed.append(line.passed)
-        assert passed == expected
+            round_trips.append(proxy.round_trips)
+        assert round_trips == expected
         await database.close()
 
 
 @pytest.mark.parametrize(("size", "overflow", "opened"), [(4, 0, 4), (2, 2, 8)])
-async def test_a_pool_of_one_size_opens_each_connection_once(
+async def test_pool_without_overflow_keeps_all_connections(
     direct_url: URL, size: int, overflow: int, opened: int
 ) -> None:
     settings = settings_with(direct_url, pooler="none", pool_size=size, max_overflow=overflow)
@@ -111,7 +111,7 @@ async def test_a_pool_of_one_size_opens_each_connection_once(
     await database.close()
 
 
-async def test_the_connection_used_last_is_used_next(database: Database) -> None:
+async def test_most_recently_used_connection_is_reused(database: Database) -> None:
     async def backend(engine: AsyncEngine) -> Any:
         async with engine.connect() as connection:
             return await connection.scalar(text("SELECT pg_backend_pid()"))
@@ -127,7 +127,7 @@ async def test_the_connection_used_last_is_used_next(database: Database) -> None
 
 
 def is_awaited(call: Any) -> bool:
-    """Whether FastAPI runs it here; for anything else it waits for a thread."""
+    """Whether FastAPI awaits the function; other functions run in a thread."""
     return inspect.iscoroutinefunction(call) or inspect.isasyncgenfunction(call)
 
 
@@ -140,9 +140,7 @@ def is_awaited(call: Any) -> bool:
         (get_args(ETag)[1].dependency, []),
     ],
 )
-def test_no_dependency_of_the_kit_waits_for_a_thread_or_needs_many_others(
-    call: Any, needs: list[Any]
-) -> None:
+def test_kit_dependencies_are_async_and_have_few_dependencies(call: Any, needs: list[Any]) -> None:
     solved = get_dependant(path="/", call=call)
     assert [other.call for other in solved.dependencies] == needs
     assert is_awaited(call)
@@ -160,7 +158,7 @@ class Number(BaseModel):
     number: int
 
 
-async def test_a_statement_of_a_view_is_compiled_once(database: Database, spy: Spy) -> None:
+async def test_view_statement_is_compiled_once(database: Database, spy: Spy) -> None:
     compiled, view = spy(execution, "prepare"), View(Number, Thing)
     for number in range(3):
         new = New(number=number, name=str(number))
@@ -170,7 +168,7 @@ async def test_a_statement_of_a_view_is_compiled_once(database: Database, spy: S
     assert len(compiled) == 3
 
 
-async def test_views_make_no_connection_of_sqlalchemy_and_wait_in_no_greenlet(
+async def test_views_use_neither_sqlalchemy_connections_nor_greenlets(
     database: Database, spy: Spy
 ) -> None:
     spawned, connected = spy(driver, "greenlet_spawn"), list[object]()
@@ -183,7 +181,7 @@ async def test_views_make_no_connection_of_sqlalchemy_and_wait_in_no_greenlet(
     assert (spawned, connected) == ([], [])
 
 
-# ------------------------------------------------------------------ the way in
+# ------------------------------------------------------------------ middleware
 
 
 REQUEST = {"type": "http", "method": "GET", "path": "/kit"}
@@ -195,11 +193,11 @@ async def nothing(_scope: Scope, _receive: Receive, send: Send) -> None:
 
 
 async def ignore(_message: Message) -> None:
-    """Let it go."""
+    """Drop the message."""
 
 
 async def pass_layers(headers: list[tuple[bytes, bytes]], layers: Any) -> dict[bytes, bytes]:
-    """Send a request through the layers; the headers of the answer."""
+    """Send a request through the middleware; return the response headers."""
     sent: list[Message] = []
 
     async def receive() -> Message:
@@ -212,19 +210,19 @@ async def pass_layers(headers: list[tuple[bytes, bytes]], layers: Any) -> dict[b
     return dict(sent[0]["headers"])
 
 
-async def test_no_layer_decodes_the_headers_of_a_request_or_makes_those_of_answers_again(
+async def test_middleware_does_not_decode_headers_or_rebuild_constant_ones(
     spy: Spy,
 ) -> None:
     settings = HttpSettings(hsts=3600)
     layers = RequestIdMiddleware(secured(AdmissionMiddleware(nothing, settings, 1), settings))
     decoded, given = spy(Headers, "items"), spy(Headers, "get")
-    answers = [await pass_layers([(b"x-request-id", b"it")], layers) for _ in range(2)]
+    responses = [await pass_layers([(b"x-request-id", b"it")], layers) for _ in range(2)]
     assert (decoded, given) == ([], [])
-    first, second = (answer[b"strict-transport-security"] for answer in answers)
+    first, second = (response[b"strict-transport-security"] for response in responses)
     assert first is second
 
 
-async def test_a_line_of_those_who_wait_has_one_timer_and_no_task(spy: Spy) -> None:
+async def test_queue_uses_one_timer_and_no_task(spy: Spy) -> None:
     gate = Gate(1, wait_limit=60)
     await gate.enter(lambda: False)
     timers = spy(asyncio.get_running_loop(), "call_at")
@@ -239,7 +237,7 @@ async def test_a_line_of_those_who_wait_has_one_timer_and_no_task(spy: Spy) -> N
         gate.leave()
 
 
-async def test_whether_a_client_is_gone_is_asked_when_its_turn_comes_and_not_waited_for() -> None:
+async def test_disconnect_is_checked_only_when_a_request_is_admitted() -> None:
     end, received = asyncio.Event(), list[int]()
 
     async def work(scope: Scope, receive: Receive, send: Send) -> None:
@@ -248,7 +246,7 @@ async def test_whether_a_client_is_gone_is_asked_when_its_turn_comes_and_not_wai
 
     layer = AdmissionMiddleware(work, HttpSettings(), 1)
 
-    async def ask(number: int) -> None:
+    async def request(number: int) -> None:
         async def receive() -> Message:
             received.append(number)
             if received.count(number) > 1:
@@ -258,47 +256,47 @@ async def test_whether_a_client_is_gone_is_asked_when_its_turn_comes_and_not_wai
         await layer({**REQUEST, "headers": []}, receive, ignore)
 
     before = asyncio.all_tasks()
-    asking = {asyncio.create_task(ask(number)) for number in range(3)}
+    requests = {asyncio.create_task(request(number)) for number in range(3)}
     for _ in range(5):
         await asyncio.sleep(0)
-    assert asyncio.all_tasks() == before | asking
+    assert asyncio.all_tasks() == before | requests
     assert sorted(received) == [0, 1, 2]
     end.set()
-    await asyncio.gather(*asking)
+    await asyncio.gather(*requests)
     assert len(received) == 3 + 2
 
 
-# ------------------------------------------------------------------ who looks on
+# ------------------------------------------------------------------ logging and metrics
 
 
 @pytest.fixture
-def reading_warnings() -> Generator[list[Any]]:
-    """What is written of a log that begins with warnings."""
+def logged_warnings() -> Generator[list[Any]]:
+    """The events that are logged at level WARNING."""
     config, root = structlog.get_config(), logging.getLogger()
     handlers, level = root.handlers, root.level
     configure_logging(LogSettings(level="WARNING"))
-    written: list[Any] = []
+    events: list[Any] = []
 
     def write(_logger: object, _name: str, event: Any) -> Any:
-        written.append(event["event"])
+        events.append(event["event"])
         raise structlog.DropEvent
 
     structlog.configure(processors=[write])
-    yield written
+    yield events
     structlog.configure(**config)
     root.handlers, root.level = handlers, level
 
 
-def test_what_is_not_logged_is_not_put_together(reading_warnings: list[Any]) -> None:
+def test_filtered_log_events_are_not_rendered(logged_warnings: list[Any]) -> None:
     log = structlog.get_logger("kit.spared")
     log.info("request")
     log.warning("slow")
-    assert reading_warnings == ["slow"]
-    # Nor is a logger, once it was used.
+    assert logged_warnings == ["slow"]
+    # Loggers are cached after their first use.
     assert structlog.get_config()["cache_logger_on_first_use"]
 
 
-def test_a_metric_is_found_by_its_labels_once(spy: Spy) -> None:
+def test_metric_is_looked_up_once_per_label_set(spy: Spy) -> None:
     metrics = Metrics(MetricsSettings(port=1))
     found = spy(Histogram, "labels")
     for _ in range(3):

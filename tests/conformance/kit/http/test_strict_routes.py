@@ -14,13 +14,13 @@ from tests.architecture.test_strict_routes import lenient_routes
 
 def test_lenient_routes_are_found() -> None:
     class OwnRoute(APIRoute):
-        """A route class of a team."""
+        """A team's own route class."""
 
     async def since(since: list[datetime] | None = None) -> Any:
         return since
 
     async def endpoint(at: datetime) -> None:
-        """Take a datetime."""
+        """Accept a datetime."""
 
     app, plain, strict = Application(), FastAPI(openapi_url=None), Application(openapi_url=None)
     app.get("/strict")(endpoint)

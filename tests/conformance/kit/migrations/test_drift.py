@@ -1,4 +1,4 @@
-"""What Alembic would overlook by itself is noticed."""
+"""Detect schema differences that Alembic overlooks."""
 
 from typing import Any
 
@@ -10,25 +10,27 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.kit.db.drift import COMPARISONS
 
-LIVING = text("gone IS NULL")
+NOT_DELETED = text("deleted_at IS NULL")
 CHECK = CheckConstraint("id > 0", name="ck_kit_drifting_positive")
 
 
 async def differences(connection: AsyncConnection, *declared: Index | CheckConstraint) -> list[Any]:
-    """What a table with an index of all its rows lacks of what is declared."""
-    await connection.execute(text("CREATE TABLE kit_drifting (id integer NOT NULL, gone integer)"))
+    """Return the differences between a table with a full index and the declared items."""
+    await connection.execute(
+        text("CREATE TABLE kit_drifting (id integer NOT NULL, deleted_at integer)")
+    )
     await connection.execute(text("CREATE UNIQUE INDEX ix_kit_drifting ON kit_drifting (id)"))
     metadata = MetaData()
-    columns = Column("id", Integer, nullable=False), Column("gone", Integer)
+    columns = Column("id", Integer, nullable=False), Column("deleted_at", Integer)
     Table("kit_drifting", metadata, *columns, *declared)
 
-    def only_that_table(name: str | None, kind: str, _parents: object) -> bool:
+    def include_test_table(name: str | None, kind: str, _parents: object) -> bool:
         return kind != "table" or name == "kit_drifting"
 
     def compare(connection: Connection) -> list[Any]:
         options: dict[str, Any] = {
             "autogenerate_plugins": COMPARISONS,
-            "include_name": only_that_table,
+            "include_name": include_test_table,
         }
         context = MigrationContext.configure(connection, opts=options)
         return [difference[0] for difference in compare_metadata(context, metadata)]
@@ -37,9 +39,9 @@ async def differences(connection: AsyncConnection, *declared: Index | CheckConst
 
 
 @pytest.mark.parametrize(
-    ("condition", "expected"), [(None, []), (LIVING, ["remove_index", "add_index"])]
+    ("condition", "expected"), [(None, []), (NOT_DELETED, ["remove_index", "add_index"])]
 )
-async def test_an_index_that_became_partial_is_made_anew(
+async def test_index_that_became_partial_is_recreated(
     connection: AsyncConnection, condition: Any, expected: list[str]
 ) -> None:
     index = Index("ix_kit_drifting", "id", unique=True, postgresql_where=condition)
@@ -47,7 +49,7 @@ async def test_an_index_that_became_partial_is_made_anew(
     assert await differences(connection, index) == expected
 
 
-async def test_a_check_that_is_missing_is_added(connection: AsyncConnection) -> None:
+async def test_missing_check_constraint_is_added(connection: AsyncConnection) -> None:
     index = Index("ix_kit_drifting", "id", unique=True)
 
     assert await differences(connection, index, CHECK) == ["add_constraint"]

@@ -1,4 +1,4 @@
-"""Values of an enumerated type that the database or the models lack are noticed."""
+"""Detect values of an enum type that the database or the models lack."""
 
 import re
 from ast import literal_eval
@@ -11,14 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.kit.db.drift import COMPARISONS
 
-# Alembic's two comments that stand around what it writes.
+# The comments that Alembic adds around generated code.
 FRAME = re.compile(r"^\s*# ###.*\n?", re.MULTILINE)
 
 
-async def written(
+async def generated_code(
     connection: AsyncConnection, *values: str, array: bool = False
 ) -> tuple[str, str]:
-    """What upgrades a type of the values a and c to these, and what undoes it."""
+    """Return the generated upgrade and downgrade from an enum with the values a and c."""
     await connection.execute(text("CREATE TYPE kit_kind AS ENUM ('a', 'c')"))
     column = "kit_kind[]" if array else "kit_kind"
     await connection.execute(text(f"CREATE TABLE kit_kinds (kind {column})"))
@@ -26,11 +26,11 @@ async def written(
     kind = Enum(*values, name="kit_kind")
     Table("kit_kinds", metadata, Column("kind", ARRAY(kind) if array else kind))
 
-    def only_that_table(name: str | None, of: str, _parents: object) -> bool:
+    def include_test_table(name: str | None, of: str, _parents: object) -> bool:
         return of != "table" or name == "kit_kinds"
 
-    def write(connection: Connection) -> tuple[str, str]:
-        opts = {"autogenerate_plugins": COMPARISONS, "include_name": only_that_table}
+    def generate(connection: Connection) -> tuple[str, str]:
+        opts = {"autogenerate_plugins": COMPARISONS, "include_name": include_test_table}
         context = MigrationContext.configure(connection, opts=opts)
         script = produce_migrations(context, metadata)
         assert script.upgrade_ops is not None
@@ -39,18 +39,18 @@ async def written(
         down = FRAME.sub("", render_python_code(script.downgrade_ops))
         return up.strip(), down.strip()
 
-    return await connection.run_sync(write)
+    return await connection.run_sync(generate)
 
 
-async def test_the_same_values_need_nothing(connection: AsyncConnection) -> None:
-    assert await written(connection, "a", "c") == ("pass", "pass")
+async def test_equal_values_need_no_migration(connection: AsyncConnection) -> None:
+    assert await generated_code(connection, "a", "c") == ("pass", "pass")
 
 
 @pytest.mark.parametrize("array", [False, True])
-async def test_new_values_are_added_in_their_places(
+async def test_new_values_are_added_at_their_positions(
     connection: AsyncConnection, array: bool
 ) -> None:
-    up, down = await written(connection, "_", "a", "b'", "c", "d", array=array)
+    up, down = await generated_code(connection, "_", "a", "b'", "c", "d", array=array)
     statements = [literal_eval(call) for call in re.findall(r"op\.execute\((.*)\)", up)]
     assert len(statements) == 3, up
     for statement in statements:
@@ -65,8 +65,8 @@ async def test_new_values_are_added_in_their_places(
 
 
 @pytest.mark.parametrize("values", [("a",), ("c", "a")])
-async def test_removed_or_moved_values_need_a_new_type(
+async def test_removed_or_reordered_values_need_a_new_type(
     connection: AsyncConnection, values: tuple[str, ...]
 ) -> None:
-    up, _ = await written(connection, *values)
+    up, _ = await generated_code(connection, *values)
     assert up.startswith("replace_enum('kit_kind', ")

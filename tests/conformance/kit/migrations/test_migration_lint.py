@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from alembic.config import Config
 
-from tests.architecture.test_migration_lint import SETTINGS, complaints
+from tests.architecture.test_migration_lint import SETTINGS, lint_errors
 from tests.conformance.support.revisions import add_revision, alembic_with
 
 
@@ -37,15 +37,15 @@ def config(tmp_path: Path) -> Config:
         ("renaming-table", "op.rename_table('kit_t', 'kit_u')"),
     ],
 )
-def test_an_unsafe_change_is_named_with_its_file(
+def test_unsafe_operation_is_reported_with_its_file(
     config: Config, tmp_path: Path, rule: str, unsafe: str
 ) -> None:
     add_revision(config, tmp_path, "kit_unsafe", unsafe)
-    found = [one for one in complaints(config, tmp_path) if one.startswith("kit_unsafe.py: ")]
+    found = [one for one in lint_errors(config, tmp_path) if one.startswith("kit_unsafe.py: ")]
     assert any(one.startswith(f"kit_unsafe.py: {rule}: ") for one in found), found
 
 
-def test_a_change_that_holds_up_nobody_passes(config: Config, tmp_path: Path) -> None:
+def test_safe_operations_are_not_reported(config: Config, tmp_path: Path) -> None:
     add_revision(
         config,
         tmp_path,
@@ -60,12 +60,12 @@ def test_a_change_that_holds_up_nobody_passes(config: Config, tmp_path: Path) ->
     )
     validate = "op.execute('ALTER TABLE kit_t VALIDATE CONSTRAINT c')"
     add_revision(config, tmp_path, "kit_later", validate)
-    assert not [one for one in complaints(config, tmp_path) if one.startswith("kit_")]
+    assert not [one for one in lint_errors(config, tmp_path) if one.startswith("kit_")]
 
 
-def test_a_revision_that_knows_better_says_so(config: Config, tmp_path: Path) -> None:
+def test_ignore_comment_disables_a_rule(config: Config, tmp_path: Path) -> None:
     unsafe = "op.drop_column('kit_t', 'a')"
-    add_revision(config, tmp_path, "kit_knows", "# squawk-ignore-file ban-drop-column", unsafe)
-    path = tmp_path / "kit_knows.py"
+    add_revision(config, tmp_path, "kit_ignores", "# squawk-ignore-file ban-drop-column", unsafe)
+    path = tmp_path / "kit_ignores.py"
     path.write_text(path.read_text().replace("    # squawk", "# squawk"))
-    assert not [one for one in complaints(config, tmp_path) if one.startswith("kit_")]
+    assert not [one for one in lint_errors(config, tmp_path) if one.startswith("kit_")]

@@ -19,23 +19,23 @@ from tests.rig.database import settings_for, settings_with
 
 @pytest.fixture
 def config(own_database_url: URL) -> Config:
-    """Alembic on a migrated database of the test's own."""
+    """An Alembic configuration for a separate, migrated database."""
     return alembic_config(settings_for(own_database_url))
 
 
-def test_a_percent_sign_in_the_password_is_kept(config: Config) -> None:
+def test_percent_sign_in_password_is_kept(config: Config) -> None:
     settings = config.attributes["settings"]
     url = settings.database.sqlalchemy_url.set(password="100%s")
     command.current(alembic_config(settings_for(url)))
 
 
-async def test_a_connection_may_be_handed_over(own_database_url: URL) -> None:
+async def test_migration_uses_a_given_connection(own_database_url: URL) -> None:
     settings = settings_for(own_database_url)
     config = alembic_config(settings)
 
     def upgrade(connection: Connection) -> None:
         config.attributes["connection"] = connection
-        # Within a running event loop, where none of its own could be started.
+        # An event loop is running, so the migration could not start its own.
         command.upgrade(config, "heads")
 
     engine = build_migration_engine(settings.database, "test")
@@ -44,7 +44,7 @@ async def test_a_connection_may_be_handed_over(own_database_url: URL) -> None:
     await engine.dispose()
 
 
-async def test_migrations_keep_no_connection_and_have_time(direct_url: URL) -> None:
+async def test_migrations_use_no_pool_and_no_statement_timeout(direct_url: URL) -> None:
     settings = settings_with(direct_url, lock_timeout=0.5, pooler="none").database
     engine = build_migration_engine(settings, "test")
     assert isinstance(engine.pool, NullPool)
@@ -54,7 +54,7 @@ async def test_migrations_keep_no_connection_and_have_time(direct_url: URL) -> N
     await engine.dispose()
 
 
-async def test_behind_a_pooler_migrations_have_the_same_limits(own_database_url: URL) -> None:
+async def test_migrations_behind_a_pooler_have_the_same_timeouts(own_database_url: URL) -> None:
     settings = settings_with(own_database_url, lock_timeout=0.5, pooler="pgbouncer").database
     engine = build_migration_engine(settings, "test")
     limits = "SELECT current_setting('lock_timeout'), current_setting('statement_timeout')"
@@ -63,14 +63,14 @@ async def test_behind_a_pooler_migrations_have_the_same_limits(own_database_url:
     await engine.dispose()
 
 
-def test_migrations_go_where_they_are_told(direct_url: URL) -> None:
-    elsewhere = settings_for(direct_url).database.url
-    nowhere = direct_url.set(host="127.0.0.1", port=1, query={})
-    settings = settings_with(nowhere, migration_url=elsewhere, password="another's")
+def test_migrations_use_migration_url(direct_url: URL) -> None:
+    migration_url = settings_for(direct_url).database.url
+    unreachable = direct_url.set(host="127.0.0.1", port=1, query={})
+    settings = settings_with(unreachable, migration_url=migration_url, password="another's")
     command.upgrade(alembic_config(settings), "heads")
 
 
-def test_a_migration_leaves_the_loggers_alone(config: Config) -> None:
+def test_migration_does_not_change_logging(config: Config) -> None:
     logger, root = logging.getLogger("app.features.of_a_team"), logging.getLogger()
     before = (root.handlers[:], root.level)
     command.downgrade(config, "base")
@@ -79,11 +79,11 @@ def test_a_migration_leaves_the_loggers_alone(config: Config) -> None:
     assert (root.handlers, root.level) == before
 
 
-def test_a_new_revision_is_dated_and_formatted(config: Config, tmp_path: Path) -> None:
+def test_new_migration_has_dated_name_and_is_formatted(config: Config, tmp_path: Path) -> None:
     config = alembic_with(tmp_path, config.attributes["settings"])
     add_revision(config, tmp_path, "kit_first", "pass")
     command.revision(config, "add a thing", version_path=str(tmp_path))
-    (made,) = tmp_path.glob("*_add_a_thing.py")
-    assert re.fullmatch(r"\d{4}_\d\d_\d\d_[0-9a-f]+_add_a_thing", made.stem)
+    (path,) = tmp_path.glob("*_add_a_thing.py")
+    assert re.fullmatch(r"\d{4}_\d\d_\d\d_[0-9a-f]+_add_a_thing", path.stem)
     for check in (["format", "--check"], ["check", "--ignore", "D1"]):
-        assert run([sys.executable, "-m", "ruff", *check, made], check=False).returncode == 0
+        assert run([sys.executable, "-m", "ruff", *check, path], check=False).returncode == 0

@@ -1,4 +1,4 @@
-"""Migrations run one at a time, and give up rather than hold up the service."""
+"""Migrations run one at a time, and give up instead of blocking the service."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ from app.kit.db.engine import build_migration_engine
 from tests.conformance.support.revisions import add_revision, alembic_with
 from tests.rig.database import empty, settings_with
 
-# Each in a process of its own, as ten replicas that start at once.
+# Each migration runs in its own process, like ten replicas that start at the same time.
 PROGRAM = """
 import sys
 from pathlib import Path
@@ -34,7 +34,7 @@ command.upgrade(config, "heads")
 
 
 def run(url: URL, *statements: str) -> list[object]:
-    """The first value of the last statement, each in a transaction of its own."""
+    """Run each statement in its own transaction; return the first column of the last result."""
 
     async def execute() -> list[object]:
         engine = build_migration_engine(settings_with(url).database, "test")
@@ -50,11 +50,11 @@ def run(url: URL, *statements: str) -> list[object]:
     return asyncio.run(execute())
 
 
-def at_once(number: int, url: URL, place: Path) -> list[str]:
-    """Migrate in so many processes; what each has to complain of, where it fails."""
-    address = url.render_as_string(hide_password=False)
+def migrate_concurrently(number: int, url: URL, folder: Path) -> list[str]:
+    """Migrate in this many concurrent processes; return the error output of each."""
+    rendered = url.render_as_string(hide_password=False)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    command_line = [sys.executable, "-c", PROGRAM, str(place), address]
+    command_line = [sys.executable, "-c", PROGRAM, str(folder), rendered]
     with ExitStack() as running:
         replicas = [
             running.enter_context(Popen(command_line, stderr=PIPE, text=True, env=environment))
@@ -71,22 +71,22 @@ def at_once(number: int, url: URL, place: Path) -> list[str]:
 
 
 @pytest.fixture
-def nothing(unpooled_template: URL) -> Generator[URL]:
-    """A database without a schema; not behind a pooler, where no index is built concurrently."""
+def empty_url(unpooled_template: URL) -> Generator[URL]:
+    """A database without a schema and without a pooler, which prevents concurrent index builds."""
     with empty(unpooled_template) as url:
         yield url
 
 
 @pytest.fixture
 def config(own_database_url: URL, tmp_path: Path) -> Config:
-    """Alembic that is soon out of patience, on a migrated database with one table more."""
+    """An Alembic configuration with short timeouts, on a migrated database with one more table."""
     run(own_database_url, "CREATE TABLE kit_t (a int)", "INSERT INTO kit_t VALUES (1)")
     changes = {"migration_wait": 0.3, "lock_timeout": 0.05}
     return alembic_with(tmp_path, settings_with(own_database_url, **changes))
 
 
 def columns(url: URL) -> list[object]:
-    """The columns of the table."""
+    """Return the columns of the table."""
     return run(
         url,
         "SELECT attname FROM pg_attribute WHERE attrelid = 'kit_t'::regclass AND attnum > 0"
@@ -94,35 +94,35 @@ def columns(url: URL) -> list[object]:
     )
 
 
-def test_replicas_that_migrate_at_once_apply_each_revision_once(
-    nothing: URL, tmp_path: Path, thorough: bool
+def test_concurrent_replicas_apply_each_migration_once(
+    empty_url: URL, tmp_path: Path, thorough: bool
 ) -> None:
-    config = alembic_with(tmp_path, settings_with(nothing))
-    # It would succeed as often as it runs.
-    run(nothing, "CREATE TABLE kit_applied (revision text)")
+    config = alembic_with(tmp_path, settings_with(empty_url))
+    # This migration would succeed every time it runs.
+    run(empty_url, "CREATE TABLE kit_applied (revision text)")
     for name in ("kit_1", "kit_2", "kit_3"):
         applied = f"op.execute(\"INSERT INTO kit_applied VALUES ('{name}')\")"
         add_revision(config, tmp_path, name, applied, "op.execute('SELECT pg_sleep(0.05)')")
-    # A process takes a second or two of a core to start.
+    # A process needs a second or two of CPU time to start.
     number = 10 if thorough else 3
-    assert at_once(number, nothing, tmp_path) == [""] * number
-    assert run(nothing, "SELECT revision FROM kit_applied") == ["kit_1", "kit_2", "kit_3"]
+    assert migrate_concurrently(number, empty_url, tmp_path) == [""] * number
+    assert run(empty_url, "SELECT revision FROM kit_applied") == ["kit_1", "kit_2", "kit_3"]
     heads = ScriptDirectory.from_config(config).get_heads()
-    assert run(nothing, "SELECT version_num FROM alembic_version") == heads
+    assert run(empty_url, "SELECT version_num FROM alembic_version") == heads
 
 
-async def test_who_waits_too_long_is_told_for_whom(config: Config) -> None:
+async def test_migration_lock_timeout_names_the_other_process(config: Config) -> None:
     settings = config.attributes["settings"].database
     engine = build_migration_engine(settings, "other")
     async with alone(engine, settings):
         with pytest.raises(MigrationBlocked, match=r"after 0.3 seconds: process \d+ \(.*migrate"):
             await asyncio.to_thread(command.upgrade, config, "heads")
-        # To look is never forbidden.
+        # Reading the current revision needs no lock.
         await asyncio.to_thread(command.current, config)
     await engine.dispose()
 
 
-async def test_a_lock_that_is_not_to_be_had_changes_nothing(config: Config, tmp_path: Path) -> None:
+async def test_lock_timeout_rolls_back_and_is_retried(config: Config, tmp_path: Path) -> None:
     url = config.attributes["settings"].database.sqlalchemy_url
     add_revision(config, tmp_path, "kit_1", "op.add_column('kit_t', sa.Column('b', sa.Integer()))")
     add_revision(
@@ -145,30 +145,30 @@ async def test_a_lock_that_is_not_to_be_had_changes_nothing(config: Config, tmp_
         await busy.execute(text("SELECT * FROM kit_held"))
         second = asyncio.create_task(asyncio.to_thread(command.upgrade, config, "heads"))
         await asyncio.sleep(0.07)
-    # The transaction in its way has ended between two attempts.
+    # The blocking transaction ends between two attempts.
     await second
     await engine.dispose()
     assert await asyncio.to_thread(run, url, "SELECT count(*) FROM kit_half") == [0]
 
 
-def test_an_index_is_built_while_another_migration_waits(direct_url: URL, tmp_path: Path) -> None:
-    # Outside a transaction a pooler may take the two messages of a statement to two connections.
+def test_concurrent_index_build_while_another_migration_waits(
+    direct_url: URL, tmp_path: Path
+) -> None:
+    # Outside a transaction, a pooler may send the messages of one statement to two connections.
     url = direct_url
     run(url, "CREATE TABLE kit_t (a int)")
     config = alembic_with(tmp_path, settings_with(url))
     create = "op.create_index('ix_kit_t', 'kit_t', ['a'], postgresql_concurrently=True)"
-    # The second looks for the lock while the first builds.
+    # The second process waits for the migration lock while the first one builds the index.
     body = "with concurrently():", "    op.execute('SELECT pg_sleep(0.5)')", f"    {create}"
     add_revision(config, tmp_path, "kit_1", *body)
 
-    assert at_once(2, url, tmp_path) == [""] * 2
+    assert migrate_concurrently(2, url, tmp_path) == [""] * 2
     built = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'ix_kit_t'::regclass"
     assert run(url, built) == [True]
 
 
-def test_a_revision_that_fails_leaves_the_one_before_it_whole(
-    config: Config, tmp_path: Path
-) -> None:
+def test_failed_migration_keeps_the_previous_one(config: Config, tmp_path: Path) -> None:
     url = config.attributes["settings"].database.sqlalchemy_url
     add_revision(config, tmp_path, "kit_1", "op.add_column('kit_t', sa.Column('b', sa.Integer()))")
     add_revision(

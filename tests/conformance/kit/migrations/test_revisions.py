@@ -1,4 +1,4 @@
-"""A revision may undo others, and be undone itself."""
+"""A migration can undo other migrations, and can be downgraded itself."""
 
 import asyncio
 from pathlib import Path
@@ -13,7 +13,7 @@ from app.kit.db.engine import build_migration_engine
 from app.kit.db.migrate import alembic_config
 from tests.rig.database import settings_for
 
-MAKES = """
+CREATE_TABLE = """
 import sqlalchemy as sa
 from alembic import op
 
@@ -27,7 +27,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("kit_made")
 """
-UNDOES = """
+UNDO = """
 from app.kit.db.revisions import redo, undo
 
 revision, down_revision = "kit_2", "kit_1"
@@ -44,21 +44,21 @@ def downgrade() -> None:
 
 @pytest.fixture
 def config(own_database_url: URL, tmp_path: Path) -> Config:
-    """Alembic on the service's revisions and these two."""
+    """An Alembic configuration with the service's migrations and these two."""
     config = alembic_config(settings_for(own_database_url))
     script = ScriptDirectory.from_config(config)
-    (tmp_path / "makes.py").write_text(MAKES.format(head=script.get_current_head()))
-    (tmp_path / "undoes.py").write_text(UNDOES)
+    (tmp_path / "makes.py").write_text(CREATE_TABLE.format(head=script.get_current_head()))
+    (tmp_path / "undoes.py").write_text(UNDO)
     places = "\n".join([script.versions, str(tmp_path)])
     config.set_main_option("path_separator", "newline")
     config.set_main_option("version_locations", places.replace("%", "%%"))
     return config
 
 
-def has_made_table(config: Config) -> bool:
-    """Whether the table of the first revision is in the database."""
+def table_exists(config: Config) -> bool:
+    """Whether the table of the first migration exists."""
 
-    async def ask() -> bool:
+    async def query() -> bool:
         settings = config.attributes["settings"]
         engine = build_migration_engine(settings.database, "test")
         async with engine.connect() as connection:
@@ -66,13 +66,13 @@ def has_made_table(config: Config) -> bool:
         await engine.dispose()
         return bool(found)
 
-    return asyncio.run(ask())
+    return asyncio.run(query())
 
 
-def test_a_revision_undoes_another_and_brings_it_back(config: Config) -> None:
+def test_migration_undoes_another_and_downgrade_restores_it(config: Config) -> None:
     command.upgrade(config, "kit_1")
-    assert has_made_table(config)
+    assert table_exists(config)
     command.upgrade(config, "kit_2")
-    assert not has_made_table(config)
+    assert not table_exists(config)
     command.downgrade(config, "kit_1")
-    assert has_made_table(config)
+    assert table_exists(config)

@@ -1,4 +1,4 @@
-"""What a process counts, read as Prometheus reads it."""
+"""Metrics of a process, parsed like Prometheus does."""
 
 import asyncio
 import re
@@ -22,7 +22,7 @@ from tests.conformance.support.watched import (
     HOT,
     HOT_WRITE,
     ORDINARY,
-    a_turn,
+    deliver_driver_events,
     watched,
     watched_settings,
 )
@@ -30,7 +30,7 @@ from tests.rig.app import client_of
 from tests.rig.database import clone
 
 DOCUMENT = Path(__file__).parents[4] / "docs" / "observability.md"
-# Of a family that is a histogram, those that count.
+# The suffixes of counters, and of counts of histograms.
 COUNTED = ("_total", "_count")
 
 Read = Callable[[], Awaitable[dict[str, float]]]
@@ -56,21 +56,21 @@ def url(unpooled_template: URL) -> Generator[URL]:
         yield url
 
 
-# One for all: the port is closed half a second after it was told to.
+# Module scope, because the port is closed half a second after the shutdown.
 @pytest.fixture(scope="module")
 async def served(anyio_backend: str, url: URL, port: int) -> AsyncGenerator[FastAPI]:
-    """The service with two places for requests, on a connection to read and one to write."""
+    """The service with a concurrency limit of two, and one connection each for reads and writes."""
     async with watched(counting_settings(url, port)) as app:
         yield app
 
 
 @pytest.fixture
 async def read(port: int, served: FastAPI) -> AsyncGenerator[Read]:
-    """Read the metrics, as `name{label="value"}`."""
+    """Return a function that reads the metrics, by name and label values."""
     async with AsyncClient(base_url=f"http://127.0.0.1:{port}") as prometheus:
 
         async def read() -> dict[str, float]:
-            await a_turn()
+            await deliver_driver_events()
             text = (await prometheus.get("/metrics")).text
             return {
                 f"{sample.name} {' '.join(sample.labels.values())}".strip(): sample.value
@@ -83,7 +83,7 @@ async def read(port: int, served: FastAPI) -> AsyncGenerator[Read]:
 
 
 async def difference(read: Read, work: Awaitable[object]) -> dict[str, float]:
-    """What was counted meanwhile."""
+    """Return how much each counter increased during the work."""
     before = await read()
     await work
     after = await read()
@@ -97,7 +97,7 @@ async def difference(read: Read, work: Awaitable[object]) -> dict[str, float]:
 REQUESTS, STATEMENTS = "http_request_duration_seconds_count", "db_statement_duration_seconds_count"
 
 
-async def test_requests_are_counted_by_route_and_class_of_status(
+async def test_requests_are_counted_by_route_and_status_class(
     caller: AsyncClient, read: Read
 ) -> None:
     async def requests() -> None:
@@ -106,8 +106,8 @@ async def test_requests_are_counted_by_route_and_class_of_status(
         await caller.post(f"{HOT}/1")
         await caller.request("BREW", f"{HOT}/1")
 
-    counted = await difference(read, requests())
-    assert {name: count for name, count in counted.items() if name.startswith(REQUESTS)} == {
+    increases = await difference(read, requests())
+    assert {name: count for name, count in increases.items() if name.startswith(REQUESTS)} == {
         f"{REQUESTS} GET /kit/ways/hot/{{value}} 2xx": 2,
         f"{REQUESTS} GET /kit/ways/wrong/{{value}} 4xx": 1,
         f"{REQUESTS} GET other 4xx": 2,
@@ -122,29 +122,27 @@ async def test_requests_are_counted_by_route_and_class_of_status(
         ("GET", ORDINARY, "read", 1),
         ("GET", HOT, "read", 1),
         ("GET", HOT_WRITE, "write", 1),
-        # BEGIN and COMMIT are round trips too.
+        # BEGIN and COMMIT are statements as well.
         ("PUT", "/kit/ways/written", "write", 3),
     ],
 )
-async def test_statements_are_counted_whichever_way_they_went(
+async def test_statements_are_counted_on_every_path(
     caller: AsyncClient, read: Read, method: str, path: str, pool: str, count: int
 ) -> None:
-    # The first use of a connection asks the server about itself.
+    # The first use of a connection sends additional queries.
     await caller.request(method, f"{path}/1")
-    counted = await difference(read, caller.request(method, f"{path}/2"))
-    assert counted[f"{STATEMENTS} {pool}"] == count
+    increases = await difference(read, caller.request(method, f"{path}/2"))
+    assert increases[f"{STATEMENTS} {pool}"] == count
 
 
-async def test_the_short_ways_stay_short_while_they_are_counted(served: FastAPI) -> None:
+async def test_metrics_do_not_disable_compiled_queries(served: FastAPI) -> None:
     assert not any(is_watched(engine) for engine in served.state.database.pools.values())
 
 
-async def test_who_works_and_who_waits_for_what_can_be_seen(
-    caller: AsyncClient, read: Read
-) -> None:
+async def test_running_and_queued_requests_are_reported(caller: AsyncClient, read: Read) -> None:
     await caller.get(f"{ORDINARY}/1")
-    shed = (await read())["http_requests_shed_total"]
-    asleep = [
+    rejected = (await read())["http_requests_shed_total"]
+    slow_requests = [
         asyncio.create_task(caller.get(f"{ORDINARY}/{number}?seconds=0.4")) for number in range(3)
     ]
     await asyncio.sleep(0.1)
@@ -154,45 +152,41 @@ async def test_who_works_and_who_waits_for_what_can_be_seen(
     assert seen["db_pool_connections read idle"] == 0
     assert seen["db_pool_waiting read"] == 1
     assert (seen["http_places"], seen["http_requests_at_work"]) == (2, 2)
-    assert (seen["http_requests_waiting"], seen["http_requests_shed_total"]) == (1, shed)
+    assert (seen["http_requests_waiting"], seen["http_requests_shed_total"]) == (1, rejected)
 
-    statuses = sorted([answer.status_code for answer in await asyncio.gather(*asleep)])
+    statuses = sorted([response.status_code for response in await asyncio.gather(*slow_requests)])
 
     assert statuses == [200, 200, 503]
     seen = await read()
-    assert (seen["http_requests_shed_total"], seen["http_requests_waiting"]) == (shed + 1, 0)
+    assert (seen["http_requests_shed_total"], seen["http_requests_waiting"]) == (rejected + 1, 0)
     assert (seen["db_pool_connections read in_use"], seen["db_pool_waiting read"]) == (0, 0)
 
 
-async def test_what_is_done_again_and_what_nobody_knows_is_counted(
-    caller: AsyncClient, read: Read
-) -> None:
-    counted = await difference(read, caller.put("/kit/ways/retried"))
-    assert counted["db_retries_total"] == 1
-    counted = await difference(read, caller.put("/kit/ways/broken"))
-    assert counted["db_outcomes_unknown_total"] == 1
+async def test_retries_and_unknown_outcomes_are_counted(caller: AsyncClient, read: Read) -> None:
+    increases = await difference(read, caller.put("/kit/ways/retried"))
+    assert increases["db_retries_total"] == 1
+    increases = await difference(read, caller.put("/kit/ways/broken"))
+    assert increases["db_outcomes_unknown_total"] == 1
 
 
-async def test_the_document_tells_the_metrics_that_there_are(
-    caller: AsyncClient, read: Read
-) -> None:
+async def test_observability_page_documents_every_metric(caller: AsyncClient, read: Read) -> None:
     await caller.get(f"{ORDINARY}/1")
-    told = {
+    documented = {
         name
         for line in DOCUMENT.read_text().splitlines()
         for name in re.findall(r"^\| `((?:http|db)_\w+)", line)
     }
-    there = {re.sub("_(count|sum|created)$", "", name.split()[0]) for name in await read()}
-    assert told == {name for name in there if not name.startswith("process_")}
+    exported = {re.sub("_(count|sum|created)$", "", name.split()[0]) for name in await read()}
+    assert documented == {name for name in exported if not name.startswith("process_")}
 
 
-async def test_a_port_that_is_taken_is_named(url: URL, port: int, served: FastAPI) -> None:
+async def test_metrics_port_in_use_is_reported(url: URL, port: int, served: FastAPI) -> None:
     with pytest.raises(SettingsError, match=f"METRICS_PORT: cannot listen on port {port}"):
         async with watched(counting_settings(url, port)):
             pass
 
 
-async def test_without_a_port_nothing_is_added(url: URL) -> None:
+async def test_without_metrics_port_nothing_is_installed(url: URL) -> None:
     threads = threading.active_count()
     async with watched(watched_settings(url)) as app:
         outermost = app.build_middleware_stack()

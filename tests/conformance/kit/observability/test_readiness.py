@@ -1,4 +1,4 @@
-"""The service is ready once its database is there and migrated, and says what is in the way."""
+"""The service is ready once its database is reachable and migrated."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -23,7 +23,7 @@ NO_REVISION = Revisions(heads=frozenset(), known=frozenset())
 
 @pytest.fixture
 async def admin(own_database_url: URL) -> AsyncGenerator[AsyncConnection]:
-    """A connection whose statements are there at once."""
+    """An autocommit connection."""
     engine = build_migration_engine(settings_for(own_database_url).database, "kit")
     async with engine.connect() as connection:
         yield await connection.execution_options(isolation_level="AUTOCOMMIT")
@@ -31,15 +31,15 @@ async def admin(own_database_url: URL) -> AsyncGenerator[AsyncConnection]:
 
 
 def behind(applied: str) -> str:
-    """The detail of the response for a database that lacks migrations."""
+    """Return the detail of the response if migrations are pending."""
     return (
         f"The database is at migration {applied}, the code at b1, b2. Apply the pending "
         "migrations with `kit migrate`."
     )
 
 
-async def obstacle(url: URL, revisions: Revisions) -> str | None:
-    """What a service with these revisions says is in the way."""
+async def reason(url: URL, revisions: Revisions) -> str | None:
+    """Return why a service with these migrations is not ready."""
     readiness = Readiness(settings_for(url).database, "kit", revisions)
     try:
         await readiness.check()
@@ -59,30 +59,30 @@ async def obstacle(url: URL, revisions: Revisions) -> str | None:
         ([], behind("none")),
     ],
 )
-async def test_behind_is_not_ready_and_ahead_is(
+async def test_pending_migration_is_not_ready_and_newer_schema_is(
     own_database_url: URL, admin: AsyncConnection, applied: list[str], expected: str | None
 ) -> None:
     await admin.execute(text("DELETE FROM alembic_version"))
     for revision in applied:
         await admin.execute(text("INSERT INTO alembic_version VALUES (:it)"), {"it": revision})
-    assert await obstacle(own_database_url, TWO_HEADS) == expected
+    assert await reason(own_database_url, TWO_HEADS) == expected
 
 
-async def test_a_database_that_was_never_migrated_is_not_ready(
+async def test_database_without_migrations_is_not_ready(
     own_database_url: URL, admin: AsyncConnection
 ) -> None:
     await admin.execute(text("DROP TABLE alembic_version"))
-    said = await obstacle(own_database_url, TWO_HEADS)
-    assert said == behind("none")
-    assert await obstacle(own_database_url, NO_REVISION) is None
+    detail = await reason(own_database_url, TWO_HEADS)
+    assert detail == behind("none")
+    assert await reason(own_database_url, NO_REVISION) is None
 
 
-async def test_a_hundred_probes_at_once_are_one_look(own_database_url: URL) -> None:
-    """Counted where the connections arrive; what accepts and never answers is away."""
-    arrived: list[asyncio.StreamWriter] = []
+async def test_concurrent_probes_share_one_check(own_database_url: URL) -> None:
+    """Counts connections to a server that accepts them and never responds."""
+    connections: list[asyncio.StreamWriter] = []
 
     async def accept(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        arrived.append(writer)
+        connections.append(writer)
 
     silent = await asyncio.start_server(accept, "127.0.0.1", 0)
     port = silent.sockets[0].getsockname()[1]
@@ -90,20 +90,20 @@ async def test_a_hundred_probes_at_once_are_one_look(own_database_url: URL) -> N
         host="127.0.0.1", port=port, query={"ssl": "disable"}, password="s3cret"
     )
     app = create_app(settings_with(hanging, pooler="pgbouncer"))
-    began = monotonic()
+    started = monotonic()
     async with running(app), client_of(app) as client:
-        # The process is up although the database hangs.
-        assert monotonic() - began < 3
+        # The process starts although the database does not respond.
+        assert monotonic() - started < 3
         assert (await client.get("/health/live")).status_code == 200
-        before = len(arrived)
-        began = monotonic()
-        answers = await asyncio.gather(*(client.get("/health/ready") for _ in range(100)))
-        assert monotonic() - began < 3
-        assert {answer.status_code for answer in answers} == {503}
-        assert answers[0].json()["detail"] == "The database does not answer."
+        before = len(connections)
+        started = monotonic()
+        responses = await asyncio.gather(*(client.get("/health/ready") for _ in range(100)))
+        assert monotonic() - started < 3
+        assert {response.status_code for response in responses} == {503}
+        assert responses[0].json()["detail"] == "The database does not respond."
         assert (await client.get("/health/ready")).status_code == 503
-        assert len(arrived) == before + 1
-    for writer in arrived:
+        assert len(connections) == before + 1
+    for writer in connections:
         writer.close()
         with suppress(ConnectionError):
             await writer.wait_closed()

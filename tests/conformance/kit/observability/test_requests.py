@@ -1,4 +1,4 @@
-"""Every request has a name and a line in the log."""
+"""Every request has a request id and one log event."""
 
 import logging
 from typing import Any
@@ -11,18 +11,18 @@ from structlog.stdlib import ProcessorFormatter
 from tests.conformance.conftest import Logged
 
 
-async def test_the_id_of_a_caller_is_kept(client: AsyncClient) -> None:
+async def test_request_id_of_client_is_kept(client: AsyncClient) -> None:
     response = await client.get("/health/live", headers={"X-Request-ID": "order-42"})
     assert response.headers["X-Request-ID"] == "order-42"
 
 
-@pytest.mark.parametrize("given", [b"", b"two words", b"x" * 129, "äö".encode()])
-async def test_an_id_that_could_break_a_log_is_replaced(client: AsyncClient, given: bytes) -> None:
-    response = await client.get("/health/live", headers={b"X-Request-ID": given})
+@pytest.mark.parametrize("request_id", [b"", b"two words", b"x" * 129, "äö".encode()])
+async def test_unsafe_request_id_is_replaced(client: AsyncClient, request_id: bytes) -> None:
+    response = await client.get("/health/live", headers={b"X-Request-ID": request_id})
     assert len(response.headers["X-Request-ID"]) == 32
 
 
-async def test_a_request_is_one_line_of_json(
+async def test_request_is_logged_as_one_json_line(
     committing_client: AsyncClient, logged: Logged
 ) -> None:
     await committing_client.get("/health/live", headers={"X-Request-ID": "abc"})
@@ -33,7 +33,7 @@ async def test_a_request_is_one_line_of_json(
     assert line["milliseconds"] >= 0
 
 
-async def test_a_line_names_the_route_as_it_was_declared_prefixes_included(
+async def test_log_event_contains_the_full_route_template(
     own_app: FastAPI, committing_client: AsyncClient, logged: Logged
 ) -> None:
     things = APIRouter(prefix="/things")
@@ -54,7 +54,7 @@ async def test_a_line_names_the_route_as_it_was_declared_prefixes_included(
     ]
 
 
-async def test_a_status_is_a_number_whoever_reads_it(
+async def test_status_is_logged_as_a_number(
     own_app: FastAPI, committing_client: AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     @own_app.get("/kit/things/{number}")
@@ -66,22 +66,22 @@ async def test_a_status_is_a_number_whoever_reads_it(
     assert [repr(line["status"]) for line in lines] == ["422"]
 
 
-async def test_the_server_and_its_libraries_log_in_the_same_form(
+async def test_uvicorn_and_libraries_log_in_the_same_format(
     own_app: FastAPI, logged: Logged
 ) -> None:
     logging.getLogger("uvicorn.error").info("Started server process")
     logging.getLogger("some.library").warning("beware")
-    # The line of the request is in the place of this one.
+    # The service's own access log replaces this event.
     logging.getLogger("uvicorn.access").info("GET /health/live")
-    told = [(line["logger"], line["level"], line["event"]) for line in logged()]
-    assert told == [
+    events = [(line["logger"], line["level"], line["event"]) for line in logged()]
+    assert events == [
         ("uvicorn.error", "info", "Started server process"),
         ("some.library", "warning", "beware"),
     ]
 
 
 @pytest.mark.parametrize("name", ["app.access", None])
-async def test_a_request_event_reaches_a_handler_that_a_team_adds(
+async def test_access_event_reaches_custom_handlers(
     committing_client: AsyncClient, logged: Logged, name: str | None
 ) -> None:
     received: list[str] = []
@@ -101,7 +101,7 @@ async def test_a_request_event_reaches_a_handler_that_a_team_adds(
     assert [line["logger"] for line in logged()].count("app.access") == 1
 
 
-async def test_a_request_event_is_written_once_and_without_a_record(
+async def test_access_event_is_written_once_without_a_log_record(
     committing_client: AsyncClient, logged: Logged, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = logging.getLogger()
@@ -112,7 +112,7 @@ async def test_a_request_event_is_written_once_and_without_a_record(
         records.append(record.name)
 
     monkeypatch.setattr(handler, "handle", record_name)
-    # Without those of pytest.
+    # Removes pytest's handlers.
     monkeypatch.setattr(root, "handlers", [handler])
     await committing_client.get("/health/live", headers={"X-Request-ID": "abc"})
 

@@ -1,4 +1,4 @@
-"""A cursor is read back as it was written, for the same list, and in no other case."""
+"""Cursors are decoded only for the list that they were encoded for."""
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -25,7 +25,7 @@ COLUMNS = Table(
 TYPES = Order(
     tuple(SortKey(column, False, None if column.primary_key else True) for column in COLUMNS)
 ).types
-# As PostgreSQL writes them.
+# PostgreSQL's text format.
 VALUES = (
     "00000000-0000-0000-0000-000000000007",
     "2",
@@ -38,7 +38,7 @@ SCOPE = 'Feed{"sort":"newest"}'
 
 
 def forged(position: int, value: Any) -> str:
-    """A cursor with one value replaced and the digest left as it was."""
+    """Return a cursor with one value replaced and its digest unchanged."""
     padded = encode(Place(VALUES), SCOPE, TYPES) + "=="
     content = json.loads(urlsafe_b64decode(padded))
     content[2][position] = value
@@ -47,39 +47,37 @@ def forged(position: int, value: Any) -> str:
 
 @pytest.mark.parametrize("values", [VALUES, (VALUES[0], None, None, None, None, None), None])
 @pytest.mark.parametrize("backward", [False, True])
-def test_a_cursor_is_read_back_as_it_was_written(
-    values: tuple[Any, ...] | None, backward: bool
-) -> None:
-    place = Place(values, backward)
-    assert decode(encode(place, SCOPE, TYPES), SCOPE, TYPES) == place
+def test_cursor_is_decoded_as_encoded(values: tuple[Any, ...] | None, backward: bool) -> None:
+    position = Place(values, backward)
+    assert decode(encode(position, SCOPE, TYPES), SCOPE, TYPES) == position
 
 
-def test_a_cursor_of_another_list_sort_or_filter_is_refused() -> None:
+def test_cursor_of_another_list_sort_or_filter_is_rejected() -> None:
     with pytest.raises(BadCursor):
         decode(encode(Place(VALUES), SCOPE, TYPES), SCOPE + "!", TYPES)
 
 
-def test_a_cursor_with_any_character_changed_or_missing_is_refused() -> None:
+def test_modified_or_truncated_cursor_is_rejected() -> None:
     cursor = encode(Place(VALUES), SCOPE, TYPES)
-    for place in range(len(cursor)):
+    for index in range(len(cursor)):
         with pytest.raises(BadCursor):
-            decode(cursor[:place], SCOPE, TYPES)
-        other = "A" if cursor[place] != "A" else "B"
-        changed = cursor[:place] + other + cursor[place + 1 :]
-        # The last character may carry bits that are not part of the content.
-        if place < len(cursor) - 1:
+            decode(cursor[:index], SCOPE, TYPES)
+        other = "A" if cursor[index] != "A" else "B"
+        changed = cursor[:index] + other + cursor[index + 1 :]
+        # The last character may contain padding bits.
+        if index < len(cursor) - 1:
             with pytest.raises(BadCursor):
                 decode(changed, SCOPE, TYPES)
 
 
 @given(st.one_of(st.text(max_size=50), st.binary(max_size=50).map(lambda b: b.decode("latin-1"))))
-def test_garbage_is_refused(garbage: str) -> None:
+def test_arbitrary_text_is_rejected(garbage: str) -> None:
     with pytest.raises(BadCursor):
         decode(garbage, SCOPE, TYPES)
 
 
 @given(st.integers(0, 5), st.recursive(st.none() | st.text() | st.floats(), st.lists))
-def test_a_value_that_was_not_written_is_refused(position: int, value: Any) -> None:
+def test_cursor_with_replaced_value_is_rejected(position: int, value: Any) -> None:
     with pytest.raises(BadCursor):
         decode(forged(position, value), SCOPE, TYPES)
 
@@ -98,16 +96,16 @@ def test_a_value_that_was_not_written_is_refused(position: int, value: Any) -> N
         (5, {}),
     ],
 )
-def test_a_value_that_is_no_text_is_refused_even_with_the_right_digest(
+def test_value_that_is_not_text_is_rejected_despite_valid_digest(
     position: int, value: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Who knows the code can make a digest that fits.
+    # A client that knows the code can compute a valid digest.
     digest = json.loads(urlsafe_b64decode(encode(Place(VALUES), SCOPE, TYPES) + "=="))[3]
 
-    def that_fits(*_: object) -> str:
+    def valid_digest(*_: object) -> str:
         return str(digest)
 
-    monkeypatch.setattr("app.kit.db.keyset._digest", that_fits)
+    monkeypatch.setattr("app.kit.db.keyset._digest", valid_digest)
     assert decode(forged(4, "other"), SCOPE, TYPES).values != VALUES
     with pytest.raises(BadCursor):
         decode(forged(position, value), SCOPE, TYPES)

@@ -1,4 +1,4 @@
-"""What PostgreSQL writes as JSON is what a schema would write; see also example/test_newest.py."""
+"""JSON from PostgreSQL equals JSON from Pydantic; see also example/test_newest.py."""
 
 from decimal import Decimal
 from typing import Any
@@ -10,11 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.kit.db.json import json_list
 
 
-async def test_exact_numbers_are_text_as_pydantic_writes_them(session: AsyncSession) -> None:
+async def test_decimals_are_serialized_like_pydantic(session: AsyncSession) -> None:
     price = Decimal("12345678901234567.100000000001")
     column = literal(price, Numeric(30, 12)).label("price")
-    written = await session.scalar(select(json_list(select(column))))
-    assert written == [{"price": str(price)}]
+    result = await session.scalar(select(json_list(select(column))))
+    assert result == [{"price": str(price)}]
 
 
 @pytest.mark.parametrize(
@@ -24,9 +24,9 @@ async def test_exact_numbers_are_text_as_pydantic_writes_them(session: AsyncSess
         (DateTime(timezone=True), "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"),
     ],
 )
-async def test_what_has_no_end_is_the_end_of_the_calendar(
+async def test_infinite_dates_become_the_ends_of_the_calendar(
     session: AsyncSession, type_: Any, first: str, last: str
 ) -> None:
     ends = [cast(literal(f"{sign}infinity"), type_).label(sign or "+") for sign in ("-", "")]
-    written = await session.scalar(select(json_list(select(*ends))))
-    assert written == [{"-": first, "+": last}]
+    result = await session.scalar(select(json_list(select(*ends))))
+    assert result == [{"-": first, "+": last}]

@@ -1,4 +1,4 @@
-"""Pages by cursor, joined, are the whole list in its order: for any data, order and page size."""
+"""Cursor pages contain every row once and in order: for any rows, sort order and page size."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -17,12 +17,12 @@ from app.kit.db.sorting import Order, order
 from app.kit.page import CursorQuery, CursorSlice
 
 
-class OfThisTest(DeclarativeBase):
-    """A base of its own: the service and its migrations know nothing of it."""
+class SeparateBase(DeclarativeBase):
+    """A separate base, outside the service's metadata and migrations."""
 
 
-class Thing(OfThisTest):
-    """A row with a column of each kind that lists are sorted by."""
+class Thing(SeparateBase):
+    """A row with a column of each kind that lists sort by."""
 
     __tablename__ = "kit_things"
 
@@ -33,7 +33,7 @@ class Thing(OfThisTest):
     moment: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
-# Few values and many rows: ties everywhere.
+# Few distinct values and many rows, so that most sort values are equal.
 THINGS = st.lists(
     st.fixed_dictionaries(
         {
@@ -68,22 +68,22 @@ def by_terms(terms: list[UnaryExpression[Any]]) -> Order:
 
 
 ORDERS = st.lists(st.sampled_from(TERMS), max_size=3).map(by_terms)
-# For each page that is read: rows to add before it, and which of those that are there to remove.
+# Before each page: the rows to insert, and the positions of the rows to delete.
 CHANGES = st.lists(st.tuples(THINGS, st.sets(st.integers(0, 30), max_size=3)), max_size=4)
 
 on_real_data = settings(
     max_examples=60,
     deadline=None,
-    # To explain a failure takes far longer than to find it.
+    # The explain phase takes far longer than finding a failure.
     phases=[phase for phase in Phase if phase is not Phase.explain],
-    # The table is emptied by each example.
+    # Safe because each example deletes all rows.
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 
 @pytest.fixture
 async def things(session: AsyncSession) -> AsyncSession:
-    """A session with an empty table of things; it is gone with the transaction of the test."""
+    """A session with an empty table, which the test's rollback removes."""
     await session.execute(CreateTable(Thing.metadata.tables["kit_things"]))
     return session
 
@@ -94,7 +94,7 @@ async def store(session: AsyncSession, things: Sequence[dict[str, Any]]) -> None
 
 
 async def in_order(session: AsyncSession, by: Order) -> list[int]:
-    """The keys of all rows, as PostgreSQL orders them."""
+    """Return the ids of all rows in PostgreSQL's sort order."""
     return list(await session.scalars(select(Thing.id).order_by(*by.clauses)))
 
 
@@ -108,7 +108,7 @@ async def page(
 async def follow(
     session: AsyncSession, by: Order, limit: int, start: CursorSlice[Thing], direction: str
 ) -> list[CursorSlice[Thing]]:
-    """All pages from this one on."""
+    """Return all pages from this one on."""
     pages = [start]
     while cursor := getattr(pages[-1], direction):
         pages.append(await page(session, by, limit, cursor))
@@ -118,7 +118,7 @@ async def follow(
 
 @on_real_data
 @given(rows=THINGS, by=ORDERS, limit=st.integers(1, 5))
-async def test_pages_joined_are_the_whole_list_forward_and_back(
+async def test_pages_contain_all_rows_forward_and_backward(
     things: AsyncSession, rows: list[dict[str, Any]], by: Order, limit: int
 ) -> None:
     await things.execute(delete(Thing))
@@ -132,13 +132,13 @@ async def test_pages_joined_are_the_whole_list_forward_and_back(
 
     back = await follow(things, by, limit, forward[-1], "previous")
     assert [row.id for one in back[::-1] for row in one.items] == expected
-    # A page can be left in one direction and found again from the other.
+    # Both directions return the same pages.
     assert back[-1].next == forward[0].next
 
 
 @on_real_data
 @given(rows=THINGS, by=ORDERS, limit=st.integers(1, 4), changes=CHANGES, back=st.booleans())
-async def test_rows_that_stay_are_met_once_and_in_order_whatever_comes_and_goes(
+async def test_unchanged_rows_appear_once_and_in_order_despite_concurrent_changes(
     things: AsyncSession,
     rows: list[dict[str, Any]],
     by: Order,
@@ -148,30 +148,30 @@ async def test_rows_that_stay_are_met_once_and_in_order_whatever_comes_and_goes(
 ) -> None:
     await things.execute(delete(Thing))
     await store(things, rows)
-    there_at_first = await in_order(things, by)
+    initial = await in_order(things, by)
     current = await page(things, by, limit, None)
     if back:
         current = (await follow(things, by, limit, current, "next"))[-1]
-    met = [[row.id for row in current.items]]
+    read_pages = [[row.id for row in current.items]]
     unused = list(changes)
     while cursor := current.previous if back else current.next:
         if unused:
             added, removed = unused.pop()
             await store(things, added)
             keys = await in_order(things, by)
-            gone = [key for place, key in enumerate(keys) if place in removed]
-            await things.execute(delete(Thing).where(Thing.id.in_(gone)))
+            deleted = [key for index, key in enumerate(keys) if index in removed]
+            await things.execute(delete(Thing).where(Thing.id.in_(deleted)))
         current = await page(things, by, limit, cursor)
-        met.append([row.id for row in current.items])
+        read_pages.append([row.id for row in current.items])
 
-    seen = [key for keys in (met[::-1] if back else met) for key in keys]
-    assert len(seen) == len(set(seen))
-    at_the_end = await in_order(things, by)
-    stayed = [key for key in there_at_first if key in at_the_end]
-    assert [key for key in seen if key in stayed] == stayed
+    returned = [key for keys in (read_pages[::-1] if back else read_pages) for key in keys]
+    assert len(returned) == len(set(returned))
+    final = await in_order(things, by)
+    unchanged = [key for key in initial if key in final]
+    assert [key for key in returned if key in unchanged] == unchanged
 
 
-async def test_where_the_rest_is_gone_the_way_back_begins_at_the_end(things: AsyncSession) -> None:
+async def test_previous_page_of_an_empty_page_is_the_last_page(things: AsyncSession) -> None:
     by = order(Thing.id)
     await store(things, [{"number": 1, "flag": True, "word": None, "moment": None}] * 5)
     keys = await in_order(things, by)
@@ -184,11 +184,11 @@ async def test_where_the_rest_is_gone_the_way_back_begins_at_the_end(things: Asy
     assert (before.next, before.previous) == (None, None)
 
 
-def test_a_term_that_may_be_null_says_where_null_goes() -> None:
+def test_nullable_sort_term_needs_null_position() -> None:
     with pytest.raises(TypeError, match="nulls_first"):
         order(Thing.id, Thing.word.asc())
 
 
-def test_the_key_is_in_every_order_and_reads_the_way_of_its_neighbour() -> None:
+def test_primary_key_is_the_last_sort_term_with_the_direction_of_its_neighbour() -> None:
     for terms, key in [((), "kit_things.id ASC"), ((Thing.number.desc(),), "kit_things.id DESC")]:
         assert str(order(Thing.id, *terms).clauses[-1]) == key

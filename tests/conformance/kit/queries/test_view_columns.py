@@ -1,4 +1,4 @@
-"""A view reads in one statement what entities with their relationships would show."""
+"""A view reads in one statement the same data as entities with their relationships."""
 
 import re
 from collections.abc import Sequence
@@ -80,8 +80,8 @@ OBJECTS = (
 
 TEXTS = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=5)
 NUMBERS = st.decimals(-(10**17), 10**17, places=12, allow_nan=False)
-A_DAY = datetime(2026, 1, 1, tzinfo=UTC)
-MOMENTS = st.timedeltas(timedelta(days=-40_000), timedelta(days=40_000)).map(A_DAY.__add__)
+DAY = datetime(2026, 1, 1, tzinfo=UTC)
+TIMESTAMPS = st.timedeltas(timedelta(days=-40_000), timedelta(days=40_000)).map(DAY.__add__)
 BOOKS = st.builds(
     Book,
     title=TEXTS,
@@ -90,7 +90,7 @@ BOOKS = st.builds(
     is_lent=st.booleans(),
     kind=st.sampled_from(Kind),
     printed_on=st.dates(),
-    lent_at=st.none() | MOMENTS,
+    lent_at=st.none() | TIMESTAMPS,
     code=st.uuids(),
     words=st.lists(TEXTS, max_size=2),
     notes=st.dictionaries(TEXTS, st.integers() | TEXTS, max_size=2),
@@ -100,7 +100,7 @@ ROWS = st.lists(st.tuples(st.lists(BOOKS, max_size=3), st.sets(st.sampled_from("
 
 @pytest.fixture
 async def tables(session: AsyncSession) -> AsyncSession:
-    """A session with these tables."""
+    """A session with the tables of these tests."""
     connection = await session.connection()
     for kinds in (Book.__table__.c.kind.type, Book.__table__.c.was.type):
         assert isinstance(kinds, Enum)
@@ -117,7 +117,7 @@ async def entities(session: AsyncSession, statement: Select[Any]) -> Sequence[An
     return (await session.scalars(statement)).all()
 
 
-async def shown(session: AsyncSession, statement: Select[Any]) -> Sequence[Any]:
+async def list_shelves(session: AsyncSession, statement: Select[Any]) -> Sequence[Any]:
     return await SHELVES.list(session, statement)
 
 
@@ -125,7 +125,7 @@ async def shown(session: AsyncSession, statement: Select[Any]) -> Sequence[Any]:
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(rows=ROWS)
-async def test_it_shows_what_objects_would(
+async def test_view_equals_serialized_entities(
     tables: AsyncSession, rows: list[tuple[list[Book], set[str]]]
 ) -> None:
     tables.expunge_all()
@@ -142,11 +142,11 @@ async def test_it_shows_what_objects_would(
     await tables.flush()
     everything = select(Shelf).options(*OBJECTS).order_by(Shelf.number)
     expected = [ShelfOut.model_validate(row) for row in await entities(tables, everything)]
-    assert await shown(tables, SHELVES.select().order_by(Shelf.number)) == expected
+    assert await list_shelves(tables, SHELVES.select().order_by(Shelf.number)) == expected
 
 
-async def fill(session: AsyncSession) -> None:
-    """A shelf with two below it, one of which has a label."""
+async def make_shelves(session: AsyncSession) -> None:
+    """Store a shelf with two shelves below it, one of which has a label."""
     labels = [await session.get_one(Label, name) for name in "cab"]
     top = Shelf(number=1, name="top", labels=labels)
     session.add(Shelf(number=2, name="left", above=top, labels=labels[1:2]))
@@ -154,33 +154,33 @@ async def fill(session: AsyncSession) -> None:
     await session.flush()
 
 
-async def test_it_is_one_statement_whatever_is_related(
+async def test_relationships_are_read_in_one_statement(
     tables: AsyncSession, database: Database
 ) -> None:
-    await fill(tables)
+    await make_shelves(tables)
     with counting(database.engine) as statements:
-        (top,) = await shown(tables, SHELVES.select().where(Shelf.name == "top"))
+        (top,) = await list_shelves(tables, SHELVES.select().where(Shelf.name == "top"))
     statements.assert_count(1)
     assert [label.name for label in top.labels] == ["a", "b", "c"]
     assert [below.title for below in top.below] == ["shelf right", "shelf left"]
 
 
-async def test_it_is_filtered_and_sorted_as_any_statement(tables: AsyncSession) -> None:
-    await fill(tables)
+async def test_view_statement_can_be_filtered_and_sorted(tables: AsyncSession) -> None:
+    await make_shelves(tables)
     upper = aliased(Shelf)
     below_top = SHELVES.select().join(upper, Shelf.above).where(upper.name == "top")
-    found = await shown(tables, below_top.order_by(Shelf.name.desc()))
+    found = await list_shelves(tables, below_top.order_by(Shelf.name.desc()))
     assert [shelf.title for shelf in found] == ["shelf right", "shelf left"]
     with_a_label = SHELVES.select().where(Shelf.labels.any(Label.name == "b"))
-    assert [shelf.number for shelf in await shown(tables, with_a_label)] == [1]
+    assert [shelf.number for shelf in await list_shelves(tables, with_a_label)] == [1]
 
 
 class Backwards(Out):
     backwards: list[LabelOut]
 
 
-async def test_it_keeps_an_order_by_what_is_between_the_two(tables: AsyncSession) -> None:
-    await fill(tables)
+async def test_view_keeps_an_order_by_association_column(tables: AsyncSession) -> None:
+    await make_shelves(tables)
     view = View(Backwards, Shelf)
     (top,) = await view.list(tables, view.select().where(Shelf.name == "top"))
     assert [label.name for label in top.backwards] == ["c", "b", "a"]
@@ -239,14 +239,14 @@ class Endless(Out):
         (Endless, "Endless contains itself"),
     ],
 )
-def test_what_cannot_be_shown_is_refused_by_name(schema: type[BaseModel], message: str) -> None:
+def test_unsupported_attribute_is_rejected_by_name(schema: type[BaseModel], message: str) -> None:
     with pytest.raises(TypeError, match=re.escape(message)):
         columns_of(schema, Shelf)
 
 
-def test_it_can_be_declared_before_every_model_is_there() -> None:
+def test_view_can_be_declared_before_all_models() -> None:
     class Early(DeclarativeBase):
-        """Models of which one names another that is yet to come."""
+        """Base of models of which one refers to a model that is declared later."""
 
     class First(Early):
         __tablename__ = "kit_first"

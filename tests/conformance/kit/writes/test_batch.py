@@ -1,4 +1,4 @@
-"""Rows that are checked and then stored, while somebody else stores the same."""
+"""Rows that conflict with a concurrent insert after they were validated."""
 
 from collections.abc import AsyncGenerator
 
@@ -18,7 +18,7 @@ COUNT = text("SELECT count(*) FROM kit_words")
 
 @pytest.fixture
 async def database(own_database_url: URL) -> AsyncGenerator[Database]:
-    """A database with a table for words, in which no word is twice."""
+    """A database with a table of unique words."""
     database = Database.open(settings_for(own_database_url).database, "kit")
     async with database.transaction() as session:
         await session.execute(CREATE)
@@ -26,12 +26,12 @@ async def database(own_database_url: URL) -> AsyncGenerator[Database]:
     await database.close()
 
 
-async def store_among_others(database: Database, *, others_delete_it: bool) -> int:
-    """Store a word that somebody else stores after the check; how often that was tried."""
+async def store_with_concurrent_insert(database: Database, *, delete_conflicting_row: bool) -> int:
+    """Store a word that another transaction inserts after the check; return the attempts."""
     attempts = 0
 
     async def check() -> None:
-        if others_delete_it:
+        if delete_conflicting_row:
             async with database.transaction() as other:
                 await other.execute(DELETE)
 
@@ -49,17 +49,17 @@ async def store_among_others(database: Database, *, others_delete_it: bool) -> i
 
 
 async def count(database: Database) -> int:
-    """How many words there are."""
+    """Return the number of words."""
     async with database.transaction() as session:
         return int(await session.scalar(COUNT) or 0)
 
 
-async def test_what_is_no_longer_in_the_way_is_stored(database: Database) -> None:
-    assert await store_among_others(database, others_delete_it=True) == 2
+async def test_row_is_stored_after_conflicting_row_is_deleted(database: Database) -> None:
+    assert await store_with_concurrent_insert(database, delete_conflicting_row=True) == 2
     assert await count(database) == 1
 
 
-async def test_what_stays_in_the_way_is_a_conflict(database: Database) -> None:
+async def test_remaining_conflicting_row_is_a_conflict(database: Database) -> None:
     with pytest.raises(Conflict):
-        await store_among_others(database, others_delete_it=False)
+        await store_with_concurrent_insert(database, delete_conflicting_row=False)
     assert await count(database) == 1

@@ -1,4 +1,4 @@
-"""Any endpoint can be one that may be repeated: a table for the answers, and `once`."""
+"""Any endpoint can be idempotent: it needs a table for responses and `once`."""
 
 from collections.abc import AsyncGenerator
 from functools import partial
@@ -18,30 +18,30 @@ from tests.conformance.conftest import Logged
 from tests.rig.app import client_of
 
 SECRET = "s3cret"
-# As PostgreSQL would where two units of work cannot be put in a line.
-LOSE = text("DO $$ BEGIN RAISE 'lost' USING ERRCODE = '40001'; END $$")
+# Raises the SQLSTATE of a serialization failure.
+FAIL_SERIALIZATION = text("DO $$ BEGIN RAISE 'lost' USING ERRCODE = '40001'; END $$")
 
 
-class Kept(KeptAnswer):
-    """A table of the test's own: the service and its migrations know nothing of it."""
+class StoredResponse(KeptAnswer):
+    """A table of this test, outside the service's migrations."""
 
     __tablename__ = "kit_answers"
     metadata = MetaData()
 
 
 class Note(BaseModel):
-    """What is stored, and shown where it is not too long."""
+    """The stored and returned note; a long text is invalid."""
 
     text: Annotated[str, Field(max_length=10)]
 
 
 async def per_caller(request: Request, caller: Annotated[str, Header()] = "-") -> str:
-    """What a team does whose clients log in."""
+    """Return a key scope per caller, as a team with authentication would."""
     return f"{await operation(request)} {caller}"
 
 
-Repeatable = Annotated[Once, once(Kept)]
-RepeatableByCaller = Annotated[Once, once(Kept, per_caller)]
+Repeatable = Annotated[Once, once(StoredResponse)]
+RepeatableByCaller = Annotated[Once, once(StoredResponse, per_caller)]
 
 
 @pytest.fixture
@@ -50,16 +50,16 @@ async def notes(own_app: FastAPI) -> AsyncGenerator[AsyncClient]:
     database: Database = own_app.state.database
     async with database.transaction() as session:
         await session.execute(text("CREATE TABLE kit_notes (text text)"))
-        await session.execute(CreateTable(Kept.metadata.tables["kit_answers"]))
-    losses = iter([True, False])
+        await session.execute(CreateTable(StoredResponse.metadata.tables["kit_answers"]))
+    failures = iter([True, False])
 
     async def store(note: str, session: AsyncSession) -> dict[str, str]:
         await session.execute(text("INSERT INTO kit_notes VALUES (:note)"), {"note": note})
         return {"text": note}
 
-    async def lose_once(note: str, session: AsyncSession) -> dict[str, str]:
+    async def fail_once(note: str, session: AsyncSession) -> dict[str, str]:
         stored = await store(note, session)
-        await session.execute(LOSE if next(losses) else text("SELECT 1"))
+        await session.execute(FAIL_SERIALIZATION if next(failures) else text("SELECT 1"))
         return stored
 
     @own_app.post("/kit/notes/{note}", status_code=201, response_model=Note)
@@ -73,45 +73,45 @@ async def notes(own_app: FastAPI) -> AsyncGenerator[AsyncClient]:
 
     @own_app.post("/kit/races/{note}", response_model=Note)
     async def race(note: str, once: Repeatable) -> Response:
-        return await once.do(partial(lose_once, note))
+        return await once.do(partial(fail_once, note))
 
     async with client_of(own_app) as client:
         yield client
 
 
 async def stored(app: FastAPI, table: str = "notes") -> int:
-    """How many notes there are, or how many answers."""
+    """Return the number of notes or of stored responses."""
     async with app.state.database.transaction() as session:
         found: int = await session.scalar(text(f"SELECT count(*) FROM kit_{table}"))
         return found
 
 
 async def post(client: AsyncClient, path: str, key: str = "k", **headers: str) -> Any:
-    """Ask with a key."""
+    """Send a request with an idempotency key."""
     return await client.post(f"/kit{path}", headers={"Idempotency-Key": key, **headers})
 
 
-async def test_the_whole_answer_is_repeated(notes: AsyncClient, own_app: FastAPI) -> None:
+async def test_complete_response_is_replayed(notes: AsyncClient, own_app: FastAPI) -> None:
     first, again = [await post(notes, "/notes/a") for _ in range(2)]
-    for answer in (first, again):
-        assert (answer.status_code, answer.content) == (201, b'{"text":"a"}')
-        assert (answer.headers["ETag"], answer.headers["Content-Type"]) == (
+    for response in (first, again):
+        assert (response.status_code, response.content) == (201, b'{"text":"a"}')
+        assert (response.headers["ETag"], response.headers["Content-Type"]) == (
             '"a"',
             "application/json",
         )
     assert await stored(own_app) == 1
 
 
-async def test_an_answer_with_a_key_is_the_one_without(notes: AsyncClient) -> None:
+async def test_key_does_not_change_the_response(notes: AsyncClient) -> None:
     with_key, without = await post(notes, "/notes/a"), await notes.post("/kit/notes/a")
     assert with_key.content == without.content
-    for answer in (with_key, without):
-        del answer.headers["X-Request-ID"]
+    for response in (with_key, without):
+        del response.headers["X-Request-ID"]
     assert with_key.headers == without.headers
 
 
 @pytest.mark.parametrize("other", ["/notes/b", "/notes/a?twice=1"])
-async def test_a_path_and_a_query_are_parts_of_the_request(
+async def test_path_and_query_are_part_of_the_request(
     notes: AsyncClient, own_app: FastAPI, other: str
 ) -> None:
     await post(notes, "/notes/a")
@@ -119,7 +119,7 @@ async def test_a_path_and_a_query_are_parts_of_the_request(
     assert await stored(own_app) == 1
 
 
-async def test_each_operation_and_each_caller_has_keys_of_its_own(
+async def test_keys_are_scoped_by_operation_and_caller(
     notes: AsyncClient, own_app: FastAPI
 ) -> None:
     for _ in range(2):
@@ -129,7 +129,7 @@ async def test_each_operation_and_each_caller_has_keys_of_its_own(
     assert await stored(own_app) == 3
 
 
-async def test_what_lost_a_race_is_done_again_with_its_key(
+async def test_retry_after_serialization_failure_keeps_the_key(
     notes: AsyncClient, own_app: FastAPI
 ) -> None:
     first, again = [await post(notes, "/races/a") for _ in range(2)]
@@ -137,7 +137,7 @@ async def test_what_lost_a_race_is_done_again_with_its_key(
     assert (await stored(own_app), await stored(own_app, "answers")) == (1, 1)
 
 
-async def test_an_answer_that_is_not_valid_leaves_nothing_with_or_without_a_key(
+async def test_invalid_response_stores_nothing_with_or_without_key(
     notes: AsyncClient, own_app: FastAPI, logged: Logged
 ) -> None:
     path = f"/notes/{SECRET * 2}"
@@ -149,7 +149,7 @@ async def test_an_answer_that_is_not_valid_leaves_nothing_with_or_without_a_key(
     assert all("string_too_long" in trace and SECRET not in trace for trace in traces)
 
 
-async def test_a_key_is_not_logged(notes: AsyncClient, logged: Logged) -> None:
+async def test_key_is_not_logged(notes: AsyncClient, logged: Logged) -> None:
     for path in ("/notes/a", "/notes/a", "/notes/b"):
         await post(notes, path, key=SECRET)
     assert len(logged()) >= 3

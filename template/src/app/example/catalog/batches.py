@@ -1,4 +1,4 @@
-"""Many products at once: all of them, or none and the reasons, row by row."""
+"""Bulk writes of products. If a row is invalid, nothing is stored, and the error lists it."""
 
 from collections.abc import Sequence
 from operator import attrgetter
@@ -18,7 +18,7 @@ TAKEN = "already exists"
 
 
 async def add_products(rows: Sequence[ProductCreate], session: AsyncSession) -> ProductsAdded:
-    """Create products and return their keys, in the order of the rows."""
+    """Create products and return their ids in the order of the rows."""
 
     async def check() -> None:
         owners = await _owners(session, rows)
@@ -30,7 +30,7 @@ async def add_products(rows: Sequence[ProductCreate], session: AsyncSession) -> 
         refuse(await _invalid(session, rows), taken)
 
     async def store() -> dict[str, Id]:
-        # In one order: two who create the same products do not wait for each other.
+        # Insert in the order of the SKUs: requests with the same products cannot deadlock.
         ordered = sorted(rows, key=attrgetter("sku"))
         keys = await insert_returning(session, Product, (row.model_dump() for row in ordered))
         return {row.sku: key for row, key in zip(ordered, keys, strict=True)}
@@ -40,7 +40,7 @@ async def add_products(rows: Sequence[ProductCreate], session: AsyncSession) -> 
 
 
 async def put_products(rows: Sequence[ProductIn], session: AsyncSession) -> Upserted:
-    """Create each product, or describe the one with its sku anew; the stock of that one stays."""
+    """Create products, or update those with the same SKU. An update keeps the stock."""
 
     async def check() -> None:
         owners = await _owners(session, rows)
@@ -54,7 +54,7 @@ async def put_products(rows: Sequence[ProductIn], session: AsyncSession) -> Upse
 
 
 async def _owners(session: AsyncSession, rows: Sequence[ProductIn]) -> dict[str, str]:
-    """The sku by slug of the stored products that share either with a row."""
+    """Map slug to SKU for the stored products that have the slug or SKU of a row."""
     statement = select(Product.slug, Product.sku).where(
         or_(
             among(Product.sku, [row.sku for row in rows]),
@@ -71,7 +71,7 @@ async def _invalid(session: AsyncSession, rows: Sequence[ProductIn]) -> list[Fie
         *wrong(
             rows,
             "category_id",
-            "there is no such category",
+            "category not found",
             lambda row: row.category_id not in known,
         ),
         *repeated(rows, "sku"),

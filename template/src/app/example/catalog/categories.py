@@ -1,4 +1,4 @@
-"""The categories of the catalog."""
+"""Endpoints for categories."""
 
 from typing import Annotated
 
@@ -33,13 +33,13 @@ async def create_category(new: CategoryCreate, db: DatabaseDep) -> CategoryOut:
 async def list_categories(
     query: Annotated[CategoryQuery, Query()], db: DatabaseDep
 ) -> Slice[CategoryOut]:
-    """List categories by name."""
+    """List categories, sorted by name."""
     return await CATEGORIES.page(db, query, matching_categories(query))
 
 
 @router.get("/{category_id}", response_model=CategoryOut, responses=problems(404))
 async def read_category(category_id: Id, db: DatabaseDep) -> CategoryOut:
-    """Read a category."""
+    """Return a category."""
     return await CATEGORIES.get(db, category_id)
 
 
@@ -47,7 +47,7 @@ async def read_category(category_id: Id, db: DatabaseDep) -> CategoryOut:
 async def update_category(
     category_id: Id, changes: CategoryChanges, db: DatabaseDep
 ) -> CategoryOut:
-    """Change what is sent, keep the rest."""
+    """Update the fields that are sent. The other fields keep their values."""
     return await CATEGORIES.update(db, category_id, changes)
 
 
@@ -55,7 +55,7 @@ async def update_category(
     "/{category_id}", status_code=status.HTTP_204_NO_CONTENT, responses=problems(404, 409)
 )
 async def delete_category(category_id: Id, session: SessionDep) -> None:
-    """Delete a category that no product is in."""
+    """Delete a category. It must not have any products."""
     await CategoryRepository(session).delete(category_id)
 
 

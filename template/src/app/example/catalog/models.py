@@ -1,4 +1,4 @@
-"""What is sold: products, each in one category."""
+"""Products and their categories."""
 
 from enum import StrEnum
 
@@ -12,21 +12,21 @@ from app.kit.db.ids import Id
 from app.kit.db.relation import relation
 from app.kit.errors import Conflict
 
-# Both well within the 32 bits of their columns; sums of prices need 64.
+# Both fit into 32-bit columns. A sum of prices needs 64 bits.
 MAX_PRICE_CENTS = 1_000_000_000
 MAX_STOCK = 1_000_000_000
 
 
 class OutOfStock(Conflict):
-    """There is less of a product than was asked for."""
+    """The stock of a product is less than the requested quantity."""
 
 
 class StockFull(Conflict):
-    """There is no room for so much of a product."""
+    """The stock of a product would exceed `MAX_STOCK`."""
 
 
 class ProductStatus(StrEnum):
-    """Where a product is in its life."""
+    """Status of a product."""
 
     DRAFT = "draft"
     ACTIVE = "active"
@@ -34,7 +34,7 @@ class ProductStatus(StrEnum):
 
 
 class Category(Record):
-    """A shelf of the catalog. It cannot be deleted while a product stands on it."""
+    """A category of products. It cannot be deleted while it has products."""
 
     __tablename__ = "categories"
 
@@ -43,7 +43,7 @@ class Category(Record):
 
 
 class Product(Entity):
-    """Something that is sold, with what is left of it."""
+    """A product with its price and stock."""
 
     __tablename__ = "products"
 
@@ -56,42 +56,42 @@ class Product(Entity):
         default=ProductStatus.DRAFT,
         server_default=ProductStatus.DRAFT,
     )
-    # An amount of money is a whole number of its smallest unit: a float cannot hold 0.10.
+    # Money is stored in cents: a float cannot represent 0.10 exactly.
     price_cents: Mapped[int] = mapped_column(Integer)
     stock: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
-    # Counts the changes; one made to a state that is no longer current fails.
+    # Optimistic locking: an update of an outdated version fails.
     version: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
 
-    # One-sided: the products of a category are read as pages, never as a whole.
+    # Unidirectional: the products of a category are read in pages, never all at once.
     category: Mapped[Category] = relation()
 
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - as SQLAlchemy declares it
     __table_args__ = (
         unique_live("sku"),
         unique_live("slug"),
-        # The products of a category, by price; it serves the foreign key as well.
+        # The products of a category by price. Also indexes the foreign key.
         Index(None, "category_id", "price_cents", "id"),
-        # Few are sold out at any time: the index holds just those.
+        # A partial index, because few products are sold out.
         Index("ix_products_sold_out", "id", postgresql_where=text("stock = 0")),
         CheckConstraint("price_cents >= 0", name="price_is_not_negative"),
         CheckConstraint("stock >= 0", name="stock_is_not_negative"),
     )
 
     def reserve(self, quantity: int) -> None:
-        """Take from the stock, or raise `OutOfStock`. The row must be locked."""
+        """Reduce the stock, or raise `OutOfStock`. The row must be locked."""
         _check(quantity)
         if quantity > self.stock:
-            raise OutOfStock(f"Of {self.sku} there are {self.stock} left, not {quantity}.")
+            raise OutOfStock(f"{self.sku}: {quantity} requested, {self.stock} in stock.")
         self.stock -= quantity
 
     def restock(self, quantity: int) -> None:
-        """Add to the stock, or raise `StockFull`. The row must be locked."""
+        """Increase the stock, or raise `StockFull`. The row must be locked."""
         _check(quantity)
         if quantity > MAX_STOCK - self.stock:
-            raise StockFull(f"Of {self.sku} there can be no more than {MAX_STOCK}.")
+            raise StockFull(f"{self.sku}: the stock would exceed {MAX_STOCK}.")
         self.stock += quantity
 
 
 def _check(quantity: int) -> None:
     if quantity < 1:
-        raise ValueError(f"a quantity is at least 1, not {quantity}")
+        raise ValueError(f"quantity must be at least 1, got {quantity}")

@@ -1,4 +1,4 @@
-"""The products of the catalog."""
+"""Endpoints for products."""
 
 from functools import partial
 from typing import Annotated
@@ -56,11 +56,11 @@ async def create_product(new: ProductCreate, session: SessionDep) -> Product:
 async def list_products(
     query: Annotated[ProductQuery, Query()], db: DatabaseDep
 ) -> Slice[ProductOut]:
-    """List products with their category, with their total, by offset."""
+    """List products with their category by offset, with the total count."""
     return await PRODUCTS.page(db, query, matching(query))
 
 
-# Paths of one word come before `/{product_id}`, which would take them for a key.
+# Static paths go before `/{product_id}`, which would match them.
 @router.post(
     "/batch",
     status_code=status.HTTP_201_CREATED,
@@ -68,19 +68,19 @@ async def list_products(
     responses=problems(409),
 )
 async def create_products(batch: Batch[ProductCreate], once: OncePerKey) -> Response:
-    """Create up to 1000 products: all of them, or none and what is wrong with each row."""
+    """Create up to 1000 products, all or none. An error response lists each invalid row."""
     return await once.do(partial(batches.add_products, batch.rows))
 
 
 @router.put("/batch", response_model=ProductsPut, responses=problems(409))
 async def put_products(batch: Batch[ProductIn], db: DatabaseDep) -> Upserted:
-    """Create or describe anew up to 1000 products, by their sku."""
+    """Create or update up to 1000 products by SKU, all or none."""
     return await retrying(db, partial(batches.put_products, batch.rows))
 
 
 @router.get("/export", response_class=JsonLines, responses=JSON_LINES)
 async def export_products(query: Annotated[ProductExport, Query()], db: DatabaseDep) -> JsonLines:
-    """Send all products that match, each a line of JSON."""
+    """Export all matching products as JSON Lines."""
     return JsonLines(PRODUCTS.stream(db, matching(query)))
 
 
@@ -88,7 +88,7 @@ async def export_products(query: Annotated[ProductExport, Query()], db: Database
 async def export_products_as_csv(
     query: Annotated[ProductExport, Query()], db: DatabaseDep
 ) -> CsvLines:
-    """Export all products that match, as CSV for a spreadsheet."""
+    """Export all matching products as CSV for a spreadsheet."""
     return CsvLines(PRODUCT_LINES.stream(db, matching(query)), escape_formulas=True)
 
 
@@ -98,25 +98,25 @@ async def export_products_as_csv(
 async def clear_out_products(
     query: Annotated[ClearanceQuery, Query()], session: SessionDep
 ) -> ProductsChanged:
-    """Delete the discontinued products that have not changed for long."""
+    """Delete the discontinued products that have not been updated since a given time."""
     return ProductsChanged(products=await service.clear_out(query.before, session))
 
 
 @router.get("/by-sku/{sku}", response_model=ProductOut, responses=problems(404))
 async def read_product_by_sku(sku: Annotated[Sku, Path()], db: DatabaseDep) -> ProductOut:
-    """Read a product by its stock-keeping unit."""
+    """Return the product with this stock-keeping unit (SKU)."""
     return await product_by(db, Product.sku, sku)
 
 
 @router.get("/by-slug/{slug}", response_model=ProductOut, responses=problems(404))
 async def read_product_by_slug(slug: Annotated[Slug, Path()], db: DatabaseDep) -> ProductOut:
-    """Read a product by the name it has in URLs."""
+    """Return the product with this slug."""
     return await product_by(db, Product.slug, slug)
 
 
 @router.get("/{product_id}", response_model=ProductOut, responses=problems(404))
 async def read_product(product_id: Id, db: DatabaseDep, etag: ETag) -> ProductOut:
-    """Read a product with its category."""
+    """Return a product with its category."""
     return etag.show(await PRODUCTS.get(db, product_id))
 
 
@@ -124,7 +124,7 @@ async def read_product(product_id: Id, db: DatabaseDep, etag: ETag) -> ProductOu
 async def update_product(
     product_id: Id, changes: ProductChanges, session: SessionDep, etag: ETag
 ) -> Product:
-    """Change what is sent, keep the rest; with `If-Match`, only of that version."""
+    """Update the fields that are sent. With `If-Match`, only update that version."""
     product = await ProductRepository(session).get(product_id, *PRODUCT_OUT)
     etag.check(product)
     return etag.show(await service.revise_product(product, changes, session))
@@ -136,7 +136,7 @@ async def update_product(
     responses=problems(*DELETE_ERRORS, 412),
 )
 async def delete_product(product_id: Id, session: SessionDep, etag: ETag) -> None:
-    """Delete a product; with `If-Match`, only that version of it."""
+    """Delete a product. With `If-Match`, only delete that version."""
     products = ProductRepository(session)
     etag.check(await products.get(product_id, for_update=True))
     await products.delete(product_id)

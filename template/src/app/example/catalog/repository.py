@@ -1,4 +1,4 @@
-"""Finding and keeping categories and products."""
+"""Queries for categories and products."""
 
 from sqlalchemy import Select, literal_column, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, joinedload
@@ -22,7 +22,7 @@ from app.kit.queries.view import View
 CATEGORIES = View(CategoryOut, Category)
 PRODUCTS = View(ProductOut, Product)
 PRODUCT_LINES = View(ProductLine, Product)
-# The relationships of a product that is loaded to be changed, and then shown as `ProductOut`.
+# Load options for a product that is updated and then returned as `ProductOut`.
 PRODUCT_OUT = plan(joinedload(Product.category))
 
 ORDERS = {
@@ -34,13 +34,13 @@ ORDERS = {
 
 
 class CategoryRepository(Repository[Category]):
-    """The categories of the catalog."""
+    """Repository of categories."""
 
     model = Category
 
 
 class ProductRepository(Repository[Product]):
-    """The products of the catalog."""
+    """Repository of products."""
 
     model = Product
 
@@ -49,11 +49,11 @@ async def product_by(db: Database, column: InstrumentedAttribute[str], value: st
     """Return the product with this value in a unique column, or raise `NotFound`."""
     if found := await PRODUCTS.first(db, PRODUCTS.select().where(column == value)):
         return found
-    raise NotFound(f"There is no product with the {column.key} {value}.")
+    raise NotFound(f"Product with {column.key} {value} not found.")
 
 
 def matching_categories(query: CategoryQuery) -> Select[Category]:
-    """The categories that match, by name."""
+    """Return a SELECT of the categories that match the filters, sorted by name."""
     statement = CATEGORIES.select().order_by(Category.name)
     if query.q is not None:
         statement = statement.where(Category.name.icontains(query.q, autoescape=True))
@@ -61,7 +61,7 @@ def matching_categories(query: CategoryQuery) -> Select[Category]:
 
 
 def matching(query: ProductFilter) -> Select[Product]:
-    """The products that match, in the order of the query."""
+    """Return a SELECT of the products that match the filters, in the requested order."""
     statement = PRODUCTS.select().order_by(*ORDERS[query.sort].clauses)
     if query.q is not None:
         statement = statement.where(
@@ -71,7 +71,8 @@ def matching(query: ProductFilter) -> Select[Product]:
             )
         )
     if query.category is not None:
-        # One value, found once: the index on category and price then yields the rows in order.
+        # PostgreSQL evaluates the subquery once, then reads the index on category and price in
+        # order. A join would sort all products of the category.
         category = select(Category.id).where(Category.slug == query.category)
         statement = statement.where(Product.category_id == category.scalar_subquery())
     if query.status is not None:
@@ -85,6 +86,5 @@ def matching(query: ProductFilter) -> Select[Product]:
     return statement
 
 
-# The words of the partial index: a bound parameter in the place of 0 would hide it from a plan
-# that is made once for all values.
+# A literal 0, as in the partial index: a generic plan for a bound parameter cannot use that index.
 _SOLD_OUT = Product.stock == literal_column("0")

@@ -1,4 +1,4 @@
-"""What the API takes and gives for categories and products."""
+"""Request and response bodies for categories and products."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -35,14 +35,14 @@ class CategoryCreate(Input):
 
 
 class CategoryChanges(Changes):
-    """What may change about a category."""
+    """Fields of a category to update."""
 
     name: Name = omittable()
     slug: Slug = omittable()
 
 
 class CategoryQuery(PageQuery):
-    """Which categories to list."""
+    """Query parameters of the list of categories."""
 
     q: SearchText | None = Field(None, description="Part of the name")
 
@@ -56,7 +56,7 @@ class CategoryOut(Output):
 
 
 class ProductIn(Input):
-    """A product as the catalog describes it."""
+    """A product without its stock."""
 
     category_id: Id
     sku: Sku
@@ -67,13 +67,13 @@ class ProductIn(Input):
 
 
 class ProductCreate(ProductIn):
-    """A new product, with what there is of it."""
+    """A new product with its stock."""
 
     stock: Stock = 0
 
 
 class ProductChanges(Changes):
-    """What may change about a product."""
+    """Fields of a product to update."""
 
     category_id: Id = omittable()
     sku: Sku = omittable()
@@ -85,7 +85,7 @@ class ProductChanges(Changes):
 
 
 class ProductSort(StrEnum):
-    """The orders in which products can be listed."""
+    """Sort order of products."""
 
     NAME = "name"
     NEWEST = "newest"
@@ -94,9 +94,9 @@ class ProductSort(StrEnum):
 
 
 class ProductFilter(BaseModel):
-    """Which products to list, and in which order."""
+    """Filters and sort order of products."""
 
-    q: SearchText | None = Field(None, description="Part of the name or sku")
+    q: SearchText | None = Field(None, description="Part of the name or SKU")
     category: Slug | None = Field(None, description="Slug of the category")
     status: ProductStatus | None = None
     min_price_cents: Cents | None = None
@@ -106,17 +106,17 @@ class ProductFilter(BaseModel):
 
 
 class ProductQuery(ProductFilter, PageQuery):
-    """Products by offset."""
+    """Query parameters of the list of products."""
 
 
 class ProductExport(ProductFilter, Input):
-    """Products, however many they are."""
+    """Query parameters of an export, which contains all rows."""
 
 
 class ClearanceQuery(Input):
-    """Which discontinued products to delete."""
+    """Query parameters that select discontinued products."""
 
-    before: Moment = Field(description="Those that have not changed since")
+    before: Moment = Field(description="Delete products last updated before this time")
 
 
 class ProductOut(Output):
@@ -136,7 +136,7 @@ class ProductOut(Output):
 
 
 class ProductLine(Output):
-    """A product in a table of products."""
+    """A row of the CSV export."""
 
     id: Id
     sku: str
@@ -147,19 +147,19 @@ class ProductLine(Output):
 
 
 class ProductsAdded(Output):
-    """The keys of new products, in the order of the rows."""
+    """The ids of the new products, in the order of the rows."""
 
     ids: list[Id]
 
 
 class ProductsPut(Output):
-    """How many products were new and how many were there."""
+    """Number of created and updated products."""
 
     inserted: int
     updated: int
 
 
 class ProductsChanged(Output):
-    """How many products a change was made to."""
+    """Number of updated or deleted products."""
 
     products: int

@@ -1,4 +1,4 @@
-"""What can be done with products beyond reading and writing a row."""
+"""Business logic for products."""
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -12,8 +12,8 @@ from app.kit.times import Moment
 
 
 async def add_product(new: ProductCreate, session: AsyncSession) -> Product:
-    """Create a product in an existing category."""
-    category = await _shelf(new.category_id, session)
+    """Create a product. Raises `Invalid` if its category does not exist."""
+    category = await _existing_category(new.category_id, session)
     product = Product(category=category, **new.model_dump(exclude={"category_id"}))
     return await ProductRepository(session).add(product)
 
@@ -21,15 +21,15 @@ async def add_product(new: ProductCreate, session: AsyncSession) -> Product:
 async def revise_product(
     product: Product, changes: ProductChanges, session: AsyncSession
 ) -> Product:
-    """Change a product, unless somebody else has changed it in the meantime."""
+    """Update a product. Raises `Invalid` if the new category does not exist."""
     if "category_id" in changes.model_fields_set:
-        product.category = await _shelf(changes.category_id, session)
+        product.category = await _existing_category(changes.category_id, session)
     sent = changes.sent(apart_from="category_id")
     return await ProductRepository(session).update(product, sent)
 
 
 async def discontinue_category(category_id: Id, session: AsyncSession) -> int:
-    """Discontinue what a category sells; returns how many products that are."""
+    """Discontinue all products of a category. Return the number of updated products."""
     category = await CategoryRepository(session).get(category_id)
     return await update_in_batches(
         session,
@@ -41,7 +41,7 @@ async def discontinue_category(category_id: Id, session: AsyncSession) -> int:
 
 
 async def clear_out(before: Moment, session: AsyncSession) -> int:
-    """Delete what is discontinued and has not changed since; returns how many products."""
+    """Delete the discontinued products not updated since `before`. Return their number."""
     return await delete_in_batches(
         session,
         Product,
@@ -50,9 +50,9 @@ async def clear_out(before: Moment, session: AsyncSession) -> int:
     )
 
 
-async def _shelf(category_id: Id, session: AsyncSession) -> Category:
+async def _existing_category(category_id: Id, session: AsyncSession) -> Category:
     category = await CategoryRepository(session).one_by(Category.id == category_id)
     if category is None:
-        problem = FieldProblem(field="body.category_id", message="there is no such category")
-        raise Invalid("A product needs a category.", problem)
+        problem = FieldProblem(field="body.category_id", message="category not found")
+        raise Invalid("The category does not exist.", problem)
     return category

@@ -1,4 +1,4 @@
-"""What is left of products, and where it goes."""
+"""Transfers and returns of stock."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from app.kit.schemas import Input, Output
 
 
 class StockTransfer(Input):
-    """Stock that turns out to be of another product."""
+    """A quantity to move from the stock of one product to another."""
 
     from_product_id: Id
     to_product_id: Id
@@ -25,7 +25,7 @@ class StockTransfer(Input):
 
 
 class StockOut(Output):
-    """What is left of a product."""
+    """The stock of a product."""
 
     id: Id
     sku: str
@@ -33,7 +33,7 @@ class StockOut(Output):
 
 
 class Transferred(Output):
-    """What is left of the two products of a transfer."""
+    """The stock of both products after a transfer."""
 
     giver: StockOut
     taker: StockOut
@@ -41,7 +41,7 @@ class Transferred(Output):
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """The two products of a transfer."""
+    """The products of a stock transfer."""
 
     giver: Product
     taker: Product
@@ -50,17 +50,17 @@ class Pair:
 async def transfer_stock(transfer: StockTransfer, session: AsyncSession) -> Pair:
     """Move stock from one product to another."""
     wanted = {"from_product_id": transfer.from_product_id, "to_product_id": transfer.to_product_id}
-    # Both are locked in the order of their keys, whichever of them gives.
+    # Locked in the order of their ids, so that opposite transfers cannot deadlock.
     locked = await ProductRepository(session).lock_many(wanted.values())
     products = {product.id: product for product in locked}
     if problems := [
-        FieldProblem(field=f"body.{field}", message="there is no such product")
+        FieldProblem(field=f"body.{field}", message="product not found")
         for field, key in wanted.items()
         if key not in products
     ]:
         raise Invalid("A transfer needs two products.", *problems)
     if len(products) == 1:
-        problem = FieldProblem(field="body.to_product_id", message="is the same product")
+        problem = FieldProblem(field="body.to_product_id", message="must be another product")
         raise Invalid("A transfer needs two products.", problem)
     pair = Pair(*(products[key] for key in wanted.values()))
     pair.giver.reserve(transfer.quantity)
@@ -70,12 +70,12 @@ async def transfer_stock(transfer: StockTransfer, session: AsyncSession) -> Pair
 
 
 async def return_stock(quantities: Mapping[Id, int], session: AsyncSession) -> None:
-    """Add to the stock of products, also of those that are no longer in the catalog."""
-    # The rows of the table itself, locked in the order of their keys: what was sold comes back
-    # to its product whatever has become of that, for the count to be right should it return.
+    """Increase the stock of products, including deleted ones."""
+    # Select from the table, not the model, to include deleted products: their stock must be right
+    # in case they are restored. Rows are locked in the order of their ids to prevent deadlocks.
     table: Any = Product.__table__
     rows = select(table).where(among(table.c.id, quantities)).order_by(table.c.id)
-    every = select(Product).from_statement(rows.with_for_update(key_share=True))
-    for product in await session.scalars(every.execution_options(populate_existing=True)):
+    statement = select(Product).from_statement(rows.with_for_update(key_share=True))
+    for product in await session.scalars(statement.execution_options(populate_existing=True)):
         product.restock(quantities[product.id])
     await session.flush()

@@ -1,4 +1,4 @@
-"""The stock of the catalog."""
+"""Endpoints for stock."""
 
 from functools import partial
 

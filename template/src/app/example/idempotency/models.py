@@ -1,9 +1,9 @@
-"""What was answered to requests that may be repeated."""
+"""Stored responses to requests with an Idempotency-Key."""
 
 from app.kit.idempotency import KeptAnswer
 
 
 class IdempotencyKey(KeptAnswer):
-    """A key that a client gave its request, with the answer."""
+    """An idempotency key with the response to its request."""
 
     __tablename__ = "idempotency_keys"

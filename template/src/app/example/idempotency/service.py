@@ -1,4 +1,4 @@
-"""How endpoints come by their keys, and how keys are forgotten."""
+"""Idempotency keys: the dependency for endpoints, and the deletion of old keys."""
 
 from datetime import datetime
 from typing import Annotated
@@ -8,11 +8,11 @@ from app.kit.db.bulk import CHUNK
 from app.kit.db.session import Database
 from app.kit.idempotency import Once, forget_answers, once
 
-# Nobody logs in here: a key means one thing to an operation, whoever asks. Give `once` a scope
-# as soon as somebody does.
+# The example has no authentication, so all clients share one set of keys per operation. In a
+# service with users, pass `once` a scope, so that each user has separate keys.
 OncePerKey = Annotated[Once, once(IdempotencyKey)]
 
 
 async def forget_keys(database: Database, before: datetime, size: int = CHUNK) -> int:
-    """Remove the keys from before this time, with their answers; returns how many."""
+    """Delete the keys created before `before`. Return their number."""
     return await forget_answers(database, IdempotencyKey, before, size)

@@ -1,4 +1,4 @@
-"""Orders: what a user bought, at which price."""
+"""Orders and their lines."""
 
 from enum import StrEnum
 
@@ -24,16 +24,16 @@ from app.kit.db.ids import Id
 from app.kit.db.relation import relation
 from app.kit.errors import Conflict
 
-# A hundred lines of this quantity, at the highest price, are still a whole number in JSON.
+# A total of 100 such lines at the highest price is 10**15. JSON integers are exact up to 2**53.
 MAX_QUANTITY = 10_000
 
 
 class NotWaiting(Conflict):
-    """The order was dispatched or cancelled before."""
+    """The order is already dispatched or cancelled."""
 
 
 class OrderStatus(StrEnum):
-    """Where an order is in its life."""
+    """Status of an order."""
 
     PLACED = "placed"
     DISPATCHED = "dispatched"
@@ -41,16 +41,16 @@ class OrderStatus(StrEnum):
 
 
 class Order(Record):
-    """What a user bought at one time. It is a record of what happened: cancelled, never deleted.
+    """An order of a user. Orders are cancelled, never deleted.
 
-    There is no relation to the user, who may be deleted when the order is read.
+    There is no relationship to the user, because the user may be deleted later.
     """
 
     __tablename__ = "orders"
     __table_args__ = (
-        # The orders of a user, the newest first; it serves the foreign key as well.
+        # The orders of a user, newest first. Also indexes the foreign key.
         Index(None, "user_id", "created_at", "id"),
-        # Few wait to be dispatched at any time: the index holds just those.
+        # A partial index, because few orders are waiting for dispatch.
         Index("ix_orders_waiting", "created_at", "id", postgresql_where=text("status = 'placed'")),
     )
 
@@ -70,37 +70,37 @@ class Order(Record):
 
     @hybrid_property
     def total_cents(self) -> int:
-        """The price of the order; of an entity, its lines must be loaded."""
+        """Return the total price. The lines of the order must be loaded."""
         return sum(line.quantity * line.unit_price_cents for line in self.lines)
 
     @total_cents.inplace.expression
     @classmethod
     def _total_cents(cls) -> ColumnElement[int]:
-        # What a view selects: a sum of lines, which may not fit in the 32 bits of a price.
+        # The SQL expression for views. The sum may exceed 32 bits.
         price = cast(OrderLine.quantity, BigInteger) * OrderLine.unit_price_cents
         total = select(cast(func.coalesce(func.sum(price), 0), BigInteger))
         lines = total.where(OrderLine.order_id == cls.id).correlate_except(OrderLine)
         return lines.scalar_subquery()
 
     def dispatch(self) -> None:
-        """Send it off, or raise `NotWaiting`. The row must be locked."""
-        self._leave(OrderStatus.DISPATCHED)
+        """Dispatch the order, or raise `NotWaiting`. The row must be locked."""
+        self._set_status(OrderStatus.DISPATCHED)
 
     def cancel(self) -> None:
-        """Call it off, or raise `NotWaiting`. The row must be locked."""
-        self._leave(OrderStatus.CANCELLED)
+        """Cancel the order, or raise `NotWaiting`. The row must be locked."""
+        self._set_status(OrderStatus.CANCELLED)
 
-    def _leave(self, status: OrderStatus) -> None:
+    def _set_status(self, status: OrderStatus) -> None:
         if self.status is not OrderStatus.PLACED:
-            raise NotWaiting(f"The order is {self.status.value} already.")
+            raise NotWaiting(f"The order is already {self.status.value}.")
         self.status = status
 
 
 class OrderLine(Base):
-    """How much of a product an order has: a link between the two that says more than that it is.
+    """A line of an order: an association object of an order and a product.
 
-    There is no relation to the product, which may be changed, or deleted, when the order is read.
-    The line records what was sold, under the name and at the price of that day.
+    There is no relationship to the product, because the product may be changed or deleted later.
+    The line stores SKU, name and price as they were when the order was placed.
     """
 
     __tablename__ = "order_lines"
@@ -109,7 +109,7 @@ class OrderLine(Base):
         CheckConstraint("unit_price_cents >= 0", name="unit_price_is_not_negative"),
     )
 
-    # The primary key finds the lines of an order; the index finds the orders of a product.
+    # The primary key serves queries by order, the index serves queries by product.
     order_id: Mapped[Id] = mapped_column(
         ForeignKey("orders.id", ondelete="CASCADE"), primary_key=True
     )

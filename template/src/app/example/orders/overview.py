@@ -1,4 +1,4 @@
-"""Orders in numbers."""
+"""Statistics of orders."""
 
 from sqlalchemy import BigInteger, Numeric, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -12,14 +12,14 @@ _price = cast(OrderLine.quantity, Numeric) * OrderLine.unit_price_cents
 
 
 class Seller(Output):
-    """How much was sold of one product."""
+    """Number of units sold of a product."""
 
     sku: str
     quantity: int
 
 
 class OrderOverview(Output):
-    """All orders in numbers, each as of the moment it was counted."""
+    """Statistics of all orders. Each query runs in a separate transaction."""
 
     orders: dict[OrderStatus, int]
     revenue_cents: int
@@ -27,7 +27,7 @@ class OrderOverview(Output):
 
 
 async def overview(database: Database) -> OrderOverview:
-    """Count all orders: three reads, none of which waits for another."""
+    """Return statistics of all orders. The three queries run concurrently."""
     async with concurrent_reads(database) as reads:
         orders = reads.start(_by_status)
         revenue = reads.start(_revenue)

@@ -1,4 +1,4 @@
-"""Finding and keeping orders."""
+"""Queries for orders."""
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import selectinload
@@ -11,7 +11,7 @@ from app.kit.db.sorting import order
 from app.kit.queries.view import View
 
 ORDERS = View(OrderOut, Order)
-# The relationships of an order that is loaded to be changed, and then shown as `OrderOut`.
+# Load options for an order that is updated and then returned as `OrderOut`.
 ORDER_OUT = plan(selectinload(Order.lines))
 
 NEWEST = order(Order.id, Order.created_at.desc())
@@ -19,18 +19,18 @@ OLDEST = order(Order.id, Order.created_at.asc())
 
 
 class OrderRepository(Repository[Order]):
-    """The orders of the service."""
+    """Repository of orders."""
 
     model = Order
 
     async def claim_waiting(self, limit: int) -> list[Order]:
-        """The orders that have waited longest, with lines, apart from those that others claimed."""
+        """Lock and return the oldest orders to dispatch. Skip those that are already locked."""
         waiting = select(Order).where(Order.status == OrderStatus.PLACED)
         return await self.claim(waiting.order_by(*OLDEST.clauses), limit, *ORDER_OUT)
 
 
 def matching(query: OrderQuery) -> Select[Order]:
-    """The orders that match, the newest first."""
+    """Return a SELECT of the orders that match the filters, newest first."""
     statement = ORDERS.select().order_by(*NEWEST.clauses)
     if query.user_id is not None:
         statement = statement.where(Order.user_id == query.user_id)

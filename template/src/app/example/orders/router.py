@@ -1,4 +1,4 @@
-"""What users buy."""
+"""Endpoints for orders."""
 
 from functools import partial
 from typing import Annotated
@@ -24,36 +24,36 @@ router = APIRouter(prefix="/orders", tags=["orders"])
     "", status_code=status.HTTP_201_CREATED, response_model=OrderOut, responses=problems(409)
 )
 async def place_order(new: OrderCreate, once: OncePerKey) -> Response:
-    """Order products at their price of now: all of them, or none if one is not to be had."""
+    """Place an order at current prices. It fails if any product is not available."""
     return await once.do(partial(service.place_order, new))
 
 
 @router.get("", response_model=Page[OrderOut])
 async def list_orders(query: Annotated[OrderQuery, Query()], db: DatabaseDep) -> Slice[OrderOut]:
-    """List orders with their lines, the newest first."""
+    """List orders with their lines, newest first."""
     return await ORDERS.page(db, query, matching(query))
 
 
-# Paths of one word come before `/{order_id}`, which would take them for a key.
+# Static paths go before `/{order_id}`, which would match them.
 @router.get("/overview", response_model=OrderOverview)
 async def read_overview(db: DatabaseDep) -> OrderOverview:
-    """Count all orders."""
+    """Return statistics of all orders."""
     return await overview(db)
 
 
 @router.post("/dispatch", response_model=list[OrderOut])
 async def dispatch_orders(dispatch: Dispatch, session: SessionDep) -> list[Order]:
-    """Send off the orders that have waited longest; callers at the same time get different ones."""
+    """Dispatch the oldest waiting orders. Concurrent requests dispatch different orders."""
     return await service.dispatch_orders(dispatch.limit, session)
 
 
 @router.get("/{order_id}", response_model=OrderOut, responses=problems(404))
 async def read_order(order_id: Id, db: DatabaseDep) -> OrderOut:
-    """Read an order with its lines."""
+    """Return an order with its lines."""
     return await ORDERS.get(db, order_id)
 
 
 @router.post("/{order_id}/cancel", response_model=OrderOut, responses=problems(404, 409))
 async def cancel_order(order_id: Id, db: DatabaseDep) -> Order:
-    """Call an order off, once, and return what it took to the stock."""
+    """Cancel an order and return its products to the stock."""
     return await retrying(db, partial(service.cancel_order, order_id))

@@ -1,4 +1,4 @@
-"""What the API takes and gives for orders."""
+"""Request and response bodies for orders."""
 
 from datetime import datetime
 
@@ -11,34 +11,34 @@ from app.kit.schemas import Input, Output
 
 
 class LineCreate(Input):
-    """How much of a product to order."""
+    """A product to order, with its quantity."""
 
     product_id: Id
     quantity: int = Field(ge=1, le=MAX_QUANTITY)
 
 
 class OrderCreate(Input):
-    """A new order; each product is in one line of it."""
+    """A new order. Each product may be in one line only."""
 
     user_id: Id
     lines: list[LineCreate] = Field(min_length=1, max_length=100)
 
 
 class OrderQuery(PageQuery):
-    """Which orders to list."""
+    """Query parameters of the list of orders."""
 
     user_id: Id | None = None
     status: OrderStatus | None = None
 
 
 class Dispatch(Input):
-    """How many orders to dispatch."""
+    """Maximum number of orders to dispatch."""
 
     limit: int = Field(10, ge=1, le=100)
 
 
 class LineOut(Output):
-    """What was sold: the product may have changed since, or be gone."""
+    """A line of an order. SKU, name and price are from the time of the order."""
 
     product_id: Id
     sku: str

@@ -1,4 +1,4 @@
-"""What can be done with orders. Who locks an order and products locks them in this sequence."""
+"""Business logic for orders. Lock order: orders first, then products."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -17,21 +17,21 @@ from app.kit.errors import FieldProblem, Invalid
 
 
 async def place_order(new: OrderCreate, session: AsyncSession) -> Order:
-    """Take all that is ordered from the stock, at the price of now; or change nothing."""
+    """Place an order at current prices, and reduce the stock of its products."""
     if not await UserRepository(session).exists(User.id == new.user_id):
-        problem = FieldProblem(field="body.user_id", message="there is no such user")
-        raise Invalid("An order needs a customer.", problem)
-    wanted = {line.product_id: line.quantity for line in new.lines}
-    products = await ProductRepository(session).lock_many(wanted)
+        problem = FieldProblem(field="body.user_id", message="user not found")
+        raise Invalid("The user does not exist.", problem)
+    quantities = {line.product_id: line.quantity for line in new.lines}
+    products = await ProductRepository(session).lock_many(quantities)
     if problems := list(_problems(new.lines, {product.id: product for product in products})):
         raise Invalid("These products cannot be ordered.", *problems)
-    lines = [_sell(product, wanted[product.id]) for product in products]
+    lines = [_sell(product, quantities[product.id]) for product in products]
     return await OrderRepository(session).add(Order(user_id=new.user_id, lines=lines))
 
 
 async def cancel_order(order_id: Id, session: AsyncSession) -> Order:
-    """Call an order off and return what it took to the stock."""
-    # Whoever cancels it at the same time waits for the lock, and then finds it cancelled.
+    """Cancel an order and return its products to the stock."""
+    # A concurrent cancellation waits for this lock, and then raises `NotWaiting`.
     order = await OrderRepository(session).get(order_id, *ORDER_OUT, for_update=True)
     order.cancel()
     await return_stock({line.product_id: line.quantity for line in order.lines}, session)
@@ -39,7 +39,7 @@ async def cancel_order(order_id: Id, session: AsyncSession) -> Order:
 
 
 async def dispatch_orders(limit: int, session: AsyncSession) -> list[Order]:
-    """Send off the orders that have waited longest, each of them once, whoever else is at it."""
+    """Dispatch the oldest waiting orders. Concurrent calls dispatch different orders."""
     claimed = await OrderRepository(session).claim_waiting(limit)
     for order in claimed:
         order.dispatch()
@@ -66,9 +66,9 @@ def _problems(
         field = f"body.lines.{index}.product_id"
         product = products.get(line.product_id)
         if line.product_id in seen:
-            yield FieldProblem(field=field, message="is in a line before this one")
+            yield FieldProblem(field=field, message="already in an earlier line")
         elif product is None:
-            yield FieldProblem(field=field, message="there is no such product")
+            yield FieldProblem(field=field, message="product not found")
         elif product.status is not ProductStatus.ACTIVE:
-            yield FieldProblem(field=field, message="is not for sale")
+            yield FieldProblem(field=field, message="product is not active")
         seen.add(line.product_id)

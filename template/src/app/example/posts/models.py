@@ -1,4 +1,4 @@
-"""Posts: each by one user, filed under any number of tags."""
+"""Posts, each with one author and any number of tags."""
 
 from datetime import datetime
 
@@ -15,14 +15,14 @@ from app.kit.errors import FieldProblem, Invalid
 
 
 class Post(Entity):
-    """Something a user wrote; a draft until it is published."""
+    """A post by a user. A draft has no `published_at`."""
 
     __tablename__ = "posts"
-    # Each order in which posts are listed, read in either direction; the key breaks ties.
+    # One index per sort order. PostgreSQL can scan it in both directions. `id` breaks ties.
     __table_args__ = (
         Index(None, "created_at", "id"),
         Index(None, "title", "id"),
-        # The posts of an author, the newest first; it serves the foreign key as well.
+        # The posts of an author, newest first. Also indexes the foreign key.
         Index(None, "author_id", "created_at", "id"),
         Index("ix_posts_published_at", text("published_at DESC NULLS LAST"), "title", "id"),
     )
@@ -32,27 +32,27 @@ class Post(Entity):
     body: Mapped[str] = mapped_column(default="", server_default="")
     published_at: Mapped[datetime | None]
 
-    # Always loads: deleting an author deletes the posts in the same transaction, and creating a
-    # post locks its author until the commit.
+    # The author of a visible post always exists: deleting a user deletes their posts in the same
+    # transaction, and creating a post locks its author until the commit.
     author: Mapped[User] = relation(back_populates="posts")
     tags: Mapped[list[Tag]] = relation(
         secondary="post_tags", back_populates="posts", order_by=Tag.name, passive_deletes=True
     )
 
     def hand_over(self, giver_id: Id, taker_id: Id) -> None:
-        """Change the author; only who wrote a post can give it away."""
+        """Change the author. Raises `Invalid` if the post is not by `giver_id`."""
         if self.author_id != giver_id:
-            problem = FieldProblem(field="post_ids", message=f"post {self.id} is by someone else")
-            raise Invalid("A post can be handed over by its author only.", problem)
+            problem = FieldProblem(field="post_ids", message=f"post {self.id} has another author")
+            raise Invalid("Only the author of a post can transfer it.", problem)
         self.author_id = taker_id
 
 
 class PostTag(Base):
-    """That a post is filed under a tag."""
+    """Association of a post and a tag."""
 
     __tablename__ = "post_tags"
 
-    # The primary key finds the tags of a post; the index finds the posts of a tag.
+    # The primary key serves queries by post, the index serves queries by tag.
     post_id: Mapped[Id] = mapped_column(
         ForeignKey("posts.id", ondelete="CASCADE"), primary_key=True
     )

@@ -1,4 +1,4 @@
-"""Finding and keeping posts."""
+"""Queries for posts."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -18,7 +18,7 @@ from app.kit.db.sorting import order
 from app.kit.queries.view import View
 
 POSTS = View(PostOut, Post)
-# What `PostOut` shows of a post that was loaded to be changed.
+# Load options for a post that is updated and then returned as `PostOut`.
 POST_OUT = plan(joinedload(Post.author), selectinload(Post.tags))
 
 ORDERS = {
@@ -30,28 +30,28 @@ ORDERS = {
 
 
 class PostRepository(Repository[Post]):
-    """The posts of the service."""
+    """Repository of posts."""
 
     model = Post
 
     async def delete_old(
         self, before: datetime, after: Id | None = None, size: int = CHUNK
     ) -> list[Id]:
-        """Delete the next posts that have not changed since; returns their keys."""
+        """Delete one batch of the posts not updated since `before`. Return their ids."""
         old = Post.updated_at < before
         return await delete_batch(self.session, Post, old, after=after, size=size)
 
     async def lock(self, keys: Collection[Id]) -> None:
-        """Keep others from changing these posts until the transaction ends."""
+        """Lock these posts FOR UPDATE."""
         wanted = Post.id == any_(literal(list(keys), ARRAY(Post.id.type)))
-        # In the order of their keys, as everybody does: two who lock cannot wait for each other.
+        # All transactions lock rows in the order of their ids, which prevents deadlocks.
         await self.session.execute(
             select(Post.id).where(wanted).order_by(Post.id).with_for_update()
         )
 
 
 def matching(query: PostFilter) -> Select[Post]:
-    """The posts that match, in the order of the query."""
+    """Return a SELECT of the posts that match the filters, in the requested order."""
     statement = POSTS.select().order_by(*ORDERS[query.sort].clauses)
     if query.q is not None:
         statement = statement.where(
@@ -63,6 +63,6 @@ def matching(query: PostFilter) -> Select[Post]:
     if query.author_id is not None:
         statement = statement.where(Post.author_id == query.author_id)
     if query.tag is not None:
-        # EXISTS, in place of a join, keeps one row a post and the total right.
+        # EXISTS, not a join: a join could return a post twice and count it twice.
         statement = statement.where(Post.tags.any(Tag.name == query.tag))
     return statement

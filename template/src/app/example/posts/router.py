@@ -1,4 +1,4 @@
-"""Posts and what they are filed under."""
+"""Endpoints for posts."""
 
 from typing import Annotated
 
@@ -29,20 +29,20 @@ router = APIRouter(prefix="/posts", tags=["posts"])
 
 @router.post("", status_code=status.HTTP_201_CREATED, response_model=PostOut)
 async def create_post(new: PostCreate, session: SessionDep) -> Post:
-    """Write a post."""
+    """Create a post."""
     return await service.write_post(new, session)
 
 
 @router.get("", response_model=Page[PostOut])
 async def list_posts(query: Annotated[PostQuery, Query()], db: DatabaseDep) -> Slice[PostOut]:
-    """List posts with author and tags, with their total, by offset."""
+    """List posts with author and tags by offset, with the total count."""
     return await POSTS.page(db, query, matching(query))
 
 
-# Paths of one word come before `/{post_id}`, which would take them for a key.
+# Static paths go before `/{post_id}`, which would match them.
 @router.get("/feed", response_model=CursorPage[PostOut])
 async def read_feed(query: Annotated[FeedQuery, Query()], db: DatabaseDep) -> CursorSlice[PostOut]:
-    """List posts with author and tags, by cursor: as fast at the end as at the start."""
+    """List posts with author and tags by cursor. Every page takes the same time."""
     return await POSTS.feed(db, query, matching(query), ORDERS[query.sort])
 
 
@@ -54,7 +54,7 @@ async def list_newest(query: Annotated[NewestQuery, Query()], db: DatabaseDep) -
 
 @router.get("/statistics", response_model=PostTotals)
 async def read_totals(session: ReadSessionDep) -> PostTotals:
-    """Count all posts."""
+    """Return totals and averages of all posts."""
     return await statistics.totals(session)
 
 
@@ -62,7 +62,7 @@ async def read_totals(session: ReadSessionDep) -> PostTotals:
 async def list_author_counts(
     query: Annotated[PageQuery, Query()], session: ReadSessionDep
 ) -> Slice[AuthorCount]:
-    """Count the posts of each user, the most first."""
+    """List users with their number of posts, highest number first."""
     return await statistics.by_author(session, query)
 
 
@@ -70,25 +70,25 @@ async def list_author_counts(
 async def list_day_counts(
     query: Annotated[DayQuery, Query()], session: ReadSessionDep
 ) -> list[DayCount]:
-    """Count what was published on each day."""
+    """Return the number of posts published on each day."""
     return await statistics.by_day(session, query)
 
 
 @router.post("/transfers", response_model=TransfersOut)
 async def transfer_posts(batch: PostTransfers, session: SessionDep) -> TransfersOut:
-    """Give posts to other authors; a transfer that fails is reported, the others are made."""
+    """Transfer posts to other authors. The response lists failed transfers as `refused`."""
     return await service.transfer_posts(batch, session)
 
 
 @router.get("/{post_id}", response_model=PostOut, responses=problems(404))
 async def read_post(post_id: Id, db: DatabaseDep) -> PostOut:
-    """Read a post with author and tags."""
+    """Return a post with author and tags."""
     return await POSTS.get(db, post_id)
 
 
 @router.patch("/{post_id}", response_model=PostOut, responses=problems(404))
 async def update_post(post_id: Id, changes: PostChanges, session: SessionDep) -> Post:
-    """Change what is sent, keep the rest."""
+    """Update the fields that are sent. The other fields keep their values."""
     return await service.revise_post(post_id, changes, session)
 
 

@@ -1,4 +1,4 @@
-"""What the API takes and gives for posts."""
+"""Request and response bodies for posts."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -29,26 +29,26 @@ class PostCreate(Input):
 
 
 class PostChanges(Changes):
-    """What may change about a post; `tags` replaces all it had."""
+    """Fields of a post to update. `tags` replaces all tags of the post."""
 
     title: Title = omittable()
     body: Body = omittable()
-    published_at: Moment | None = Field(None, description="null makes it a draft again")
+    published_at: Moment | None = Field(None, description="null turns the post into a draft")
     tags: TagNames = omittable()
 
 
 class PostSort(StrEnum):
-    """The orders in which posts can be listed."""
+    """Sort order of posts."""
 
     NEWEST = "newest"
     OLDEST = "oldest"
     TITLE = "title"
-    # The latest first, drafts last.
+    # Latest first, drafts last.
     PUBLISHED = "published"
 
 
 class PostFilter(BaseModel):
-    """Which posts to list, and in which order."""
+    """Filters and sort order of posts."""
 
     q: SearchText | None = Field(None, description="Part of the title or body")
     author_id: Id | None = None
@@ -57,21 +57,21 @@ class PostFilter(BaseModel):
 
 
 class PostQuery(PostFilter, PageQuery):
-    """Posts by offset."""
+    """Query parameters of the list of posts."""
 
 
 class FeedQuery(PostFilter, CursorQuery):
-    """Posts by cursor."""
+    """Query parameters of the feed."""
 
 
 class NewestQuery(Input):
-    """How many of the newest posts to list."""
+    """Number of newest posts to list."""
 
     limit: int = Field(20, ge=1, le=100)
 
 
 class PostTransfer(Input):
-    """Posts that change their author: all of them or none."""
+    """Posts to transfer from one author to another, all or none."""
 
     from_author_id: Id
     to_author_id: Id
@@ -79,13 +79,13 @@ class PostTransfer(Input):
 
 
 class PostTransfers(Input):
-    """Transfers, each of which succeeds or fails by itself."""
+    """Transfers that succeed or fail independently of each other."""
 
     transfers: list[PostTransfer] = Field(min_length=1, max_length=20)
 
 
 class AuthorOut(Output):
-    """The user who wrote a post."""
+    """The author of a post."""
 
     id: Id
     name: str
@@ -105,15 +105,15 @@ class PostOut(Output):
 
 
 class RefusedTransfer(Output):
-    """A transfer that was not made."""
+    """A transfer that failed."""
 
-    index: int = Field(description="Its place among the transfers of the request, from 0")
+    index: int = Field(description="Position in `transfers`, from 0")
     detail: str
     errors: list[FieldProblem]
 
 
 class TransfersOut(Output):
-    """What became of the transfers."""
+    """Result of the transfers."""
 
-    moved: int = Field(description="Posts that have a new author")
+    moved: int = Field(description="Number of transferred posts")
     refused: list[RefusedTransfer]

@@ -1,4 +1,4 @@
-"""Posts in numbers: in all, by author, by day."""
+"""Statistics of posts: in total, by author, by day."""
 
 from datetime import date, datetime
 
@@ -15,39 +15,39 @@ from app.kit.schemas import Input, Output
 
 
 class PostTotals(Output):
-    """All posts in numbers."""
+    """Totals and averages of all posts."""
 
     posts: int
     published: int
-    authors: int = Field(description="Users with a post")
-    average_per_user: float | None = Field(description="null where there is no user")
-    average_length: float | None = Field(description="Characters; null where there is no post")
+    authors: int = Field(description="Number of users with at least one post")
+    average_per_user: float | None = Field(description="null if there are no users")
+    average_length: float | None = Field(description="In characters; null if there are no posts")
 
 
 class AuthorCount(Output):
-    """One user's posts in numbers."""
+    """Post counts of one user."""
 
     id: Id
     name: str
     posts: int
     published: int
-    latest_at: datetime | None = Field(description="null where there is no post")
+    latest_at: datetime | None = Field(description="null if the user has no posts")
 
 
 class DayQuery(Input):
-    """Which days to count, each from midnight to midnight in UTC."""
+    """Days to count, in UTC."""
 
     until: date = Field(
         default_factory=lambda: now().date(),
         ge=date(1900, 1, 1),
         le=date(2999, 12, 31),
-        description="The last day; today where it is left out",
+        description="Last day; default: today",
     )
     days: int = Field(30, ge=1, le=366)
 
 
 class DayCount(Output):
-    """What was published on one day."""
+    """Number of posts published on one day."""
 
     day: date
     posts: int
@@ -57,7 +57,7 @@ _published = func.count(Post.id).filter(Post.published_at <= func.now()).label("
 
 
 async def totals(session: AsyncSession) -> PostTotals:
-    """Count all posts in one statement. The averages are floats: they are not money."""
+    """Return totals and averages in one statement."""
     by_user = select(func.count(Post.id).label("posts")).select_from(User)
     counts = by_user.outerjoin(User.posts).group_by(User.id).subquery()
     average_per_user = select(cast(func.avg(counts.c.posts), Double)).scalar_subquery()
@@ -72,7 +72,7 @@ async def totals(session: AsyncSession) -> PostTotals:
 
 
 async def by_author(session: AsyncSession, query: PageQuery) -> Slice[AuthorCount]:
-    """One page of the users by how much they wrote; who wrote nothing counts as zero."""
+    """Return one page of users, most posts first. Users without posts are included."""
     posts = func.count(Post.id).label("posts")
     latest_at = func.max(Post.created_at).label("latest_at")
     statement = (
@@ -87,8 +87,8 @@ async def by_author(session: AsyncSession, query: PageQuery) -> Slice[AuthorCoun
     return Slice(authors, total, query.limit, query.offset)
 
 
-# SQL by hand for what the models have no word for. The rows to count are left to them: a join
-# with a model sees what every other statement sees, SQL by hand would count deleted posts too.
+# Raw SQL for the days only. Posts are joined as a model: raw SQL would also count deleted posts,
+# because no filter of the session applies to it.
 _DAYS = text("""
     SELECT CAST(day AS date) AS day,
            day AT TIME ZONE 'UTC' AS starts_at,
@@ -102,7 +102,7 @@ _DAYS = text("""
 
 
 async def by_day(session: AsyncSession, query: DayQuery) -> list[DayCount]:
-    """What was published on each day, the first day first; a day without posts counts as zero."""
+    """Return the number of posts published per day, oldest day first. Days without posts have 0."""
     days = _DAYS.bindparams(until=query.until, days=query.days).subquery("days")
     on_the_day = and_(Post.published_at >= days.c.starts_at, Post.published_at < days.c.ends_at)
     statement = (

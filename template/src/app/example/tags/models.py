@@ -1,4 +1,4 @@
-"""Tags, shared by all posts."""
+"""Tags of posts."""
 
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Tag(Record):
-    """A word that posts are filed under. Deleting removes it: nothing in it is worth keeping."""
+    """A tag of posts. Tags are deleted permanently."""
 
     __tablename__ = "tags"
 

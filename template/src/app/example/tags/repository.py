@@ -1,4 +1,4 @@
-"""Finding and keeping tags."""
+"""Queries for tags."""
 
 from collections.abc import Collection
 
@@ -12,29 +12,29 @@ from app.kit.errors import FieldProblem, Invalid
 from app.kit.queries.view import View
 
 TAGS = View(TagOut, Tag)
-# Tags that are loaded for a change come without their posts.
-_ALONE = plan()
+# Load options: no relationships, since the posts of a tag are not needed.
+_NO_RELATIONSHIPS = plan()
 
 
 class TagRepository(Repository[Tag]):
-    """The tags of the service."""
+    """Repository of tags."""
 
     model = Tag
 
     async def named(self, names: Collection[str]) -> list[Tag]:
-        """The tags with these names, by name; `Invalid` where one does not exist."""
+        """Return the tags with these names in alphabetical order, or raise `Invalid`."""
         found = await self.session.scalars(
-            select(Tag).where(Tag.name.in_(names)).order_by(Tag.name).options(*_ALONE)
+            select(Tag).where(Tag.name.in_(names)).order_by(Tag.name).options(*_NO_RELATIONSHIPS)
         )
         tags = list(found)
         if unknown := sorted(set(names) - {tag.name for tag in tags}):
-            problem = FieldProblem(field="body.tags", message=f"unknown: {', '.join(unknown)}")
-            raise Invalid("Create a tag before filing a post under it.", problem)
+            problem = FieldProblem(field="body.tags", message=f"not found: {', '.join(unknown)}")
+            raise Invalid("Some tags do not exist. Create them first.", problem)
         return tags
 
 
 def matching(query: TagQuery) -> Select[Tag]:
-    """The tags that match, by name."""
+    """Return a SELECT of the tags that match the filters, sorted by name."""
     statement = TAGS.select().order_by(Tag.name)
     if query.q is not None:
         statement = statement.where(Tag.name.icontains(query.q, autoescape=True))

@@ -1,4 +1,4 @@
-"""The tags that posts are filed under."""
+"""Endpoints for tags."""
 
 from typing import Annotated
 
@@ -32,29 +32,29 @@ async def create_tag(new: TagCreate, db: DatabaseDep) -> TagOut:
 
 @router.post("/import", response_model=TagImportOut)
 async def import_tags(wanted: TagImport, session: SessionDep) -> TagImportOut:
-    """Create many tags; a name that cannot be one is reported, the others are created."""
+    """Create up to 200 tags. The response lists invalid and existing names as `refused`."""
     return await service.import_tags(wanted, session)
 
 
 @router.get("", response_model=Page[TagOut])
 async def list_tags(query: Annotated[TagQuery, Query()], db: DatabaseDep) -> Slice[TagOut]:
-    """List tags by name."""
+    """List tags, sorted by name."""
     return await TAGS.page(db, query, matching(query))
 
 
 @router.get("/{tag_id}", response_model=TagOut, responses=problems(404))
 async def read_tag(tag_id: Id, db: DatabaseDep) -> TagOut:
-    """Read a tag."""
+    """Return a tag."""
     return await TAGS.get(db, tag_id)
 
 
 @router.patch("/{tag_id}", response_model=TagOut, responses=problems(404, 409))
 async def update_tag(tag_id: Id, changes: TagChanges, db: DatabaseDep) -> TagOut:
-    """Rename a tag, for all posts filed under it."""
+    """Rename a tag, for all posts that have it."""
     return await TAGS.update(db, tag_id, changes)
 
 
 @router.delete("/{tag_id}", status_code=status.HTTP_204_NO_CONTENT, responses=problems(404))
 async def delete_tag(tag_id: Id, session: SessionDep) -> None:
-    """Delete a tag; the posts filed under it stay."""
+    """Delete a tag. Its posts are kept."""
     await TagRepository(session).delete(tag_id)

@@ -1,4 +1,4 @@
-"""What the API takes and gives for tags."""
+"""Request and response bodies for tags."""
 
 from typing import Annotated
 
@@ -22,13 +22,13 @@ class TagCreate(Input):
 
 
 class TagChanges(Changes):
-    """What may change about a tag."""
+    """Fields of a tag to update."""
 
     name: TagName = omittable()
 
 
 class TagImport(Input):
-    """Names of tags to create. Each is judged by itself, so none is refused here."""
+    """Names of tags to create. The response reports invalid names."""
 
     names: list[str] = Field(
         min_length=1, max_length=200, examples=[["analytical-engine", "Not a tag"]]
@@ -36,7 +36,7 @@ class TagImport(Input):
 
 
 class TagQuery(PageQuery):
-    """Which tags to list."""
+    """Query parameters of the list of tags."""
 
     q: SearchText | None = Field(None, description="Part of the name")
 
@@ -49,14 +49,14 @@ class TagOut(Output):
 
 
 class RefusedTag(Output):
-    """A name that no tag was created for."""
+    """A name for which no tag was created."""
 
-    index: int = Field(description="Its place among the names of the request, from 0")
+    index: int = Field(description="Position in `names`, from 0")
     reason: str
 
 
 class TagImportOut(Output):
-    """What became of the names."""
+    """Result of a tag import."""
 
     created: list[TagOut]
     refused: list[RefusedTag]

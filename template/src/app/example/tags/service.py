@@ -1,4 +1,4 @@
-"""What can be done with tags beyond reading and writing a row."""
+"""Business logic for tags."""
 
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,13 +13,13 @@ _NAME: TypeAdapter[str] = TypeAdapter(TagName)
 
 
 async def import_tags(wanted: TagImport, session: AsyncSession) -> TagImportOut:
-    """Create a tag for each name; one that is malformed or taken stops none of the others."""
+    """Create a tag for each name. Skip and report invalid and existing names."""
     created: list[TagOut] = []
     refused: list[RefusedTag] = []
     for index, name in enumerate(wanted.names):
         try:
             new = Tag(name=_NAME.validate_python(name))
-            # Without it, the first name that is taken would end the whole transaction.
+            # Without a savepoint, the first existing name would abort the whole transaction.
             async with savepoint(session):
                 await TagRepository(session).add(new)
             created.append(TagOut.model_validate(new))

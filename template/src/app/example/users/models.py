@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 class User(Entity):
-    """Somebody who writes posts."""
+    """A user, who writes posts and places orders."""
 
     __tablename__ = "users"
     __table_args__ = (
         unique_live("email"),
-        # Each order in which users are listed, read in either direction; the key breaks ties.
+        # One index per sort order. PostgreSQL can scan it in both directions. `id` breaks ties.
         Index(None, "created_at", "id"),
         Index(None, "name", "id"),
         CheckConstraint("email = lower(email)", name="email_is_lower_case"),
@@ -31,7 +31,7 @@ class User(Entity):
     hashed_password: Mapped[str]
     is_active: Mapped[bool] = mapped_column(default=True, server_default=true())
 
-    # One-sided: a profile is found through its user and never by itself, as the user may be gone.
+    # Unidirectional: a profile is only read through its user.
     profile: Mapped["Profile | None"] = relation(cascade="all, delete-orphan", passive_deletes=True)
     posts: Mapped[list["Post"]] = relation(
         back_populates="author", cascade="all, delete-orphan", passive_deletes=True
@@ -39,7 +39,7 @@ class User(Entity):
 
 
 class Profile(Record):
-    """What a user tells of themselves; it goes with the user."""
+    """The profile of a user. Each user has at most one."""
 
     __tablename__ = "profiles"
 

@@ -1,4 +1,4 @@
-"""Passwords are kept as Argon2 hashes."""
+"""Password hashing with Argon2."""
 
 from asyncio import to_thread
 
@@ -9,5 +9,5 @@ _hasher = PasswordHash.recommended()
 
 
 async def hash_password(password: SecretStr) -> str:
-    """Hash in a thread: it takes tens of milliseconds, by design."""
+    """Return the hash of a password. Hashing takes tens of milliseconds, so it runs in a thread."""
     return await to_thread(_hasher.hash, password.get_secret_value())

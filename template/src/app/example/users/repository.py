@@ -1,4 +1,4 @@
-"""Finding and keeping users."""
+"""Queries for users."""
 
 from datetime import datetime
 
@@ -28,7 +28,7 @@ from app.kit.queries.view import View
 USERS = View(UserOut, User)
 USER_DETAILS = View(UserDetail, User)
 POST_SUMMARIES = View(PostSummary, Post)
-# What `UserOut` and `UserDetail` show of a user that was loaded to be changed.
+# Load options for a user that is updated and then returned as `UserOut` or `UserDetail`.
 USER_OUT = plan()
 USER_DETAIL = plan(joinedload(User.profile))
 
@@ -43,18 +43,18 @@ NEWEST_POSTS = order(Post.id, Post.created_at.desc())
 
 
 class UserRepository(Repository[User]):
-    """The users of the service."""
+    """Repository of users."""
 
     model = User
 
     async def by_email(self, email: str) -> User | None:
-        """The user with this address, in whatever case it is given."""
+        """Return the user with this email address, or None. Case is ignored."""
         return await self.one_by(User.email == email.lower())
 
     async def deactivate(
         self, idle_since: datetime, after: Id | None = None, size: int = CHUNK
     ) -> list[Id]:
-        """Deactivate the next users who have neither changed nor written since; their keys."""
+        """Deactivate a batch of users inactive since `idle_since`, and return their ids."""
         return await update_batch(
             self.session,
             User,
@@ -68,16 +68,16 @@ class UserRepository(Repository[User]):
 
 
 async def overview(db: Connectable, key: Id) -> UserOverview:
-    """Return a user with profile and the newest of their posts, or raise `NotFound`."""
+    """Return a user with their profile and latest posts, or raise `NotFound`."""
     user = await USER_DETAILS.get(db, key)
-    # A statement of its own: a view shows a relationship as a whole, and posts have no limit.
+    # A second statement, because a view loads all rows of a relationship, without a limit.
     posts = POST_SUMMARIES.select().where(Post.author_id == key).order_by(*NEWEST_POSTS.clauses)
     latest = await POST_SUMMARIES.list(db, posts.limit(LATEST_POSTS))
     return UserOverview(user=user, latest_posts=latest)
 
 
 def matching(query: UserQuery) -> Select[User]:
-    """The users that match, in the order of the query."""
+    """Return a SELECT of the users that match the filters, in the requested order."""
     statement = USERS.select().order_by(*ORDERS[query.sort].clauses)
     if query.q is not None:
         statement = statement.where(

@@ -1,4 +1,4 @@
-"""Bringing back users that were deleted."""
+"""Endpoint that restores soft-deleted users."""
 
 from fastapi import APIRouter
 
@@ -15,5 +15,5 @@ router = APIRouter(prefix="/users", tags=["users"])
 
 @router.post("/{user_id}/restore", response_model=UserOut, responses=problems(404, 409))
 async def restore_user(user_id: Id, session: SessionDep) -> User:
-    """Bring a deleted user back, with the posts that were deleted along with them."""
+    """Restore a deleted user, and the posts that were deleted with the user."""
     return await restore(session, User, user_id, *USER_OUT)

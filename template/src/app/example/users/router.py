@@ -1,4 +1,4 @@
-"""The users of the service, and their profiles."""
+"""Endpoints for users and their profiles."""
 
 from typing import Annotated
 
@@ -36,31 +36,31 @@ router = APIRouter(prefix="/users", tags=["users"])
     "", status_code=status.HTTP_201_CREATED, response_model=UserDetail, responses=problems(409)
 )
 async def create_user(new: UserCreate, session: SessionDep) -> User:
-    """Register a user, with a profile if one is given."""
+    """Create a user, optionally with a profile."""
     return await service.register_user(new, session)
 
 
 @router.get("", response_model=Page[UserOut])
 async def list_users(query: Annotated[UserQuery, Query()], db: DatabaseDep) -> Slice[UserOut]:
-    """List users, with their total, by offset."""
+    """List users by offset, with the total count."""
     return await USERS.page(db, query, matching(query))
 
 
 @router.get("/{user_id}", response_model=UserDetail, responses=problems(404))
 async def read_user(user_id: Id, db: DatabaseDep) -> UserDetail:
-    """Read a user with their profile."""
+    """Return a user with their profile."""
     return await USER_DETAILS.get(db, user_id)
 
 
 @router.get("/{user_id}/overview", response_model=UserOverview, responses=problems(404))
 async def read_user_overview(user_id: Id, db: DatabaseDep) -> UserOverview:
-    """Read a user with their profile and the newest of their posts."""
+    """Return a user with their profile and latest posts."""
     return await overview(db, user_id)
 
 
 @router.patch("/{user_id}", response_model=UserOut, responses=problems(404, 409))
 async def update_user(user_id: Id, changes: UserChanges, db: DatabaseDep) -> UserOut:
-    """Change what is sent, keep the rest."""
+    """Update the fields that are sent. The other fields keep their values."""
     return await USERS.update(db, user_id, changes)
 
 
@@ -74,7 +74,7 @@ async def delete_user(user_id: Id, session: SessionDep) -> None:
 
 @router.put("/{user_id}/profile", response_model=ProfileOut, responses=problems(404))
 async def replace_profile(user_id: Id, profile: ProfileIn, session: SessionDep) -> Profile:
-    """Set the profile of a user as a whole."""
+    """Create or replace the profile of a user."""
     return await service.replace_profile(user_id, profile, session)
 
 
@@ -82,5 +82,5 @@ async def replace_profile(user_id: Id, profile: ProfileIn, session: SessionDep) 
     "/{user_id}/profile", status_code=status.HTTP_204_NO_CONTENT, responses=problems(404)
 )
 async def delete_profile(user_id: Id, session: SessionDep) -> None:
-    """Remove the profile of a user."""
+    """Delete the profile of a user."""
     await service.remove_profile(user_id, session)

@@ -1,4 +1,4 @@
-"""What the API takes and gives for users."""
+"""Request and response bodies for users."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -12,21 +12,21 @@ from app.kit.schemas import Changes, Input, Line, LongText, Output, SearchText, 
 
 LATEST_POSTS = 20
 
-# Stored in lower case, so that one address is one user however it is typed.
+# Converted to lower case, so that an address in any case belongs to one user.
 Email = Annotated[EmailStr, AfterValidator(str.lower), Field(examples=["ada@example.org"])]
 Name = Annotated[Line, Field(examples=["Ada Lovelace"])]
 Password = Annotated[SecretStr, Field(min_length=8, max_length=128, examples=["poetical science"])]
 
 
 class ProfileIn(Input):
-    """A whole profile, as it should be from now on."""
+    """A complete profile. It replaces the existing one."""
 
     bio: LongText = Field("", examples=["Writes programs for engines that are yet to be built."])
     website: Line | None = Field(None, examples=["https://example.org/ada"])
 
 
 class UserCreate(Input):
-    """A new user, with a profile if there is one already."""
+    """A new user, optionally with a profile."""
 
     email: Email
     name: Name
@@ -35,7 +35,7 @@ class UserCreate(Input):
 
 
 class UserChanges(Changes):
-    """What may change about a user."""
+    """Fields of a user to update."""
 
     email: Email = omittable()
     name: Name = omittable()
@@ -43,7 +43,7 @@ class UserChanges(Changes):
 
 
 class UserSort(StrEnum):
-    """The orders in which users can be listed."""
+    """Sort order of users."""
 
     NEWEST = "newest"
     OLDEST = "oldest"
@@ -51,7 +51,7 @@ class UserSort(StrEnum):
 
 
 class UserQuery(PageQuery):
-    """Which users to list, and in which order."""
+    """Query parameters of the list of users."""
 
     q: SearchText | None = Field(None, description="Part of the name or email address")
     is_active: bool | None = None
@@ -66,7 +66,7 @@ class ProfileOut(Output):
 
 
 class UserOut(Output):
-    """A user, without relations."""
+    """A user without their profile and posts."""
 
     id: Id
     email: str
@@ -83,7 +83,7 @@ class UserDetail(UserOut):
 
 
 class PostSummary(Output):
-    """A post in few words."""
+    """A post without its body."""
 
     id: Id
     title: str
@@ -92,9 +92,9 @@ class PostSummary(Output):
 
 
 class UserOverview(Output):
-    """A user with their profile and the newest of their posts."""
+    """A user with their profile and latest posts."""
 
     user: UserDetail
     latest_posts: list[PostSummary] = Field(
-        max_length=LATEST_POSTS, description="The newest first; `GET /posts?author_id=` has all"
+        max_length=LATEST_POSTS, description="Newest first. `GET /posts?author_id=` lists all."
     )

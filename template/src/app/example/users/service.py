@@ -1,4 +1,4 @@
-"""What can be done with users beyond reading and writing a row."""
+"""Business logic for users."""
 
 from datetime import datetime
 
@@ -16,7 +16,7 @@ from app.kit.errors import NotFound
 
 
 async def register_user(new: UserCreate, session: AsyncSession) -> User:
-    """Create a user and, where given, their profile: both or neither."""
+    """Create a user, and their profile if one is given, in one transaction."""
     return await UserRepository(session).add(
         User(
             email=new.email,
@@ -28,7 +28,7 @@ async def register_user(new: UserCreate, session: AsyncSession) -> User:
 
 
 async def replace_profile(user_id: Id, new: ProfileIn, session: AsyncSession) -> Profile:
-    """Give a user this profile, in place of any they had."""
+    """Create the profile of a user, or replace the existing one."""
     user = await UserRepository(session).get(user_id, *USER_DETAIL)
     user.profile = profile = user.profile or Profile()
     profile.bio = new.bio
@@ -38,7 +38,7 @@ async def replace_profile(user_id: Id, new: ProfileIn, session: AsyncSession) ->
 
 
 async def remove_profile(user_id: Id, session: AsyncSession) -> None:
-    """Take a user's profile away."""
+    """Delete the profile of a user. Raises `NotFound` if there is none."""
     user = await UserRepository(session).get(user_id, *USER_DETAIL)
     if user.profile is None:
         raise NotFound(f"User {user_id} has no profile.")
@@ -47,7 +47,7 @@ async def remove_profile(user_id: Id, session: AsyncSession) -> None:
 
 
 async def deactivate_users(database: Database, idle_since: datetime, size: int = CHUNK) -> int:
-    """Deactivate the users who have neither changed nor written since; returns how many."""
+    """Deactivate users without updates and posts since `idle_since`. Return their number."""
 
     async def batch(session: AsyncSession, after: Id | None) -> list[Id]:
         return await UserRepository(session).deactivate(idle_since, after, size)

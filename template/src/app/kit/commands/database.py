@@ -79,7 +79,7 @@ def psql(context: typer.Context) -> None:
         )
     environment = dict(os.environ)
     if at.password:
-        # Other users of the machine can read the arguments of a process.
+        # Not an argument: other users of the machine can read the arguments of a process.
         environment["PGPASSWORD"] = str(at.password)
     # psql handles Ctrl-C: it cancels the statement that runs.
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -114,7 +114,7 @@ def reset(
 
 @db.command()
 def status(context: typer.Context) -> None:
-    """Print where the database is, its version and size, its migration and those pending."""
+    """Print address, version, size, current migration and pending migrations of the database."""
     service = service_of(context)
     asyncio.run(_print_status(service, service.settings.load()))
 
@@ -165,7 +165,7 @@ async def _delete_everything(settings: KitSettings) -> None:
 
 
 def _libpq(settings: KitSettings) -> URL:
-    """The URL as psql and other programs read it."""
+    """Return the URL in the form that psql and other programs accept."""
     at = settings.database.sqlalchemy_url
     query = {"sslmode" if name == "ssl" else name: value for name, value in at.query.items()}
     return at.set(drivername="postgresql", query=query)

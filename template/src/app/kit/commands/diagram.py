@@ -1,4 +1,4 @@
-"""`diagram`: the tables of the service and their foreign keys, in docs/."""
+"""`diagram`: an entity-relationship diagram of the models, in docs/schema.md."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,56 +9,50 @@ from app.kit.commands.errors import Refused
 from app.kit.commands.service import service_of, shown
 from app.kit.db.base import Base
 from app.kit.db.migrate import PROJECT_ROOT
-from app.kit.diagram.mermaid import mermaid
-from app.kit.diagram.model import diagram_of
-from app.kit.diagram.svg import svg
+from app.kit.diagram import diagram_of, mermaid
 
 commands = typer.Typer()
 
 DOCS = PROJECT_ROOT / "docs"
+FILE_NAME = "schema.md"
 
 
 @commands.command()
 def diagram(
     context: typer.Context,
     check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; exit code 1 if they are not current")
+        bool, typer.Option("--check", help="Write nothing; exit with 1 if schema.md is not current")
     ] = False,
     into: Annotated[
-        Path, typer.Option(help="The folder of schema.md and schema.svg", show_default="docs")
+        Path, typer.Option(help="The directory of schema.md", show_default="docs")
     ] = DOCS,
 ) -> None:
-    """Draw the tables of the models, as Mermaid (schema.md) and as a picture (schema.svg)."""
+    """Write schema.md: the tables and foreign keys of the models as a Mermaid diagram."""
     service = service_of(context)
-    drawn = {into / name: text for name, text in files(service.name).items()}
+    path, text = into / FILE_NAME, page(service.name)
     if not check:
         try:
-            for path, text in drawn.items():
-                path.write_text(text, encoding="utf-8")
-                typer.echo(shown(path))
+            path.write_text(text, encoding="utf-8")
         except OSError as error:
-            raise Refused(f"{into} cannot be written to: {error.strerror}.") from error
+            raise Refused(f"Cannot write to {into}: {error.strerror}.") from error
+        typer.echo(shown(path))
         return
-    if stale := [path for path, text in drawn.items() if _text_of(path) != text]:
-        names = " and ".join(path.name for path in stale) + (" is" if len(stale) == 1 else " are")
-        typer.echo(f"{names} not current. Run `{service.name} diagram`.", err=True)
+    if _read(path) != text:
+        typer.echo(f"{path.name} is not current. Run `{service.name} diagram`.", err=True)
         raise typer.Exit(1)
     typer.echo("The diagram is current.")
 
 
-def files(name: str) -> dict[str, str]:
-    """The files of the diagram, by name. The registry must have been imported."""
-    found = diagram_of(Base.metadata)
-    page = (
-        f"# The tables of {name}\n\n"
-        f"Drawn from the models by `{name} diagram`, never by hand.\n\n"
-        "![Each table with its columns and foreign keys](schema.svg)\n\n"
-        f"```mermaid\n{mermaid(found)}```\n"
+def page(name: str) -> str:
+    """Return the Markdown page with the diagram. All models must be imported before."""
+    return (
+        f"# Tables of {name}\n\n"
+        f"Generated from the models by `{name} diagram`. Do not edit.\n\n"
+        f"```mermaid\n{mermaid(diagram_of(Base.metadata))}```\n"
     )
-    return {"schema.md": page, "schema.svg": svg(found, f"The tables of {name}")}
 
 
-def _text_of(path: Path) -> str | None:
+def _read(path: Path) -> str | None:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:

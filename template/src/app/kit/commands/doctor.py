@@ -28,7 +28,7 @@ def doctor(context: typer.Context) -> None:
     service = service_of(context)
     states: list[State] = []
 
-    def tell(finding: Finding) -> None:
+    def report(finding: Finding) -> None:
         states.append(finding.state)
         state = typer.style(f"{finding.state:<9}", fg=_COLOURS[finding.state])
         typer.echo(f"{state}{finding.about}: {finding.found}")
@@ -38,27 +38,27 @@ def doctor(context: typer.Context) -> None:
     try:
         with _settings(service) as settings:
             for finding in _configuration(settings):
-                tell(finding)
-            asyncio.run(_examine(settings, service, tell))
+                report(finding)
+            asyncio.run(_examine(settings, service, report))
     except SettingsError as error:
         _, *wrong, advice = str(error).splitlines()
         for line in wrong:
-            tell(failure("configuration", line.strip(), advice))
+            report(failure("configuration", line.strip(), advice))
     if State.FAILURE in states:
         raise typer.Exit(1)
 
 
 async def _examine(
-    settings: KitSettings, service: Service, tell: Callable[[Finding], None]
+    settings: KitSettings, service: Service, report: Callable[[Finding], None]
 ) -> None:
     config = alembic_config(settings)
     async for finding in examine(settings.database, config, service.name):
-        tell(finding)
+        report(finding)
 
 
 @contextmanager
 def _settings(service: Service) -> Generator[KitSettings]:
-    """The settings of the environment, or those of an existing local database."""
+    """Yield the settings of the environment, or of an existing local database."""
     if given_database_url(env_file=True) or not is_developed_here():
         yield service.settings.load()
         return

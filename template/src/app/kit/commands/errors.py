@@ -1,6 +1,7 @@
-"""Exit codes: 0 for success, 2 for an error that the user can fix, as docs/cli.md documents.
+"""Errors that the user can fix. docs/cli.md documents the exit codes.
 
-1 is for a check that found something (`doctor`, `check`), and for a bug, with its traceback.
+0 is success. 1 is a check that found a problem, or a bug with its traceback. 2 is an error that the
+user can fix.
 """
 
 from alembic.util import CommandError
@@ -11,7 +12,7 @@ from app.kit.settings import SettingsError
 
 
 class Refused(Exception):
-    """The command cannot run; the message is one sentence that names the remedy."""
+    """The command cannot run. The message is one sentence that says what to do."""
 
 
 # Printed as one message, without a traceback.

@@ -1,4 +1,4 @@
-"""Jobs: commands that work on the database, such as those that run every night."""
+"""Jobs: commands that use the database, such as nightly maintenance."""
 
 import asyncio
 import inspect
@@ -31,20 +31,20 @@ _CONTEXT = inspect.Parameter(
 
 
 def job(function: Callable[P, Awaitable[str | None]]) -> Callable[..., None]:
-    """Make a command of an async function; what the function returns is printed.
+    """Turn an async function into a command, which prints the returned message.
 
-    A parameter of type `Database`, `AsyncSession` or `Settings` is provided; all others are options
-    and arguments of the command. The session is one transaction, committed at the end. Put it below
-    `@commands.command()`:
+    Parameters of type `Database`, `AsyncSession` and `Settings` are injected. All other parameters
+    are options and arguments of the command. The session is one transaction, committed at the end.
+    Use the decorator below `@commands.command()`:
 
         @commands.command("delete-old-posts")
         @job
         async def delete_old(database: Database, days: int) -> str:
             ...
 
-    The job waits for a database that is starting, and logs as the service does. It ends with code
-    2 and one message where the settings are wrong or the database cannot be reached, or where the
-    function raises `Refused`; any other exception is a bug: its trace, and code 1.
+    The job waits for a database that is starting, and logs like the service. It exits with code 2
+    and one message if the settings are invalid, the database cannot be reached, or the function
+    raises `Refused`. Any other exception is a bug: the job exits with code 1 and a traceback.
     """
     signature = inspect.signature(function, eval_str=True)
     provided = {
@@ -63,7 +63,7 @@ def job(function: Callable[P, Awaitable[str | None]]) -> Callable[..., None]:
     def command(context: typer.Context, **values: Any) -> None:
         service = service_of(context)
         settings = service.settings.load()
-        # Unless something has, as a test runner does.
+        # Logging may be configured already, for example by a test runner.
         if not logging.getLogger().hasHandlers():
             configure_logging(settings.log)
         names = service.name, f"{service.name} {context.info_name}"
@@ -71,7 +71,7 @@ def job(function: Callable[P, Awaitable[str | None]]) -> Callable[..., None]:
         if message is not None:
             typer.echo(message)
 
-    # Typer reads the options from here.
+    # Typer reads the options from the signature and the annotations.
     shown: Any = command
     shown.__signature__ = signature.replace(parameters=[_CONTEXT, *options], return_annotation=None)
     shown.__annotations__ = {each.name: each.annotation for each in (_CONTEXT, *options)}

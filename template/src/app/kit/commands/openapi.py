@@ -17,10 +17,10 @@ def openapi(
     context: typer.Context,
     place: Annotated[Path, typer.Argument(help="The file to write; - prints the schema")] = COPY,
     check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; exit code 1 if it is not current")
+        bool, typer.Option("--check", help="Write nothing; exit with 1 if the file is not current")
     ] = False,
 ) -> None:
-    """Write the OpenAPI schema, from which clients are generated. Needs no database."""
+    """Write the OpenAPI schema, for client generators. Needs no database."""
     service = service_of(context)
     text = text_of_document(service.application())
     if place == Path("-"):
@@ -30,8 +30,8 @@ def openapi(
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(text, encoding="utf-8")
         except OSError as error:
-            raise Refused(f"{place} cannot be written: {error.strerror}.") from error
-        typer.echo(f"{place} is written.")
+            raise Refused(f"Cannot write {place}: {error.strerror}.") from error
+        typer.echo(f"Wrote {place}.")
     elif place.is_file() and place.read_text(encoding="utf-8") == text:
         typer.echo(f"{place} is current.")
     else:

@@ -15,7 +15,7 @@ commands = typer.Typer()
 
 
 class RouteRow(NamedTuple):
-    """One route. Its module is where the function behind it is."""
+    """One route, and the module of its endpoint."""
 
     methods: str
     path: str
@@ -26,9 +26,7 @@ class RouteRow(NamedTuple):
 @commands.command()
 def routes(
     context: typer.Context,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON, for another program")
-    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
 ) -> None:
     """List the routes of the service: methods, path, name and module. Needs no database."""
     rows = sorted(routes_of(service_of(context).application()), key=lambda row: row[1::-1])
@@ -41,7 +39,7 @@ def routes(
 
 
 def routes_of(router: FastAPI | APIRouter, prefix: str = "") -> Iterator[RouteRow]:
-    """The routes of a router, of those that it includes, and of the applications below it."""
+    """Yield the routes of a router, of the routers it includes, and of mounted applications."""
     for route in iter_route_contexts(router.routes):
         path = f"{prefix}{route.path}"
         match route.original_route:
@@ -56,7 +54,7 @@ def routes_of(router: FastAPI | APIRouter, prefix: str = "") -> Iterator[RouteRo
 
 
 def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """The rows in columns, as wide as each must be."""
+    """Yield the rows as lines with aligned columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))

@@ -17,7 +17,7 @@ from app.kit.settings import KitSettings
 
 commands = typer.Typer()
 
-# Fewer rows are added before a progress bar can be read.
+# Below this number, seeding ends before a user can read a progress bar.
 _WORTH_A_BAR = 1000
 
 
@@ -56,9 +56,9 @@ def seed(
 async def _seed(
     service: Service, settings: KitSettings, amount: int, number: int
 ) -> dict[str, int]:
-    # The statement timeout of the service is for requests.
-    unhurried = settings.database.model_copy(update={"statement_timeout": 0})
-    database = Database.open(unhurried, f"{service.name} seed")
+    # No statement timeout: that of the service is meant for requests.
+    without_timeout = settings.database.model_copy(update={"statement_timeout": 0})
+    database = Database.open(without_timeout, f"{service.name} seed")
     total = amount * len(service.seeders)
     hidden = total < _WORTH_A_BAR
     try:

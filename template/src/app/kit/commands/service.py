@@ -1,4 +1,4 @@
-"""The service that the commands of the kit work on, and its database."""
+"""The service that a command belongs to, and its database."""
 
 import asyncio
 from collections.abc import Callable, Generator, Sequence
@@ -27,23 +27,23 @@ from app.kit.development import (
 from app.kit.seeding import Seeder
 from app.kit.settings import KitSettings
 
-# A database that no command connects to.
+# Placeholder for commands that do not connect to a database.
 _NOWHERE = "postgresql://localhost/nowhere"
 
 
 @dataclass(frozen=True)
 class Service:
-    """A service: its name, its settings, and how to make it."""
+    """The name, settings and application factory of a service."""
 
     name: str
     settings: type[KitSettings]
     create_app: Callable[..., FastAPI]
-    # The application of `dev`, as uvicorn's reloader imports it.
+    # Import string of the application for `dev`.
     development: str
     seeders: Sequence[Seeder]
 
     def application(self) -> FastAPI:
-        """The application for inspection, never started: it needs no database.
+        """Return the application for inspection. It needs no database until its lifespan starts.
 
         Raises SettingsError.
         """
@@ -53,10 +53,10 @@ class Service:
 
     @contextmanager
     def at_heads(self) -> Generator[KitSettings]:
-        """The settings of a database to compare the models with: it is at the newest migration.
+        """Yield the settings of a database at the newest migration, to compare with the models.
 
-        Without DATABASE_URL this is a temporary database, to which all migrations are applied.
-        Raises Refused for a given database that is not up to date, or with multiple heads.
+        Without DATABASE_URL, apply all migrations to a temporary database. Raises Refused if the
+        database of DATABASE_URL is not up to date, or if the migrations have multiple heads.
         """
         if given_database_url(env_file=True):
             with self.migrated() as settings:
@@ -70,10 +70,10 @@ class Service:
 
     @contextmanager
     def migrated(self) -> Generator[KitSettings]:
-        """The settings of the database, which is at the newest migration.
+        """Yield the settings of the database at the newest migration.
 
-        A new local database is migrated. Raises Refused for any other that is not up to date, or
-        with multiple heads.
+        A new local database is migrated first. Raises Refused if any other database is not up to
+        date, or if the migrations have multiple heads.
         """
         with local_settings(self.settings) as settings:
             heads = _refuse_multiple_heads(alembic_config(settings))
@@ -105,10 +105,9 @@ def _refuse_multiple_heads(config: Config) -> frozenset[str]:
 
 
 def use_local_database(context: typer.Context) -> None:
-    """In development, run commands on the local database where no DATABASE_URL is set.
+    """Use the local database if DATABASE_URL is not set.
 
-    `serve` is for production: it refuses to start without DATABASE_URL. `doctor` reports that it
-    is not set.
+    `serve` is for production, and fails without DATABASE_URL. `doctor` reports that it is not set.
     """
     if context.invoked_subcommand not in ("serve", "doctor"):
         is_migrate = context.invoked_subcommand == "migrate"
@@ -116,16 +115,16 @@ def use_local_database(context: typer.Context) -> None:
 
 
 def service_of(context: typer.Context) -> Service:
-    """The service that a command was called for."""
+    """Return the service of the command."""
     return cast("Service", context.find_object(Service))
 
 
 def is_developed_here() -> bool:
-    """Whether this project has data of a local database."""
+    """Return whether this project has a local database."""
     return (PROJECT_ROOT / ".pgdata").is_dir()
 
 
 def shown(path: Path | str) -> str:
-    """Return a path to print: within the project, relative to it."""
+    """Return a path for messages, relative to the project if it is inside."""
     path = Path(path)
     return str(path.relative_to(PROJECT_ROOT) if path.is_relative_to(PROJECT_ROOT) else path)

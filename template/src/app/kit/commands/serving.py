@@ -1,4 +1,4 @@
-"""`dev` and `serve`: the service as a process."""
+"""`dev` and `serve`: run the service."""
 
 import errno
 import os
@@ -37,9 +37,8 @@ def dev(
 ) -> None:
     """Serve with reload, on a local database if DATABASE_URL is not set.
 
-    A new database gets its schema. In any other, pending migrations are only
-    reported, by the log and by /health/ready, until `migrate` or
-    `dev --migrate` applies them.
+    A new database is migrated. For an existing one, the log and /health/ready
+    report pending migrations; `migrate` or `dev --migrate` applies them.
     """
     service = service_of(context)
     _refuse_a_port_in_use(host, port)
@@ -48,9 +47,9 @@ def dev(
         if migrate:
             with logged_migrations():
                 migrate_database(settings)
-        # The reloader starts new processes, which read the URL from the environment.
+        # The reloader starts child processes, which read the URL from the environment.
         os.environ["DATABASE_URL"] = settings.database.url.get_secret_value()
-        # Set in any case: one in `.env` would be migrated in place of the local database.
+        # Always set it: the value from `.env` must not apply to the local database.
         owner = settings.database.migration_url
         os.environ["DATABASE_MIGRATION_URL"] = (
             owner.get_secret_value()
@@ -90,14 +89,15 @@ def serve(
         int, typer.Option(help="Port to listen on", envvar="PORT", min=1, max=65535)
     ] = 8000,
     grace: Annotated[
-        int, typer.Option(help="Seconds that running requests have to finish", min=1, max=3600)
+        int,
+        typer.Option(help="Seconds for running requests to finish after SIGTERM", min=1, max=3600),
     ] = 20,
 ) -> None:
-    """Serve in production: one process. SIGTERM stops it after its running requests end."""
-    # Read the settings from the environment, as under `uvicorn --factory`.
+    """Serve in production, in one process. SIGTERM lets running requests finish, then stops it."""
+    # Without arguments: from the environment, like `uvicorn --factory`.
     app = service_of(context).create_app()
     _refuse_a_port_in_use(host, port)
-    # uvicorn ends by the signal that it received: exit with code 0 instead.
+    # uvicorn would re-raise SIGTERM at the end. Exit with code 0 instead.
     signal.signal(signal.SIGTERM, _end)
     uvicorn.run(
         app,
@@ -112,12 +112,12 @@ def serve(
 
 
 def _refuse_a_port_in_use(host: str, port: int) -> None:
-    """Raise Refused if the port is in use; uvicorn would exit with another code."""
+    """Raise Refused if the port is in use. uvicorn would exit with code 1."""
     try:
         for family, _, _, _, place in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
             socket.create_server(place, family=family).close()
     except OSError as error:
-        # uvicorn reports other errors: it need not listen on each address of a host.
+        # uvicorn reports other errors, and may succeed: it does not need every address of the host.
         if error.errno in (errno.EADDRINUSE, errno.EACCES):
             raise Refused(
                 f"Cannot listen on port {port} of {host}: {os.strerror(error.errno)}. "

@@ -52,8 +52,8 @@ async def alone(engine: AsyncEngine, settings: DatabaseSettings) -> AsyncGenerat
         while True:
             async with connection.begin():
                 if await connection.scalar(_TRY, {"key": KEY}):
-                    # An idle transaction keeps the snapshot of its last statement, and CREATE
-                    # INDEX CONCURRENTLY would wait for it. SET has no snapshot.
+                    # CREATE INDEX CONCURRENTLY waits for transactions with an older snapshot. An
+                    # idle transaction keeps the snapshot of its last statement, but SET takes none.
                     await connection.execute(
                         text("SET LOCAL idle_in_transaction_session_timeout = 0")
                     )
@@ -105,6 +105,6 @@ async def migrate_patiently(
                     "transaction holds a lock on it. This migration was rolled back, earlier ones "
                     "are applied. Migrate again after that transaction has ended."
                 ) from error
-            message = "Another transaction locks the table. The next attempt starts in %g seconds."
+            message = "Another transaction has locked the table. Next attempt in %g seconds."
             log.warning(message, settings.lock_timeout)
             await asyncio.sleep(settings.lock_timeout)

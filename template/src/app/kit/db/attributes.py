@@ -53,7 +53,7 @@ def column_of(model: Any, name: str, *, used_by: str) -> Column[Any]:
 
 
 def next_version(model: Any) -> dict[str, Any]:
-    """Return the new value of the version column, or {} for a model without one.
+    """Return the version attribute and its new value, or {} for a model without a version column.
 
     Bulk updates must set it: otherwise a session that read the row earlier would overwrite their
     changes. PostgreSQL computes the value, because the statement is compiled once.

@@ -57,7 +57,7 @@ class Base(AsyncAttrs, DeclarativeBase):
 
 @event.listens_for(Base, "attribute_instrument", propagate=True)
 def _store_models_as_json(_model: Any, _name: str, attribute: Any) -> None:
-    """Let a JSON column accept Pydantic models. The attribute holds the JSON value at once."""
+    """Let a JSON column accept Pydantic models. The assignment converts them to JSON values."""
     columns = getattr(attribute.property, "columns", ())
     if columns and isinstance(columns[0].type, JSON):
         event.listen(attribute, "set", _as_json, retval=True)

@@ -20,7 +20,7 @@ Batch = Callable[[AsyncSession, Id | None], Awaitable[Sequence[Id]]]
 
 
 async def in_batches(database: Database, batch: Batch) -> int:
-    """Run a batch again, one transaction each, until it finds no rows. Return the row count."""
+    """Run `batch` repeatedly, one transaction each, until no rows are left. Return the count."""
     last: Id | None = None
     count = 0
 

@@ -43,7 +43,7 @@ __all__ = [
 Row = Mapping[str, Any]
 
 CHUNK = 1000
-# Sends None as NULL. The ORM would omit it, and then needs another statement for those rows.
+# Sends None as NULL. By default, SQLAlchemy omits None, and groups rows into separate statements.
 OPTIONS = {"render_nulls": True}
 
 

@@ -1,4 +1,4 @@
-"""Startup check: does the server accept the connections of all processes?
+"""Startup check of the number of database connections.
 
 Each process has two pools, one for writing and one for reading, with up to POOL_SIZE + MAX_OVERFLOW
 connections each. With a replica, the primary and the replica each need PROCESSES * (POOL_SIZE +

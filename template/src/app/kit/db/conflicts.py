@@ -42,7 +42,7 @@ _ARGUMENT = re.compile(r"query argument \$(\d+)")
 _UPSERTED = re.compile(r"ON CONFLICT \(([^)]*)\)")
 _INSERTED = re.compile(r"INSERT INTO [^(]+\(([^)]*)\) VALUES")
 REQUIRED = "is required"
-# True for each error above: the transaction was not committed.
+# Part of the detail of these errors, because the transaction was not committed.
 _NOTHING_STORED = "Nothing was stored. Try again in a moment."
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapper
 
 from app.kit.db.attributes import table_columns
-from app.kit.db.base import Record
+from app.kit.db.base import Record, now
 from app.kit.db.bulk import Row
 
 # Returns the values of one column for several rows.
@@ -103,6 +103,9 @@ def _default(column: Column[Any], mapper: Mapper[Any]) -> Values:
     if column is mapper.version_id_col and callable(generate):
         return lambda rows: map(generate, repeat(None, len(rows)))
     default: Any = column.default
+    if getattr(default.arg, "__wrapped__", None) is now:
+        # One time for all rows of a chunk: 2,000 calls take an eighth of the time of 1,000 rows.
+        return lambda rows: repeat(now(), len(rows))
     if default.is_callable:
         return lambda rows: map(default.arg, repeat(None, len(rows)))
     if default.is_scalar:

@@ -23,7 +23,7 @@ class AwareDateTime(DateTime):
     """The asyncpg implementation of `DateTime`, with a check of the UTC offset.
 
     asyncpg returns `infinity` and `-infinity` as `datetime.max` and `datetime.min`, without an
-    offset. Results of this type have the offset.
+    offset. This type adds the offset to results.
     """
 
     render_bind_cast = True

@@ -1,9 +1,13 @@
 """Autogenerate comparisons that Alembic lacks: some defaults, and the conditions of constraints.
 
 PostgreSQL rewrites the conditions of partial indexes and CHECKs, so they cannot be compared in
-general. A migration creates them again in three cases: an index becomes partial, or ceases to be;
-a native enum loses a value that the condition contains; the values of an enum stored as text
-change. docs/database.md lists what is not compared.
+general. A migration creates them again in these cases:
+
+- An index becomes partial, or is not partial any more.
+- A native enum loses a value that the condition contains.
+- The values of an enum stored as text change.
+
+docs/database.md lists what is not compared.
 """
 
 import re

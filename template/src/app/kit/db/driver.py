@@ -138,7 +138,7 @@ def _sqlalchemy_error(error: Exception, sql: str, engine: Engine, *, lost: bool)
 
 
 def _connect(dialect: Any, _record: Any, args: Any, kwargs: Any) -> Any:
-    # `_check_out` takes idle connections without a greenlet. A new one needs a greenlet.
+    # Opening a connection needs a greenlet. `_check_out` then tries again in a greenlet.
     if not in_greenlet():
         raise MissingGreenlet
     # The driver raises a plain OSError for an unreachable host. Convert it here, where its source
@@ -150,9 +150,9 @@ def _connect(dialect: Any, _record: Any, args: Any, kwargs: Any) -> Any:
 
 
 def _reconnect_after_driver_fault(context: ExceptionContext) -> None:
-    # The state of the driver's connection is invalid, because the connection dropped while idle.
-    # Or the driver closed a prepared statement after a composite type changed
-    # (OutdatedSchemaCacheError), and SQLAlchemy would reuse that statement.
+    # Either the connection dropped between two reads, and the driver's state is invalid. Or the
+    # driver closed a prepared statement after a composite type changed (OutdatedSchemaCacheError),
+    # and SQLAlchemy would reuse that statement.
     if isinstance(context.original_exception.__cause__, asyncpg.InternalClientError):
         context.is_disconnect = True
 

@@ -145,7 +145,7 @@ def _values(order: Order, row: Any) -> Values:
 
 
 async def _complete(find: Find, statement: Select[Any], order: Order, values: Values) -> Values:
-    """Return the values of a cursor. Read the values that were too long for it from the row.
+    """Return the values of a cursor. Values that are too long for a cursor are read from its row.
 
     Raises BadCursor if the row does not exist any more.
     """
@@ -175,7 +175,7 @@ def _beyond(statement: Select[Any], order: Order, values: Values, limit: int) ->
     ordered = statement.with_only_columns(*columns).order_by(None).order_by(*order.clauses)
     nearest = (ordered.where(part).limit(limit).subquery().select() for part in ranges)
     together = list(union_all(*nearest).subquery().c)
-    # LIMIT the keys too: with more keys, PostgreSQL might scan the index of the whole order.
+    # Limit the keys: with more keys, PostgreSQL might scan the whole index in order.
     first = [
         replace(key, expression=column).clause
         for key, column in zip(order.keys, together, strict=True)

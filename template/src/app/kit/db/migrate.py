@@ -38,7 +38,7 @@ def migrate(settings: KitSettings, revision: str = "heads") -> None:
 def create_schema(settings: KitSettings) -> None:
     """Apply all migrations if none has been applied yet.
 
-    Works also in a thread with a running event loop.
+    Can be called while an event loop is running.
     """
     with ThreadPoolExecutor(max_workers=1) as thread:
         if not thread.submit(asyncio.run, _has_schema(settings)).result():
@@ -57,7 +57,7 @@ async def _has_schema(settings: KitSettings) -> bool:
 
 @contextmanager
 def logged_migrations() -> Generator[None]:
-    """Print each migration to stderr when it starts: "Running upgrade a -> b, add notes"."""
+    """In the block, print each migration to stderr: "Running upgrade a -> b, add notes"."""
     logger, handler = logging.getLogger("alembic.runtime.migration"), logging.StreamHandler()
     handler.addFilter(lambda record: record.msg.startswith("Running"))
     level = logger.level

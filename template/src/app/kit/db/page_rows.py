@@ -43,7 +43,7 @@ async def read_page(
     ordered = statement.order_by(key)
     if repeats := repeats_rows(statement):
         ordered = distinct_by(ordered, order_terms(ordered))
-    # Joined-table inheritance: the primary key alone selects from the join of the tables.
+    # With joined-table inheritance, the primary key already selects from the join.
     one_table = len(inspect(root).mapper.tables) == 1
     keys = ordered.with_only_columns(key, maintain_column_froms=one_table)
     counted = select(func.count()).select_from(keys.order_by(None).subquery())

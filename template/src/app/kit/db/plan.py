@@ -7,9 +7,9 @@ from sqlalchemy.orm.interfaces import ORMOption
 
 
 def plan(*loads: ORMOption) -> tuple[ORMOption, ...]:
-    """Return loader options that load only these relationships. Access to any other one raises.
+    """Return loader options that load only these relationships. Accessing others raises an error.
 
-    The query sends the same statements with every lazy strategy.
+    These options override the lazy strategy of the service.
     """
     return (*loads, raiseload("*"))
 

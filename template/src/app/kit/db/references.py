@@ -1,4 +1,4 @@
-"""Rows that a request refers to by their ids."""
+"""Check the foreign keys of a request body."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
@@ -16,15 +16,15 @@ from app.kit.errors import FieldProblem, Invalid
 async def check_references(
     session: AsyncSession, body: BaseModel, models: Mapping[str, type[Record]]
 ) -> None:
-    """Raise `Invalid` unless the rows that the fields of a body refer to exist.
+    """Raise `Invalid` if a field contains the id of a row that does not exist.
 
-    The rows are locked FOR SHARE: a concurrent DELETE waits until the transaction ends. A field has
-    an id, a list of ids, or null; a field that was not sent is skipped.
+    Locks the rows FOR SHARE: a concurrent DELETE waits until the transaction ends. A field contains
+    an id, a list of ids, or null. Fields that the client did not send are ignored.
 
     Args:
         session: the session of the request.
         body: the body of the request.
-        models: the model that each field refers to.
+        models: the referenced model of each field.
 
     """
     problems: list[FieldProblem] = []
@@ -32,7 +32,7 @@ async def check_references(
         ids = set(_ids(getattr(body, name))) if name in body.model_fields_set else set[Id]()
         if not ids:
             continue
-        # In the order of their ids, so that two transactions cannot wait for each other.
+        # A fixed lock order prevents deadlocks.
         statement = select(model.id).where(among(model.id, ids)).order_by(model.id)
         missing = ids - set(await session.scalars(statement.with_for_update(read=True)))
         if missing:

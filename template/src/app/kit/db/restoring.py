@@ -30,7 +30,7 @@ async def restore(session: AsyncSession, model: type[E], key: Id, *plan: ORMOpti
         raise NotFound(f"Deleted {model.__name__} {key} not found.")
     for relation in inspect(type(record)).relationships:
         if _must_exist(relation) and await _is_deleted(session, record, relation):
-            raise Conflict(f"Its {relation.key} is deleted. Restore that first.")
+            raise Conflict(f"The {relation.key} is deleted. Restore it first.")
     when, record.deleted_at = record.deleted_at, None
     await session.flush()
     await mark_owned(session, type(record), [record.id], old=when, new=None)
@@ -41,7 +41,7 @@ async def restore(session: AsyncSession, model: type[E], key: Id, *plan: ORMOpti
 
 
 def _must_exist(relation: RelationshipProperty[Any]) -> bool:
-    """Return whether the row needs the related row. Owned rows are restored with it instead."""
+    """Return whether the related row must exist first. Owned rows are restored later."""
     refers = relation.direction is MANYTOONE and not relation.cascade.delete
     return refers and issubclass(relation.mapper.class_, Entity)
 

@@ -11,9 +11,9 @@ from app.kit.db.migration_steps import escape
 
 
 def undo(revisions: Sequence[str]) -> None:
-    """Run the downgrades of these revisions, newest first. The revision history does not change.
+    """Run the downgrades of these revisions in reverse order.
 
-    Pass the revisions oldest first.
+    Pass the revisions oldest first. The revision history does not change.
     """
     for revision in reversed(revisions):
         _module_of(revision).downgrade()

@@ -29,7 +29,7 @@ class DatabaseSettings(PoolSettings):
     idle_in_transaction_timeout: float = Field(60, ge=0, le=86_400)
     jit: bool = False
 
-    # Commands wait this long for the database to start. The server itself does not wait.
+    # Commands wait this long for the database to start. The HTTP server starts without waiting.
     startup_timeout: float = Field(30, ge=0, le=3600)
     # A migration waits this long for another running migration.
     migration_wait: float = Field(300, ge=0, le=86_400)
@@ -55,6 +55,6 @@ class DatabaseSettings(PoolSettings):
 
     @property
     def sqlalchemy_url(self) -> URL:
-        """The URL for the asyncpg driver, with the separate password where one is set."""
+        """The URL for asyncpg, with `password` if it is set."""
         url = parse_url(self.url.get_secret_value())
         return url.set(password=self.password.get_secret_value()) if self.password else url

@@ -94,14 +94,14 @@ def mark_owned_by(
         mark_owned_by(session, child, children, old=old, new=new)
 
 
-# Built once: building it takes longer than looking up the compiled statement.
+# Created once: creating criteria takes longer than looking up a compiled statement.
 LIVING = orm.with_loader_criteria(
     Entity, lambda cls: cls.deleted_at.is_(None), include_aliases=True
 )
 
 
 def living(statement: S) -> S:
-    """Return a statement that finds no deleted row, for one that runs without a session."""
+    """Return the statement without deleted rows. A session does this for each statement."""
     filtered: Any = filter_select(statement) if isinstance(statement, Select) else statement
     return cast("S", filtered.options(LIVING).execution_options(living_only=True))
 

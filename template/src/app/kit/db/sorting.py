@@ -62,7 +62,7 @@ class SortKey:
         return cast(cast(self.expression, self.text_type), Text).label(None)
 
     def bound(self, text: str) -> ColumnElement[Any]:
-        """Return the value of a text as a parameter of the right type."""
+        """Return a parameter with the value of this text, cast to the type of the expression."""
         return cast(literal(text, Text), self.text_type)
 
     def after(self, value: str | None) -> list[ColumnElement[bool]]:
@@ -71,7 +71,7 @@ class SortKey:
             return [self.expression.is_not(None)] if self.nulls_first else []
         bound = self.bound(value)
         beyond = self.expression < bound if self.descending else self.expression > bound
-        # With None, the column has no NULLs.
+        # `nulls_first` is None if the column has no NULLs.
         return [beyond, self.expression.is_(None)] if self.nulls_first is False else [beyond]
 
     def reversed(self) -> Self:

@@ -82,7 +82,7 @@ class Refusal:
 
 
 async def look_for_refusal(engine: AsyncEngine) -> Refusal | None:
-    """Try to connect once. Return the reason of a failure, or None."""
+    """Try to connect once. Return the reason for a failure, or None."""
     try:
         async with engine.connect() as connection:
             await connection.execute(text("SELECT 1"))
@@ -97,7 +97,7 @@ async def look_for_refusal(engine: AsyncEngine) -> Refusal | None:
 
 
 def network_refusal(error: BaseException | None) -> Refusal:
-    """Return the reason of a failed connection, without secrets."""
+    """Return the reason for a failed connection, without secrets."""
     match error:
         case ssl.SSLCertVerificationError():
             return Refusal(_certificate_problem(error), may_pass=False)

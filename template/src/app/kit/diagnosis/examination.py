@@ -1,4 +1,4 @@
-"""Checks of the servers that the service depends on."""
+"""Checks of the database servers of the service."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -19,7 +19,7 @@ from app.kit.errors import Unavailable
 
 # Seconds for all queries of a server, beyond the time to connect.
 _PATIENCE = 10
-# Bytes, one WAL file: with this lag, rows that were written seconds ago may be missing.
+# Bytes. 16 MiB is one WAL file.
 _FAR_BEHIND = 16 * 2**20
 
 _BEHIND = text("SELECT pg_wal_lsn_diff(CAST(:written AS text)::pg_lsn, pg_last_wal_replay_lsn())")
@@ -28,7 +28,7 @@ _BEHIND = text("SELECT pg_wal_lsn_diff(CAST(:written AS text)::pg_lsn, pg_last_w
 async def examine(
     settings: DatabaseSettings, config: Config, service: str
 ) -> AsyncIterator[Finding]:
-    """Check the database, and if they are set the replica and the connection for migrations."""
+    """Check the database, and the replica and the migration connection if they are set."""
     primary: list[Facts] = []
     async for finding in _examine(settings, config, "database", service, primary):
         yield finding
@@ -46,7 +46,7 @@ async def examine(
 async def _examine(
     settings: DatabaseSettings, config: Config, server: str, service: str, seen: list[Facts]
 ) -> AsyncIterator[Finding]:
-    # Connect as through a pooler, which rejects startup parameters: there may be one unconfigured.
+    # Connect as if through a pooler, which rejects startup parameters: the setting may be wrong.
     careful = settings.model_copy(update={"pooler": "pgbouncer"})
     engine = build_probe_engine(careful, service)
     if refusal := await look_for_refusal(engine):
@@ -90,7 +90,11 @@ async def _replica(connection: AsyncConnection, facts: Facts, seen: list[Facts])
         found = "not a standby: it receives no changes of the database"
         return failure("replication", found, "set DATABASE_REPLICA_URL to a standby, or unset it")
     if not seen:
-        return warning("replication", "nothing to compare with", "fix DATABASE_URL first")
+        return warning(
+            "replication",
+            "not checked: the database could not be reached",
+            "fix DATABASE_URL first",
+        )
     behind = int(await connection.scalar(_BEHIND, {"written": seen[0].written}) or 0)
     if behind > _FAR_BEHIND:
         found = f"{behind // 2**20} MiB behind"

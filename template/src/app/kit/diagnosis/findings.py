@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 
 class State(StrEnum):
-    """The state of what was checked."""
+    """The result of a check."""
 
     OK = "ok"
     WARNING = "warning"
@@ -13,7 +13,7 @@ class State(StrEnum):
 
 
 class Finding(NamedTuple):
-    """One check, and what to do unless it is ok; contains no secret."""
+    """The result of one check, with advice unless it is ok. It contains no secret."""
 
     state: State
     about: str
@@ -22,15 +22,15 @@ class Finding(NamedTuple):
 
 
 def ok(about: str, found: str) -> Finding:
-    """Nothing to do."""
+    """Return a finding that needs no action."""
     return Finding(State.OK, about, found)
 
 
 def warning(about: str, found: str, advice: str) -> Finding:
-    """The service works now, and may fail later."""
+    """Return a finding for a problem that may cause a failure later."""
     return Finding(State.WARNING, about, found, advice)
 
 
 def failure(about: str, found: str, advice: str) -> Finding:
-    """The service does not work."""
+    """Return a finding for a problem that stops the service."""
     return Finding(State.FAILURE, about, found, advice)

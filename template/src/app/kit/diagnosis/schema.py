@@ -1,4 +1,4 @@
-"""The schema of a database against the revisions of the code, and the extensions they need."""
+"""Checks of the migrations applied to a database, and of the extensions they need."""
 
 import re
 from collections.abc import AsyncIterator, Set
@@ -13,8 +13,8 @@ from app.kit.db.schema_state import Revisions, RevisionsHidden, applied_revision
 from app.kit.diagnosis.findings import Finding, failure, ok, warning
 
 _CREATED = re.compile(r"CREATE EXTENSION (?:IF NOT EXISTS )?\"?([\w-]+)", re.IGNORECASE)
-# Each that the server has: whether the database has it, and whether the role could create it there;
-# NULL for a role that goes by another name on the server, as some providers have it.
+# The extensions of the server: whether the database has them, and whether the role may create them.
+# `may_be_created` is NULL if the role has another name on the server, as with some providers.
 _EXTENSIONS = text("""
     SELECT offered.name, offered.installed_version IS NOT NULL AS is_there,
            (SELECT role.rolsuper OR (version.trusted OR NOT version.superuser)
@@ -30,9 +30,10 @@ _EXTENSIONS = text("""
 async def examine_schema(
     connection: AsyncConnection, config: Config, server: str, migrate: str, role: str | None
 ) -> AsyncIterator[Finding]:
-    """Compare a database with the code.
+    """Compare the migrations of a database with the code.
 
-    `migrate` is the command that updates it, `role` the role that runs it if that is another one.
+    `migrate` is the command for the advice. `role` is the role that runs migrations, if it is not
+    the role of the service.
     """
     about = "revision" if server == "database" else f"revision of {server}"
     script = ScriptDirectory.from_config(config)
@@ -50,7 +51,7 @@ async def examine_schema(
 
 
 def revision(applied: Set[str], code: Revisions, about: str, migrate: str) -> Finding:
-    """Compare the migration of a database with that of the code."""
+    """Compare the migrations applied to a database with those of the code."""
     is_at, needed = named(applied), named(code.heads)
     if len(code.heads) > 1:
         advice = "merge them: alembic merge heads -m 'merge two branches'"

@@ -1,4 +1,4 @@
-"""Checks of one server: its version, its clock, and whether a pooler is in between."""
+"""Checks of one server: its version, its clock, and the pooler in front of it."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from app.kit.diagnosis.findings import Finding, failure, ok, warning
 
 # The oldest major version that PostgreSQL still supports.
 OLDEST = 15
-# Seconds.
+# Seconds of difference between clocks: for a warning, and for a failure.
 NOTICEABLE, UNBEARABLE = 1.0, 60.0
 
 _FACTS = text("""
@@ -28,19 +28,19 @@ _TIME = text("SELECT clock_timestamp()")
 
 
 class Facts(NamedTuple):
-    """Facts that a server reports."""
+    """What a server reports about itself."""
 
     version: str
     major: int
     role: str
     name: str
-    # It is a standby.
+    # Whether it is a standby.
     repeats: bool
-    # Its position in the WAL: text that PostgreSQL compares.
+    # WAL position, as text that PostgreSQL can compare.
     written: str
-    # Seconds that its clock is ahead of ours.
+    # Seconds by which its clock is ahead of this machine.
     ahead: float
-    # A pooler is in between.
+    # Whether a pooler is in front of it.
     pooled: bool
 
 
@@ -54,7 +54,7 @@ async def ask(connection: AsyncConnection) -> Facts:
     return Facts(
         *(row.version, row.major, row.role, row.name, row.repeats, row.written),
         ahead=(theirs - ours).total_seconds(),
-        # A pooler invents the process id that it sends when a client connects.
+        # A pooler sends the client a process id that does not exist on the server.
         pooled=driver.get_server_pid() != row.process,
     )
 
@@ -72,7 +72,7 @@ def findings_of(facts: Facts, server: str, settings: DatabaseSettings) -> Iterat
 
 
 def clock(ahead: float, server: str) -> Finding:
-    """Compare the clock of this machine with that of the server: both write timestamps."""
+    """Compare the clock of this machine with the clock of the server. Both write timestamps."""
     about = "clock" if server == "database" else f"clock of {server}"
     if abs(ahead) < NOTICEABLE:
         return ok(about, f"{abs(ahead):.2f} s from the clock of this machine")
@@ -82,17 +82,17 @@ def clock(ahead: float, server: str) -> Finding:
 
 
 def pooler(settings: DatabaseSettings, server: str, *, pooled: bool) -> Finding:
-    """Whether DATABASE_POOLER matches the server."""
+    """Check whether DATABASE_POOLER matches the server."""
     about = "pooler" if server == "database" else f"pooler of {server}"
     match settings.pooler, pooled:
         case "none", False:
-            return ok(about, "none, as DATABASE_POOLER is set")
+            return ok(about, "none, as DATABASE_POOLER says")
         case "none", _:
             found = "a pooler such as PgBouncer is in front of PostgreSQL"
             advice = "set DATABASE_POOLER=pgbouncer, or use the URL of PostgreSQL itself"
             return failure(about, found, advice)
         case _, True:
-            return ok(about, "present, as DATABASE_POOLER is set; it must run in transaction mode")
+            return ok(about, "present, as DATABASE_POOLER says; it must run in transaction mode")
         case _:
-            found = "there is none, so each transaction opens a connection"
+            found = "no pooler found, so each transaction opens a connection"
             return warning(about, found, "set DATABASE_POOLER=none, or use the URL of PgBouncer")

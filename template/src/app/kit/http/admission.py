@@ -1,4 +1,4 @@
-"""Admission of requests: limits of their headers, body, number and duration.
+"""Request limits: size of headers and body, concurrency, and duration.
 
 A request takes a slot only after its body is complete, so slow clients hold none. A queued request
 holds no database connection. A request holds its slot until the response ends, because a stream
@@ -24,9 +24,9 @@ from app.kit.http.settings import HttpSettings
 from app.kit.http.time_limit import TimeLimit
 
 HEALTH = "/health/"
-# The key of a scope: whether the request has a body that is not empty.
+# Key in the ASGI scope: whether the request has a body.
 HAS_BODY = "app.has_body"
-# Bytes of names, values and separators. It is the limit of uvicorn without httptools.
+# Bytes of names, values and separators. uvicorn without httptools has the same limit.
 HEADERS_LIMIT = 65_536
 _SEPARATORS = len(": \r\n")
 
@@ -44,14 +44,14 @@ class HeadersTooLarge(Problem):
     headers: ClassVar[dict[str, str]] = {"Connection": "close"}
 
     def __init__(self) -> None:
-        super().__init__(f"The headers of a request have at most {HEADERS_LIMIT} bytes.")
+        super().__init__(f"The headers of a request are limited to {HEADERS_LIMIT} bytes.")
 
 
 class TooSlow(Problem):
     """The request did not arrive in time."""
 
     status = HTTPStatus.REQUEST_TIMEOUT
-    # Otherwise, the server waits for the rest of the body.
+    # Close the connection, or the server would wait for the rest of the body.
     headers: ClassVar[dict[str, str]] = {"Connection": "close"}
 
 
@@ -75,7 +75,7 @@ class AdmissionMiddleware:
         self.time_limit = TimeLimit(settings.time_limit)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request; anything that is not HTTP passes through."""
+        """Handle one request. Other scopes than HTTP pass through."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
         elif problem := await self._admit(scope, receive, send):
@@ -91,7 +91,7 @@ class AdmissionMiddleware:
         async def send_in_time(message: Message) -> None:
             if message["type"] == "http.response.start":
                 if limit.expired():
-                    # The task is about to be cancelled. Send nothing: the response is a problem.
+                    # The time is over: let the cancellation happen here, before anything is sent.
                     await sleep(0)
                 else:
                     self.time_limit.stop(limit)
@@ -113,7 +113,7 @@ class AdmissionMiddleware:
             self.time_limit.end(limit)
         if body is None:
             return TooSlow("The request did not arrive in time.")
-        return OutcomeUnknown("This took too long and was given up")
+        return OutcomeUnknown("The request took too long and was cancelled")
 
     async def _queue(
         self, scope: Scope, body: bytes, receive: Receive, send: Send
@@ -172,13 +172,13 @@ async def _body(scope: Scope, receive: Receive, limit: int) -> bytes:
 
 
 def _too_large(limit: int) -> TooLarge:
-    return TooLarge(f"The body of a request has at most {limit} bytes.")
+    return TooLarge(f"The body of a request is limited to {limit} bytes.")
 
 
 def _has_left(receive: Receive) -> bool:
-    """Return whether the client has disconnected. After the body, there is no other message."""
-    # Start to receive, and stop if no message is there. A task that waits for it would add a third
-    # to the time of a small request.
+    """Return whether the client has disconnected. After the body, no other message can arrive."""
+    # Poll once instead of awaiting: a task that waits for the message would make a small request
+    # take a third longer.
     receiving = receive().__await__()
     try:
         next(receiving)

@@ -9,33 +9,33 @@ from pydantic_core import PydanticCustomError, ValidationError
 
 from app.kit.errors import MAX_ERRORS
 
-# After this many unlisted errors, the rest of the data is not validated.
+# Stop the validation after this many errors beyond MAX_ERRORS.
 _MAX_COUNTED = 1000
-# Strings of at most this length are always parsed: dates, addresses and most numbers are shorter.
+# Characters. Shorter strings do not count, such as dates, addresses and most numbers.
 SHORT = 100
-# Characters in all longer strings of a body, and in all its long numbers. PostgreSQL's longest
-# number has 147,455 digits.
+# Total characters of the longer strings of a body, and of its long numbers. The longest number of
+# PostgreSQL has 147,455 digits.
 MAX_PARSED = 200_000
 # Values in all JSON documents that a body contains as strings.
 MAX_EMBEDDED = 50_000
-# Every character of a number becomes 0, except for the exponent's `e`. To search the result for
+# Translates every character of a number to 0, and the exponent to `e`. Searching the result for
 # zeros is faster than a regular expression.
 DIGITS = bytes.maketrans(b"123456789.+-E", b"0" * 12 + b"e")
-# Characters of a long number.
+# A number of this many characters is long.
 LONG = 40
 _LONG_NUMBER = b"0" * LONG
-# Up to the character that begins the next value. Escaped quotes are removed before. Valid JSON has
-# at most two strings before the next value, as in `"name": "Ada",`.
+# Matches up to the character that starts the next value, in JSON without escaped quotes. There are
+# at most two strings before it, as in `"name": "Ada",`.
 _NEXT = rb'[^",\[{]*+(?:"[^"]*+(?:"|\Z)[^",\[{]*+){0,2}+[,\[{]'
 _NEXT_VALUE = re.compile(_NEXT)
-# One match of many values is several times faster than one match per value.
+# Matching 100 values at once is several times faster than matching each.
 _MANY = 100
 _NEXT_VALUES = re.compile(b"(?:%s){100}" % _NEXT)
 
 
 @dataclass(slots=True)
 class Budget:
-    """The rest of the limits of one validation, and the number of its errors."""
+    """The remaining limits of one validation, and its number of errors."""
 
     kept: int = 0
     dropped: int = 0
@@ -47,7 +47,7 @@ _budget: ContextVar[Budget] = ContextVar("budget")
 
 
 def new_budget() -> Budget:
-    """Begin a validation with full limits."""
+    """Start a validation with full limits."""
     budget = Budget()
     _budget.set(budget)
     return budget
@@ -58,7 +58,7 @@ def has_more_values(body: bytes, limit: int) -> bool:
 
     The count ends at the first syntax error.
     """
-    # To count bytes is fast, and enough unless strings contain many commas.
+    # Fast: count the bytes that can start a value. Strings may contain them too.
     if len(body) - len(body.translate(None, b",[{")) < limit:
         return False
     body = _without_escapes(body)
@@ -77,7 +77,7 @@ def has_long_numbers(digits: bytes, limit: int) -> bool:
     most = MAX_PARSED // LONG
     if digits.count(_LONG_NUMBER) <= most:
         return False
-    # Exclude the strings. Each value has at most two: its key and itself.
+    # Exclude strings. A value has at most two: its key and itself.
     outside = _without_escapes(digits).split(b'"', 4 * limit)[::2]
     return b'"'.join(outside).count(_LONG_NUMBER) > most
 
@@ -87,7 +87,7 @@ def _without_escapes(body: bytes) -> bytes:
 
 
 def within_parsed(value: Any) -> Any:
-    """Return a value that Pydantic parses. Raises PydanticCustomError for long strings."""
+    """Return the value. Raises PydanticCustomError if the strings to parse are too long."""
     # The time to parse a date or an address depends on its length, even if it is not valid.
     if isinstance(value, str) and (size := len(value)) > SHORT:
         budget = _budget.get()
@@ -98,7 +98,7 @@ def within_parsed(value: Any) -> Any:
 
 
 def within_embedded(value: Any) -> Any:
-    """Return a JSON string. Raises PydanticCustomError if it has too many values."""
+    """Return the value. Raises PydanticCustomError if JSON in strings has too many values."""
     if isinstance(value, str) and len(value) > SHORT:
         budget = _budget.get()
         text = value.encode(errors="replace")
@@ -110,7 +110,7 @@ def within_embedded(value: Any) -> Any:
 
 
 def within_errors(value: Any, handler: Any) -> Any:
-    """Validate an item of a list or mapping, and count the errors that are not listed."""
+    """Validate an item of a list or mapping. Count the errors beyond MAX_ERRORS."""
     budget = _budget.get()
     if budget.dropped >= _MAX_COUNTED:
         return value

@@ -1,10 +1,10 @@
-"""Paths of fields in a JSON body, for errors of the database: the same paths as in a 422."""
+"""Paths of fields in a JSON body, for database errors. They look like the paths of a 422."""
 
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any, cast
 
-# A batch has fewer rows.
+# More than the rows of a batch.
 _MAX_PATHS = 2000
 
 Path = tuple[str, ...]
@@ -13,8 +13,8 @@ Path = tuple[str, ...]
 def field_path(body: Any, name: str, value: str | None = None) -> str:
     """Return the path of the field, or of the list if several items have the field.
 
-    `value` is the rejected value as text of PostgreSQL, and identifies the item. If the body does
-    not have the field, return its name.
+    `value` is the rejected value as PostgreSQL prints it. It identifies the item of a list. If the
+    body does not contain the field, return its name.
     """
     found = dict(islice(_paths(body, name), _MAX_PATHS))
     if not found:
@@ -47,5 +47,5 @@ def _paths(value: Any, name: str, path: Path = ()) -> Iterator[tuple[Path, Any]]
 
 
 def _plain(name: str) -> str:
-    """Return the same text for `priceCents`, an alias, and `price_cents`."""
+    """Normalize a name, so that the alias `priceCents` equals `price_cents`."""
     return name.replace("_", "").lower()

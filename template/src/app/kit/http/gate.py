@@ -1,7 +1,8 @@
-"""A concurrency limiter: FIFO, and fair between resources.
+"""A FIFO concurrency limiter that is fair between resources.
 
-The slots of a resource are limited to `SHARE` times the free slots. If a locked table blocks its
-requests, slots remain for others. A resource that holds a slot never takes the last one.
+A resource may hold at most `SHARE` times as many slots as are free. If a locked table blocks the
+requests of one resource, the other resources still get slots. A resource that holds a slot never
+takes the last free one.
 """
 
 from asyncio import AbstractEventLoop, CancelledError, Future, TimerHandle, get_running_loop
@@ -29,16 +30,16 @@ class _Waiting(NamedTuple):
 
 
 class Gate:
-    """A number of slots. Return each with `leave` and the resource that took it."""
+    """A limited number of slots. Release each with `leave`, for the resource that took it."""
 
     def __init__(self, places: int, wait_limit: float) -> None:
         self.free = places
-        # The last slot is for a resource that holds none. Two slots are too few to reserve one.
+        # Reserve one slot for resources that hold none, unless there are only one or two.
         self._reserved = 1 if places > 2 else 0
         self.wait_limit = wait_limit
-        # Requests that waited too long, since the start of the process.
+        # Number of requests rejected after wait_limit, since the start of the process.
         self.shed = 0
-        # By resource, without the resources that have no slots or no queue.
+        # Keyed by resource. Resources without slots or queued requests have no entry.
         self._used: dict[str, int] = {}
         self._queues: dict[str, deque[_Waiting]] = {}
         self._timer: TimerHandle | None = None
@@ -58,7 +59,7 @@ class Gate:
         return True
 
     async def enter(self, has_left: Callable[[], bool], resource: str = "") -> Turn:
-        """Take a slot, or wait for one; it is taken only with `Turn.CAME`.
+        """Take a slot, or wait for one. The caller holds a slot only if the result is `Turn.CAME`.
 
         `has_left` returns whether the client has disconnected. It is called when a slot is free.
         """
@@ -74,12 +75,12 @@ class Gate:
             return await turn
         except CancelledError:
             if not turn.cancelled() and turn.result() is Turn.CAME:
-                # The slot was given in the same iteration of the event loop.
+                # The slot was assigned in the same iteration of the event loop: release it.
                 self.leave(resource)
             raise
 
     def leave(self, resource: str = "") -> None:
-        """Return a slot. It goes to the first request of the queue that may have it.
+        """Release a slot. The oldest queued request whose resource may have a slot gets it.
 
         The requests of one resource get slots in FIFO order.
         """
@@ -119,7 +120,7 @@ class Gate:
                 del self._queues[resource]
 
     def _watch(self, loop: AbstractEventLoop, until: float) -> None:
-        # All requests have the same limit, so one timer for the oldest request is enough.
+        # All requests have the same wait limit, so one timer for the oldest is enough.
         if self._timer:
             self._timer.cancel()
         self._timer = loop.call_at(until, self._reject_late, loop)

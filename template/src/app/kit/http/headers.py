@@ -1,7 +1,7 @@
 """Raw ASGI headers: pairs of bytes with names in lower case.
 
 Starlette's `Headers` decodes all headers to read one, and its `MutableHeaders` compares all of them
-to add one. That is a tenth of the time of a small request.
+to add one. This would take a tenth of the time of a small request.
 """
 
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ Headers = tuple[tuple[bytes, bytes], ...]
 
 
 def header(scope: Scope, name: bytes) -> str:
-    """Return a header of a request, or an empty text."""
+    """Return a header of a request, or an empty string."""
     for given, value in scope["headers"]:
         if given == name:
             text: str = value.decode("latin-1")
@@ -21,7 +21,7 @@ def header(scope: Scope, name: bytes) -> str:
 
 
 def add_missing(message: Message, headers: Headers) -> None:
-    """Add headers to the start of a response, except for those that it already has."""
+    """Add headers to the start of a response, except those that it already has."""
     given: Iterable[tuple[bytes, bytes]] = message.get("headers", ())
     pairs = list(given)
     names = {name for name, _ in pairs}
@@ -29,6 +29,7 @@ def add_missing(message: Message, headers: Headers) -> None:
 
 
 def set_header(message: Message, name: bytes, value: bytes) -> None:
-    """Set a header of the start of a response; the name is in lower case."""
+    """Set a header in the start of a response. `name` must be in lower case."""
     given: Iterable[tuple[bytes, bytes]] = message.get("headers", ())
-    message["headers"] = [*(pair for pair in given if pair[0] != name), (name, value)]
+    message["headers"] = headers = [pair for pair in given if pair[0] != name]
+    headers.append((name, value))

@@ -1,4 +1,4 @@
-"""JSON bodies: limited before they are parsed, without text that PostgreSQL cannot store."""
+"""JSON bodies: limits before parsing, and rejection of text that PostgreSQL cannot store."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from app.kit.errors import MAX_ERRORS, FieldProblem, Invalid
 from app.kit.http.admission import TooLarge
 from app.kit.http.bounds import DIGITS, LONG, has_long_numbers, has_more_values
 
-# Numbers that a float may not represent exactly, after the translation by DIGITS.
+# Numbers that a float may not represent exactly, as translated by DIGITS.
 _INEXACT = (b"0" * 16, b"0e0")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # The limit of Python and Pydantic for one integer.
@@ -24,9 +24,9 @@ _Parse = Callable[[str], object]
 
 
 class ExactFloat(float):
-    """A number with its text, which fields of type `Decimal` need for digits that a float loses."""
+    """A float with its original text. `Decimal` fields use the text, which has all digits."""
 
-    # Without a dict for each number, a body of many is parsed in half the time.
+    # Without a dict per number, parsing takes half the time.
     __slots__ = ("text",)
     text: str
 
@@ -46,7 +46,7 @@ class JsonRequest(Request):
         """Return the parsed body. Raises TooLarge and Invalid."""
         if self._parsed is None:
             self._parsed = (parse(await self.body(), self.app.http.body_values),)
-            # Error handlers find the field for a column in it.
+            # Error handlers search it for the field of a column.
             self.scope["app.body"] = self._parsed[0]
         return self._parsed[0]
 
@@ -54,7 +54,7 @@ class JsonRequest(Request):
 def parse(body: bytes, limit: int) -> Any:
     """Parse a body. Raises TooLarge if it has more values than the limit, else Invalid."""
     if has_more_values(body, limit):
-        raise TooLarge(f"The JSON body of a request has at most {limit} values.")
+        raise TooLarge(f"The JSON body of a request is limited to {limit} values.")
     digits = body.translate(DIGITS)
     if has_long_numbers(digits, limit):
         short = _shorter_than(LONG, "is too long to be parsed")
@@ -74,7 +74,7 @@ def parse(body: bytes, limit: int) -> Any:
 def _refuse(
     body: bytes, reason: str, *, parse_int: _Parse, parse_float: _Parse = float
 ) -> NoReturn:
-    """Raise Invalid. It names the fields if Python can parse the body."""
+    """Raise Invalid. The error names the fields if Python can parse the body."""
     constant = _shorter_than(0, _NOT_JSON)
     try:
         parsed = json.loads(
@@ -89,16 +89,16 @@ def _refuse(
 
 
 class _Rejected(str):
-    """The error message for a number, in place of the number."""
+    """The error message for a rejected number. It replaces the number in the parsed body."""
 
 
 def _shorter_than(length: int, message: str) -> _Parse:
-    """Return a parser that rejects long numbers, and does not spend time to convert others."""
+    """Return a parser that rejects long numbers, and returns 0 for all others to save time."""
     return lambda text: 0 if len(text) < length else _Rejected(message)
 
 
 def _unstorable(value: Any, path: str = "body") -> Iterator[FieldProblem]:
-    """Yield the values and keys that PostgreSQL cannot store."""
+    """Yield a problem for each value and key that PostgreSQL cannot store."""
     match value:
         case dict():
             for key, item in cast("dict[str, object]", value).items():

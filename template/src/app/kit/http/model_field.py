@@ -1,8 +1,7 @@
 """FastAPI's private class of a request parameter, which the kit replaces for strict validation.
 
-FastAPI has no public interface for the validation of parameters. Everything that the kit uses of
-the class is in this module. `tests/architecture/test_strict_routes.py` fails if a FastAPI version
-differs.
+FastAPI has no public interface for the validation of parameters. Only this module uses the private
+class. `tests/architecture/test_strict_routes.py` fails if FastAPI changes it.
 """
 
 import inspect
@@ -26,13 +25,13 @@ class ReplacedField(ModelField):
 
     @property
     def core_schema(self) -> CoreSchema:
-        """Return the core schema by which FastAPI validates the parameter."""
+        """Return the core schema with which FastAPI validates the parameter."""
         schema: CoreSchema = self._type_adapter.core_schema
         return schema
 
 
 def find_differences(field: Any) -> list[str]:
-    """Return the attributes that the kit uses, and that this parameter lacks."""
+    """Return the attributes that the kit uses and this parameter lacks."""
     validate = getattr(field, "validate", None)
     taken = list(inspect.signature(validate).parameters) if validate else []
     found = [] if taken == ["value", "values", "loc"] else [f"validate({', '.join(taken)})"]

@@ -1,6 +1,6 @@
 """HEAD, conditional GET and the check of `Content-Type`, for every route.
 
-A GET route of FastAPI does not accept HEAD, and FastAPI parses a body of the wrong type as text.
+FastAPI's GET routes do not accept HEAD, and FastAPI parses a body of the wrong type as text.
 """
 
 import re
@@ -26,35 +26,35 @@ _MULTIPART = "multipart/form-data"
 _UTF_8 = re.compile(r';\s*charset="?utf-8"?\s*(?=;|$)', re.IGNORECASE)
 _TAG = re.compile(r'"[^"]*"')
 _FORMS = (_FORM, _MULTIPART)
-# The check of `Content-Type` is for endpoints that declare one of these types.
+# Only endpoints that declare one of these types are checked.
 CHECKED_TYPES = frozenset({"application/json", *_FORMS})
-# Headers of a body. A 304 has no body.
+# Headers of a body, which a 304 response does not have.
 _OF_BODY = frozenset({b"content-length", b"content-type"})
 
 
 class UnsupportedMediaType(Problem):
-    """The endpoint takes JSON, and the body is declared as something else."""
+    """The endpoint expects JSON, but the request has another content type."""
 
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
     headers: ClassVar[dict[str, str]] = {"Accept": "application/json"}
 
 
 class UnsupportedForm(UnsupportedMediaType):
-    """The endpoint takes a form, and the body is declared as something else."""
+    """The endpoint expects a form, but the request has another content type."""
 
     headers: ClassVar[dict[str, str]] = {"Accept": f"{_FORM}, {_MULTIPART}"}
 
 
 class UnsupportedUpload(UnsupportedMediaType):
-    """The endpoint takes files, and the body is declared as something else."""
+    """The endpoint expects files, but the request has another content type."""
 
     headers: ClassVar[dict[str, str]] = {"Accept": _MULTIPART}
 
 
 class NegotiationMiddleware:
-    """Responds to HEAD as to GET, to `If-None-Match` with 304, to a wrong `Content-Type` with 415.
+    """Handles HEAD like GET, `If-None-Match` with 304, and a wrong `Content-Type` with 415.
 
-    It is the innermost middleware: an endpoint sees GET in place of HEAD.
+    It must be the innermost middleware, because it passes HEAD to the application as GET.
     """
 
     def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute]) -> None:
@@ -62,7 +62,7 @@ class NegotiationMiddleware:
         self.routes = routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request; anything that is not HTTP passes through."""
+        """Handle one request. Other scopes than HTTP pass through."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -86,12 +86,12 @@ class NegotiationMiddleware:
         return False
 
     async def _head(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # The server reads the method from the original scope.
+        # A copy, because the server reads the method from the original scope.
         inner = {**scope, "method": "GET"}
         received, sent = False, Event()
 
         async def receive_once() -> Message:
-            # Streams end after the headers, as if the client had disconnected.
+            # Report a disconnect after the headers, so that streams end.
             nonlocal received
             if not received:
                 received = True
@@ -109,7 +109,7 @@ class NegotiationMiddleware:
         try:
             await self.app(inner, receive_once, _conditional(inner, send_headers))
         finally:
-            # The log and the metrics read the route.
+            # Copy the route to the original scope, for the log and the metrics.
             scope.update({**inner, "method": "HEAD"})
 
     def _find_problem(self, scope: Scope) -> Problem | None:
@@ -135,7 +135,7 @@ def _declared(body: Any) -> str:
 
 
 def _refuse(body: Any, media_type: str, content_type: str) -> Problem | None:
-    """Return a problem if an endpoint cannot take a body that is declared as this."""
+    """Return a problem if an endpoint does not accept the content type of a request."""
     declared = _declared(body)
     if _JSON.fullmatch(declared) and not _JSON.fullmatch(media_type):
         return UnsupportedMediaType(
@@ -146,14 +146,14 @@ def _refuse(body: Any, media_type: str, content_type: str) -> Problem | None:
     if declared == _MULTIPART and media_type != _MULTIPART:
         return UnsupportedUpload(f"Send the body as a form of the type {_MULTIPART}.")
     if declared in _FORMS and "charset" in _UTF_8.sub("", content_type).lower():
-        # Some codecs of Python take minutes, others decode to bytes.
+        # Some codecs of Python take minutes, and some return bytes.
         return UnsupportedForm("Send the form in UTF-8, without another charset.")
     # An endpoint with another declared type checks the body itself.
     return None
 
 
 def _conditional(scope: Scope, send: Send) -> Send:
-    """Send 304 in place of a response whose `ETag` the client already has (RFC 9110, 13.1.2)."""
+    """Send 304 instead of a response whose `ETag` the client already has (RFC 9110, 13.1.2)."""
     if not header(scope, b"if-none-match"):
         return send
     # The header may be repeated.

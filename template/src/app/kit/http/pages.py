@@ -25,7 +25,7 @@ from starlette.types import Scope
 
 from app.kit.errors import Problem
 
-# Only the files of this package are used, not its FastAPI subclass.
+# The package also has a FastAPI subclass, which is not used here.
 _FILES = Path(fastapi_offline.__file__).parent / "static"
 _PLACE = "/docs-assets"
 _SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
@@ -55,7 +55,7 @@ class FileMethodNotAllowed(Problem):
 class _Assets(StaticFiles):
     async def get_response(self, path: str, scope: Scope) -> Response:
         if scope["method"] not in ("GET", "HEAD"):
-            raise FileMethodNotAllowed("A file can only be read.")
+            raise FileMethodNotAllowed("Use GET or HEAD for this file.")
         return await super().get_response(path, scope)
 
     def file_response(
@@ -66,7 +66,7 @@ class _Assets(StaticFiles):
         status_code: int = 200,
     ) -> Response:
         response = super().file_response(full_path, stat_result, scope, status_code)
-        # The browser revalidates the file on each use, as an update may change it.
+        # no-cache: the browser revalidates the file on each use, because an update may change it.
         response.headers["Cache-Control"] = "no-cache"
         return response
 
@@ -100,11 +100,11 @@ def add_pages(app: FastAPI) -> None:
         )
 
     def show(path: str | None, page: Callable[[str], HTMLResponse]) -> None:
-        async def answer(request: Request) -> HTMLResponse:
-            return _guarded(page(_root(request)))
+        async def endpoint(request: Request) -> HTMLResponse:
+            return _with_policy(page(_root(request)))
 
         if path:
-            app.add_route(path, answer, include_in_schema=False)
+            app.add_route(path, endpoint, include_in_schema=False)
 
     if not document:
         return
@@ -120,8 +120,8 @@ def _root(request: Request) -> str:
     return root.rstrip("/")
 
 
-def _guarded(page: HTMLResponse) -> HTMLResponse:
-    """Add a policy that allows only the inline scripts of the page and scripts of the service."""
+def _with_policy(page: HTMLResponse) -> HTMLResponse:
+    """Add a Content-Security-Policy: only scripts of the page and of the service may run."""
     scripts = ["'self'"]
     for script in _SCRIPT.findall(bytes(page.body).decode()):
         digest = b64encode(sha256(script.encode()).digest()).decode()

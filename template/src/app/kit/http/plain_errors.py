@@ -1,4 +1,4 @@
-"""Problem documents for error responses in plain text or in FastAPI's JSON format."""
+"""Problem documents in place of errors in plain text or in FastAPI's JSON format."""
 
 from http import HTTPStatus
 
@@ -11,7 +11,7 @@ from app.kit.errors import MAX_ERRORS, FieldProblem
 from app.kit.handlers import on_bug, problem_response
 
 _LONGEST_DETAIL = 1000  # bytes
-# A longer body is not an error of FastAPI, and is sent unchanged.
+# Longer bodies are not errors of FastAPI, and pass unchanged.
 _LONGEST_ERROR = 1_000_000  # bytes
 _PLAIN = b"text/plain"
 _REPLACED = (_PLAIN, b"application/json")
@@ -62,7 +62,7 @@ class PlainErrorsMiddleware:
                 await send(start)
                 await send({**message, "body": body})
             elif scope["method"] == "HEAD":
-                # The response to GET would have another length.
+                # Without the length: the response to GET may have another one.
                 headers = [pair for pair in response.raw_headers if pair[0] != b"content-length"]
                 await send({**start, "headers": headers})
                 await send({"type": "http.response.body", "body": b""})

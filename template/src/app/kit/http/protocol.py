@@ -1,7 +1,7 @@
 """Uvicorn's HTTP and WebSocket protocols, with limits and problem documents.
 
-The application is called after the headers are complete, and limits the body. Uvicorn itself has no
-limit of time, and none of size for other data, such as headers and trailers.
+Uvicorn has no time limit for receiving a request, and no size limit for headers and trailers. The
+application is only called when the headers are complete, and limits the size of the body.
 """
 
 from asyncio import BaseTransport, TimerHandle, Transport
@@ -20,7 +20,7 @@ from app.kit.http.settings import HttpSettings
 
 # For an application without settings.
 _USUAL = HttpSettings()
-# At shutdown, seconds for requests that clients have sent and the server has not received.
+# Seconds to wait at shutdown for requests that are already on the network.
 ON_ITS_WAY = 0.5
 
 
@@ -32,13 +32,13 @@ class Malformed(Problem):
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """Closes connections whose clients send too much or too slowly to complete a request."""
+    """Closes a connection if a request is too large, or takes too long to arrive."""
 
     in_headers = False
     received = 0  # bytes since the last headers or part of a body
-    asked = False  # whether a request began since the last check
+    asked = False  # whether a request arrived since the last check
     next_look: TimerHandle
-    ends = False  # whether the connection closes after the next response
+    ends = False  # whether to close the connection after the next response
 
     def connection_made(self, transport: BaseTransport) -> None:
         """Start the timer of the connection."""
@@ -51,7 +51,7 @@ class HttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
-        """Begin to count the bytes of the headers."""
+        """Start counting the bytes of the headers."""
         super().on_message_begin()
         self.in_headers, self.received = True, 0
 
@@ -63,7 +63,7 @@ class HttpProtocol(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
-        """Give a part of the body to the application, which checks its size."""
+        """Pass a part of the body to the application, which checks its size."""
         self.received = 0
         super().on_body(body)
 
@@ -75,9 +75,9 @@ class HttpProtocol(HttpToolsProtocol):
             self._cut_off(HeadersTooLarge())
 
     def shutdown(self) -> None:
-        """Close the connection after the next response, or after a moment without a request.
+        """Close the connection after the next response, or after half a second without a request.
 
-        An immediate close would reset connections with requests that are not read yet.
+        Closing it immediately would reset a connection with a request that is not read yet.
         """
         if self._is_answering or self.ends:
             super().shutdown()
@@ -88,7 +88,7 @@ class HttpProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Respond to malformed HTTP with a problem document, and close the connection."""
         if self._is_answering and (self.cycle.response_started or not self.cycle.more_body):
-            # The current response is to an earlier request: finish it first.
+            # Finish the response to the earlier request first.
             self.cycle.keep_alive = False
             return
         self._write(Malformed("The request is not valid HTTP."))
@@ -99,7 +99,7 @@ class HttpProtocol(HttpToolsProtocol):
         return bool(self.cycle and not self.cycle.response_complete)
 
     def _look_later(self) -> None:
-        # One timer per connection takes less time than one per request.
+        # One timer per connection costs less than one per request.
         http: HttpSettings = getattr(self.config.app, "http", _USUAL)
         self.next_look = self.loop.call_later(http.time_limit, self._look)
         self.asked = False
@@ -113,7 +113,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._cut_off(TooSlow("The request did not arrive in time."))
 
     def _cut_off(self, problem: Problem) -> None:
-        # The response to an earlier request may be incomplete.
+        # Do not write into the response to an earlier request.
         if self.in_headers and not self._is_answering:
             self._write(problem)
         self.transport.close()
@@ -127,7 +127,7 @@ class HttpProtocol(HttpToolsProtocol):
 
 class _Handshake(ServerProtocol):
     def reject(self, status: HTTPStatus | int, text: str) -> Response:
-        """Return the response to a handshake that is not valid, or that fails."""
+        """Return a problem document for a handshake that is invalid or fails."""
         response = super().reject(status, text)
         problem = problem_response(int(status), text.strip())
         response.body = bytes(problem.body)
@@ -149,7 +149,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         )
 
     def data_received(self, data: bytes) -> None:
-        """Parse received data; close a connection whose handshake is too long or has a body."""
+        """Parse received data. Close the connection if the handshake is too long or has a body."""
         super().data_received(data)
         if self.conn.handshake_exc and not self.handshake_initiated:
             response = self.conn.reject(

@@ -1,4 +1,4 @@
-"""Validation of request parameters with the schemas of `app.kit.http.strict`."""
+"""Validation of request parameters with the core schemas of `app.kit.http.strict`."""
 
 from collections.abc import Callable, Iterator
 from copy import copy
@@ -17,7 +17,7 @@ from app.kit.http.model_field import ModelField, ReplacedField
 
 Validated = tuple[Any, list[dict[str, Any]]]
 Location = tuple[int | str, ...]
-# The type of an entry with the number of errors that are not listed.
+# Type of the error entry that has the number of unlisted errors.
 UNLISTED = "unlisted_errors"
 
 
@@ -43,7 +43,7 @@ class RequestField(ReplacedField):
         return self._compile(strict.for_parameters)
 
     def _compile(self, convert: Callable[[Any], Any]) -> SchemaValidator:
-        # Without the flag, Pydantic uses the unchanged validators of the models.
+        # With prebuilt validators, Pydantic would use the original schemas of nested models.
         return SchemaValidator(convert(self.core_schema), _use_prebuilt=False)
 
 
@@ -57,7 +57,7 @@ class JsonField(RequestField):
         *,
         loc: Location = (),
     ) -> Validated:
-        """Return the value or None, and its first errors with the number of the others."""
+        """Return the value or None, and its first errors with the number of further errors."""
         new_budget()
         if isinstance(value, bytes):
             # The content type is not JSON.

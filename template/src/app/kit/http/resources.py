@@ -1,4 +1,4 @@
-"""Resources of requests: groups of paths that in most services use the same table."""
+"""Groups of paths that usually read the same table, called resources."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ _PARAMETER = "*"
 
 @dataclass(slots=True)
 class _Part:
-    """A segment of a path, and the segments that may follow it."""
+    """A path segment, and the segments that may follow it."""
 
     name: str = ""
     following: "dict[str, _Part]" = field(default_factory=dict[str, "_Part"])
@@ -32,7 +32,7 @@ class Resources:
         self.routes = routes
 
     def name_of(self, path: str) -> str:
-        """Return the resource of a path, or an empty text if no route has its first segment."""
+        """Return the resource of a path, or an empty string if no route has its first segment."""
         place = self._root
         for part in path.split("/"):
             if part:
@@ -47,7 +47,7 @@ class Resources:
 
     @cached_property
     def _root(self) -> _Part:
-        # Routes may be added until the first request.
+        # Built at the first request, because routes may be added until then.
         root = _Part()
         for route in iter_route_contexts(self.routes):
             place, is_named, is_collection = root, False, not (route.methods or set()) <= _READING

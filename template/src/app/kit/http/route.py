@@ -7,18 +7,18 @@ from fastapi.routing import RouteContext, iter_route_contexts
 from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.types import Scope
 
-# The key of a scope: the root path of the application, which includes the path of its mount.
+# Key in the ASGI scope: the root path of the application, with the path of its mount.
 ROOT = "app.root_path"
 
 
 def current_route(scope: Scope) -> Any:
-    """Return the route as included, such as with a prefix; None before routing."""
+    """Return the route with the prefixes of its routers; None before routing."""
     return scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
 
 
 def route_of(scope: Scope) -> str | None:
     """Return the declared path, such as `/posts/{post_id}`; None if no route matches."""
-    # FastAPI's scope has the declared route, whose path lacks the prefixes of `include_router`.
+    # The path of the route in `scope["route"]` lacks the prefixes of `include_router`.
     path: str | None = getattr(current_route(scope), "path_format", None)
     return path
 

@@ -17,7 +17,7 @@ from app.kit.http.headers import Headers, add_missing
 from app.kit.http.plain_errors import PlainErrorsMiddleware
 from app.kit.http.settings import ANY, HttpSettings
 
-# A response of the API is data. If a browser shows it as a page, it can load nothing.
+# Responses are data: a browser that displays one as a page must not load anything.
 _DATA = b"default-src 'none'; frame-ancestors 'none'"
 
 
@@ -35,7 +35,7 @@ class SecurityHeadersMiddleware:
         self.headers = _headers(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request; anything that is not HTTP passes through."""
+        """Handle one request. Other scopes than HTTP pass through."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -51,13 +51,13 @@ class SecurityHeadersMiddleware:
 
 
 def _make_location_relative(message: Message, scope: Scope) -> None:
-    """Remove the untrusted host of the request from the `Location` header, if there is one."""
+    """Remove scheme and host from the `Location` header, because a client can forge them."""
     if all(name != b"location" for name, _ in message["headers"]):
         return
     url = URL(scope=scope)
     own = f"{url.scheme}://{url.netloc}/".encode("latin-1")
     message["headers"] = [
-        # Two leading slashes would begin a host.
+        # A path with two leading slashes would be read as a host.
         (name, b"/" + value.removeprefix(own).lstrip(b"/"))
         if name == b"location" and value.startswith(own)
         else (name, value)
@@ -79,7 +79,7 @@ def _headers(settings: HttpSettings) -> Headers:
 
 
 class TrustedHostsMiddleware:
-    """Rejects requests for other hosts, except on health routes: probes use an IP address."""
+    """Rejects requests for other hosts. Health routes accept any, as probes use an IP address."""
 
     def __init__(self, app: ASGIApp, settings: HttpSettings) -> None:
         self.app = app
@@ -94,14 +94,14 @@ class TrustedHostsMiddleware:
             trusted = True
 
         async def refuse(_message: Message) -> None:
-            """Send nothing: the response is a problem document."""
+            """Discard the plain-text response of Starlette."""
 
         check = TrustedHostMiddleware(trust, self.hosts, www_redirect=False)
         await check(scope, receive, refuse)
         if trusted or is_health(scope):
             await self.app(scope, receive, send)
         else:
-            problem = UntrustedHost("The service does not answer for this host.")
+            problem = UntrustedHost("The host is not in HTTP_HOSTS.")
             await answer(problem)(scope, receive, send)
 
 

@@ -25,15 +25,15 @@ class HttpSettings(BaseModel):
 
     # Concurrent requests. Default: the number of database connections.
     concurrency: int | None = Field(default=None, ge=1, le=10_000)
-    # Time in the queue before the response is 503.
+    # Time in the queue before a 503 response.
     wait_limit: float = Field(default=5, gt=0, le=300)
-    # Time from the headers of the request to the start of the response. It is longer than the
-    # statement timeout, so a slow statement is reported as such.
+    # Time from the headers of the request to the start of the response. Longer than the statement
+    # timeout, so that a slow statement fails with its own error.
     time_limit: float = Field(default=60, gt=0, le=86_400)
-    # Bytes. A thousand of the example's largest products are 3 MB.
+    # Bytes. 1,000 of the largest products of the example are 3 MB.
     body_limit: int = Field(default=5_000_000, ge=1_000, le=1_000_000_000)
-    # Values in a JSON body, objects and lists included: a thousand rows of fifty fields. Each value
-    # takes time and memory to parse and validate.
+    # Values in a JSON body, counting objects and lists: enough for 1,000 rows of 50 fields. Each
+    # value takes time and memory to parse and validate.
     body_values: int = Field(default=50_000, ge=100, le=10_000_000)
 
     origins: Listed = ()
@@ -47,8 +47,8 @@ class HttpSettings(BaseModel):
         for place, origin in enumerate(origins, 1):
             if origin != ANY and not _ORIGIN.fullmatch(origin):
                 raise ValueError(
-                    f"entry {place} is no origin: scheme and host in small letters, no path, as in "
-                    "https://shop.example.org"
+                    f"entry {place} is not an origin: use scheme and host in lower case, without "
+                    "path, as in https://shop.example.org"
                 )
         return origins
 
@@ -58,13 +58,15 @@ class HttpSettings(BaseModel):
         for place, host in enumerate(hosts, 1):
             if host != ANY and not _HOST.fullmatch(host):
                 raise ValueError(
-                    f"entry {place} is no host: a name in small letters, without scheme and port, "
-                    "as in api.example.org or *.example.org"
+                    f"entry {place} is not a host: use a name in lower case, without scheme and "
+                    "port, as in api.example.org or *.example.org"
                 )
         return hosts
 
     @model_validator(mode="after")
-    def _lets_no_stranger_act_for_a_user(self) -> Self:
+    def _credentials_need_explicit_origins(self) -> Self:
         if self.credentials and ANY in self.origins:
-            raise ValueError("CREDENTIALS need HTTP_ORIGINS to name each origin, not *")
+            raise ValueError(
+                "HTTP_CREDENTIALS requires HTTP_ORIGINS to list each origin instead of *"
+            )
         return self

@@ -1,8 +1,8 @@
 """Core schemas for request data: strict JSON types, datetimes with an offset, few errors.
 
-Pydantic is lenient by default: `false` and `"7"` are valid integers, `0` is a valid datetime. Its
-strict mode rejects the string of a UUID if the JSON is already parsed. So the schema of each
-request parameter is copied with these changes. The models and the OpenAPI schema stay unchanged.
+By default, Pydantic accepts `false` and `"7"` as integers, and `0` as a datetime. Its strict mode
+rejects UUIDs as strings if the JSON is already parsed. Therefore the kit validates each request
+parameter with a changed copy of its schema. The models and the OpenAPI schema stay unchanged.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ from app.kit.http.json_types import (
     short_before_strip,
 )
 
-# Keys of a schema whose values contain no schema for input.
+# Keys of a core schema whose values contain no schema for validation.
 _SKIPPED = frozenset({"serialization", "metadata", "config", "default", "expected", "members"})
 _SEQUENCES = frozenset({"list", "tuple", "set", "frozenset", "deque"})
 _STRICT = frozenset({"bool", "int", "float", "str"})
@@ -38,7 +38,7 @@ Convert = Callable[[Any], Any]
 
 
 def for_parameters(schema: Any) -> Any:
-    """Return the schema for URLs, headers and forms: lenient, except for offsets of datetimes."""
+    """Return the schema for URLs, headers and forms: lenient, but datetimes need an offset."""
 
     def convert(node: Any) -> Any:
         node = _bounded(_require_offset(node))
@@ -60,7 +60,7 @@ def for_json(schema: Any) -> Any:
 
 
 def for_errors(schema: Any) -> Any:
-    """Return the schema that reports all errors of JSON up to a limit."""
+    """Return the schema for parsed JSON that reports all errors, up to a limit."""
 
     def convert(node: Any) -> Any:
         for part in ("items_schema", "values_schema"):
@@ -126,14 +126,14 @@ def _bounded(node: Any) -> Any:
 
 
 def _is_parser(function: Any) -> bool:
-    # For example of email and IP addresses. Encoded values may be long, and are parsed quickly.
+    # A parser of email addresses, for example. Encoded values are long, but fast to parse.
     module: str = getattr(function, "__module__", None) or ""
     name: str = getattr(function, "__qualname__", "")
     return module.startswith("pydantic.") and not name.startswith(("Encoded", "Secret"))
 
 
 def _key(node: Any) -> Any:
-    # The keys of a JSON object are strings, also for a type like `dict[int, str]`.
+    # Keys of a JSON object are always strings, even for a type like `dict[int, str]`.
     node = _require_offset(node)
     return _before(no_timestamp, node) if node["type"] in _TEMPORAL else node
 
@@ -151,7 +151,7 @@ def _strict(node: Any) -> Any:
     if kind in _TEMPORAL:
         return _before(no_timestamp, node)
     if kind == "lax-or-strict":
-        # Such types are strings in JSON, for example an IP address.
+        # Types that are strings in JSON, such as IP addresses.
         return _before(no_number, node)
     if kind in _CHOICES:
         choices = node.get("members") or node["expected"]

@@ -1,13 +1,12 @@
-"""A time limit for blocks of code, with one timer for all of them."""
+"""A time limit for blocks of code, with one shared timer."""
 
 from asyncio import AbstractEventLoop, Timeout, TimerHandle, get_running_loop, timeout
 
 
 class TimeLimit:
-    """Cancels blocks that take too long; such a block raises TimeoutError.
+    """Cancels blocks that take too long. Such a block raises TimeoutError.
 
-    `asyncio.timeout` starts and stops a timer for each block, which takes a tenth of the time of a
-    small request.
+    `asyncio.timeout` uses one timer per block, which takes a tenth of the time of a small request.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -17,7 +16,7 @@ class TimeLimit:
         self._timer: TimerHandle | None = None
 
     def start(self) -> Timeout:
-        """Return the context manager of a block, whose time begins now."""
+        """Return the context manager for a block. The time starts now."""
         block, loop = timeout(None), get_running_loop()
         self._deadlines[block] = deadline = loop.time() + self.seconds
         if self._timer is None:
@@ -25,7 +24,7 @@ class TimeLimit:
         return block
 
     def end(self, block: Timeout) -> None:
-        """Forget a block that has ended."""
+        """Remove a block that has ended."""
         self._deadlines.pop(block, None)
 
     def stop(self, block: Timeout) -> None:

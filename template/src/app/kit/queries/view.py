@@ -46,8 +46,8 @@ class View(Generic[S]):
     """Reads and writes rows of a model, and returns them as a response schema.
 
     A field reads the model attribute with the same name: a column, a `column_property`, a
-    `hybrid_property` with an SQL expression, or a relationship. The type of a relationship is a
-    schema, or a list of one, in the order of the relationship.
+    `hybrid_property` with an SQL expression, or a relationship. A relationship is a schema or a
+    list of schemas, sorted by the `order_by` of the relationship.
 
     Pass a session to run a method in its transaction. Pass the database (`DatabaseDep`) to run
     each statement in its own transaction. The first use raises TypeError if a field cannot be read
@@ -150,7 +150,7 @@ class View(Generic[S]):
         defaults apply. Validators and events of the model do not run.
 
         Raises:
-            IntegrityError: the row violates a constraint. The response is 409.
+            IntegrityError: the row violates a constraint. The response is 409 or 422.
             TypeError: a name is not a column of the model.
 
         """
@@ -176,7 +176,7 @@ class View(Generic[S]):
 
         Raises:
             NotFound: the row does not exist or is soft-deleted.
-            IntegrityError: the row violates a constraint. The response is 409.
+            IntegrityError: the row violates a constraint. The response is 409 or 422.
             TypeError: a name is not a column of the model.
 
         """

@@ -1,4 +1,4 @@
-"""Generated requests to each endpoint of the example."""
+"""Generated requests to each endpoint of the template."""
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +10,7 @@ from tests.rig.fuzz import FuzzedService, fuzz_settings
 __all__ = ["service"]
 
 
-@pytest.mark.parametrize(("endpoint", "mode"), list(cases(of_example=True)))
+@pytest.mark.parametrize(("endpoint", "mode"), list(cases(of_template=True)))
 @fuzz_settings(settings().max_examples // 25)
 @given(data=st.data())
 def test_response_to_generated_request_is_described_in_openapi(

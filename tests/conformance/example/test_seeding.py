@@ -1,0 +1,48 @@
+"""`seed` shows its progress on a terminal."""
+
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+
+from sqlalchemy import URL
+
+from tests.rig.commands import environment
+
+# All columns except ids and foreign keys.
+CONTENT = """
+    SELECT string_agg(line, E'\\n' ORDER BY line) FROM (
+        SELECT concat_ws(' ', u.email, u.name, u.is_active, u.created_at, p.title, p.published_at,
+                         p.body, t.name) AS line
+        FROM users u JOIN posts p ON p.author_id = u.id
+        JOIN post_tags f ON f.post_id = p.id JOIN tags t ON t.id = f.tag_id
+        UNION ALL
+        SELECT concat_ws(' ', u.email, o.status, o.created_at, l.sku, l.quantity, s.name, s.stock)
+        FROM users u JOIN orders o ON o.user_id = u.id JOIN order_lines l ON l.order_id = o.id
+        JOIN products s ON s.id = l.product_id
+    ) AS lines
+"""
+
+
+def test_seed_shows_progress_for_large_amounts(own_database_url: URL) -> None:
+    with environment(own_database_url, PYTHONPATH=os.pathsep.join(sys.path), COLUMNS="100"):
+        shown = "".join(on_a_terminal("seed --amount 1001"))
+    assert "[####" in shown
+    assert "100%" in shown
+    assert "users: 1001 added" in shown
+
+
+def on_a_terminal(arguments: str) -> Iterator[str]:
+    """Yield the output of a command that runs in a terminal."""
+    terminal, end = pty.openpty()
+    program = [sys.executable, "-c", "from app.cli import main; main()", *arguments.split()]
+    with subprocess.Popen(program, stdin=end, stdout=end, stderr=end) as process:
+        os.close(end)
+        # At the end of the output, Linux raises an error and other systems return nothing.
+        with suppress(OSError):
+            while part := os.read(terminal, 4096):
+                yield part.decode(errors="replace")
+        os.close(terminal)
+        assert process.wait() == 0
