@@ -17,8 +17,8 @@ from app.kit.db.schema_drift import only_schemas_of
 from app.kit.development import local_database
 from app.settings import Settings
 
-# Importing the registry imports all models. Without it, autogenerate would find no models and drop
-# every table.
+# Importing the registry imports all models. Without it, autogenerate would find no models and
+# propose to drop every table.
 assert registry.ROUTERS  # noqa: S101 - the import must not look unused
 
 OPTIONS: dict[str, Any] = {

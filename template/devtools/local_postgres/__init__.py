@@ -1,7 +1,7 @@
 """A local PostgreSQL for development and tests, without set-up.
 
 `development(root)` keeps its data, and all processes share one server. `ephemeral()` starts a new,
-empty server. Both are context managers that yield a URL. A server stops with its last user.
+empty server. Both are context managers that yield a URL. A server stops if no process uses it.
 """
 
 import sys

@@ -4,7 +4,7 @@ It uses the standard library, and file locks, which the kernel releases when a p
 user of the server holds a shared lock on `users`. When the supervisor gets an exclusive lock on it,
 it stops the server. PostgreSQL inherits the lock on `server`: if it is free, the server has ended.
 
-PostgreSQL refuses to run as root. Root runs it as an existing account without privileges. Files
+PostgreSQL refuses to run as root. For root, an existing account without privileges runs it. Files
 that the account cannot access are copied or created elsewhere. Existing permissions never change.
 """
 

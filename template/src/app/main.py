@@ -23,7 +23,7 @@ from app.settings import Settings
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Create the application. Without `settings`, read them from the environment."""
-    # A caller that passes settings, such as a test, shares the process with other code.
+    # A caller that passes settings, such as a test, also uses the process for other code.
     owns_process = settings is None
     settings = settings or _from_environment()
     configure_logging(settings.log)

@@ -18,7 +18,7 @@ commands = typer.Typer()
 async def purge(
     database: Database,
     days: Annotated[
-        int, typer.Option(help="Keep rows deleted within this many days", min=1, max=36_500)
+        int, typer.Option(help="Number of days to keep deleted rows", min=1, max=36_500)
     ],
 ) -> str | None:
     """Permanently delete rows that were soft-deleted long ago. Run it nightly."""

@@ -14,13 +14,13 @@ from app.kit.db.session import Database
 
 commands = typer.Typer()
 
-Days = Annotated[int, typer.Option(help="Minimum age in days", min=1, max=36_500)]
+Days = Annotated[int, typer.Option(help="Number of days", min=1, max=36_500)]
 
 
 @commands.command("deactivate-users")
 @job
 async def deactivate(database: Database, days: Days) -> str:
-    """Deactivate users without an update or a new post for this many days."""
+    """Deactivate users that had no update and no new post for a number of days."""
     count = await deactivate_users(database, now() - timedelta(days=days))
     return f"{count} users deactivated"
 
@@ -28,7 +28,7 @@ async def deactivate(database: Database, days: Days) -> str:
 @commands.command("delete-old-posts")
 @job
 async def delete_old(database: Database, days: Days) -> str:
-    """Delete posts that were last updated this many days ago or earlier."""
+    """Delete posts that had no update for a number of days."""
     count = await delete_old_posts(database, now() - timedelta(days=days))
     return f"{count} posts deleted"
 
@@ -36,9 +36,9 @@ async def delete_old(database: Database, days: Days) -> str:
 @commands.command("forget-keys")
 @job
 async def forget(database: Database, days: Days) -> str:
-    """Delete expired idempotency keys with their stored responses.
+    """Delete idempotency keys after a number of days, with their stored responses.
 
-    A request that is repeated after that runs again. The API documentation allows one day.
+    After that, a repeated request is executed again. The API promises to keep keys for one day.
     """
     count = await forget_keys(database, now() - timedelta(days=days))
     return f"{count} keys deleted"

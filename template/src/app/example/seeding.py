@@ -52,7 +52,7 @@ async def seed_example(seed: Seed) -> None:
 
 
 async def _insert_missing(seed: Seed, model: type[Record], name: str, rows: Rows) -> Sequence[Id]:
-    """Insert the rows that do not exist yet, and return the ids of all in the order of `name`."""
+    """Insert the missing rows. Return the ids of all rows, ordered by the column `name`."""
     column = getattr(model, name)
     statement = insert(model).on_conflict_do_nothing(index_elements=[name])
     before = await _count(seed, model)

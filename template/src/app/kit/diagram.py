@@ -90,7 +90,7 @@ def _links(table: Table) -> Iterator[Link]:
 
 
 def _unique_columns(table: Table) -> set[tuple[str, ...]]:
-    """Return the sets of columns with a unique constraint or index, partial indexes included."""
+    """Return each set of columns that has a unique constraint or a unique index."""
     found = [table.primary_key.columns, *(index.columns for index in table.indexes if index.unique)]
     found += [each.columns for each in table.constraints if isinstance(each, UniqueConstraint)]
     return {tuple(sorted(column.name for column in columns)) for columns in found}
@@ -135,6 +135,6 @@ def _quoted(name: str) -> str:
 
 
 def _word(name: str) -> str:
-    """Replace the characters that are invalid in a type or column name, which takes no quotes."""
+    """Replace characters that Mermaid does not allow in types and column names."""
     word = re.sub(r"[^A-Za-z0-9_()\[\]-]", "_", name)
     return f"_{word}" if word in _KEY_MARKERS or not re.match(r"[A-Za-z_]", word) else word

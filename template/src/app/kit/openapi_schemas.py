@@ -46,7 +46,7 @@ def _request_schemas(document: dict[str, Any], schemas: dict[str, Schema]) -> se
 
 
 def _describe_default(field: Schema) -> None:
-    """Move a default to the description: openapi-typescript requires fields with a default."""
+    """Move a default to the description: openapi-typescript makes such fields required."""
     if "default" not in field:
         return
     default = field.pop("default")

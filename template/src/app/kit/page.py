@@ -50,7 +50,7 @@ class CursorQuery(BaseModel):
     )
 
     def scope(self) -> str:
-        """Return the list, sort order and filters for which a cursor is valid."""
+        """Return a string that identifies list, sort order and filters. A cursor is bound to it."""
         return type(self).__name__ + self.model_dump_json(exclude={"limit", "cursor"})
 
 

@@ -18,7 +18,6 @@ _NAME = HEADER.lower().encode()
 _ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{1,128}")
 # Key in the ASGI scope.
 _HAS_ID = "app.has_request_id"
-_log = structlog.get_logger(ACCESS_LOG)
 
 
 class RequestIdMiddleware:
@@ -29,6 +28,11 @@ class RequestIdMiddleware:
     ) -> None:
         self.app = app
         self.count = count
+        # Looked up once: structlog would look up both for each request.
+        [token] = structlog.contextvars.bind_contextvars(request_id="").values()
+        self.request_id = token.var
+        self.request_id.reset(token)
+        self.log = structlog.get_logger(ACCESS_LOG).bind()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request or WebSocket."""
@@ -40,12 +44,11 @@ class RequestIdMiddleware:
         given = header(scope, _NAME)
         request_id = given if _ACCEPTABLE.fullmatch(given) else token_hex(16)
         handle = self._http if scope["type"] == "http" else self._websocket
-        # Not `bound_contextvars`, which copies the context twice.
-        bound = structlog.contextvars.bind_contextvars(request_id=request_id)
+        token = self.request_id.set(request_id)
         try:
             await handle(scope, receive, send, request_id.encode())
         finally:
-            structlog.contextvars.reset_contextvars(**bound)
+            self.request_id.reset(token)
 
     async def _websocket(
         self, scope: Scope, receive: Receive, send: Send, request_id: bytes
@@ -80,7 +83,7 @@ class RequestIdMiddleware:
             status = statuses[0] if statuses else None
             if self.count:
                 self.count(scope, status, seconds)
-            _log.info(
+            self.log.info(
                 "request",
                 method=scope["method"],
                 path=scope["path"],

@@ -9,7 +9,7 @@ _COMPONENTS = {
     "X-Request-ID": ("Id of the request, as in logs and error documents", "string"),
     "ETag": ("Version of the resource, for If-Match and If-None-Match", "string"),
     "Retry-After": (
-        "Seconds to wait before a retry. If it is missing, check the result first",
+        "Seconds to wait before a retry. Missing if the request may have succeeded",
         "integer",
     ),
     "Idempotent-Replayed": (

@@ -59,8 +59,8 @@ class DevelopmentDefaults(Protocol):
 class KitSettings(BaseSettings):
     """Settings of the kit. A service adds its own in `app.settings`.
 
-    The name of a group is the prefix of its variables: DATABASE_POOL_SIZE sets
-    `database.pool_size`. It is one word.
+    The name of a group is one word, and the prefix of its variables: DATABASE_POOL_SIZE sets
+    `database.pool_size`.
     """
 
     model_config = SettingsConfigDict(

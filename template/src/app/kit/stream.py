@@ -173,7 +173,7 @@ def _csv_line(cells: list[str]) -> bytes:
 def _in_form(
     rows: Database | RowStream[Any], statement: Select[Any], schema: Schema
 ) -> tuple[AsyncGenerator[list[Any]], Schema]:
-    """Return the batches of a stream, or of a statement converted to a schema, and the schema."""
+    """Return the batches of rows, and their schema."""
     if isinstance(rows, RowStream):
         return rows.batches(), rows.schema
     return _batches(rows, statement, schema.model_validate), schema

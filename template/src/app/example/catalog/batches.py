@@ -1,4 +1,4 @@
-"""Bulk writes of products: all rows are stored, or none and each invalid row is reported."""
+"""Bulk writes of products. If a row is invalid, nothing is stored, and the error lists it."""
 
 from collections.abc import Sequence
 from operator import attrgetter
@@ -40,7 +40,7 @@ async def add_products(rows: Sequence[ProductCreate], session: AsyncSession) -> 
 
 
 async def put_products(rows: Sequence[ProductIn], session: AsyncSession) -> Upserted:
-    """Create each product, or update the one with its SKU except for the stock."""
+    """Create products, or update those with the same SKU. An update keeps the stock."""
 
     async def check() -> None:
         owners = await _owners(session, rows)

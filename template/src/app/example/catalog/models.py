@@ -69,7 +69,7 @@ class Product(Entity):
     __table_args__ = (
         unique_live("sku"),
         unique_live("slug"),
-        # The products of a category by price. Also the index of the foreign key.
+        # The products of a category by price. Also indexes the foreign key.
         Index(None, "category_id", "price_cents", "id"),
         # A partial index, because few products are sold out.
         Index("ix_products_sold_out", "id", postgresql_where=text("stock = 0")),

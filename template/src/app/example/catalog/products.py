@@ -98,7 +98,7 @@ async def export_products_as_csv(
 async def clear_out_products(
     query: Annotated[ClearanceQuery, Query()], products: Products
 ) -> ProductsChanged:
-    """Delete the discontinued products that were last updated before a given time."""
+    """Delete the discontinued products that have not been updated since a given time."""
     return ProductsChanged(products=await service.clear_out(query.before, products))
 
 
@@ -124,7 +124,7 @@ async def read_product(product_id: Id, db: DatabaseDep, etag: ETag) -> ProductOu
 async def update_product(
     product_id: Id, changes: ProductChanges, products: Products, categories: Categories, etag: ETag
 ) -> Product:
-    """Update the fields that are sent. With `If-Match`, the version must match."""
+    """Update the fields that are sent. With `If-Match`, only update that version."""
     product = await products.get(product_id, *PRODUCT_OUT)
     etag.check(product)
     return etag.show(await service.revise_product(product, changes, products, categories))
@@ -136,6 +136,6 @@ async def update_product(
     responses=problems(*DELETE_ERRORS, 412),
 )
 async def delete_product(product_id: Id, products: Products, etag: ETag) -> None:
-    """Delete a product. With `If-Match`, the version must match."""
+    """Delete a product. With `If-Match`, only delete that version."""
     etag.check(await products.get(product_id, for_update=True))
     await products.delete(product_id)

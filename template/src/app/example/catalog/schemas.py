@@ -42,7 +42,7 @@ class CategoryChanges(Changes):
 
 
 class CategoryQuery(PageQuery):
-    """Filters and page of a list of categories."""
+    """Query parameters of the list of categories."""
 
     q: SearchText | None = Field(None, description="Part of the name")
 
@@ -94,7 +94,7 @@ class ProductSort(StrEnum):
 
 
 class ProductFilter(BaseModel):
-    """Filters and sort order of a list of products."""
+    """Filters and sort order of products."""
 
     q: SearchText | None = Field(None, description="Part of the name or SKU")
     category: Slug | None = Field(None, description="Slug of the category")
@@ -106,15 +106,15 @@ class ProductFilter(BaseModel):
 
 
 class ProductQuery(ProductFilter, PageQuery):
-    """Filters, sort order and page of the list of products."""
+    """Query parameters of the list of products."""
 
 
 class ProductExport(ProductFilter, Input):
-    """Filters and sort order of an export. It has no page size."""
+    """Query parameters of an export, which contains all rows."""
 
 
 class ClearanceQuery(Input):
-    """Discontinued products to delete."""
+    """Query parameters that select discontinued products."""
 
     before: Moment = Field(description="Delete products last updated before this time")
 

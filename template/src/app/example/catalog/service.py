@@ -32,7 +32,7 @@ async def revise_product(
 async def discontinue_category(
     category_id: Id, products: ProductRepository, categories: CategoryRepository
 ) -> int:
-    """Discontinue all products of a category, and return the number of updated products."""
+    """Discontinue all products of a category. Return the number of updated products."""
     category = await categories.get(category_id)
     return await update_in_batches(
         products.session,
@@ -44,7 +44,7 @@ async def discontinue_category(
 
 
 async def clear_out(before: Moment, products: ProductRepository) -> int:
-    """Delete the discontinued products that were last updated before, and return their number."""
+    """Delete the discontinued products not updated since `before`. Return their number."""
     return await delete_in_batches(
         products.session,
         Product,

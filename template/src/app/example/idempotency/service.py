@@ -1,4 +1,4 @@
-"""Idempotency keys of the example: the dependency for endpoints, and expiry."""
+"""Idempotency keys: the dependency for endpoints, and the deletion of old keys."""
 
 from datetime import datetime
 from typing import Annotated
@@ -15,5 +15,5 @@ OncePerKey = Annotated[Once, once(IdempotencyKey)]
 
 
 async def forget_keys(database: Database, before: datetime, size: int = CHUNK) -> int:
-    """Delete the keys created before this time, and return their number."""
+    """Delete the keys created before `before`. Return their number."""
     return await forget_answers(database, IdempotencyKey, before, size)

@@ -48,7 +48,7 @@ class Order(Record):
 
     __tablename__ = "orders"
     __table_args__ = (
-        # The orders of a user, newest first. Also the index of the foreign key.
+        # The orders of a user, newest first. Also indexes the foreign key.
         Index(None, "user_id", "created_at", "id"),
         # A partial index, because few orders are waiting for dispatch.
         Index("ix_orders_waiting", "created_at", "id", postgresql_where=text("status = 'placed'")),

@@ -19,7 +19,7 @@ class Seller(Output):
 
 
 class OrderOverview(Output):
-    """Statistics of all orders. Each is read in a separate transaction."""
+    """Statistics of all orders. Each query runs in a separate transaction."""
 
     orders: dict[OrderStatus, int]
     revenue_cents: int

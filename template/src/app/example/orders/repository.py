@@ -26,7 +26,7 @@ class OrderRepository(Repository[Order]):
     model = Order
 
     async def claim_waiting(self, limit: int) -> list[Order]:
-        """Lock the oldest orders that wait for dispatch, except those that others have locked."""
+        """Lock and return the oldest orders to dispatch. Skip those that are already locked."""
         waiting = select(Order).where(Order.status == OrderStatus.PLACED)
         return await self.claim(waiting.order_by(*OLDEST.clauses), limit, *ORDER_OUT)
 

@@ -25,7 +25,7 @@ class OrderCreate(Input):
 
 
 class OrderQuery(PageQuery):
-    """Filters and page of a list of orders."""
+    """Query parameters of the list of orders."""
 
     user_id: Id | None = None
     status: OrderStatus | None = None
@@ -38,7 +38,7 @@ class Dispatch(Input):
 
 
 class LineOut(Output):
-    """A line of an order, with the name and price of the time of the order."""
+    """A line of an order. SKU, name and price are from the time of the order."""
 
     product_id: Id
     sku: str

@@ -17,7 +17,7 @@ from app.kit.errors import FieldProblem, Invalid
 
 
 async def place_order(new: OrderCreate, session: AsyncSession) -> Order:
-    """Place an order at current prices and reduce the stock, or raise and change nothing."""
+    """Place an order at current prices, and reduce the stock of its products."""
     if not await UserRepository(session).exists(User.id == new.user_id):
         problem = FieldProblem(field="body.user_id", message="user not found")
         raise Invalid("The user does not exist.", problem)

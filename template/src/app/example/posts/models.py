@@ -18,11 +18,11 @@ class Post(Entity):
     """A post by a user. A draft has no `published_at`."""
 
     __tablename__ = "posts"
-    # One index per sort order of the list, scanned in both directions. `id` breaks ties.
+    # One index per sort order. PostgreSQL can scan it in both directions. `id` breaks ties.
     __table_args__ = (
         Index(None, "created_at", "id"),
         Index(None, "title", "id"),
-        # The posts of an author, newest first. Also the index of the foreign key.
+        # The posts of an author, newest first. Also indexes the foreign key.
         Index(None, "author_id", "created_at", "id"),
         Index("ix_posts_published_at", text("published_at DESC NULLS LAST"), "title", "id"),
     )

@@ -38,7 +38,7 @@ class PostRepository(Repository[Post]):
     async def delete_old(
         self, before: datetime, after: Id | None = None, size: int = CHUNK
     ) -> list[Id]:
-        """Delete one batch of posts that were last updated before, and return their ids."""
+        """Delete one batch of the posts not updated since `before`. Return their ids."""
         old = Post.updated_at < before
         return await delete_batch(self.session, Post, old, after=after, size=size)
 

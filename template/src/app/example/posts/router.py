@@ -44,7 +44,7 @@ async def list_posts(query: Annotated[PostQuery, Query()], db: DatabaseDep) -> S
 # Static paths go before `/{post_id}`, which would match them.
 @router.get("/feed", response_model=CursorPage[PostOut])
 async def read_feed(query: Annotated[FeedQuery, Query()], db: DatabaseDep) -> CursorSlice[PostOut]:
-    """List posts with author and tags by cursor. All pages take the same time."""
+    """List posts with author and tags by cursor. Every page takes the same time."""
     return await POSTS.feed(db, query, matching(query), ORDERS[query.sort])
 
 

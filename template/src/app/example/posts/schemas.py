@@ -48,7 +48,7 @@ class PostSort(StrEnum):
 
 
 class PostFilter(BaseModel):
-    """Filters and sort order of a list of posts."""
+    """Filters and sort order of posts."""
 
     q: SearchText | None = Field(None, description="Part of the title or body")
     author_id: Id | None = None
@@ -57,11 +57,11 @@ class PostFilter(BaseModel):
 
 
 class PostQuery(PostFilter, PageQuery):
-    """Filters, sort order and page of the list of posts."""
+    """Query parameters of the list of posts."""
 
 
 class FeedQuery(PostFilter, CursorQuery):
-    """Filters, sort order and cursor of the feed."""
+    """Query parameters of the feed."""
 
 
 class NewestQuery(Input):

@@ -75,7 +75,7 @@ async def transfer_posts(
 
 
 async def delete_old_posts(database: Database, before: datetime, size: int = CHUNK) -> int:
-    """Delete the posts that were last updated before, and return their number."""
+    """Delete the posts not updated since `before`, in batches. Return their number."""
 
     async def batch(session: AsyncSession, after: Id | None) -> list[Id]:
         return await PostRepository(session).delete_old(before, after, size)
@@ -86,7 +86,7 @@ async def delete_old_posts(database: Database, before: datetime, size: int = CHU
 async def _transfer(transfer: PostTransfer, posts: PostRepository, authors: Container[Id]) -> int:
     if transfer.to_author_id not in authors:
         raise NotFound(f"User {transfer.to_author_id} not found.")
-    # Read again in each savepoint: the rollback of an earlier one expired its posts.
+    # Read the posts in each savepoint: the rollback of an earlier one has expired its posts.
     found = await posts.get_many(transfer.post_ids, *plan())
     if missing := set(transfer.post_ids) - {post.id for post in found}:
         raise NotFound(f"Post {', '.join(sorted(map(str, missing)))} not found.")

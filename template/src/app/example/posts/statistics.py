@@ -102,7 +102,7 @@ _DAYS = text("""
 
 
 async def by_day(session: AsyncSession, query: DayQuery) -> list[DayCount]:
-    """Return the number of posts published on each day, oldest day first. It may be zero."""
+    """Return the number of posts published per day, oldest day first. Days without posts have 0."""
     days = _DAYS.bindparams(until=query.until, days=query.days).subquery("days")
     on_the_day = and_(Post.published_at >= days.c.starts_at, Post.published_at < days.c.ends_at)
     statement = (

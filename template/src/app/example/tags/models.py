@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Tag(Record):
-    """A tag, shared by any number of posts. Deleting one removes its row."""
+    """A tag of posts. Tags are deleted permanently."""
 
     __tablename__ = "tags"
 

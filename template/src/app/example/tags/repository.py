@@ -23,7 +23,7 @@ class TagRepository(Repository[Tag]):
     model = Tag
 
     async def named(self, names: Collection[str]) -> list[Tag]:
-        """Return the tags with these names, by name. Raises `Invalid` if one does not exist."""
+        """Return the tags with these names in alphabetical order, or raise `Invalid`."""
         found = await self.session.scalars(
             select(Tag).where(Tag.name.in_(names)).order_by(Tag.name).options(*_NO_RELATIONSHIPS)
         )

@@ -28,7 +28,7 @@ class TagChanges(Changes):
 
 
 class TagImport(Input):
-    """Names of tags to create. An invalid name does not reject the request."""
+    """Names of tags to create. The response reports invalid names."""
 
     names: list[str] = Field(
         min_length=1, max_length=200, examples=[["analytical-engine", "Not a tag"]]
@@ -36,7 +36,7 @@ class TagImport(Input):
 
 
 class TagQuery(PageQuery):
-    """Filters and page of a list of tags."""
+    """Query parameters of the list of tags."""
 
     q: SearchText | None = Field(None, description="Part of the name")
 

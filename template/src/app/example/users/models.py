@@ -20,7 +20,7 @@ class User(Entity):
     __tablename__ = "users"
     __table_args__ = (
         unique_live("email"),
-        # One index per sort order of the list, scanned in both directions. `id` breaks ties.
+        # One index per sort order. PostgreSQL can scan it in both directions. `id` breaks ties.
         Index(None, "created_at", "id"),
         Index(None, "name", "id"),
         CheckConstraint("email = lower(email)", name="email_is_lower_case"),

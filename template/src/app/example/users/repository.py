@@ -49,13 +49,13 @@ class UserRepository(Repository[User]):
     model = User
 
     async def by_email(self, email: str) -> User | None:
-        """Return the user with this email address in any case, or None."""
+        """Return the user with this email address, or None. Case is ignored."""
         return await self.one_by(User.email == email.lower())
 
     async def deactivate(
         self, idle_since: datetime, after: Id | None = None, size: int = CHUNK
     ) -> list[Id]:
-        """Deactivate one batch of users without an update or a post since, and return their ids."""
+        """Deactivate a batch of users inactive since `idle_since`, and return their ids."""
         return await update_batch(
             self.session,
             User,

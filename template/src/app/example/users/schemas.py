@@ -51,7 +51,7 @@ class UserSort(StrEnum):
 
 
 class UserQuery(PageQuery):
-    """Filters, sort order and page of a list of users."""
+    """Query parameters of the list of users."""
 
     q: SearchText | None = Field(None, description="Part of the name or email address")
     is_active: bool | None = None

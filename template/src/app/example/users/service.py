@@ -47,7 +47,7 @@ async def remove_profile(user_id: Id, users: UserRepository) -> None:
 
 
 async def deactivate_users(database: Database, idle_since: datetime, size: int = CHUNK) -> int:
-    """Deactivate the users without an update or a post since, and return their number."""
+    """Deactivate users without updates and posts since `idle_since`. Return their number."""
 
     async def batch(session: AsyncSession, after: Id | None) -> list[Id]:
         return await UserRepository(session).deactivate(idle_since, after, size)

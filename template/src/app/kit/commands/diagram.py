@@ -44,7 +44,7 @@ def diagram(
 
 
 def page(name: str) -> str:
-    """Return the Markdown page with the diagram. Import the registry first, for its models."""
+    """Return the Markdown page with the diagram. All models must be imported before."""
     return (
         f"# Tables of {name}\n\n"
         f"Generated from the models by `{name} diagram`. Do not edit.\n\n"

@@ -63,7 +63,7 @@ def job(function: Callable[P, Awaitable[str | None]]) -> Callable[..., None]:
     def command(context: typer.Context, **values: Any) -> None:
         service = service_of(context)
         settings = service.settings.load()
-        # A test runner has configured logging already.
+        # Logging may be configured already, for example by a test runner.
         if not logging.getLogger().hasHandlers():
             configure_logging(settings.log)
         names = service.name, f"{service.name} {context.info_name}"

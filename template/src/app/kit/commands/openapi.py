@@ -20,7 +20,7 @@ def openapi(
         bool, typer.Option("--check", help="Write nothing; exit with 1 if the file is not current")
     ] = False,
 ) -> None:
-    """Write the OpenAPI schema, to generate clients from. Needs no database."""
+    """Write the OpenAPI schema, for client generators. Needs no database."""
     service = service_of(context)
     text = text_of_document(service.application())
     if place == Path("-"):

@@ -117,7 +117,7 @@ def _refuse_a_port_in_use(host: str, port: int) -> None:
         for family, _, _, _, place in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
             socket.create_server(place, family=family).close()
     except OSError as error:
-        # uvicorn reports other errors. It does not have to listen on each address of a host.
+        # uvicorn reports other errors, and may succeed: it does not need every address of the host.
         if error.errno in (errno.EADDRINUSE, errno.EACCES):
             raise Refused(
                 f"Cannot listen on port {port} of {host}: {os.strerror(error.errno)}. "

@@ -14,7 +14,7 @@ from app.kit.diagnosis.findings import Finding, failure, ok, warning
 
 _CREATED = re.compile(r"CREATE EXTENSION (?:IF NOT EXISTS )?\"?([\w-]+)", re.IGNORECASE)
 # The extensions of the server: whether the database has them, and whether the role may create them.
-# That is NULL if the role has another name on the server, as with some providers.
+# `may_be_created` is NULL if the role has another name on the server, as with some providers.
 _EXTENSIONS = text("""
     SELECT offered.name, offered.installed_version IS NOT NULL AS is_there,
            (SELECT role.rolsuper OR (version.trusted OR NOT version.superuser)

@@ -87,7 +87,7 @@ def _without_escapes(body: bytes) -> bytes:
 
 
 def within_parsed(value: Any) -> Any:
-    """Return a value that Pydantic parses. Raises PydanticCustomError for long strings."""
+    """Return the value. Raises PydanticCustomError if the strings to parse are too long."""
     # The time to parse a date or an address depends on its length, even if it is not valid.
     if isinstance(value, str) and (size := len(value)) > SHORT:
         budget = _budget.get()
@@ -98,7 +98,7 @@ def within_parsed(value: Any) -> Any:
 
 
 def within_embedded(value: Any) -> Any:
-    """Return a JSON string. Raises PydanticCustomError if it has too many values."""
+    """Return the value. Raises PydanticCustomError if JSON in strings has too many values."""
     if isinstance(value, str) and len(value) > SHORT:
         budget = _budget.get()
         text = value.encode(errors="replace")

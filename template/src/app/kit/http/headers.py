@@ -31,4 +31,5 @@ def add_missing(message: Message, headers: Headers) -> None:
 def set_header(message: Message, name: bytes, value: bytes) -> None:
     """Set a header in the start of a response. `name` must be in lower case."""
     given: Iterable[tuple[bytes, bytes]] = message.get("headers", ())
-    message["headers"] = [*(pair for pair in given if pair[0] != name), (name, value)]
+    message["headers"] = headers = [pair for pair in given if pair[0] != name]
+    headers.append((name, value))

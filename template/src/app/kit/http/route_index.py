@@ -7,20 +7,29 @@ from typing import Any, NamedTuple, TypeAlias, cast
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import iter_route_contexts
-from starlette.routing import BaseRoute
-from starlette.types import Receive, Scope, Send
+from starlette.routing import BaseRoute, Mount, WebSocketRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 # The method of a request, the number of slashes in its path, and the first segment.
 Key: TypeAlias = tuple[str, int, str]
 
 
 class Candidate(NamedTuple):
-    """A route with its router and the options of `include_router`. Without keys, try it always."""
+    """A route, its router, and the options of `include_router`. `keys` is None if any may match."""
 
     keys: frozenset[Key] | None
     route: BaseRoute
     router: APIRouter | None = None
     options: Mapping[str, Any] = MappingProxyType({})
+
+    def may_match(self, key: Key) -> bool:
+        """Return whether requests with a key can match the route."""
+        if self.keys is not None:
+            return key in self.keys
+        if isinstance(self.route, WebSocketRoute):
+            return False
+        mounted = self.route.path if isinstance(self.route, Mount) else ""
+        return "{" in mounted or _segment(mounted) in ("", key[2])
 
     def add_to(self, part: APIRouter) -> None:
         """Add only this route to a router."""
@@ -29,7 +38,8 @@ class Candidate(NamedTuple):
         else:
             # Not `copy`, which would create a router of a deprecated class with its warning.
             alone = object.__new__(type(self.router))
-            alone.__dict__ |= self.router.__dict__ | {"routes": [self.route]}
+            own = {"routes": [self.route], "default": part.default}
+            alone.__dict__ |= self.router.__dict__ | own
             part.include_router(alone, **self.options)
 
 
@@ -43,7 +53,7 @@ class IndexedRouter(APIRouter):
     # The keys of all routes; None until the next request builds the index.
     _keys: frozenset[Key] | None = None
     _candidates: tuple[Candidate, ...] = ()
-    _parts: dict[Key, APIRouter]
+    _parts: dict[Key, ASGIApp]
     _included: dict[int, tuple[APIRouter, dict[str, Any]]]
 
     @classmethod
@@ -78,7 +88,7 @@ class IndexedRouter(APIRouter):
             part = self._parts[key] = self._part(key)
         # For `request.url_for`, which needs all routes.
         scope.setdefault("router", self)
-        await part.app(scope, receive, send)
+        await part(scope, receive, send)
 
     def _all_candidates(self) -> Iterator[Candidate]:
         for route in self.routes:
@@ -91,16 +101,18 @@ class IndexedRouter(APIRouter):
                     keys = _keys(inner, options.get("prefix", ""))
                     yield Candidate(keys, inner, router, options)
 
-    def _part(self, key: Key) -> APIRouter:
-        """Return a router like this one, with the routes that have a key."""
+    def _part(self, key: Key) -> ASGIApp:
+        """Return the application of a router like this one, with the routes that have a key."""
         part = APIRouter()
         # If none of them matches, try all routes: for 405, and for routes that were added later.
         part.__dict__ |= self.__dict__ | {"default": self.app, "redirect_slashes": False}
         part.__dict__ |= {"routes": [], "on_startup": [], "on_shutdown": []}
-        for candidate in self._candidates:
-            if candidate.keys is None or key in candidate.keys:
-                candidate.add_to(part)
-        return part
+        found = [each for each in self._candidates if each.may_match(key)]
+        for candidate in found:
+            candidate.add_to(part)
+        # An included router compares the path itself: one comparison is enough for its only route.
+        is_alone = len(found) == 1 and found[0].router is not None
+        return part.routes[0].handle if is_alone else part.app
 
 
 def _keys(route: BaseRoute, prefix: str = "") -> frozenset[Key] | None:
@@ -109,11 +121,16 @@ def _keys(route: BaseRoute, prefix: str = "") -> frozenset[Key] | None:
     for context in iter_route_contexts([route]):
         path = prefix + (context.path or "")
         # A parameter with a colon, such as `{name:path}`, may match slashes.
-        if not context.methods or ":" in path or "{" in path[1:].partition("/")[0]:
+        if not context.methods or ":" in path or "{" in _segment(path):
             return None
         keys |= {_key(method, path) for method in context.methods}
     return frozenset(keys)
 
 
 def _key(method: str, path: str) -> Key:
-    return method, path.count("/"), path[1:].partition("/")[0]
+    return method, path.count("/"), _segment(path)
+
+
+def _segment(path: str) -> str:
+    """Return the first segment of a path."""
+    return path[1:].partition("/")[0]

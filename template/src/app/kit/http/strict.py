@@ -126,7 +126,7 @@ def _bounded(node: Any) -> Any:
 
 
 def _is_parser(function: Any) -> bool:
-    # Such as of email addresses and IP addresses. Encoded values are long, but fast to parse.
+    # A parser of email addresses, for example. Encoded values are long, but fast to parse.
     module: str = getattr(function, "__module__", None) or ""
     name: str = getattr(function, "__qualname__", "")
     return module.startswith("pydantic.") and not name.startswith(("Encoded", "Secret"))
