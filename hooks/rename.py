@@ -1,6 +1,6 @@
-"""Bring along what a team changed in a file to which a release gives another name.
+"""Merge a team's edits of a file that a release renames.
 
-For a migration of that release, in copier.yml:
+Add a migration for that release to copier.yml:
 
     _migrations:
       - version: 0.4.0
@@ -11,9 +11,9 @@ For a migration of that release, in copier.yml:
           - OLD
           - NEW
 
-Copier takes the old file away, with the team's changes, and writes the new one. This merges the
-changes into it, as Copier would have if the name had stayed. A conflict is one for Git as well: the
-file has markers, and the index has its three versions. Doing it again changes nothing.
+Copier deletes the old file with the team's edits, and writes the new file. This script merges the
+edits into the new file. For a conflict, the file has conflict markers, and the Git index has its
+three versions. The script is idempotent.
 """
 
 import os
@@ -30,7 +30,7 @@ ANSWERS = ".copier-answers.yml"
 
 
 def rename(service: Path, old: str, new: str) -> None:
-    """Merge the changes to the old file, as committed, into the new one; names are relative."""
+    """Merge the committed edits of the old file into the new file; paths are relative."""
     ours = git(service, "show", f"HEAD:./{old}")
     answers = yaml.safe_load(git(service, "show", f"HEAD:./{ANSWERS}") or b"{}")
     with TemporaryDirectory() as place:
@@ -39,7 +39,7 @@ def rename(service: Path, old: str, new: str) -> None:
         if not base.exists() or not target.exists() or git(service, "ls-files", "-u", "--", new):
             return
         if ours is None:
-            # The team had taken it away.
+            # The team deleted the file.
             target.unlink()
             return
         if ours not in (target.read_bytes(), base.read_bytes()):
@@ -47,7 +47,7 @@ def rename(service: Path, old: str, new: str) -> None:
 
 
 def merge(service: Path, name: str, base: bytes, ours: bytes, theirs: bytes) -> None:
-    """Merge the three versions of a file into it; what conflicts is unmerged for Git."""
+    """Merge three versions of a file; mark conflicts as unmerged in the Git index."""
     with TemporaryDirectory() as place:
         for version, content in (("base", base), ("theirs", theirs)):
             Path(place, version).write_bytes(content)
@@ -66,9 +66,9 @@ def merge(service: Path, name: str, base: bytes, ours: bytes, theirs: bytes) -> 
 
 
 def mark_unmerged(service: Path, name: str, base: bytes, ours: bytes, theirs: bytes) -> None:
-    """Put the three versions into the index, as `git merge` does: Git then lists the conflict."""
+    """Add the three versions to the Git index, as `git merge` does."""
     mode = "100755" if os.access(service / name, os.X_OK) else "100644"
-    # `--index-info` takes names from the top of the repository, of which this may be a folder.
+    # `--index-info` expects paths relative to the top of the repository.
     prefix = (git(service, "rev-parse", "--show-prefix") or b"").decode().rstrip("\n")
     entries = [f"0 {'0' * 40}\t{prefix}{name}"]
     for stage, content in enumerate((base, ours, theirs), start=1):
@@ -78,7 +78,7 @@ def mark_unmerged(service: Path, name: str, base: bytes, ours: bytes, theirs: by
 
 
 def render(answers: dict[str, Any], place: Path) -> None:
-    """The service as the release that it had generates it."""
+    """Render the service with the release and the answers that it has."""
     copier.run_copy(
         answers["_src_path"],
         place,
@@ -92,7 +92,7 @@ def render(answers: dict[str, Any], place: Path) -> None:
 
 
 def git(directory: Path, *arguments: str, given: bytes | None = None) -> bytes | None:
-    """What Git prints; nothing where it knows of no such file, or leaves conflicts."""
+    """Run Git; return its output, or None if the command fails."""
     command = ["git", "-C", str(directory), *arguments]
     ended = subprocess.run(command, capture_output=True, input=given, check=False)
     return ended.stdout if ended.returncode == 0 else None

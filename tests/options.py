@@ -19,9 +19,9 @@ MAX_LISTED_FILES = 4
 HEAD = """\
 # What each answer changes
 
-Written by `uv run python -m tests.options` from services that are rendered with every default but
-one, and from the reasons in `tests/options.toml`; `tests/test_blast_radius.py` fails when it is not
-current. An answer is in one place; the rest of a service does not know it.
+`uv run python -m tests.options` writes this page. It compares a service with default answers to
+services in which one answer differs. The reasons are from `tests/options.toml`.
+`tests/test_blast_radius.py` fails if this page is outdated.
 """
 
 
@@ -52,7 +52,7 @@ def format_difference(before: dict[str, bytes], after: dict[str, bytes]) -> str:
     items = [
         *list_item("changes", changed - {ANSWERS_FILE}),
         *list_item("adds", after.keys() - before.keys()),
-        *list_item("leaves out", before.keys() - after.keys()),
+        *list_item("removes", before.keys() - after.keys()),
     ]
     text = "\n".join(items or ["- changes no other file"]) + "\n"
     for name in sorted(changed, key=lambda name: ("/kit/" not in name, name)):

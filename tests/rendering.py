@@ -104,12 +104,12 @@ def modes_from_the_disk() -> Iterator[None]:
 
 def project_name_error(project_name: str) -> str:
     """Return the validation error of a project name, without rendering a service."""
-    return _macro_of_names("complaint", project_name)
+    return _macro_of_names("project_name_error", project_name)
 
 
 def conflicts_with_example(project_name: str) -> bool:
     """Return whether the project name conflicts with a dependency of the example."""
-    return _macro_of_names("shadows", project_name) != ""
+    return _macro_of_names("conflicts_with_example", project_name) != ""
 
 
 def _macro_of_names(macro: str, project_name: str) -> str:

@@ -68,7 +68,7 @@ def test_example_cannot_be_added_later(service_at: ServiceFactory) -> None:
     service = service_at(CURRENT, example=False)
     before = service.files()
 
-    with pytest.raises(ValueError, match="'example': it cannot come back"):
+    with pytest.raises(ValueError, match="'example': it cannot be added"):
         service.update(example=True)
 
     assert service.files() == before

@@ -57,7 +57,7 @@ class Questionnaire:
             return False
         validator = self._jinja.from_string(question.get("validator", ""))
         # The destination does not exist, so there are no earlier answers.
-        conf = {"dst_path": "/nowhere", "answers_file": ".copier-answers.yml"}
+        conf = {"dst_path": "/nowhere", "answers_file": ".copier-answers.yml", "data": {}}
         context = {"_copier_conf": conf, "_external_data": {}, "project_name": "My Service"}
         return validator.render({**context, name: value}).strip() == ""
 
@@ -74,7 +74,9 @@ class Questionnaire:
         kind = self._jinja.from_string(question["type"]).render()
         if kind == "bool":
             return [True, False]
-        candidates = TEXTS if "str" in kind else NUMBERS
+        # Since 0.6.0, numbers have the computed type `str`, so that the validator rejects them.
+        is_text = "str" in kind and "import number" not in question["type"]
+        candidates = TEXTS if is_text else NUMBERS
         return [value for value in candidates if self.accepts(name, value)]
 
 

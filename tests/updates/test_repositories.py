@@ -96,7 +96,7 @@ def test_conflict_rej_option_is_rejected(service_before_next: ServiceFactory) ->
     service = service_before_next(CURRENT)
     before = service.files()
 
-    with pytest.raises(ValueError, match="leave out --conflict=rej, which moves your lines out"):
+    with pytest.raises(ValueError, match="leave out --conflict=rej, which moves your lines into"):
         copier.run_update(
             service.directory, defaults=True, overwrite=True, quiet=True, conflict="rej"
         )
