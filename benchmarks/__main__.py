@@ -37,17 +37,17 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     # PostgreSQL and the load generator inherit this core; the measured servers use the other one.
     os.sched_setaffinity(0, {OTHER_CORE})
-    place = Path(tempfile.mkdtemp(prefix="benchmarks-"))
+    directory = Path(tempfile.mkdtemp(prefix="benchmarks-"))
     try:
         if arguments.overload:
-            run_overload(place, arguments.python, quick=arguments.quick)
+            run_overload(directory, arguments.python, quick=arguments.quick)
         else:
-            run(place, arguments.python, quick=arguments.quick)
+            run(directory, arguments.python, quick=arguments.quick)
     finally:
-        shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(directory, ignore_errors=True)
 
 
-def run(place: Path, interpreter: str, *, quick: bool) -> None:
+def run(directory: Path, interpreter: str, *, quick: bool) -> None:
     # Before the benchmark itself causes load.
     before = os.getloadavg()[0]
     results = Results()
@@ -58,7 +58,7 @@ def run(place: Path, interpreter: str, *, quick: bool) -> None:
             continue
         log_progress(f"installing {name}")
         try:
-            installed[name] = installation.install(program, place, interpreter)
+            installed[name] = installation.install(program, directory, interpreter)
         except installation.AppUnavailable as problem:
             if name == SERVICE:
                 raise
@@ -69,7 +69,7 @@ def run(place: Path, interpreter: str, *, quick: bool) -> None:
         installation.migrate(installed[SERVICE], url.render_as_string(hide_password=False))
         database.insert_rows(url)
         log_progress("counting round trips")
-        count_round_trips(installed, url, place, results, requests=3 if quick else 10)
+        count_round_trips(installed, url, directory, results, requests=3 if quick else 10)
         for name, why in results.failures.items():
             log_progress(f"  {name} cannot be measured: {why}")
         for (target, task), cell in results.cells.items():
@@ -78,7 +78,7 @@ def run(place: Path, interpreter: str, *, quick: bool) -> None:
         measure(
             installed,
             url,
-            place,
+            directory,
             results,
             rounds=rounds,
             seconds=seconds,
@@ -88,39 +88,39 @@ def run(place: Path, interpreter: str, *, quick: bool) -> None:
             installed["fastapi_asyncpg"],
             installed[SERVICE],
             url,
-            place,
+            directory,
             rounds=rounds,
             seconds=seconds,
             log_progress=log_progress,
         )
-        overloads = measure_overload(installed[SERVICE], url, place, quick=quick)
+        overloads = measure_overload(installed[SERVICE], url, directory, quick=quick)
         measured_with = conditions(
             installed[SERVICE], url, rounds=rounds, seconds=seconds, load=before
         )
     log_progress("restarting PostgreSQL")
-    restarts = restart.measure(installed, installed[SERVICE], place)
+    restarts = restart.measure(installed, installed[SERVICE], directory)
     for name, found in restarts.items():
         log_progress(f"  {name}: {found}")
     report.write(results, overheads, overloads, restarts, measured_with)
     log_progress(f"written: {report.PAGE}")
 
 
-def run_overload(place: Path, interpreter: str, *, quick: bool) -> None:
+def run_overload(directory: Path, interpreter: str, *, quick: bool) -> None:
     """Measure only overload, for work on the concurrency limiter."""
     log_progress(f"installing {SERVICE}")
-    service = installation.install(APPS[SERVICE], place, interpreter)
+    service = installation.install(APPS[SERVICE], directory, interpreter)
     with database.server() as url:
         installation.migrate(service, url.render_as_string(hide_password=False))
         database.insert_rows(url)
-        measure_overload(service, url, place, quick=quick)
+        measure_overload(service, url, directory, quick=quick)
 
 
 def measure_overload(
-    service: installation.InstalledApp, url: URL, place: Path, *, quick: bool
+    service: installation.InstalledApp, url: URL, directory: Path, *, quick: bool
 ) -> list[overload.Overload]:
     rounds, seconds = (1, 0.5) if quick else (3, 3.0)
     overloads = overload.measure(
-        service, url, place, rounds=rounds, seconds=seconds, log_progress=log_progress
+        service, url, directory, rounds=rounds, seconds=seconds, log_progress=log_progress
     )
     for load in overloads:
         log_progress(f"  {load}")

@@ -61,14 +61,14 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     before = os.getloadavg()[0]
     os.sched_setaffinity(0, {OTHER_CORE})
-    place = Path(tempfile.mkdtemp(prefix="ablation-"))
+    directory = Path(tempfile.mkdtemp(prefix="ablation-"))
     try:
         log_progress("installing the service")
-        service = installation.install(APPS[SERVICE], place, arguments.python)
+        service = installation.install(APPS[SERVICE], directory, arguments.python)
         with database.server() as url:
             installation.migrate(service, url.render_as_string(hide_password=False))
             database.insert_rows(url)
-            environment = Environment(service, url, place)
+            environment = Environment(service, url, directory)
             found = [
                 measure(environment, it, arguments.rounds, arguments.seconds) for it in PATTERNS
             ]
@@ -76,7 +76,7 @@ def main() -> None:
                 service, url, rounds=arguments.rounds, seconds=arguments.seconds, load=before
             )
     finally:
-        shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(directory, ignore_errors=True)
     ablation_report.write(list(zip(PATTERNS, found, strict=True)), measured_with)
     log_progress(f"written: {ablation_report.PAGE}")
 

@@ -31,8 +31,8 @@ def write(found: list[tuple[Pattern, tuple[Cell, Cell]]], conditions: list[str])
         "|---|---|---|--:|--:|--:|--:|--:|--:|--:|",
         *(_line(pattern, *cells) for pattern, cells in found),
     ]
-    said = "\n".join(f"- {condition}" for condition in conditions)
-    PAGE.write_text("\n\n".join([before, said, "\n".join(lines), after]))
+    conditions_list = "\n".join(f"- {condition}" for condition in conditions)
+    PAGE.write_text("\n\n".join([before, conditions_list, "\n".join(lines), after]))
 
 
 def _line(pattern: Pattern, on: Cell, off: Cell) -> str:

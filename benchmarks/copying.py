@@ -46,16 +46,17 @@ def main() -> None:
             profile(templates["service", SOURCES[0]], place / "profiled")
             return
         load = os.getloadavg()[0]
-        taken: dict[tuple[str, str], list[float]] = {of: [] for of in templates}
+        cpu_times: dict[tuple[str, str], list[float]] = {key: [] for key in templates}
         # The first round is a warm-up.
         for turn in range(given.rounds + 1):
-            for of, template in templates.items():
-                taken[of].append(copy(template, place / "copied"))
-            told = (
-                f"{kind} from {source} {taken[kind, source][-1]:.2f} s" for kind, source in taken
+            for key, template in templates.items():
+                cpu_times[key].append(copy(template, place / "copied"))
+            times = (
+                f"{kind} from {source} {cpu_times[kind, source][-1]:.2f} s"
+                for kind, source in cpu_times
             )
-            log_progress(f"round {turn}: {', '.join(told)}")
-        write({of: seconds[1:] for of, seconds in taken.items()}, files, load)
+            log_progress(f"round {turn}: {', '.join(times)}")
+        write({key: seconds[1:] for key, seconds in cpu_times.items()}, files, load)
         log_progress(f"written: {PAGE}")
     finally:
         shutil.rmtree(place, ignore_errors=True)
@@ -75,8 +76,8 @@ def install(place: Path) -> tuple[dict[tuple[str, str], Path], int]:
             shutil.copytree(plain[kind], template)
             git(template, "init")
             git(template, "add", "--all", "--force")
-            who = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
-            git(template, *who, "commit", "-m", "All")
+            identity = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
+            git(template, *identity, "commit", "-m", "All")
             git(template, "tag", f"v{VERSION}")
         templates[kind, source] = template
     return templates, len(files_under(plain["baseline"] / "template"))
@@ -103,10 +104,10 @@ def profile(template: Path, destination: Path) -> None:
     subprocess.run(command(template, destination, "-m", "cProfile", "-s", "cumulative"), check=True)
 
 
-def write(taken: dict[tuple[str, str], list[float]], files: int, load: float) -> None:
+def write(cpu_times: dict[tuple[str, str], list[float]], files: int, load: float) -> None:
     """Replace the results on the page."""
     git_version = git(ROOT, "--version").strip()
-    rounds = len(next(iter(taken.values())))
+    rounds = len(next(iter(cpu_times.values())))
     lines = [
         f"- copier {version('copier')}, Python {platform.python_version()}, {git_version}",
         f"- {cpu_model()}; load average before the start: {load:.1f}",
@@ -116,7 +117,7 @@ def write(taken: dict[tuple[str, str], list[float]], files: int, load: float) ->
         "|---|--:|--:|--:|",
     ]
     for source in SOURCES:
-        service, floor = (taken[kind, source] for kind in KINDS)
+        service, floor = (cpu_times[kind, source] for kind in KINDS)
         ratio = median(ours / theirs for ours, theirs in zip(service, floor, strict=True))
         lines.append(f"| {source} | {median(service):.2f} | {median(floor):.2f} | {ratio:.2f} |")
     text = PAGE.read_text()

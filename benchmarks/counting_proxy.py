@@ -26,7 +26,7 @@ class RoundTripCounter:
 @contextmanager
 def counting_proxy(database: URL) -> Iterator[tuple[URL, RoundTripCounter]]:
     """Start the proxy; yield the URL of the database through it, and the counter."""
-    place = Path(tempfile.mkdtemp(prefix="proxy-"))
+    directory = Path(tempfile.mkdtemp(prefix="proxy-"))
     count = RoundTripCounter()
     loop = asyncio.new_event_loop()
     server = Path(str(database.query["host"])) / SOCKET
@@ -42,18 +42,18 @@ def counting_proxy(database: URL) -> Iterator[tuple[URL, RoundTripCounter]]:
             response.close()
 
     async def listen() -> None:
-        await asyncio.start_unix_server(pipe, str(place / SOCKET))
+        await asyncio.start_unix_server(pipe, str(directory / SOCKET))
 
     loop.run_until_complete(listen())
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     try:
-        yield database.set(query={**database.query, "host": str(place)}), count
+        yield database.set(query={**database.query, "host": str(directory)}), count
     finally:
         asyncio.run_coroutine_threadsafe(_hang_up(), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
-        shutil.rmtree(place)
+        shutil.rmtree(directory)
 
 
 async def _hang_up() -> None:

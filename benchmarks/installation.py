@@ -88,7 +88,7 @@ def _generate(python: Path, directory: Path) -> Path:
     offline = {"PATH": f"{Path(UV).parent}{os.pathsep}{os.environ['PATH']}", "UV_OFFLINE": "1"}
     _run(str(python), "-m", S3RIUS, *options, at=directory, **offline)
     project = directory / "peer"
-    wanted = tomllib.overloads((project / "pyproject.toml").read_text())["project"]["dependencies"]
+    wanted = tomllib.loads((project / "pyproject.toml").read_text())["project"]["dependencies"]
     _install(python, *wanted, *ORM)
     (project / "peer/web/api/posts.py").write_text((HERE / "s3rius.py").read_text())
     router = project / "peer/web/api/router.py"

@@ -178,6 +178,6 @@ def send_request(port: int, request: bytes) -> tuple[int, Any]:
             data += connection.recv(262_144)
     content = data.partition(b"\r\n\r\n")[2].decode()
     try:
-        return int(data[9:12]), json.overloads(content)
+        return int(data[9:12]), json.loads(content)
     except ValueError:
         return int(data[9:12]), content

@@ -45,10 +45,10 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     load = os.getloadavg()[0]
     os.sched_setaffinity(0, {OTHER_CORE})
-    place = Path(tempfile.mkdtemp(prefix="scale-"))
+    directory = Path(tempfile.mkdtemp(prefix="scale-"))
     try:
         log_progress("installing the service")
-        service = installation.install(APPS[SERVICE], place, arguments.python)
+        service = installation.install(APPS[SERVICE], directory, arguments.python)
         with ephemeral() as url, ExitStack() as stack:
             databases = [
                 Dataset("small", arguments.users // SIZE_RATIO, arguments.posts // SIZE_RATIO, url),
@@ -56,7 +56,7 @@ def main() -> None:
             ]
             loading_rates = [load_dataset(rows, service) for rows in databases]
             environments = [
-                stack.enter_context(start_service(rows, service, place)) for rows in databases
+                stack.enter_context(start_service(rows, service, directory)) for rows in databases
             ]
             measure(environments, REQUESTS)
             explain(environments, service)
@@ -73,7 +73,7 @@ def main() -> None:
                 *loading_rates,
             ]
     finally:
-        shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(directory, ignore_errors=True)
     scale_report.write(environments, measured_with, indexed)
     log_progress(f"written: {scale_report.PAGE}")
 
@@ -95,10 +95,10 @@ def load_dataset(rows: Dataset, service: installation.InstalledApp) -> str:
 
 @contextmanager
 def start_service(
-    rows: Dataset, service: installation.InstalledApp, place: Path
+    rows: Dataset, service: installation.InstalledApp, directory: Path
 ) -> Iterator[Environment]:
-    """Start the service on a loaded database; its log is in `place`."""
-    with running(service, rows.url, place / f"{rows.name}.log") as server:
+    """Start the service on a loaded database; its log is in `directory`."""
+    with running(service, rows.url, directory / f"{rows.name}.log") as server:
         yield Environment(rows.name, rows.users, rows.posts, rows.url, server)
 
 

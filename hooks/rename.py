@@ -94,8 +94,8 @@ def render(answers: dict[str, Any], place: Path) -> None:
 def git(directory: Path, *arguments: str, given: bytes | None = None) -> bytes | None:
     """Run Git; return its output, or None if the command fails."""
     command = ["git", "-C", str(directory), *arguments]
-    ended = subprocess.run(command, capture_output=True, input=given, check=False)
-    return ended.stdout if ended.returncode == 0 else None
+    result = subprocess.run(command, capture_output=True, input=given, check=False)
+    return result.stdout if result.returncode == 0 else None
 
 
 if __name__ == "__main__":

@@ -192,15 +192,15 @@ CORRECTIONS = (
 )
 
 
-def copy_minimal_template(place: Path) -> Path:
+def copy_minimal_template(directory: Path) -> Path:
     """Copy the template, with all questions but only the files that contain answers."""
-    copy_of_working_tree(place)
-    for path in sorted((place / "template").rglob("*"), reverse=True):
+    copy_of_working_tree(directory)
+    for path in sorted((directory / "template").rglob("*"), reverse=True):
         if path.is_dir():
             shutil.rmtree(path) if not any(path.iterdir()) else None
-        elif path.relative_to(place / "template").as_posix() not in FILES_WITH_ANSWERS:
+        elif path.relative_to(directory / "template").as_posix() not in FILES_WITH_ANSWERS:
             path.unlink()
-    return place
+    return directory
 
 
 def render_error(template: Path, destination: Path, **answers: Any) -> str:

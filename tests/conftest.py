@@ -88,8 +88,8 @@ def interpreter_of(
 
     def of(version: str) -> Interpreter:
         # This service has every dependency that a service can have.
-        place = tmp_path_factory.mktemp("largest") / "service"
-        largest = shutil.copytree(render(deploy="kubernetes", telemetry=True), place)
+        directory = tmp_path_factory.mktemp("largest") / "service"
+        largest = shutil.copytree(render(deploy="kubernetes", telemetry=True), directory)
         return interpreter_for(largest, shared_directory / f"python-{version}", version)
 
     return of
@@ -133,17 +133,17 @@ def mypy_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def default(render: Renderer) -> Iterator[Path]:
     """The default service, in a directory that every account can enter."""
-    with open_directory() as place:
-        render.into(place / "service")
-        yield place / "service"
+    with open_directory() as directory:
+        render.into(directory / "service")
+        yield directory / "service"
 
 
 @pytest.fixture(scope="session")
 def flipped(render: Renderer) -> Iterator[Path]:
     """The service with the answers of `FLIPPED`, in such a directory."""
-    with open_directory() as place:
-        render.into(place / "service", **FLIPPED)
-        yield place / "service"
+    with open_directory() as directory:
+        render.into(directory / "service", **FLIPPED)
+        yield directory / "service"
 
 
 def pytest_report_header() -> list[str]:

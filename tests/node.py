@@ -20,37 +20,37 @@ MERMAID_BUNDLE = ("package/dist/mermaid.esm.min.mjs", "package/dist/chunks/merma
 class Node:
     """Runs JavaScript that may import the installed packages."""
 
-    place: Path
+    directory: Path
 
     def run(self, program: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         """Run a program; return the completed process, with stderr in `stdout`."""
         words = ["--input-type=module", "--eval", program, "--", *arguments]
-        return run(*_command("node"), *words, cwd=self.place)
+        return run(*_command("node"), *words, cwd=self.directory)
 
     def command(self, package: str, script: str) -> list[str | Path]:
         """Return the command that runs a script of a package."""
-        return [*_command("node"), self.place / "node_modules" / package / script]
+        return [*_command("node"), self.directory / "node_modules" / package / script]
 
 
-def node_with_packages(place: Path) -> Node:
+def node_with_packages(directory: Path) -> Node:
     """Install the packages, unless another worker has done so."""
-    place.mkdir(exist_ok=True)
-    with (place / "lock").open("w") as lock:
+    directory.mkdir(exist_ok=True)
+    with (directory / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (place / "fetched").exists():
-            _fetch(place)
-            (place / "fetched").touch()
-    return Node(place)
+        if not (directory / "fetched").exists():
+            _fetch(directory)
+            (directory / "fetched").touch()
+    return Node(directory)
 
 
-def _fetch(place: Path) -> None:
+def _fetch(directory: Path) -> None:
     npm = _command("npm")
     quiet = ["--no-audit", "--no-fund", "--ignore-scripts"]
-    succeed(*npm, "install", *quiet, "--prefix", place, *PACKAGES, cwd=place)
-    succeed(*npm, "pack", MERMAID, cwd=place)
-    with tarfile.open(place / (MERMAID.replace("@", "-") + ".tgz")) as packed:
+    succeed(*npm, "install", *quiet, "--prefix", directory, *PACKAGES, cwd=directory)
+    succeed(*npm, "pack", MERMAID, cwd=directory)
+    with tarfile.open(directory / (MERMAID.replace("@", "-") + ".tgz")) as packed:
         members = [each for each in packed if each.name.startswith(MERMAID_BUNDLE)]
-        packed.extractall(place / "mermaid", members=members, filter="data")
+        packed.extractall(directory / "mermaid", members=members, filter="data")
 
 
 def _command(name: str) -> list[str]:

@@ -95,8 +95,8 @@ def main() -> None:
     from tests.test_blast_radius import CHANGED_FILES
 
     parts = [HEAD]
-    with tempfile.TemporaryDirectory() as place:
-        render = Renderer(Path(place))
+    with tempfile.TemporaryDirectory() as directory:
+        render = Renderer(Path(directory))
         before = files_under(render())
         for name, question in questionnaire().items():
             parts.append(heading(name, question))

@@ -29,18 +29,21 @@ auth_type = any
 pool_mode = transaction
 max_client_conn = 500
 default_pool_size = 10
-logfile = {place}/log
+logfile = {directory}/log
 """
 
 
 @contextmanager
-def start_pgbouncer(server: URL, place: Path) -> Iterator[URL]:
-    """Start PgBouncer in front of a server, with its files in `place`; yield its URL."""
+def start_pgbouncer(server: URL, directory: Path) -> Iterator[URL]:
+    """Start PgBouncer in front of a server, with its files in `directory`; yield its URL."""
     port = free_port()
-    configuration = place / "pgbouncer.ini"
+    configuration = directory / "pgbouncer.ini"
     configuration.write_text(
         CONFIGURATION.format(
-            host=server.query["host"], port=server.query["port"], listen_port=port, place=place
+            host=server.query["host"],
+            port=server.query["port"],
+            listen_port=port,
+            directory=directory,
         )
     )
     with run_pgbouncer(configuration, Path(str(server.query["host"])), port):
@@ -65,12 +68,12 @@ def run_pgbouncer(configuration: Path, sockets: Path, port: int) -> Iterator[Non
         process.wait(timeout=30)
 
 
-def _account_of(sockets: Path, place: Path) -> dict[str, Any]:
+def _account_of(sockets: Path, directory: Path) -> dict[str, Any]:
     # PgBouncer refuses to run as root, and only the server's account can connect to its socket.
     if os.geteuid() != 0:
         return {}
     owner = sockets.stat()
-    os.chown(place, owner.st_uid, owner.st_gid)
+    os.chown(directory, owner.st_uid, owner.st_gid)
     return {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []}
 
 

@@ -66,11 +66,11 @@ def run(*command: str | Path, cwd: Path, **variables: str) -> subprocess.Complet
 
 def succeed(*command: str | Path, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run a command; if its exit code is not 0, fail the test and show the output."""
-    ended = run(*command, cwd=cwd, **variables)
-    if ended.returncode != 0:
+    result = run(*command, cwd=cwd, **variables)
+    if result.returncode != 0:
         words = " ".join(str(word) for word in command)
-        pytest.fail(f"{words} in {cwd} ended with {ended.returncode}:\n{ended.stdout}")
-    return ended
+        pytest.fail(f"{words} in {cwd} exited with {result.returncode}:\n{result.stdout}")
+    return result
 
 
 class Server:
@@ -176,9 +176,9 @@ def open_directory() -> Iterator[Path]:
     As root, the tests run PostgreSQL under another account. If that account cannot enter the
     directory, the launcher puts the data into another directory, which the test does not remove.
     """
-    place = Path(tempfile.mkdtemp(prefix="template-test-"))
-    place.chmod(0o755)
+    directory = Path(tempfile.mkdtemp(prefix="template-test-"))
+    directory.chmod(0o755)
     try:
-        yield place
+        yield directory
     finally:
-        shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(directory, ignore_errors=True)

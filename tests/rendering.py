@@ -42,16 +42,16 @@ Copy = Callable[..., Path]
 class Renderer:
     """Renders each set of answers once. Tests must not change the result, only a copy."""
 
-    def __init__(self, place: Path) -> None:
-        self._place = place
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
         # Not a Git repository: Copier would clone it for each rendering.
-        self.template = copy_of_working_tree(place / "template")
+        self.template = copy_of_working_tree(directory / "template")
         self._known: dict[str, Path] = {}
 
     def __call__(self, **answers: Any) -> Path:
         key = json.dumps(answers, sort_keys=True)
         if key not in self._known:
-            destination = self._place / f"service-{len(self._known)}"
+            destination = self._directory / f"service-{len(self._known)}"
             self.into(destination, **answers)
             self._known[key] = destination
         return self._known[key]
@@ -129,23 +129,32 @@ def render_from(source: str | Path, destination: Path, **answers: Any) -> None:
     copier.run_copy(str(source), destination, data=answers, defaults=True, unsafe=False, quiet=True)
 
 
-def repository_of_working_tree(place: Path) -> Path:
+def repository_of_working_tree(directory: Path) -> Path:
     """Create a Git repository with one tagged commit: the working tree."""
-    copy_of_working_tree(place)
-    git(place, "init")
-    git(place, "add", "--all", "--force")
-    git(place, "-c", "user.name=Test", "-c", "user.email=test@example.org", "commit", "-m", "All")
-    git(place, "tag", f"v{VERSION}")
-    return place
+    copy_of_working_tree(directory)
+    git(directory, "init")
+    git(directory, "add", "--all", "--force")
+    git(
+        directory,
+        "-c",
+        "user.name=Test",
+        "-c",
+        "user.email=test@example.org",
+        "commit",
+        "-m",
+        "All",
+    )
+    git(directory, "tag", f"v{VERSION}")
+    return directory
 
 
-def copy_of_working_tree(place: Path) -> Path:
+def copy_of_working_tree(directory: Path) -> Path:
     """Copy the working tree, without ignored files."""
     for name in files_of_working_tree():
-        target = place / name
+        target = directory / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, target)
-    return place
+    return directory
 
 
 def files_of_working_tree() -> list[str]:

@@ -30,11 +30,11 @@ def main() -> None:
     if CHROMIUM is None:
         sys.exit("Chromium is not installed. Install the package chromium.")
     IMAGES.mkdir(exist_ok=True)
-    with open_directory() as place:
-        service, port = place / "service", free_port()
-        Renderer(place).into(service)
+    with open_directory() as directory:
+        service, port = directory / "service", free_port()
+        Renderer(directory).into(service)
         command = (UV, "run", "my-service", "dev", "--port", str(port))
-        with serving(*command, cwd=service, port=port, log=Path(place / "log")) as server:
+        with serving(*command, cwd=service, port=port, log=Path(directory / "log")) as server:
             server.wait_until_ready(SECONDS_TO_START)
             take_pages(server.url)
             server.interrupt()

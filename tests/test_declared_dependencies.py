@@ -63,15 +63,15 @@ def names(requirements: list[str]) -> set[str]:
 
 @pytest.mark.parametrize("answers", ANSWERS, ids=lambda each: "-".join(map(str, each)) or "default")
 def test_imported_packages_are_declared(service: Copy, answers: dict[str, Any]) -> None:
-    place = service(**answers)
-    project = tomllib.loads((place / "pyproject.toml").read_text(encoding="utf-8"))
+    directory = service(**answers)
+    project = tomllib.loads((directory / "pyproject.toml").read_text(encoding="utf-8"))
     runtime: list[str] = project["project"]["dependencies"]
     development: list[str] = project["dependency-groups"]["dev"]
     code = names(runtime)
 
-    assert undeclared(place / "migrations", code) == {}
-    assert undeclared(place / "tests", code | names(development)) == {}
-    assert undeclared(place / "src", code) == {}
-    assert undeclared(place / "devtools", code | names(development)) == {}
+    assert undeclared(directory / "migrations", code) == {}
+    assert undeclared(directory / "tests", code | names(development)) == {}
+    assert undeclared(directory / "src", code) == {}
+    assert undeclared(directory / "devtools", code | names(development)) == {}
     unbounded = [each for each in [*runtime, *development] if ",<" not in each]
     assert unbounded == []

@@ -65,9 +65,9 @@ def table_names(service: Path, interpreter: Interpreter) -> set[str]:
 def parse(node: Node, source: str, directory: Path) -> Any:
     """Return the tables and relationships that Mermaid parses from the source."""
     (directory / "schema.mmd").write_text(source)
-    ended = node.run(READ, directory / "schema.mmd")
-    assert ended.returncode == 0, ended.stdout[-2000:]
-    return json.loads(ended.stdout)
+    result = node.run(READ, directory / "schema.mmd")
+    assert result.returncode == 0, result.stdout[-2000:]
+    return json.loads(result.stdout)
 
 
 @pytest.mark.slow

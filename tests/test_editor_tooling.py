@@ -69,8 +69,8 @@ def test_vscode_and_dev_container_recommend_same_extensions(render: Renderer) ->
 
 
 def test_vscode_files_are_valid_json(render: Renderer, node: Node, tmp_path: Path) -> None:
-    ended = node.run(VALIDATE_JSON, *(render() / name for name in [*VSCODE_FILES, DEV_CONTAINER]))
-    assert (ended.returncode, ended.stdout) == (0, "")
+    result = node.run(VALIDATE_JSON, *(render() / name for name in [*VSCODE_FILES, DEV_CONTAINER]))
+    assert (result.returncode, result.stdout) == (0, "")
 
     wrong = tmp_path / "settings.json"
     wrong.write_text('{"editor.rulers": [100, ], "a": 1, "a": 2}')
@@ -80,21 +80,21 @@ def test_vscode_files_are_valid_json(render: Renderer, node: Node, tmp_path: Pat
 
 
 def test_dev_container_cli_reads_configuration(service: Copy, node: Node, tmp_path: Path) -> None:
-    place = service()
+    directory = service()
     # The CLI runs Docker to list containers; `true` prints none.
     command = [*node.command("@devcontainers/cli", "devcontainer.js"), "read-configuration"]
-    command += ["--docker-path", "true", "--workspace-folder", place]
-    last = succeed(*command, cwd=place).stdout.splitlines()[-1]
+    command += ["--docker-path", "true", "--workspace-folder", directory]
+    last = succeed(*command, cwd=directory).stdout.splitlines()[-1]
     found = json.loads(last)["configuration"]
 
-    assert found.pop("configFilePath")["path"] == str(place / DEV_CONTAINER)
-    assert found == read_json(place, DEV_CONTAINER)
+    assert found.pop("configFilePath")["path"] == str(directory / DEV_CONTAINER)
+    assert found == read_json(directory, DEV_CONTAINER)
     (tmp_path / "created.sh").write_text(found["postCreateCommand"] + "\n")
     shellcheck = Path(sys.executable).with_name("shellcheck")
-    succeed(shellcheck, "--shell", "sh", tmp_path / "created.sh", cwd=place)
+    succeed(shellcheck, "--shell", "sh", tmp_path / "created.sh", cwd=directory)
 
-    (place / DEV_CONTAINER).write_text("[]")
-    assert run(*command, cwd=place).returncode != 0
+    (directory / DEV_CONTAINER).write_text("[]")
+    assert run(*command, cwd=directory).returncode != 0
 
 
 def test_vscode_variables_modules_and_interpreter_exist(render: Renderer) -> None:
@@ -132,22 +132,22 @@ def test_vscode_launch_targets_exist(render: Renderer) -> None:
 
 @pytest.mark.parametrize("example", [True, False])
 def test_documentation_site_of_service_builds(service: Copy, example: bool) -> None:
-    place = service(example=example, project_name="Zebra Crossing 2.0")
+    directory = service(example=example, project_name="Zebra Crossing 2.0")
 
-    succeed(ZENSICAL, "build", "--strict", cwd=place)
+    succeed(ZENSICAL, "build", "--strict", cwd=directory)
 
-    front = (place / "site/index.html").read_text()
+    front = (directory / "site/index.html").read_text()
     assert "Zebra Crossing 2.0" in front
     assert "fonts.googleapis" not in front
-    for page in (place / "docs").glob("*.md"):
-        assert (place / "site" / page.stem.replace("index", "") / "index.html").is_file()
+    for page in (directory / "docs").glob("*.md"):
+        assert (directory / "site" / page.stem.replace("index", "") / "index.html").is_file()
 
 
 def test_site_build_fails_for_broken_link(service: Copy) -> None:
-    place = service()
-    (place / "docs/astray.md").write_text("# Astray\n\n[There](nowhere.md)\n")
+    directory = service()
+    (directory / "docs/astray.md").write_text("# Astray\n\n[There](nowhere.md)\n")
 
-    assert run(ZENSICAL, "build", "--strict", cwd=place).returncode != 0
+    assert run(ZENSICAL, "build", "--strict", cwd=directory).returncode != 0
 
 
 def test_agents_md_names_existing_files_and_ci_commands(render: Renderer) -> None:

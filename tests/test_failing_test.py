@@ -35,12 +35,12 @@ def write_failing_tests(service: Path) -> None:
 def test_output_of_failing_test_shows_request_once(
     service: Copy, interpreter: Interpreter, server: URL
 ) -> None:
-    place = service(example=False)
-    write_failing_tests(place)
+    directory = service(example=False)
+    write_failing_tests(directory)
 
     result = run(
         *(interpreter.python, "-m", "pytest", "-q", "tests/features/test_failing.py"),
-        cwd=place,
+        cwd=directory,
         PYTHONPATH="src",
         DATABASE_URL=address(new_database(server)),
     )

@@ -58,12 +58,12 @@ def add_feature(service: Path) -> None:
 def test_fuzz_test_finds_server_error_in_feature(
     service: Copy, interpreter: Interpreter, server: URL, example: bool
 ) -> None:
-    place = service(example=example)
-    add_feature(place)
+    directory = service(example=example)
+    add_feature(directory)
 
     result = run(
         *(interpreter.python, "-m", "pytest", "-q", "tests/architecture/test_fuzz.py"),
-        cwd=place,
+        cwd=directory,
         PYTHONPATH="src",
         DATABASE_URL=address(new_database(server)),
     )

@@ -73,17 +73,17 @@ for line in sys.argv[1:]:
 @pytest.fixture(scope="module")
 def installed(render: Renderer) -> Iterator[Path]:
     """The default service with its dependencies. Do not change it."""
-    with open_directory() as place:
-        render.into(place / "service")
-        succeed(UV, "sync", "--quiet", cwd=place / "service")
-        yield place / "service"
+    with open_directory() as directory:
+        render.into(directory / "service")
+        succeed(UV, "sync", "--quiet", cwd=directory / "service")
+        yield directory / "service"
 
 
 @pytest.fixture
 def changeable(installed: Path) -> Iterator[Path]:
     """A service that the test may change; its dependencies are those of `installed`."""
-    with open_directory() as place:
-        service = place / "service"
+    with open_directory() as directory:
+        service = directory / "service"
         ignored = shutil.ignore_patterns(".venv", ".pgdata", "__pycache__")
         shutil.copytree(installed, service, ignore=ignored)
         yield service
@@ -96,9 +96,9 @@ def commands(installed: Path) -> Commands:
     def of(*lines: str, at: Path = installed, **variables: str) -> list[tuple[int, str]]:
         words = (installed / ".venv/bin/python", "-c", SEVERAL, *lines)
         output = run(*words, cwd=at, **sources(at), **variables).stdout
-        ended = re.findall(r"(.*?)<(\d+)>\n", output, re.DOTALL)
-        assert len(ended) == len(lines), output
-        return [(int(code), text) for text, code in ended]
+        results = re.findall(r"(.*?)<(\d+)>\n", output, re.DOTALL)
+        assert len(results) == len(lines), output
+        return [(int(code), text) for text, code in results]
 
     return of
 
@@ -110,8 +110,8 @@ def dev(installed: Path) -> Iterator[Server]:
     command = (installed / ".venv/bin/my-service", "dev", "--port", str(port))
     variables = {"DATABASE_ECHO": "true", "LOG_FORMAT": "json"}
     with (
-        open_directory() as place,
-        serving(*command, cwd=installed, port=port, log=place / "log", **variables) as server,
+        open_directory() as directory,
+        serving(*command, cwd=installed, port=port, log=directory / "log", **variables) as server,
     ):
         server.wait_until_ready(60)
         yield server

@@ -43,17 +43,17 @@ def test_files_named_on_page_exist(render: Renderer, soft_delete: bool) -> None:
     for name in NAMED.findall(page):
         places = (service / "src/app" / name, service / "tests" / name)
         is_written = any(each.endswith(name) for each in own)
-        assert is_written or any(place.exists() for place in places), name
+        assert is_written or any(directory.exists() for directory in places), name
 
 
 @pytest.mark.slow
 @pytest.mark.whole
 def test_code_on_page_is_working_feature(service: Copy) -> None:
-    place = service(example=False)
-    write_feature(place)
+    directory = service(example=False)
+    write_feature(directory)
 
-    succeed(UV, "run", "my-service", "revision", "-m", "add notes", cwd=place)
+    succeed(UV, "run", "my-service", "revision", "-m", "add notes", cwd=directory)
     checks = ("tests/features", "tests/architecture")
-    succeed(UV, "run", "pytest", "-q", *checks, cwd=place)
-    succeed(UV, "run", "ruff", "check", cwd=place)
-    succeed(UV, "run", "mypy", cwd=place)
+    succeed(UV, "run", "pytest", "-q", *checks, cwd=directory)
+    succeed(UV, "run", "ruff", "check", cwd=directory)
+    succeed(UV, "run", "mypy", cwd=directory)

@@ -22,7 +22,7 @@ if PGBOUNCER:
     @pytest.fixture
     def pooler(server: URL) -> Iterator[URL]:
         """The URL of a PgBouncer in front of this worker's PostgreSQL."""
-        with open_directory() as place, start_pgbouncer(server, place) as url:
+        with open_directory() as directory, start_pgbouncer(server, directory) as url:
             yield url
 
     @pytest.mark.slow
@@ -54,15 +54,15 @@ if PGBOUNCER:
     def test_doctor_detects_pgbouncer(
         service: Copy, interpreter: Interpreter, server: URL, pooler: URL
     ) -> None:
-        place = service(pooler="pgbouncer")
+        directory = service(pooler="pgbouncer")
         database = new_database(server)
         behind = pooler.set(database=database.database)
 
         def run_command(command: str, url: URL, pooler_setting: str) -> tuple[int, str]:
             words = [interpreter.python, "-c", "from app.cli import main; main()", command]
             variables = {"DATABASE_URL": address(url), "DATABASE_POOLER": pooler_setting}
-            ended = run(*words, cwd=place, PYTHONPATH="src", **variables)
-            return ended.returncode, ended.stdout
+            result = run(*words, cwd=directory, PYTHONPATH="src", **variables)
+            return result.returncode, result.stdout
 
         assert run_command("migrate", database, "none")[0] == 0
 

@@ -79,9 +79,9 @@ def test_commands_without_dev_dependencies_require_database_url(
 
 def refuses(service: Path, *command: str | Path) -> None:
     """Assert that a command fails, names DATABASE_URL and starts no database."""
-    ended = run(*command, cwd=service)
+    result = run(*command, cwd=service)
 
-    assert ended.returncode in {1, 2}, command
-    assert "DATABASE_URL: is not set" in ended.stdout, ended.stdout
-    assert "Traceback" not in ended.stdout
+    assert result.returncode in {1, 2}, command
+    assert "DATABASE_URL: is not set" in result.stdout, result.stdout
+    assert "Traceback" not in result.stdout
     assert not (service / ".pgdata").exists()

@@ -18,6 +18,6 @@ def test_documentation_site_builds(tmp_path: Path) -> None:
     succeed(ZENSICAL, "build", "--strict", cwd=tmp_path)
 
     nav = tomllib.loads((ROOT / "zensical.toml").read_text())["project"]["nav"]
-    told = {name for entry in nav for name in entry.values()}
-    assert told == {path.name for path in (ROOT / "docs").glob("*.md")}
+    pages = {name for entry in nav for name in entry.values()}
+    assert pages == {path.name for path in (ROOT / "docs").glob("*.md")}
     assert (tmp_path / "site/tutorial/index.html").is_file()

@@ -61,22 +61,22 @@ async def test_search_uses_index(session: AsyncSession, database: Database) -> N
 def test_documented_trigram_migration_speeds_up_search(
     service: Copy, interpreter: Interpreter, server: URL
 ) -> None:
-    place = service()
-    write_revisions(place)
-    (place / "tests/features/test_search.py").write_text(TEST_MODULE)
+    directory = service()
+    write_revisions(directory)
+    (directory / "tests/features/test_search.py").write_text(TEST_MODULE)
     # These tests run the migrations up, down and up, compare them with the models and lint them.
     own = [f"tests/architecture/test_{name}.py" for name in ("migrations", "migration_lint")]
     found = interpreter.succeeds(
-        *(place, "pytest", *own, "tests/features/test_search.py"),
+        *(directory, "pytest", *own, "tests/features/test_search.py"),
         DATABASE_URL=address(server),
     )
     assert " passed" in found
 
 
-def write_revisions(place: Path) -> None:
+def write_revisions(directory: Path) -> None:
     """Add the documented index and migration for both columns of the search."""
-    code = dict(CODE.findall((place / "docs/database.md").read_text()))
-    models = place / "src/app/example/users/models.py"
+    code = dict(CODE.findall((directory / "docs/database.md").read_text()))
+    models = directory / "src/app/example/users/models.py"
     before = "0007"
     for column in ("name", "email"):
         index, steps = (
@@ -87,5 +87,5 @@ def write_revisions(place: Path) -> None:
         models.write_text(models.read_text().replace(mark, f"{index.rstrip()},\n{mark}", 1))
         name = f"trigrams_of_{column}"
         text = REVISION.format(name=name, before=before, code=steps)
-        (place / f"migrations/versions/2030_01_01_{name}.py").write_text(text)
+        (directory / f"migrations/versions/2030_01_01_{name}.py").write_text(text)
         before = name

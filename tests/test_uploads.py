@@ -26,42 +26,42 @@ async def upload(file: UploadFile) -> int:
 MARKER = "    # ---- the template's end here, yours follow ----\n"
 
 
-def add_upload_feature(place: Path) -> None:
+def add_upload_feature(directory: Path) -> None:
     """Add an upload endpoint, without adding python-multipart."""
-    (place / "src/app/features/uploads.py").write_text(FEATURE, encoding="utf-8")
+    (directory / "src/app/features/uploads.py").write_text(FEATURE, encoding="utf-8")
 
 
 @pytest.mark.slow
 def test_upload_without_python_multipart_fails_at_start(
     service: Copy, interpreter: Interpreter
 ) -> None:
-    place = service()
-    add_upload_feature(place)
+    directory = service()
+    add_upload_feature(directory)
 
     words = (interpreter.python, "-c", "import app.features.uploads")
-    ended = run(*words, cwd=place, PYTHONPATH="src")
+    result = run(*words, cwd=directory, PYTHONPATH="src")
 
-    assert ended.returncode == 1
-    assert 'Form data requires "python-multipart" to be installed' in ended.stdout
-    assert "pip install python-multipart" in ended.stdout
+    assert result.returncode == 1
+    assert 'Form data requires "python-multipart" to be installed' in result.stdout
+    assert "pip install python-multipart" in result.stdout
 
 
 @pytest.mark.slow
 def test_forms_and_uploads_work_with_python_multipart(
     service: Copy, server: URL, tmp_path: Path
 ) -> None:
-    place = add_suite(service())
-    add_upload_feature(place)
-    project = place / "pyproject.toml"
+    directory = add_suite(service())
+    add_upload_feature(directory)
+    project = directory / "pyproject.toml"
     declared = project.read_text(encoding="utf-8")
     added = f'{MARKER}    "python-multipart>=0.0.20,<1",\n'
     project.write_text(declared.replace(MARKER, added, 1), encoding="utf-8")
 
-    interpreter = interpreter_for(place, tmp_path / "python", RUNNING_VERSION)
+    interpreter = interpreter_for(directory, tmp_path / "python", RUNNING_VERSION)
 
-    interpreter.succeeds(place, "mypy", "src", FEATURES / "test_forms.py")
+    interpreter.succeeds(directory, "mypy", "src", FEATURES / "test_forms.py")
     interpreter.succeeds(
-        place,
+        directory,
         *("pytest", "-q", FEATURES / "test_forms.py"),
         DATABASE_URL=address(new_database(server)),
     )

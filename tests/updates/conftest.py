@@ -35,8 +35,8 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
 def template_with_next(tmp_path_factory: pytest.TempPathFactory) -> Template:
     """The template with one more release, NEXT, which changes every kind of file."""
     template = template_with_history(tmp_path_factory.mktemp("future") / "template")
-    with template.release(NEXT) as place:
-        change_every_kind_of_file(place)
+    with template.release(NEXT) as directory:
+        change_every_kind_of_file(directory)
     return template
 
 
@@ -46,11 +46,11 @@ def rendering(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     known: dict[str, Path] = {}
 
     def render(template: Template, version: str, **answers: Any) -> Path:
-        key = json.dumps([str(template.place), version, answers], sort_keys=True)
+        key = json.dumps([str(template.directory), version, answers], sort_keys=True)
         if key not in known:
             known[key] = tmp_path_factory.mktemp("release") / "service"
             copier.run_copy(
-                str(template.place),
+                str(template.directory),
                 known[key],
                 data=answers,
                 vcs_ref=f"v{version}",

@@ -29,49 +29,49 @@ NEXT = "99.0.0"
 class Template:
     """A repository of the template, with a tagged commit for each release."""
 
-    def __init__(self, place: Path) -> None:
-        self.place = place
-        place.mkdir(parents=True)
-        git(place, "init")
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        directory.mkdir(parents=True)
+        git(directory, "init")
 
     @classmethod
-    def copy_of(cls, other: "Template", place: Path) -> "Template":
+    def copy_of(cls, other: "Template", directory: Path) -> "Template":
         """Clone a template, to add releases to the clone."""
-        git(other.place, "clone", "--quiet", str(other.place), str(place))
+        git(other.directory, "clone", "--quiet", str(other.directory), str(directory))
         template = cls.__new__(cls)
-        template.place = place
+        template.directory = directory
         return template
 
     @contextmanager
     def release(self, version: str) -> Iterator[Path]:
         """Commit and tag the changes that the block makes in the yielded directory."""
-        yield self.place
-        git(self.place, "add", "--all", "--force")
-        git(self.place, *IDENTITY, "commit", "--message", version)
-        git(self.place, "tag", f"v{version}")
+        yield self.directory
+        git(self.directory, "add", "--all", "--force")
+        git(self.directory, *IDENTITY, "commit", "--message", version)
+        git(self.directory, "tag", f"v{version}")
 
     def empty(self) -> None:
         """Remove every file."""
-        git(self.place, "rm", "-r", "--quiet", "--ignore-unmatch", ".")
+        git(self.directory, "rm", "-r", "--quiet", "--ignore-unmatch", ".")
 
 
-def template_with_history(place: Path) -> Template:
+def template_with_history(directory: Path) -> Template:
     """Create a repository with all releases, and the working tree as the newest."""
-    template = Template(place)
+    template = Template(directory)
     for version, commit in RELEASES.items():
         with template.release(version):
             template.empty()
-            unpack(commit, place)
+            unpack(commit, directory)
     with template.release(CURRENT):
         template.empty()
-        copy_of_working_tree(place)
+        copy_of_working_tree(directory)
     return template
 
 
-def unpack(commit: str, place: Path) -> None:
+def unpack(commit: str, directory: Path) -> None:
     """Write the files of a commit of this repository."""
     archive = subprocess.run(
         ["git", "-C", ROOT, "archive", commit], check=True, capture_output=True
     ).stdout
     with tarfile.open(fileobj=io.BytesIO(archive)) as files:
-        files.extractall(place, filter="data")
+        files.extractall(directory, filter="data")

@@ -27,9 +27,9 @@ NEW = [
 ]
 
 
-def change_every_kind_of_file(place: Path) -> None:
+def change_every_kind_of_file(directory: Path) -> None:
     """Change the template in a directory."""
-    template = place / "template"
+    template = directory / "template"
     for name, times in SHARED.items():
         text = (template / name).read_text()
         assert text.count(MARKER) == times, f"{name} has {text.count(MARKER)} markers, not {times}"

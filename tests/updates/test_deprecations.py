@@ -62,10 +62,10 @@ def test_other_server_runs(other_server) -> None:
 RULES = ["tests/architecture/test_code_rules.py", "tests/example/test_patterns.py"]
 
 
-def modules(place: Path) -> dict[str, ast.Module]:
+def modules(directory: Path) -> dict[str, ast.Module]:
     """Parse each module of the kit; return the syntax trees by name, such as `kit/db/base`."""
     found: dict[str, ast.Module] = {}
-    for root in (place / part for part in PLACES):
+    for root in (directory / part for part in PLACES):
         for path in sorted([*root.rglob("*.py"), *root.rglob("*.py.jinja")]):
             if "tests" not in path.parts and "local_postgres" not in path.parts:
                 name = path.relative_to(root.parent).as_posix().partition(".")[0]
@@ -75,13 +75,13 @@ def modules(place: Path) -> dict[str, ast.Module]:
     return found
 
 
-def public_names(place: Path, *, private: bool = False) -> dict[str, bool]:
+def public_names(directory: Path, *, private: bool = False) -> dict[str, bool]:
     """Return each public name, including type aliases, and whether it is deprecated.
 
     With `private`, include the members of private classes, which other classes inherit.
     """
     found: dict[str, bool] = {}
-    for name, tree in modules(place).items():
+    for name, tree in modules(directory).items():
         found |= names_in(tree, name, private=private)
     return found
 
@@ -118,9 +118,9 @@ def assigned(node: ast.stmt) -> list[str]:
     return [name for name in names if not name.startswith("_")]
 
 
-def deprecated_names(place: Path) -> set[str]:
+def deprecated_names(directory: Path) -> set[str]:
     """Return the deprecated names of the kit, without their modules."""
-    return {name.rpartition(".")[2] for name, gone in public_names(place).items() if gone}
+    return {name.rpartition(".")[2] for name, gone in public_names(directory).items() if gone}
 
 
 def uses_of(names: set[str], source: str) -> set[str]:
@@ -178,9 +178,9 @@ def is_announced(name: str) -> bool:
 
 
 @cache
-def reachable_names(place: Path) -> set[str]:
+def reachable_names(directory: Path) -> set[str]:
     """Return the public names in each module that defines, imports or inherits them."""
-    trees, found = modules(place), set(public_names(place, private=True))
+    trees, found = modules(directory), set(public_names(directory, private=True))
     size = 0
     while size < len(found):
         size = len(found)

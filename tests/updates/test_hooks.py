@@ -27,12 +27,12 @@ MIGRATION = {
 def template_with_next(tmp_path_factory: pytest.TempPathFactory) -> Template:
     """The template with a release that renames and changes a file of the kit."""
     template = template_with_history(tmp_path_factory.mktemp("moving") / "template")
-    with template.release(NEXT) as place:
-        old, new = place / "template" / OLD, place / "template" / NEW
+    with template.release(NEXT) as directory:
+        old, new = directory / "template" / OLD, directory / "template" / NEW
         first, rest = old.read_text().split("\n", 1)
         new.write_text(f"{first}\n# {ADDED_LINE}\n{rest}")
         old.unlink()
-        configuration = place / "copier.yml"
+        configuration = directory / "copier.yml"
         migrations = yaml.safe_dump({"_migrations": [MIGRATION]})
         configuration.write_text(f"{configuration.read_text()}\n{migrations}")
     return template

@@ -37,13 +37,13 @@ EXTREMES: dict[str, Any] = {
 class Questionnaire:
     """The questions of one release."""
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, directory: Path) -> None:
         self._jinja = SandboxedEnvironment(
-            loader=FileSystemLoader(place),
+            loader=FileSystemLoader(directory),
             extensions=[FILTERS_OF_COPIER],
             undefined=StrictUndefined,
         )
-        entries = yaml.safe_load((place / "copier.yml").read_text())
+        entries = yaml.safe_load((directory / "copier.yml").read_text())
         self.questions: dict[str, dict[str, Any]] = {
             name: entry
             for name, entry in entries.items()

@@ -32,20 +32,20 @@ class GitHost:
     """A Git host: a repository to push to, and a `gh` command that logs its arguments."""
 
     def __init__(
-        self, place: Path, service: Service, workflow: str = ".github/workflows/template.yml"
+        self, directory: Path, service: Service, workflow: str = ".github/workflows/template.yml"
     ) -> None:
         self._service = service
         self._workflow = workflow
         self._branch = git(service.directory, "branch", "--show-current").strip()
-        self.origin = place / "origin.git"
-        self._asked = place / "asked"
-        self._programs = place / "programs"
+        self.origin = directory / "origin.git"
+        self._log = directory / "calls"
+        self._programs = directory / "programs"
         self._programs.mkdir()
         gh = self._programs / "gh"
-        gh.write_text(GH.format(python=sys.executable, log=str(self._asked)))
+        gh.write_text(GH.format(python=sys.executable, log=str(self._log)))
         gh.chmod(0o755)
         (self._programs / "uvx").symlink_to(Path(UV).with_name("uvx"))
-        git(place, "clone", "--bare", str(service.directory), str(self.origin))
+        git(directory, "clone", "--bare", str(service.directory), str(self.origin))
         git(service.directory, "remote", "add", "origin", str(self.origin))
 
     def run_job(self, *, fails: bool = False) -> str:
@@ -61,14 +61,14 @@ class GitHost:
             directory = directory / defaults["run"]["working-directory"]
         path = os.pathsep.join([str(self._programs), os.environ["PATH"]])
         shell = ("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script)
-        ended = run(*shell, cwd=directory, PATH=path)
-        assert (ended.returncode == 0) is not fails, ended.stdout
+        result = run(*shell, cwd=directory, PATH=path)
+        assert (result.returncode == 0) is not fails, result.stdout
         git(self._service.directory, "switch", "--quiet", self._branch)
-        return ended.stdout
+        return result.stdout
 
     def gh_calls(self) -> list[list[str]]:
         """Return the arguments of each `gh` call."""
-        lines = self._asked.read_text().splitlines() if self._asked.exists() else []
+        lines = self._log.read_text().splitlines() if self._log.exists() else []
         return [json.loads(line) for line in lines]
 
 
@@ -83,9 +83,9 @@ def test_scheduled_job_opens_one_pull_request(
     platform.run_job()
     assert f"The branch template-{NEXT} already has this release" in platform.run_job()
 
-    [asked] = platform.gh_calls()
-    assert asked[:4] == ["pr", "create", "--head", f"template-{NEXT}"]
-    assert f"Conflicts to resolve: {CHANGED_KIT_FILE}" in asked[-1]
+    [call] = platform.gh_calls()
+    assert call[:4] == ["pr", "create", "--head", f"template-{NEXT}"]
+    assert f"Conflicts to resolve: {CHANGED_KIT_FILE}" in call[-1]
     pushed = git(platform.origin, "show", f"template-{NEXT}:.copier-answers.yml")
     assert f"_commit: v{NEXT}" in pushed
 
@@ -107,8 +107,8 @@ def test_scheduled_job_works_in_subfolder(
 
     platform.run_job()
 
-    [asked] = platform.gh_calls()
-    assert f"Conflicts to resolve: services/orders/{CHANGED_KIT_FILE}" in asked[-1]
+    [call] = platform.gh_calls()
+    assert f"Conflicts to resolve: services/orders/{CHANGED_KIT_FILE}" in call[-1]
     pushed = git(platform.origin, "show", f"template-{NEXT}:services/orders/.copier-answers.yml")
     assert f"_commit: v{NEXT}" in pushed
 
@@ -123,14 +123,14 @@ def test_scheduled_job_reports_no_newer_release(service_at: ServiceFactory, tmp_
 
 @pytest.mark.parametrize("ci", ["github", "gitlab"])
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "output"),
     [
         ("delete", 'git checkout "$(git rev-list -n 1 HEAD -- .copier-answers.yml)^" -- .copier'),
         ("move", "cannot be read at /nowhere. If it moved: sed -i 's|^_src_path: .*|_src_path: "),
     ],
 )
 def test_scheduled_job_explains_missing_template(
-    service_before_next: ServiceFactory, tmp_path: Path, change: str, said: str, ci: str
+    service_before_next: ServiceFactory, tmp_path: Path, change: str, output: str, ci: str
 ) -> None:
     service = service_before_next(CURRENT, ci=ci)
     if change == "delete":
@@ -140,7 +140,7 @@ def test_scheduled_job_explains_missing_template(
         service.write(".copier-answers.yml", re.sub("_src_path: .*", "_src_path: /nowhere", text))
     platform = GitHost(tmp_path, service)
 
-    assert said in platform.run_job(fails=True)
+    assert output in platform.run_job(fails=True)
     assert platform.gh_calls() == []
 
 
@@ -149,9 +149,9 @@ def test_gitlab_job_fails_for_newer_release(
 ) -> None:
     platform = GitHost(tmp_path, service_before_next(CURRENT, ci="gitlab"))
 
-    said = platform.run_job(fails=True)
+    output = platform.run_job(fails=True)
 
-    assert "Update: uvx copier update --skip-answered. Add --trust if CHANGELOG.md" in said
+    assert "Update: uvx copier update --skip-answered. Add --trust if CHANGELOG.md" in output
 
 
 def test_scheduled_job_reports_release_that_needs_trust(
@@ -159,17 +159,19 @@ def test_scheduled_job_reports_release_that_needs_trust(
 ) -> None:
     service = service_before_next(CURRENT)
     later = Template.copy_of(template_with_next, tmp_path / "template")
-    with later.release("99.1.0") as place:
-        text = (place / "copier.yml").read_text()
+    with later.release("99.1.0") as directory:
+        text = (directory / "copier.yml").read_text()
         migration = 'version: 99.1.0, command: ["true"]'
-        (place / "copier.yml").write_text(f"{text}\n_migrations: [{{{migration}}}]\n")
+        (directory / "copier.yml").write_text(f"{text}\n_migrations: [{{{migration}}}]\n")
     text = service.read(".copier-answers.yml")
-    service.write(".copier-answers.yml", re.sub("_src_path: .*", f"_src_path: {later.place}", text))
+    service.write(
+        ".copier-answers.yml", re.sub("_src_path: .*", f"_src_path: {later.directory}", text)
+    )
     platform = GitHost(tmp_path, service)
 
-    said = platform.run_job(fails=True)
+    output = platform.run_job(fails=True)
 
-    assert "then run: uvx copier update --skip-answered --trust" in said
+    assert "then run: uvx copier update --skip-answered --trust" in output
     assert platform.gh_calls() == []
 
 
@@ -185,12 +187,12 @@ def test_pre_commit_rejects_conflict_markers_and_reject_files(
     service.update(NEXT)
     service.write("src/app/kit/page.py.rej", "@@ -1 +1 @@\n")
 
-    refused = run(*check, "conflicts", cwd=service.directory)
-    assert refused.returncode == 1
-    assert f"{CHANGED_KIT_FILE}:2:<<<<<<< before updating" in refused.stdout
-    refused = run(*check, "rejects", cwd=service.directory)
-    assert refused.returncode == 1
-    assert "page.py.rej" in refused.stdout
+    rejected = run(*check, "conflicts", cwd=service.directory)
+    assert rejected.returncode == 1
+    assert f"{CHANGED_KIT_FILE}:2:<<<<<<< before updating" in rejected.stdout
+    rejected = run(*check, "rejects", cwd=service.directory)
+    assert rejected.returncode == 1
+    assert "page.py.rej" in rejected.stdout
 
 
 @pytest.mark.parametrize("example", [True, False])
@@ -198,8 +200,8 @@ def test_update_prints_next_commands(service_before_next: ServiceFactory, exampl
     service = service_before_next(CURRENT)
     command = (sys.executable, "-m", "copier", "update", "--skip-answered", "--defaults")
 
-    said = succeed(*command, "--data", f"example={str(example).lower()}", cwd=service.directory)
+    output = succeed(*command, "--data", f"example={str(example).lower()}", cwd=service.directory)
 
     for line in ("git diff --diff-filter=U", "uv run pytest", "docs/updating.md has the details"):
-        assert line in said.stdout
-    assert ("git rm -r src/app/example" in said.stdout) is not example
+        assert line in output.stdout
+    assert ("git rm -r src/app/example" in output.stdout) is not example

@@ -5,7 +5,7 @@ user of the server holds a shared lock on `users`. When the supervisor gets an e
 it stops the server. PostgreSQL inherits the lock on `server`: if it is free, the server has ended.
 
 PostgreSQL refuses to run as root. For root, an existing account without privileges runs it. Files
-that the account cannot access are copied or created elsewhere. Existing permissions never change.
+that the account cannot access are copied or created in `TMP`. Existing permissions never change.
 """
 
 import ctypes

@@ -9,7 +9,7 @@ from scaffold.editing import Edits
 from scaffold.grammar import Field
 from scaffold.imports import with_imports
 from scaffold.kinds import Column
-from scaffold.names import class_name
+from scaffold.names import class_name, with_article
 from scaffold.rendering import format_source
 from scaffold.service import Target, mappers
 from scaffold.writing import read
@@ -105,7 +105,7 @@ def _is_column(node: ast.AnnAssign) -> bool:
 
 def _enum(column: Column) -> str:
     members = "\n".join(f'    {each.upper()} = "{each}"' for each in column.field.members)
-    heading = f'    """The {column.words} of a row."""'
+    heading = f'    """The {column.words} of {with_article(column.owner)}."""'
     return f"class {column.cls}(StrEnum):\n{heading}\n\n{members}\n\n"
 
 
@@ -118,7 +118,7 @@ def _in_schemas(path: str, cls: str, columns: Sequence[Column]) -> tuple[str, bo
         if has_requests:
             create = edits.class_(created)
             if column.is_named:
-                edits.before(create, f"{column.cls} = {column.named}")
+                edits.after_assignments(create, f"{column.cls} = {column.named}")
             edits.append_field(create, column.name, f"    {column.created}")
             edits.append_field(edits.class_(changed), column.name, f"    {column.changed}")
         line = f"    {column.name}: {column.shown}"

@@ -89,6 +89,14 @@ class Edits:
         line = min([node.lineno, *(each.lineno for each in decorators)])
         self._insertions.append((line - 1, 0, f"{text}\n"))
 
+    def after_assignments(self, node: ast.ClassDef, text: str) -> None:
+        """Insert lines after the assignment that precedes a class, or before the class."""
+        before = self._tree.body[self._tree.body.index(node) - 1]
+        if isinstance(before, ast.Assign):
+            self.after(before, text)
+        else:
+            self.before(node, f"{text}\n\n")
+
     def after(self, node: ast.stmt, text: str) -> None:
         """Insert lines after a statement."""
         self._insertions.append((node.end_lineno or node.lineno, 0, f"{text}\n"))

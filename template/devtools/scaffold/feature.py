@@ -18,6 +18,8 @@ from scaffold.names import (
 from scaffold.reference import Reference
 from scaffold.service import Target, find_target
 
+_LONGEST_DESCRIPTION = 60
+
 
 @dataclass(frozen=True)
 class Options:
@@ -133,6 +135,12 @@ class Feature:
     def searched(self) -> list[Column]:
         """The columns that a search compares."""
         return [each for each in self.columns if each.name in self.options.search]
+
+    @property
+    def searched_words(self) -> str:
+        """The columns that a search compares, in words."""
+        names = " or ".join(each.words for each in self.searched)
+        return names if len(names) <= _LONGEST_DESCRIPTION else "text"
 
     @property
     def filters(self) -> list[Column]:

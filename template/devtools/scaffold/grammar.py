@@ -28,6 +28,7 @@ _SPEC = re.compile(
 _MEMBER = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 # A row of an index has at most 2,700 bytes; a character has up to four.
 _LONGEST_INDEXED = 600
+_LONGEST_DEFAULT = 50
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,8 @@ def _problems(field: Field) -> Iterable[str]:
         yield "a column of this type is neither unique nor indexed"
     if field.unique and field.kind in ("bool", "enum"):
         yield "a column of so few values cannot be unique"
+    if field.unique and field.name in ("body", "path"):
+        yield "an error response uses this name for a part of the request: use another name"
     if field.kind == "str" and not 1 <= field.length <= 10_000:
         yield "the length is from 1 to 10000; use the type text for longer values"
     if field.kind == "str" and (field.unique or field.indexed) and field.length > _LONGEST_INDEXED:
@@ -148,15 +151,15 @@ def _enum_problems(field: Field) -> Iterable[str]:
     wrong = [member for member in field.members if not _MEMBER.fullmatch(member)]
     if wrong:
         yield f"`{wrong[0]}` is no value of an enum: use lower_case words"
-    if "mro" in field.members or any(len(member) > 60 for member in field.members):
-        yield "a value of an enum is a word of at most 60 characters, and not `mro`"
+    if "mro" in field.members or any(len(member) > 40 for member in field.members):
+        yield "a value of an enum is a word of at most 40 characters, and not `mro`"
     if len(set(field.members)) < max(2, len(field.members)):
         yield "an enum has at least two values, and none twice"
 
 
 def _is_default(field: Field) -> bool:
     text, checks = field.default or "", _CHECKS.get(field.kind)
-    if field.is_array or checks is None:
+    if field.is_array or checks is None or len(text) > _LONGEST_DEFAULT:
         return False
     try:
         return checks(field, text)

@@ -1,8 +1,8 @@
 """How each type of a field is written: its column, its schema, and values for tests."""
 
 from dataclasses import dataclass
-from decimal import Decimal
 
+from scaffold.bounds import LINE, bounds_of, default_of
 from scaffold.grammar import Field
 from scaffold.names import class_name, words
 from scaffold.samples import Sample
@@ -22,7 +22,6 @@ _PYTHON = {
 # Types whose schema is more than a name, and has a name of its own.
 _NAMED = ("str", "text", "int", "bigint", "decimal", "json")
 _ITEM_LIMIT = 100
-_LINE = 200
 
 
 @dataclass(frozen=True)
@@ -117,20 +116,7 @@ class Column:
     @property
     def default(self) -> str:
         """The default as an expression of Python."""
-        text = self.field.default or ""
-        match self.field.kind:
-            case "bool":
-                return text.capitalize()
-            case "int" | "bigint":
-                return str(int(text))
-            case "decimal":
-                return f"Decimal({str(Decimal(text))!r})"
-            case "date":
-                return f"date.fromisoformat({text!r})"
-            case "enum":
-                return f"{self.cls}.{text.upper()}"
-            case _:
-                return repr(text)
+        return default_of(self.field, self.cls)
 
     @property
     def is_required(self) -> bool:
@@ -195,20 +181,13 @@ class Column:
         return options
 
     def _schema(self, example: str = "", *, items: bool = False) -> str:
-        digits, places = self.field.precision
-        bounds = {
-            "int": ["ge=-(2**31)", "lt=2**31"],
-            "bigint": ["ge=-(2**63)", "lt=2**63"],
-            "decimal": [f"max_digits={digits}", f"decimal_places={places}"],
-            "str": [] if self.field.length == _LINE else [f"max_length={self.field.length}"],
-        }
         if self.field.kind == "str":
-            base = "Line" if self.field.length <= _LINE else "LongText"
+            base = "Line" if self.field.length <= LINE else "LongText"
         else:
             base = {"text": "LongText", "datetime": "Moment", "json": "dict[str, JsonValue]"}.get(
                 self.field.kind, _PYTHON[self.field.kind]
             )
-        arguments = bounds.get(self.field.kind, []) + ([example] if example else [])
+        arguments = bounds_of(self.field) + ([example] if example else [])
         if items and not arguments:
             return base
         return f"Annotated[{base}, Field({', '.join(arguments)})]"

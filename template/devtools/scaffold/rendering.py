@@ -1,8 +1,9 @@
 """The files of a feature, rendered from the templates and formatted by ruff."""
 
 import ast
+import shutil
 import subprocess
-import sys
+import sysconfig
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ from scaffold.imports import definitions, with_imports
 from scaffold.names import capitalized, with_article
 from scaffold.samples import Factory, factories_of
 
+_RUFF = shutil.which("ruff", path=sysconfig.get_path("scripts")) or "ruff"
 TEMPLATES = Path(__file__).parent / "templates"
 _UNKNOWN_ID = {True: "2**62", False: '"01987f3e-6b5d-7c3a-b0f2-d4c6e8a01357"'}
 
@@ -150,7 +152,7 @@ def _ruff(path: str, source: str, *arguments: str) -> str:
     ours = [] if arguments[0] == "format" else ["--config", "lint.isort.known-first-party=['app']"]
     options = [*arguments, *ours, "--no-cache", "--stdin-filename", path, "-"]
     ended = subprocess.run(
-        [sys.executable, "-m", "ruff", *options],
+        [_RUFF, *options],
         input=source,
         cwd=service.root(),
         capture_output=True,

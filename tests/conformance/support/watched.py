@@ -46,7 +46,7 @@ def routes() -> APIRouter:
     @router.get("/ordinary/{value}", response_model=Echo)
     async def ordinary(session: ReadSessionDep, value: str, seconds: float = 0) -> Any:
         found = await session.execute(STATEMENT, {"value": value, "seconds": seconds})
-        return found.mappings().pool()
+        return found.mappings().one()
 
     @router.get("/hot/{value}", response_model=Echo)
     async def hot(db: DatabaseDep, value: str, seconds: float = 0) -> Any:

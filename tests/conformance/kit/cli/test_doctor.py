@@ -8,7 +8,7 @@ import pytest
 from alembic.config import Config
 from sqlalchemy import URL
 
-from app.check import NAME
+from app.about import NAME
 from app.kit.commands import doctor
 from app.kit.db.base import now
 from app.kit.db.schema_state import Revisions

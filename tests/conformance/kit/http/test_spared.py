@@ -90,7 +90,7 @@ async def test_pre_ping_adds_a_round_trip_to_each_use(
                 proxy.break_at(0, Break.BEFORE)
                 async with work() as session:
                     await session.execute(text("SELECT 1"))
-            round_trips.append(proxy.round_trips)
+            round_trips.append(proxy.passed)
         assert round_trips == expected
         await database.close()
 

@@ -28,7 +28,7 @@ _TIME = text("SELECT clock_timestamp()")
 
 
 class Facts(NamedTuple):
-    """What a server reports about itself."""
+    """Facts about a server."""
 
     version: str
     major: int

@@ -1,0 +1,44 @@
+"""The bounds and the default of a field, as expressions of Python."""
+
+from decimal import Decimal
+
+from scaffold.grammar import Field
+
+# The longest text of one line in requests, `Line` of app.kit.schemas.
+LINE = 200
+
+
+def bounds_of(field: Field) -> list[str]:
+    """Return the arguments of pydantic's `Field` that keep a value within its column."""
+    digits, places = field.precision
+    match field.kind:
+        case "int":
+            return ["ge=-(2**31)", "lt=2**31"]
+        case "bigint":
+            return ["ge=-(2**63)", "lt=2**63"]
+        case "decimal":
+            return [f"max_digits={digits}", f"decimal_places={places}"]
+        case "str" if field.length < LINE:
+            return [f"max_length={field.length}"]
+        case "str" if field.length > LINE:
+            return ["min_length=1", f"max_length={field.length}"]
+        case _:
+            return []
+
+
+def default_of(field: Field, enum: str) -> str:
+    """Return the default of a field; `enum` is its class if it is an enum."""
+    text = field.default or ""
+    match field.kind:
+        case "bool":
+            return text.capitalize()
+        case "int" | "bigint":
+            return str(int(text))
+        case "decimal":
+            return f"Decimal({str(Decimal(text))!r})"
+        case "date":
+            return f"date.fromisoformat({text!r})"
+        case "enum":
+            return f"{enum}.{text.upper()}"
+        case _:
+            return repr(text)

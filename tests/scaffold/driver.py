@@ -1,0 +1,33 @@
+"""Runs in a service: scaffolds models in one process, as the command would one after the other.
+
+Reads a list of calls from standard input, each the list of words after `scaffold`, and prints the
+message of each call, or an empty text if it succeeded. A migration is not written.
+"""
+
+import importlib
+import json
+import sys
+from contextlib import redirect_stdout
+from io import StringIO
+
+from app import registry
+from app.kit.commands.errors import Refused
+from scaffold import command
+
+
+def main() -> None:
+    """Run the calls."""
+    command.write_migration = lambda _message: ""
+    messages: list[str] = []
+    for arguments in json.load(sys.stdin):
+        try:
+            with redirect_stdout(StringIO()):
+                command.run(arguments, "my-service")
+            messages.append("")
+        except Refused as refused:
+            messages.append(str(refused))
+        importlib.reload(registry)
+    json.dump(messages, sys.stdout)
+
+
+main()

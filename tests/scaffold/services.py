@@ -1,0 +1,101 @@
+"""Services with scaffolded models, and the checks that each must pass."""
+
+import json
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from sqlalchemy import URL
+
+from tests.processes import environment, succeed
+from tests.rendering import git
+from tests.scaffold.random_models import Model
+from tests.services import Interpreter, address, new_database
+
+DRIVER = Path(__file__).with_name("driver.py")
+# The commands of a developer, in one process.
+MIGRATING = """
+import sys
+from alembic.config import main
+from typer.testing import CliRunner
+
+def run(*commands):
+    for command in commands:
+        main(command, prog="alembic")
+
+run(["upgrade", "heads"])
+from app.cli import cli
+written = CliRunner().invoke(cli, ["revision", "-m", sys.argv[1]])
+assert written.exit_code == 0, written.output
+run(["upgrade", "heads"], ["check"], ["downgrade", "base"], ["upgrade", "heads"])
+"""
+CODE = ["src/app/features", "tests/features"]
+
+
+def scaffold(interpreter: Interpreter, service: Path, calls: Sequence[Sequence[str]]) -> list[str]:
+    """Scaffold in a service; return the message of each call, empty if it succeeded."""
+    ended = subprocess.run(
+        [interpreter.python, DRIVER],
+        cwd=service,
+        env=environment(PYTHONPATH="src:devtools"),
+        input=json.dumps(list(calls)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    messages: list[str] = json.loads(ended.stdout)
+    return messages
+
+
+def scaffold_models(
+    interpreter: Interpreter, server: URL, service: Path, models: Sequence[Model]
+) -> None:
+    """Scaffold models, then fields of them, each time with a migration."""
+    git(service, "init", "--quiet")
+    calls = [each.arguments for each in models]
+    succeed_in(interpreter, service, calls)
+    migrate(interpreter, server, service, "add models")
+    added = [["field", each.name, *each.added] for each in models if each.added]
+    if added:
+        succeed_in(interpreter, service, added)
+        migrate(interpreter, server, service, "add fields")
+
+
+def succeed_in(interpreter: Interpreter, service: Path, calls: Sequence[Sequence[str]]) -> None:
+    """Scaffold in a service; fail with the calls that were refused."""
+    messages = scaffold(interpreter, service, calls)
+    refused = [
+        f"{' '.join(call)}\n  {message}"
+        for call, message in zip(calls, messages, strict=True)
+        if message
+    ]
+    assert not refused, "\n".join(refused)
+
+
+def migrate(interpreter: Interpreter, server: URL, service: Path, message: str) -> None:
+    """Write a migration, and apply, compare, revert and apply all of them."""
+    succeed(
+        *(interpreter.python, "-c", MIGRATING, message),
+        cwd=service,
+        PYTHONPATH="src:devtools",
+        DATABASE_URL=address(new_database(server)),
+    )
+
+
+def check(interpreter: Interpreter, server: URL, service: Path, mypy_cache: Path) -> None:
+    """Check the format, the lint, the types, the architecture rules and the tests."""
+    interpreter.succeeds(service, "ruff", "format", "--no-cache", "--check", "--quiet", ".")
+    interpreter.succeeds(service, "ruff", "check", "--no-cache", "--quiet", ".")
+    interpreter.succeeds(service, "mypy", "--cache-dir", mypy_cache, *CODE)
+    rules = [str(path) for path in sorted(service.glob("tests/*/test_*.py")) if is_rule(path)]
+    interpreter.succeeds(
+        service,
+        *("pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "tests/features", *rules),
+        DATABASE_URL=address(server),
+    )
+
+
+def is_rule(path: Path) -> bool:
+    """Whether a module has the rules on the structure and the code of features."""
+    return path.stem in ("test_structure", "test_house_rules", "test_code_rules")
