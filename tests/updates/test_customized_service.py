@@ -57,7 +57,7 @@ TEAM_CHANGES = [
     ("src/app/registry.py", "    notes,\n"),
 ]  # fmt: skip
 DELETED = [".pre-commit-config.yaml"]
-# A test of the team, beside those of the kit that the template no longer has.
+# A test of the team in a folder of the kit's tests, which the template no longer has.
 OWN_TEST = "tests/kit/test_own.py"
 
 
