@@ -21,7 +21,7 @@ from app.kit.db.session import Database
 from app.kit.local_postgres import PostgresUnavailable, development, throwaway
 from app.kit.routing import FeatureRouter
 from app.main import create_app
-from tests.conformance.support.things import Own, Thing
+from tests.conformance.support.simple_models import Own, Thing
 from tests.rig.app import client_of, running
 from tests.rig.database import settings_with
 
