@@ -19,6 +19,7 @@ import pytest
 from httpx2 import AsyncClient, Response
 from hypothesis import settings
 
+from tests.conformance.features.column_types import adversarial_values
 from tests.conformance.features.column_types.equality import is_same
 from tests.conformance.features.column_types.schemas import (
     TypedRowFields,
