@@ -27,12 +27,12 @@ def draw(panels: dict[str, list[tuple[str, float]]]) -> str:
 
 
 def _bar(top: int, name: str, value: float) -> list[str]:
-    colour = OURS if name.startswith("this service") else OTHERS
+    color = OURS if name.startswith("this service") else OTHERS
     width = round(min(value, 1) * (WIDTH - LABEL - 50))
     middle = top + BAR - 5
     return [
         _text(0, middle, name),
-        f'<rect x="{LABEL}" y="{top}" width="{width}" height="{BAR}" fill="{colour}"/>',
+        f'<rect x="{LABEL}" y="{top}" width="{width}" height="{BAR}" fill="{color}"/>',
         _text(LABEL + width + 6, middle, f"{value:.2f}"),
     ]
 

@@ -98,10 +98,10 @@ class _Clients:
 
     def _exchange(self, until: float) -> None:
         while self._started:
-            installed = self._poll.poll(TIMEOUT)
-            if not installed:
+            events = self._poll.poll(TIMEOUT)
+            if not events:
                 raise InvalidResponse(f"no response within {TIMEOUT} seconds")
-            for number, _event in installed:
+            for number, _event in events:
                 if not self._receive(number):
                     continue
                 if perf_counter() >= until:

@@ -26,7 +26,7 @@ def pairs(combination: Combination) -> set[Pair]:
     return set(itertools.combinations(combination.items(), 2))
 
 
-def covering() -> list[Combination]:
+def pairwise_combinations() -> list[Combination]:
     """Return a small set of combinations that contains every pair of answers.
 
     Greedy: each step adds the combination with the most missing pairs.
@@ -39,20 +39,24 @@ def covering() -> list[Combination]:
     return chosen
 
 
-def furthest() -> Combination:
+def furthest_from_default() -> Combination:
     """Return the pairwise combination with an example that differs most from the default."""
     return max(
-        (answers for answers in covering() if answers["example"]),
+        (answers for answers in pairwise_combinations() if answers["example"]),
         key=lambda answers: sum(answers[option] != ALL[0][option] for option in OPTIONS),
     )
 
 
-def behind_pgbouncer() -> list[Combination]:
+def with_pgbouncer() -> list[Combination]:
     """Return the pairwise combinations with an example that run behind PgBouncer."""
-    return [each for each in covering() if each["example"] and each["pooler"] == "pgbouncer"]
+    return [
+        each
+        for each in pairwise_combinations()
+        if each["example"] and each["pooler"] == "pgbouncer"
+    ]
 
 
-def whole(combination: Combination) -> Combination:
+def with_optional_files(combination: Combination) -> Combination:
     """Add the answers that only add files to a service.
 
     They do not interact with other answers, so they need no combinations.
@@ -61,7 +65,7 @@ def whole(combination: Combination) -> Combination:
     return {**combination, "deploy": deploy, "telemetry": combination == ALL[-1]}
 
 
-def title(combination: Combination) -> str:
+def combination_id(combination: Combination) -> str:
     """Return the test id of a combination."""
     return "-".join(
         (answer if isinstance(answer, str) else option if answer else f"no_{option}")

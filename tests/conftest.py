@@ -35,12 +35,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     tests at the end should be short.
     """
     workers: int = getattr(config, "workerinput", {}).get("workercount", 1)
-    whole = [item for item in items if item.get_closest_marker("whole")]
-    rest = [item for item in items if item not in whole]
+    long = [item for item in items if item.get_closest_marker("full_suite")]
+    rest = [item for item in items if item not in long]
     size = -(-len(items) // workers)
     ordered: list[pytest.Item] = []
     for worker in range(workers):
-        first = whole[worker::workers]
+        first = long[worker::workers]
         ordered += first + [rest.pop(0) for _ in range(min(size - len(first), len(rest)))]
     items[:] = ordered
 

@@ -118,7 +118,7 @@ class Server:
 
     def has_running_processes(self) -> bool:
         """Return whether a process of the process group still runs."""
-        return exists(-self.process.pid)
+        return process_exists(-self.process.pid)
 
 
 @contextmanager
@@ -144,7 +144,7 @@ def serving(
         process.wait(timeout=30)
 
 
-def exists(process: int) -> bool:
+def process_exists(process: int) -> bool:
     """Return whether a process exists or, for a negative id, a process group."""
     try:
         os.kill(process, 0)

@@ -1,4 +1,4 @@
-"""What the suites of rendered services share: an environment, and a PostgreSQL server."""
+"""The environment of rendered services, and databases for their test suites."""
 
 import asyncio
 import fcntl
@@ -20,28 +20,28 @@ from tests.processes import UV, Server, environment, succeed
 DEV = [UV, "run", "my-service", "dev"]
 FASTAPI_DEV = [UV, "run", "fastapi", "dev"]
 
-# Starts a command of a service and waits until it is ready: `start(service, *command)`.
+# Starts a server command and waits until it is ready: `start(service, *command)`.
 Start = Callable[..., Server]
 
 
 @dataclass(frozen=True)
 class Interpreter:
-    """The Python of an environment that holds what every rendered service depends on."""
+    """The Python of an environment with the dependencies of every service."""
 
     python: Path
 
     def succeeds(self, service: Path, *arguments: str | Path, **variables: str) -> str:
-        """Run a module of the environment in the service's directory; its output."""
+        """Run a module in the directory of a service; return its output."""
         return succeed(
             self.python, "-m", *arguments, cwd=service, PYTHONPATH="src", **variables
         ).stdout
 
 
 def interpreter_for(service: Path, place: Path, version: str) -> Interpreter:
-    """An environment in `place` for a service with every dependency; fails without the version.
+    """Create the environment of a service; fail if the Python version is not installed.
 
-    Several processes may ask for the same place: one makes it and the others wait. uv locks the
-    project, not the environment, and here each process has a project of its own.
+    Several processes may call this for the same directory: the first creates the environment, and
+    the others wait. (uv locks only the project, and each process has a separate project.)
     """
     with place.with_name(f"{place.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -55,33 +55,33 @@ def interpreter_for(service: Path, place: Path, version: str) -> Interpreter:
 
 
 def _python_directories() -> list[str]:
-    # pyenv's shims only run the version that pyenv has switched to, and HOME may be empty here.
+    # Not pyenv's shims, which run only the selected version. HOME may be empty in this process.
     account = Path(pwd.getpwuid(os.getuid()).pw_dir)
     return [str(found) for found in sorted(account.glob(".pyenv/versions/*/bin"))]
 
 
-# Where the Python of a distribution is, which is quicker than one that was built by hand.
+# The Python of the distribution, which is faster than one that was built without optimizations.
 SYSTEM = "/usr/bin"
 RUNNING_VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 @contextmanager
 def postgres() -> Iterator[URL]:
-    """A server with a database named `test`, which is what generated suites ask for."""
+    """Start a server with a database named `test`, which test suites of services require."""
     with ephemeral(max_connections=200) as server:
         create_database(server, "test")
         yield server.set(database="test")
 
 
 def new_database(server: URL) -> URL:
-    """An empty database; it goes when the server goes."""
+    """Create an empty database, which exists until the server stops."""
     name = f"test_{uuid4().hex}"
     create_database(server, name)
     return server.set(database=name)
 
 
 def create_database(server: URL, name: str) -> None:
-    """Create a database next to the one that the URL names."""
+    """Create a database on the server of the URL."""
 
     async def create() -> None:
         connection = await asyncpg.connect(
@@ -94,11 +94,11 @@ def create_database(server: URL, name: str) -> None:
 
 
 def address(database: URL) -> str:
-    """The URL in the form of DATABASE_URL."""
+    """Return the URL as a value of DATABASE_URL."""
     return database.render_as_string(hide_password=False)
 
 
 def postmaster(service: Path) -> int:
-    """The process of the development database."""
+    """Return the process id of the development database."""
     [pid_file] = service.glob(".pgdata/*/postmaster.pid")
     return int(pid_file.read_text().splitlines()[0])

@@ -1,4 +1,4 @@
-"""The conformance suite: tests of the kit, which run inside a service."""
+"""Adds the conformance suite, which tests the kit, to a service."""
 
 import shutil
 from pathlib import Path
@@ -8,19 +8,19 @@ from tests.rendering import ROOT
 PLACE = Path("tests/conformance")
 SUITE = ROOT / PLACE
 FEATURES = PLACE / "features"
-# Each runs in a process of its own: features adds models and routers to the service.
+# Each part needs a separate process, because `features` adds models and routers to the service.
 PARTS = [[str(PLACE), f"--ignore={FEATURES}"], [str(FEATURES)]]
 
 
 def add_suite(service: Path) -> Path:
-    """Copy the suite into a service; returns the service."""
+    """Copy the suite into a service; return the service."""
     ignored = shutil.ignore_patterns("__pycache__", "__main__.py")
     shutil.copytree(SUITE, service / PLACE, ignore=ignored, dirs_exist_ok=True)
     return service
 
 
 def parts_of(named: list[str]) -> list[list[str]]:
-    """The arguments of pytest for each process: for all tests, or for these files and folders."""
+    """Return the pytest arguments of each process, for all tests or for some files and folders."""
     if not named:
         return PARTS
     paths = [str(PLACE / name.removeprefix(f"{PLACE}/")) for name in named]

@@ -1,4 +1,4 @@
-"""The conformance suite passes in services that differ in what an answer changes."""
+"""The conformance suite passes in services with different answers."""
 
 import itertools
 import sys
@@ -18,12 +18,11 @@ ANSWERS: list[dict[str, Any]] = [
     {"pk_type": pk_type, "soft_delete": soft_delete}
     for pk_type, soft_delete in itertools.product(OPTIONS["pk_type"], OPTIONS["soft_delete"])
 ]
-# The kit's own tests and those with the example; the furthest service has a PgBouncer in front
-# where there is one: tests/test_pgbouncer.py.
+# The tests of the kit and the example. tests/test_pgbouncer.py runs them with other answers.
 KIT = ["kit", "example"]
 
-# What neither answer changes runs in the two services that differ in both.
-IN_FULL = [ANSWERS[0], ANSWERS[-1]]
+# Files whose tests do not depend on the answers run only in the two services that differ in both.
+COMPLETE = [ANSWERS[0], ANSWERS[-1]]
 INDEPENDENT = (
     "test_unusual_mapping_migrations.py",
     "test_database_url.py",
@@ -52,28 +51,28 @@ def test_independent_files_exist() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.whole
+@pytest.mark.full_suite
 @pytest.mark.parametrize("part", KIT)
-def test_default_service_passes_tests_of_the_kit(
+def test_default_service_passes_kit_tests(
     service: Copy, interpreter: Interpreter, part: str
 ) -> None:
-    # On a database that it starts itself, as for its users.
+    # Without DATABASE_URL: the service starts its own database.
     output = interpreter.succeeds(add_suite(service()), "pytest", "-q", f"{PLACE}/{part}")
 
     assert "skipped" not in output
 
 
 @pytest.mark.slow
-@pytest.mark.whole
+@pytest.mark.full_suite
 @pytest.mark.parametrize("answers", ANSWERS, ids=lambda each: "-".join(map(str, each.values())))
-def test_service_passes_tests_with_features(
+def test_service_passes_feature_tests(
     service: Copy, interpreter: Interpreter, server: URL, answers: dict[str, Any]
 ) -> None:
-    left_out = [] if answers in IN_FULL else [f"--ignore={FEATURES}/{name}" for name in INDEPENDENT]
+    ignored = [] if answers in COMPLETE else [f"--ignore={FEATURES}/{name}" for name in INDEPENDENT]
 
     interpreter.succeeds(
         add_suite(service(**answers)),
-        *("pytest", "-q", FEATURES, *left_out),
+        *("pytest", "-q", FEATURES, *ignored),
         DATABASE_URL=address(new_database(server)),
     )
 
@@ -98,7 +97,7 @@ def test_conformance_suite_is_strictly_typed(
 
 
 @pytest.mark.slow
-def test_suite_runs_against_a_service_that_changed_its_kit(service: Copy) -> None:
+def test_suite_detects_changed_kit_of_service(service: Copy) -> None:
     place = service(example=False)
     cursor = place / "src/app/kit/cursor.py"
     only = ["--only", "kit/queries/test_cursor.py", "features/test_etag.py"]

@@ -83,9 +83,7 @@ def test_mermaid_shows_every_table_of_a_service(
 
 
 @pytest.mark.slow
-def test_schema_page_of_the_documentation_is_current(
-    service: Copy, interpreter: Interpreter
-) -> None:
+def test_schema_page_of_documentation_is_current(service: Copy, interpreter: Interpreter) -> None:
     current = write_page(service(), interpreter)
 
     kept = (ROOT / "docs/schema.md").read_text()

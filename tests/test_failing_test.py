@@ -31,7 +31,7 @@ def write_failing_tests(service: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.whole
+@pytest.mark.full_suite
 def test_output_of_failing_test_shows_request_once(
     service: Copy, interpreter: Interpreter, server: URL
 ) -> None:

@@ -53,7 +53,7 @@ def add_feature(service: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.whole
+@pytest.mark.full_suite
 @pytest.mark.parametrize("example", [True, False])
 def test_fuzz_test_finds_server_error_in_feature(
     service: Copy, interpreter: Interpreter, server: URL, example: bool

@@ -15,9 +15,9 @@ from tests.processes import (
     UV,
     Server,
     eventually,
-    exists,
     free_port,
     open_directory,
+    process_exists,
     run,
     serving,
     succeed,
@@ -223,7 +223,7 @@ def test_dev_does_not_apply_new_migration(
     assert "add bookmarks" in applied
     server.wait_until_ready(30)
     # The database server keeps running after the other command ends.
-    assert exists(postmaster(changeable))
+    assert process_exists(postmaster(changeable))
 
 
 def test_only_migrate_applies_revision(

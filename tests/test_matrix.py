@@ -1,4 +1,4 @@
-"""Whatever is answered, the service is formatted, lint-clean, typed, tested and migrated."""
+"""Services with every combination of answers pass all checks."""
 
 import itertools
 import json
@@ -12,22 +12,29 @@ from typing import Any
 import pytest
 from sqlalchemy import URL
 
-from tests.combinations import ALL, OPTIONS, behind_pgbouncer, covering, pairs, title, whole
+from tests.combinations import (
+    ALL,
+    OPTIONS,
+    combination_id,
+    pairs,
+    pairwise_combinations,
+    with_optional_files,
+    with_pgbouncer,
+)
 from tests.pgbouncer import PGBOUNCER
 from tests.processes import run, succeed
 from tests.rendering import Copy, Renderer
 from tests.services import Interpreter, address, new_database
 
-COVERING = covering()
+PAIRWISE = pairwise_combinations()
 
-every_pair = pytest.mark.parametrize("answers", COVERING, ids=map(title, COVERING))
+every_pair = pytest.mark.parametrize("answers", PAIRWISE, ids=map(combination_id, PAIRWISE))
 
-DEFAULT = COVERING[0]
-# Where there is a PgBouncer, what is to run behind one is tested there.
-TESTED = [answers for answers in COVERING if not (PGBOUNCER and answers in behind_pgbouncer())]
+DEFAULT = PAIRWISE[0]
+# With PgBouncer installed, tests/test_pgbouncer.py tests the services for PgBouncer.
+TESTED = [answers for answers in PAIRWISE if not (PGBOUNCER and answers in with_pgbouncer())]
 
-# What a developer types, one command after the other; in one process, since most of the time of
-# each goes into its imports.
+# Several Alembic commands in one process, because the imports take most of the time.
 MIGRATING = """
 from alembic.config import main
 for command in ["upgrade", "head"], ["check"], ["downgrade", "base"], ["upgrade", "head"]:
@@ -35,38 +42,38 @@ for command in ["upgrade", "head"], ["check"], ["downgrade", "base"], ["upgrade"
 """
 
 
-def test_every_two_answers_meet_in_the_covering_set() -> None:
+def test_pairwise_combinations_contain_every_pair() -> None:
     for (one, its), (other, others) in itertools.combinations(OPTIONS.items(), 2):
         for left, right in itertools.product(its, others):
-            assert any((c[one], c[other]) == (left, right) for c in COVERING)
+            assert any((c[one], c[other]) == (left, right) for c in PAIRWISE)
 
 
-def test_the_covering_set_has_the_default_and_the_wholly_flipped_service() -> None:
-    assert {option: answers[0] for option, answers in OPTIONS.items()} in COVERING
-    assert {option: answers[-1] for option, answers in OPTIONS.items()} in COVERING
-    assert len(COVERING) <= 16
+def test_pairwise_combinations_include_extremes() -> None:
+    assert {option: answers[0] for option, answers in OPTIONS.items()} in PAIRWISE
+    assert {option: answers[-1] for option, answers in OPTIONS.items()} in PAIRWISE
+    assert len(PAIRWISE) <= 16
     assert len(ALL) == 96
     assert len(pairs(ALL[0])) == 10
 
 
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.13", "3.14"])
-def test_every_minimum_python_is_formatted_and_lint_clean(render: Renderer, version: str) -> None:
-    is_clean(render(python_version=version))
+def test_every_python_version_passes_ruff(render: Renderer, version: str) -> None:
+    assert_ruff_passes(render(python_version=version))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("pk_type", OPTIONS["pk_type"])
 @pytest.mark.parametrize("lazy_strategy", OPTIONS["lazy_strategy"])
-def test_every_combination_is_formatted_and_lint_clean(
-    render: Renderer, pk_type: str, lazy_strategy: str
-) -> None:
+def test_every_combination_passes_ruff(render: Renderer, pk_type: str, lazy_strategy: str) -> None:
     wanted = {"pk_type": pk_type, "lazy_strategy": lazy_strategy}
 
-    is_clean(*(render(**whole(one)) for one in ALL if wanted.items() <= one.items()))
+    assert_ruff_passes(
+        *(render(**with_optional_files(one)) for one in ALL if wanted.items() <= one.items())
+    )
 
 
-def is_clean(*services: Path) -> None:
-    """Fail where ruff, each service with its own settings, would change or forbid anything."""
+def assert_ruff_passes(*services: Path) -> None:
+    """Check format and lint with ruff, with the settings of each service."""
     ruff = [sys.executable, "-m", "ruff"]
     place = services[0].parent
     succeed(*ruff, "format", "--no-cache", "--check", "--quiet", *services, cwd=place)
@@ -75,21 +82,19 @@ def is_clean(*services: Path) -> None:
 
 @pytest.mark.slow
 @every_pair
-def test_a_service_is_strictly_typed(
+def test_service_passes_mypy(
     service: Copy, interpreter: Interpreter, mypy_cache: Path, answers: dict[str, Any]
 ) -> None:
-    interpreter.succeeds(service(**whole(answers)), "mypy", "--cache-dir", mypy_cache)
+    interpreter.succeeds(service(**with_optional_files(answers)), "mypy", "--cache-dir", mypy_cache)
 
 
 @pytest.mark.slow
-@pytest.mark.whole
-def test_another_checker_of_types_agrees(
-    render: Renderer, interpreter: Interpreter, tmp_path: Path
-) -> None:
-    for answers in COVERING:
-        shutil.copytree(render(**whole(answers)), tmp_path / title(answers))
+@pytest.mark.full_suite
+def test_service_passes_pyright(render: Renderer, interpreter: Interpreter, tmp_path: Path) -> None:
+    for answers in PAIRWISE:
+        shutil.copytree(render(**with_optional_files(answers)), tmp_path / combination_id(answers))
     services = sorted(tmp_path.iterdir())
-    # It learns of the libraries once, where a process for each service would do so each time.
+    # One process for all services, so that pyright analyzes the libraries only once.
     settings = settings_of_pyright(*services)
     places = [f"{each.name}/{place}" for each in services for place in settings["include"]]
     apart = [
@@ -102,7 +107,7 @@ def test_another_checker_of_types_agrees(
     together = settings | {"include": places, "executionEnvironments": apart, "extraPaths": []}
     (tmp_path / "pyrightconfig.json").write_text(json.dumps(together))
 
-    # Each has one error, so that all are known to have been looked at, by themselves.
+    # One error in each service shows that pyright checks all of them separately.
     wrong = [each / "src" / "app" / "features" / "wrong.py" for each in services]
     for module in wrong:
         module.write_text("from app.about import NAME\n\nnumber: int = NAME\n")
@@ -114,7 +119,7 @@ def test_another_checker_of_types_agrees(
 
 
 def settings_of_pyright(*services: Path) -> dict[str, Any]:
-    """How services have their types checked, which must be the same for all."""
+    """Return the pyright settings, which must be the same in all services."""
     settings, *others = (
         tomllib.loads((each / "pyproject.toml").read_text())["tool"]["pyright"] for each in services
     )
@@ -123,22 +128,22 @@ def settings_of_pyright(*services: Path) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-@pytest.mark.whole
-@pytest.mark.parametrize("answers", TESTED, ids=map(title, TESTED))
-def test_a_service_passes_its_own_tests(
+@pytest.mark.full_suite
+@pytest.mark.parametrize("answers", TESTED, ids=map(combination_id, TESTED))
+def test_service_passes_its_tests(
     service: Copy, interpreter: Interpreter, server: URL, answers: dict[str, Any]
 ) -> None:
-    # The default one on a database that it starts itself, as it is for its users.
+    # Without DATABASE_URL, the default service starts its own database.
     given = {} if answers == DEFAULT else {"DATABASE_URL": address(server)}
 
-    output = interpreter.succeeds(service(**whole(answers)), "pytest", "-q", **given)
+    output = interpreter.succeeds(service(**with_optional_files(answers)), "pytest", "-q", **given)
 
     assert "skipped" not in output
 
 
 @pytest.mark.slow
-@pytest.mark.whole
-def test_the_default_service_passes_its_own_tests_on_python_3_13(
+@pytest.mark.full_suite
+def test_default_service_passes_its_tests_on_python_3_13(
     service: Copy, interpreter_of: Callable[[str], Interpreter], server: URL
 ) -> None:
     newer = interpreter_of("3.13")
@@ -151,7 +156,7 @@ def test_the_default_service_passes_its_own_tests_on_python_3_13(
 
 @pytest.mark.slow
 @every_pair
-def test_a_service_migrates_to_its_models_and_back(
+def test_migrations_match_models(
     service: Copy, interpreter: Interpreter, server: URL, answers: dict[str, Any]
 ) -> None:
     succeed(

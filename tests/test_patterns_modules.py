@@ -4,20 +4,18 @@ import re
 
 from tests.rendering import Renderer, files_under
 
-# Internal and deprecated modules.
+# Internal modules, and other names of modules.
 INTERNAL = {
+    "kit/cursor.py",
     "kit/db/attributes.py",
-    "kit/db/compiled.py",
     "kit/db/datetimes.py",
     "kit/db/enum_types.py",
     "kit/db/enum_values.py",
-    "kit/db/hot.py",
-    "kit/db/hot_writes.py",
+    "kit/db/idempotency.py",
     "kit/db/intervals.py",
     "kit/db/migration_order.py",
     "kit/db/migration_steps.py",
     "kit/db/page_rows.py",
-    "kit/db/projection.py",
     "kit/db/schema_drift.py",
     "kit/db/soft_delete.py",
     "kit/db/sort_types.py",
@@ -34,6 +32,7 @@ INTERNAL = {
     "kit/http/plain_errors.py",
     "kit/openapi_names.py",
     "kit/openapi_schemas.py",
+    "kit/queries/prepared.py",
     "kit/queries/selects.py",
     "kit/response_headers.py",
     "kit/times.py",

@@ -47,7 +47,7 @@ def test_files_named_on_page_exist(render: Renderer, soft_delete: bool) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.whole
+@pytest.mark.full_suite
 def test_code_on_page_is_working_feature(service: Copy) -> None:
     directory = service(example=False)
     write_feature(directory)

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator
 import pytest
 from sqlalchemy import URL
 
-from tests.combinations import behind_pgbouncer, furthest, title
+from tests.combinations import combination_id, furthest_from_default, with_pgbouncer
 from tests.pgbouncer import PGBOUNCER, start_pgbouncer
 from tests.processes import open_directory, run
 from tests.rendering import Copy
 from tests.services import Interpreter, address, new_database
 from tests.suite import PLACE, add_suite
 
-SERVICES = behind_pgbouncer()
+SERVICES = with_pgbouncer()
 
 if PGBOUNCER:
 
@@ -26,8 +26,8 @@ if PGBOUNCER:
             yield url
 
     @pytest.mark.slow
-    @pytest.mark.whole
-    @pytest.mark.parametrize("answers", SERVICES, ids=map(title, SERVICES))
+    @pytest.mark.full_suite
+    @pytest.mark.parametrize("answers", SERVICES, ids=map(combination_id, SERVICES))
     def test_service_passes_its_tests_through_pgbouncer(
         service: Copy,
         interpreter: Interpreter,
@@ -37,15 +37,15 @@ if PGBOUNCER:
         interpreter.succeeds(service(**answers), "pytest", "-q", DATABASE_URL=address(pooler))
 
     @pytest.mark.slow
-    @pytest.mark.whole
+    @pytest.mark.full_suite
     @pytest.mark.parametrize("part", ["kit", "example"])
-    def test_furthest_service_passes_tests_of_the_kit_through_pgbouncer(
+    def test_furthest_service_passes_kit_tests_through_pgbouncer(
         service: Copy, interpreter_of: Callable[[str], Interpreter], pooler: URL, part: str
     ) -> None:
         newer = interpreter_of("3.13")
 
         newer.succeeds(
-            add_suite(service(**furthest())),
+            add_suite(service(**furthest_from_default())),
             *("pytest", "-q", f"{PLACE}/{part}"),
             DATABASE_URL=address(pooler),
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import UV, eventually, exists, run, succeed
+from tests.processes import UV, eventually, process_exists, run, succeed
 from tests.rendering import Renderer
 from tests.services import DEV, FASTAPI_DEV, Start, postmaster
 
@@ -23,7 +23,7 @@ def test_ctrl_c_stops_service_and_database(default: Path, start: Start, command:
     # The service exits with 0; `uv run` may exit with 130, the shell's code for Ctrl-C.
     assert server.interrupt() in {0, 130}
     assert "Traceback" not in server.output
-    assert eventually(lambda: not exists(database))
+    assert eventually(lambda: not process_exists(database))
     assert eventually(lambda: not server.has_running_processes())
 
 
@@ -36,7 +36,7 @@ def test_sigkill_of_service_leaves_no_processes(default: Path, start: Start, com
 
     server.kill()
 
-    assert eventually(lambda: not exists(database))
+    assert eventually(lambda: not process_exists(database))
     assert eventually(lambda: not server.has_running_processes())
 
 
@@ -46,7 +46,7 @@ def test_database_stops_if_process_group_is_killed(default: Path, start: Start) 
 
     os.killpg(server.process.pid, signal.SIGKILL)
 
-    assert eventually(lambda: not exists(database))
+    assert eventually(lambda: not process_exists(database))
 
 
 @pytest.mark.parametrize(

@@ -75,8 +75,11 @@ class Service:
                 entry.rename(place / entry.name)
         return Service(place)
 
-    def update(self, release: str | None = None, *, trusted: bool = False, **answers: Any) -> None:
-        """Update to a release, by default the newest, without committing the changes."""
+    def update(self, release: str | None = None, *, trusted: bool = True, **answers: Any) -> None:
+        """Update to a release, by default the newest, without committing the changes.
+
+        Release 0.7.0 needs `--trust`.
+        """
         copier.run_update(
             self.directory,
             data=answers,

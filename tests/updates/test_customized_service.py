@@ -57,7 +57,7 @@ TEAM_CHANGES = [
     ("src/app/registry.py", "    notes,\n"),
 ]  # fmt: skip
 DELETED = [".pre-commit-config.yaml"]
-# A test of the team, beside those of the kit that the template no longer has.
+# A test of the team in a folder of the kit's tests, which the template no longer has.
 OWN_TEST = "tests/kit/test_own.py"
 
 
@@ -122,7 +122,7 @@ def assert_valid(team: Team) -> None:
     team.run("pytest", "-q")
 
 
-@pytest.mark.whole
+@pytest.mark.full_suite
 def test_updates_through_every_release_keep_team_changes(
     service_at: ServiceFactory, interpreter: Interpreter, server: URL, tmp_path: Path
 ) -> None:
@@ -159,7 +159,7 @@ def update_service(service: Service, release: str) -> None:
     service.write("src/app/registry.py", registry)
 
 
-@pytest.mark.whole
+@pytest.mark.full_suite
 def test_team_migrations_merge_with_new_migrations(
     service_at: ServiceFactory, interpreter: Interpreter, server: URL
 ) -> None:

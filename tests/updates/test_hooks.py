@@ -42,7 +42,7 @@ def test_renamed_file_keeps_edits(service_before_next: ServiceFactory) -> None:
     service = service_before_next(CURRENT)
     service.append(OLD, "\n\nOURS = True\n")
 
-    service.update(NEXT, trusted=True)
+    service.update(NEXT)
 
     assert service.conflicts() == []
     assert not service.path(OLD).exists()
@@ -54,7 +54,7 @@ def test_renamed_file_that_team_deleted_stays_deleted(service_before_next: Servi
     service = service_before_next(CURRENT)
     service.remove(OLD)
 
-    service.update(NEXT, trusted=True)
+    service.update(NEXT)
 
     assert service.conflicts() == []
     assert not service.path(OLD).exists()
@@ -68,7 +68,7 @@ def test_edit_of_same_line_of_renamed_file_is_marked_conflict(
     first, rest = service.read(OLD).split("\n", 1)
     service.write(OLD, f"{first}\n# ours\n{rest}")
 
-    service.update(NEXT, trusted=True)
+    service.update(NEXT)
 
     assert service.conflicts() == [NEW]
     assert "<<<<<<< before updating\n# ours\n" in service.read(NEW)
@@ -89,7 +89,7 @@ def test_conflict_in_subfolder_is_unmerged_in_git(service_before_next: ServiceFa
     service.write(OLD, f"{first}\n# ours\n{rest}")
     part = service.into_subfolder("services/orders")
 
-    part.update(NEXT, trusted=True)
+    part.update(NEXT)
 
     name = f"services/orders/{NEW}"
     assert git(service.directory, "diff", "--name-only", "--diff-filter=U").split() == [name]
@@ -98,7 +98,7 @@ def test_conflict_in_subfolder_is_unmerged_in_git(service_before_next: ServiceFa
 def test_rename_hook_is_idempotent(service_before_next: ServiceFactory) -> None:
     service = service_before_next(CURRENT)
     service.append(OLD, "\n\nOURS = True\n")
-    service.update(NEXT, trusted=True)
+    service.update(NEXT)
     merged = service.read(NEW)
 
     succeed(sys.executable, ROOT / "hooks/rename.py", OLD, NEW, cwd=service.directory)
@@ -111,18 +111,26 @@ def test_update_without_trust_changes_nothing(service_before_next: ServiceFactor
     before = service.files()
 
     with pytest.raises(UnsafeTemplateError, match="migrations"):
-        service.update(NEXT)
+        service.update(NEXT, trusted=False)
 
     assert service.files() == before
 
 
-def test_update_from_first_release_needs_no_trust(service_before_next: ServiceFactory) -> None:
-    # An update from the first release runs every migration of copier.yml.
-    service = service_before_next(next(iter(RELEASES)))
+@pytest.mark.parametrize("version", ["0.1.0", "0.6.1"])
+def test_only_an_update_across_release_0_7_0_needs_trust(
+    service_before_next: ServiceFactory, version: str
+) -> None:
+    service = service_before_next(version)
 
+    with pytest.raises(UnsafeTemplateError, match="migrations"):
+        service.update(CURRENT, trusted=False)
     service.update(CURRENT)
-
     assert f"_commit: v{CURRENT}" in service.read(".copier-answers.yml")
+    service.commit()
+
+    service.update(NEXT, trusted=False)
+
+    assert f"_commit: v{NEXT}" in service.read(".copier-answers.yml")
 
 
 def test_copier_migrations_name_existing_release_and_script() -> None:

@@ -149,7 +149,12 @@ def test_update_keeps_tuned_pool(
     before = service.read("src/app/kit/db/pool.py")
 
     copier.run_update(
-        service.directory, defaults=True, overwrite=True, quiet=True, skip_answered=skipping
+        service.directory,
+        defaults=True,
+        overwrite=True,
+        quiet=True,
+        skip_answered=skipping,
+        unsafe=True,
     )
 
     assert service.conflicts() == []

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.combinations import OPTIONS, Combination, title
+from tests.combinations import OPTIONS, Combination, combination_id
 from tests.rendering import files_under
 from tests.updates.conftest import ServiceFactory
 from tests.updates.history import CURRENT, RELEASES, Template
@@ -30,7 +30,9 @@ UPDATES = [
 
 
 @pytest.mark.parametrize(
-    ("version", "answers"), UPDATES, ids=[f"{v}-{title(answers)}" for v, answers in UPDATES]
+    ("version", "answers"),
+    UPDATES,
+    ids=[f"{v}-{combination_id(answers)}" for v, answers in UPDATES],
 )
 def test_update_of_unchanged_service_equals_new_service(
     service_at: ServiceFactory,

@@ -3,12 +3,11 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from sqlalchemy import (
     ColumnElement,
     CursorResult,
-    Executable,
     Index,
     Select,
     delete,
@@ -17,16 +16,18 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import ONETOMANY, ORMExecuteState, Session, with_loader_criteria
+from sqlalchemy.orm import ONETOMANY, ORMExecuteState, Session
 from sqlalchemy.orm.attributes import set_committed_value
 
 from app.kit.db.base import Record, in_base_table, now
 from app.kit.db.ids import Id
 from app.kit.db.soft_delete import (
     INCLUDE_DELETED,
+    LIVING,
     Entity,
     filter_other_tables,
     filter_select,
+    living,
     mark,
     mark_owned_by,
     owning_relationships,
@@ -45,8 +46,6 @@ __all__ = [
     "not_deleted",
     "unique_live",
 ]
-
-S = TypeVar("S", bound=Executable)
 
 # Error statuses of an endpoint that deletes one row. Rows that refer to it are no obstacle.
 DELETE_ERRORS = (404,)
@@ -78,22 +77,6 @@ class ServiceSession(Session):
                 instance.deleted_at = instance.deleted_at or when
             else:
                 super().delete(instance)
-
-
-# Created once: creating criteria takes longer than looking up a compiled statement.
-_LIVING = with_loader_criteria(
-    Entity, lambda model: model.deleted_at.is_(None), include_aliases=True
-)
-
-
-def living(statement: S) -> S:
-    """Return the statement without deleted rows.
-
-    A session does this for each statement. Call it once for a statement that you keep and run
-    again.
-    """
-    filtered: Any = filter_select(statement) if isinstance(statement, Select) else statement
-    return cast("S", filtered.options(_LIVING).execution_options(living_only=True))
 
 
 def not_deleted(model: type[Record]) -> tuple[ColumnElement[bool], ...]:
@@ -188,7 +171,7 @@ def _without_deleted(state: ORMExecuteState) -> None:
     if state.is_column_load or options.get("include_deleted") or options.get("living_only"):
         return
     if state.is_insert and getattr(state.statement, "select", None) is not None:
-        state.statement = state.statement.options(_LIVING)
+        state.statement = state.statement.options(LIVING)
     statement: Any = state.statement
     if isinstance(statement, Select):
         state.statement = filter_select(statement)
@@ -196,7 +179,7 @@ def _without_deleted(state: ORMExecuteState) -> None:
         state.statement = filter_other_tables(statement)
     if state.is_select or state.is_update or state.is_delete:
         state.update_execution_options(living_only=True)
-        state.statement = state.statement.options(_LIVING)
+        state.statement = state.statement.options(LIVING)
 
 
 def _join_base_table(state: ORMExecuteState) -> None:

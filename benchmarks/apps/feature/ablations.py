@@ -15,28 +15,25 @@ from app.example.posts.repository import (
     POST_OUT,
     POSTS,
     PostRepository,
-    Posts,
 )
 from app.example.posts.schemas import PostOut, PostQuery, PostSort
 from app.features.measured.schemas import Keys, NewRow, NewRows, Row, RowChanges
 from app.kit.db.ids import Id
 from app.kit.db.plan import plan
-from app.kit.db.repository import provided
-from app.kit.db.session import ReadSessionDep
+from app.kit.db.session import ReadSessionDep, SessionDep
 from app.kit.page import Page
 from app.kit.queries.columns import columns_of
 
 router = APIRouter(prefix="/without", tags=["measured"])
 
 ROW = plan()
-PostsToRead = Annotated[PostRepository, provided(PostRepository, read_only=True)]
 NEWEST = ORDERS[PostSort.NEWEST].clauses
 
 
 @router.get("/read-only/{key}", response_model=Row)
-async def read_row_in_a_transaction(key: Id, posts: Posts) -> Post:
+async def read_row_in_a_transaction(key: Id, session: SessionDep) -> Post:
     """R1 in a transaction: BEGIN, the statement, COMMIT."""
-    return await posts.get(key, *ROW)
+    return await PostRepository(session).get(key, *ROW)
 
 
 def sync_repository(session: ReadSessionDep) -> PostRepository:
@@ -73,58 +70,59 @@ async def read_row_with_generator_dependencies(
 
 
 @router.get("/response-model/{key}", response_model=Row)
-async def read_row_as_a_response(key: Id, posts: PostsToRead) -> JSONResponse:
+async def read_row_as_a_response(key: Id, session: ReadSessionDep) -> JSONResponse:
     """R1 with an explicit `JSONResponse`."""
-    row = Row.model_validate(await posts.get(key, *ROW))
+    row = Row.model_validate(await PostRepository(session).get(key, *ROW))
     return JSONResponse(jsonable_encoder(row))
 
 
 @router.get("/view", response_model=list[PostOut])
-async def list_objects(limit: int, posts: PostsToRead) -> Sequence[Post]:
+async def list_objects(limit: int, session: ReadSessionDep) -> Sequence[Post]:
     """R2 with ORM objects and load options."""
     newest = select(Post).order_by(*NEWEST).limit(limit).options(*POST_OUT)
-    return (await posts.session.scalars(newest)).all()
+    return (await session.scalars(newest)).all()
 
 
 @router.get("/separate-count", response_model=Page[PostOut])
 async def read_page_that_counts(
-    query: Annotated[PostQuery, Query()], posts: PostsToRead
+    query: Annotated[PostQuery, Query()], session: ReadSessionDep
 ) -> dict[str, Any]:
     """R2c with `count(*) OVER ()`."""
     counted = select(*columns_of(PostOut, Post), func.count().over().label("total"))
-    found = await posts.session.execute(counted.order_by(*NEWEST).limit(query.limit))
+    found = await session.execute(counted.order_by(*NEWEST).limit(query.limit))
     rows = found.mappings().all()
     items = [PostOut.model_validate(dict(row)) for row in rows]
     return {"items": items, "total": rows[0]["total"], "limit": query.limit, "offset": 0}
 
 
 @router.get("/keyset", response_model=list[PostOut])
-async def list_by_offset(limit: int, offset: int, posts: PostsToRead) -> Sequence[PostOut]:
+async def list_by_offset(limit: int, offset: int, session: ReadSessionDep) -> Sequence[PostOut]:
     """R4 with an offset."""
     # Select primary keys first, or the relationships of all skipped rows would be loaded.
     keys = select(Post.id).order_by(*NEWEST).limit(limit).offset(offset)
     page = POSTS.select().where(Post.id.in_(keys)).order_by(*NEWEST)
-    return await POSTS.list(posts.session, page)
+    return await POSTS.list(session, page)
 
 
 @router.post("/returning", status_code=201, response_model=Row)
-async def create_and_refresh(new: NewRow, posts: Posts) -> Post:
+async def create_and_refresh(new: NewRow, session: SessionDep) -> Post:
     """R3 with a refresh after the insert."""
-    post = await posts.add(Post(**new.model_dump()))
-    await posts.session.refresh(post)
+    post = await PostRepository(session).add(Post(**new.model_dump()))
+    await session.refresh(post)
     return post
 
 
 @router.post("/copy", status_code=201, response_model=Keys)
-async def create_objects(new: NewRows, posts: Posts) -> Keys:
+async def create_objects(new: NewRows, session: SessionDep) -> Keys:
     """R5 with the unit of work."""
     rows = [Post(**row.model_dump()) for row in new.rows]
-    posts.session.add_all(rows)
-    await posts.session.flush()
+    session.add_all(rows)
+    await session.flush()
     return Keys(ids=[row.id for row in rows])
 
 
 @router.patch("/change/{key}", response_model=Row)
-async def read_and_update(key: Id, changes: RowChanges, posts: Posts) -> Post:
+async def read_and_update(key: Id, changes: RowChanges, session: SessionDep) -> Post:
     """R6 with a read before the update."""
+    posts = PostRepository(session)
     return await posts.update(await posts.get(key, *ROW), changes.sent())

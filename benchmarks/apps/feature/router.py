@@ -8,15 +8,14 @@ from sqlalchemy import select
 from uuid_utils.compat import uuid7
 
 from app.example.posts.models import Post
-from app.example.posts.repository import ORDERS, POSTS, PostRepository, Posts
+from app.example.posts.repository import ORDERS, POSTS, PostRepository
 from app.example.posts.schemas import FeedQuery, NewestQuery, PostOut, PostSort
 from app.features.measured.schemas import Keys, NewRow, NewRows, Row, RowChanges
-from app.kit.cursor import Place, encode
 from app.kit.db.copy import copy_rows
 from app.kit.db.ids import Id
+from app.kit.db.keyset import Place, encode
 from app.kit.db.plan import plan
-from app.kit.db.repository import provided
-from app.kit.db.session import DatabaseDep
+from app.kit.db.session import DatabaseDep, ReadSessionDep, SessionDep
 from app.kit.queries.view import View
 from app.kit.stream import JSON_LINES, JsonLines
 
@@ -24,7 +23,6 @@ router = APIRouter(prefix="/measured", tags=["measured"])
 
 ROW = plan()
 ROWS = View(Row, Post)
-PostsToRead = Annotated[PostRepository, provided(PostRepository, read_only=True)]
 NEWEST = ORDERS[PostSort.NEWEST]
 
 
@@ -35,9 +33,9 @@ async def do_nothing() -> dict[str, int]:
 
 
 @router.get("/rows/{key}", response_model=Row)
-async def read_row(key: Id, posts: PostsToRead) -> Post:
+async def read_row(key: Id, session: ReadSessionDep) -> Post:
     """R1 with an entity and a repository."""
-    return await posts.get(key, *ROW)
+    return await PostRepository(session).get(key, *ROW)
 
 
 @router.get("/view/{key}", response_model=Row)
@@ -54,11 +52,11 @@ async def list_rows(query: Annotated[NewestQuery, Query()], db: DatabaseDep) -> 
 
 
 @router.get("/cursor", response_model=str)
-async def read_cursor(offset: int, posts: PostsToRead) -> str:
+async def read_cursor(offset: int, session: ReadSessionDep) -> str:
     """Return the cursor of the page at an offset."""
     values = [key.expression for key in NEWEST.keys]
     place = select(*values).order_by(*NEWEST.clauses).offset(offset - 1).limit(1)
-    row = (await posts.session.execute(place)).one()
+    row = (await session.execute(place)).one()
     return encode(Place(tuple(row)), FeedQuery().scope(), NEWEST.types)
 
 
@@ -69,21 +67,21 @@ async def export_rows(database: DatabaseDep) -> JsonLines:
 
 
 @router.get("/count", response_model=int)
-async def count_rows(posts: PostsToRead) -> int:
-    """RoundTripCounter all posts."""
-    return await posts.count()
+async def count_rows(session: ReadSessionDep) -> int:
+    """Count all posts."""
+    return await PostRepository(session).count()
 
 
 @router.get("/count/capped", response_model=int)
-async def count_some_rows(cap: int, posts: PostsToRead) -> int:
-    """RoundTripCounter the posts, up to a cap."""
-    return await posts.count(at_most=cap)
+async def count_some_rows(cap: int, session: ReadSessionDep) -> int:
+    """Count the posts, up to a cap."""
+    return await PostRepository(session).count(at_most=cap)
 
 
 @router.post("/rows", status_code=201, response_model=Row)
-async def create_row(new: NewRow, posts: Posts) -> Post:
+async def create_row(new: NewRow, session: SessionDep) -> Post:
     """R3 with an entity."""
-    return await posts.add(Post(**new.model_dump()))
+    return await PostRepository(session).add(Post(**new.model_dump()))
 
 
 @router.post("/view", status_code=201, response_model=Row)
@@ -93,17 +91,17 @@ async def create_view(new: NewRow, db: DatabaseDep) -> Row:
 
 
 @router.post("/rows/bulk", status_code=201, response_model=Keys)
-async def create_rows(new: NewRows, posts: Posts) -> Keys:
+async def create_rows(new: NewRows, session: SessionDep) -> Keys:
     """R5."""
     rows = [{"id": uuid7(), **row.model_dump()} for row in new.rows]
-    await copy_rows(posts.session, Post, rows)
+    await copy_rows(session, Post, rows)
     return Keys(ids=[row["id"] for row in rows])
 
 
 @router.patch("/rows/{key}", response_model=Row)
-async def change_row(key: Id, changes: RowChanges, posts: Posts) -> Post:
+async def change_row(key: Id, changes: RowChanges, session: SessionDep) -> Post:
     """R6 with an entity."""
-    return await posts.change(key, changes.sent(), *ROW)
+    return await PostRepository(session).change(key, changes.sent(), *ROW)
 
 
 @router.patch("/view/{key}", response_model=Row)

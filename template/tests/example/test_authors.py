@@ -9,12 +9,9 @@ from fastapi import FastAPI
 from httpx2 import AsyncClient, Response
 
 from app.example.posts.models import Post
-from app.example.posts.repository import PostRepository
 from app.example.posts.schemas import PostCreate
 from app.example.posts.service import write_post
-from app.example.tags.repository import TagRepository
 from app.example.users.models import User
-from app.example.users.repository import UserRepository
 from app.kit.db.deletion import erase_where
 from app.kit.db.session import Database
 from tests.example.catalog_factories import as_json
@@ -81,8 +78,7 @@ async def test_deleting_author_deletes_post_written_concurrently(
     new = PostCreate(author_id=author.id, title="Last")
 
     async with database.transaction() as session:
-        repositories = PostRepository(session), UserRepository(session), TagRepository(session)
-        await write_post(new, *repositories)
+        await write_post(new, session)
         request = create_task(committing_client.delete(f"/users/{author.id}"))
         await wait_for_blocked(database, 1)
     assert (await request).status_code == 204

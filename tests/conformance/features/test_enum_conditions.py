@@ -111,7 +111,7 @@ def test_error_names_view_that_uses_the_type(project: Project) -> None:
     project.revise()
     with pytest.raises(DBAPIError, match="view conformance_kinds") as error:
         project.upgrade()
-    assert "drop what uses" in str(error.value)
+    assert "drop the objects" in str(error.value)
 
 
 @pytest.mark.parametrize(

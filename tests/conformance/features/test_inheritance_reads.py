@@ -15,7 +15,7 @@ from app.kit.db.session import Database
 from app.kit.db.sorting import order
 from app.kit.errors import NotFound
 from app.kit.page import CursorQuery, PageQuery
-from app.kit.queries.prepared import cache_key, prepare
+from app.kit.queries.execution import cache_key, prepare
 from app.kit.queries.view import View
 from app.kit.schemas import Output
 from tests.conformance.features.inheritance.models import (

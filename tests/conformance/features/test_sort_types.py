@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import JSON, Integer, column, delete, func, literal_column, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.kit.cursor import BadCursor, Place, encode
-from app.kit.db.keyset import keyset_page
+from app.kit.db.keyset import BadCursor, Place, encode, keyset_page
 from app.kit.db.sorting import Order, order
 from app.kit.page import CursorQuery, CursorSlice
 from tests.conformance.features.sorting.models import SortSample
@@ -176,7 +175,7 @@ async def test_forged_cursor_is_rejected_for_every_type(
     def any_digest(*_: object) -> str:
         return "0"
 
-    monkeypatch.setattr("app.kit.cursor._digest", any_digest)
+    monkeypatch.setattr("app.kit.db.keyset._digest", any_digest)
     for name in sorted(VALUES.keys() - {"words", "name", "code", "posix", "level", "terms", "raw"}):
         await store(session, name, VALUES[name])
         for by in orders(name)[:2]:

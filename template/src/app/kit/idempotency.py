@@ -13,21 +13,27 @@ The header follows draft-ietf-httpapi-idempotency-key-header. Quotes are part of
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache, partial
 from hashlib import sha256
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar, cast
 
 from fastapi import Depends, Header, Request, Response
 from fastapi.exceptions import ResponseValidationError
 from pydantic import TypeAdapter, ValidationError
+from sqlalchemy import CursorResult, SmallInteger, String, delete, func, select
+from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
 
-from app.kit.db.idempotency import LONGEST_KEY, KeptAnswer, take_key
+from app.kit.db.base import Base, now
+from app.kit.db.bulk import CHUNK
 from app.kit.db.retry import DatabaseDep, retrying
 from app.kit.db.session import Database
 from app.kit.errors import FieldProblem, Invalid
 
 HEADER, REPLAYED = "Idempotency-Key", "Idempotent-Replayed"
+LONGEST_KEY = 255
 
 Key = Annotated[
     str | None,
@@ -40,6 +46,25 @@ Key = Annotated[
     ),
 ]
 Work = Callable[[AsyncSession], Awaitable[object]]
+
+
+class KeptAnswer(Base):
+    """The response to a request with an idempotency key. A service declares one subclass."""
+
+    __abstract__ = True
+
+    # Keys are unique per scope: the operation, and the client if clients are authenticated.
+    scope: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(String(LONGEST_KEY), primary_key=True)
+    fingerprint: Mapped[bytes]
+    # The response, set in the transaction that inserts the row: a committed row has a response.
+    status: Mapped[int | None] = mapped_column(SmallInteger)
+    headers: Mapped[dict[str, str] | None] = mapped_column(JSONB)
+    body: Mapped[bytes | None]
+    created_at: Mapped[datetime] = mapped_column(default=now, server_default=func.now(), index=True)
+
+
+K = TypeVar("K", bound=KeptAnswer)
 
 
 class KeyReused(Invalid):
@@ -145,3 +170,44 @@ def _adapter(schema: Any) -> TypeAdapter[Any]:
 
 def _json(body: bytes | None, status: int, headers: dict[str, str]) -> Response:
     return Response(body, status, headers, media_type="application/json")
+
+
+async def take_key(
+    session: AsyncSession, model: type[K], scope: str, key: str, fingerprint: bytes
+) -> K:
+    """Return the record of an idempotency key, or insert a new one whose `status` is None."""
+    new = insert(model).values(scope=scope, key=key, fingerprint=fingerprint)
+    inserted = new.on_conflict_do_nothing().returning(model)
+    existing = select(model).where(model.scope == scope, model.key == key)
+    row: K | None = None
+    while row is None:
+        # Neither finds a row if `forget_answers` deletes it in between. Then insert again.
+        row = await session.scalar(inserted) or await session.scalar(existing)
+    return row
+
+
+async def forget_answers(
+    database: Database, model: type[KeptAnswer], before: datetime, size: int = CHUNK
+) -> int:
+    """Delete idempotency records created before this time. Return their number.
+
+    One transaction deletes up to `size` records. A request that is repeated after that runs again.
+    """
+
+    async def batch(session: AsyncSession) -> int:
+        oldest = (
+            select(model.scope, model.key)
+            .where(model.created_at < before)
+            .order_by(model.created_at)
+            .limit(size)
+            .with_for_update(skip_locked=True)
+            .cte()
+        )
+        matches = (model.scope == oldest.c.scope, model.key == oldest.c.key)
+        result = await session.execute(delete(model).where(*matches))
+        return cast("CursorResult[Any]", result).rowcount
+
+    count = 0
+    while removed := await retrying(database, batch):
+        count += removed
+    return count

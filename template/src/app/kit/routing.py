@@ -3,10 +3,9 @@
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.routing import BaseRoute
-from typing_extensions import deprecated
 
 from app.kit.http.json_body import JsonRequest
 from app.kit.http.request_fields import prepare
@@ -47,8 +46,3 @@ def make_strict(routes: Iterable[BaseRoute]) -> None:
     for context in iter_route_contexts(list(routes)):
         if type(context.original_route) is APIRoute:
             context.original_route.__class__ = StrictRoute
-
-
-@deprecated("use fastapi.APIRouter; it goes in 0.7.0")
-class FeatureRouter(APIRouter):
-    """An APIRouter: the router of the application finds routes without its help."""

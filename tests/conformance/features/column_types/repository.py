@@ -1,13 +1,13 @@
 """Queries of samples and vehicles."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any
 
 from sqlalchemy import select
 
 from app.kit.db.keyset import keyset_page
 from app.kit.db.plan import plan
-from app.kit.db.repository import Repository, provided
+from app.kit.db.repository import Repository
 from app.kit.db.sorting import order
 from app.kit.db.upsert import Upserted, upsert_many
 from app.kit.page import CursorSlice, PageQuery, Slice
@@ -71,9 +71,3 @@ class TypedVehicleRepository(Repository[TypedVehicle]):
     async def list_all(self, query: PageQuery) -> Slice[TypedVehicle]:
         """Return one page of the vehicles."""
         return await self.page(query, select(TypedVehicle).order_by(TypedVehicle.name), *plan())
-
-
-Samples = Annotated[TypedRowRepository, provided(TypedRowRepository)]
-SamplesToRead = Annotated[TypedRowRepository, provided(TypedRowRepository, read_only=True)]
-Vehicles = Annotated[TypedVehicleRepository, provided(TypedVehicleRepository)]
-VehiclesToRead = Annotated[TypedVehicleRepository, provided(TypedVehicleRepository, read_only=True)]

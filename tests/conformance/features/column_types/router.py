@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 
 from app.kit.batch import Batch
 from app.kit.db.ids import Id
-from app.kit.db.session import DatabaseDep
+from app.kit.db.session import DatabaseDep, ReadSessionDep, SessionDep
 from app.kit.db.upsert import Upserted
 from app.kit.errors import problems
 from app.kit.page import CursorPage, CursorSlice, Page, PageQuery, Slice
@@ -21,10 +21,8 @@ from tests.conformance.features.column_types.models import (
 from tests.conformance.features.column_types.repository import (
     SAMPLE_OUT,
     SAMPLES,
-    Samples,
-    SamplesToRead,
-    Vehicles,
-    VehiclesToRead,
+    TypedRowRepository,
+    TypedVehicleRepository,
 )
 from tests.conformance.features.column_types.schemas import (
     TypedRowChanges,
@@ -45,25 +43,25 @@ vehicles = APIRouter(prefix="/conformance/everything-vehicles", tags=["conforman
 @samples.post(
     "", status_code=HTTPStatus.CREATED, response_model=TypedRowOut, responses=problems(409)
 )
-async def create_sample_of_everything(new: TypedRowCreate, samples: Samples) -> TypedRow:
+async def create_sample_of_everything(new: TypedRowCreate, session: SessionDep) -> TypedRow:
     """Create a sample."""
-    return await samples.add(TypedRow(**dict(new)))
+    return await TypedRowRepository(session).add(TypedRow(**dict(new)))
 
 
 @samples.get("", response_model=Page[TypedRowOut])
 async def list_samples_of_everything(
-    query: Annotated[TypedRowQuery, Query()], samples: SamplesToRead
+    query: Annotated[TypedRowQuery, Query()], session: ReadSessionDep
 ) -> Slice[TypedRow]:
     """List samples, by offset."""
-    return await samples.search(query)
+    return await TypedRowRepository(session).search(query)
 
 
 @samples.get("/feed", response_model=CursorPage[TypedRowOut])
 async def read_samples_feed_of_everything(
-    query: Annotated[TypedRowFeed, Query()], samples: SamplesToRead
+    query: Annotated[TypedRowFeed, Query()], session: ReadSessionDep
 ) -> CursorSlice[TypedRow]:
     """List samples, by cursor."""
-    return await samples.feed(query)
+    return await TypedRowRepository(session).feed(query)
 
 
 @samples.get("/view", response_model=Page[TypedRowOut])
@@ -81,9 +79,9 @@ async def export_samples_of_everything(db: DatabaseDep) -> JsonLines:
 
 
 @samples.put("/batch", response_model=TypedRowsPut, responses=problems(409))
-async def put_samples_of_everything(batch: Batch[TypedRowCreate], samples: Samples) -> Upserted:
+async def put_samples_of_everything(batch: Batch[TypedRowCreate], session: SessionDep) -> Upserted:
     """Create or update samples, by their code."""
-    return await samples.put(batch.rows)
+    return await TypedRowRepository(session).put(batch.rows)
 
 
 @samples.get("/{sample_id}", response_model=TypedRowOut, responses=problems(404))
@@ -94,61 +92,63 @@ async def get_sample_of_everything(sample_id: Id, db: DatabaseDep) -> TypedRowOu
 
 @samples.patch("/{sample_id}", response_model=TypedRowOut, responses=problems(404, 409))
 async def update_sample_of_everything(
-    sample_id: Id, changes: TypedRowChanges, samples: Samples
+    sample_id: Id, changes: TypedRowChanges, session: SessionDep
 ) -> TypedRow:
     """Update the fields that the request contains."""
-    sample = await samples.get(sample_id, *SAMPLE_OUT, for_update=True)
-    return await samples.update(sample, changes.sent())
+    sample = await TypedRowRepository(session).get(sample_id, *SAMPLE_OUT, for_update=True)
+    return await TypedRowRepository(session).update(sample, changes.sent())
 
 
 @samples.put("/{sample_id}", response_model=TypedRowOut, responses=problems(404, 409))
 async def replace_sample_of_everything(
-    sample_id: Id, new: TypedRowCreate, samples: Samples
+    sample_id: Id, new: TypedRowCreate, session: SessionDep
 ) -> TypedRow:
     """Replace all fields in one statement."""
-    return await samples.change(sample_id, dict(new), *SAMPLE_OUT)
+    return await TypedRowRepository(session).change(sample_id, dict(new), *SAMPLE_OUT)
 
 
 @samples.delete("/{sample_id}", status_code=HTTPStatus.NO_CONTENT, responses=problems(404))
-async def delete_sample_of_everything(sample_id: Id, samples: Samples) -> None:
+async def delete_sample_of_everything(sample_id: Id, session: SessionDep) -> None:
     """Delete a sample."""
-    await samples.delete(sample_id)
+    await TypedRowRepository(session).delete(sample_id)
 
 
 @vehicles.post("", status_code=HTTPStatus.CREATED, response_model=TypedVehicleOut)
-async def create_vehicle_of_everything(new: TypedVehicleCreate, vehicles: Vehicles) -> TypedVehicle:
+async def create_vehicle_of_everything(
+    new: TypedVehicleCreate, session: SessionDep
+) -> TypedVehicle:
     """Create a truck (joined table) or a bicycle (single table)."""
     if new.kind == "truck":
-        return await vehicles.add(TypedTruck(name=new.name, load=new.number))
-    return await vehicles.add(TypedBicycle(name=new.name, gears=new.number))
+        return await TypedVehicleRepository(session).add(TypedTruck(name=new.name, load=new.number))
+    return await TypedVehicleRepository(session).add(TypedBicycle(name=new.name, gears=new.number))
 
 
 @vehicles.get("", response_model=Page[TypedVehicleOut])
 async def list_vehicles_of_everything(
-    query: Annotated[PageQuery, Query()], vehicles: VehiclesToRead
+    query: Annotated[PageQuery, Query()], session: ReadSessionDep
 ) -> Slice[TypedVehicle]:
     """List vehicles of all kinds."""
-    return await vehicles.list_all(query)
+    return await TypedVehicleRepository(session).list_all(query)
 
 
 @vehicles.get("/{vehicle_id}", response_model=TypedVehicleOut, responses=problems(404))
-async def get_vehicle_of_everything(vehicle_id: Id, vehicles: VehiclesToRead) -> TypedVehicle:
+async def get_vehicle_of_everything(vehicle_id: Id, session: ReadSessionDep) -> TypedVehicle:
     """Return a vehicle."""
-    return await vehicles.get(vehicle_id)
+    return await TypedVehicleRepository(session).get(vehicle_id)
 
 
 @vehicles.patch("/{vehicle_id}", response_model=TypedVehicleOut, responses=problems(404))
 async def update_vehicle_of_everything(
-    vehicle_id: Id, changes: TypedVehicleChanges, vehicles: Vehicles
+    vehicle_id: Id, changes: TypedVehicleChanges, session: SessionDep
 ) -> TypedVehicle:
     """Change a vehicle in one statement."""
-    return await vehicles.change(vehicle_id, changes.sent())
+    return await TypedVehicleRepository(session).change(vehicle_id, changes.sent())
 
 
 @vehicles.delete("/{vehicle_id}", status_code=HTTPStatus.NO_CONTENT, responses=problems(404))
-async def delete_vehicle_of_everything(vehicle_id: Id, vehicles: Vehicles) -> None:
+async def delete_vehicle_of_everything(vehicle_id: Id, session: SessionDep) -> None:
     """Delete a vehicle."""
-    await vehicles.delete(vehicle_id)
+    await TypedVehicleRepository(session).delete(vehicle_id)
 
 
 ROUTERS: list[APIRouter] = [samples, vehicles]

@@ -27,8 +27,7 @@ from sqlalchemy.exc import DBAPIError, InvalidRequestError
 from app.kit.db.deletion import living
 from app.kit.db.json import AnySelect
 from app.kit.db.session import Database, DatabaseDep
-from app.kit.queries.execution import Row, StatementCache
-from app.kit.queries.prepared import prepare
+from app.kit.queries.execution import Row, StatementCache, prepare
 from app.main import create_app
 from tests.conformance.support.simple_models import Kind, Own, Thing
 from tests.rig.app import running

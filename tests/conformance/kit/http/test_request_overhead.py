@@ -22,7 +22,6 @@ from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope, Send
 
 from app.kit.db import driver
-from app.kit.db.repository import Repository, provided
 from app.kit.db.session import Database, reading_database, reading_session, request_session
 from app.kit.etag import ETag
 from app.kit.http.admission import AdmissionMiddleware
@@ -139,8 +138,6 @@ def is_awaited(call: Any) -> bool:
         (reading_session, []),
         (reading_database, []),
         (get_args(ETag)[1].dependency, []),
-        (provided(Repository).dependency, [request_session]),
-        (provided(Repository, read_only=True).dependency, [reading_session]),
     ],
 )
 def test_kit_dependencies_are_async_and_have_few_dependencies(call: Any, needs: list[Any]) -> None:

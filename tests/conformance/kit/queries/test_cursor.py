@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import BigInteger, Boolean, Column, DateTime, Integer, MetaData, String, Table, Uuid
 
-from app.kit.cursor import BadCursor, Place, decode, encode
+from app.kit.db.keyset import BadCursor, Place, decode, encode
 from app.kit.db.sorting import Order, SortKey
 
 COLUMNS = Table(
@@ -105,7 +105,7 @@ def test_value_that_is_not_text_is_rejected_despite_valid_digest(
     def valid_digest(*_: object) -> str:
         return str(digest)
 
-    monkeypatch.setattr("app.kit.cursor._digest", valid_digest)
+    monkeypatch.setattr("app.kit.db.keyset._digest", valid_digest)
     assert decode(forged(4, "other"), SCOPE, TYPES).values != VALUES
     with pytest.raises(BadCursor):
         decode(forged(position, value), SCOPE, TYPES)

@@ -12,9 +12,8 @@ from sqlalchemy import MetaData, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.schema import CreateTable
 
-from app.kit.db.idempotency import KeptAnswer
 from app.kit.db.session import Database
-from app.kit.idempotency import Once, once, operation
+from app.kit.idempotency import KeptAnswer, Once, once, operation
 from tests.conformance.conftest import Logged
 from tests.rig.app import client_of
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, status
 
 from app.example.catalog import service
-from app.example.catalog.repository import CATEGORIES, Categories, Products, matching_categories
+from app.example.catalog.repository import CATEGORIES, CategoryRepository, matching_categories
 from app.example.catalog.schemas import (
     CategoryChanges,
     CategoryCreate,
@@ -14,7 +14,7 @@ from app.example.catalog.schemas import (
     ProductsChanged,
 )
 from app.kit.db.ids import Id
-from app.kit.db.session import DatabaseDep
+from app.kit.db.session import DatabaseDep, SessionDep
 from app.kit.errors import problems
 from app.kit.page import Page, Slice
 
@@ -54,15 +54,13 @@ async def update_category(
 @router.delete(
     "/{category_id}", status_code=status.HTTP_204_NO_CONTENT, responses=problems(404, 409)
 )
-async def delete_category(category_id: Id, categories: Categories) -> None:
+async def delete_category(category_id: Id, session: SessionDep) -> None:
     """Delete a category. It must not have any products."""
-    await categories.delete(category_id)
+    await CategoryRepository(session).delete(category_id)
 
 
 @router.post("/{category_id}/discontinue", response_model=ProductsChanged, responses=problems(404))
-async def discontinue_category(
-    category_id: Id, products: Products, categories: Categories
-) -> ProductsChanged:
+async def discontinue_category(category_id: Id, session: SessionDep) -> ProductsChanged:
     """Discontinue all products of a category."""
-    changed = await service.discontinue_category(category_id, products, categories)
+    changed = await service.discontinue_category(category_id, session)
     return ProductsChanged(products=changed)

@@ -11,8 +11,7 @@ from app.example.catalog.repository import (
     PRODUCT_LINES,
     PRODUCT_OUT,
     PRODUCTS,
-    Categories,
-    Products,
+    ProductRepository,
     matching,
     product_by,
 )
@@ -34,7 +33,8 @@ from app.example.idempotency.service import OncePerKey
 from app.kit.batch import Batch
 from app.kit.db.deletion import DELETE_ERRORS, DELETE_WHERE_ERRORS
 from app.kit.db.ids import Id
-from app.kit.db.retry import DatabaseDep, retrying
+from app.kit.db.retry import retrying
+from app.kit.db.session import DatabaseDep, SessionDep
 from app.kit.db.upsert import Upserted
 from app.kit.errors import problems
 from app.kit.etag import ETag
@@ -47,9 +47,9 @@ router = APIRouter(prefix="/products", tags=["catalog"])
 @router.post(
     "", status_code=status.HTTP_201_CREATED, response_model=ProductOut, responses=problems(409)
 )
-async def create_product(new: ProductCreate, products: Products, categories: Categories) -> Product:
+async def create_product(new: ProductCreate, session: SessionDep) -> Product:
     """Create a product in a category."""
-    return await service.add_product(new, products, categories)
+    return await service.add_product(new, session)
 
 
 @router.get("", response_model=Page[ProductOut])
@@ -96,10 +96,10 @@ async def export_products_as_csv(
     "/discontinued", response_model=ProductsChanged, responses=problems(*DELETE_WHERE_ERRORS)
 )
 async def clear_out_products(
-    query: Annotated[ClearanceQuery, Query()], products: Products
+    query: Annotated[ClearanceQuery, Query()], session: SessionDep
 ) -> ProductsChanged:
     """Delete the discontinued products that have not been updated since a given time."""
-    return ProductsChanged(products=await service.clear_out(query.before, products))
+    return ProductsChanged(products=await service.clear_out(query.before, session))
 
 
 @router.get("/by-sku/{sku}", response_model=ProductOut, responses=problems(404))
@@ -122,12 +122,12 @@ async def read_product(product_id: Id, db: DatabaseDep, etag: ETag) -> ProductOu
 
 @router.patch("/{product_id}", response_model=ProductOut, responses=problems(404, 409, 412))
 async def update_product(
-    product_id: Id, changes: ProductChanges, products: Products, categories: Categories, etag: ETag
+    product_id: Id, changes: ProductChanges, session: SessionDep, etag: ETag
 ) -> Product:
     """Update the fields that are sent. With `If-Match`, only update that version."""
-    product = await products.get(product_id, *PRODUCT_OUT)
+    product = await ProductRepository(session).get(product_id, *PRODUCT_OUT)
     etag.check(product)
-    return etag.show(await service.revise_product(product, changes, products, categories))
+    return etag.show(await service.revise_product(product, changes, session))
 
 
 @router.delete(
@@ -135,7 +135,8 @@ async def update_product(
     status_code=status.HTTP_204_NO_CONTENT,
     responses=problems(*DELETE_ERRORS, 412),
 )
-async def delete_product(product_id: Id, products: Products, etag: ETag) -> None:
+async def delete_product(product_id: Id, session: SessionDep, etag: ETag) -> None:
     """Delete a product. With `If-Match`, only delete that version."""
+    products = ProductRepository(session)
     etag.check(await products.get(product_id, for_update=True))
     await products.delete(product_id)

@@ -1,7 +1,5 @@
 """Queries for categories and products."""
 
-from typing import Annotated
-
 from sqlalchemy import Select, literal_column, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, joinedload
 
@@ -15,7 +13,7 @@ from app.example.catalog.schemas import (
     ProductSort,
 )
 from app.kit.db.plan import plan
-from app.kit.db.repository import Repository, provided
+from app.kit.db.repository import Repository
 from app.kit.db.session import Database
 from app.kit.db.sorting import order
 from app.kit.errors import NotFound
@@ -90,6 +88,3 @@ def matching(query: ProductFilter) -> Select[Product]:
 
 # A literal 0, as in the partial index: a generic plan for a bound parameter cannot use that index.
 _SOLD_OUT = Product.stock == literal_column("0")
-
-Categories = Annotated[CategoryRepository, provided(CategoryRepository)]
-Products = Annotated[ProductRepository, provided(ProductRepository)]

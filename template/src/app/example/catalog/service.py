@@ -1,5 +1,7 @@
 """Business logic for products."""
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from app.example.catalog.models import Category, Product, ProductStatus
 from app.example.catalog.repository import CategoryRepository, ProductRepository
 from app.example.catalog.schemas import ProductChanges, ProductCreate
@@ -9,33 +11,28 @@ from app.kit.errors import FieldProblem, Invalid
 from app.kit.times import Moment
 
 
-async def add_product(
-    new: ProductCreate, products: ProductRepository, categories: CategoryRepository
-) -> Product:
+async def add_product(new: ProductCreate, session: AsyncSession) -> Product:
     """Create a product. Raises `Invalid` if its category does not exist."""
-    category = await _existing_category(new.category_id, categories)
-    return await products.add(Product(category=category, **new.model_dump(exclude={"category_id"})))
+    category = await _existing_category(new.category_id, session)
+    product = Product(category=category, **new.model_dump(exclude={"category_id"}))
+    return await ProductRepository(session).add(product)
 
 
 async def revise_product(
-    product: Product,
-    changes: ProductChanges,
-    products: ProductRepository,
-    categories: CategoryRepository,
+    product: Product, changes: ProductChanges, session: AsyncSession
 ) -> Product:
     """Update a product. Raises `Invalid` if the new category does not exist."""
     if "category_id" in changes.model_fields_set:
-        product.category = await _existing_category(changes.category_id, categories)
-    return await products.update(product, changes.sent(apart_from="category_id"))
+        product.category = await _existing_category(changes.category_id, session)
+    sent = changes.sent(apart_from="category_id")
+    return await ProductRepository(session).update(product, sent)
 
 
-async def discontinue_category(
-    category_id: Id, products: ProductRepository, categories: CategoryRepository
-) -> int:
+async def discontinue_category(category_id: Id, session: AsyncSession) -> int:
     """Discontinue all products of a category. Return the number of updated products."""
-    category = await categories.get(category_id)
+    category = await CategoryRepository(session).get(category_id)
     return await update_in_batches(
-        products.session,
+        session,
         Product,
         Product.category_id == category.id,
         Product.status != ProductStatus.DISCONTINUED,
@@ -43,18 +40,18 @@ async def discontinue_category(
     )
 
 
-async def clear_out(before: Moment, products: ProductRepository) -> int:
+async def clear_out(before: Moment, session: AsyncSession) -> int:
     """Delete the discontinued products not updated since `before`. Return their number."""
     return await delete_in_batches(
-        products.session,
+        session,
         Product,
         Product.status == ProductStatus.DISCONTINUED,
         Product.updated_at < before,
     )
 
 
-async def _existing_category(category_id: Id, categories: CategoryRepository) -> Category:
-    category = await categories.one_by(Category.id == category_id)
+async def _existing_category(category_id: Id, session: AsyncSession) -> Category:
+    category = await CategoryRepository(session).one_by(Category.id == category_id)
     if category is None:
         problem = FieldProblem(field="body.category_id", message="category not found")
         raise Invalid("The category does not exist.", problem)

@@ -1,6 +1,6 @@
 """Stored responses to requests with an Idempotency-Key."""
 
-from app.kit.db.idempotency import KeptAnswer
+from app.kit.idempotency import KeptAnswer
 
 
 class IdempotencyKey(KeptAnswer):

@@ -5,9 +5,8 @@ from typing import Annotated
 
 from app.example.idempotency.models import IdempotencyKey
 from app.kit.db.bulk import CHUNK
-from app.kit.db.idempotency import forget_answers
 from app.kit.db.session import Database
-from app.kit.idempotency import Once, once
+from app.kit.idempotency import Once, forget_answers, once
 
 # The example has no authentication, so all clients share one set of keys per operation. In a
 # service with users, pass `once` a scope, so that each user has separate keys.

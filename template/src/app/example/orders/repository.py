@@ -1,14 +1,12 @@
 """Queries for orders."""
 
-from typing import Annotated
-
 from sqlalchemy import Select, select
 from sqlalchemy.orm import selectinload
 
 from app.example.orders.models import Order, OrderStatus
 from app.example.orders.schemas import OrderOut, OrderQuery
 from app.kit.db.plan import plan
-from app.kit.db.repository import Repository, provided
+from app.kit.db.repository import Repository
 from app.kit.db.sorting import order
 from app.kit.queries.view import View
 
@@ -39,6 +37,3 @@ def matching(query: OrderQuery) -> Select[Order]:
     if query.status is not None:
         statement = statement.where(Order.status == query.status)
     return statement
-
-
-Orders = Annotated[OrderRepository, provided(OrderRepository)]

@@ -9,10 +9,11 @@ from app.example.idempotency.service import OncePerKey
 from app.example.orders import service
 from app.example.orders.models import Order
 from app.example.orders.overview import OrderOverview, overview
-from app.example.orders.repository import ORDERS, Orders, matching
+from app.example.orders.repository import ORDERS, matching
 from app.example.orders.schemas import Dispatch, OrderCreate, OrderOut, OrderQuery
 from app.kit.db.ids import Id
-from app.kit.db.retry import DatabaseDep, retrying
+from app.kit.db.retry import retrying
+from app.kit.db.session import DatabaseDep, SessionDep
 from app.kit.errors import problems
 from app.kit.page import Page, Slice
 
@@ -41,9 +42,9 @@ async def read_overview(db: DatabaseDep) -> OrderOverview:
 
 
 @router.post("/dispatch", response_model=list[OrderOut])
-async def dispatch_orders(dispatch: Dispatch, orders: Orders) -> list[Order]:
+async def dispatch_orders(dispatch: Dispatch, session: SessionDep) -> list[Order]:
     """Dispatch the oldest waiting orders. Concurrent requests dispatch different orders."""
-    return await service.dispatch_orders(dispatch.limit, orders)
+    return await service.dispatch_orders(dispatch.limit, session)
 
 
 @router.get("/{order_id}", response_model=OrderOut, responses=problems(404))

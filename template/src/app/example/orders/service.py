@@ -38,12 +38,12 @@ async def cancel_order(order_id: Id, session: AsyncSession) -> Order:
     return order
 
 
-async def dispatch_orders(limit: int, orders: OrderRepository) -> list[Order]:
+async def dispatch_orders(limit: int, session: AsyncSession) -> list[Order]:
     """Dispatch the oldest waiting orders. Concurrent calls dispatch different orders."""
-    claimed = await orders.claim_waiting(limit)
+    claimed = await OrderRepository(session).claim_waiting(limit)
     for order in claimed:
         order.dispatch()
-    await orders.session.flush()
+    await session.flush()
     return claimed
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import Annotated
 
 from sqlalchemy import ARRAY, Select, any_, literal, or_, select
 from sqlalchemy.orm import joinedload, selectinload
@@ -14,7 +13,7 @@ from app.kit.db.batches import delete_batch
 from app.kit.db.bulk import CHUNK
 from app.kit.db.ids import Id
 from app.kit.db.plan import plan
-from app.kit.db.repository import Repository, provided
+from app.kit.db.repository import Repository
 from app.kit.db.sorting import order
 from app.kit.queries.view import View
 
@@ -67,6 +66,3 @@ def matching(query: PostFilter) -> Select[Post]:
         # EXISTS, not a join: a join could return a post twice and count it twice.
         statement = statement.where(Post.tags.any(Tag.name == query.tag))
     return statement
-
-
-Posts = Annotated[PostRepository, provided(PostRepository)]

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, status
 
 from app.example.posts import service, statistics
 from app.example.posts.models import Post
-from app.example.posts.repository import ORDERS, POSTS, Posts, matching
+from app.example.posts.repository import ORDERS, POSTS, PostRepository, matching
 from app.example.posts.schemas import (
     FeedQuery,
     NewestQuery,
@@ -19,10 +19,8 @@ from app.example.posts.schemas import (
     TransfersOut,
 )
 from app.example.posts.statistics import AuthorCount, DayCount, DayQuery, PostTotals
-from app.example.tags.repository import Tags
-from app.example.users.repository import Users
 from app.kit.db.ids import Id
-from app.kit.db.session import DatabaseDep, ReadSessionDep
+from app.kit.db.session import DatabaseDep, ReadSessionDep, SessionDep
 from app.kit.errors import problems
 from app.kit.page import CursorPage, CursorSlice, Page, PageQuery, Slice
 
@@ -30,9 +28,9 @@ router = APIRouter(prefix="/posts", tags=["posts"])
 
 
 @router.post("", status_code=status.HTTP_201_CREATED, response_model=PostOut)
-async def create_post(new: PostCreate, posts: Posts, users: Users, tags: Tags) -> Post:
+async def create_post(new: PostCreate, session: SessionDep) -> Post:
     """Create a post."""
-    return await service.write_post(new, posts, users, tags)
+    return await service.write_post(new, session)
 
 
 @router.get("", response_model=Page[PostOut])
@@ -77,9 +75,9 @@ async def list_day_counts(
 
 
 @router.post("/transfers", response_model=TransfersOut)
-async def transfer_posts(batch: PostTransfers, posts: Posts, users: Users) -> TransfersOut:
+async def transfer_posts(batch: PostTransfers, session: SessionDep) -> TransfersOut:
     """Transfer posts to other authors. The response lists failed transfers as `refused`."""
-    return await service.transfer_posts(batch, posts, users)
+    return await service.transfer_posts(batch, session)
 
 
 @router.get("/{post_id}", response_model=PostOut, responses=problems(404))
@@ -89,12 +87,12 @@ async def read_post(post_id: Id, db: DatabaseDep) -> PostOut:
 
 
 @router.patch("/{post_id}", response_model=PostOut, responses=problems(404))
-async def update_post(post_id: Id, changes: PostChanges, posts: Posts, tags: Tags) -> Post:
+async def update_post(post_id: Id, changes: PostChanges, session: SessionDep) -> Post:
     """Update the fields that are sent. The other fields keep their values."""
-    return await service.revise_post(post_id, changes, posts, tags)
+    return await service.revise_post(post_id, changes, session)
 
 
 @router.delete("/{post_id}", status_code=status.HTTP_204_NO_CONTENT, responses=problems(404))
-async def delete_post(post_id: Id, posts: Posts) -> None:
+async def delete_post(post_id: Id, session: SessionDep) -> None:
     """Delete a post."""
-    await posts.delete(post_id)
+    await PostRepository(session).delete(post_id)

@@ -26,36 +26,33 @@ from app.kit.db.session import Database
 from app.kit.errors import Conflict, FieldProblem, Invalid, NotFound
 
 
-async def write_post(
-    new: PostCreate, posts: PostRepository, users: UserRepository, tags: TagRepository
-) -> Post:
+async def write_post(new: PostCreate, session: AsyncSession) -> Post:
     """Create a post. Raises `Invalid` if the author or a tag does not exist."""
     # Lock the author FOR SHARE: a concurrent deletion of the author waits for this transaction,
     # and then deletes this post too.
-    authors = await users.hold_many([new.author_id], *USER_OUT)
+    authors = await UserRepository(session).hold_many([new.author_id], *USER_OUT)
     if not authors:
         problem = FieldProblem(field="body.author_id", message="user not found")
         raise Invalid("The author does not exist.", problem)
-    found_tags = await tags.named(new.tags)
+    found_tags = await TagRepository(session).named(new.tags)
     content = new.model_dump(exclude={"author_id", "tags"})
-    return await posts.add(Post(author=authors[0], tags=found_tags, **content))
+    post = Post(author=authors[0], tags=found_tags, **content)
+    return await PostRepository(session).add(post)
 
 
-async def revise_post(
-    post_id: Id, changes: PostChanges, posts: PostRepository, tags: TagRepository
-) -> Post:
+async def revise_post(post_id: Id, changes: PostChanges, session: AsyncSession) -> Post:
     """Update a post. If `tags` is sent, it replaces all tags of the post."""
+    posts = PostRepository(session)
     post = await posts.get(post_id, *POST_OUT)
     if "tags" in changes.model_fields_set:
-        post.tags = await tags.named(changes.tags)
+        post.tags = await TagRepository(session).named(changes.tags)
     return await posts.update(post, changes.sent(apart_from="tags"))
 
 
-async def transfer_posts(
-    batch: PostTransfers, posts: PostRepository, users: UserRepository
-) -> TransfersOut:
+async def transfer_posts(batch: PostTransfers, session: AsyncSession) -> TransfersOut:
     """Make each transfer in its own savepoint, so that a failure does not affect the others."""
     # Lock users before posts, as the deletion of a user does. This prevents deadlocks.
+    posts, users = PostRepository(session), UserRepository(session)
     users_found = await users.hold_many(
         {transfer.to_author_id for transfer in batch.transfers}, *plan()
     )
@@ -65,7 +62,7 @@ async def transfer_posts(
     refused: list[RefusedTransfer] = []
     for index, transfer in enumerate(batch.transfers):
         try:
-            async with savepoint(posts.session):
+            async with savepoint(session):
                 moved += await _transfer(transfer, posts, authors)
         except (Conflict, Invalid, NotFound) as problem:
             refused.append(

@@ -1,14 +1,13 @@
 """Queries for tags."""
 
 from collections.abc import Collection
-from typing import Annotated
 
 from sqlalchemy import Select, select
 
 from app.example.tags.models import Tag
 from app.example.tags.schemas import TagOut, TagQuery
 from app.kit.db.plan import plan
-from app.kit.db.repository import Repository, provided
+from app.kit.db.repository import Repository
 from app.kit.errors import FieldProblem, Invalid
 from app.kit.queries.view import View
 
@@ -40,6 +39,3 @@ def matching(query: TagQuery) -> Select[Tag]:
     if query.q is not None:
         statement = statement.where(Tag.name.icontains(query.q, autoescape=True))
     return statement
-
-
-Tags = Annotated[TagRepository, provided(TagRepository)]

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, status
 
 from app.example.tags import service
-from app.example.tags.repository import TAGS, Tags, matching
+from app.example.tags.repository import TAGS, TagRepository, matching
 from app.example.tags.schemas import (
     TagChanges,
     TagCreate,
@@ -15,7 +15,7 @@ from app.example.tags.schemas import (
     TagQuery,
 )
 from app.kit.db.ids import Id
-from app.kit.db.session import DatabaseDep
+from app.kit.db.session import DatabaseDep, SessionDep
 from app.kit.errors import problems
 from app.kit.page import Page, Slice
 
@@ -31,9 +31,9 @@ async def create_tag(new: TagCreate, db: DatabaseDep) -> TagOut:
 
 
 @router.post("/import", response_model=TagImportOut)
-async def import_tags(wanted: TagImport, tags: Tags) -> TagImportOut:
+async def import_tags(wanted: TagImport, session: SessionDep) -> TagImportOut:
     """Create up to 200 tags. The response lists invalid and existing names as `refused`."""
-    return await service.import_tags(wanted, tags)
+    return await service.import_tags(wanted, session)
 
 
 @router.get("", response_model=Page[TagOut])
@@ -55,6 +55,6 @@ async def update_tag(tag_id: Id, changes: TagChanges, db: DatabaseDep) -> TagOut
 
 
 @router.delete("/{tag_id}", status_code=status.HTTP_204_NO_CONTENT, responses=problems(404))
-async def delete_tag(tag_id: Id, tags: Tags) -> None:
+async def delete_tag(tag_id: Id, session: SessionDep) -> None:
     """Delete a tag. Its posts are kept."""
-    await tags.delete(tag_id)
+    await TagRepository(session).delete(tag_id)

@@ -1,6 +1,7 @@
 """Business logic for tags."""
 
 from pydantic import TypeAdapter, ValidationError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.example.tags.models import Tag
 from app.example.tags.repository import TagRepository
@@ -11,7 +12,7 @@ from app.kit.errors import Conflict
 _NAME: TypeAdapter[str] = TypeAdapter(TagName)
 
 
-async def import_tags(wanted: TagImport, tags: TagRepository) -> TagImportOut:
+async def import_tags(wanted: TagImport, session: AsyncSession) -> TagImportOut:
     """Create a tag for each name. Skip and report invalid and existing names."""
     created: list[TagOut] = []
     refused: list[RefusedTag] = []
@@ -19,8 +20,8 @@ async def import_tags(wanted: TagImport, tags: TagRepository) -> TagImportOut:
         try:
             new = Tag(name=_NAME.validate_python(name))
             # Without a savepoint, the first existing name would abort the whole transaction.
-            async with savepoint(tags.session):
-                await tags.add(new)
+            async with savepoint(session):
+                await TagRepository(session).add(new)
             created.append(TagOut.model_validate(new))
         except ValidationError as error:
             refused.append(RefusedTag(index=index, reason=error.errors()[0]["msg"]))

@@ -1,7 +1,6 @@
 """Queries for users."""
 
 from datetime import datetime
-from typing import Annotated
 
 from sqlalchemy import Select, or_
 from sqlalchemy.orm import joinedload
@@ -21,7 +20,7 @@ from app.kit.db.batches import update_batch
 from app.kit.db.bulk import CHUNK
 from app.kit.db.ids import Id
 from app.kit.db.plan import plan
-from app.kit.db.repository import Repository, provided
+from app.kit.db.repository import Repository
 from app.kit.db.sorting import order
 from app.kit.queries.execution import Connectable
 from app.kit.queries.view import View
@@ -90,6 +89,3 @@ def matching(query: UserQuery) -> Select[User]:
     if query.is_active is not None:
         statement = statement.where(User.is_active == query.is_active)
     return statement
-
-
-Users = Annotated[UserRepository, provided(UserRepository)]

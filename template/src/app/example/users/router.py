@@ -6,7 +6,13 @@ from fastapi import APIRouter, Query, status
 
 from app.example.users import service
 from app.example.users.models import Profile, User
-from app.example.users.repository import USER_DETAILS, USERS, Users, matching, overview
+from app.example.users.repository import (
+    USER_DETAILS,
+    USERS,
+    UserRepository,
+    matching,
+    overview,
+)
 from app.example.users.schemas import (
     ProfileIn,
     ProfileOut,
@@ -19,7 +25,7 @@ from app.example.users.schemas import (
 )
 from app.kit.db.deletion import DELETE_ERRORS
 from app.kit.db.ids import Id
-from app.kit.db.session import DatabaseDep
+from app.kit.db.session import DatabaseDep, SessionDep
 from app.kit.errors import problems
 from app.kit.page import Page, Slice
 
@@ -29,9 +35,9 @@ router = APIRouter(prefix="/users", tags=["users"])
 @router.post(
     "", status_code=status.HTTP_201_CREATED, response_model=UserDetail, responses=problems(409)
 )
-async def create_user(new: UserCreate, users: Users) -> User:
+async def create_user(new: UserCreate, session: SessionDep) -> User:
     """Create a user, optionally with a profile."""
-    return await service.register_user(new, users)
+    return await service.register_user(new, session)
 
 
 @router.get("", response_model=Page[UserOut])
@@ -61,20 +67,20 @@ async def update_user(user_id: Id, changes: UserChanges, db: DatabaseDep) -> Use
 @router.delete(
     "/{user_id}", status_code=status.HTTP_204_NO_CONTENT, responses=problems(*DELETE_ERRORS)
 )
-async def delete_user(user_id: Id, users: Users) -> None:
+async def delete_user(user_id: Id, session: SessionDep) -> None:
     """Delete a user and their posts."""
-    await users.delete(user_id)
+    await UserRepository(session).delete(user_id)
 
 
 @router.put("/{user_id}/profile", response_model=ProfileOut, responses=problems(404))
-async def replace_profile(user_id: Id, profile: ProfileIn, users: Users) -> Profile:
+async def replace_profile(user_id: Id, profile: ProfileIn, session: SessionDep) -> Profile:
     """Create or replace the profile of a user."""
-    return await service.replace_profile(user_id, profile, users)
+    return await service.replace_profile(user_id, profile, session)
 
 
 @router.delete(
     "/{user_id}/profile", status_code=status.HTTP_204_NO_CONTENT, responses=problems(404)
 )
-async def delete_profile(user_id: Id, users: Users) -> None:
+async def delete_profile(user_id: Id, session: SessionDep) -> None:
     """Delete the profile of a user."""
-    await service.remove_profile(user_id, users)
+    await service.remove_profile(user_id, session)

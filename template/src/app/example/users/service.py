@@ -15,9 +15,9 @@ from app.kit.db.session import Database
 from app.kit.errors import NotFound
 
 
-async def register_user(new: UserCreate, users: UserRepository) -> User:
+async def register_user(new: UserCreate, session: AsyncSession) -> User:
     """Create a user, and their profile if one is given, in one transaction."""
-    return await users.add(
+    return await UserRepository(session).add(
         User(
             email=new.email,
             name=new.name,
@@ -27,23 +27,23 @@ async def register_user(new: UserCreate, users: UserRepository) -> User:
     )
 
 
-async def replace_profile(user_id: Id, new: ProfileIn, users: UserRepository) -> Profile:
+async def replace_profile(user_id: Id, new: ProfileIn, session: AsyncSession) -> Profile:
     """Create the profile of a user, or replace the existing one."""
-    user = await users.get(user_id, *USER_DETAIL)
+    user = await UserRepository(session).get(user_id, *USER_DETAIL)
     user.profile = profile = user.profile or Profile()
     profile.bio = new.bio
     profile.website = new.website
-    await users.session.flush()
+    await session.flush()
     return profile
 
 
-async def remove_profile(user_id: Id, users: UserRepository) -> None:
+async def remove_profile(user_id: Id, session: AsyncSession) -> None:
     """Delete the profile of a user. Raises `NotFound` if there is none."""
-    user = await users.get(user_id, *USER_DETAIL)
+    user = await UserRepository(session).get(user_id, *USER_DETAIL)
     if user.profile is None:
         raise NotFound(f"User {user_id} has no profile.")
     user.profile = None
-    await users.session.flush()
+    await session.flush()
 
 
 async def deactivate_users(database: Database, idle_since: datetime, size: int = CHUNK) -> int:

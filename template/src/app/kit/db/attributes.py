@@ -1,14 +1,14 @@
 """Model attributes and their columns. An attribute may have another name than its column."""
 
-from collections.abc import Mapping
-from functools import cache
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import cache, lru_cache
+from typing import Any, cast
 
 from sqlalchemy import Column, DateTime, Integer, TypeDecorator, Uuid, func, inspect
 from sqlalchemy.orm import InstrumentedAttribute
 
 
-def primary_key(entity: Any) -> InstrumentedAttribute[Any]:
+def _primary_key(entity: Any) -> InstrumentedAttribute[Any]:
     """Return the primary key attribute of a model or alias.
 
     Raises TypeError for a composite primary key.
@@ -22,6 +22,12 @@ def primary_key(entity: Any) -> InstrumentedAttribute[Any]:
         )
     key: InstrumentedAttribute[Any] = getattr(entity, attribute_name(mapper, mapper.primary_key[0]))
     return key
+
+
+# Cached, because most statements need it.
+primary_key = cast(
+    "Callable[[Any], InstrumentedAttribute[Any]]", lru_cache(maxsize=500)(_primary_key)
+)
 
 
 def attribute_name(mapper: Any, column: Column[Any]) -> str:

@@ -1,11 +1,13 @@
 """Base classes of the models."""
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 from sqlalchemy import (
+    ARRAY,
     JSON,
     Column,
     ColumnElement,
@@ -13,9 +15,11 @@ from sqlalchemy import (
     DateTime,
     MetaData,
     Text,
+    any_,
     event,
     func,
     inspect,
+    literal,
     select,
 )
 from sqlalchemy.ext.asyncio import AsyncAttrs
@@ -23,6 +27,12 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Mapper, mapped_column, objec
 
 from app.kit.db.attributes import next_version
 from app.kit.db.ids import PrimaryKey
+
+
+def among(column: Any, values: Collection[Any]) -> ColumnElement[bool]:
+    """Return the condition `column = ANY(values)`, which has no limit on the number of values."""
+    condition: ColumnElement[bool] = column == any_(literal(list(values), ARRAY(column.type)))
+    return condition
 
 
 def now() -> datetime:

@@ -10,35 +10,41 @@ from itertools import islice
 from typing import Any, cast
 
 from sqlalchemy import (
-    ARRAY,
     Column,
     ColumnElement,
     CursorResult,
-    any_,
     insert,
     inspect,
-    literal,
     select,
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kit.db.attributes import attribute_name, next_version, table_columns
-from app.kit.db.base import Record, now
+from app.kit.db.base import Record, among, now
 from app.kit.db.deletion import erase_where
 from app.kit.db.ids import Id
+
+# `among` is imported from here too.
+__all__ = [
+    "CHUNK",
+    "OPTIONS",
+    "Row",
+    "among",
+    "chunks",
+    "delete_many",
+    "insert_many",
+    "insert_returning",
+    "update_many",
+    "update_where",
+    "with_class",
+]
 
 Row = Mapping[str, Any]
 
 CHUNK = 1000
 # Sends None as NULL. By default, SQLAlchemy omits None, and groups rows into separate statements.
 OPTIONS = {"render_nulls": True}
-
-
-def among(column: Any, values: Collection[Any]) -> ColumnElement[bool]:
-    """Return the condition `column = ANY(values)`, which has no limit on the number of values."""
-    condition: ColumnElement[bool] = column == any_(literal(list(values), ARRAY(column.type)))
-    return condition
 
 
 async def insert_many(

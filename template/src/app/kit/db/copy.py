@@ -3,20 +3,18 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice, repeat
 from operator import itemgetter
-from typing import Annotated, Any
+from typing import Any
 
 import asyncpg
 from sqlalchemy import Column, Dialect, inspect, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapper
-from typing_extensions import deprecated
 
 from app.kit.db.attributes import table_columns
 from app.kit.db.base import Record, now
 from app.kit.db.bulk import Row
 
-Value = Annotated[Callable[[Row], Any], deprecated("nothing replaces it; it goes in 0.7.0")]
 # Returns the values of one column for several rows.
 Values = Callable[[Sequence[Row]], Iterable[Any]]
 # Rows per conversion step.

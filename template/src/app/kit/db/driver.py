@@ -9,16 +9,25 @@ from contextlib import suppress
 from typing import Any
 
 import asyncpg
-from sqlalchemy import QueuePool
+from sqlalchemy import ExceptionContext, QueuePool, event
 from sqlalchemy.engine import Engine
-from sqlalchemy.exc import DBAPIError, MissingGreenlet
+from sqlalchemy.exc import DBAPIError, DisconnectionError, MissingGreenlet
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import greenlet_spawn
+from sqlalchemy.util.concurrency import in_greenlet
 
 from app.kit.db.redaction import redact
 from app.kit.db.unreadable import UnreadableValue, is_unreadable, unreadable_value
+from app.kit.errors import Unavailable
 
 Rows = Sequence[Sequence[Any]]
+
+
+def watch_connections(engine: Engine) -> None:
+    """Replace connections that the server closed, and raise `Unavailable` without a server."""
+    event.listen(engine, "do_connect", _connect)
+    event.listen(engine, "checkout", _reject_closed)
+    event.listen(engine, "handle_error", _reconnect_after_driver_fault)
 
 
 def is_watched(engine: AsyncEngine) -> bool:
@@ -126,3 +135,30 @@ def _sqlalchemy_error(error: Exception, sql: str, engine: Engine, *, lost: bool)
     if engine.hide_parameters:
         redact(error, wrapped)
     return wrapped
+
+
+def _connect(dialect: Any, _record: Any, args: Any, kwargs: Any) -> Any:
+    # Opening a connection needs a greenlet. `_check_out` then tries again in a greenlet.
+    if not in_greenlet():
+        raise MissingGreenlet
+    # The driver raises a plain OSError for an unreachable host. Convert it here, where its source
+    # is known.
+    try:
+        return dialect.connect(*args, **kwargs)
+    except OSError as error:
+        raise Unavailable("The database cannot be reached. Try again in a moment.") from error
+
+
+def _reconnect_after_driver_fault(context: ExceptionContext) -> None:
+    # Either the connection dropped between two reads, and the driver's state is invalid. Or the
+    # driver closed a prepared statement after a composite type changed (OutdatedSchemaCacheError),
+    # and SQLAlchemy would reuse that statement.
+    if isinstance(context.original_exception.__cause__, asyncpg.InternalClientError):
+        context.is_disconnect = True
+
+
+def _reject_closed(connection: Any, _record: Any, _proxy: Any) -> None:
+    # The event loop knows whether the server closed the connection, without a round trip. The
+    # pool then opens a new connection.
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError

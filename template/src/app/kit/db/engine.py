@@ -4,22 +4,20 @@ import json
 from functools import partial
 from typing import Any
 
-import asyncpg
-from pydantic_core import from_json, to_jsonable_python
-from sqlalchemy import Connection, ExceptionContext, NullPool, event, text
+from pydantic_core import to_jsonable_python
+from sqlalchemy import Connection, NullPool, event, text
 from sqlalchemy.dialects.postgresql import CIDR, INET
-from sqlalchemy.exc import DisconnectionError, MissingGreenlet
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.util.concurrency import in_greenlet
 
 from app.kit.db.datetimes import check_time_zones
+from app.kit.db.driver import watch_connections
 from app.kit.db.exact_types import ExactCidr, ExactInet
 from app.kit.db.intervals import check_intervals
+from app.kit.db.json import parse_json
 from app.kit.db.pool import driver_arguments, pool_arguments
 from app.kit.db.redaction import hide_values
 from app.kit.db.settings import DatabaseSettings
 from app.kit.db.unreadable import report_unreadable
-from app.kit.errors import Unavailable
 
 _SET_LOCAL = text("SELECT set_config(:name, :value, true)")
 
@@ -89,28 +87,18 @@ def _build(
         hide_parameters=settings.hide_parameters,
         # Serializes Pydantic models, dates and Decimal too.
         json_serializer=partial(json.dumps, default=to_jsonable_python),
-        json_deserializer=_parse_json,
+        json_deserializer=parse_json,
         **options,
     )
     dialect = engine.sync_engine.dialect
     dialect.colspecs = {**dialect.colspecs, INET: ExactInet, CIDR: ExactCidr}
     check_time_zones(dialect)
     check_intervals(engine.sync_engine)
-    event.listen(engine.sync_engine, "do_connect", _connect)
-    event.listen(engine.sync_engine, "checkout", _reject_closed)
-    event.listen(engine.sync_engine, "handle_error", _reconnect_after_driver_fault)
+    watch_connections(engine.sync_engine)
     event.listen(engine.sync_engine, "handle_error", report_unreadable)
     if settings.hide_parameters:
         event.listen(engine.sync_engine, "handle_error", hide_values)
     return engine
-
-
-def _parse_json(text: str) -> Any:
-    # `from_json` is twice as fast, but rejects deep nesting and lone surrogates.
-    try:
-        return from_json(text)
-    except ValueError:
-        return json.loads(text)
 
 
 def _server_settings(
@@ -137,30 +125,3 @@ def _limits(settings: DatabaseSettings) -> dict[str, str]:
 
 def _milliseconds(seconds: float) -> str:
     return str(round(seconds * 1000))
-
-
-def _connect(dialect: Any, _record: Any, args: Any, kwargs: Any) -> Any:
-    # Opening a connection needs a greenlet. `driver._check_out` then tries again in a greenlet.
-    if not in_greenlet():
-        raise MissingGreenlet
-    # The driver raises a plain OSError for an unreachable host. Convert it here, where its source
-    # is known.
-    try:
-        return dialect.connect(*args, **kwargs)
-    except OSError as error:
-        raise Unavailable("The database cannot be reached. Try again in a moment.") from error
-
-
-def _reconnect_after_driver_fault(context: ExceptionContext) -> None:
-    # Either the connection dropped between two reads, and the driver's state is invalid. Or the
-    # driver closed a prepared statement after a composite type changed (OutdatedSchemaCacheError),
-    # and SQLAlchemy would reuse that statement.
-    if isinstance(context.original_exception.__cause__, asyncpg.InternalClientError):
-        context.is_disconnect = True
-
-
-def _reject_closed(connection: Any, _record: Any, _proxy: Any) -> None:
-    # The event loop knows whether the server closed the connection, without a round trip. The
-    # pool then opens a new connection.
-    if connection.driver_connection.is_closed():
-        raise DisconnectionError

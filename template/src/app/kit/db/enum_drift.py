@@ -26,11 +26,7 @@ from app.kit.db.enum_types import (
     native_enums,
     render_type,
 )
-from app.kit.db.enum_values import (
-    ChangeEnum,  # pyright: ignore[reportDeprecated] - offered here until it goes
-    KeepValues,  # pyright: ignore[reportDeprecated] - offered here until it goes
-    change_values,
-)
+from app.kit.db.enum_values import change_values
 from app.kit.db.migration_steps import (
     DIALECT,
     ConvertColumn,
@@ -39,8 +35,6 @@ from app.kit.db.migration_steps import (
     quote,
 )
 from app.kit.db.schema_drift import missing_schemas, missing_sequences
-
-__all__ = ["ChangeEnum", "KeepValues", "compare_enums"]
 
 _REMOVED = (ops.DropConstraintOp, ops.DropIndexOp)
 _ADDED = (ops.AddConstraintOp, ops.CreateIndexOp)

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from typing_extensions import deprecated
-
 from app.kit.db.enum_types import Key
 from app.kit.db.migration_steps import MigrationStep, literal, op_execute, quote
 
@@ -185,35 +183,3 @@ def replacement(name: str, values: Sequence[str], schema: str | None) -> str:
     return _BLOCK.format(
         type=literal(quote(name, schema)), values=", ".join(map(literal, values))
     ).strip()
-
-
-@deprecated("use app.kit.db.enum_values.change_values; it goes in the next minor release")
-class ChangeEnum(MigrationStep):
-    """The step of release 0.5 that changes the values of an enum type."""
-
-    def __init__(self, name: str, old: list[str], new: list[str]) -> None:
-        self.name, self.old, self.new = name, old, new
-        steps = sum(change_values(Key(None, name), old, new), start=list[MigrationStep]())
-        super().__init__(
-            f"change the enum type {name} from {old} to {new}",
-            [line for step in steps for line in step.upgrade],
-            [line for step in reversed(steps) for line in step.downgrade],
-            [name for step in steps for name in step.imports],
-        )
-
-    def statements(self) -> list[str] | None:
-        """Return the statements that add the new values, or None if more than that changes."""
-        if self.old != [value for value in self.new if value in self.old]:
-            return None
-        added = [value for value in self.new if value not in self.old]
-        return _additions(Key(None, self.name), added, self.new, self.old)
-
-
-@deprecated("use app.kit.db.migration_steps.MigrationStep; it goes in the next minor release")
-class KeepValues(MigrationStep):
-    """The step of release 0.5 that keeps the values of an enum type in a downgrade."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        lines = [f"# PostgreSQL cannot remove values from the enum type {name}.", "pass"]
-        super().__init__(f"keep the values of the enum type {name}", lines, lines)

@@ -5,18 +5,25 @@ datetimes in UTC, decimals as strings. NaN and infinite floats are null, as in P
 `nan_as_null=False` they are strings ("NaN"), which Pydantic can parse.
 """
 
+import json
 from typing import Any, TypeAlias
 
+from pydantic_core import from_json
 from sqlalchemy import (
     ARRAY,
     JSON,
+    Boolean,
     ColumnElement,
     Date,
     DateTime,
+    Enum,
     Float,
+    Integer,
     Numeric,
     Select,
+    String,
     Text,
+    Uuid,
     any_,
     case,
     cast,
@@ -26,12 +33,17 @@ from sqlalchemy import (
     or_,
     select,
 )
-
-from app.kit.db.unreadable import setting_for
+from sqlalchemy.types import NullType
 
 # A SELECT of any number of columns.
 AnySelect: TypeAlias = Select[*tuple[Any, ...]]
 
+# Types whose JSON a schema parses without loss.
+_IN_LISTS = (Boolean, Date, Enum, Float, Integer, String, Uuid)
+_IN_JSON = (*_IN_LISTS, JSON, Numeric)
+
+# A setting that does not exist. Reading it raises an error that contains the name of a column.
+SETTING = "unreadable."
 # Literals in the SQL text. Parameters would be sent with each execution.
 _UTC = literal_column("'UTC'", Text)
 _FORM = literal_column("""'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'""", Text)
@@ -56,6 +68,15 @@ def json_list(statement: AnySelect, *, nan_as_null: bool = True) -> ColumnElemen
     """Return a scalar subquery: the rows of a statement, in order, as a JSON array."""
     rows = func.array_to_json(func.array_agg(_object_of(statement, nan_as_null)))
     return select(func.coalesce(rows, literal_column("'[]'"), type_=JSON)).scalar_subquery()
+
+
+def parse_json(text: str) -> Any:
+    """Return the value of a JSON column."""
+    # `from_json` is twice as fast, but rejects deep nesting and lone surrogates.
+    try:
+        return from_json(text)
+    except ValueError:
+        return json.loads(text)
 
 
 def _object_of(statement: AnySelect, nan_as_null: bool) -> ColumnElement[Any]:
@@ -99,6 +120,11 @@ def _all_within(column: ColumnElement[Any]) -> ColumnElement[Any]:
     return case((beyond, _error(column)), else_=dates)
 
 
+def setting_for(column: str) -> str:
+    """Return a name for `current_setting` that makes PostgreSQL raise an error for this column."""
+    return SETTING + column
+
+
 def _error(column: ColumnElement[Any]) -> ColumnElement[Any]:
     setting = literal(setting_for(str(column.key)), Text, literal_execute=True)
     return cast(func.current_setting(setting), column.type)
@@ -108,3 +134,30 @@ def _time(column: ColumnElement[Any]) -> ColumnElement[str]:
     written = func.to_char(func.timezone(_UTC, column), _FORM)
     # Like Pydantic, omit the fraction of whole seconds.
     return func.replace(written, _NO_FRACTION, _ZONE, type_=Text)
+
+
+def check_json(column: ColumnElement[Any], where: str) -> None:
+    """Raise TypeError if a schema cannot read a column as JSON. `where` starts the message."""
+    match column.type:
+        case ARRAY(item_type=kind):
+            suits = isinstance(kind, _IN_LISTS)
+        case DateTime(timezone=zone) as kind:
+            suits = zone
+        case kind:
+            suits = isinstance(kind, _IN_JSON)
+    if isinstance(kind, NullType):
+        raise TypeError(f"{where}: the expression has no type: set it with `type_coerce`.")
+    if not suits:
+        raise TypeError(
+            f"{where}: {column.type!r} cannot be read from the JSON of a relationship:"
+            " remove the field, or select a column_property that casts it."
+        )
+    if isinstance(kind, Enum) and kind.enum_class and kind.enums != _values(kind.enum_class):
+        raise TypeError(
+            f"{where}: the column stores the names of the enum members, but a schema reads their"
+            " values: use `stored_by_value`."
+        )
+
+
+def _values(members: Any) -> list[Any]:
+    return [member.value for member in members]

@@ -1,29 +1,59 @@
-"""Keyset (cursor) pagination: a page costs the same at any depth."""
+"""Keyset (cursor) pagination: a page costs the same at any depth. Cursors are opaque strings."""
 
+import hashlib
 import json
+from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
-from typing import Any, TypeAlias, TypeVar
+from dataclasses import dataclass, replace
+from functools import cache
+from types import GenericAlias
+from typing import Any, Literal, TypeAlias, TypeVar
 
-from sqlalchemy import ColumnElement, Select, and_, select, tuple_, union_all
+from pydantic import TypeAdapter
+from sqlalchemy import Select, select, tuple_, union_all
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.interfaces import ORMOption
 
-from app.kit.cursor import BadCursor, Place, decode, encode
-from app.kit.db.page_rows import check_statement, distinct_by, has_entities, repeats_rows
-from app.kit.db.sorting import Order, SortKey
-from app.kit.page import CursorQuery, CursorSlice
+from app.kit.db.sorting import Order
+from app.kit.errors import FieldProblem, Invalid
+from app.kit.page import (
+    CursorQuery,
+    CursorSlice,
+    check_statement,
+    distinct_by,
+    has_entities,
+    repeats_rows,
+)
 
 T = TypeVar("T")
 Values = tuple[Any, ...]
-
+VERSION = 2
 # Bytes. A cursor omits longer values, and the next page reads them from the row again.
 _LONGEST = 1000
 
-
 # Runs a statement and returns its rows.
 Find: TypeAlias = Callable[[Select[Any]], Awaitable[list[Any]]]
+
+
+class BadCursor(Invalid):
+    """The cursor is from another list, or from the same list with another sort or filter."""
+
+    def __init__(self) -> None:
+        message = "must be `next` or `previous` of a page with the same sort and filters"
+        problem = FieldProblem(field="query.cursor", message=message)
+        super().__init__("The cursor does not belong to this list.", problem)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A position after a row (or before it if `backward`).
+
+    Without values, it is the start of the list (or its end if `backward`).
+    """
+
+    values: tuple[Any, ...] | None = None
+    backward: bool = False
 
 
 async def keyset_page(
@@ -81,12 +111,7 @@ async def paginate_keyset(
 
 
 async def _find(
-    find: Find,
-    find_values: Find,
-    limit: int,
-    statement: Select[Any],
-    order: Order,
-    start: Place,
+    find: Find, find_values: Find, limit: int, statement: Select[Any], order: Order, start: Place
 ) -> list[Any]:
     """Return the rows after a position, each with the values of its cursor."""
     direction = order.reversed() if start.backward else order
@@ -108,18 +133,15 @@ async def _find(
 def _values(order: Order, row: Any) -> Values:
     for key, value in zip(order.keys, row, strict=True):
         if value is None and key.nulls_first is None:
-            raise TypeError(
-                f"{key.expression} is NULL in a row. Add .nulls_first() or .nulls_last()."
-            )
+            message = f"{key.expression} is NULL in a row. Add .nulls_first() or .nulls_last()."
+            raise TypeError(message)
     ties = len(order.keys) - order.unique
     return tuple(
-        True if index < ties and value is not None and _is_long(value) else value
+        True
+        if index < ties and len(json.dumps(value, ensure_ascii=False).encode()) > _LONGEST
+        else value
         for index, value in enumerate(row)
     )
-
-
-def _is_long(text: str) -> bool:
-    return len(json.dumps(text, ensure_ascii=False).encode()) > _LONGEST
 
 
 async def _complete(find: Find, statement: Select[Any], order: Order, values: Values) -> Values:
@@ -144,7 +166,7 @@ async def _complete(find: Find, statement: Select[Any], order: Order, values: Va
 
 def _beyond(statement: Select[Any], order: Order, values: Values, limit: int) -> Select[Any]:
     """Add the condition that selects the first `limit` rows after a position."""
-    ranges = _ranges(order, values)
+    ranges = order.after(values)
     if len(ranges) == 1:
         return statement.where(ranges[0])
     # With `a OR b`, PostgreSQL would scan the index from its start. A UNION ALL of ranges uses an
@@ -163,25 +185,35 @@ def _beyond(statement: Select[Any], order: Order, values: Values, limit: int) ->
     return statement.where((tuple_(*unique) if len(unique) > 1 else unique[0]).in_(found))
 
 
-def _ranges(order: Order, values: Values) -> list[ColumnElement[bool]]:
-    if order.is_uniform:
-        mine = tuple_(*(key.expression for key in order.keys))
-        theirs = tuple_(*(key.bound(value) for key, value in zip(order.keys, values, strict=True)))
-        return [mine < theirs if order.keys[0].descending else mine > theirs]
-    ranges: list[ColumnElement[bool]] = []
-    ties: list[ColumnElement[bool]] = []
-    for key, value in zip(order.keys, values, strict=True):
-        ranges += [and_(*ties, part) for part in _after(key, value)]
-        ties.append(
-            key.expression.is_(None) if value is None else key.expression == key.bound(value)
-        )
-    return ranges
+def encode(place: Place, scope: str, types: tuple[Any, ...]) -> str:
+    """Return the cursor of a position. It is valid only for the same `scope`."""
+    content = (VERSION, place.backward, place.values, _digest(place, scope, types))
+    return urlsafe_b64encode(_format(types).dump_json(content)).decode().rstrip("=")
 
 
-def _after(key: SortKey, value: Any) -> list[ColumnElement[bool]]:
-    if value is None:
-        return [key.expression.is_not(None)] if key.nulls_first else []
-    bound = key.bound(value)
-    beyond = key.expression < bound if key.descending else key.expression > bound
-    # `nulls_first` is None if the column has no NULLs.
-    return [beyond, key.expression.is_(None)] if key.nulls_first is False else [beyond]
+def decode(cursor: str, scope: str, types: tuple[Any, ...]) -> Place:
+    """Return the position of a cursor, with values of these types, or raise `BadCursor`."""
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        content = b64decode(padded, altchars=b"-_", validate=True)
+        _version, backward, values, digest = _format(types).validate_json(content, strict=True)
+    except ValueError:
+        raise BadCursor from None
+    place = Place(values, backward)
+    if digest != _digest(place, scope, types):
+        raise BadCursor
+    return place
+
+
+def _digest(place: Place, scope: str, types: tuple[Any, ...]) -> str:
+    # The digest detects mistakes, it is not a signature. A forged cursor gives no additional
+    # access: the filters come from the request, and the values are validated.
+    content = _format(types).dump_json((VERSION, place.backward, place.values, scope))
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+@cache
+def _format(types: tuple[Any, ...]) -> TypeAdapter[Any]:
+    values = GenericAlias(tuple, types)
+    content: Any = GenericAlias(tuple, (Literal[2], bool, values | None, str))
+    return TypeAdapter(content)

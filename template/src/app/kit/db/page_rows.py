@@ -1,24 +1,32 @@
 """Offset pagination of a statement. Each row of the model is counted once, also after a join."""
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, inspect, select
-from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy import Select, func, inspect, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Bundle
 from sqlalchemy.orm.interfaces import ORMOption
-from sqlalchemy.sql import operators
 
 from app.kit.db.attributes import primary_key
-from app.kit.page import PageQuery, Slice
-
-_MODIFIERS = (
-    operators.asc_op,
-    operators.desc_op,
-    operators.nulls_first_op,
-    operators.nulls_last_op,
+from app.kit.page import (
+    PageQuery,
+    Slice,
+    check_statement,
+    distinct_by,
+    has_entities,
+    order_terms,
+    repeats_rows,
 )
+
+# Other modules import these names from here too.
+__all__ = [
+    "check_statement",
+    "distinct_by",
+    "has_entities",
+    "order_terms",
+    "read_page",
+    "repeats_rows",
+]
 
 
 async def read_page(
@@ -57,61 +65,3 @@ def _root(model: Any, statement: Select[Any]) -> Any:
     found = inspect(entity, raiseerr=False)
     common = found is not None and found.mapper.base_mapper
     return entity if common is model.__mapper__.base_mapper else model
-
-
-def check_statement(statement: Any) -> None:
-    """Raise TypeError for a statement that does not support pagination."""
-    if not isinstance(statement, Select):
-        raise TypeError("A page needs a select(). Select from the UNION as a subquery.")
-    parts = cast("Any", statement)
-    if parts._limit_clause is not None or parts._offset_clause is not None:
-        raise TypeError("A page sets LIMIT and OFFSET itself. Limit the rows in a subquery.")
-    if parts._distinct and not (has_entities(statement) or _is_bundle(statement)):
-        raise TypeError("A page of columns does not support DISTINCT. Use it in a subquery.")
-
-
-def has_entities(statement: Any) -> bool:
-    """Return whether the statement returns ORM objects, not columns or a projection."""
-    shown = statement.column_descriptions[0]
-    return shown.get("entity") is not None and shown["expr"] is shown["entity"]
-
-
-def repeats_rows(statement: Any) -> bool:
-    """Return whether a join may repeat the rows of the model."""
-    if statement._distinct or statement._setup_joins or statement._from_obj:
-        return True
-    # `column_descriptions` takes as long as the rest of a page.
-    root: Any = statement._raw_columns[0]._annotations.get("parententity")
-    if root is None:
-        return False
-    own = {root.selectable, *(root.mapper.tables if root.is_mapper else ())}
-    named = (*statement._where_criteria, *statement._order_by_clauses)
-    return any(table not in own for part in named for table in part._from_objects)
-
-
-def distinct_by(statement: Any, terms: Sequence[ColumnElement[Any]]) -> Any:
-    """Add DISTINCT ON these terms, which must be the first terms of the order."""
-    # DISTINCT compares whole rows, but PostgreSQL cannot compare JSON columns.
-    return statement.ext(distinct_on(*terms))
-
-
-def order_terms(statement: Any) -> list[ColumnElement[Any]]:
-    """Return the expressions in ORDER BY, without their directions."""
-    return [_without_direction(clause) for clause in statement._order_by_clauses]
-
-
-def _without_direction(clause: Any) -> ColumnElement[Any]:
-    while getattr(clause, "modifier", None) in _MODIFIERS or _is_label(clause):
-        clause = clause.element
-    if isinstance(clause, str):
-        raise TypeError(f"Order by an expression instead of the text {clause!r}.")
-    expression: ColumnElement[Any] = clause
-    return expression
-
-
-def _is_label(clause: Any) -> bool:
-    return getattr(clause, "__visit_name__", "") in ("label_reference", "textual_label_reference")
-
-
-def _is_bundle(statement: Any) -> bool:
-    return isinstance(statement.column_descriptions[0]["expr"], Bundle)

@@ -8,10 +8,10 @@ from sqlalchemy import ColumnElement, Select, exists, func, inspect, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapper
 from sqlalchemy.orm.interfaces import ORMOption
+from typing_extensions import deprecated
 
 from app.kit.db.attributes import primary_key, table_columns
-from app.kit.db.base import Base
-from app.kit.db.bulk import among
+from app.kit.db.base import Base, among
 from app.kit.db.by_key import changing, reading
 from app.kit.db.deletion import erase
 from app.kit.db.ids import Id
@@ -189,11 +189,9 @@ class Repository(Generic[M]):
         ).execution_options(populate_existing=True)
 
 
+@deprecated("use SessionDep, as in `NoteRepository(session)`; it goes in 0.8.0")
 def provided(repository: type[R], *, read_only: bool = False) -> Any:
-    """Return a dependency that provides a repository, for use in `Annotated`.
-
-    With `read_only`, PostgreSQL rejects writes, and a read is a single round trip.
-    """
+    """Return a dependency on a repository with the session of the request."""
 
     # Coroutines, because FastAPI would call a class in a thread.
     async def build(session: SessionDep) -> R:

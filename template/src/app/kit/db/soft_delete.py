@@ -3,12 +3,13 @@
 from collections.abc import Container, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import cache
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from sqlalchemy import (
     ARRAY,
     ColumnClause,
     ColumnElement,
+    Executable,
     Join,
     Select,
     and_,
@@ -28,6 +29,7 @@ from app.kit.db.attributes import next_version
 from app.kit.db.base import Base, Record, in_base_table
 from app.kit.db.ids import Id
 
+S = TypeVar("S", bound=Executable)
 INCLUDE_DELETED = {"include_deleted": True}
 _NAMED = "soft_delete_named"
 _CRITERIA = "additional_entity_criteria"  # SQLAlchemy's key for the criteria of a statement
@@ -90,6 +92,18 @@ def mark_owned_by(
         owned = and_(among, getattr(parent, relation.key).expression)
         children = mark(session, child, owned, old=old, new=new)
         mark_owned_by(session, child, children, old=old, new=new)
+
+
+# Created once: creating criteria takes longer than looking up a compiled statement.
+LIVING = orm.with_loader_criteria(
+    Entity, lambda cls: cls.deleted_at.is_(None), include_aliases=True
+)
+
+
+def living(statement: S) -> S:
+    """Return the statement without deleted rows. A session does this for each statement."""
+    filtered: Any = filter_select(statement) if isinstance(statement, Select) else statement
+    return cast("S", filtered.options(LIVING).execution_options(living_only=True))
 
 
 def filter_select(statement: Any, criteria: Container[Any] | None = None) -> Any:

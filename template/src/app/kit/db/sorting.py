@@ -14,11 +14,14 @@ from sqlalchemy import (
     Text,
     UnaryExpression,
     UniqueConstraint,
+    and_,
     cast,
     literal,
+    tuple_,
 )
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql import operators
+from sqlalchemy.types import TypeEngine
 
 from app.kit.db.sort_types import type_as_text
 
@@ -49,13 +52,27 @@ class SortKey:
         return _Text if self.nulls_first is None else _Text | None
 
     @cached_property
+    def text_type(self) -> TypeEngine[Any]:
+        """The type that converts values to text and back; TypeError if it has no order."""
+        return type_as_text(self.expression)
+
+    @cached_property
     def as_text(self) -> Label[str]:
         """The value of a row in PostgreSQL's text format. `bound` converts it back without loss."""
-        return cast(cast(self.expression, type_as_text(self.expression)), Text).label(None)
+        return cast(cast(self.expression, self.text_type), Text).label(None)
 
     def bound(self, text: str) -> ColumnElement[Any]:
         """Return a parameter with the value of this text, cast to the type of the expression."""
-        return cast(literal(text, Text), type_as_text(self.expression))
+        return cast(literal(text, Text), self.text_type)
+
+    def after(self, value: str | None) -> list[ColumnElement[bool]]:
+        """Return the conditions for rows after this value."""
+        if value is None:
+            return [self.expression.is_not(None)] if self.nulls_first else []
+        bound = self.bound(value)
+        beyond = self.expression < bound if self.descending else self.expression > bound
+        # `nulls_first` is None if the column has no NULLs.
+        return [beyond, self.expression.is_(None)] if self.nulls_first is False else [beyond]
 
     def reversed(self) -> Self:
         """Return the term with the opposite direction."""
@@ -90,6 +107,21 @@ class Order:
         """Return the reverse order."""
         return self._reversed
 
+    def after(self, values: Sequence[Any]) -> list[ColumnElement[bool]]:
+        """Return the conditions for rows after these values. Each is one range of an index."""
+        if self.is_uniform:
+            mine = tuple_(*(key.expression for key in self.keys))
+            theirs = [key.bound(value) for key, value in zip(self.keys, values, strict=True)]
+            return [mine < tuple_(*theirs) if self.keys[0].descending else mine > tuple_(*theirs)]
+        ranges: list[ColumnElement[bool]] = []
+        ties: list[ColumnElement[bool]] = []
+        for key, value in zip(self.keys, values, strict=True):
+            ranges += [and_(*ties, part) for part in key.after(value)]
+            ties.append(
+                key.expression.is_(None) if value is None else key.expression == key.bound(value)
+            )
+        return ranges
+
     @cached_property
     def _reversed(self) -> Self:
         return replace(self, keys=tuple(key.reversed() for key in self.keys))
@@ -113,7 +145,7 @@ def order(
     descending = bool(keys) and keys[-1].descending
     ties = [SortKey(each.expression, descending, nulls_first=None) for each in attributes]
     for each in (*keys, *ties):
-        type_as_text(each.expression)
+        _ = each.text_type
     return Order((*keys, *ties), len(ties))
 
 

@@ -12,15 +12,24 @@ from typing import Any
 from sqlalchemy import ExceptionContext
 
 from app.kit.db.intervals import IntervalOutOfRange
+from app.kit.db.json import SETTING, setting_for
 from app.kit.errors import Conflict
+
+# `setting_for` is imported from here too.
+__all__ = [
+    "UnreadableValue",
+    "column_reported",
+    "is_unreadable",
+    "report_unreadable",
+    "setting_for",
+    "unreadable_value",
+]
 
 # date, time, timestamp, timestamptz, interval and timetz; their arrays, ranges and multiranges.
 _SCALARS_AND_ARRAYS = {1082, 1083, 1114, 1184, 1186, 1266, 1182, 1183, 1115, 1185, 1187, 1270}
 _OIDS = _SCALARS_AND_ARRAYS | {3908, 3910, 3912, 4533, 4534, 4535}
 _DECODERS = "datetime.pyx"
-# A setting that does not exist. Reading it raises an error that contains the name of a column.
-_SETTING = "unreadable."
-_UNKNOWN_SETTING, _NAMED = "42704", re.compile(rf'"{re.escape(_SETTING)}(.*)"')
+_UNKNOWN_SETTING, _NAMED = "42704", re.compile(rf'"{re.escape(SETTING)}(.*)"')
 
 
 class UnreadableValue(Conflict):
@@ -60,11 +69,6 @@ def report_unreadable(context: ExceptionContext) -> Exception | None:
     execution: Any = context.execution_context
     described = execution.cursor.description if execution else None
     return unreadable_value((name, oid) for name, oid, *_ in described or ())
-
-
-def setting_for(column: str) -> str:
-    """Return a name for `current_setting` that makes PostgreSQL raise an error for this column."""
-    return _SETTING + column
 
 
 def column_reported(error: Any) -> str | None:

@@ -1,36 +1,78 @@
 """The columns of a model that a response schema selects, with relationships as JSON."""
 
 from collections.abc import Iterable
-from typing import Any, TypeAlias, get_args
+from functools import cached_property
+from typing import Any, TypeAlias, cast, get_args
 
 from pydantic import BaseModel
-from sqlalchemy import (
-    ARRAY,
-    JSON,
-    Boolean,
-    ColumnElement,
-    Date,
-    DateTime,
-    Enum,
-    Float,
-    Integer,
-    Numeric,
-    String,
-    Uuid,
-    inspect,
-    select,
-)
+from sqlalchemy import ColumnElement, Select, func, inspect, select
 from sqlalchemy.orm import aliased
 from sqlalchemy.sql.util import ClauseAdapter, find_tables
-from sqlalchemy.types import NullType
 
-from app.kit.db.json import json_list, json_object
+from app.kit.db.attributes import primary_key
+from app.kit.db.deletion import living
+from app.kit.db.json import check_json, json_list, json_object
 
 Schema: TypeAlias = type[BaseModel]
 
-# Types whose JSON a schema parses without loss.
-_IN_LISTS = (Boolean, Date, Enum, Float, Integer, String, Uuid)
-_IN_JSON = (*_IN_LISTS, JSON, Numeric)
+# Prefix of the cursor's columns. An attribute cannot contain a colon.
+CURSOR = "cursor:"
+
+
+class ViewSelects:
+    """Converts a statement that selects the model to statements for the fields of the schema."""
+
+    def __init__(self, schema: type[BaseModel], model: type[Any]) -> None:
+        self.schema = schema
+        self.model = model
+
+    @cached_property
+    def has_relationships(self) -> bool:
+        """Whether the schema contains a relationship."""
+        relationships = self.model.__mapper__.relationships
+        return any(name in relationships for name in attribute_names(self.schema).values())
+
+    def rows(self, statement: Select[Any]) -> Select[Any]:
+        """Select the columns of the schema."""
+        columns = columns_of(self.schema, self.model)
+        return living(statement.with_only_columns(*columns, maintain_column_froms=True))
+
+    def rows_by_key(self, statement: Select[Any]) -> Select[Any]:
+        """Select the columns of the schema, with the statement as a subquery of primary keys."""
+        # Otherwise PostgreSQL would read relationships of the rows that OFFSET skips.
+        key = primary_key(self.model)
+        keys = statement.with_only_columns(key, maintain_column_froms=True).correlate(None)
+        page = (
+            statement.limit(None)
+            .offset(None)
+            .with_only_columns(*columns_of(self.schema, self.model), maintain_column_froms=True)
+        )
+        return living(page.where(key.in_(keys)))
+
+    def rows_with_cursor(self, statement: Select[Any]) -> Select[Any]:
+        """Select the columns of the schema and of the cursor."""
+        cursor = [each["expr"] for each in statement.column_descriptions[1:]]
+        columns = [*columns_of(self.schema, self.model), *_with_labels(cursor)]
+        return living(statement.with_only_columns(*columns, maintain_column_froms=True))
+
+    def total(self, statement: Select[Any]) -> Select[Any]:
+        """Count the rows of the statement."""
+        key = primary_key(self.model)
+        keys = statement.with_only_columns(key, maintain_column_froms=True)
+        counted = keys.order_by(None).subquery()
+        return living(select(func.count().label("total")).select_from(counted))
+
+
+def cursor_values(statement: Select[Any]) -> Select[Any]:
+    """Select only the columns of the cursor."""
+    columns = [each["expr"] for each in statement.column_descriptions]
+    shown: Any = _with_labels(columns)
+    values = statement.with_only_columns(*shown, maintain_column_froms=True)
+    return living(cast("Select[Any]", values))
+
+
+def _with_labels(columns: list[Any]) -> list[Any]:
+    return [column.label(f"{CURSOR}{index}") for index, column in enumerate(columns)]
 
 
 def columns_of(
@@ -102,7 +144,7 @@ def _related(
     shown = _schema_in(schema, field)
     columns = columns_of(shown, other, within)
     for column in columns:
-        _check(shown, column)
+        check_json(column, f"{shown.__name__}.{column.key}")
     joined = getattr(model, name).of_type(other).__clause_element__()
     named = ClauseAdapter(inspect(other).selectable)
     for table in find_tables(joined, check_columns=True):
@@ -135,30 +177,3 @@ def _schemas(annotation: Any) -> Iterable[Schema]:
         yield annotation
     for part in get_args(annotation):
         yield from _schemas(part)
-
-
-def _check(schema: Schema, column: ColumnElement[Any]) -> None:
-    where = f"{schema.__name__}.{column.key}"
-    match column.type:
-        case ARRAY(item_type=kind):
-            suits = isinstance(kind, _IN_LISTS)
-        case DateTime(timezone=zone) as kind:
-            suits = zone
-        case kind:
-            suits = isinstance(kind, _IN_JSON)
-    if isinstance(kind, NullType):
-        raise TypeError(f"{where}: the expression has no type: set it with `type_coerce`.")
-    if not suits:
-        raise TypeError(
-            f"{where}: {column.type!r} cannot be read from the JSON of a relationship:"
-            " remove the field, or select a column_property that casts it."
-        )
-    if isinstance(kind, Enum) and kind.enum_class and kind.enums != _values(kind.enum_class):
-        raise TypeError(
-            f"{where}: the column stores the names of the enum members, but a schema reads their"
-            " values: use `stored_by_value`."
-        )
-
-
-def _values(members: Any) -> list[Any]:
-    return [member.value for member in members]

@@ -1,7 +1,7 @@
 """INSERT and UPDATE statements for a single row."""
 
-from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import lru_cache, partial
 from typing import Any, TypeAlias
 
 from sqlalchemy import Column, Insert, Update, bindparam, insert, inspect, update
@@ -36,7 +36,8 @@ def arguments(values: Mapping[str, Any]) -> dict[str, Any]:
     return {_PREFIX + name: value for name, value in values.items()}
 
 
-def insert_defaults(model: type[Any], names: Iterable[str]) -> Defaults:
+@lru_cache(maxsize=500)
+def insert_defaults(model: Any, names: Collection[str]) -> Defaults:
     """Return the Python-side defaults of the attributes that an INSERT does not set."""
     mapper = mapper_of(model)
     found = _defaults(mapper, names, lambda column: column.default)
@@ -49,7 +50,8 @@ def insert_defaults(model: type[Any], names: Iterable[str]) -> Defaults:
     return found
 
 
-def update_defaults(model: type[Any], names: Iterable[str]) -> Defaults:
+@lru_cache(maxsize=500)
+def update_defaults(model: Any, names: Collection[str]) -> Defaults:
     """Return the Python-side `onupdate` values of the attributes that an UPDATE does not set."""
     return _defaults(mapper_of(model), names, lambda column: column.onupdate)
 

@@ -4,7 +4,7 @@ Declare one per response schema: `POSTS = View(PostOut, Post)`. Statements are c
 by asyncpg directly, without ORM objects. Use a repository to call methods of the model on a row.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Generic, TypeVar, cast
 
@@ -15,14 +15,21 @@ from sqlalchemy.orm import aliased
 from app.kit.db.attributes import primary_key
 from app.kit.db.deletion import living
 from app.kit.db.keyset import paginate_keyset
-from app.kit.db.page_rows import check_statement, distinct_by, order_terms, repeats_rows
 from app.kit.db.session import Database
 from app.kit.db.sorting import Order
 from app.kit.errors import NotFound
-from app.kit.page import CursorQuery, CursorSlice, PageQuery, Slice
-from app.kit.queries.columns import columns_of
+from app.kit.page import (
+    CursorQuery,
+    CursorSlice,
+    PageQuery,
+    Slice,
+    check_statement,
+    distinct_by,
+    order_terms,
+    repeats_rows,
+)
+from app.kit.queries.columns import CURSOR, ViewSelects, columns_of, cursor_values
 from app.kit.queries.dml import (
-    Defaults,
     arguments,
     insert_defaults,
     insert_row,
@@ -30,7 +37,6 @@ from app.kit.queries.dml import (
     update_row,
 )
 from app.kit.queries.execution import Connectable, StatementCache
-from app.kit.queries.selects import CURSOR, ViewSelects, cursor_values
 from app.kit.queries.streaming import RowStream
 
 S = TypeVar("S", bound=BaseModel)
@@ -58,7 +64,6 @@ class View(Generic[S]):
         self.model = model
         self._selects = ViewSelects(schema, model)
         self._statements = StatementCache()
-        self._known_defaults: dict[Any, Defaults] = {}
         self._rows: TypeAdapter[list[S]] = TypeAdapter(
             list[schema]  # type: ignore[valid-type]  # a parameter, not a type
         )
@@ -151,7 +156,7 @@ class View(Generic[S]):
         """
         values = dict(new)
         names = frozenset(values)
-        defaults = self._defaults(insert_defaults, names)
+        defaults = insert_defaults(cast("Any", self.model), names)
         values |= {name: default() for name, default in defaults.items()}
 
         def build() -> Any:
@@ -182,7 +187,7 @@ class View(Generic[S]):
         )
         names = frozenset(values)
         if names:
-            defaults = self._defaults(update_defaults, names)
+            defaults = update_defaults(cast("Any", self.model), names)
             values |= {name: default() for name, default in defaults.items()}
 
         def build() -> Any:
@@ -204,14 +209,6 @@ class View(Generic[S]):
     @cached_property
     def _by_key(self) -> Select[Any]:
         return self.select().where(primary_key(self.model) == bindparam("key"))
-
-    def _defaults(
-        self, find: Callable[[type[Any], frozenset[str]], Defaults], names: frozenset[str]
-    ) -> Defaults:
-        known = self._known_defaults.get((find, names))
-        if known is None:
-            known = self._known_defaults[find, names] = find(self.model, names)
-        return known
 
     def _not_found(self, key: Any) -> NotFound:
         return NotFound(f"{self.model.__name__} {key} not found.")

@@ -1,0 +1,158 @@
+"""Release 0.7.0 keeps the modules that it removes for a service that imports them."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL
+
+from hooks.keep_removed import imports, redirect_imports
+from tests.processes import run, succeed
+from tests.rendering import ROOT
+from tests.services import Interpreter, address
+from tests.updates.conftest import ServiceFactory
+from tests.updates.history import CURRENT
+from tests.updates.service import Service
+from tests.updates.team import IMPORTS
+
+KIT = "src/app/kit/db"
+FEATURE = """
+from sqlalchemy import select
+
+from app.example.tags.models import Tag
+from app.example.tags.schemas import TagOut
+from app.kit.db.hot import Hot, HotSelect
+from app.kit.db.projection import Projection
+from app.kit.db.session import ReadSessionDep
+from app.kit.routing import FeatureRouter
+
+router = FeatureRouter(prefix="/words", tags=["words"])
+WORDS = HotSelect(select(Tag.id, Tag.name), TagOut)
+SHOWN = Projection(TagOut, Tag)
+
+
+@router.get("/hot", response_model=list[TagOut])
+async def list_hot(hot: Hot) -> list[TagOut]:
+    return await WORDS.all(hot)
+
+
+@router.get("/projection", response_model=list[TagOut])
+async def list_projection(session: ReadSessionDep) -> list[TagOut]:
+    return list(await session.scalars(SHOWN.select()))
+"""
+TEST = """
+from httpx2 import AsyncClient
+
+
+async def test_words_are_listed(client: AsyncClient) -> None:
+    created = (await client.post("/tags", json={"name": "engine"})).json()
+    for path in ("/words/hot", "/words/projection"):
+        assert (await client.get(path)).json() == [created]
+"""
+
+
+def add_feature(service: Service) -> None:
+    """Add a feature that uses removed names, with its test."""
+    service.write("src/app/features/words.py", FEATURE)
+    service.write("tests/features/test_words.py", TEST)
+    imported = f"{IMPORTS}from app.features.words import router as words\n"
+    service.replace("src/app/registry.py", IMPORTS, imported)
+    marker = "    # ---- the template's end here, your features follow ----\n"
+    service.replace("src/app/registry.py", marker, f"{marker}    words,\n")
+
+
+def removed_modules(service: Service) -> set[str]:
+    """The removed modules that a service has."""
+    names = ("hot", "hot_writes", "projection", "compiled")
+    return {name for name in names if service.path(f"{KIT}/{name}.py").exists()}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", ["0.5.1", "0.6.1"])
+def test_feature_with_removed_names_works_after_the_update(
+    version: str, service_at: ServiceFactory, interpreter: Interpreter, server: URL
+) -> None:
+    service = service_at(version)
+    add_feature(service)
+
+    service.update(CURRENT)
+
+    assert service.conflicts() == []
+    assert removed_modules(service) == {"hot", "projection"}
+    feature = service.read("src/app/features/words.py")
+    assert "from fastapi import APIRouter as FeatureRouter\n" in feature
+    tested = run(
+        *(interpreter.python, "-m", "pytest", "-n0", "tests/features/test_words.py"),
+        cwd=service.directory,
+        PYTHONPATH="src",
+        DATABASE_URL=address(server),
+    )
+    assert tested.returncode == 0, tested.stdout
+
+
+def test_kept_module_has_the_changes_of_the_team(service_at: ServiceFactory) -> None:
+    service = service_at("0.6.1")
+    add_feature(service)
+    service.append(f"{KIT}/hot.py", "\nOURS = True\n")
+    part = service.into_subfolder("services/words")
+
+    part.update(CURRENT)
+
+    assert part.read(f"{KIT}/hot.py").endswith("\nOURS = True\n")
+    before = part.files()
+    succeed(sys.executable, ROOT / "hooks/keep_removed.py", cwd=part.directory)
+    assert part.files() == before
+
+
+def test_service_that_uses_no_removed_module_loses_them(service_at: ServiceFactory) -> None:
+    service = service_at("0.6.1")
+    assert removed_modules(service) == {"hot", "hot_writes", "projection", "compiled"}
+
+    service.update(CURRENT)
+
+    assert removed_modules(service) == set()
+    assert not service.path("src/app/kit/local_postgres").exists()
+    said = succeed(sys.executable, ROOT / "hooks/keep_removed.py", cwd=service.directory)
+    assert said.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("place", "text", "found"),
+    [
+        ("features/a.py", "from app.kit.db.hot import Hot", True),
+        ("features/a.py", "from app.kit.db import base, hot", True),
+        ("features/a.py", "from app.kit.db import (\n    base,\n    hot,\n)", True),
+        ("features/a.py", "import app.kit.db.hot as fast", True),
+        ("kit/words/a.py", "from ..db.hot import Hot", True),
+        ("kit/db/a.py", "from .hot import Hot", True),
+        ("features/a.py", "from .hot import Hot", False),
+        ("features/a.py", "from app.kit.db.hot_writes import HotInsert", False),
+        ("features/a.py", "from app.kit.db import base\n\nhot = base", False),
+    ],
+)
+def test_imports_of_a_removed_module_are_found(
+    place: str, text: str, found: bool, tmp_path: Path
+) -> None:
+    file = tmp_path / "src/app" / place
+    file.parent.mkdir(parents=True)
+    file.write_text(text)
+
+    assert imports(file, "hot") is found
+
+
+def test_imports_of_moved_names_are_redirected() -> None:
+    text = (
+        "from app.kit.routing import (\n    FeatureRouter,\n    StrictRoute,\n)\r\n\n\n"
+        "def f() -> None:\n"
+        "    from app.kit.local_postgres import throwaway as server\n"
+    )
+
+    assert redirect_imports(text) == (
+        "from fastapi import APIRouter as FeatureRouter\n"
+        "from app.kit.routing import StrictRoute\n\n\n"
+        "def f() -> None:\n"
+        "    from local_postgres import ephemeral as server\n"
+    )
+    assert redirect_imports("from app.kit.routing import (\n<<<<<<< ours") == (
+        "from app.kit.routing import (\n<<<<<<< ours"
+    )
