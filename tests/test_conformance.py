@@ -24,7 +24,7 @@ KIT = ["kit", "example"]
 # Files whose tests do not depend on the answers run only in the two services that differ in both.
 COMPLETE = [ANSWERS[0], ANSWERS[-1]]
 INDEPENDENT = (
-    "test_assorted_migrations.py",
+    "test_unusual_mapping_migrations.py",
     "test_database_url.py",
     "test_enum_conditions.py",
     "test_enum_migrations.py",

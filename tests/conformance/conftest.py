@@ -17,8 +17,8 @@ from app.kit import tracing
 from app.kit.db.deletion import Entity
 from app.kit.db.pool import PoolSettings
 from local_postgres import ephemeral
-from tests.conformance.support.interruption import ignore_cancelled_connect_errors
-from tests.conformance.support.notes import Notes, notes_on
+from tests.conformance.support.cancellation import ignore_cancelled_connect_errors
+from tests.conformance.support.notes_service import NotesService, notes_on
 from tests.rig.app import client_of
 from tests.rig.database import clone, migrated, settings_for
 
@@ -98,7 +98,7 @@ def url_of_notes(unpooled_template: URL) -> Generator[URL]:
 
 
 @pytest.fixture(scope="module")
-async def notes(anyio_backend: str, url_of_notes: URL) -> AsyncGenerator[Notes]:
+async def notes(anyio_backend: str, url_of_notes: URL) -> AsyncGenerator[NotesService]:
     """A separate service behind a proxy that can break its database connections."""
     async with notes_on(url_of_notes) as notes:
         yield notes

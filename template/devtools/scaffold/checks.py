@@ -46,7 +46,7 @@ def _check_names(feature: Feature) -> None:
         raise Refused(f"There are endpoints below /{feature.path} already: choose another name.")
     for folder in ("features", "example", "kit"):
         place = service.root() / "src" / "app" / folder / feature.plural
-        if place.exists() and any(place.iterdir()):
+        if any(place.glob("**/*.py")):
             raise Refused(f"{place.relative_to(service.root())} exists: choose another name.")
     test = service.root() / "tests" / "features" / f"test_{feature.plural}.py"
     if test.exists():

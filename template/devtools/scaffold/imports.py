@@ -11,7 +11,7 @@ _MODULES = {
     "app.kit.db.plan": "plan",
     "app.kit.db.references": "check_references",
     "app.kit.db.relation": "relation",
-    "app.kit.db.repository": "Repository provided",
+    "app.kit.db.repository": "Repository",
     "app.kit.db.session": "DatabaseDep SessionDep",
     "app.kit.db.sorting": "order",
     "app.kit.errors": "problems",

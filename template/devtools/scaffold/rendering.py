@@ -110,7 +110,7 @@ def _names_of(feature: Feature, factories: list[Factory]) -> dict[str, dict[str,
         [cls, *enums, *(each.cls for each in feature.manys)], f"{package}.models"
     )
     schemas = [f"{cls}{end}" for end in ("Create", "Changes", "Query", "Out")]
-    queries = [feature.view, "NEWEST", feature.repository, "matching"]
+    queries = [feature.view, "NEWEST", f"{cls}Repository", "matching"]
     inner = models | dict.fromkeys(schemas, f"{package}.schemas")
     outer = inner | dict.fromkeys(queries, f"{package}.repository")
     tested: dict[str, str] = {cls: f"{package}.models"}

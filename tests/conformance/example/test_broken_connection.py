@@ -15,7 +15,7 @@ from sqlalchemy import URL, QueuePool
 from app.example.catalog.models import ProductStatus
 from app.example.orders.models import Order, OrderLine
 from app.kit.db.session import Database
-from tests.conformance.support.line import ONLOOKER, Break, Line, line_to
+from tests.conformance.support.tcp_proxy import OBSERVER, Break, TcpProxy, tcp_proxy
 from tests.example.catalog_factories import make_product
 from tests.example.factories import make_post, make_tag
 from tests.rig.database import clone, settings_with
@@ -47,17 +47,19 @@ async def make_rows(database: Database) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def line(unpooled_template: URL) -> Generator[tuple[FuzzedService, Line, Database]]:
+def service_behind_proxy(
+    unpooled_template: URL,
+) -> Generator[tuple[FuzzedService, TcpProxy, Database]]:
     """The service behind a proxy that breaks connections, and its database without the proxy."""
     with (
         clone(unpooled_template) as url,
         start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(line_to(url)) as line,
+        portal.wrap_async_context_manager(tcp_proxy(url)) as proxy,
     ):
-        settings = settings_with(line.url, pooler="none", pool_size=2, max_overflow=0)
-        direct = Database.open(settings_with(url, pooler="none").database, ONLOOKER)
+        settings = settings_with(proxy.url, pooler="none", pool_size=2, max_overflow=0)
+        direct = Database.open(settings_with(url, pooler="none").database, OBSERVER)
         with FuzzedService.start(settings) as service:
-            yield service, line, direct
+            yield service, proxy, direct
             # Close it on the event loop that opened its connections.
             service.portal.call(direct.close)
 
@@ -70,9 +72,9 @@ def test_broken_database_connection_returns_at_most_503(
     data: st.DataObject,
     message: int,
     how: Break,
-    line: tuple[FuzzedService, Line, Database],
+    service_behind_proxy: tuple[FuzzedService, TcpProxy, Database],
 ) -> None:
-    service, connection, direct = line
+    service, connection, direct = service_behind_proxy
     rows = service.portal.call(make_rows, direct)
     service.known.update({name: [str(key)] for name, key in rows.items()})
     connection.break_at(message, how)

@@ -23,8 +23,8 @@ from sqlalchemy import URL, select, text
 from app.example.orders.models import OrderLine
 from app.example.tags.models import Tag
 from app.main import create_app
-from tests.conformance.support.crashing import CrashingServer, crashing_server
-from tests.conformance.support.line import Break, Line, line_to
+from tests.conformance.support.crash_server import CrashingServer, crashing_server
+from tests.conformance.support.tcp_proxy import Break, TcpProxy, tcp_proxy
 from tests.example.catalog_factories import as_json
 from tests.example.order_factories import Shop, open_shop
 from tests.rig.app import client_of, running
@@ -131,14 +131,14 @@ def url(server: CrashingServer) -> Generator[URL]:
 
 
 @pytest.fixture
-async def line(server: CrashingServer, url: URL) -> AsyncGenerator[Line]:
-    async with line_to(url) as line:
-        yield line
+async def proxy(server: CrashingServer, url: URL) -> AsyncGenerator[TcpProxy]:
+    async with tcp_proxy(url) as proxy:
+        yield proxy
 
 
 @pytest.fixture
-async def service(line: Line) -> AsyncGenerator[FastAPI]:
-    async with running(create_app(settings_with(line.url, pooler="none"))) as app:
+async def service(proxy: TcpProxy) -> AsyncGenerator[FastAPI]:
+    async with running(create_app(settings_with(proxy.url, pooler="none"))) as app:
         yield app
 
 
@@ -167,15 +167,15 @@ async def kill_while(writes: list[Write], server: CrashingServer, kills: int) ->
         await to_thread(server.start)
 
 
-async def drop_responses(line: Line) -> None:
+async def drop_responses(proxy: TcpProxy) -> None:
     """Drop responses of the database at random until cancelled."""
     while True:
-        line.break_at(randint(1, 30), Break.AFTER)
+        proxy.break_at(randint(1, 30), Break.AFTER)
         await sleep(0.2)
 
 
 async def test_acknowledged_writes_survive_crashes(
-    service: FastAPI, server: CrashingServer, line: Line, thorough: bool
+    service: FastAPI, server: CrashingServer, proxy: TcpProxy, thorough: bool
 ) -> None:
     shop = await open_shop(service, *[PLENTY] * 4, FEW)
     writes = writes_to(shop, 5000 if thorough else 300)
@@ -183,10 +183,10 @@ async def test_acknowledged_writes_survive_crashes(
     started = monotonic()
     async with TaskGroup() as faults:
         faults.create_task(kill_while(writes, server, kills))
-        dropping = faults.create_task(drop_responses(line))
+        dropping = faults.create_task(drop_responses(proxy))
         await write_all(service, writes)
         dropping.cancel()
-    line.break_at(0, Break.AFTER)
+    proxy.break_at(0, Break.AFTER)
     seconds = monotonic() - started
 
     found = await stored(shop)
@@ -220,16 +220,16 @@ async def test_acknowledged_writes_survive_crashes(
 
 @pytest.mark.parametrize("how", Break)
 async def test_order_with_idempotency_key_is_placed_once_after_connection_loss(
-    service: FastAPI, line: Line, how: Break
+    service: FastAPI, proxy: TcpProxy, how: Break
 ) -> None:
     shop = await open_shop(service, PLENTY)
     async with client_of(service) as client:
         for message in count(1):
             order, key = shop.order(message), {"Idempotency-Key": f"{message}"}
-            line.break_at(message, how)
+            proxy.break_at(message, how)
             first = await client.post("/orders", json=order, headers=key)
-            broke = line.broke
-            line.break_at(0, how)
+            broke = proxy.broke
+            proxy.break_at(0, how)
             again = await client.post("/orders", json=order, headers=key)
             assert first.status_code == (503 if broke else 201)
             assert (again.status_code, again.json()["lines"][0]["quantity"]) == (201, message)

@@ -9,7 +9,7 @@ from httpx2 import AsyncClient
 from sqlalchemy import URL
 
 from app.main import create_app
-from tests.conformance.support.line import Break, Line, line_to
+from tests.conformance.support.tcp_proxy import Break, TcpProxy, tcp_proxy
 from tests.example.factories import make_post, make_tag
 from tests.rig.app import client_of, running
 from tests.rig.database import settings_with
@@ -20,24 +20,24 @@ class ServiceWithProxy:
     """The service behind a proxy that counts messages, and ids of existing rows."""
 
     client: AsyncClient
-    line: Line
+    proxy: TcpProxy
     keys: dict[str, Any]
 
     async def round_trips(self, method: str, path: str, *bodies: Any) -> int:
         """Return the round trips of the last request; earlier ones connect and prepare."""
         for body in bodies:
-            self.line.break_at(0, Break.BEFORE)
+            self.proxy.break_at(0, Break.BEFORE)
             response = await self.client.request(method, path.format(**self.keys), json=body)
             assert response.is_success, response.text
         # The driver sends a message only after the response to the previous one.
-        return self.line.passed
+        return self.proxy.messages
 
 
 @pytest.fixture
 async def service(direct_url: URL) -> AsyncGenerator[ServiceWithProxy]:
     """The service with its own connections, and twenty posts with tags."""
-    async with line_to(direct_url) as line:
-        settings = settings_with(line.url, pooler="none", pool_pre_ping=False)
+    async with tcp_proxy(direct_url) as proxy:
+        settings = settings_with(proxy.url, pooler="none", pool_pre_ping=False)
         async with running(create_app(settings)) as app, client_of(app) as client:
             async with app.state.database.sessions() as session:
                 posts = [
@@ -45,7 +45,7 @@ async def service(direct_url: URL) -> AsyncGenerator[ServiceWithProxy]:
                 ]
             post = posts[0]
             keys = {"post": post.id, "tag": post.tags[0].id, "user": post.author_id}
-            yield ServiceWithProxy(client, line, keys)
+            yield ServiceWithProxy(client, proxy, keys)
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,9 @@ from types import ModuleType
 
 from fastapi import APIRouter
 
-from tests.conformance.features.assorted import models as assorted
 from tests.conformance.features.billing import models as billing
+from tests.conformance.features.column_types.router import ROUTERS as COLUMN_TYPES
 from tests.conformance.features.datetimes.router import router as datetimes
-from tests.conformance.features.everything.router import ROUTERS as EVERYTHING
 from tests.conformance.features.hierarchies import models as hierarchies
 from tests.conformance.features.inheritance import models as inheritance
 from tests.conformance.features.library import models as library
@@ -18,12 +17,13 @@ from tests.conformance.features.locked_tables.router import locked, unlocked
 from tests.conformance.features.notes.router import router as notes
 from tests.conformance.features.ownership import models as ownership
 from tests.conformance.features.purging import models as purging
-from tests.conformance.features.renamed import models as renamed
+from tests.conformance.features.renamed_attributes import models as renamed_attributes
 from tests.conformance.features.requests.router import plain as plain_requests
 from tests.conformance.features.requests.router import router as requests
 from tests.conformance.features.schema_changes.router import router as samples
 from tests.conformance.features.sorting import models as sorting
 from tests.conformance.features.stored_values.router import router as stored_values
+from tests.conformance.features.unusual_mappings import models as unusual_mappings
 
 ROUTERS: list[APIRouter] = [
     locked,
@@ -34,18 +34,18 @@ ROUTERS: list[APIRouter] = [
     plain_requests,
     samples,
     stored_values,
-    *EVERYTHING,
+    *COLUMN_TYPES,
 ]
 
 # Features without endpoints.
 MODELS: list[ModuleType] = [
-    assorted,
+    unusual_mappings,
     billing,
     hierarchies,
     inheritance,
     library,
     ownership,
     purging,
-    renamed,
+    renamed_attributes,
     sorting,
 ]

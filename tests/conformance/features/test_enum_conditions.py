@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError
 
-from tests.conformance.features.migrating import Project
+from tests.conformance.features.migration_project import Project
 from tests.rig.database import empty
 
 

@@ -9,7 +9,7 @@ from alembic.util import CommandError
 from sqlalchemy import ARRAY, URL, Column, Enum, Integer, Table, Text
 from sqlalchemy.exc import DBAPIError
 
-from tests.conformance.features.migrating import Project
+from tests.conformance.features.migration_project import Project
 from tests.rig.database import empty
 
 

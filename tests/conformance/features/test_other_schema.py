@@ -15,7 +15,7 @@ from app.kit.db.conflicts import problem_of
 from app.kit.db.copy import copy_rows
 from app.kit.diagram import diagram_of, mermaid
 from tests.conformance.features.billing.models import BilledCustomer, Customer, Invoice, InvoiceLine
-from tests.conformance.features.migrating import Project
+from tests.conformance.features.migration_project import Project
 from tests.rig.database import empty
 
 

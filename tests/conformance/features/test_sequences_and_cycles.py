@@ -18,7 +18,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from tests.conformance.features.migrating import Project
+from tests.conformance.features.migration_project import Project
 from tests.rig.database import empty
 
 FOREIGN_KEYS = "SELECT count(*) FROM pg_constraint WHERE contype = 'f'"

@@ -33,7 +33,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import INT4RANGE, JSONB, ExcludeConstraint
 
-from tests.conformance.features.migrating import Project
+from tests.conformance.features.migration_project import Project
 from tests.rig.database import empty
 
 

@@ -15,7 +15,7 @@ from app.kit.db.schema_state import Revisions
 from app.kit.diagnosis import schema, server
 from app.kit.diagnosis.findings import State
 from app.settings import Settings
-from tests.conformance.support.revisions import add_revision, alembic_with
+from tests.conformance.support.migrations import add_revision, alembic_with
 from tests.rig.commands import CommandResult, run
 from tests.rig.database import settings_for
 

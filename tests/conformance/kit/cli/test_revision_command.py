@@ -17,7 +17,7 @@ from app.kit.db.base import Base
 from app.kit.db.engine import build_migration_engine
 from app.kit.db.review import changes_of
 from app.settings import Settings
-from tests.conformance.support.revisions import add_revision, alembic_with
+from tests.conformance.support.migrations import add_revision, alembic_with
 from tests.rig.commands import CommandResult, run
 from tests.rig.database import settings_for
 

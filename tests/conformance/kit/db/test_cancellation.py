@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.support.interruption import Interruption
-from tests.conformance.support.notes import KINDS, Notes
+from tests.conformance.support.cancellation import CancelAtAwait
+from tests.conformance.support.notes_service import KINDS, NotesService
 
 
 class Caller:
     """An ASGI client that records the committed rows at the start of the response."""
 
-    def __init__(self, notes: Notes, kind: str) -> None:
+    def __init__(self, notes: NotesService, kind: str) -> None:
         self.status: int | None = None
         self.stored: int | None = None
         self._notes = notes
@@ -53,27 +53,29 @@ class Caller:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("connected", [True, False], ids=["connected", "connecting"])
-async def test_request_cancelled_at_any_await(notes: Notes, kind: str, connected: bool) -> None:
+async def test_request_cancelled_at_any_await(
+    notes: NotesService, kind: str, connected: bool
+) -> None:
     for wait in count(1):
         if not connected:
             await notes.database.engine.dispose()
         caller = Caller(notes, kind)
-        request = Interruption(caller.call(), at=wait)
+        request = CancelAtAwait(caller.call(), at=wait)
         with suppress(CancelledError):
             await create_task(request.run())
         await notes.assert_usable()
         assert await notes.stored(caller.number) in {0, 2}
         # The response starts only after the commit.
         assert caller.stored in {None, 2}
-        if request.waits < wait:
+        if request.awaits < wait:
             # The shortest request has one statement, or BEGIN, two statements and COMMIT. The last
             # iteration completes without a cancellation.
-            assert (wait > (1 if kind == "hot" else 4), caller.status) == (True, 201)
+            assert (wait > (1 if kind == "compiled" else 4), caller.status) == (True, 201)
             break
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_commit_happens_before_response_is_sent(notes: Notes, kind: str) -> None:
+async def test_commit_happens_before_response_is_sent(notes: NotesService, kind: str) -> None:
     caller = Caller(notes, kind)
     await caller.call()
     assert (caller.status, caller.stored) == (201, 2)
@@ -81,7 +83,7 @@ async def test_commit_happens_before_response_is_sent(notes: Notes, kind: str) -
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_client_disconnected_before_response_keeps_committed_rows(
-    notes: Notes, kind: str
+    notes: NotesService, kind: str
 ) -> None:
     caller = Caller(notes, kind)
     with pytest.raises(ConnectionResetError):
@@ -91,7 +93,7 @@ async def test_client_disconnected_before_response_keeps_committed_rows(
     await notes.assert_usable()
 
 
-async def test_client_disconnected_during_request_stores_nothing(notes: Notes) -> None:
+async def test_client_disconnected_during_request_stores_nothing(notes: NotesService) -> None:
     parts = [{"type": "http.request", "body": b"[", "more_body": True}]
     caller = Caller(notes, "session")
     await caller.call(body=parts)

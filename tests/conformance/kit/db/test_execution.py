@@ -29,7 +29,7 @@ from app.kit.db.json import AnySelect
 from app.kit.db.session import Database, DatabaseDep
 from app.kit.queries.execution import Row, StatementCache, prepare
 from app.main import create_app
-from tests.conformance.support.things import Kind, Own, Thing
+from tests.conformance.support.simple_models import Kind, Own, Thing
 from tests.rig.app import running
 from tests.rig.database import settings_with
 from tests.rig.statements import counting

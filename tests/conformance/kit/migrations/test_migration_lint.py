@@ -6,7 +6,7 @@ import pytest
 from alembic.config import Config
 
 from tests.architecture.test_migration_lint import SETTINGS, lint_errors
-from tests.conformance.support.revisions import add_revision, alembic_with
+from tests.conformance.support.migrations import add_revision, alembic_with
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from sqlalchemy import URL, Connection, NullPool, text
 
 from app.kit.db.engine import build_migration_engine
 from app.kit.db.migrate import alembic_config
-from tests.conformance.support.revisions import add_revision, alembic_with
+from tests.conformance.support.migrations import add_revision, alembic_with
 from tests.rig.database import settings_for, settings_with
 
 

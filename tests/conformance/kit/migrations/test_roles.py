@@ -18,7 +18,7 @@ from app.kit.db.session import SessionDep
 from app.main import create_app
 from app.settings import Settings
 from local_postgres import ephemeral
-from tests.conformance.support.revisions import add_revision, alembic_with
+from tests.conformance.support.migrations import add_revision, alembic_with
 from tests.rig.app import client_of, running
 from tests.rig.commands import run
 from tests.rig.database import settings_for, settings_with

@@ -18,13 +18,13 @@ from app.kit.db.driver import is_watched
 from app.kit.request_id import RequestIdMiddleware
 from app.kit.settings import MetricsSettings, SettingsError
 from app.settings import Settings
-from tests.conformance.support.watched import (
-    HOT,
-    HOT_WRITE,
-    ORDINARY,
+from tests.conformance.support.observed_service import (
+    COMPILED_READ,
+    COMPILED_WRITE,
+    SESSION_READ,
     deliver_driver_events,
-    watched,
-    watched_settings,
+    observed_service,
+    observed_settings,
 )
 from tests.rig.app import client_of
 from tests.rig.database import clone
@@ -45,7 +45,7 @@ def port() -> int:
 
 
 def counting_settings(url: URL, port: int) -> Settings:
-    settings = watched_settings(url)
+    settings = observed_settings(url)
     http = settings.http.model_copy(update={"concurrency": 2, "wait_limit": 0.3})
     return settings.model_copy(update={"metrics": MetricsSettings(port=port), "http": http})
 
@@ -60,7 +60,7 @@ def url(unpooled_template: URL) -> Generator[URL]:
 @pytest.fixture(scope="module")
 async def served(anyio_backend: str, url: URL, port: int) -> AsyncGenerator[FastAPI]:
     """The service with a concurrency limit of two, and one connection each for reads and writes."""
-    async with watched(counting_settings(url, port)) as app:
+    async with observed_service(counting_settings(url, port)) as app:
         yield app
 
 
@@ -101,29 +101,35 @@ async def test_requests_are_counted_by_route_and_status_class(
     caller: AsyncClient, read: Read
 ) -> None:
     async def requests() -> None:
-        for path in [f"{HOT}/1", f"{HOT}/2", "/kit/ways/wrong/word", "/nowhere", "/else"]:
+        for path in [
+            f"{COMPILED_READ}/1",
+            f"{COMPILED_READ}/2",
+            "/kit/paths/wrong/word",
+            "/nowhere",
+            "/else",
+        ]:
             await caller.get(path)
-        await caller.post(f"{HOT}/1")
-        await caller.request("BREW", f"{HOT}/1")
+        await caller.post(f"{COMPILED_READ}/1")
+        await caller.request("BREW", f"{COMPILED_READ}/1")
 
     increases = await difference(read, requests())
     assert {name: count for name, count in increases.items() if name.startswith(REQUESTS)} == {
-        f"{REQUESTS} GET /kit/ways/hot/{{value}} 2xx": 2,
-        f"{REQUESTS} GET /kit/ways/wrong/{{value}} 4xx": 1,
+        f"{REQUESTS} GET /kit/paths/compiled-read/{{value}} 2xx": 2,
+        f"{REQUESTS} GET /kit/paths/wrong/{{value}} 4xx": 1,
         f"{REQUESTS} GET other 4xx": 2,
-        f"{REQUESTS} POST /kit/ways/hot/{{value}} 4xx": 1,
-        f"{REQUESTS} other /kit/ways/hot/{{value}} 4xx": 1,
+        f"{REQUESTS} POST /kit/paths/compiled-read/{{value}} 4xx": 1,
+        f"{REQUESTS} other /kit/paths/compiled-read/{{value}} 4xx": 1,
     }
 
 
 @pytest.mark.parametrize(
     ("method", "path", "pool", "count"),
     [
-        ("GET", ORDINARY, "read", 1),
-        ("GET", HOT, "read", 1),
-        ("GET", HOT_WRITE, "write", 1),
+        ("GET", SESSION_READ, "read", 1),
+        ("GET", COMPILED_READ, "read", 1),
+        ("GET", COMPILED_WRITE, "write", 1),
         # BEGIN and COMMIT are statements as well.
-        ("PUT", "/kit/ways/written", "write", 3),
+        ("PUT", "/kit/paths/written", "write", 3),
     ],
 )
 async def test_statements_are_counted_on_every_path(
@@ -140,10 +146,11 @@ async def test_metrics_do_not_disable_compiled_queries(served: FastAPI) -> None:
 
 
 async def test_running_and_queued_requests_are_reported(caller: AsyncClient, read: Read) -> None:
-    await caller.get(f"{ORDINARY}/1")
+    await caller.get(f"{SESSION_READ}/1")
     rejected = (await read())["http_requests_shed_total"]
     slow_requests = [
-        asyncio.create_task(caller.get(f"{ORDINARY}/{number}?seconds=0.4")) for number in range(3)
+        asyncio.create_task(caller.get(f"{SESSION_READ}/{number}?seconds=0.4"))
+        for number in range(3)
     ]
     await asyncio.sleep(0.1)
     seen = await read()
@@ -163,14 +170,14 @@ async def test_running_and_queued_requests_are_reported(caller: AsyncClient, rea
 
 
 async def test_retries_and_unknown_outcomes_are_counted(caller: AsyncClient, read: Read) -> None:
-    increases = await difference(read, caller.put("/kit/ways/retried"))
+    increases = await difference(read, caller.put("/kit/paths/retried"))
     assert increases["db_retries_total"] == 1
-    increases = await difference(read, caller.put("/kit/ways/broken"))
+    increases = await difference(read, caller.put("/kit/paths/broken"))
     assert increases["db_outcomes_unknown_total"] == 1
 
 
 async def test_observability_page_documents_every_metric(caller: AsyncClient, read: Read) -> None:
-    await caller.get(f"{ORDINARY}/1")
+    await caller.get(f"{SESSION_READ}/1")
     documented = {
         name
         for line in DOCUMENT.read_text().splitlines()
@@ -182,13 +189,13 @@ async def test_observability_page_documents_every_metric(caller: AsyncClient, re
 
 async def test_metrics_port_in_use_is_reported(url: URL, port: int, served: FastAPI) -> None:
     with pytest.raises(SettingsError, match=f"METRICS_PORT: cannot listen on port {port}"):
-        async with watched(counting_settings(url, port)):
+        async with observed_service(counting_settings(url, port)):
             pass
 
 
 async def test_without_metrics_port_nothing_is_installed(url: URL) -> None:
     threads = threading.active_count()
-    async with watched(watched_settings(url)) as app:
+    async with observed_service(observed_settings(url)) as app:
         outermost = app.build_middleware_stack()
         assert isinstance(outermost, RequestIdMiddleware)
         assert outermost.count is None

@@ -9,7 +9,12 @@ from sqlalchemy import URL
 from app.kit.db.driver import is_watched
 from app.kit.db.session import Database
 from tests.conformance.conftest import Logged
-from tests.conformance.support.watched import WAYS, deliver_driver_events, watched, watched_settings
+from tests.conformance.support.observed_service import (
+    PATHS,
+    deliver_driver_events,
+    observed_service,
+    observed_settings,
+)
 from tests.rig.app import client_of
 
 SECRET = "nobody's business"
@@ -17,11 +22,11 @@ SECRET = "nobody's business"
 
 @pytest.fixture
 async def own_app(direct_url: URL) -> AsyncGenerator[FastAPI]:
-    async with watched(watched_settings(direct_url, slow_query_ms=50)) as app:
+    async with observed_service(observed_settings(direct_url, slow_query_ms=50)) as app:
         yield app
 
 
-@pytest.mark.parametrize("path", WAYS)
+@pytest.mark.parametrize("path", PATHS)
 async def test_slow_statement_is_logged_without_its_values(
     own_app: FastAPI, logged: Logged, path: str
 ) -> None:

@@ -18,7 +18,7 @@ from sqlalchemy import URL
 from app.about import NAME
 from app.kit import tracing
 from tests.conformance.conftest import Logged
-from tests.conformance.support.watched import WAYS, watched, watched_settings
+from tests.conformance.support.observed_service import PATHS, observed_service, observed_settings
 from tests.rig.app import client_of
 
 SECRET = "nobody's business"
@@ -37,7 +37,7 @@ async def spans_of(
     exporter: InMemorySpanExporter, url: URL, *paths: str, **headers: str
 ) -> tuple[ReadableSpan, list[ReadableSpan]]:
     """Return the span of the last request, and its child spans."""
-    async with watched(watched_settings(url)) as app, client_of(app) as client:
+    async with observed_service(observed_settings(url)) as app, client_of(app) as client:
         for path in paths:
             await client.get(path, headers=headers)
         assert not exporter.get_finished_spans()
@@ -54,7 +54,7 @@ def attributes_of(span: ReadableSpan) -> dict[str, Any]:
     return dict(span.attributes or {})
 
 
-@pytest.mark.parametrize("path_prefix", WAYS)
+@pytest.mark.parametrize("path_prefix", PATHS)
 async def test_statement_span_is_a_child_of_its_request(
     exporter: InMemorySpanExporter, direct_url: URL, path_prefix: str
 ) -> None:
@@ -73,7 +73,7 @@ async def test_statement_span_is_a_child_of_its_request(
 async def test_error_span_contains_no_values(
     exporter: InMemorySpanExporter, direct_url: URL
 ) -> None:
-    _, statements = await spans_of(exporter, direct_url, f"/kit/ways/wrong/{SECRET}")
+    _, statements = await spans_of(exporter, direct_url, f"/kit/paths/wrong/{SECRET}")
     failed = [span for span in statements if span.status.status_code is StatusCode.ERROR]
     assert len(failed) == 1
     assert SECRET not in "".join(span.to_json() for span in statements)
@@ -83,7 +83,10 @@ async def test_trace_of_the_caller_is_continued(
     exporter: InMemorySpanExporter, direct_url: URL
 ) -> None:
     server, _ = await spans_of(
-        exporter, direct_url, "/kit/ways/hot/1", traceparent=f"00-{CALLER}-b7ad6b7169203331-01"
+        exporter,
+        direct_url,
+        "/kit/paths/compiled-read/1",
+        traceparent=f"00-{CALLER}-b7ad6b7169203331-01",
     )
     assert server.context
     assert format_trace_id(server.context.trace_id) == CALLER
@@ -92,7 +95,7 @@ async def test_trace_of_the_caller_is_continued(
 async def test_health_checks_are_not_traced(
     exporter: InMemorySpanExporter, direct_url: URL
 ) -> None:
-    async with watched(watched_settings(direct_url)) as app, client_of(app) as client:
+    async with observed_service(observed_settings(direct_url)) as app, client_of(app) as client:
         await client.get("/health/live")
         await client.get("/health/ready")
     assert not exporter.get_finished_spans()
@@ -100,14 +103,14 @@ async def test_health_checks_are_not_traced(
 
 @pytest.fixture
 async def own_app(exporter: InMemorySpanExporter, direct_url: URL) -> AsyncGenerator[FastAPI]:
-    async with watched(watched_settings(direct_url)) as app:
+    async with observed_service(observed_settings(direct_url)) as app:
         yield app
 
 
 async def test_log_event_contains_the_trace_id(own_app: FastAPI, logged: Logged) -> None:
     async with client_of(own_app) as client:
         headers = {"traceparent": f"00-{CALLER}-b7ad6b7169203331-01"}
-        await client.get("/kit/ways/hot/1", headers=headers)
+        await client.get("/kit/paths/compiled-read/1", headers=headers)
     (line,) = [line for line in logged() if line["event"] == "request"]
     assert line["trace_id"] == CALLER
     assert len(line["span_id"]) == 16
@@ -132,7 +135,7 @@ async def test_shutdown_restores_the_driver(
     exporter: InMemorySpanExporter, direct_url: URL
 ) -> None:
     before = asyncpg.Connection.fetch
-    async with watched(watched_settings(direct_url)):
+    async with observed_service(observed_settings(direct_url)):
         assert asyncpg.Connection.fetch is not before
     assert asyncpg.Connection.fetch is before
 
@@ -155,8 +158,8 @@ async def test_unresponsive_collector_does_not_block_shutdown(
     unresponsive = UnresponsiveExporter()
     monkeypatch.setattr(tracing, "exporter", lambda: unresponsive)
     monkeypatch.setattr(tracing, "PATIENCE", 0.1)
-    async with watched(watched_settings(direct_url)) as app, client_of(app) as client:
-        await client.get("/kit/ways/hot/1")
+    async with observed_service(observed_settings(direct_url)) as app, client_of(app) as client:
+        await client.get("/kit/paths/compiled-read/1")
         started = monotonic()
     assert unresponsive.export_started.is_set()
     assert monotonic() - started < 1

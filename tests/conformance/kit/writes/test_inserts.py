@@ -13,7 +13,7 @@ from sqlalchemy import URL, select, text
 from app.kit.db.session import Database, DatabaseDep, SessionDep
 from app.kit.queries.view import View
 from app.main import create_app
-from tests.conformance.support.things import Kind, Own, Thing
+from tests.conformance.support.simple_models import Kind, Own, Thing
 from tests.rig.app import running
 from tests.rig.database import settings_with
 from tests.rig.statements import counting

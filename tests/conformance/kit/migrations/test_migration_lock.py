@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.kit.db.alone import MigrationBlocked, alone
 from app.kit.db.engine import build_migration_engine
-from tests.conformance.support.revisions import add_revision, alembic_with
+from tests.conformance.support.migrations import add_revision, alembic_with
 from tests.rig.database import empty, settings_with
 
 # Each migration runs in its own process, like ten replicas that start at the same time.
@@ -27,7 +27,7 @@ from pathlib import Path
 from alembic import command
 from sqlalchemy import make_url
 from tests.rig.database import settings_for
-from tests.conformance.support.revisions import alembic_with
+from tests.conformance.support.migrations import alembic_with
 config = alembic_with(Path(sys.argv[1]), settings_for(make_url(sys.argv[2])))
 command.upgrade(config, "heads")
 """

@@ -23,7 +23,7 @@ from sqlalchemy.dialects.postgresql import BitString, Range
 from app.kit.db.ids import Id
 from app.kit.page import CursorQuery, PageQuery
 from app.kit.schemas import Changes, Input, LongText, Output, SearchText, omittable
-from tests.conformance.features.everything.models import TypedColour
+from tests.conformance.features.column_types.models import TypedColour
 
 
 def _decode(value: Any) -> bytes:

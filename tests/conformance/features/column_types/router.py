@@ -12,19 +12,19 @@ from app.kit.db.upsert import Upserted
 from app.kit.errors import problems
 from app.kit.page import CursorPage, CursorSlice, Page, PageQuery, Slice
 from app.kit.stream import JSON_LINES, JsonLines
-from tests.conformance.features.everything.models import (
+from tests.conformance.features.column_types.models import (
     TypedBicycle,
     TypedRow,
     TypedTruck,
     TypedVehicle,
 )
-from tests.conformance.features.everything.repository import (
+from tests.conformance.features.column_types.repository import (
     SAMPLE_OUT,
     SAMPLES,
     TypedRowRepository,
     TypedVehicleRepository,
 )
-from tests.conformance.features.everything.schemas import (
+from tests.conformance.features.column_types.schemas import (
     TypedRowChanges,
     TypedRowCreate,
     TypedRowFeed,

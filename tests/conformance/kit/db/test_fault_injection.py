@@ -5,8 +5,8 @@ from itertools import count
 import pytest
 from anyio import sleep
 
-from tests.conformance.support.line import Break
-from tests.conformance.support.notes import KINDS, Notes
+from tests.conformance.support.notes_service import KINDS, NotesService
+from tests.conformance.support.tcp_proxy import Break
 
 CANCEL = "SELECT pg_cancel_backend(pg_backend_pid())"
 KILL = "SELECT pg_terminate_backend(pg_backend_pid())"
@@ -36,30 +36,30 @@ SERVER_FAULTS = {
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("connected", [True, False], ids=["connected", "connecting"])
 async def test_connection_broken_at_any_message(
-    notes: Notes, how: Break, kind: str, connected: bool
+    notes: NotesService, how: Break, kind: str, connected: bool
 ) -> None:
     for message in count(1):
         if not connected:
             await notes.database.engine.dispose()
-        notes.line.break_at(message, how)
+        notes.proxy.break_at(message, how)
         number = next(notes.numbers)
         response = await notes.client.post(f"/kit/{kind}/{number}")
-        broke = notes.line.broke
-        notes.line.break_at(0, how)
+        broke = notes.proxy.broke
+        notes.proxy.break_at(0, how)
         assert response.status_code in {201, 503}
         await notes.assert_truthful(number, response)
         await notes.assert_usable()
         if not broke:
             # The shortest request has one statement, or BEGIN, two statements and COMMIT. The last
             # iteration completes without a fault.
-            assert (message > (1 if kind == "hot" else 4), response.status_code) == (True, 201)
+            assert (message > (1 if kind == "compiled" else 4), response.status_code) == (True, 201)
             break
 
 
-async def test_session_terminated_while_idle(notes: Notes) -> None:
+async def test_session_terminated_while_idle(notes: NotesService) -> None:
     await notes.assert_usable()
     # The connection is still open, so the pool considers it healthy.
-    notes.line.send_fatal()
+    notes.proxy.send_fatal()
     await sleep(0.01)
     number = next(notes.numbers)
     response = await notes.client.post(f"/kit/session/{number}")
@@ -69,7 +69,7 @@ async def test_session_terminated_while_idle(notes: Notes) -> None:
 
 
 @pytest.mark.parametrize("fault", SERVER_FAULTS)
-async def test_fault_on_the_server_stores_nothing(notes: Notes, fault: str) -> None:
+async def test_fault_on_the_server_stores_nothing(notes: NotesService, fault: str) -> None:
     status, between = SERVER_FAULTS[fault]
     number = next(notes.numbers)
     async with notes.observer.transaction():

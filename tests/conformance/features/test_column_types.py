@@ -1,6 +1,6 @@
 """A feature with every common column type accepts or rejects any value, and returns what it stored.
 
-`pytest --hypothesis-profile=deep tests/conformance/test_everything.py` takes minutes.
+`pytest --hypothesis-profile=deep tests/conformance/test_column_types.py` takes minutes.
 """
 
 import asyncio
@@ -19,9 +19,9 @@ import pytest
 from httpx2 import AsyncClient, Response
 from hypothesis import settings
 
-from tests.conformance.features.everything import hostile
-from tests.conformance.features.everything.equality import is_same
-from tests.conformance.features.everything.schemas import (
+from tests.conformance.features.column_types import adversarial_values
+from tests.conformance.features.column_types.equality import is_same
+from tests.conformance.features.column_types.schemas import (
     TypedRowFields,
     TypedRowQuery,
     TypedRowSort,
@@ -92,8 +92,11 @@ def reports_field(response: Response, column: str) -> bool:
 def values(column: str) -> Iterable[str]:
     """Return the values to try for a column."""
     if not IS_DEEP:
-        return hostile.some_values(column, DEFAULT_COUNT)
-    found = [*hostile.ALL, *islice(hostile.random_values(SEED + column), RANDOM_COUNT)]
+        return adversarial_values.some_values(column, DEFAULT_COUNT)
+    found = [
+        *adversarial_values.ALL,
+        *islice(adversarial_values.random_values(SEED + column), RANDOM_COUNT),
+    ]
     Random(SEED + column).shuffle(found)
     return found
 
@@ -219,7 +222,7 @@ async def test_query_and_path_parameters_accept_or_reject_any_text(
 ) -> None:
     failures = Failures()
     await send(committing_client, "POST", SAMPLES, json={"code": 1})
-    for text in hostile.TEXTS:
+    for text in adversarial_values.TEXTS:
         for name in [*TypedRowQuery.model_fields, "unknown"]:
             response = await send(committing_client, "GET", SAMPLES, params={name: text})
             if response.status_code not in (200, 422):

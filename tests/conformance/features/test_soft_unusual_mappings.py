@@ -15,7 +15,8 @@ from app.kit.db.restoring import restore
 from app.kit.db.session import Database
 from app.kit.db.upsert import upsert_many
 from app.kit.errors import Conflict
-from tests.conformance.features.assorted.models import (
+from tests.conformance.features.rows import stored, visible
+from tests.conformance.features.unusual_mappings.models import (
     Asset,
     Fan,
     Machine,
@@ -28,7 +29,6 @@ from tests.conformance.features.assorted.models import (
     Zone,
     follows,
 )
-from tests.conformance.features.rows import stored, visible
 
 
 class Fans(Repository[Fan]):

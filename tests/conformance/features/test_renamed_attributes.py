@@ -21,7 +21,7 @@ from app.kit.db.upsert import upsert_many
 from app.kit.page import CursorQuery, PageQuery
 from app.kit.queries.view import View
 from app.kit.schemas import Changes, Output
-from tests.conformance.features.renamed.models import Crate, Parcel, Size, Stamp
+from tests.conformance.features.renamed_attributes.models import Crate, Parcel, Size, Stamp
 
 WITH_STAMPS = plan(joinedload(Parcel.stamps))
 

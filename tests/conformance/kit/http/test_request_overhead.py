@@ -34,8 +34,8 @@ from app.kit.queries import execution
 from app.kit.queries.view import View
 from app.kit.request_id import RequestIdMiddleware
 from app.kit.settings import LogSettings, MetricsSettings
-from tests.conformance.support.line import Break, line_to
-from tests.conformance.support.things import Own, Thing
+from tests.conformance.support.simple_models import Own, Thing
+from tests.conformance.support.tcp_proxy import Break, tcp_proxy
 from tests.rig.database import settings_with
 
 Spy = Callable[[object, str], list[str]]
@@ -80,7 +80,7 @@ async def database(direct_url: URL) -> AsyncGenerator[Database]:
 async def test_pre_ping_adds_a_round_trip_to_each_use(
     direct_url: URL, pre_ping: bool, expected: list[int]
 ) -> None:
-    async with line_to(direct_url) as proxy:
+    async with tcp_proxy(direct_url) as proxy:
         settings = settings_with(proxy.url, pooler="none", pool_pre_ping=pre_ping)
         database = Database.open(settings.database, "kit")
         round_trips: list[int] = []
@@ -90,7 +90,7 @@ async def test_pre_ping_adds_a_round_trip_to_each_use(
                 proxy.break_at(0, Break.BEFORE)
                 async with work() as session:
                     await session.execute(text("SELECT 1"))
-            round_trips.append(proxy.passed)
+            round_trips.append(proxy.messages)
         assert round_trips == expected
         await database.close()
 

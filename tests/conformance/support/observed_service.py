@@ -18,8 +18,10 @@ from app.settings import Settings
 from tests.rig.app import running
 from tests.rig.database import settings_with
 
-ORDINARY, HOT, HOT_WRITE = "/kit/ways/ordinary", "/kit/ways/hot", "/kit/ways/hot-write"
-WAYS = [ORDINARY, HOT, HOT_WRITE]
+SESSION_READ = "/kit/paths/session-read"
+COMPILED_READ = "/kit/paths/compiled-read"
+COMPILED_WRITE = "/kit/paths/compiled-write"
+PATHS = [SESSION_READ, COMPILED_READ, COMPILED_WRITE]
 
 RAISE = "DO $$ BEGIN RAISE EXCEPTION 'lost' USING ERRCODE = '40001'; END $$"
 BREAK = "SELECT pg_terminate_backend(pg_backend_pid())"
@@ -41,21 +43,21 @@ STATEMENTS = StatementCache()
 
 def routes() -> APIRouter:
     """Return the endpoints, to be included under a prefix."""
-    router = APIRouter(prefix="/ways")
+    router = APIRouter(prefix="/paths")
 
-    @router.get("/ordinary/{value}", response_model=Echo)
-    async def ordinary(session: ReadSessionDep, value: str, seconds: float = 0) -> Any:
+    @router.get("/session-read/{value}", response_model=Echo)
+    async def session_read(session: ReadSessionDep, value: str, seconds: float = 0) -> Any:
         found = await session.execute(STATEMENT, {"value": value, "seconds": seconds})
         return found.mappings().one()
 
-    @router.get("/hot/{value}", response_model=Echo)
-    async def hot(db: DatabaseDep, value: str, seconds: float = 0) -> Any:
+    @router.get("/compiled-read/{value}", response_model=Echo)
+    async def compiled_read(db: DatabaseDep, value: str, seconds: float = 0) -> Any:
         values = {"value": value, "seconds": seconds}
         (row,) = await STATEMENTS.read(db, STATEMENT, living, values)
         return row
 
-    @router.get("/hot-write/{value}")
-    async def hot_write(db: DatabaseDep, value: str, seconds: float = 0) -> None:
+    @router.get("/compiled-write/{value}")
+    async def compiled_write(db: DatabaseDep, value: str, seconds: float = 0) -> None:
         await db.fetch_committed("SELECT $1::text WHERE pg_sleep($2) IS NOT NULL", [value, seconds])
 
     @router.put("/written/{value}")
@@ -82,14 +84,14 @@ def routes() -> APIRouter:
     return router
 
 
-def watched_settings(url: URL, **database: object) -> Settings:
+def observed_settings(url: URL, **database: object) -> Settings:
     """Return settings with one connection each for writes and reads."""
     pool = {"pool_size": 1, "max_overflow": 0, "pool_pre_ping": False}
     return settings_with(url, pooler="none", **pool, **database)
 
 
 @asynccontextmanager
-async def watched(settings: Settings) -> AsyncGenerator[FastAPI]:
+async def observed_service(settings: Settings) -> AsyncGenerator[FastAPI]:
     """Start the service, and shut it down at the end."""
     app = create_app(settings)
     app.include_router(routes(), prefix="/kit")

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy import URL, Column, Integer, Table
 
-from tests.conformance.features.assorted.models import (
+from tests.conformance.features.migration_project import Project
+from tests.conformance.features.unusual_mappings.models import (
     SCHEMA,
     Asset,
     Device,
@@ -20,7 +21,6 @@ from tests.conformance.features.assorted.models import (
     Tile,
     follows,
 )
-from tests.conformance.features.migrating import Project
 from tests.rig.database import empty
 
 MODELS = (Asset, Device, Fan, Machine, Piece, Robot, Show, Ticket, Tile)

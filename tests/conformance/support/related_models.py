@@ -22,7 +22,7 @@ from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from app.kit.db.enums import stored_by_value
-from tests.conformance.support.things import Kind
+from tests.conformance.support.simple_models import Kind
 
 Moment = DateTime(timezone=True)
 

@@ -25,7 +25,7 @@ import asyncpg
 from sqlalchemy import URL
 
 PORT = 5432
-ONLOOKER = "onlooker"
+OBSERVER = "observer"
 # Bytes; longer than any message in the tests.
 LONGEST = 2**20
 
@@ -39,38 +39,38 @@ class Break(StrEnum):
 
 
 @dataclass
-class Line:
-    """A proxy at `url` for the server at `far`. Open connections stay open."""
+class TcpProxy:
+    """A proxy at `url` for the server at `server_url`. Open connections stay open."""
 
-    far: URL
+    server_url: URL
     url: URL
     # Messages to the server since the last call of `break_at`.
-    passed: int = 0
+    messages: int = 0
     _at: int = 0
-    _how: Break = Break.BEFORE
+    _break: Break = Break.BEFORE
     _silenced: set[StreamWriter] = field(default_factory=set[StreamWriter])
     _clients: set[StreamWriter] = field(default_factory=set[StreamWriter])
-    _under_way: set["Task[None]"] = field(default_factory=set["Task[None]"])
-    _ended: Event = field(default_factory=Event)
+    _connections: set["Task[None]"] = field(default_factory=set["Task[None]"])
+    _terminated: Event = field(default_factory=Event)
 
     def __post_init__(self) -> None:
-        self._ended.set()
+        self._terminated.set()
 
     def break_at(self, message: int, how: Break) -> None:
         """Break the connection once, at this message counted from now; 0 disables it."""
-        self.passed, self._at, self._how = 0, message, how
+        self.messages, self._at, self._break = 0, message, how
 
     @property
     def broke(self) -> bool:
         """Whether the connection broke."""
-        return 0 < self._at <= self.passed
+        return 0 < self._at <= self.messages
 
     async def settle(self) -> None:
-        """Wait until no session is being ended, and clients have seen which were.
+        """Wait until terminated sessions are closed on both sides.
 
-        The message at which the line breaks may be the last of a connection that nobody waits for.
+        The broken message may be the last one of a connection, whose response no client reads.
         """
-        await self._ended.wait()
+        await self._terminated.wait()
         await sleep(0.01)
 
     def send_fatal(self) -> None:
@@ -81,9 +81,9 @@ class Line:
 
     async def connect(self, reader: StreamReader, writer: StreamWriter) -> None:
         """Forward messages between a client and the server."""
-        self._under_way.add(cast("Task[None]", current_task()))
+        self._connections.add(cast("Task[None]", current_task()))
         try:
-            server_reader, server_writer = await self._reach()
+            server_reader, server_writer = await self._connect_to_server()
         except OSError:  # the server is unreachable
             writer.close()
             return
@@ -91,18 +91,18 @@ class Line:
         self._clients.add(writer)
 
         async def to_server(data: bytes) -> bool:
-            self.passed += 1
-            if self.passed == self._at:
-                if self._how is Break.BEFORE:
+            self.messages += 1
+            if self.messages == self._at:
+                if self._break is Break.BEFORE:
                     return False
-                if self._how is Break.AFTER:
+                if self._break is Break.AFTER:
                     self._silenced.add(server_writer)
-                if self._how is Break.KILLED:
-                    self._ended.clear()
+                if self._break is Break.KILLED:
+                    self._terminated.clear()
                     try:
-                        await terminate_sessions(self.far)
+                        await terminate_sessions(self.server_url)
                     finally:
-                        self._ended.set()
+                        self._terminated.set()
             server_writer.write(data)
             return True
 
@@ -112,64 +112,66 @@ class Line:
             writer.write(data)
             return True
 
-        async def carry(source: StreamReader, pass_on: Callable[[bytes], Awaitable[bool]]) -> None:
+        async def forward(source: StreamReader, send: Callable[[bytes], Awaitable[bool]]) -> None:
             with suppress(ConnectionError):
-                while (data := await source.read(LONGEST)) and await pass_on(data):
+                while (data := await source.read(LONGEST)) and await send(data):
                     pass
             # Data already sent still arrives.
             server_writer.close()
             writer.close()
 
         async with TaskGroup() as tasks:
-            tasks.create_task(carry(reader, to_server))
-            tasks.create_task(carry(server_reader, to_client))
+            tasks.create_task(forward(reader, to_server))
+            tasks.create_task(forward(server_reader, to_client))
         self._clients.discard(writer)
         for closed in (writer, server_writer):
             with suppress(ConnectionError):
                 await closed.wait_closed()
 
-    async def end(self) -> None:
+    async def wait_closed_connections(self) -> None:
         """Wait until all connections are closed."""
-        await gather(*self._under_way)
+        await gather(*self._connections)
 
-    async def _reach(self) -> tuple[StreamReader, StreamWriter]:
-        host = self.far.query.get("host", self.far.host)
-        port = self.far.query.get("port", self.far.port) or PORT
+    async def _connect_to_server(self) -> tuple[StreamReader, StreamWriter]:
+        host = self.server_url.query.get("host", self.server_url.host)
+        port = self.server_url.query.get("port", self.server_url.port) or PORT
         if str(host).startswith("/"):
             return await open_unix_connection(f"{host}/.s.PGSQL.{port}", limit=LONGEST)
         return await open_connection(str(host), int(str(port)), limit=LONGEST)
 
 
 @asynccontextmanager
-async def connected(url: URL, database: str | None) -> AsyncGenerator["asyncpg.Connection[Any]"]:
+async def direct_connection(
+    url: URL, database: str | None
+) -> AsyncGenerator["asyncpg.Connection[Any]"]:
     """Open a connection to a database of the server, not through the proxy."""
-    _, where = url.get_dialect()().create_connect_args(url.set(database=database))
-    connection = await asyncpg.connect(**where, server_settings={"application_name": ONLOOKER})
+    _, arguments = url.get_dialect()().create_connect_args(url.set(database=database))
+    connection = await asyncpg.connect(**arguments, server_settings={"application_name": OBSERVER})
     yield connection
     await connection.close()
 
 
 async def terminate_sessions(url: URL) -> None:
     """Terminate every session of the service on a database, as an administrator would."""
-    async with connected(url, "postgres") as connection:
+    async with direct_connection(url, "postgres") as connection:
         await connection.execute(
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
             "WHERE datname = $1 AND application_name <> $2",
             url.database,
-            ONLOOKER,
+            OBSERVER,
         )
 
 
 @asynccontextmanager
-async def line_to(far: URL) -> AsyncGenerator[Line]:
+async def tcp_proxy(server_url: URL) -> AsyncGenerator[TcpProxy]:
     """Start a proxy to the database at this URL, and close it at the end."""
     # A socket path has at most about 100 bytes.
-    with TemporaryDirectory(prefix="line-", dir="/tmp") as folder:
-        near = {"host": folder, "port": str(PORT)}
-        line = Line(far, far.set(host=None, port=None, query=near))
+    with TemporaryDirectory(prefix="proxy-", dir="/tmp") as folder:
+        socket = {"host": folder, "port": str(PORT)}
+        proxy = TcpProxy(server_url, server_url.set(host=None, port=None, query=socket))
         server = await start_unix_server(
-            line.connect, Path(folder) / f".s.PGSQL.{PORT}", limit=LONGEST
+            proxy.connect, Path(folder) / f".s.PGSQL.{PORT}", limit=LONGEST
         )
         async with server:
-            yield line
-            await line.end()
+            yield proxy
+            await proxy.wait_closed_connections()

@@ -6,12 +6,12 @@ from functools import partial
 from typing import Any
 
 
-class Interruption:
+class CancelAtAwait:
     """A coroutine whose task is cancelled at its n-th await."""
 
-    def __init__(self, work: Coroutine[Any, Any, object], at: int) -> None:
-        self.waits = 0
-        self._work = work
+    def __init__(self, coroutine: Coroutine[Any, Any, object], at: int) -> None:
+        self.awaits = 0
+        self._coroutine = coroutine
         self._at = at
 
     async def run(self) -> None:
@@ -20,15 +20,15 @@ class Interruption:
 
     def __await__(self) -> Generator[Any, Any, None]:
         """Forward each awaited future to the event loop, and its result to the coroutine."""
-        steps = self._work.__await__()
+        steps = self._coroutine.__await__()
         step = partial(next, steps)
         while True:
             try:
                 awaited = step()
             except StopIteration:
                 return
-            self.waits += 1
-            if self.waits == self._at and (task := current_task()):
+            self.awaits += 1
+            if self.awaits == self._at and (task := current_task()):
                 # Cancel the await that is about to start.
                 task.cancel()
             try:
@@ -41,8 +41,8 @@ def ignore_cancelled_connect_errors() -> None:
     """Ignore the error that asyncio reports after a connect was cancelled.
 
     Over TCP, asyncpg first requests TLS from the server. A cancelled connect leaves that future
-    without a reader; asyncio reports it at garbage collection, and anyio then fails
-    whichever test is running.
+    without a reader; asyncio reports it at garbage collection, and anyio then fails the test that
+    is running.
     """
     loop = get_running_loop()
     report = loop.get_exception_handler() or type(loop).default_exception_handler

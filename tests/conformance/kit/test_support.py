@@ -13,7 +13,7 @@ from sqlalchemy import URL, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kit.db.session import Database, SessionDep
-from tests.conformance.support.interruption import Interruption
+from tests.conformance.support.cancellation import CancelAtAwait
 from tests.rig.database import server
 from tests.rig.statements import Statements, counting
 
@@ -97,6 +97,6 @@ async def test_cancelled_tcp_connect_does_not_fail_a_test() -> None:
         for wait in range(1, 4):
             connecting = asyncpg.connect(host=host, port=port)
             with suppress(asyncio.CancelledError):
-                await asyncio.create_task(Interruption(connecting, at=wait).run())
+                await asyncio.create_task(CancelAtAwait(connecting, at=wait).run())
         # asyncio reports the abandoned future at garbage collection.
         gc.collect()

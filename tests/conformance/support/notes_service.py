@@ -17,12 +17,12 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from app.kit.db.retry import DatabaseDep, retrying
 from app.kit.db.session import Database, SessionDep
 from app.main import create_app
-from tests.conformance.support.line import Line, connected, line_to
+from tests.conformance.support.tcp_proxy import TcpProxy, direct_connection, tcp_proxy
 from tests.rig.app import client_of, running
 from tests.rig.database import settings_with
 
 # The ways in which an endpoint writes a note.
-KINDS = ["session", "retrying", "hot"]
+KINDS = ["session", "retrying", "compiled"]
 INSERT = text("INSERT INTO kit_notes VALUES (:number, 1)")
 BOTH = "INSERT INTO kit_notes VALUES ($1, 1), ($1, 2) RETURNING number"
 # Without a primary key or unique constraint, a duplicate row becomes visible.
@@ -59,12 +59,12 @@ async def write(number: int, session: AsyncSession, between: list[str] | None = 
 
 
 @dataclass(frozen=True)
-class Notes:
+class NotesService:
     """The service, a client of it, and a database connection without the proxy."""
 
     app: FastAPI
     client: AsyncClient
-    line: Line
+    proxy: TcpProxy
     observer: "asyncpg.Connection[Any]"
     # The number of the next note.
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
@@ -87,7 +87,7 @@ class Notes:
 
     async def assert_usable(self) -> None:
         """Fail if a connection is missing from the pool, or if the next request fails."""
-        await self.line.settle()
+        await self.proxy.settle()
         pool = self.database.engine.pool
         assert isinstance(pool, QueuePool)
         with fail_after(5):
@@ -112,11 +112,11 @@ def _possible_rows(response: Response) -> set[int]:
 
 
 @asynccontextmanager
-async def notes_on(url: URL) -> AsyncGenerator[Notes]:
+async def notes_on(url: URL) -> AsyncGenerator[NotesService]:
     """Start the service on a database with its own tables and endpoints."""
-    async with line_to(url) as line, connected(url, url.database) as observer:
+    async with tcp_proxy(url) as proxy, direct_connection(url, url.database) as observer:
         await observer.execute(TABLES)
-        app = create_app(settings_with(line.url, pooler="none", pool_size=2, max_overflow=0))
+        app = create_app(settings_with(proxy.url, pooler="none", pool_size=2, max_overflow=0))
 
         @app.post("/kit/session/{number}", status_code=201)
         async def write_in_request_session(
@@ -128,9 +128,9 @@ async def notes_on(url: URL) -> AsyncGenerator[Notes]:
         async def write_with_retry(number: int, database: DatabaseDep) -> None:
             await retrying(database, lambda session: write(number, session))
 
-        @app.post("/kit/hot/{number}", status_code=201)
+        @app.post("/kit/compiled/{number}", status_code=201)
         async def write_in_one_statement(number: int, db: DatabaseDep) -> None:
             await db.fetch_committed(BOTH, [number])
 
         async with running(app), client_of(app) as client:
-            yield Notes(app, client, line, observer)
+            yield NotesService(app, client, proxy, observer)

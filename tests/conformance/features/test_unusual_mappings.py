@@ -23,7 +23,7 @@ from app.kit.etag import EntityTag
 from app.kit.page import CursorQuery, PageQuery
 from app.kit.queries.view import View
 from app.kit.schemas import Output
-from tests.conformance.features.assorted.models import (
+from tests.conformance.features.unusual_mappings.models import (
     Asset,
     Device,
     Fan,

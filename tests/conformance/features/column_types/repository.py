@@ -12,8 +12,8 @@ from app.kit.db.sorting import order
 from app.kit.db.upsert import Upserted, upsert_many
 from app.kit.page import CursorSlice, PageQuery, Slice
 from app.kit.queries.view import View
-from tests.conformance.features.everything.models import TypedRow, TypedVehicle
-from tests.conformance.features.everything.schemas import (
+from tests.conformance.features.column_types.models import TypedRow, TypedVehicle
+from tests.conformance.features.column_types.schemas import (
     TypedRowCreate,
     TypedRowFeed,
     TypedRowOut,
