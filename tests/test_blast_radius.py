@@ -58,7 +58,8 @@ CHANGED_FILES: list[tuple[str, Any, list[str]]] = [
         ],
     ),
     ("project_description", "Counts", ["README.md", "pyproject.toml", "src/app/about.py"]),
-    ("python_version", "3.13", ["Dockerfile", "pyproject.toml"]),
+    ("python_version", "3.13", ["pyproject.toml"]),
+    ("python_version", "3.14", ["Dockerfile", "pyproject.toml"]),
     ("pk_type", "int", PRIMARY_KEY),
     ("pk_type", "uuid4", PRIMARY_KEY),
     ("lazy_strategy", "raise", LAZY_STRATEGY),
@@ -99,7 +100,7 @@ CHANGED_FILES: list[tuple[str, Any, list[str]]] = [
             "src/app/kit/tracing.py",
         ],
     ),
-    ("ci", "gitlab", [".github/", ".gitlab-ci.yml"]),
+    ("ci", "gitlab", [".github/", ".gitlab-ci.yml", "renovate.json"]),
     ("ci", "none", [".github/"]),
     (
         "deploy",

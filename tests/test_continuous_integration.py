@@ -1,5 +1,6 @@
 """The CI configuration of a service, checked without a CI server."""
 
+import json
 import sys
 from itertools import chain
 from pathlib import Path
@@ -113,13 +114,25 @@ def test_pre_commit_detects_secrets(service: Copy) -> None:
             "github-workflows",
             [".github/workflows/ci.yml", ".github/workflows/template.yml"],
         ),
+        ("github", "dependabot", [".github/dependabot.yml"]),
         ("gitlab", "gitlab-ci", [".gitlab-ci.yml"]),
+        ("gitlab", "renovate", ["renovate.json"]),
     ],
 )
 def test_ci_config_matches_schema(render: Renderer, ci: str, schema: str, files: list[str]) -> None:
     check = PROGRAMS / "check-jsonschema"
 
     succeed(check, "--builtin-schema", f"vendor.{schema}", *files, cwd=render(ci=ci))
+
+
+def test_dependency_updates_wait_for_a_week(render: Renderer) -> None:
+    dependabot = yaml.safe_load((render() / ".github/dependabot.yml").read_text())
+    renovate = json.loads((render(ci="gitlab") / "renovate.json").read_text())
+
+    ecosystems = {update["package-ecosystem"] for update in dependabot["updates"]}
+    assert ecosystems == {"uv", "github-actions", "docker"}
+    assert {update["cooldown"]["default-days"] for update in dependabot["updates"]} == {7}
+    assert renovate["minimumReleaseAge"] == "7 days"
 
 
 def test_github_and_gitlab_run_same_checks(render: Renderer) -> None:

@@ -39,7 +39,7 @@ INVALID_ANSWERS: list[tuple[str, Any, str]] = [
     ("project_slug", "other", "computed from project_name"),
     *(("project_description", text, LINE) for text in ["", "  ", "a\nb", "a\r\nb", "a\x00b"]),
     ("project_description", "x" * 201, "use at most 200 characters"),
-    *(("python_version", text, "3.11") for text in ["", "3.10", "3.15", "3"]),
+    *(("python_version", text, "3.11") for text in ["", "3.10", "3.16", "3"]),
     *(("pk_type", text, "uuid7") for text in ["", "bigint", "UUID7"]),
     *(("lazy_strategy", text, "raise_on_sql") for text in ["", "noload", "joined"]),
     *(("pooler", text, "pgbouncer") for text in ["", "odyssey"]),

@@ -28,7 +28,7 @@ DEFAULTS: dict[str, Any] = {
     "deploy": "none",
 }
 CHOICES: dict[str, list[Any]] = {
-    "python_version": ["3.11", "3.12", "3.13", "3.14"],
+    "python_version": ["3.11", "3.12", "3.13", "3.14", "3.15"],
     "pk_type": ["uuid7", "uuid4", "int"],
     "lazy_strategy": ["raise_on_sql", "raise", "selectin", "select"],
     "soft_delete": [True, False],

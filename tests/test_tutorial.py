@@ -1,4 +1,4 @@
-"""The tutorial works: the test runs each command and writes each file."""
+"""The tutorial works: the test runs each command and makes each edit."""
 
 import os
 import re
@@ -34,21 +34,22 @@ class Reader:
         assert shown in printed, printed
         self.directory = Path(place)
 
-    def write_file(self, name: str, text: str) -> None:
-        """Create a file."""
-        file = self.directory / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        assert not file.exists()
-        file.write_text(text)
+    def compare(self, name: str, text: str) -> None:
+        """Check that a generated file contains the documented lines."""
+        assert text in (self.directory / name).read_text(), name
 
-    def insert_below(self, place: str, text: str) -> None:
-        """Insert lines below the marker line of a file."""
-        name, _, marker = place.partition(": ")
+    def append(self, name: str, text: str) -> None:
+        """Append lines to a file."""
+        with (self.directory / name).open("a") as file:
+            file.write(text)
+
+    def insert_after(self, place: str, text: str) -> None:
+        """Insert lines after the one line of a file that is equal to the given one."""
+        name, _, wanted = place.partition(": ")
         file = self.directory / name
-        lines = file.read_text().splitlines(keepends=True)
-        [number] = [number for number, line in enumerate(lines) if f", {marker} " in line]
-        lines.insert(number + 1, text)
-        file.write_text("".join(lines))
+        before, found, after = file.read_text().partition(f"\n{wanted}\n")
+        assert found, place
+        file.write_text(before + found + text + after)
 
     def serve(self, command: str, page: str, log: Path) -> None:
         """Start the service, request a page, and stop the service."""
@@ -78,10 +79,12 @@ def test_every_step_of_tutorial_works(reader: Reader, tmp_path: Path) -> None:
 
     for kind, what, language, text in steps:
         match kind, language:
-            case "file", "python":
-                reader.write_file(what, text)
-            case "below", ("python" | "text"):
-                reader.insert_below(what, text)
+            case "written", "python":
+                reader.compare(what, text)
+            case "append", "python":
+                reader.append(what, text)
+            case "after", "python":
+                reader.insert_after(what, text)
             case "serves", "sh":
                 reader.serve(text, what, tmp_path / "log")
             case (("" | "shows"), "sh"):

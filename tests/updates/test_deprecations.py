@@ -19,6 +19,9 @@ from tests.updates.history import CURRENT, RELEASES, unpack
 # The variants of a file all define the same public names.
 PLACES = ["template/src/app/kit", "variants"]
 
+# The code of a command, of which only the command is public.
+INTERNAL = ("kit/commands/diagram.", "kit/diagram/")
+
 DEPRECATED = """
 
 from typing_extensions import deprecated
@@ -107,6 +110,8 @@ def names_in(
 def assigned(node: ast.stmt) -> list[str]:
     """Return the public names that a statement assigns, such as `Id` or `SessionDep`."""
     match node:
+        case ast.Assign(value=ast.Call(func=ast.Name(id="TypeVar"))):
+            names = []
         case ast.Assign(targets=targets):
             names = [target.id for target in targets if isinstance(target, ast.Name)]
         case ast.AnnAssign(target=ast.Name(id=name)):
@@ -174,7 +179,8 @@ def is_announced(name: str) -> bool:
     """
     module, *names = name.split(".")
     kept = {f"kit/db/{each}" for each in keep_removed.REMOVED}
-    return module in kept or bool({*names} & announced_names())
+    is_public = not name.startswith(INTERNAL)
+    return not is_public or module in kept or bool({*names} & announced_names())
 
 
 @cache

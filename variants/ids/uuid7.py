@@ -1,10 +1,15 @@
 """Primary keys: UUIDs of version 7, ordered by the time of creation (RFC 9562)."""
 
+import sys
 from typing import Annotated
 from uuid import UUID
 
 from sqlalchemy.orm import mapped_column
-from uuid_utils.compat import uuid7
+
+if sys.version_info >= (3, 14):
+    from uuid import uuid7
+else:
+    from uuid_utils.compat import uuid7
 
 Id = UUID
 # No server default: PostgreSQL generates version 7 since release 18 only, and a random UUID would

@@ -57,11 +57,6 @@ class Feature:
         return self.plural.upper()
 
     @property
-    def repository(self) -> str:
-        """The alias of the dependency that provides the repository."""
-        return class_name(self.plural)
-
-    @property
     def path(self) -> str:
         """The path of its endpoints."""
         return self.plural.replace("_", "-")

@@ -11,7 +11,7 @@ _MODULES = {
     "app.kit.db.plan": "plan",
     "app.kit.db.references": "check_references",
     "app.kit.db.relation": "relation",
-    "app.kit.db.repository": "Repository provided",
+    "app.kit.db.repository": "Repository",
     "app.kit.db.session": "DatabaseDep SessionDep",
     "app.kit.db.sorting": "order",
     "app.kit.errors": "problems",
@@ -33,7 +33,7 @@ _MODULES = {
     "sqlalchemy.dialects.postgresql": "JSONB",
     "sqlalchemy.ext.asyncio": "AsyncSession",
     "sqlalchemy.orm": "Mapped mapped_column",
-    "typing": "Annotated Any",
+    "typing": "TYPE_CHECKING Annotated Any",
     "uuid": "UUID",
 }
 KNOWN = {name: module for module, names in _MODULES.items() for name in names.split()}

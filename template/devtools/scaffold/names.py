@@ -28,7 +28,7 @@ _TYPES = {
 _OF_CODE = {
     *("app", "changes", "client", "db", "delete", "etag", "false", "key", "keys", "kit"),
     *("mapped_column", "matching", "new", "now", "number", "omittable", "or_", "order", "page"),
-    *("plan", "problems", "provided", "relation", "response", "router", "self", "service"),
+    *("plan", "problems", "repository", "relation", "response", "router", "self", "service"),
     *("session", "statement", "status", "stored_by_value", "true", "unique_live", "values"),
 }
 _MAY_BE_FIELDS = {"number", "status", "key", "keys", "page", "response", "statement", "values"}

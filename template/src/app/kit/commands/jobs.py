@@ -47,7 +47,7 @@ def job(function: Callable[P, Awaitable[str | None]]) -> Callable[..., None]:
     raises `Refused`. Any other exception is a bug: the job exits with code 1 and a traceback.
     """
     signature = inspect.signature(function, eval_str=True)
-    provided = {
+    resources = {
         name: parameter.annotation
         for name, parameter in signature.parameters.items()
         if inspect.isclass(parameter.annotation)
@@ -56,7 +56,7 @@ def job(function: Callable[P, Awaitable[str | None]]) -> Callable[..., None]:
     options = [
         parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
         for name, parameter in signature.parameters.items()
-        if name not in provided
+        if name not in resources
     ]
 
     @wraps(function)
@@ -67,7 +67,7 @@ def job(function: Callable[P, Awaitable[str | None]]) -> Callable[..., None]:
         if not logging.getLogger().hasHandlers():
             configure_logging(settings.log)
         names = service.name, f"{service.name} {context.info_name}"
-        message = asyncio.run(_run(function, settings, names, provided, values))
+        message = asyncio.run(_run(function, settings, names, resources, values))
         if message is not None:
             typer.echo(message)
 
@@ -83,7 +83,7 @@ async def _run(
     function: Callable[..., Awaitable[str | None]],
     settings: KitSettings,
     names: tuple[str, str],
-    provided: dict[str, type[Any]],
+    resources: dict[str, type[Any]],
     values: dict[str, Any],
 ) -> str | None:
     service, name = names
@@ -91,7 +91,7 @@ async def _run(
     database = Database.open(settings.database, name)
     try:
         async with AsyncExitStack() as stack:
-            for parameter, kind in provided.items():
+            for parameter, kind in resources.items():
                 if issubclass(kind, Database):
                     values[parameter] = database
                 elif issubclass(kind, AsyncSession):

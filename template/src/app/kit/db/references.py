@@ -7,8 +7,7 @@ from pydantic import BaseModel
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.kit.db.base import Record
-from app.kit.db.bulk import among
+from app.kit.db.base import Record, among
 from app.kit.db.ids import Id
 from app.kit.errors import FieldProblem, Invalid
 

@@ -1,0 +1,137 @@
+"""Invalid input of `scaffold` gets one sentence, and no file changes."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL
+
+from tests.processes import run, succeed
+from tests.rendering import Copy, git
+from tests.scaffold.services import scaffold
+from tests.services import Interpreter, address, new_database
+
+pytestmark = pytest.mark.slow
+
+COMMAND = "from app.cli import main; main()"
+# Calls that are refused in a service with the feature `customer`, and a part of the message.
+REFUSED = [
+    ("invoice", "needs at least one field"),
+    ("invoice number", "no field: write NAME:TYPE"),
+    ("invoice number:nothing", "no type `nothing`"),
+    ("invoice Number:str", "lower_case"),
+    ("invoice class:str", "keyword of Python"),
+    ("invoice order:int", "keyword of SQL"),
+    ("invoice id:int", "column of every model"),
+    ("invoice version:int", "column of every model"),
+    ("invoice copy:str", "has a meaning"),
+    ("invoice date:date", "has a meaning"),
+    ("invoice relation:str", "has a meaning"),
+    (f"invoice {'a' * 31}:int", "too long"),
+    ("invoice number:str number:int", "used by two fields"),
+    ("invoice customer:ref:customers customer_id:int", "used by two fields"),
+    ("invoice number:str:0", "length"),
+    ("invoice number:str:unique:large", "`large` is not known"),
+    ("invoice notes:text:unique", "neither unique nor indexed"),
+    ("invoice paid:bool:unique", "so few values"),
+    ("invoice total:decimal:2,3", "precision"),
+    ("invoice total:int:default=many", "`many` is no default"),
+    ("invoice total:decimal:4,1:default=1.25", "`1.25` is no default"),
+    ("invoice day:date:default=2026-02-30", "is no default"),
+    ("invoice status:enum", "needs its values"),
+    ("invoice status:enum:paid", "at least two values"),
+    ("invoice status:enum:paid,Sent", "`Sent` is no value"),
+    ("invoice status:enum:paid,sent:default=late", "`late` is no default"),
+    ("invoice tags:enum[]:a,b", "an array has items"),
+    ("invoice customer:ref", "needs a table"),
+    ("invoice customer:ref:customer_s", "no table `customer_s`. Did you mean customer"),
+    ("invoice customer:ref:customers:set_null", "set_null needs an optional reference"),
+    ("invoice customers:many:customers:optional", "never null"),
+    ("invoice parent:ref:self", "optional"),
+    ("invoice friends:many:self", "is one row"),
+    ("customer name:str", "There is a table or type `customers` already"),
+    ("customer name:str --plural=clients", "There is a model Customer already"),
+    ("health name:str --plural=health", "must differ"),
+    ("select name:str", "has a meaning"),
+    ("invoice name:str --plural=order", "has a meaning"),
+    ("invoice name:str --search=nothing", "only fields of type str and text"),
+    ("invoice total:int --search=total", "only fields of type str and text"),
+    ("field nothing a:int?", "no feature with the model Nothing"),
+    ("field customer a:int", "existing rows need a value"),
+    ("field customer name:str?", "has an attribute `name` already"),
+    ("field customer other:ref:customers?", "adds no references"),
+]
+
+
+@pytest.fixture
+def place(service: Copy, interpreter: Interpreter) -> Path:
+    """A committed service with a feature."""
+    place = service(example=False, pk_type="int")
+    assert scaffold(interpreter, place, [["customer", "name:str"]]) == [""]
+    git(place, "init", "--quiet")
+    commit(place)
+    return place
+
+
+def commit(place: Path) -> None:
+    """Commit all files."""
+    git(place, "add", "--all")
+    git(place, "-c", "user.name=Me", "-c", "user.email=me@example.org", "commit", "-m", "All")
+
+
+def test_invalid_input_gets_one_sentence(place: Path, interpreter: Interpreter) -> None:
+    messages = scaffold(interpreter, place, [call.split() for call, _ in REFUSED])
+
+    for (call, expected), message in zip(REFUSED, messages, strict=True):
+        assert expected in message, f"{call}: {message or 'was not refused'}"
+        assert "\n" not in message
+    assert git(place, "status", "--porcelain") == ""
+
+
+def test_soft_delete_is_refused_where_service_has_none(
+    service: Copy, interpreter: Interpreter
+) -> None:
+    place = service(example=False, soft_delete=False)
+    [message] = scaffold(interpreter, place, [["invoice", "number:str", "--soft-delete"]])
+    assert message == "This service has no soft delete: leave out --soft-delete."
+
+
+def test_edited_files_must_be_committed(place: Path, interpreter: Interpreter) -> None:
+    registry = place / "src/app/registry.py"
+    registry.write_text(registry.read_text() + "# mine\n")
+    calls = [["invoice", "number:str"], ["invoice", "number:str", "--allow-dirty"]]
+    refused, succeeded = scaffold(interpreter, place, calls)
+    assert refused.startswith("src/app/registry.py has uncommitted changes")
+    assert succeeded == ""
+    assert registry.read_text().endswith("# mine\n")
+
+
+def test_restructured_file_is_not_edited(place: Path, interpreter: Interpreter) -> None:
+    for file in place.glob("src/app/features/customers/*.py"):
+        file.write_text(file.read_text().replace("CustomerChanges", "CustomerPatch"))
+    registry = place / "src/app/registry.py"
+    registry.write_text(registry.read_text().replace(", your features follow", ""))
+    commit(place)
+    calls = [["field", "customer", "age:int?"], ["invoice", "number:str"]]
+    field, feature = scaffold(interpreter, place, calls)
+    assert "schemas.py has been restructured: there is no class CustomerChanges" in field
+    assert "does not have its marker line" in feature
+    assert git(place, "status", "--porcelain") == ""
+
+
+def test_failed_migration_leaves_no_file(
+    place: Path, interpreter: Interpreter, server: URL
+) -> None:
+    url = address(new_database(server))
+    call = [interpreter.python, "-c", COMMAND, "scaffold", "invoice", "number:str"]
+    variables = {"PYTHONPATH": "src:devtools", "DATABASE_URL": url}
+    succeed(*call[:3], "revision", "--help", cwd=place, **variables)
+
+    # The database has no migration of `customers` yet.
+    ended = run(*call, cwd=place, **variables)
+
+    assert ended.returncode == 2, ended.stdout
+    assert "nothing was kept: The database is at migration" in ended.stdout
+    assert git(place, "status", "--porcelain") == ""
+    dry = run(*call, "--dry-run", cwd=place, **variables)
+    assert "+++ b/src/app/features/invoices/models.py" in dry.stdout
+    assert git(place, "status", "--porcelain") == ""
