@@ -79,8 +79,8 @@ def _overhead(overheads: list[Overhead]) -> str:
 
 
 def _overload(overloads: list[Overload]) -> str:
-    heads = ("task", "concurrency limiter", "requests per second", "ratio to 16 clients")
-    heads += ("p50", "p99", "fairness", "errors")
+    heads = ["task", "concurrency limiter", "requests per second", "ratio to 16 clients"]
+    heads += ["p50", "p99", "fairness", "errors"]
     lines = [
         "### 256 clients on 16 connections",
         "",

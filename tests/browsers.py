@@ -60,10 +60,10 @@ def open_page(width: int = 1280, height: int = 800) -> Iterator[BrowserPage]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         page = browser.new_page(viewport={"width": width, "height": height})
-        browser = BrowserPage(page)
-        page.on("request", browser.record_request)
-        page.on("requestfailed", browser.discard_blocked_request)
-        page.on("console", browser.record_console_message)
-        page.on("pageerror", lambda error: browser.console_messages.append(str(error)))
-        yield browser
+        browser_page = BrowserPage(page)
+        page.on("request", browser_page.record_request)
+        page.on("requestfailed", browser_page.discard_blocked_request)
+        page.on("console", browser_page.record_console_message)
+        page.on("pageerror", lambda error: browser_page.console_messages.append(str(error)))
+        yield browser_page
         browser.close()

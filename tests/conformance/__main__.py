@@ -10,13 +10,13 @@ from pathlib import Path
 from tests.processes import UV, environment
 from tests.suite import SUITE, add_suite, parts_of
 
-# What the copy makes anew, and the settings of development.
+# Not copied: files that the copy creates again, and development settings.
 NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".pgdata", ".env", "__pycache__", ".*_cache")
 NO_TESTS = 5
 
 
 def main() -> int:
-    """Run the tests; returns 0 if all passed."""
+    """Run the tests; return 0 if all of them passed."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.conformance",
         description="Run the conformance suite in a copy of a service.",
@@ -39,7 +39,7 @@ def main() -> int:
             ).returncode
             for part in parts_of(known.only)
         ]
-    # With `-k` one of the parts may have no test of that name.
+    # With `-k`, one of the parts may select no test.
     return max((code for code in codes if code != NO_TESTS), default=NO_TESTS)
 
 

@@ -1,4 +1,4 @@
-"""What the tests of the suite share, beside the fixtures of the service (`tests/conftest.py`)."""
+"""Shared fixtures of the conformance suite, in addition to the service's `tests/conftest.py`."""
 
 import io
 import json
@@ -24,24 +24,24 @@ from tests.rig.database import clone, migrated, settings_for
 
 Logged = Callable[[], list[dict[str, Any]]]
 
-# Tests of what the service does not have.
+# Tests of features that the service does not have.
 collect_ignore = [
     path
-    for path, is_there in {
+    for path, is_present in {
         "example": find_spec("app.example") is not None,
         "kit/architecture/test_soft_delete.py": hasattr(Entity, "deleted_at"),
         "kit/db/test_pool.py": PoolSettings().pooler == "none",
         "kit/db/test_pooler.py": PoolSettings().pooler == "pgbouncer",
         "kit/observability/test_tracing.py": hasattr(tracing, "exporter"),
     }.items()
-    if not is_there
+    if not is_present
 ]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let the tests of faults and load run at full length."""
+    """Add the option that runs fault and load tests at full scale."""
     parser.addoption(
-        "--thorough", action="store_true", help="tests of faults and load at full length: minutes"
+        "--thorough", action="store_true", help="run fault and load tests at full scale (minutes)"
     )
 
 

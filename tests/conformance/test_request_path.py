@@ -1,4 +1,4 @@
-"""How many files of a service a request runs through, from its endpoint to the database."""
+"""A request runs through a limited number of files, from its endpoint to the database."""
 
 import sys
 from pathlib import Path
@@ -14,7 +14,7 @@ from app.kit.queries.execution import StatementCache
 example = pytest.importorskip("app.example.posts.repository", reason="the answer is no example")
 
 SOURCE = Path(app.__file__).parent
-# Middleware, request parsing and logging; and type conversions, which the engine adds at start-up.
+# Not counted: middleware, request parsing, logging, and type conversions of the engine.
 COMMON = (
     "kit/db/datetimes.py",
     "kit/db/enums.py",
@@ -29,11 +29,11 @@ COMMON = (
     "kit/tracing.py",
     "main.py",
 )
-MOST = 12
+MAX_FILES = 12
 
 
 class Trace:
-    """The functions of `app` that run, by their file."""
+    """Record the functions of `app` that run, by file."""
 
     def __init__(self) -> None:
         self.files: dict[str, set[str]] = {}
@@ -47,7 +47,7 @@ class Trace:
 
 
 async def run(client: AsyncClient, method: str, path: str, body: Any = None) -> Any:
-    """The JSON of the response to a request that succeeds."""
+    """Send a request, and return the JSON of its response."""
     headers = {"Idempotency-Key": "1"} if path == "/orders" else {}
     response = await client.request(method, path, json=body, headers=headers)
     assert response.is_success, response.text
@@ -55,7 +55,7 @@ async def run(client: AsyncClient, method: str, path: str, body: Any = None) -> 
 
 
 async def prepare(client: AsyncClient) -> dict[str, Any]:
-    """Create what the requests refer to; the body of each."""
+    """Create the rows that the requests refer to; return the request bodies by path."""
     user = {"email": "ada@example.org", "name": "Ada", "password": "analytical engine"}
     author = (await run(client, "POST", "/users", user))["id"]
     await run(client, "POST", "/tags", {"name": "engines"})
@@ -69,7 +69,7 @@ async def prepare(client: AsyncClient) -> dict[str, Any]:
         "stock": 10,
         "status": "active",
     }
-    made = await run(client, "POST", "/products", product)
+    created = await run(client, "POST", "/products", product)
     post = {
         "author_id": author,
         "title": "Notes",
@@ -77,7 +77,7 @@ async def prepare(client: AsyncClient) -> dict[str, Any]:
         "published_at": "2026-01-01T00:00:00Z",
     }
     await run(client, "POST", "/posts", post)
-    order = {"user_id": author, "lines": [{"product_id": made["id"], "quantity": 1}]}
+    order = {"user_id": author, "lines": [{"product_id": created["id"], "quantity": 1}]}
     return {"/posts": post, "/orders": order}
 
 
@@ -92,7 +92,7 @@ async def test_request_runs_through_few_files(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     bodies = await prepare(committing_client)
-    # As in the first request of a process, which compiles its statements.
+    # An empty cache, because the first request of a process compiles its statements.
     monkeypatch.setattr(example.POSTS, "_statements", StatementCache())
     trace = Trace()
 
@@ -103,4 +103,4 @@ async def test_request_runs_through_few_files(
         sys.setprofile(None)
 
     listed = "\n".join(f"{name}: {', '.join(run)}" for name, run in sorted(trace.files.items()))
-    assert len(trace.files) <= MOST, f"{len(trace.files)} files:\n{listed}"
+    assert len(trace.files) <= MAX_FILES, f"{len(trace.files)} files:\n{listed}"

@@ -7,10 +7,9 @@ from app.kit.commands.errors import Refused
 from scaffold import service
 from scaffold.editing import Edits
 from scaffold.grammar import Field
-from scaffold.imports import with_imports
 from scaffold.kinds import Column
 from scaffold.names import class_name, with_article
-from scaffold.rendering import format_source
+from scaffold.rendering import finish_edit
 from scaffold.service import Target, mappers
 from scaffold.writing import read
 
@@ -40,7 +39,7 @@ def add_fields(model: str, fields: Sequence[Field]) -> tuple[dict[str, str], str
     if has_requests:
         files[test] = _in_test(test, f"new_{model}", columns)
     return {
-        path: _finish(path, text, {} if path.endswith("models.py") else modules)
+        path: finish_edit(path, text, {} if path.endswith("models.py") else modules)
         for path, text in files.items()
     }, test
 
@@ -140,14 +139,3 @@ def _in_test(path: str, function: str, columns: Sequence[Column]) -> str:
     for column in columns:
         edits.last_entry(returned.value, f'"{column.name}": {column.sample}')
     return edits.result()
-
-
-def _finish(path: str, text: str, modules: dict[str, str]) -> str:
-    source = with_imports(text, modules)
-    before = read(path)
-    try:
-        is_formatted = format_source(path, before) == before
-    except Refused:
-        is_formatted = False
-    # Formatting would change lines that are not ours in a file that is not formatted.
-    return format_source(path, source) if is_formatted else source

@@ -60,10 +60,15 @@ def _check_references(feature: Feature) -> None:
             raise Refused(f"{spec}: a reference to the model itself is one row, and optional.")
         if each.is_many and each.target_key == f"{feature.name}_id":
             raise Refused(f"{spec}: the association would have two columns {each.target_key}.")
-        if each.field.ondelete == "CASCADE" and each.may_be_hidden:
+        if each.is_owned and not feature.is_soft_deleted:
             raise Refused(
-                f"{spec}: {each.target_cls} is soft-deleted, which the database cannot cascade: "
-                "use restrict, or --hard-delete for the model it refers to."
+                f"{spec}: rows of {each.target_cls} are only hidden, so rows that are deleted "
+                "permanently cannot follow: leave out --hard-delete, or use restrict."
+            )
+        if each.is_owned and (each.repeated or not each.target_module.startswith("app.features.")):
+            raise Refused(
+                f"{spec}: cascade adds a relationship to {each.target_cls}: it must be a model in "
+                "src/app/features, and the only reference to it."
             )
 
 

@@ -12,6 +12,7 @@ from scaffold.checks import check_feature
 from scaffold.feature import Feature, Options
 from scaffold.grammar import KINDS, Field, parse_field
 from scaffold.names import snake_case
+from scaffold.ownership import owners
 from scaffold.registration import PATH, register
 from scaffold.rendering import render_feature
 from scaffold.writing import check_committed, diff, read, write_migration, written
@@ -85,8 +86,9 @@ def scaffold(
     feature = Feature(snake_case(model), specified, options)
     check_feature(feature)
     files = render_feature(feature)
-    files[PATH] = register(read(PATH), feature)
-    _apply(files, f"add {feature.all_words}", [PATH], dry_run=dry_run, allow_dirty=allow_dirty)
+    edited = owners(feature) | {PATH: register(read(PATH), feature)}
+    message = f"add {feature.all_words}"
+    _apply(files | edited, message, list(edited), dry_run=dry_run, allow_dirty=allow_dirty)
     if not dry_run:
         _print_next(f"tests/features/test_{feature.plural}.py")
 

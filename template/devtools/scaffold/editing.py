@@ -83,6 +83,22 @@ class Edits:
         else:
             self.after(fields[-1], line)
 
+    def import_for_types(self, line: str) -> None:
+        """Add an import that only type checkers run."""
+        imports = [
+            each for each in self._tree.body if isinstance(each, ast.Import | ast.ImportFrom)
+        ]
+        for node in self._tree.body:
+            match node:
+                case ast.If(test=ast.Name(id="TYPE_CHECKING"), body=[first, *_]):
+                    self.before(first, f"    {line}")
+                    return
+                case _:
+                    pass
+        if not imports:
+            raise self.restructured("it has no imports")
+        self.after(imports[-1], f"\nif TYPE_CHECKING:\n    {line}")
+
     def before(self, node: ast.stmt, text: str) -> None:
         """Insert lines before a statement and its decorators."""
         decorators = getattr(node, "decorator_list", [])

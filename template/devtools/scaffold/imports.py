@@ -33,7 +33,7 @@ _MODULES = {
     "sqlalchemy.dialects.postgresql": "JSONB",
     "sqlalchemy.ext.asyncio": "AsyncSession",
     "sqlalchemy.orm": "Mapped mapped_column",
-    "typing": "Annotated Any",
+    "typing": "TYPE_CHECKING Annotated Any",
     "uuid": "UUID",
 }
 KNOWN = {name: module for module, names in _MODULES.items() for name in names.split()}

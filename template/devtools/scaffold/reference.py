@@ -48,6 +48,11 @@ class Reference:
         return self.target.cls if self.target else class_name(self.owner)
 
     @property
+    def target_module(self) -> str:
+        """The module of the rows that it refers to."""
+        return self.target.module if self.target else ""
+
+    @property
     def key(self) -> str:
         """The column, or for many the field of requests: customer_id, tag_ids."""
         return f"{singular_of(self.name)}_ids" if self.is_many else f"{self.name}_id"
@@ -80,4 +85,10 @@ class Reference:
     @property
     def may_be_hidden(self) -> bool:
         """Whether the row that it refers to may be soft-deleted."""
-        return self.target is not None and self.target.is_soft_deleted
+        return self.target is not None and self.target.is_soft_deleted and not self.is_owned
+
+    @property
+    def is_owned(self) -> bool:
+        """Whether it is soft-deleted with the row that it refers to."""
+        is_soft = self.target is not None and self.target.is_soft_deleted
+        return is_soft and self.ondelete == "CASCADE"

@@ -17,6 +17,7 @@ from scaffold.feature import Feature
 from scaffold.imports import definitions, with_imports
 from scaffold.names import capitalized, with_article
 from scaffold.samples import Factory, factories_of
+from scaffold.writing import read
 
 _RUFF = shutil.which("ruff", path=sysconfig.get_path("scripts")) or "ruff"
 TEMPLATES = Path(__file__).parent / "templates"
@@ -137,6 +138,18 @@ def _finish(path: str, text: str, others: Mapping[str, Mapping[str, str]]) -> st
                 f"{path} would define `{defined}` twice: choose other names of model and fields."
             )
     return source
+
+
+def finish_edit(path: str, text: str, modules: Mapping[str, str]) -> str:
+    """Return an edited file with the imports that it lacks, formatted if it was before."""
+    source = with_imports(text, modules)
+    before = read(path)
+    try:
+        is_formatted = format_source(path, before) == before
+    except Refused:
+        is_formatted = False
+    # Formatting would change other lines of a file that is not formatted.
+    return format_source(path, source) if is_formatted else source
 
 
 def format_source(path: str, source: str) -> str:

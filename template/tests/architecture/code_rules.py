@@ -21,7 +21,7 @@ Rule = Callable[[ast.AST, str], str | None]
 
 
 def lint_source(source: str, path: str) -> list[str]:
-    """Return the rule lint_source of a module, with line numbers. `path` is relative to `src`."""
+    """Return the rule violations of a module, with line numbers. `path` is relative to `src`."""
     return [message for _, message in broken_rules(source, path)]
 
 

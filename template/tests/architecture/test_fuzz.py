@@ -1,6 +1,6 @@
 """Generated requests to every endpoint: no server errors, and only documented responses.
 
-pytest sends a few to each endpoint of your features. For fifty times as many requests:
+By default, each endpoint of your features gets a few requests. For fifty times as many:
 `pytest --hypothesis-profile=deep tests/architecture/test_fuzz.py`.
 """
 
@@ -23,7 +23,7 @@ EXCLUDED: list[str] = [
     # ---- the template's end here, your endpoints follow ----
 ]
 
-# These endpoints are the template's, which tests them.
+# The template's own tests cover these endpoints.
 TEMPLATE = ("app.kit.", "app.example.")
 # The number of rows that each seeder adds before the test.
 ROWS = 5

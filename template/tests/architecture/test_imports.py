@@ -1,4 +1,4 @@
-"""Importing the service does nothing, and imports every model."""
+"""Importing the service has no side effects, and imports every model."""
 
 import subprocess
 import sys
@@ -21,7 +21,7 @@ assert "local_postgres" not in sys.modules, "devtools is not part of the image"
 
 @pytest.fixture(scope="module")
 def imported_by_registry(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
-    """Import the service in a new process; returns the modules that the registry imports."""
+    """Import the registry in a new process; return the imported modules."""
     ended = subprocess.run(
         [sys.executable, "-c", QUIET_IMPORT],
         capture_output=True,

@@ -14,7 +14,7 @@ def uniques_that_count_deleted_rows(mapped: registry) -> list[str]:
     """Return unique columns of an `Entity` whose values stay taken after a soft delete.
 
     Primary keys are exempt, and so are columns that a foreign key references: PostgreSQL requires
-    uniqueness among all rows for those.
+    them to be unique among all rows.
     """
     tables: set[Any] = {
         each.local_table for each in mapped.mappers if issubclass(each.class_, Entity)

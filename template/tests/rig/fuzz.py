@@ -26,7 +26,7 @@ from app.registry import ROUTERS
 from app.settings import Settings
 from tests.rig.app import client_of, running
 
-# Seconds. A stream of events that never ends cannot be tested this way.
+# Seconds. An endless stream of events exceeds it.
 TIME_LIMIT = 30
 # Longer than any string that Hypothesis generates.
 _LONGEST = 10_000
@@ -34,7 +34,7 @@ _PARAMETER = re.compile(r"(.*?)/\{(\w+)[^}]*\}")
 
 
 def fuzz_settings(examples: int) -> settings:
-    """The settings of Hypothesis for a test that sends a request in each example."""
+    """Return the Hypothesis settings of a test that sends one request per example."""
     return settings(
         max_examples=max(2, examples),
         deadline=None,
@@ -56,7 +56,7 @@ def _openapi_schema() -> dict[str, Any]:
 
 
 def modules() -> dict[str, str]:
-    """The module of each endpoint, by its operation id."""
+    """Return the module of each endpoint, by operation id."""
     routes = [context.original_route for context in iter_route_contexts(_application().routes)]
     return {
         route.name: route.endpoint.__module__ for route in routes if isinstance(route, APIRoute)
@@ -64,7 +64,7 @@ def modules() -> dict[str, str]:
 
 
 def operations() -> dict[str, dict[str, Any]]:
-    """The operations of the OpenAPI schema, by method and path: `GET /users/{user_id}`."""
+    """Return the operations of the OpenAPI schema by method and path: `GET /users/{user_id}`."""
     return {
         f"{method.upper()} {path}": operation
         for path, item in _openapi_schema()["paths"].items()
@@ -74,7 +74,7 @@ def operations() -> dict[str, dict[str, Any]]:
 
 @cache
 def _generated() -> dict[str, Any]:
-    # Schemathesis takes a second to import, which a run without this test does not need.
+    # Imported here, because the import of Schemathesis takes a second.
     from schemathesis import openapi
 
     document: Any = openapi.from_dict(_shortened(_openapi_schema()))
@@ -83,7 +83,7 @@ def _generated() -> dict[str, Any]:
 
 
 def _shortened(part: Any) -> Any:
-    """The schema with smaller `maxLength`: Schemathesis takes seconds to generate long text."""
+    """Reduce `maxLength`, because Schemathesis takes seconds to generate long text."""
     match part:
         case list():
             return [_shortened(each) for each in part]
@@ -101,7 +101,7 @@ class FuzzedService:
 
     portal: BlockingPortal
     app: FastAPI
-    # Path parameters of rows that exist: a generated id finds none.
+    # Path parameters of existing rows, because a generated id finds no row.
     known: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     @classmethod
@@ -114,7 +114,7 @@ class FuzzedService:
                 yield cls(portal, started)
 
     def send(self, request: dict[str, Any]) -> Response:
-        """Send a request; raises TimeoutError where the response takes TIME_LIMIT or longer."""
+        """Send a request; raises TimeoutError after TIME_LIMIT seconds."""
         response: Response = self.portal.call(self._send, request)
         return response
 
@@ -137,7 +137,7 @@ class FuzzedService:
                         self.known[parameter].append(str(row[key]))
 
     def check(self, name: str, mode: str, data: st.DataObject, *, may_be_503: bool = False) -> None:
-        """Send a generated request; fail where OpenAPI does not describe the response.
+        """Send a generated request; fail if OpenAPI does not describe the response.
 
         The mode is `positive` for requests that OpenAPI allows, `negative` for others.
         """

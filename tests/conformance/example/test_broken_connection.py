@@ -1,6 +1,6 @@
 """Send generated requests to every endpoint while the database connection breaks.
 
-More than the usual few: `--hypothesis-profile=deep`.
+For more examples: `--hypothesis-profile=deep`.
 """
 
 from collections.abc import Generator

@@ -1,4 +1,4 @@
-"""The export of products over a connection that breaks, is replicated, or is given up."""
+"""The product export: streaming, lost connections, replicas and disconnected clients."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

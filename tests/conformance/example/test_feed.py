@@ -1,4 +1,4 @@
-"""A page of the feed reads no more rows than its own, at any depth."""
+"""The feed scans the rows of one page only, at any depth."""
 
 from datetime import UTC, datetime, timedelta
 

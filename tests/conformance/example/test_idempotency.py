@@ -1,4 +1,4 @@
-"""Requests with one `Idempotency-Key` that meet, fail, are cancelled or are malformed."""
+"""Concurrent, failed, cancelled and malformed requests with an `Idempotency-Key`."""
 
 import json
 from asyncio import Task, create_task, gather, sleep

@@ -1,4 +1,4 @@
-"""A user is read with the newest of their posts, however many there are."""
+"""The user overview scans only the latest posts of a user."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -81,7 +81,7 @@ async def test_count_stops_at_limit(session: AsyncSession, database: Database) -
     assert await users.count(at_most=3) == 3
     assert await users.count(User.is_active.is_(True), at_most=3) == 3
     assert await users.count(at_most=5) == 4
-    # PostgreSQL also scans no more rows.
+    # PostgreSQL scans no further rows either.
     assert await count_rows_scanned(database, session, "users", users.count(at_most=3)) == 3
 
 

@@ -1,4 +1,4 @@
-"""`seed` shows its progress on a terminal."""
+"""`seed` shows its progress in a terminal."""
 
 import os
 import pty
@@ -28,13 +28,13 @@ CONTENT = """
 
 def test_seed_shows_progress_for_large_amounts(own_database_url: URL) -> None:
     with environment(own_database_url, PYTHONPATH=os.pathsep.join(sys.path), COLUMNS="100"):
-        shown = "".join(on_a_terminal("seed --amount 1001"))
+        shown = "".join(run_in_terminal("seed --amount 1001"))
     assert "[####" in shown
     assert "100%" in shown
     assert "users: 1001 added" in shown
 
 
-def on_a_terminal(arguments: str) -> Iterator[str]:
+def run_in_terminal(arguments: str) -> Iterator[str]:
     """Yield the output of a command that runs in a terminal."""
     terminal, end = pty.openpty()
     program = [sys.executable, "-c", "from app.cli import main; main()", *arguments.split()]

@@ -1,6 +1,6 @@
 """A feature with every common column type accepts or rejects any value, and returns what it stored.
 
-`pytest --hypothesis-profile=deep tests/conformance/test_column_types.py` takes minutes.
+`pytest --hypothesis-profile=deep tests/conformance/features/test_column_types.py` takes minutes.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Single-table and joined-table inheritance: each operation affects only rows of its own class."""
+"""Single-table and joined-table inheritance: operations on one class do not affect others."""
 
 from typing import Any
 

@@ -66,7 +66,7 @@ def application(**http: Any) -> FastAPI:
     async def create_item(item: Item) -> Item:
         return item
 
-    # The same path in another router.
+    # Another router declares the same path.
     @others.patch("/items/{item_id}")
     async def update_item(item_id: int, item: Item | None = None) -> Item:
         return item or Item()

@@ -1,4 +1,4 @@
-"""Processing a body within the size limit takes bounded time and memory, whatever it contains."""
+"""Processing a body within the size limit takes bounded time and memory."""
 
 import json
 import tracemalloc

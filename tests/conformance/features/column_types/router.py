@@ -141,7 +141,7 @@ async def get_vehicle_of_everything(vehicle_id: Id, session: ReadSessionDep) -> 
 async def update_vehicle_of_everything(
     vehicle_id: Id, changes: TypedVehicleChanges, session: SessionDep
 ) -> TypedVehicle:
-    """Change a vehicle in one statement."""
+    """Update a vehicle in one statement."""
     return await TypedVehicleRepository(session).change(vehicle_id, changes.sent())
 
 

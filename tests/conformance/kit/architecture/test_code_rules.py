@@ -1,4 +1,4 @@
-"""Each rule about code notices what breaks it, and nothing else."""
+"""Each code rule detects its violations, and accepts correct code."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The rules of soft delete notice what breaks them."""
+"""The architecture rules of soft delete detect their violations."""
 
 from sqlalchemy import ForeignKey, Index, MetaData, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, registry, relationship

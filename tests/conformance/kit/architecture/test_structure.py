@@ -1,4 +1,4 @@
-"""The rules about tables and routes notice what breaks them."""
+"""The architecture rules of tables and routes detect their violations."""
 
 from collections.abc import AsyncGenerator
 from typing import Any

@@ -1,4 +1,4 @@
-"""A command that needs the local PostgreSQL says where to get it."""
+"""A command that needs the local PostgreSQL reports missing devtools."""
 
 import sys
 

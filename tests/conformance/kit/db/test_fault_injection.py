@@ -1,4 +1,4 @@
-"""Whatever fails during a request, the response never claims more than was committed."""
+"""Faults during a request: the response never claims more than was committed."""
 
 from itertools import count
 

@@ -13,7 +13,7 @@ from app.kit.http.gate import Gate, Turn
 
 
 def is_disconnected() -> bool:
-    """A client that stays connected."""
+    """Return False: the client stays connected."""
     return False
 
 

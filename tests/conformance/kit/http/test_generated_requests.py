@@ -1,4 +1,4 @@
-"""Generated requests to each endpoint of the template."""
+"""Generated requests to the template's own endpoints."""
 
 import pytest
 from hypothesis import given, settings

@@ -1,4 +1,4 @@
-"""The document of the API: its groups, and the command that writes a copy."""
+"""Tags of the OpenAPI schema, and the command that writes a copy."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -55,7 +55,7 @@ def test_tag_is_described_by_the_docstring_of_its_module() -> None:
 
     @router.get("/kit")
     async def read_kit() -> None:
-        """Read it."""
+        """Return nothing."""
 
     application.include_router(router)
     assert __doc__

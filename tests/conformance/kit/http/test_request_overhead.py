@@ -1,7 +1,7 @@
-"""Work that a request does not repeat.
+"""Requests do not repeat work whose result can be reused.
 
-Responses are the same with and without it, so each test counts the calls. A failing test means
-wasted time, not a wrong result.
+Such work does not change a response, so each test counts calls. A failing test means wasted
+time, not a wrong result.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Routes that do not validate their input strictly are found."""
+"""The check of strict routes finds routes with lenient validation."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -44,7 +44,7 @@ def test_lenient_routes_are_found() -> None:
     ]
 
 
-def test_differences_of_another_class_are_named() -> None:
+def test_missing_fastapi_internals_are_reported() -> None:
     assert find_differences(object()) == [
         "validate()",
         "_type_adapter.core_schema",

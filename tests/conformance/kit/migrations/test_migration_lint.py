@@ -1,4 +1,4 @@
-"""Unsafe changes of the schema are named with their file, and safe ones pass."""
+"""The migration lint reports unsafe operations with their file, and accepts safe ones."""
 
 from pathlib import Path
 

@@ -72,7 +72,7 @@ def migrate_concurrently(number: int, url: URL, folder: Path) -> list[str]:
 
 @pytest.fixture
 def empty_url(unpooled_template: URL) -> Generator[URL]:
-    """A database without a schema and without a pooler, which prevents concurrent index builds."""
+    """A database without a schema. It has no pooler, which would prevent concurrent index builds."""
     with empty(unpooled_template) as url:
         yield url
 

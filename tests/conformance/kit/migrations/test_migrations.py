@@ -1,4 +1,4 @@
-"""Where migrations run, with which limits, and what they leave alone."""
+"""Connection, timeouts and logging of migrations, and the file of a new one."""
 
 import logging
 import re

@@ -71,8 +71,8 @@ async def transfer_stock(transfer: StockTransfer, session: AsyncSession) -> Pair
 
 async def return_stock(quantities: Mapping[Id, int], session: AsyncSession) -> None:
     """Increase the stock of products, including deleted ones."""
-    # Select from the table, not the model, to include deleted products: their stock must be right
-    # in case they are restored. Rows are locked in the order of their ids to prevent deadlocks.
+    # Select from the table, because the model may exclude deleted products: their stock must stay
+    # correct too. Rows are locked in the order of their ids to prevent deadlocks.
     table: Any = Product.__table__
     rows = select(table).where(among(table.c.id, quantities)).order_by(table.c.id)
     statement = select(Product).from_statement(rows.with_for_update(key_share=True))
