@@ -23,7 +23,6 @@ from app.example.posts.models import Post
 from app.example.posts.repository import PostRepository
 from app.example.users.models import User
 from app.example.users.repository import UserRepository
-from app.kit.db import deletion
 from app.kit.db.base import now
 from app.kit.db.deletion import erase, erase_where
 from app.kit.db.session import Database
@@ -232,5 +231,5 @@ async def test_loader_criteria_are_created_once(
     def again(*_criteria: object, **_options: object) -> None:
         raise AssertionError
 
-    monkeypatch.setattr(deletion, "with_loader_criteria", again)
+    monkeypatch.setattr("sqlalchemy.orm.with_loader_criteria", again)
     assert (await session.scalars(select(User.id))).all() == []
