@@ -20,7 +20,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m tests.conformance",
         description="Run the conformance suite in a copy of a service.",
-        epilog="Other arguments are passed to pytest: -k, -x, --thorough, …",
+        epilog="Other arguments are passed to pytest: -k, -x, --full-scale, …",
     )
     parser.add_argument("--service", type=Path, required=True, help="directory of the service")
     parser.add_argument("--only", nargs="+", default=[], metavar="FILE", help="such as kit/db")

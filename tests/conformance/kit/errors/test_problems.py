@@ -5,7 +5,7 @@ from fastapi import FastAPI, HTTPException
 from httpx2 import AsyncClient
 
 from app.main import create_app
-from tests.conformance.conftest import Logged
+from tests.conformance.conftest import ReadLog
 from tests.rig.app import client_of
 from tests.rig.database import settings_for
 
@@ -83,14 +83,14 @@ async def test_405_keeps_the_allow_header(
 
 
 async def test_unhandled_exception_is_a_500_with_request_id(
-    faulty: AsyncClient, logged: Logged
+    faulty: AsyncClient, read_log: ReadLog
 ) -> None:
     response = await faulty.get("/kit/bug")
     assert response.status_code == 500
     assert SECRET not in response.text
     request_id = response.json()["request_id"]
     assert response.headers["X-Request-ID"] == request_id
-    (trace,) = [line for line in logged() if "exception" in line]
+    (trace,) = [line for line in read_log() if "exception" in line]
     assert trace["request_id"] == request_id
     assert "RuntimeError" in trace["exception"]
 
