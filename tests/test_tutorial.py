@@ -81,7 +81,7 @@ def test_every_step_of_tutorial_works(reader: Reader, tmp_path: Path) -> None:
         match kind, language:
             case "written", "python":
                 reader.compare(what, text)
-            case "append", "python":
+            case "append", ("python" | "text"):
                 reader.append(what, text)
             case "after", "python":
                 reader.insert_after(what, text)

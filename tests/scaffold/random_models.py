@@ -11,7 +11,7 @@ NAMES = [
     *("parcel", "price_list", "quiz_answer", "recipe", "shelf_box", "signal_tower", "survey"),
 ]
 WORDS = [
-    *("amount", "body", "brand", "caption", "code", "colour", "comment", "depth", "due", "ends"),
+    *("amount", "bore", "brand", "caption", "code", "colour", "comment", "depth", "due", "ends"),
     *("fee", "grade", "height", "kind", "level", "mass", "motto", "note", "number", "phase"),
     *("quota", "rank", "rating", "size", "started", "state", "status", "title", "volume", "width"),
 ]

@@ -1,4 +1,4 @@
-"""Other name of `app.kit.db.keyset`."""
+"""Alias of `app.kit.db.keyset`, for existing imports."""
 
 from app.kit.db.keyset import VERSION, BadCursor, Place, decode, encode
 

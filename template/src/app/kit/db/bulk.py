@@ -25,7 +25,7 @@ from app.kit.db.base import Record, among, now
 from app.kit.db.deletion import erase_where
 from app.kit.db.ids import Id
 
-# `among` is imported from here too.
+# `among` is re-exported for existing imports.
 __all__ = [
     "CHUNK",
     "OPTIONS",

@@ -24,7 +24,7 @@ Rows = Sequence[Sequence[Any]]
 
 
 def watch_connections(engine: Engine) -> None:
-    """Replace connections that the server closed, and raise `Unavailable` without a server."""
+    """Replace closed connections, and raise `Unavailable` if the server cannot be reached."""
     event.listen(engine, "do_connect", _connect)
     event.listen(engine, "checkout", _reject_closed)
     event.listen(engine, "handle_error", _reconnect_after_driver_fault)

@@ -1,4 +1,4 @@
-"""Other name of `app.kit.idempotency`."""
+"""Alias of `app.kit.idempotency`, for existing imports."""
 
 from app.kit.idempotency import LONGEST_KEY, KeptAnswer, forget_answers, take_key
 

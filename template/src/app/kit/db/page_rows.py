@@ -18,7 +18,7 @@ from app.kit.page import (
     repeats_rows,
 )
 
-# Other modules import these names from here too.
+# These names are re-exported for existing imports.
 __all__ = [
     "check_statement",
     "distinct_by",

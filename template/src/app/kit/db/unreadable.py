@@ -15,7 +15,7 @@ from app.kit.db.intervals import IntervalOutOfRange
 from app.kit.db.json import SETTING, setting_for
 from app.kit.errors import Conflict
 
-# `setting_for` is imported from here too.
+# `setting_for` is re-exported for existing imports.
 __all__ = [
     "UnreadableValue",
     "column_reported",

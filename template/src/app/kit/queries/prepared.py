@@ -1,4 +1,4 @@
-"""Other name of `app.kit.queries.execution`."""
+"""Alias of `app.kit.queries.execution`, for existing imports."""
 
 from app.kit.queries.execution import Prepared, Processor, cache_key, prepare
 

@@ -1,4 +1,4 @@
-"""Other name of `app.kit.queries.columns`."""
+"""Alias of `app.kit.queries.columns`, for existing imports."""
 
 from app.kit.queries.columns import CURSOR, ViewSelects, cursor_values
 

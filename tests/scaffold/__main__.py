@@ -1,0 +1,83 @@
+"""Scaffold many random models: `uv run python -m tests.scaffold --models 1000 --seed 1`.
+
+Each service has other answers, and passes all checks of tests/scaffold/services.py. The seed and
+the answers of a service that fails are printed, and its directory is kept.
+"""
+
+import argparse
+import itertools
+import shutil
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL
+
+from tests.combinations import OPTIONS
+from tests.rendering import Renderer
+from tests.scaffold.random_models import NAMES, random_models
+from tests.scaffold.services import check, scaffold_models
+from tests.services import RUNNING_VERSION, Interpreter, interpreter_for, postgres
+
+ANSWERS = ["pk_type", "lazy_strategy", "soft_delete"]
+
+
+def main() -> int:
+    """Run the checks; returns 0 if all services passed."""
+    parser = argparse.ArgumentParser(prog="python -m tests.scaffold")
+    parser.add_argument("--models", type=int, default=1000)
+    parser.add_argument("--per-service", type=int, default=len(NAMES))
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--python", type=Path, help="of an environment with all dependencies")
+    given = parser.parse_args()
+    combinations = itertools.cycle(itertools.product(*(OPTIONS[name] for name in ANSWERS)))
+    place = Path(tempfile.mkdtemp(prefix="scaffold-"))
+    place.chmod(0o755)
+    failed = 0
+    with postgres() as server:
+        renderer = Renderer(place / "renderings")
+        interpreter = _interpreter(renderer, place, given.python)
+        for number, done in enumerate(range(0, given.models, given.per_service)):
+            answers = dict(zip(ANSWERS, next(combinations), strict=True))
+            count = min(given.per_service, given.models - done)
+            failed += not _passes(
+                renderer, interpreter, server, place, given.seed + number, count, answers
+            )
+    print(f"{given.models} models, {failed} services failed")  # noqa: T201 - its report
+    return min(failed, 1)
+
+
+def _interpreter(renderer: Renderer, place: Path, python: Path | None) -> Interpreter:
+    if python:
+        return Interpreter(python)
+    return interpreter_for(renderer(telemetry=True), place / "python", RUNNING_VERSION)
+
+
+def _passes(
+    renderer: Renderer,
+    interpreter: Interpreter,
+    server: URL,
+    place: Path,
+    seed: int,
+    count: int,
+    answers: dict[str, object],
+) -> bool:
+    service = place / f"service-{seed}"
+    renderer.into(service, example=False, **answers)
+    models = random_models(seed, count, soft_delete=bool(answers["soft_delete"]))
+    try:
+        scaffold_models(interpreter, server, service, models)
+        check(interpreter, server, service, place / "mypy")
+    except (AssertionError, pytest.fail.Exception):
+        print(f"seed {seed}, {answers}: FAILED in {service}")  # noqa: T201 - its report
+        traceback.print_exc()
+        return False
+    print(f"seed {seed}, {answers}: {count} models passed", flush=True)  # noqa: T201 - its report
+    shutil.rmtree(service)
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(main())
