@@ -13,6 +13,8 @@ from tests.suite import SUITE, add_suite, parts_of
 # Not copied: files that the copy creates again, and development settings.
 NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".pgdata", ".env", "__pycache__", ".*_cache")
 NO_TESTS = 5
+# Of the suite, where the service does not have them.
+DEPENDENCIES = ["--with", "email-validator>=2.3,<3"]
 
 
 def main() -> int:
@@ -32,7 +34,7 @@ def main() -> int:
         add_suite(service)
         codes = [
             subprocess.run(
-                [UV, "run", "--quiet", "pytest", *part, *others],
+                [UV, "run", "--quiet", *DEPENDENCIES, "pytest", *part, *others],
                 cwd=service,
                 env=environment(),
                 check=False,
