@@ -29,8 +29,8 @@ def main() -> int:
     known, others = parser.parse_known_args()
     if missing := [name for name in known.only if not (SUITE / name.split("::")[0]).exists()]:
         parser.error(f"not in {SUITE}: {', '.join(missing)}")
-    with tempfile.TemporaryDirectory() as place:
-        service = Path(shutil.copytree(known.service, Path(place) / "service", ignore=NOT_COPIED))
+    with tempfile.TemporaryDirectory() as folder:
+        service = Path(shutil.copytree(known.service, Path(folder) / "service", ignore=NOT_COPIED))
         add_suite(service)
         codes = [
             subprocess.run(

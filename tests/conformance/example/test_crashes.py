@@ -199,7 +199,7 @@ async def test_acknowledged_writes_survive_crashes(
         kills=kills,
         seconds=round(seconds, 1),
         acknowledged=sum(each.acknowledged for each in writes),
-        refused=sum(response.status_code == 409 for response in responses),
+        rejected=sum(response.status_code == 409 for response in responses),
         unavailable=sum(response.status_code == 503 for response in responses),
         unknown=sum(each.unknown for each in writes),
         repeated=sum(len(each.responses) > 1 for each in writes),
@@ -214,7 +214,8 @@ async def test_acknowledged_writes_survive_crashes(
         assert found[each.name] in each.possible, each
         assert each.acknowledged or each.key is None or each.responses[-1].status_code == 409
     assert await shop.stocks() == [
-        initial - gone for initial, gone in zip([PLENTY] * 4 + [FEW], await sold(shop), strict=True)
+        initial - ordered
+        for initial, ordered in zip([PLENTY] * 4 + [FEW], await sold(shop), strict=True)
     ]
 
 

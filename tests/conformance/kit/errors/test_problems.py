@@ -24,8 +24,8 @@ async def faulty(own_app: FastAPI) -> AsyncClient:
     async def number(number: int) -> int:
         return number
 
-    @own_app.get("/kit/refused")
-    async def refused() -> None:
+    @own_app.get("/kit/bad-request")
+    async def bad_request() -> None:
         raise HTTPException(400, "The coupon has expired.")
 
     @own_app.post("/kit/body")
@@ -70,7 +70,7 @@ async def test_too_deeply_nested_body_is_a_validation_error(faulty: AsyncClient)
 
 
 async def test_http_exception_detail_is_returned(faulty: AsyncClient) -> None:
-    response = await faulty.get("/kit/refused")
+    response = await faulty.get("/kit/bad-request")
     assert (response.status_code, response.json()["detail"]) == (400, "The coupon has expired.")
 
 

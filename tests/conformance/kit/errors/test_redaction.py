@@ -17,8 +17,8 @@ from tests.rig.database import settings_with
 SECRET = "s3cret"
 CREATE = text("CREATE TABLE kit_notes (name text UNIQUE, size int CHECK (size > 0))")
 FAULTS = {
-    "taken": (text("INSERT INTO kit_notes VALUES (:value, 1)"), SECRET),
-    "refused": (text("INSERT INTO kit_notes VALUES (:value, -1)"), f"{SECRET} too"),
+    "unique violation": (text("INSERT INTO kit_notes VALUES (:value, 1)"), SECRET),
+    "check violation": (text("INSERT INTO kit_notes VALUES (:value, -1)"), f"{SECRET} too"),
     "malformed for PostgreSQL": (text("SELECT CAST(CAST(:value AS text) AS date)"), SECRET),
     "malformed for the driver": (text("SELECT * FROM kit_notes WHERE size = :value"), SECRET),
 }

@@ -215,9 +215,9 @@ async def test_middleware_does_not_decode_headers_or_rebuild_constant_ones(
 ) -> None:
     settings = HttpSettings(hsts=3600)
     layers = RequestIdMiddleware(secured(AdmissionMiddleware(nothing, settings, 1), settings))
-    decoded, given = spy(Headers, "items"), spy(Headers, "get")
+    items_calls, get_calls = spy(Headers, "items"), spy(Headers, "get")
     responses = [await pass_layers([(b"x-request-id", b"it")], layers) for _ in range(2)]
-    assert (decoded, given) == ([], [])
+    assert (items_calls, get_calls) == ([], [])
     first, second = (response[b"strict-transport-security"] for response in responses)
     assert first is second
 
