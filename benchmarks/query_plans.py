@@ -17,25 +17,44 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.example.posts import statistics
-from app.example.posts.repository import PostRepository
+from app.example.posts.repository import ORDERS, POSTS
+from app.example.posts.repository import matching as matching_posts
 from app.example.posts.schemas import FeedQuery, PostQuery
-from app.example.users.repository import UserRepository
+from app.example.users.repository import USERS
+from app.example.users.repository import matching as matching_users
 from app.example.users.schemas import UserQuery
 from app.kit.db.session import Database
 from app.kit.page import PageQuery
 from app.settings import Settings
 
-Ask = Callable[[AsyncSession], Awaitable[Any]]
+Query = Callable[[AsyncSession], Awaitable[Any]]
 
-ASKED: dict[str, Ask] = {
-    "feed, page 1": lambda session: PostRepository(session).feed(FeedQuery()),
-    "posts by offset, page 5,000": lambda session: PostRepository(session).search(
-        PostQuery(offset=99_980)
-    ),
-    "users, page 1 by offset": lambda session: UserRepository(session).search(UserQuery()),
-    "search users": lambda session: UserRepository(session).search(UserQuery(q="0004242")),
+
+async def feed(session: AsyncSession) -> None:
+    """Read the first page of the feed."""
+    query = FeedQuery.model_validate({})
+    await POSTS.feed(session, query, matching_posts(query), ORDERS[query.sort])
+
+
+async def posts(session: AsyncSession) -> None:
+    """Read page 5,000 of the posts."""
+    query = PostQuery.model_validate({"offset": 99_980})
+    await POSTS.page(session, query, matching_posts(query))
+
+
+async def users(session: AsyncSession, **parameters: Any) -> None:
+    """Read the first page of the users."""
+    query = UserQuery.model_validate(parameters)
+    await USERS.page(session, query, matching_users(query))
+
+
+QUERIES: dict[str, Query] = {
+    "feed, page 1": feed,
+    "posts by offset, page 5,000": posts,
+    "users, page 1 by offset": users,
+    "search users": lambda session: users(session, q="0004242"),
     "totals": statistics.totals,
-    "posts by author": lambda session: statistics.by_author(session, PageQuery()),
+    "posts by author": lambda session: statistics.by_author(session, PageQuery.model_validate({})),
 }
 
 
@@ -44,26 +63,26 @@ async def main(url: str, names: list[str]) -> None:
     database = Database.open(Settings.load().database, "plans")
     explained = await asyncpg.connect(url)
     plans = {
-        name: [await _plan(explained, *sent) for sent in await _statements(database, ASKED[name])]
-        for name in names or ASKED
+        name: [await _plan(explained, *sent) for sent in await _statements(database, QUERIES[name])]
+        for name in names or QUERIES
     }
     print(json.dumps(plans))
     await explained.close()
     await database.close()
 
 
-async def _statements(database: Database, ask: Ask) -> list[tuple[str, Any]]:
-    noted: list[tuple[str, Any]] = []
+async def _statements(database: Database, query: Query) -> list[tuple[str, Any]]:
+    statements: list[tuple[str, Any]] = []
 
-    def note(_connection: Any, _cursor: Any, statement: str, values: Any, *_rest: Any) -> None:
-        noted.append((statement, values))
+    def record(_connection: Any, _cursor: Any, statement: str, values: Any, *_rest: Any) -> None:
+        statements.append((statement, values))
 
     engine = database.reading_engine.sync_engine
-    event.listen(engine, "before_cursor_execute", note)
+    event.listen(engine, "before_cursor_execute", record)
     async with database.reading() as session:
-        await ask(session)
-    event.remove(engine, "before_cursor_execute", note)
-    return noted
+        await query(session)
+    event.remove(engine, "before_cursor_execute", record)
+    return statements
 
 
 async def _plan(connection: Any, statement: str, values: Any) -> list[str]:

@@ -1,9 +1,8 @@
-"""Keep what release 0.7.0 removes from the kit for the code of a team that imports it.
+"""Keep modules that release 0.7.0 removes from the kit, if the code of a team imports them.
 
-Copier has removed the modules. Each module that a file of the service imports is written again, as
-it was committed, and is the team's from then on. Imports of names that other packages have are
-rewritten. No file of the template imports either, so a file that does is the team's. Running it
-again changes nothing.
+Copier has removed the modules. This script restores each module that a file of the service imports;
+from then on, the module belongs to the team. It also rewrites imports of names that moved to other
+packages. No file of the template has such imports. The script is idempotent.
 """
 
 import ast
@@ -13,23 +12,23 @@ import sys
 from pathlib import Path
 
 KIT = "src/app/kit/db"
-# What to use in place of each removed module.
+# Removed modules, and their replacements.
 REMOVED = {
     "hot": "View of app.kit.queries.view",
     "hot_writes": "View.insert of app.kit.queries.view",
     "projection": "View of app.kit.queries.view",
     "compiled": "View of app.kit.queries.view",
 }
-# The name that is imported in place of a removed one.
+# Removed names, and their replacements.
 MOVED = {
     "app.kit.routing.FeatureRouter": "fastapi.APIRouter",
     "app.kit.local_postgres.throwaway": "local_postgres.ephemeral",
     "app.kit.local_postgres.development": "local_postgres.development",
     "app.kit.local_postgres.PostgresUnavailable": "local_postgres.PostgresUnavailable",
 }
-# In the modules of 0.6. Those of earlier releases read the database in another way.
+# Only modules of 0.6 contain this text; those of earlier releases access the database differently.
 MARK = "it goes in 0.7.0"
-# A file in another encoding than UTF-8 is written as it was.
+# Preserves the bytes of files that are not UTF-8.
 ERRORS = "surrogateescape"
 
 
@@ -41,7 +40,7 @@ def keep_removed(service: Path) -> list[str]:
         if (changed := redirect_imports(text)) != text:
             file.write_text(changed, encoding="utf-8", errors=ERRORS, newline="")
             said.append(f"{file.relative_to(service)}: rewrote imports of removed names.")
-    # A module that is kept may import another one.
+    # A restored module may import another removed module.
     while missing := sorted(
         each for each in imported(service) if not path_of(service, each).exists()
     ):
@@ -55,19 +54,19 @@ def keep_removed(service: Path) -> list[str]:
 
 
 def files_of(service: Path) -> list[Path]:
-    """The Python files of the service, new ones included."""
+    """Return the Python files of the service, including new ones."""
     listed = git(service, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "*.py")
     paths = {service / name for name in (listed or "").split("\0") if name}
     return sorted(path for path in paths if path.is_file())
 
 
 def imported(service: Path) -> set[str]:
-    """The removed modules that a file of the service imports."""
+    """Return the removed modules that files of the service import."""
     return {name for file in files_of(service) for name in REMOVED if imports(file, name)}
 
 
 def imports(file: Path, name: str) -> bool:
-    """Whether a file imports this module of `app.kit.db`."""
+    """Return whether a file imports this module of `app.kit.db`."""
     form = (
         r"(from|import)\s+[\w.]*\bdb\.{0}\b|from\s+[\w.]*\bdb\s+import\s*(\([^)]*|[^\n(]*)\b{0}\b"
     )
@@ -77,7 +76,7 @@ def imports(file: Path, name: str) -> bool:
 
 
 def redirect_imports(text: str) -> str:
-    """The text of a module that imports moved names from where they are now."""
+    """Rewrite the imports of moved names in the text of a module."""
     if not any(name.rpartition(".")[0] in text for name in MOVED):
         return text
     try:
@@ -98,23 +97,23 @@ def redirect_imports(text: str) -> str:
 
 
 def statement(name: str, alias: str) -> str:
-    """The import of a name under an alias."""
+    """Return the statement that imports a name under an alias."""
     module, _, own = name.rpartition(".")
     return f"from {module} import {own}" + (f" as {alias}" if alias != own else "")
 
 
 def read(file: Path) -> str:
-    """The text of a file, with its line endings."""
+    """Return the text of a file, with its line endings."""
     return file.read_bytes().decode("utf-8", ERRORS)
 
 
 def path_of(service: Path, name: str) -> Path:
-    """Where a removed module was."""
+    """Return the former path of a removed module."""
     return service / KIT / f"{name}.py"
 
 
 def source_of(service: Path, name: str) -> str:
-    """The module as it is committed; in place of one before 0.6, that of the newest 0.6."""
+    """Return the committed module or, for a release before 0.6, the module of the newest 0.6."""
     committed = git(service, "show", f"HEAD:./{KIT}/{name}.py")
     if committed and MARK in committed:
         return committed
@@ -125,7 +124,7 @@ def source_of(service: Path, name: str) -> str:
 
 
 def git(directory: Path, *arguments: str) -> str | None:
-    """What Git prints; None if it fails, as for a file that it does not know."""
+    """Run Git; return its output, or None if the command fails."""
     command = ["git", "-C", str(directory), *arguments]
     ended = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
     return ended.stdout if ended.returncode == 0 else None

@@ -13,6 +13,8 @@ from tests.suite import SUITE, add_suite, parts_of
 # Not copied: files that the copy creates again, and development settings.
 NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".pgdata", ".env", "__pycache__", ".*_cache")
 NO_TESTS = 5
+# Of the suite, where the service does not have them.
+DEPENDENCIES = ["--with", "email-validator>=2.3,<3"]
 
 
 def main() -> int:
@@ -20,19 +22,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m tests.conformance",
         description="Run the conformance suite in a copy of a service.",
-        epilog="Other arguments are passed to pytest: -k, -x, --thorough, …",
+        epilog="Other arguments are passed to pytest: -k, -x, --full-scale, …",
     )
     parser.add_argument("--service", type=Path, required=True, help="directory of the service")
     parser.add_argument("--only", nargs="+", default=[], metavar="FILE", help="such as kit/db")
     known, others = parser.parse_known_args()
     if missing := [name for name in known.only if not (SUITE / name.split("::")[0]).exists()]:
         parser.error(f"not in {SUITE}: {', '.join(missing)}")
-    with tempfile.TemporaryDirectory() as place:
-        service = Path(shutil.copytree(known.service, Path(place) / "service", ignore=NOT_COPIED))
+    with tempfile.TemporaryDirectory() as folder:
+        service = Path(shutil.copytree(known.service, Path(folder) / "service", ignore=NOT_COPIED))
         add_suite(service)
         codes = [
             subprocess.run(
-                [UV, "run", "--quiet", "pytest", *part, *others],
+                [UV, "run", "--quiet", *DEPENDENCIES, "pytest", *part, *others],
                 cwd=service,
                 env=environment(),
                 check=False,

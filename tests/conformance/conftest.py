@@ -22,7 +22,7 @@ from tests.conformance.support.notes_service import NotesService, notes_on
 from tests.rig.app import client_of
 from tests.rig.database import clone, migrated, settings_for
 
-Logged = Callable[[], list[dict[str, Any]]]
+ReadLog = Callable[[], list[dict[str, Any]]]
 
 # Tests of features that the service does not have.
 collect_ignore = [
@@ -41,14 +41,14 @@ collect_ignore = [
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option that runs fault and load tests at full scale."""
     parser.addoption(
-        "--thorough", action="store_true", help="run fault and load tests at full scale (minutes)"
+        "--full-scale", action="store_true", help="run fault and load tests at full scale (minutes)"
     )
 
 
 @pytest.fixture(scope="session")
-def thorough(pytestconfig: pytest.Config) -> bool:
+def full_scale(pytestconfig: pytest.Config) -> bool:
     """Whether to run at full scale (minutes). The default scale shows the same in seconds."""
-    return bool(pytestconfig.getoption("--thorough", default=False))
+    return bool(pytestconfig.getoption("--full-scale", default=False))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -67,14 +67,14 @@ def unpooled_template(template: URL) -> Generator[URL]:
 
 
 @pytest.fixture
-def direct_url(unpooled_template: URL) -> Generator[URL]:
+def unpooled_url(unpooled_template: URL) -> Generator[URL]:
     """A separate database for one test, without a connection pooler."""
     with clone(unpooled_template) as url:
         yield url
 
 
 @pytest.fixture
-def logged(own_app: FastAPI) -> Generator[Logged]:
+def read_log(own_app: FastAPI) -> Generator[ReadLog]:
     """Return a function that parses the JSON log lines written so far."""
     (handler,) = cast(
         list[logging.StreamHandler[Any]],
@@ -92,20 +92,20 @@ def logged(own_app: FastAPI) -> Generator[Logged]:
 
 
 @pytest.fixture(scope="module")
-def url_of_notes(unpooled_template: URL) -> Generator[URL]:
+def notes_url(unpooled_template: URL) -> Generator[URL]:
     with clone(unpooled_template) as url:
         yield url
 
 
 @pytest.fixture(scope="module")
-async def notes(anyio_backend: str, url_of_notes: URL) -> AsyncGenerator[NotesService]:
+async def notes(anyio_backend: str, notes_url: URL) -> AsyncGenerator[NotesService]:
     """A separate service behind a proxy that can break its database connections."""
-    async with notes_on(url_of_notes) as notes:
+    async with notes_on(notes_url) as notes:
         yield notes
 
 
 @pytest.fixture
-async def caller(served: FastAPI) -> AsyncGenerator[AsyncClient]:
-    """A client of the service that the test module provides as `served`."""
-    async with client_of(served) as client:
+async def module_client(module_app: FastAPI) -> AsyncGenerator[AsyncClient]:
+    """A client of the service that the test module provides as `module_app`."""
+    async with client_of(module_app) as client:
         yield client

@@ -83,11 +83,20 @@ def migrate(interpreter: Interpreter, server: URL, service: Path, message: str) 
     )
 
 
-def check(interpreter: Interpreter, server: URL, service: Path, mypy_cache: Path) -> None:
+def check(
+    interpreter: Interpreter,
+    server: URL,
+    service: Path,
+    mypy_cache: Path,
+    *,
+    pyright: bool = False,
+) -> None:
     """Check the format, the lint, the types, the architecture rules and the tests."""
     interpreter.succeeds(service, "ruff", "format", "--no-cache", "--check", "--quiet", ".")
     interpreter.succeeds(service, "ruff", "check", "--no-cache", "--quiet", ".")
     interpreter.succeeds(service, "mypy", "--cache-dir", mypy_cache, *CODE)
+    if pyright:
+        interpreter.succeeds(service, "pyright", "--pythonpath", interpreter.python, *CODE)
     rules = [str(path) for path in sorted(service.glob("tests/*/test_*.py")) if is_rule(path)]
     interpreter.succeeds(
         service,

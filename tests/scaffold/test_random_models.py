@@ -35,4 +35,5 @@ def test_random_models_pass_all_checks_of_a_service(
 
     scaffold_models(interpreter, server, place, models)
 
-    check(interpreter, server, place, mypy_cache)
+    # One service is enough: pyright takes as long as all other checks of a service.
+    check(interpreter, server, place, mypy_cache, pyright=seed == 0)

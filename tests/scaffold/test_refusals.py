@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from tests.processes import run, succeed
+from tests.processes import run
 from tests.rendering import Copy, git
-from tests.scaffold.services import scaffold
+from tests.scaffold.services import migrate, scaffold
 from tests.services import Interpreter, address, new_database
 
 pytestmark = pytest.mark.slow
@@ -121,12 +121,13 @@ def test_restructured_file_is_not_edited(place: Path, interpreter: Interpreter) 
 def test_failed_migration_leaves_no_file(
     place: Path, interpreter: Interpreter, server: URL
 ) -> None:
+    migrate(interpreter, server, place, "add customers")
+    commit(place)
     url = address(new_database(server))
     call = [interpreter.python, "-c", COMMAND, "scaffold", "invoice", "number:str"]
     variables = {"PYTHONPATH": "src:devtools", "DATABASE_URL": url}
-    succeed(*call[:3], "revision", "--help", cwd=place, **variables)
 
-    # The database has no migration of `customers` yet.
+    # The migration is not applied to this database.
     ended = run(*call, cwd=place, **variables)
 
     assert ended.returncode == 2, ended.stdout

@@ -5,9 +5,9 @@ import shutil
 import subprocess
 import sysconfig
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -57,14 +57,26 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {
-        "as_json": lambda key: key if service.has_integer_ids() else f"str({key})",
-        "capitalized": capitalized,
-        "set": lambda names: "{" + ", ".join(f'"{name}"' for name in names) + "}",
-        "variable": lambda name: name.removesuffix("_id"),
-        "with_article": with_article,
-    }
+    filters = cast("dict[str, Any]", environment.filters)
+    filters["as_json"] = _as_json
+    filters["capitalized"] = capitalized
+    filters["set"] = _set_of
+    filters["variable"] = _variable
+    filters["with_article"] = with_article
     return environment
+
+
+def _as_json(key: str) -> str:
+    """Return an id as JSON has it, as an expression."""
+    return key if service.has_integer_ids() else f"str({key})"
+
+
+def _set_of(names: Iterable[str]) -> str:
+    return "{" + ", ".join(f'"{name}"' for name in names) + "}"
+
+
+def _variable(key: str) -> str:
+    return key.removesuffix("_id")
 
 
 def _context(feature: Feature) -> dict[str, Any]:
@@ -75,7 +87,7 @@ def _context(feature: Feature) -> dict[str, Any]:
         "f": feature,
         "has_unique": bool(feature.unique),
         "references": ", ".join(f'"{each.key}": {each.target_cls}' for each in feature.references),
-        "many_keys": "{" + ", ".join(f'"{each.key}"' for each in feature.manys) + "}",
+        "many_keys": _set_of(each.key for each in feature.manys),
         "required": [f"body.{name}" for name in feature.required],
         "table_arguments": _table_arguments(feature),
         "unique": feature.unique,

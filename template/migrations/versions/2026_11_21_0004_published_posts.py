@@ -1,4 +1,4 @@
-"""Add posts.published_at, and indexes for sort orders of posts."""
+"""Posts are published at a time, and listed in more orders."""
 
 from collections.abc import Sequence
 

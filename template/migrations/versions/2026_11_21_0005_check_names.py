@@ -1,4 +1,4 @@
-"""Rename a check constraint of users: its name had the prefix twice."""
+"""Give the check on users the name that its model gives it: 0001 had the prefix twice."""
 
 from collections.abc import Sequence
 

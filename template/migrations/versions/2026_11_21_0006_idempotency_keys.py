@@ -1,4 +1,4 @@
-"""Create the table of idempotency keys and stored responses."""
+"""The keys under which clients repeat their requests, with what they were answered."""
 
 from collections.abc import Sequence
 

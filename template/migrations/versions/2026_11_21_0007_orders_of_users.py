@@ -1,4 +1,4 @@
-"""Add indexes for the sort orders of users."""
+"""An index for each order in which users are listed."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ INDEXES = {
 
 
 def upgrade() -> None:
-    # The table is in use, so create the indexes without blocking writes.
+    # The table is in use: nobody who writes to it waits.
     with concurrently():
         for name, columns in INDEXES.items():
             op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")

@@ -61,12 +61,12 @@ async def test_deleted_author_gets_no_new_post(
         assert await erase_where(session, User, User.id == deleted.id) == 1
         request = create_task(add_post(committing_client, deleted, other))
         await wait_for_blocked(database, 1)
-    refused = await request
+    response = await request
     if add_post is write:
-        assert refused.status_code == 422
-        assert refused.json()["errors"][0]["field"] == "body.author_id"
+        assert response.status_code == 422
+        assert response.json()["errors"][0]["field"] == "body.author_id"
     else:
-        assert [each["index"] for each in refused.json()["refused"]] == [0]
+        assert [each["index"] for each in response.json()["refused"]] == [0]
     assert await author_ids(committing_client) == [str(other.author_id)]
 
 

@@ -87,10 +87,10 @@ async def test_batch_reports_duplicates_conflicts_and_missing_categories_by_row(
     client: AsyncClient, session: AsyncSession
 ) -> None:
     taken = await make_product(session)
-    gone = await make_category(session)
-    await client.delete(f"/categories/{gone.id}")
+    deleted = await make_category(session)
+    await client.delete(f"/categories/{deleted.id}")
     rows = await batch_of(session, 6)
-    rows[1]["category_id"] = as_json(gone.id)
+    rows[1]["category_id"] = as_json(deleted.id)
     rows[2]["sku"] = rows[0]["sku"]
     rows[3]["slug"] = rows[0]["slug"]
     rows[4]["sku"] = taken.sku
@@ -219,8 +219,8 @@ async def test_batches_with_crosswise_slugs_do_not_deadlock(
         *(client.request(method, "/products/batch", json={"rows": batch}) for batch in (one, two))
     )
     assert sorted(response.status_code for response in responses) == [status, 409]
-    (refused,) = [response for response in responses if response.status_code == 409]
-    fields = [error["field"] for error in refused.json()["errors"]]
+    (conflict,) = [response for response in responses if response.status_code == 409]
+    fields = [error["field"] for error in conflict.json()["errors"]]
     assert fields == [f"body.rows.{index}.slug" for index in range(500)]
     assert await count_products(session) == 500
 
@@ -247,10 +247,10 @@ async def test_category_deleted_concurrently_is_reported_by_row(
     client: AsyncClient, session: AsyncSession, database: Database
 ) -> None:
     rows = await batch_of(session, 3)
-    gone = await make_category(session)
-    rows[2]["category_id"] = as_json(gone.id)
+    deleted = await make_category(session)
+    rows[2]["category_id"] = as_json(deleted.id)
     async with database.transaction() as other:
-        await other.delete(await other.get_one(Category, gone.id))
+        await other.delete(await other.get_one(Category, deleted.id))
         await other.flush()
         request = create_task(client.post("/products/batch", json={"rows": rows}))
         await wait_for_blocked(database, 1)

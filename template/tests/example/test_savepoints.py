@@ -24,7 +24,7 @@ async def test_import_keeps_valid_names_and_reports_invalid_ones(
     assert response.status_code == 200
     body = response.json()
     assert [tag["name"] for tag in body["created"]] == ["one", "two", "three"]
-    assert [refused["index"] for refused in body["refused"]] == [1, 2, 4, 5, 6]
+    assert [item["index"] for item in body["refused"]] == [1, 2, 4, 5, 6]
     assert body["refused"][0]["reason"] == "name already exists."
     for tag in body["created"]:
         assert (await client.get(f"/tags/{tag['id']}")).json() == tag
@@ -70,7 +70,7 @@ async def test_failed_transfer_is_undone_and_others_succeed(
     assert response.status_code == 200, response.text
     body = response.json()
     assert body["moved"] == 2
-    assert [refused["index"] for refused in body["refused"]] == [1, 2]
+    assert [item["index"] for item in body["refused"]] == [1, 2]
     assert body["refused"][0]["errors"][0]["field"] == "post_ids"
     authors = [
         (await client.get(f"/posts/{key}")).json()["author"]["name"]

@@ -37,10 +37,12 @@ def run(url: URL | None, *arguments: str, **variables: str) -> CommandResult:
 @contextmanager
 def environment(url: URL | None, **variables: str) -> Generator[None]:
     """Set DATABASE_URL, or unset it for None, and these environment variables."""
-    given = {name: value for name, value in os.environ.items() if name not in _DATABASE_VARIABLES}
+    inherited = {
+        name: value for name, value in os.environ.items() if name not in _DATABASE_VARIABLES
+    }
     if url:
-        given["DATABASE_URL"] = url.render_as_string(hide_password=False)
-    with patch.dict(os.environ, given | variables, clear=True):
+        inherited["DATABASE_URL"] = url.render_as_string(hide_password=False)
+    with patch.dict(os.environ, inherited | variables, clear=True):
         yield
 
 

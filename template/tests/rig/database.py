@@ -56,8 +56,8 @@ def template_of(config: pytest.Config) -> URL:
     if TEMPLATE not in config.stash:
         cleanup = ExitStack()
         config.add_cleanup(cleanup.close)
-        given = cleanup.enter_context(server())
-        config.stash[TEMPLATE] = cleanup.enter_context(migrated(given))
+        test_server = cleanup.enter_context(server())
+        config.stash[TEMPLATE] = cleanup.enter_context(migrated(test_server))
     return config.stash[TEMPLATE]
 
 
@@ -126,12 +126,12 @@ def empty(server: URL) -> Generator[URL]:
 @contextmanager
 def server() -> Generator[URL]:
     """Yield the server of this run. Exits if DATABASE_URL does not name a test database."""
-    given = given_database_url(env_file=False)
-    if given is None:
+    configured = given_database_url(env_file=False)
+    if configured is None:
         with ephemeral() as url:
             yield url
         return
-    url = parse_url(given)
+    url = parse_url(configured)
     if not _FOR_TESTS.search(url.database or ""):
         pytest.exit(
             f"DATABASE_URL names the database {url.database!r}. The tests refuse a database whose "

@@ -53,7 +53,7 @@ def validation_errors(app: FastAPI, name: str, schema: Schema, reads: Any) -> li
     return [f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in errors or ()]
 
 
-def example_of(schema: Schema, components: dict[str, Schema], place: str) -> Any:
+def example_of(schema: Schema, components: dict[str, Schema], path: str) -> Any:
     """Return an example that matches the schema.
 
     Raises MissingExample.
@@ -64,23 +64,23 @@ def example_of(schema: Schema, components: dict[str, Schema], place: str) -> Any
         if keyword in schema:
             return schema[keyword]
     if "$ref" in schema:
-        return example_of(components[schema["$ref"].removeprefix(_REF_PREFIX)], components, place)
+        return example_of(components[schema["$ref"].removeprefix(_REF_PREFIX)], components, path)
     if "enum" in schema:
         return schema["enum"][0]
     for choice in ("anyOf", "oneOf", "allOf"):
         if choice in schema:
-            return example_of(schema[choice][0], components, place)
+            return example_of(schema[choice][0], components, path)
     match schema.get("type"):
         case "object":
             fields: dict[str, Schema] = schema.get("properties", {})
             return {
-                name: example_of(field, components, f"{place}.{name}")
+                name: example_of(field, components, f"{path}.{name}")
                 for name, field in fields.items()
             }
         case "array":
-            return [example_of(schema["items"], components, f"{place}[]")]
+            return [example_of(schema["items"], components, f"{path}[]")]
         case kind:
             sample = SAMPLES.get(schema.get("format") or str(kind))
             if sample is None:
-                raise MissingExample(place)
+                raise MissingExample(path)
             return sample

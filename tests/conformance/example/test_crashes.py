@@ -1,6 +1,6 @@
 """Kill PostgreSQL during concurrent writes and compare its rows with the responses.
 
-At full scale: `--thorough -rP`.
+At full scale: `--full-scale -rP`.
 """
 
 from asyncio import TaskGroup, sleep, to_thread
@@ -175,11 +175,11 @@ async def drop_responses(proxy: TcpProxy) -> None:
 
 
 async def test_acknowledged_writes_survive_crashes(
-    service: FastAPI, server: CrashingServer, proxy: TcpProxy, thorough: bool
+    service: FastAPI, server: CrashingServer, proxy: TcpProxy, full_scale: bool
 ) -> None:
     shop = await open_shop(service, *[PLENTY] * 4, FEW)
-    writes = writes_to(shop, 5000 if thorough else 300)
-    kills = 8 if thorough else 2
+    writes = writes_to(shop, 5000 if full_scale else 300)
+    kills = 8 if full_scale else 2
     started = monotonic()
     async with TaskGroup() as faults:
         faults.create_task(kill_while(writes, server, kills))
@@ -199,7 +199,7 @@ async def test_acknowledged_writes_survive_crashes(
         kills=kills,
         seconds=round(seconds, 1),
         acknowledged=sum(each.acknowledged for each in writes),
-        refused=sum(response.status_code == 409 for response in responses),
+        rejected=sum(response.status_code == 409 for response in responses),
         unavailable=sum(response.status_code == 503 for response in responses),
         unknown=sum(each.unknown for each in writes),
         repeated=sum(len(each.responses) > 1 for each in writes),
@@ -214,7 +214,8 @@ async def test_acknowledged_writes_survive_crashes(
         assert found[each.name] in each.possible, each
         assert each.acknowledged or each.key is None or each.responses[-1].status_code == 409
     assert await shop.stocks() == [
-        initial - gone for initial, gone in zip([PLENTY] * 4 + [FEW], await sold(shop), strict=True)
+        initial - ordered
+        for initial, ordered in zip([PLENTY] * 4 + [FEW], await sold(shop), strict=True)
     ]
 
 

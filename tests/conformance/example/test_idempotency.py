@@ -105,9 +105,9 @@ async def test_response_lost_after_commit_is_replayed(
 
 
 async def test_order_is_placed_once_after_cancellation_at_any_moment(
-    own_app: FastAPI, order: Post, thorough: bool
+    own_app: FastAPI, order: Post, full_scale: bool
 ) -> None:
-    moments = 500 if thorough else 40
+    moments = 500 if full_scale else 40
     shop = await open_shop(own_app, 1 + moments)
     started = perf_counter()
     await order(shop.order(1))
@@ -131,10 +131,10 @@ async def test_order_is_placed_once_after_cancellation_at_any_moment(
 
 
 async def test_lock_timeout_on_key_returns_503_with_retry_after(
-    direct_url: URL, prepared: FastAPI
+    unpooled_url: URL, prepared: FastAPI
 ) -> None:
     # Behind a pooler, the role sets the lock timeout.
-    app_with_lock_timeout = create_app(settings_with(direct_url, pooler="none", lock_timeout=0.2))
+    app_with_lock_timeout = create_app(settings_with(unpooled_url, pooler="none", lock_timeout=0.2))
     async with (
         running(with_prepared_routes(app_with_lock_timeout, prepared)) as app,
         client_of(app) as client,

@@ -56,8 +56,8 @@ async def test_rows_locked_for_share_cannot_be_updated_or_deleted(
     (product,) = shop.products
     async with shop.database.transaction() as holder, shop.database.transaction() as other:
         for session in (holder, other):
-            held = await ProductRepository(session).hold_many([product.id])
-            assert [each.id for each in held] == [product.id]
+            locked = await ProductRepository(session).hold_many([product.id])
+            assert [each.id for each in locked] == [product.id]
     for change in ("UPDATE products SET stock = 0", "DELETE FROM products"):
         async with shop.database.transaction() as holder:
             await ProductRepository(holder).hold_many([product.id])

@@ -180,12 +180,12 @@ async def test_order_is_placed_despite_deadlock(
             await sleep(0.2)
             await ProductRepository(session).get(first, for_update=True)
 
-    async def place() -> int:
+    async def place_order() -> int:
         await holding.wait()
         response = await committing_client.post("/orders", json=shop.order(1, 1))
         return response.status_code
 
     holding = Event()
-    _, status = await gather(lock_backwards(), place())
+    _, status = await gather(lock_backwards(), place_order())
     assert status == 201
     assert await shop.stocks() == [4, 4]

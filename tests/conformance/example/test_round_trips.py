@@ -34,9 +34,9 @@ class ServiceWithProxy:
 
 
 @pytest.fixture
-async def service(direct_url: URL) -> AsyncGenerator[ServiceWithProxy]:
+async def service(unpooled_url: URL) -> AsyncGenerator[ServiceWithProxy]:
     """The service with its own connections, and twenty posts with tags."""
-    async with tcp_proxy(direct_url) as proxy:
+    async with tcp_proxy(unpooled_url) as proxy:
         settings = settings_with(proxy.url, pooler="none", pool_pre_ping=False)
         async with running(create_app(settings)) as app, client_of(app) as client:
             async with app.state.database.sessions() as session:

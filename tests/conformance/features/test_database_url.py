@@ -94,27 +94,29 @@ async def connects(url: str) -> bool:
 
 
 @pytest.mark.parametrize("mode", ["require", "verify-ca", "verify-full"])
-async def test_certificate_in_url_is_trusted(direct_url: URL, certificate: Path, mode: str) -> None:
-    async with tls_server(direct_url, certificate) as server:
+async def test_certificate_in_url_is_trusted(
+    unpooled_url: URL, certificate: Path, mode: str
+) -> None:
+    async with tls_server(unpooled_url, certificate) as server:
         query = f"sslmode={mode}&sslrootcert={quote(str(certificate))}&channel_binding=prefer"
-        url = f"postgresql://{direct_url.username}@{server}/{direct_url.database}?{query}"
+        url = f"postgresql://{unpooled_url.username}@{server}/{unpooled_url.database}?{query}"
         assert await connects(url)
         # Rendered as text and parsed again, as from a settings file.
         assert await connects(parse_url(url).render_as_string(hide_password=False))
 
 
 async def test_untrusted_certificate_has_a_clear_error(
-    direct_url: URL, certificate: Path, other_certificate: Path
+    unpooled_url: URL, certificate: Path, other_certificate: Path
 ) -> None:
     other = quote(str(other_certificate))
-    async with tls_server(direct_url, certificate) as server:
+    async with tls_server(unpooled_url, certificate) as server:
         url = f"postgresql://app@{server}/app?sslmode=verify-full&sslrootcert={other}"
         with pytest.raises(DatabaseUnreachable, match="TLS certificate is not trusted"):
             await wait_for_database(settings(url))
 
 
-async def test_server_without_tls_has_a_clear_error(direct_url: URL) -> None:
-    async with tls_server(direct_url, None) as server:
+async def test_server_without_tls_has_a_clear_error(unpooled_url: URL) -> None:
+    async with tls_server(unpooled_url, None) as server:
         url = f"postgresql://app@{server}/app?sslmode=require"
         reason = "the server has no TLS, which sslmode requires"
         with pytest.raises(DatabaseUnreachable, match=rf"{server} cannot be reached: {reason}\.$"):
@@ -126,17 +128,17 @@ async def test_server_without_tls_has_a_clear_error(direct_url: URL) -> None:
 
 
 @pytest.mark.parametrize("form", ["percent-encoded host", "query"])
-async def test_socket_path_in_the_url(direct_url: URL, form: str) -> None:
-    directory, port = str(direct_url.query["host"]), direct_url.port or 5432
-    user, name = direct_url.username, direct_url.database
+async def test_socket_path_in_the_url(unpooled_url: URL, form: str) -> None:
+    directory, port = str(unpooled_url.query["host"]), unpooled_url.port or 5432
+    user, name = unpooled_url.username, unpooled_url.database
     url = f"postgresql://{user}@{quote(directory, safe='')}:{port}/{name}"
     if form == "query":
         url = f"postgresql://{user}@:{port}/{name}?host={directory}"
     assert await connects(url)
 
 
-async def test_options_in_url_reach_the_driver(direct_url: URL) -> None:
-    url = settings_for(direct_url).database.sqlalchemy_url
+async def test_options_in_url_reach_the_driver(unpooled_url: URL) -> None:
+    url = settings_for(unpooled_url).database.sqlalchemy_url
     query = {**url.query, "options": "-c search_path=conformance_path"}
     rendered = url.set(query=query).render_as_string(hide_password=False)
     engine = build_engine(settings(rendered), "test")

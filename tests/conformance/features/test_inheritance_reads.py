@@ -111,8 +111,8 @@ async def test_compiled_statements_read_only_their_own_class(database: Database)
 def test_statements_of_subclasses_are_compiled_once(database: Database) -> None:
     dialect = database.engine.dialect
     for model in (Letter, OpenLetter, Boss):
-        wanted: Any = select(model.id).where(model.id == bindparam("key"))
-        prepared = prepare(wanted, dialect, cache_key(wanted))
+        statement: Any = select(model.id).where(model.id == bindparam("key"))
+        prepared = prepare(statement, dialect, cache_key(statement))
         assert prepared is not None
         assert prepared.arguments(values={"key": 1})[0] == 1
     varying: Any = select(Letter.id).where(Letter.title.in_(["a", "b"]))
@@ -192,7 +192,7 @@ async def test_keyset_pages_of_inheritance_and_composite_keys(session: AsyncSess
     await session.flush()
     session.expunge_all()
     people = with_polymorphic(Person, [Boss])
-    for statement, by, size in [
+    for select_all, by, size in [
         (select(Letter), order(Letter.id, Letter.stamp.desc().nulls_last()), 4),
         (select(Boss), order(Boss.id, Boss.name.desc()), 2),
         (select(Boss), order(Boss.id, Boss.budget.desc(), Boss.name.asc()), 2),
@@ -201,12 +201,12 @@ async def test_keyset_pages_of_inheritance_and_composite_keys(session: AsyncSess
         (select(Seat), order((Seat.row, Seat.number), Seat.note.asc().nulls_first()), 6),
         (select(Seat), order((Seat.row, Seat.number), Seat.number.desc(), Seat.row.asc()), 6),
     ]:
-        wanted: Any = statement
-        expected = (await session.scalars(wanted.order_by(*by.clauses))).all()
+        statement: Any = select_all
+        expected = (await session.scalars(statement.order_by(*by.clauses))).all()
         found: list[Any] = []
         cursor: str | None = None
         while True:
-            page = await keyset_page(session, CursorQuery(limit=2, cursor=cursor), wanted, by)
+            page = await keyset_page(session, CursorQuery(limit=2, cursor=cursor), statement, by)
             found += page.items
             cursor = page.next
             if cursor is None:

@@ -10,7 +10,7 @@ from sqlalchemy import URL, text
 from app.about import NAME
 from app.kit.db.schema_state import revisions_of_the_code
 from app.kit.db.session import ReadSessionDep
-from tests.conformance.conftest import Logged
+from tests.conformance.conftest import ReadLog
 from tests.conformance.features.test_schema_changes import PREFIX, READS, SAMPLE, WRITES, migrate
 
 UNDEFINED = {
@@ -30,7 +30,7 @@ async def call_all_endpoints(client: AsyncClient) -> list[tuple[int, str]]:
 
 @pytest.mark.parametrize("undefined", UNDEFINED)
 async def test_pending_migration_is_reported_without_traceback(
-    committing_client: AsyncClient, own_database_url: URL, logged: Logged, undefined: str
+    committing_client: AsyncClient, own_database_url: URL, read_log: ReadLog, undefined: str
 ) -> None:
     head = ", ".join(sorted(revisions_of_the_code().heads))
     await migrate(own_database_url, [UNDEFINED[undefined], "DELETE FROM alembic_version"])
@@ -41,7 +41,7 @@ async def test_pending_migration_is_reported_without_traceback(
 
     assert set(await call_all_endpoints(committing_client)) == {(503, expected)}
 
-    events = logged()
+    events = read_log()
     assert {each["event"] for each in events if each["level"] == "error"} == {expected}
     assert "Traceback" not in json.dumps(events)
 
@@ -53,7 +53,7 @@ async def test_pending_migration_is_reported_without_traceback(
 async def test_missing_migration_is_reported_without_traceback(
     committing_client: AsyncClient,
     own_database_url: URL,
-    logged: Logged,
+    read_log: ReadLog,
     undefined: str,
     name: str,
 ) -> None:
@@ -61,7 +61,7 @@ async def test_missing_migration_is_reported_without_traceback(
 
     assert {status for status, _ in await call_all_endpoints(committing_client)} == {500}
 
-    events = logged()
+    events = read_log()
     expected = (
         f"{name} does not exist, and no migration is pending. Write the migration with "
         f'`{NAME} revision -m "…"`, and apply it with `{NAME} migrate`.'
@@ -71,7 +71,7 @@ async def test_missing_migration_is_reported_without_traceback(
 
 
 async def test_undefined_table_without_model_is_an_internal_error(
-    committing_client: AsyncClient, own_app: FastAPI, logged: Logged
+    committing_client: AsyncClient, own_app: FastAPI, read_log: ReadLog
 ) -> None:
     @own_app.get("/typo")
     async def read(session: ReadSessionDep) -> None:
@@ -79,4 +79,4 @@ async def test_undefined_table_without_model_is_an_internal_error(
 
     assert (await committing_client.get("/typo")).status_code == 500
 
-    assert "UndefinedTableError" in json.dumps(logged())
+    assert "UndefinedTableError" in json.dumps(read_log())

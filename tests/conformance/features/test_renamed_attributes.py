@@ -266,9 +266,9 @@ async def test_pages_of_joined_and_distinct_statements_contain_each_row_once(
 
     by, cursor, found = order(Parcel.id, Parcel.weight.desc()), None, []
     while True:
-        wanted, unordered = CursorQuery(limit=2, cursor=cursor), statement.order_by(None)
-        slice_ = await keyset_page(session, wanted, unordered, by)
-        feed = await PARCELS.feed(session, wanted, unordered, by)
+        cursor_query, unordered = CursorQuery(limit=2, cursor=cursor), statement.order_by(None)
+        slice_ = await keyset_page(session, cursor_query, unordered, by)
+        feed = await PARCELS.feed(session, cursor_query, unordered, by)
         assert [item.code for item in feed.items] == [item.code for item in slice_.items]
         assert feed.next == slice_.next
         found += [item.code for item in slice_.items]

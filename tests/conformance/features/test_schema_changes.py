@@ -69,9 +69,9 @@ async def test_running_process_serves_requests_after_migration(
 
     # Each pooled connection may fail once.
     after = [each for _ in range(5) for each in await call_all_endpoints(committing_client)]
-    refused = [each for each in after if not each.is_success]
-    assert {each.status_code for each in refused} <= {503}, [each.text for each in refused]
-    assert all(each.headers["Retry-After"] == "1" for each in refused)
+    failed = [each for each in after if not each.is_success]
+    assert {each.status_code for each in failed} <= {503}, [each.text for each in failed]
+    assert all(each.headers["Retry-After"] == "1" for each in failed)
     # The service retries these statements, so no client sees an error.
     retried = [each for each in after if "compiled" in each.url.path or "retry" in each.url.path]
     assert all(each.is_success for each in retried)

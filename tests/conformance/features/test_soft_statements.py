@@ -232,14 +232,14 @@ async def test_get_and_refresh_of_a_deleted_object(
 ) -> None:
     deleted, _ = addresses
     assert await session.get(Address, deleted.id) is None
-    held = await session.get(Address, deleted.id, execution_options=INCLUDE_DELETED)
-    assert held is not None
+    loaded = await session.get(Address, deleted.id, execution_options=INCLUDE_DELETED)
+    assert loaded is not None
     assert await session.get(Address, deleted.id) is None
     assert (
         await session.get(Address, deleted.id, execution_options={"include_deleted": False}) is None
     )
-    await session.refresh(held)
-    assert held.city == "deleted"
+    await session.refresh(loaded)
+    assert loaded.city == "deleted"
 
 
 async def test_relationship_excludes_deleted_rows(session: AsyncSession) -> None:

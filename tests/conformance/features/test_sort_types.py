@@ -190,14 +190,14 @@ async def test_cursor_of_a_deleted_row_with_long_value_is_rejected(session: Asyn
     await store(session, "words", VALUES["words"])
     by = order(SortSample.number, SortSample.words.desc().nulls_last())
     first = await page(session, by, len(TEXTS) + 2, None)
-    gone = [row.number for row in first.items if len(row.words or "") > 1000]
+    deleted = [row.number for row in first.items if len(row.words or "") > 1000]
     long = next(
         number
         for number in range(1, len(first.items) + 1)
-        if first.items[number - 1].number in gone
+        if first.items[number - 1].number in deleted
     )
     at_long = await page(session, by, long, None)
-    await session.execute(delete(SortSample).where(SortSample.number.in_(gone)))
+    await session.execute(delete(SortSample).where(SortSample.number.in_(deleted)))
     with pytest.raises(BadCursor):
         await page(session, by, 1, at_long.next)
 

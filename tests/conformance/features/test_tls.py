@@ -140,11 +140,11 @@ async def test_invalid_certificate_has_a_clear_error(
     certificate = create_certificate(tmp_path, f"IP:{name}", begin, end)
     await use_certificate(server, certificate)
     for mode in modes.split():
-        given = settings(server, certificate, mode)
+        database_settings = settings(server, certificate, mode)
         message = rf"{HOST}:5432 cannot be reached: its TLS certificate {reason}[^\n]*\.$"
         with pytest.raises(DatabaseUnreachable, match=message):
-            await wait_for_database(given)
-        readiness = Readiness(given, "test", revisions_of_the_code())
+            await wait_for_database(database_settings)
+        readiness = Readiness(database_settings, "test", revisions_of_the_code())
         with pytest.raises(Unavailable, match=f"its TLS certificate {reason}"):
             await readiness.check()
         await readiness.close()

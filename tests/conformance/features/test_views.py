@@ -118,16 +118,16 @@ async def make_books(session: AsyncSession) -> list[LibraryBook]:
     )
     second = LibraryBook(title="Two", writer=mary, sequel_of=first, subjects=[logic])
     third = LibraryAudioBook(title="Three", sequel_of=first, price=Decimal("0.10"), minutes=5)
-    gone = LibraryReview(stars=1)
+    deleted = LibraryReview(stars=1)
     first.reviews = [
         LibraryReview(stars=3),
         LibraryEssay(stars=2, text="Föö", written_in=[*Binding]),
-        gone,
+        deleted,
     ]
     second.reviews = [LibraryEssay(stars=5, text="")]
     session.add_all([first, second, third, LibraryBook(title="Four")])
     await session.flush()
-    await session.delete(gone)
+    await session.delete(deleted)
     await session.commit()
     return [first, second, third]
 
@@ -253,12 +253,12 @@ async def test_view_hides_deleted_related_rows(session: AsyncSession) -> None:
 async def test_statements_that_differ_in_values_share_one_compilation(
     session: AsyncSession,
 ) -> None:
-    async def titles(*wanted: str) -> list[str]:
-        statement = BOOKS.select().where(LibraryBook.title.in_(wanted)).order_by(LibraryBook.title)
+    async def titles(*names: str) -> list[str]:
+        statement = BOOKS.select().where(LibraryBook.title.in_(names)).order_by(LibraryBook.title)
         return [book.title for book in await BOOKS.list(session, statement)]
 
-    async def title(wanted: str) -> str | None:
-        found = await BOOKS.first(session, BOOKS.select().where(LibraryBook.title == wanted))
+    async def title(name: str) -> str | None:
+        found = await BOOKS.first(session, BOOKS.select().where(LibraryBook.title == name))
         return found.title if found else None
 
     assert await titles("One", "Two") == ["One", "Two"]

@@ -27,21 +27,21 @@ def downgrade() -> None:
 '''
 
 
-def alembic_with(place: Path, settings: Settings) -> Config:
-    """Return an Alembic configuration with the service's migrations and those in `place`."""
+def alembic_with(folder: Path, settings: Settings) -> Config:
+    """Return an Alembic configuration with the service's migrations and those in `folder`."""
     config = alembic_config(settings)
     script = ScriptDirectory.from_config(config)
     config.set_main_option("path_separator", "newline")
-    places = "\n".join([script.versions, str(place)])
-    config.set_main_option("version_locations", places.replace("%", "%%"))
+    locations = "\n".join([script.versions, str(folder)])
+    config.set_main_option("version_locations", locations.replace("%", "%%"))
     return config
 
 
 def add_revision(
-    config: Config, place: Path, name: str, *upgrade: str, downgrade: str = "pass"
+    config: Config, folder: Path, name: str, *upgrade: str, downgrade: str = "pass"
 ) -> None:
     """Write a migration after the current head, with these lines as its `upgrade`."""
     before = ScriptDirectory.from_config(config).get_current_head()
     body = "\n    ".join(upgrade)
     text = _REVISION.format(name=name, before=before, upgrade=body, downgrade=downgrade)
-    (place / f"{name}.py").write_text(text)
+    (folder / f"{name}.py").write_text(text)

@@ -121,15 +121,15 @@ def test_route_rules_detect_violations() -> None:
 def test_streaming_rule_detects_every_kind_of_stream() -> None:
     wrong = FastAPI()
 
-    @wrong.get("/said")
-    async def said(_session: SessionDep) -> StreamingResponse:
+    @wrong.get("/annotated")
+    async def annotated(_session: SessionDep) -> StreamingResponse:
         return StreamingResponse(iter(()))
 
     @wrong.get("/declared", response_class=JsonLines)
     async def declared(_session: SessionDep) -> Any: ...
 
-    @wrong.get("/made")
-    async def made(_session: SessionDep) -> Response:
+    @wrong.get("/returned")
+    async def returned(_session: SessionDep) -> Response:
         return StreamingResponse(iter(()))
 
     @wrong.get("/generated")
@@ -144,5 +144,5 @@ def test_streaming_rule_detects_every_kind_of_stream() -> None:
         return Response()
 
     found = {route.path for route in routes_of(wrong) if is_streaming(route)}
-    assert found == {"/said", "/declared", "/made", "/generated", "/talk"}
+    assert found == {"/annotated", "/declared", "/returned", "/generated", "/talk"}
     assert all(sessions_of(route) for route in routes_of(wrong))

@@ -30,10 +30,11 @@ ROW = re.compile(r"^\| `([\w-]+)` \| (of the example)?.+ \|([^|]*)\|$", re.MULTI
 def documented_commands() -> dict[str, set[str]]:
     """Return the commands of docs/cli.md with their options, without those of a removed example."""
     page = (PROJECT_ROOT / "docs/cli.md").read_text()
+    table = page.partition("| command |")[2].partition("\n\n")[0]
     has_example = (PROJECT_ROOT / "src/app/example/jobs.py").is_file()
     return {
         name: {*re.findall(r"`(--[\w-]+)`", options)}
-        for name, of_the_example, options in ROW.findall(page)
+        for name, of_the_example, options in ROW.findall(table)
         if has_example or not of_the_example
     }
 

@@ -43,8 +43,8 @@ def line_of(result: CommandResult, check: str) -> str:
     return " ".join(line.strip() for line in lines[index : index + 2])
 
 
-def test_every_check_passes(direct_url: URL) -> None:
-    result = run_doctor(direct_url)
+def test_every_check_passes(unpooled_url: URL) -> None:
+    result = run_doctor(unpooled_url)
     assert result.code == 0
     check = [line.split(maxsplit=2)[:2] for line in result.out.splitlines()]
     names = ("configuration", "database", "clock", "pooler", "revision", "extensions")
@@ -66,8 +66,8 @@ def test_newer_schema_is_a_warning_and_multiple_heads_are_a_failure() -> None:
     assert "alembic merge heads" in schema.revision({"b"}, two, "it", "").advice
 
 
-def test_unreachable_server_is_a_failure(direct_url: URL) -> None:
-    result = run_doctor(direct_url.set(host="127.0.0.1", port=1, query={}))
+def test_unreachable_server_is_a_failure(unpooled_url: URL) -> None:
+    result = run_doctor(unpooled_url.set(host="127.0.0.1", port=1, query={}))
     assert result.code == 1
     assert "failure" in line_of(result, "database")
     assert "127.0.0.1:1 cannot be reached: the connection was refused" in line_of(
@@ -75,14 +75,14 @@ def test_unreachable_server_is_a_failure(direct_url: URL) -> None:
     )
 
 
-def test_missing_database_is_a_failure(direct_url: URL) -> None:
-    result = run_doctor(direct_url.set(database="kit_nothing"))
+def test_missing_database_is_a_failure(unpooled_url: URL) -> None:
+    result = run_doctor(unpooled_url.set(database="kit_nothing"))
     assert result.code == 1
     assert "fix DATABASE_URL" in line_of(result, "database")
 
 
-def test_every_invalid_setting_is_a_failure(direct_url: URL) -> None:
-    result = run_doctor(direct_url, DATABASE_POOL_SIZE="0", DATABASE_REPLICA_URL=f"x://{SECRET}")
+def test_every_invalid_setting_is_a_failure(unpooled_url: URL) -> None:
+    result = run_doctor(unpooled_url, DATABASE_POOL_SIZE="0", DATABASE_REPLICA_URL=f"x://{SECRET}")
     assert result.code == 1
     assert "failure  configuration: DATABASE_POOL_SIZE: " in result.out
     assert "failure  configuration: DATABASE_REPLICA_URL: " in result.out
@@ -90,21 +90,21 @@ def test_every_invalid_setting_is_a_failure(direct_url: URL) -> None:
     assert result.out.isascii()
 
 
-def test_more_connections_than_allowed_are_a_warning(direct_url: URL) -> None:
-    result = run_doctor(direct_url, DATABASE_PROCESSES="1000")
+def test_more_connections_than_allowed_are_a_warning(unpooled_url: URL) -> None:
+    result = run_doctor(unpooled_url, DATABASE_PROCESSES="1000")
     assert result.code == 0
     assert "1000 x 16 = 16000 at most, the server allows" in line_of(result, "connections")
     assert "lower DATABASE_POOL_SIZE" in line_of(result, "connections")
 
 
-def test_configured_but_missing_pooler_is_a_warning(direct_url: URL) -> None:
-    result = run_doctor(direct_url, DATABASE_POOLER="pgbouncer", DATABASE_POOL_PRE_PING="false")
+def test_configured_but_missing_pooler_is_a_warning(unpooled_url: URL) -> None:
+    result = run_doctor(unpooled_url, DATABASE_POOLER="pgbouncer", DATABASE_POOL_PRE_PING="false")
     assert result.code == 0
     assert "no pooler found, so each transaction opens a connection" in line_of(result, "pooler")
 
 
-def test_undeclared_pooler_is_a_failure(direct_url: URL) -> None:
-    settings = settings_for(direct_url).database
+def test_undeclared_pooler_is_a_failure(unpooled_url: URL) -> None:
+    settings = settings_for(unpooled_url).database
     direct = settings.model_copy(update={"pooler": "none"})
     pooled = settings.model_copy(update={"pooler": "pgbouncer"})
     found = server.pooler(direct, "database", pooled=True)
@@ -117,11 +117,11 @@ def test_undeclared_pooler_is_a_failure(direct_url: URL) -> None:
     [(5, "warning", 0), (-5, "warning", 0), (90, "failure", 1)],
 )
 def test_clock_difference_is_reported(
-    direct_url: URL, monkeypatch: pytest.MonkeyPatch, seconds: int, state: str, code: int
+    unpooled_url: URL, monkeypatch: pytest.MonkeyPatch, seconds: int, state: str, code: int
 ) -> None:
     # Shifts the clock of this host; the server's clock is unchanged.
     monkeypatch.setattr(server, "now", lambda: now() - timedelta(seconds=seconds))
-    result = run_doctor(direct_url)
+    result = run_doctor(unpooled_url)
     assert result.code == code
     line = line_of(result, "clock")
     assert line.startswith(state)
@@ -131,9 +131,9 @@ def test_clock_difference_is_reported(
     )
 
 
-def test_replica_without_replication_is_a_failure(direct_url: URL) -> None:
-    url = direct_url.render_as_string(hide_password=False)
-    result = run_doctor(direct_url, DATABASE_REPLICA_URL=url, DATABASE_PROCESSES="1000")
+def test_replica_without_replication_is_a_failure(unpooled_url: URL) -> None:
+    url = unpooled_url.render_as_string(hide_password=False)
+    result = run_doctor(unpooled_url, DATABASE_REPLICA_URL=url, DATABASE_PROCESSES="1000")
     assert result.code == 1
     assert line_of(result, "replica").startswith("ok")
     assert line_of(result, "replication").startswith("failure")
@@ -141,17 +141,17 @@ def test_replica_without_replication_is_a_failure(direct_url: URL) -> None:
     assert "1000 x 8 = 8000" in line_of(result, "connections to replica")
 
 
-def test_unreachable_migration_database_is_a_failure(direct_url: URL) -> None:
+def test_unreachable_migration_database_is_a_failure(unpooled_url: URL) -> None:
     nowhere = f"postgresql://owner:{SECRET}@127.0.0.1:1/nowhere"
-    result = run_doctor(direct_url, DATABASE_MIGRATION_URL=nowhere)
+    result = run_doctor(unpooled_url, DATABASE_MIGRATION_URL=nowhere)
     assert result.code == 1
     assert "fix DATABASE_MIGRATION_URL" in line_of(result, "migrations")
 
 
 def test_missing_extension_of_a_migration_is_a_failure(
-    direct_url: URL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    unpooled_url: URL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = alembic_with(tmp_path, settings_for(direct_url))
+    config = alembic_with(tmp_path, settings_for(unpooled_url))
 
     def load_config(_settings: Settings) -> Config:
         return config
@@ -159,9 +159,9 @@ def test_missing_extension_of_a_migration_is_a_failure(
     monkeypatch.setattr(doctor, "alembic_config", load_config)
     create = "op.execute('CREATE EXTENSION IF NOT EXISTS plpgsql')"
     add_revision(config, tmp_path, "kit_there", create)
-    assert "ok       extensions: plpgsql: all present" in run_doctor(direct_url).out
+    assert "ok       extensions: plpgsql: all present" in run_doctor(unpooled_url).out
     add_revision(config, tmp_path, "kit_not", create.replace("plpgsql", "kit_nothing"))
-    result = run_doctor(direct_url)
+    result = run_doctor(unpooled_url)
     assert line_of(result, "extensions").startswith("failure  extensions: the server does not have")
     assert f"run `{NAME} migrate`" in line_of(result, "revision")
     assert result.code == 1

@@ -14,16 +14,16 @@ from tests.rig.database import settings_with
 SECRET = "s3cret"
 
 
-async def test_refused_connections_are_retried(direct_url: URL) -> None:
+async def test_refused_connections_are_retried(unpooled_url: URL) -> None:
     socket_path = (
-        f"{direct_url.query['host']}/.s.PGSQL.5432" if "host" in direct_url.query else None
+        f"{unpooled_url.query['host']}/.s.PGSQL.5432" if "host" in unpooled_url.query else None
     )
 
     async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connecting = (
             asyncio.open_unix_connection(socket_path)
             if socket_path
-            else asyncio.open_connection(direct_url.host, direct_url.port or 5432)
+            else asyncio.open_connection(unpooled_url.host, unpooled_url.port or 5432)
         )
         server_reader, server_writer = await connecting
         await asyncio.gather(pump(reader, server_writer), pump(server_reader, writer))
@@ -33,7 +33,7 @@ async def test_refused_connections_are_retried(direct_url: URL) -> None:
     port = first.sockets[0].getsockname()[1]
     first.close()
     await first.wait_closed()
-    url = direct_url.set(host="127.0.0.1", port=port, query={})
+    url = unpooled_url.set(host="127.0.0.1", port=port, query={})
     settings = settings_with(url, startup_timeout=10, pooler="none").database
     waiting = asyncio.create_task(wait_for_database(settings))
     await asyncio.sleep(0.3)
@@ -66,8 +66,8 @@ async def test_timeout_error_names_the_address_and_no_secret(
 @pytest.mark.parametrize(
     "address", ["/missing_test", f"//app:{SECRET}@missing.invalid/app"], ids=["database", "host"]
 )
-async def test_permanent_error_is_not_retried(direct_url: URL, address: str) -> None:
-    known = direct_url.set(database="missing_test")
+async def test_permanent_error_is_not_retried(unpooled_url: URL, address: str) -> None:
+    known = unpooled_url.set(database="missing_test")
     url = make_url(f"postgresql:{address}") if SECRET in address else known
     started = monotonic()
     with pytest.raises(DatabaseUnreachable) as error:
@@ -76,8 +76,8 @@ async def test_permanent_error_is_not_retried(direct_url: URL, address: str) -> 
     assert SECRET not in str(error.value)
 
 
-async def test_waiting_leaves_no_connection(direct_url: URL) -> None:
-    settings = settings_with(direct_url, pooler="none").database
+async def test_waiting_leaves_no_connection(unpooled_url: URL) -> None:
+    settings = settings_with(unpooled_url, pooler="none").database
     await wait_for_database(settings)
     database = Database.open(settings, "kit")
     async with database.engine.connect() as connection:

@@ -12,7 +12,7 @@ from tests.conformance.support.cancellation import CancelAtAwait
 from tests.conformance.support.notes_service import KINDS, NotesService
 
 
-class Caller:
+class RecordingClient:
     """An ASGI client that records the committed rows at the start of the response."""
 
     def __init__(self, notes: NotesService, kind: str) -> None:
@@ -59,43 +59,43 @@ async def test_request_cancelled_at_any_await(
     for wait in count(1):
         if not connected:
             await notes.database.engine.dispose()
-        caller = Caller(notes, kind)
-        request = CancelAtAwait(caller.call(), at=wait)
+        client = RecordingClient(notes, kind)
+        request = CancelAtAwait(client.call(), at=wait)
         with suppress(CancelledError):
             await create_task(request.run())
         await notes.assert_usable()
-        assert await notes.stored(caller.number) in {0, 2}
+        assert await notes.stored(client.number) in {0, 2}
         # The response starts only after the commit.
-        assert caller.stored in {None, 2}
+        assert client.stored in {None, 2}
         if request.awaits < wait:
             # The shortest request has one statement, or BEGIN, two statements and COMMIT. The last
             # iteration completes without a cancellation.
-            assert (wait > (1 if kind == "compiled" else 4), caller.status) == (True, 201)
+            assert (wait > (1 if kind == "compiled" else 4), client.status) == (True, 201)
             break
 
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_commit_happens_before_response_is_sent(notes: NotesService, kind: str) -> None:
-    caller = Caller(notes, kind)
-    await caller.call()
-    assert (caller.status, caller.stored) == (201, 2)
+    client = RecordingClient(notes, kind)
+    await client.call()
+    assert (client.status, client.stored) == (201, 2)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_client_disconnected_before_response_keeps_committed_rows(
     notes: NotesService, kind: str
 ) -> None:
-    caller = Caller(notes, kind)
+    client = RecordingClient(notes, kind)
     with pytest.raises(ConnectionResetError):
-        await caller.call(disconnects=True)
+        await client.call(disconnects=True)
     # The client never receives this response. It can repeat the request with its idempotency key.
-    assert (caller.status, await notes.stored(caller.number)) == (201, 2)
+    assert (client.status, await notes.stored(client.number)) == (201, 2)
     await notes.assert_usable()
 
 
 async def test_client_disconnected_during_request_stores_nothing(notes: NotesService) -> None:
     parts = [{"type": "http.request", "body": b"[", "more_body": True}]
-    caller = Caller(notes, "session")
-    await caller.call(body=parts)
-    assert await notes.stored(caller.number) == 0
+    client = RecordingClient(notes, "session")
+    await client.call(body=parts)
+    assert await notes.stored(client.number) == 0
     await notes.assert_usable()

@@ -6,34 +6,36 @@ from sqlalchemy import URL
 from app.kit.db.capacity import warn_of_too_many_connections
 from app.kit.db.session import Database
 from app.main import create_app
-from tests.conformance.conftest import Logged
+from tests.conformance.conftest import ReadLog
 from tests.rig.app import running
 from tests.rig.database import settings_with
 
 
-async def warnings(logged: Logged, url: URL, **database: object) -> list[str]:
+async def warnings(read_log: ReadLog, url: URL, **database: object) -> list[str]:
     """Return the warnings that the capacity check logs with these settings."""
     settings = settings_with(url, **database).database
     opened = Database.open(settings, "capacity")
     await warn_of_too_many_connections(opened, settings)
     await opened.close()
-    return [line["event"] for line in logged() if line["level"] == "warning"]
+    return [line["event"] for line in read_log() if line["level"] == "warning"]
 
 
-async def test_warning_contains_the_numbers(direct_url: URL, logged: Logged) -> None:
+async def test_warning_contains_the_numbers(unpooled_url: URL, read_log: ReadLog) -> None:
     (warning,) = await warnings(
-        logged, direct_url, pooler="none", processes=1000, pool_size=8, max_overflow=2
+        read_log, unpooled_url, pooler="none", processes=1000, pool_size=8, max_overflow=2
     )
     # Ten connections for writes and ten for reads.
     assert "1000 processes with up to 20 connections each need 20000" in warning
     assert "the primary accepts" in warning
 
 
-async def test_primary_and_replica_are_checked_separately(direct_url: URL, logged: Logged) -> None:
-    replica = settings_with(direct_url).database.url
+async def test_primary_and_replica_are_checked_separately(
+    unpooled_url: URL, read_log: ReadLog
+) -> None:
+    replica = settings_with(unpooled_url).database.url
     primary, second = await warnings(
-        logged,
-        direct_url,
+        read_log,
+        unpooled_url,
         pooler="none",
         replica_url=replica,
         processes=1000,
@@ -52,14 +54,14 @@ async def test_primary_and_replica_are_checked_separately(direct_url: URL, logge
     ],
 )
 async def test_sufficient_capacity_or_pooler_logs_no_warning(
-    direct_url: URL, logged: Logged, settings: dict[str, object]
+    unpooled_url: URL, read_log: ReadLog, settings: dict[str, object]
 ) -> None:
-    assert await warnings(logged, direct_url, **settings) == []
+    assert await warnings(read_log, unpooled_url, **settings) == []
 
 
 async def test_capacity_is_checked_at_startup(
-    direct_url: URL, capsys: pytest.CaptureFixture[str]
+    unpooled_url: URL, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settings = settings_with(direct_url, pooler="none", pool_size=1000)
+    settings = settings_with(unpooled_url, pooler="none", pool_size=1000)
     async with running(create_app(settings)):
         assert "need 2000, but the primary accepts" in capsys.readouterr().err

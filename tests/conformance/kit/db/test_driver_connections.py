@@ -55,25 +55,25 @@ async def open_connections(url: URL, *, at_most: int) -> list[int]:
 
 @pytest.mark.parametrize(("size", "overflow", "kept"), [(1, 3, 1), (3, 1, 3), (4, 0, 4)])
 async def test_overflow_connections_are_closed_after_use(
-    direct_url: URL, size: int, overflow: int, kept: int
+    unpooled_url: URL, size: int, overflow: int, kept: int
 ) -> None:
-    async with database_with(direct_url, pool_size=size, max_overflow=overflow) as database:
+    async with database_with(unpooled_url, pool_size=size, max_overflow=overflow) as database:
         for _ in range(2):
             assert len({rows[0][0] for rows in await read_concurrently(database, 4)}) == 4
-            assert len(await open_connections(direct_url, at_most=kept)) == kept
+            assert len(await open_connections(unpooled_url, at_most=kept)) == kept
 
 
 @pytest.mark.parametrize("pre_ping", [True, False])
-async def test_healthy_connection_is_reused(direct_url: URL, *, pre_ping: bool) -> None:
-    async with database_with(direct_url, pool_size=1, pool_pre_ping=pre_ping) as database:
+async def test_healthy_connection_is_reused(unpooled_url: URL, *, pre_ping: bool) -> None:
+    async with database_with(unpooled_url, pool_size=1, pool_pre_ping=pre_ping) as database:
         used = {(await read_concurrently(database, 1))[0][0][0] for _ in range(3)}
-        assert used == {*await open_connections(direct_url, at_most=1)}
+        assert used == {*await open_connections(unpooled_url, at_most=1)}
 
 
 @pytest.mark.parametrize("is_open", [True, False])
 @pytest.mark.parametrize("method", ["fetch", "fetch_committed", "session"])
 async def test_driver_in_failed_state_is_a_503_and_connection_is_replaced(
-    direct_url: URL, monkeypatch: pytest.MonkeyPatch, method: str, *, is_open: bool
+    unpooled_url: URL, monkeypatch: pytest.MonkeyPatch, method: str, *, is_open: bool
 ) -> None:
     # Simulates a connection that breaks between two messages: the driver knows, the pool does not.
     async def fail(*_arguments: object, **_options: object) -> None:
@@ -86,7 +86,7 @@ async def test_driver_in_failed_state_is_a_503_and_connection_is_replaced(
         fetch = database.fetch if method == "fetch" else database.fetch_committed
         return int((await fetch("SELECT pg_backend_pid()", []))[0][0])
 
-    async with database_with(direct_url, pool_size=1, max_overflow=0) as database:
+    async with database_with(unpooled_url, pool_size=1, max_overflow=0) as database:
         before = await backend(database) if is_open else 0
         with monkeypatch.context() as patched:
             patched.setattr(asyncpg.Connection, "fetch", fail)

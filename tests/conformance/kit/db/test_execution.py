@@ -63,10 +63,10 @@ KILL = text("""
 
 
 @pytest.fixture
-async def served(direct_url: URL) -> AsyncGenerator[FastAPI]:
+async def module_app(unpooled_url: URL) -> AsyncGenerator[FastAPI]:
     """The service with a pool of one connection, a table, and endpoints that read it."""
     settings = settings_with(
-        direct_url, pooler="none", pool_size=1, max_overflow=0, statement_timeout=0.5
+        unpooled_url, pooler="none", pool_size=1, max_overflow=0, statement_timeout=0.5
     )
     app = create_app(settings)
 
@@ -87,8 +87,8 @@ async def served(direct_url: URL) -> AsyncGenerator[FastAPI]:
 
 
 @pytest.fixture
-def database(served: FastAPI) -> Database:
-    found: Database = served.state.database
+def database(module_app: FastAPI) -> Database:
+    found: Database = module_app.state.database
     return found
 
 
@@ -138,34 +138,34 @@ async def test_server_rejects_write_on_read_connection(database: Database) -> No
 
 
 async def test_slow_statement_is_cancelled_with_503(
-    caller: AsyncClient,
+    module_client: AsyncClient,
 ) -> None:
-    response = await caller.get("/kit/sleep")
+    response = await module_client.get("/kit/sleep")
     assert response.status_code == 503
     assert response.headers["Content-Type"] == "application/problem+json"
-    assert (await caller.get("/kit/backend")).status_code == 200
+    assert (await module_client.get("/kit/backend")).status_code == 200
 
 
 async def test_connection_closed_while_idle_is_replaced(
-    caller: AsyncClient, served: FastAPI
+    module_client: AsyncClient, module_app: FastAPI
 ) -> None:
-    before = (await caller.get("/kit/backend")).json()["number"]
-    await kill(served)
+    before = (await module_client.get("/kit/backend")).json()["number"]
+    await kill(module_app)
     # The event loop notices the closed connection in its next iteration.
     await asyncio.sleep(0.05)
-    after = await caller.get("/kit/backend")
+    after = await module_client.get("/kit/backend")
     assert after.status_code == 200
     assert after.json()["number"] != before
 
 
 async def test_connection_lost_during_statement_is_a_503_and_is_replaced(
-    caller: AsyncClient, served: FastAPI
+    module_client: AsyncClient, module_app: FastAPI
 ) -> None:
-    request = asyncio.create_task(caller.get("/kit/sleep"))
+    request = asyncio.create_task(module_client.get("/kit/sleep"))
     await asyncio.sleep(0.1)
-    await kill(served)
+    await kill(module_app)
     assert (await request).status_code == 503
-    assert (await caller.get("/kit/backend")).status_code == 200
+    assert (await module_client.get("/kit/backend")).status_code == 200
 
 
 async def test_cancelled_statement_does_not_affect_the_next(database: Database) -> None:

@@ -49,10 +49,10 @@ def add_routes(app: FastAPI) -> None:
 
 
 async def test_failed_and_cancelled_requests_leak_no_connection(
-    direct_url: URL, thorough: bool
+    unpooled_url: URL, full_scale: bool
 ) -> None:
     settings = settings_with(
-        direct_url, pooler="none", pool_size=3, max_overflow=2, application_name="leaks"
+        unpooled_url, pooler="none", pool_size=3, max_overflow=2, application_name="leaks"
     )
     app = create_app(settings)
     add_routes(app)
@@ -61,7 +61,7 @@ async def test_failed_and_cancelled_requests_leak_no_connection(
         async with database.transaction() as session:
             await session.execute(text("CREATE TABLE kit_leaks (number int)"))
 
-        await send_and_cancel(client, 10_000 if thorough else 500)
+        await send_and_cancel(client, 10_000 if full_scale else 500)
 
         assert [pool.checkedout() for pool in pools(database)] == [0, 0]
         # The server notices a closed connection only some time later.

@@ -23,10 +23,10 @@ COUNT = text("SELECT count(*) FROM kit_notes")
 
 @pytest.fixture(params=["none", "pgbouncer"])
 async def opened_database(
-    direct_url: URL, request: pytest.FixtureRequest
+    unpooled_url: URL, request: pytest.FixtureRequest
 ) -> AsyncGenerator[Database]:
     """A database with a table, with and without PgBouncer mode."""
-    settings = settings_with(direct_url, pooler=request.param, pool_pre_ping=False)
+    settings = settings_with(unpooled_url, pooler=request.param, pool_pre_ping=False)
     database = Database.open(settings.database, NAME)
     async with database.transaction() as session:
         await session.execute(CREATE)
@@ -46,8 +46,8 @@ async def test_server_rejects_write_in_read_session(
         assert await session.scalar(COUNT) == 0
 
 
-async def test_single_read_is_one_round_trip(direct_url: URL) -> None:
-    settings = settings_with(direct_url, pooler="none", pool_pre_ping=False)
+async def test_single_read_is_one_round_trip(unpooled_url: URL) -> None:
+    settings = settings_with(unpooled_url, pooler="none", pool_pre_ping=False)
     database = Database.open(settings.database, NAME)
     async with database.reading(), database.transaction():
         pass

@@ -43,7 +43,7 @@ async def notes(own_app: FastAPI) -> AsyncGenerator[AsyncClient]:
         background.add_task(seen.append, number)
         return Note(number)
 
-    @own_app.post("/kit/refused/{number}")
+    @own_app.post("/kit/conflict/{number}")
     async def refuse(number: int, session: SessionDep) -> None:
         await session.execute(INSERT, {"number": number})
         raise Conflict("No.")
@@ -79,7 +79,7 @@ async def test_background_task_starts_after_commit(notes: AsyncClient, own_app: 
 
 
 async def test_error_after_a_write_rolls_back(notes: AsyncClient, own_app: FastAPI) -> None:
-    assert (await notes.post("/kit/refused/1")).status_code == 409
+    assert (await notes.post("/kit/conflict/1")).status_code == 409
     assert await stored(own_app) == []
 
 

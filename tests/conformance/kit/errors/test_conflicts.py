@@ -32,7 +32,7 @@ def rooms() -> Generator[Table]:
 
 
 @pytest.fixture
-async def caller(own_app: FastAPI, rooms: Table) -> AsyncGenerator[AsyncClient]:
+async def module_client(own_app: FastAPI, rooms: Table) -> AsyncGenerator[AsyncClient]:
     """A client of a service with two rooms, and endpoints that violate constraints."""
     database: Database = own_app.state.database
     async with database.transaction() as session:
@@ -67,35 +67,37 @@ async def caller(own_app: FastAPI, rooms: Table) -> AsyncGenerator[AsyncClient]:
     ],
 )
 async def test_violated_constraint_is_reported_by_field(
-    caller: AsyncClient, row: dict[str, Any], status: int, field: str
+    module_client: AsyncClient, row: dict[str, Any], status: int, field: str
 ) -> None:
-    response = await caller.post("/kit/rooms", json=row)
+    response = await module_client.post("/kit/rooms", json=row)
     assert response.status_code == status
     assert response.headers["Content-Type"] == "application/problem+json"
     assert [error["field"] for error in response.json()["errors"]] == [f"body.{field}"]
 
 
-async def test_referenced_row_cannot_be_deleted(caller: AsyncClient) -> None:
-    assert (await caller.delete("/kit/rooms/1")).status_code == 409
+async def test_referenced_row_cannot_be_deleted(module_client: AsyncClient) -> None:
+    assert (await module_client.delete("/kit/rooms/1")).status_code == 409
 
 
-async def test_value_too_long_for_its_column_is_invalid(caller: AsyncClient) -> None:
+async def test_value_too_long_for_its_column_is_invalid(module_client: AsyncClient) -> None:
     row = {"number": 3, "name": "orange", "size": 1}
-    assert (await caller.post("/kit/rooms", json=row)).status_code == 422
+    assert (await module_client.post("/kit/rooms", json=row)).status_code == 422
 
 
 @pytest.mark.parametrize(
     "code", ["40001", "40P01", "53100", "53200", "53300", "55P03", "57014", "57P01", "08006"]
 )
-async def test_transient_error_is_a_503_with_retry_after(caller: AsyncClient, code: str) -> None:
-    response = await caller.post(f"/kit/raise/{code}")
+async def test_transient_error_is_a_503_with_retry_after(
+    module_client: AsyncClient, code: str
+) -> None:
+    response = await module_client.post(f"/kit/raise/{code}")
     assert response.status_code == 503
     assert response.headers["Retry-After"] == "1"
 
 
-async def test_error_message_is_not_parsed(caller: AsyncClient) -> None:
+async def test_error_message_is_not_parsed(module_client: AsyncClient) -> None:
     message = 'duplicate key value violates unique constraint "uq_kit_rooms_name"'
-    response = await caller.post("/kit/raise/XX000", params={"message": message})
+    response = await module_client.post("/kit/raise/XX000", params={"message": message})
     assert response.status_code == 500
     assert "duplicate" not in response.text
     assert "errors" not in response.json()

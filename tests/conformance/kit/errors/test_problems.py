@@ -5,7 +5,7 @@ from fastapi import FastAPI, HTTPException
 from httpx2 import AsyncClient
 
 from app.main import create_app
-from tests.conformance.conftest import Logged
+from tests.conformance.conftest import ReadLog
 from tests.rig.app import client_of
 from tests.rig.database import settings_for
 
@@ -24,8 +24,8 @@ async def faulty(own_app: FastAPI) -> AsyncClient:
     async def number(number: int) -> int:
         return number
 
-    @own_app.get("/kit/refused")
-    async def refused() -> None:
+    @own_app.get("/kit/bad-request")
+    async def bad_request() -> None:
         raise HTTPException(400, "The coupon has expired.")
 
     @own_app.post("/kit/body")
@@ -70,7 +70,7 @@ async def test_too_deeply_nested_body_is_a_validation_error(faulty: AsyncClient)
 
 
 async def test_http_exception_detail_is_returned(faulty: AsyncClient) -> None:
-    response = await faulty.get("/kit/refused")
+    response = await faulty.get("/kit/bad-request")
     assert (response.status_code, response.json()["detail"]) == (400, "The coupon has expired.")
 
 
@@ -83,14 +83,14 @@ async def test_405_keeps_the_allow_header(
 
 
 async def test_unhandled_exception_is_a_500_with_request_id(
-    faulty: AsyncClient, logged: Logged
+    faulty: AsyncClient, read_log: ReadLog
 ) -> None:
     response = await faulty.get("/kit/bug")
     assert response.status_code == 500
     assert SECRET not in response.text
     request_id = response.json()["request_id"]
     assert response.headers["X-Request-ID"] == request_id
-    (trace,) = [line for line in logged() if "exception" in line]
+    (trace,) = [line for line in read_log() if "exception" in line]
     assert trace["request_id"] == request_id
     assert "RuntimeError" in trace["exception"]
 

@@ -11,14 +11,14 @@ from sqlalchemy.exc import DBAPIError
 
 from app.about import NAME
 from app.kit.db.session import Database, SessionDep
-from tests.conformance.conftest import Logged
+from tests.conformance.conftest import ReadLog
 from tests.rig.database import settings_with
 
 SECRET = "s3cret"
 CREATE = text("CREATE TABLE kit_notes (name text UNIQUE, size int CHECK (size > 0))")
 FAULTS = {
-    "taken": (text("INSERT INTO kit_notes VALUES (:value, 1)"), SECRET),
-    "refused": (text("INSERT INTO kit_notes VALUES (:value, -1)"), f"{SECRET} too"),
+    "unique violation": (text("INSERT INTO kit_notes VALUES (:value, 1)"), SECRET),
+    "check violation": (text("INSERT INTO kit_notes VALUES (:value, -1)"), f"{SECRET} too"),
     "malformed for PostgreSQL": (text("SELECT CAST(CAST(:value AS text) AS date)"), SECRET),
     "malformed for the driver": (text("SELECT * FROM kit_notes WHERE size = :value"), SECRET),
 }
@@ -53,7 +53,7 @@ async def test_values_can_be_enabled_in_settings(fault: str, own_database_url: U
 
 
 async def test_programming_error_logs_no_values(
-    own_app: FastAPI, committing_client: AsyncClient, logged: Logged
+    own_app: FastAPI, committing_client: AsyncClient, read_log: ReadLog
 ) -> None:
     @own_app.get("/kit/faulty/{value}")
     async def faulty(value: str, session: SessionDep) -> None:
@@ -64,7 +64,7 @@ async def test_programming_error_logs_no_values(
         await session.execute(CREATE)
     # The access log contains the path with the value; only the traceback matters here.
     assert (await committing_client.get(f"/kit/faulty/{SECRET}")).status_code == 500
-    (trace,) = [line["exception"] for line in logged() if "exception" in line]
+    (trace,) = [line["exception"] for line in read_log() if "exception" in line]
     assert SECRET not in trace
 
 
@@ -75,7 +75,7 @@ class Size(BaseModel):
 
 
 async def test_invalid_row_is_logged_without_its_values(
-    own_app: FastAPI, committing_client: AsyncClient, logged: Logged
+    own_app: FastAPI, committing_client: AsyncClient, read_log: ReadLog
 ) -> None:
     @own_app.get("/kit/answer", response_model=Size)
     async def as_response_model() -> dict[str, str]:
@@ -89,16 +89,18 @@ async def test_invalid_row_is_logged_without_its_values(
         response = await committing_client.get(path)
         assert response.status_code == 500
         assert SECRET not in response.text
-    traces = [line["exception"] for line in logged() if "exception" in line]
+    traces = [line["exception"] for line in read_log() if "exception" in line]
     assert ["size (int_parsing)" in trace for trace in traces] == [True, True]
-    assert SECRET not in str(logged())
+    assert SECRET not in str(read_log())
 
 
-async def test_statements_are_logged_without_values(own_database_url: URL, logged: Logged) -> None:
+async def test_statements_are_logged_without_values(
+    own_database_url: URL, read_log: ReadLog
+) -> None:
     for setting in ("echo", "echo_pool"):
         settings = settings_with(own_database_url, **{setting: True})
         database = Database.open(settings.database, NAME)
         async with database.transaction() as session:
             await session.execute(text("SELECT CAST(:value AS text)"), {"value": SECRET})
         await database.close()
-    assert SECRET not in str(logged())
+    assert SECRET not in str(read_log())

@@ -25,15 +25,15 @@ def gc_calls(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 
 
 async def test_service_process_tunes_garbage_collector(
-    direct_url: URL, gc_calls: list[object], monkeypatch: pytest.MonkeyPatch
+    unpooled_url: URL, gc_calls: list[object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("DATABASE_URL", direct_url.render_as_string(hide_password=False))
+    monkeypatch.setenv("DATABASE_URL", unpooled_url.render_as_string(hide_password=False))
     async with running(create_app()):
         assert gc_calls == ["freeze", OBJECTS_BETWEEN]
 
 
 async def test_embedded_application_does_not_tune_garbage_collector(
-    direct_url: URL, gc_calls: list[object]
+    unpooled_url: URL, gc_calls: list[object]
 ) -> None:
-    async with running(create_app(settings_for(direct_url))):
+    async with running(create_app(settings_for(unpooled_url))):
         assert gc_calls == []

@@ -202,14 +202,14 @@ def test_last_slot_goes_only_to_a_resource_without_slots(
     slots: int, steps: list[tuple[str, str]]
 ) -> None:
     gate = Gate(slots, wait_limit=60)
-    held = dict.fromkeys("abc", 0)
+    slots_by_resource = dict.fromkeys("abc", 0)
     for step, resource in steps:
         if step == "enter":
             free = gate.free
             is_admitted = gate.enter_now(resource)
-            assert is_admitted or held[resource] or not free
-            assert not (is_admitted and held[resource] and free == 1)
-            held[resource] += is_admitted
-        elif held[resource]:
+            assert is_admitted or slots_by_resource[resource] or not free
+            assert not (is_admitted and slots_by_resource[resource] and free == 1)
+            slots_by_resource[resource] += is_admitted
+        elif slots_by_resource[resource]:
             gate.leave(resource)
-            held[resource] -= 1
+            slots_by_resource[resource] -= 1

@@ -157,9 +157,9 @@ async def test_request_over_time_limit_is_rolled_back_and_returns_its_connection
         assert await slow_then_fast(app, client) == (1, None)
 
 
-async def test_slow_statement_is_cancelled_by_the_server(direct_url: URL) -> None:
+async def test_slow_statement_is_cancelled_by_the_server(unpooled_url: URL) -> None:
     settings = settings_with(
-        direct_url, pooler="none", pool_size=1, max_overflow=0, statement_timeout=0.2
+        unpooled_url, pooler="none", pool_size=1, max_overflow=0, statement_timeout=0.2
     )
     async with running(with_work(settings)) as app, client_of(app) as client:
         assert await slow_then_fast(app, client) == (1, "1")

@@ -63,8 +63,8 @@ def test_tag_is_described_by_the_docstring_of_its_module() -> None:
 
 
 def test_custom_tag_description_is_kept() -> None:
-    said = [{"name": "kit", "description": "Said."}]
-    assert Application(openapi_tags=said).openapi()["tags"] == said
+    tags = [{"name": "kit", "description": "Said."}]
+    assert Application(openapi_tags=tags).openapi()["tags"] == tags
 
 
 def test_openapi_copy_is_written_and_current(run: Run, app: FastAPI) -> None:

@@ -60,10 +60,10 @@ def spy(monkeypatch: pytest.MonkeyPatch) -> Spy:
 
 
 @pytest.fixture
-async def database(direct_url: URL) -> AsyncGenerator[Database]:
+async def database(unpooled_url: URL) -> AsyncGenerator[Database]:
     """A database with a table, and one idle connection each for writes and reads."""
     settings = settings_with(
-        direct_url, pooler="none", pool_size=2, max_overflow=0, pool_pre_ping=False
+        unpooled_url, pooler="none", pool_size=2, max_overflow=0, pool_pre_ping=False
     )
     database = Database.open(settings.database, "kit")
     async with database.transaction() as session, database.reading() as reading:
@@ -78,9 +78,9 @@ async def database(direct_url: URL) -> AsyncGenerator[Database]:
 
 @pytest.mark.parametrize(("pre_ping", "expected"), [(False, [1, 3]), (True, [2, 6])])
 async def test_pre_ping_adds_a_round_trip_to_each_use(
-    direct_url: URL, pre_ping: bool, expected: list[int]
+    unpooled_url: URL, pre_ping: bool, expected: list[int]
 ) -> None:
-    async with tcp_proxy(direct_url) as proxy:
+    async with tcp_proxy(unpooled_url) as proxy:
         settings = settings_with(proxy.url, pooler="none", pool_pre_ping=pre_ping)
         database = Database.open(settings.database, "kit")
         round_trips: list[int] = []
@@ -97,9 +97,9 @@ async def test_pre_ping_adds_a_round_trip_to_each_use(
 
 @pytest.mark.parametrize(("size", "overflow", "opened"), [(4, 0, 4), (2, 2, 8)])
 async def test_pool_without_overflow_keeps_all_connections(
-    direct_url: URL, size: int, overflow: int, opened: int
+    unpooled_url: URL, size: int, overflow: int, opened: int
 ) -> None:
-    settings = settings_with(direct_url, pooler="none", pool_size=size, max_overflow=overflow)
+    settings = settings_with(unpooled_url, pooler="none", pool_size=size, max_overflow=overflow)
     database = Database.open(settings.database, "kit")
     connected: list[object] = []
     event.listen(database.engine.sync_engine, "connect", lambda *it: connected.append(it))
@@ -215,9 +215,9 @@ async def test_middleware_does_not_decode_headers_or_rebuild_constant_ones(
 ) -> None:
     settings = HttpSettings(hsts=3600)
     layers = RequestIdMiddleware(secured(AdmissionMiddleware(nothing, settings, 1), settings))
-    decoded, given = spy(Headers, "items"), spy(Headers, "get")
+    items_calls, get_calls = spy(Headers, "items"), spy(Headers, "get")
     responses = [await pass_layers([(b"x-request-id", b"it")], layers) for _ in range(2)]
-    assert (decoded, given) == ([], [])
+    assert (items_calls, get_calls) == ([], [])
     first, second = (response[b"strict-transport-security"] for response in responses)
     assert first is second
 

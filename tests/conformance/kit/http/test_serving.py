@@ -46,9 +46,9 @@ main()
 
 
 @pytest.fixture
-async def database(direct_url: URL) -> AsyncGenerator[Database]:
+async def database(unpooled_url: URL) -> AsyncGenerator[Database]:
     """A database with a table for the slow requests."""
-    database = Database.open(settings_with(direct_url, pooler="none").database, "kit")
+    database = Database.open(settings_with(unpooled_url, pooler="none").database, "kit")
     async with database.transaction() as session:
         await session.execute(text("CREATE TABLE kit_slow (seconds float)"))
     yield database
@@ -64,7 +64,7 @@ def port() -> int:
 
 
 @pytest.fixture
-def process(direct_url: URL, port: int, tmp_path: Path) -> Generator["subprocess.Popen[bytes]"]:
+def process(unpooled_url: URL, port: int, tmp_path: Path) -> Generator["subprocess.Popen[bytes]"]:
     """The service in a subprocess, with a grace period of one second."""
     program = tmp_path / "serve.py"
     program.write_text(SLOW)
@@ -73,7 +73,7 @@ def process(direct_url: URL, port: int, tmp_path: Path) -> Generator["subprocess
         env={
             **os.environ,
             "PYTHONPATH": os.pathsep.join(sys.path),
-            "DATABASE_URL": direct_url.render_as_string(hide_password=False),
+            "DATABASE_URL": unpooled_url.render_as_string(hide_password=False),
             "DATABASE_POOLER": "none",
             "DATABASE_APPLICATION_NAME": "served",
         },

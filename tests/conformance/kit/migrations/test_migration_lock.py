@@ -72,7 +72,7 @@ def migrate_concurrently(number: int, url: URL, folder: Path) -> list[str]:
 
 @pytest.fixture
 def empty_url(unpooled_template: URL) -> Generator[URL]:
-    """A database without a schema. It has no pooler, which would prevent concurrent index builds."""
+    """A database without a schema or pooler; a pooler prevents concurrent index builds."""
     with empty(unpooled_template) as url:
         yield url
 
@@ -95,7 +95,7 @@ def columns(url: URL) -> list[object]:
 
 
 def test_concurrent_replicas_apply_each_migration_once(
-    empty_url: URL, tmp_path: Path, thorough: bool
+    empty_url: URL, tmp_path: Path, full_scale: bool
 ) -> None:
     config = alembic_with(tmp_path, settings_with(empty_url))
     # This migration would succeed every time it runs.
@@ -104,7 +104,7 @@ def test_concurrent_replicas_apply_each_migration_once(
         applied = f"op.execute(\"INSERT INTO kit_applied VALUES ('{name}')\")"
         add_revision(config, tmp_path, name, applied, "op.execute('SELECT pg_sleep(0.05)')")
     # A process needs a second or two of CPU time to start.
-    number = 10 if thorough else 3
+    number = 10 if full_scale else 3
     assert migrate_concurrently(number, empty_url, tmp_path) == [""] * number
     assert run(empty_url, "SELECT revision FROM kit_applied") == ["kit_1", "kit_2", "kit_3"]
     heads = ScriptDirectory.from_config(config).get_heads()
@@ -152,10 +152,10 @@ async def test_lock_timeout_rolls_back_and_is_retried(config: Config, tmp_path: 
 
 
 def test_concurrent_index_build_while_another_migration_waits(
-    direct_url: URL, tmp_path: Path
+    unpooled_url: URL, tmp_path: Path
 ) -> None:
     # Outside a transaction, a pooler may send the messages of one statement to two connections.
-    url = direct_url
+    url = unpooled_url
     run(url, "CREATE TABLE kit_t (a int)")
     config = alembic_with(tmp_path, settings_with(url))
     create = "op.create_index('ix_kit_t', 'kit_t', ['a'], postgresql_concurrently=True)"

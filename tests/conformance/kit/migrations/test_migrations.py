@@ -44,8 +44,8 @@ async def test_migration_uses_a_given_connection(own_database_url: URL) -> None:
     await engine.dispose()
 
 
-async def test_migrations_use_no_pool_and_no_statement_timeout(direct_url: URL) -> None:
-    settings = settings_with(direct_url, lock_timeout=0.5, pooler="none").database
+async def test_migrations_use_no_pool_and_no_statement_timeout(unpooled_url: URL) -> None:
+    settings = settings_with(unpooled_url, lock_timeout=0.5, pooler="none").database
     engine = build_migration_engine(settings, "test")
     assert isinstance(engine.pool, NullPool)
     limits = "SELECT current_setting('lock_timeout'), current_setting('statement_timeout')"
@@ -63,9 +63,9 @@ async def test_migrations_behind_a_pooler_have_the_same_timeouts(own_database_ur
     await engine.dispose()
 
 
-def test_migrations_use_migration_url(direct_url: URL) -> None:
-    migration_url = settings_for(direct_url).database.url
-    unreachable = direct_url.set(host="127.0.0.1", port=1, query={})
+def test_migrations_use_migration_url(unpooled_url: URL) -> None:
+    migration_url = settings_for(unpooled_url).database.url
+    unreachable = unpooled_url.set(host="127.0.0.1", port=1, query={})
     settings = settings_with(unreachable, migration_url=migration_url, password="another's")
     command.upgrade(alembic_config(settings), "heads")
 

@@ -58,14 +58,14 @@ def url(unpooled_template: URL) -> Generator[URL]:
 
 # Module scope, because the port is closed half a second after the shutdown.
 @pytest.fixture(scope="module")
-async def served(anyio_backend: str, url: URL, port: int) -> AsyncGenerator[FastAPI]:
+async def module_app(anyio_backend: str, url: URL, port: int) -> AsyncGenerator[FastAPI]:
     """The service with a concurrency limit of two, and one connection each for reads and writes."""
     async with observed_service(counting_settings(url, port)) as app:
         yield app
 
 
 @pytest.fixture
-async def read(port: int, served: FastAPI) -> AsyncGenerator[Read]:
+async def read(port: int, module_app: FastAPI) -> AsyncGenerator[Read]:
     """Return a function that reads the metrics, by name and label values."""
     async with AsyncClient(base_url=f"http://127.0.0.1:{port}") as prometheus:
 
@@ -98,7 +98,7 @@ REQUESTS, STATEMENTS = "http_request_duration_seconds_count", "db_statement_dura
 
 
 async def test_requests_are_counted_by_route_and_status_class(
-    caller: AsyncClient, read: Read
+    module_client: AsyncClient, read: Read
 ) -> None:
     async def requests() -> None:
         for path in [
@@ -108,9 +108,9 @@ async def test_requests_are_counted_by_route_and_status_class(
             "/nowhere",
             "/else",
         ]:
-            await caller.get(path)
-        await caller.post(f"{COMPILED_READ}/1")
-        await caller.request("BREW", f"{COMPILED_READ}/1")
+            await module_client.get(path)
+        await module_client.post(f"{COMPILED_READ}/1")
+        await module_client.request("BREW", f"{COMPILED_READ}/1")
 
     increases = await difference(read, requests())
     assert {name: count for name, count in increases.items() if name.startswith(REQUESTS)} == {
@@ -133,23 +133,25 @@ async def test_requests_are_counted_by_route_and_status_class(
     ],
 )
 async def test_statements_are_counted_on_every_path(
-    caller: AsyncClient, read: Read, method: str, path: str, pool: str, count: int
+    module_client: AsyncClient, read: Read, method: str, path: str, pool: str, count: int
 ) -> None:
     # The first use of a connection sends additional queries.
-    await caller.request(method, f"{path}/1")
-    increases = await difference(read, caller.request(method, f"{path}/2"))
+    await module_client.request(method, f"{path}/1")
+    increases = await difference(read, module_client.request(method, f"{path}/2"))
     assert increases[f"{STATEMENTS} {pool}"] == count
 
 
-async def test_metrics_do_not_disable_compiled_queries(served: FastAPI) -> None:
-    assert not any(is_watched(engine) for engine in served.state.database.pools.values())
+async def test_metrics_do_not_disable_compiled_queries(module_app: FastAPI) -> None:
+    assert not any(is_watched(engine) for engine in module_app.state.database.pools.values())
 
 
-async def test_running_and_queued_requests_are_reported(caller: AsyncClient, read: Read) -> None:
-    await caller.get(f"{SESSION_READ}/1")
+async def test_running_and_queued_requests_are_reported(
+    module_client: AsyncClient, read: Read
+) -> None:
+    await module_client.get(f"{SESSION_READ}/1")
     rejected = (await read())["http_requests_shed_total"]
     slow_requests = [
-        asyncio.create_task(caller.get(f"{SESSION_READ}/{number}?seconds=0.4"))
+        asyncio.create_task(module_client.get(f"{SESSION_READ}/{number}?seconds=0.4"))
         for number in range(3)
     ]
     await asyncio.sleep(0.1)
@@ -169,15 +171,19 @@ async def test_running_and_queued_requests_are_reported(caller: AsyncClient, rea
     assert (seen["db_pool_connections read in_use"], seen["db_pool_waiting read"]) == (0, 0)
 
 
-async def test_retries_and_unknown_outcomes_are_counted(caller: AsyncClient, read: Read) -> None:
-    increases = await difference(read, caller.put("/kit/paths/retried"))
+async def test_retries_and_unknown_outcomes_are_counted(
+    module_client: AsyncClient, read: Read
+) -> None:
+    increases = await difference(read, module_client.put("/kit/paths/retried"))
     assert increases["db_retries_total"] == 1
-    increases = await difference(read, caller.put("/kit/paths/broken"))
+    increases = await difference(read, module_client.put("/kit/paths/broken"))
     assert increases["db_outcomes_unknown_total"] == 1
 
 
-async def test_observability_page_documents_every_metric(caller: AsyncClient, read: Read) -> None:
-    await caller.get(f"{SESSION_READ}/1")
+async def test_observability_page_documents_every_metric(
+    module_client: AsyncClient, read: Read
+) -> None:
+    await module_client.get(f"{SESSION_READ}/1")
     documented = {
         name
         for line in DOCUMENT.read_text().splitlines()
@@ -187,7 +193,7 @@ async def test_observability_page_documents_every_metric(caller: AsyncClient, re
     assert documented == {name for name in exported if not name.startswith("process_")}
 
 
-async def test_metrics_port_in_use_is_reported(url: URL, port: int, served: FastAPI) -> None:
+async def test_metrics_port_in_use_is_reported(url: URL, port: int, module_app: FastAPI) -> None:
     with pytest.raises(SettingsError, match=f"METRICS_PORT: cannot listen on port {port}"):
         async with observed_service(counting_settings(url, port)):
             pass

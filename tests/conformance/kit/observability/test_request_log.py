@@ -8,7 +8,7 @@ from fastapi import APIRouter, FastAPI
 from httpx2 import AsyncClient
 from structlog.stdlib import ProcessorFormatter
 
-from tests.conformance.conftest import Logged
+from tests.conformance.conftest import ReadLog
 
 
 async def test_request_id_of_client_is_kept(client: AsyncClient) -> None:
@@ -23,10 +23,10 @@ async def test_unsafe_request_id_is_replaced(client: AsyncClient, request_id: by
 
 
 async def test_request_is_logged_as_one_json_line(
-    committing_client: AsyncClient, logged: Logged
+    committing_client: AsyncClient, read_log: ReadLog
 ) -> None:
     await committing_client.get("/health/live", headers={"X-Request-ID": "abc"})
-    (line,) = [line for line in logged() if line["logger"] == "app.access"]
+    (line,) = [line for line in read_log() if line["logger"] == "app.access"]
     assert line["request_id"] == "abc"
     assert (line["method"], line["path"], line["status"]) == ("GET", "/health/live", 200)
     assert line["route"] == "/health/live"
@@ -34,7 +34,7 @@ async def test_request_is_logged_as_one_json_line(
 
 
 async def test_log_event_contains_the_full_route_template(
-    own_app: FastAPI, committing_client: AsyncClient, logged: Logged
+    own_app: FastAPI, committing_client: AsyncClient, read_log: ReadLog
 ) -> None:
     things = APIRouter(prefix="/things")
 
@@ -45,7 +45,7 @@ async def test_log_event_contains_the_full_route_template(
     own_app.include_router(things, prefix="/kit")
     for path in ["/kit/things/7", "/kit/things/seven", "/kit/nothing"]:
         await committing_client.get(path)
-    lines = [line for line in logged() if line["logger"] == "app.access"]
+    lines = [line for line in read_log() if line["logger"] == "app.access"]
     declared = "/kit/things/{number}"
     assert [(line["route"], line["status"]) for line in lines] == [
         (declared, 200),
@@ -67,13 +67,13 @@ async def test_status_is_logged_as_a_number(
 
 
 async def test_uvicorn_and_libraries_log_in_the_same_format(
-    own_app: FastAPI, logged: Logged
+    own_app: FastAPI, read_log: ReadLog
 ) -> None:
     logging.getLogger("uvicorn.error").info("Started server process")
     logging.getLogger("some.library").warning("beware")
     # The service's own access log replaces this event.
     logging.getLogger("uvicorn.access").info("GET /health/live")
-    events = [(line["logger"], line["level"], line["event"]) for line in logged()]
+    events = [(line["logger"], line["level"], line["event"]) for line in read_log()]
     assert events == [
         ("uvicorn.error", "info", "Started server process"),
         ("some.library", "warning", "beware"),
@@ -82,7 +82,7 @@ async def test_uvicorn_and_libraries_log_in_the_same_format(
 
 @pytest.mark.parametrize("name", ["app.access", None])
 async def test_access_event_reaches_custom_handlers(
-    committing_client: AsyncClient, logged: Logged, name: str | None
+    committing_client: AsyncClient, read_log: ReadLog, name: str | None
 ) -> None:
     received: list[str] = []
 
@@ -98,11 +98,11 @@ async def test_access_event_reaches_custom_handlers(
         logger.removeHandler(handler)
 
     assert received.count("app.access") == 1
-    assert [line["logger"] for line in logged()].count("app.access") == 1
+    assert [line["logger"] for line in read_log()].count("app.access") == 1
 
 
 async def test_access_event_is_written_once_without_a_log_record(
-    committing_client: AsyncClient, logged: Logged, monkeypatch: pytest.MonkeyPatch
+    committing_client: AsyncClient, read_log: ReadLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = logging.getLogger()
     (handler,) = [each for each in root.handlers if isinstance(each.formatter, ProcessorFormatter)]
@@ -117,6 +117,6 @@ async def test_access_event_is_written_once_without_a_log_record(
     await committing_client.get("/health/live", headers={"X-Request-ID": "abc"})
 
     assert "app.access" not in records
-    (line,) = [line for line in logged() if line["logger"] == "app.access"]
+    (line,) = [line for line in read_log() if line["logger"] == "app.access"]
     assert (line["request_id"], line["path"], line["status"]) == ("abc", "/health/live", 200)
     assert (line["event"], line["level"]) == ("request", "info")

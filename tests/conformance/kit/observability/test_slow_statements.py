@@ -8,7 +8,7 @@ from sqlalchemy import URL
 
 from app.kit.db.driver import is_watched
 from app.kit.db.session import Database
-from tests.conformance.conftest import Logged
+from tests.conformance.conftest import ReadLog
 from tests.conformance.support.observed_service import (
     PATHS,
     deliver_driver_events,
@@ -21,21 +21,21 @@ SECRET = "nobody's business"
 
 
 @pytest.fixture
-async def own_app(direct_url: URL) -> AsyncGenerator[FastAPI]:
-    async with observed_service(observed_settings(direct_url, slow_query_ms=50)) as app:
+async def own_app(unpooled_url: URL) -> AsyncGenerator[FastAPI]:
+    async with observed_service(observed_settings(unpooled_url, slow_query_ms=50)) as app:
         yield app
 
 
 @pytest.mark.parametrize("path", PATHS)
 async def test_slow_statement_is_logged_without_its_values(
-    own_app: FastAPI, logged: Logged, path: str
+    own_app: FastAPI, read_log: ReadLog, path: str
 ) -> None:
     async with client_of(own_app) as client:
         headers = {"X-Request-ID": "slow"}
         await client.get(f"{path}/{SECRET}?seconds=0.06", headers=headers)
         await client.get(f"{path}/{SECRET}?seconds=0")
         await deliver_driver_events()
-    lines = [line for line in logged() if line["event"] == "slow statement"]
+    lines = [line for line in read_log() if line["event"] == "slow statement"]
     (line,) = lines
     assert "pg_sleep" in line["statement"]
     assert 60 <= line["milliseconds"] < 2000

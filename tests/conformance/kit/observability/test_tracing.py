@@ -17,7 +17,7 @@ from sqlalchemy import URL
 
 from app.about import NAME
 from app.kit import tracing
-from tests.conformance.conftest import Logged
+from tests.conformance.conftest import ReadLog
 from tests.conformance.support.observed_service import PATHS, observed_service, observed_settings
 from tests.rig.app import client_of
 
@@ -56,11 +56,11 @@ def attributes_of(span: ReadableSpan) -> dict[str, Any]:
 
 @pytest.mark.parametrize("path_prefix", PATHS)
 async def test_statement_span_is_a_child_of_its_request(
-    exporter: InMemorySpanExporter, direct_url: URL, path_prefix: str
+    exporter: InMemorySpanExporter, unpooled_url: URL, path_prefix: str
 ) -> None:
     # The first use of a connection sends additional queries.
     path = f"{path_prefix}/{SECRET}"
-    server, statements = await spans_of(exporter, direct_url, path, path)
+    server, statements = await spans_of(exporter, unpooled_url, path, path)
     assert server.name == f"GET {path_prefix}/{{value}}"
     assert attributes_of(server)["http.response.status_code"] == 200
     (statement,) = statements
@@ -71,20 +71,20 @@ async def test_statement_span_is_a_child_of_its_request(
 
 
 async def test_error_span_contains_no_values(
-    exporter: InMemorySpanExporter, direct_url: URL
+    exporter: InMemorySpanExporter, unpooled_url: URL
 ) -> None:
-    _, statements = await spans_of(exporter, direct_url, f"/kit/paths/wrong/{SECRET}")
+    _, statements = await spans_of(exporter, unpooled_url, f"/kit/paths/wrong/{SECRET}")
     failed = [span for span in statements if span.status.status_code is StatusCode.ERROR]
     assert len(failed) == 1
     assert SECRET not in "".join(span.to_json() for span in statements)
 
 
 async def test_trace_of_the_caller_is_continued(
-    exporter: InMemorySpanExporter, direct_url: URL
+    exporter: InMemorySpanExporter, unpooled_url: URL
 ) -> None:
     server, _ = await spans_of(
         exporter,
-        direct_url,
+        unpooled_url,
         "/kit/paths/compiled-read/1",
         traceparent=f"00-{CALLER}-b7ad6b7169203331-01",
     )
@@ -93,31 +93,31 @@ async def test_trace_of_the_caller_is_continued(
 
 
 async def test_health_checks_are_not_traced(
-    exporter: InMemorySpanExporter, direct_url: URL
+    exporter: InMemorySpanExporter, unpooled_url: URL
 ) -> None:
-    async with observed_service(observed_settings(direct_url)) as app, client_of(app) as client:
+    async with observed_service(observed_settings(unpooled_url)) as app, client_of(app) as client:
         await client.get("/health/live")
         await client.get("/health/ready")
     assert not exporter.get_finished_spans()
 
 
 @pytest.fixture
-async def own_app(exporter: InMemorySpanExporter, direct_url: URL) -> AsyncGenerator[FastAPI]:
-    async with observed_service(observed_settings(direct_url)) as app:
+async def own_app(exporter: InMemorySpanExporter, unpooled_url: URL) -> AsyncGenerator[FastAPI]:
+    async with observed_service(observed_settings(unpooled_url)) as app:
         yield app
 
 
-async def test_log_event_contains_the_trace_id(own_app: FastAPI, logged: Logged) -> None:
+async def test_log_event_contains_the_trace_id(own_app: FastAPI, read_log: ReadLog) -> None:
     async with client_of(own_app) as client:
         headers = {"traceparent": f"00-{CALLER}-b7ad6b7169203331-01"}
         await client.get("/kit/paths/compiled-read/1", headers=headers)
-    (line,) = [line for line in logged() if line["event"] == "request"]
+    (line,) = [line for line in read_log() if line["event"] == "request"]
     assert line["trace_id"] == CALLER
     assert len(line["span_id"]) == 16
 
 
 async def test_without_endpoint_nothing_is_traced(
-    monkeypatch: pytest.MonkeyPatch, direct_url: URL
+    monkeypatch: pytest.MonkeyPatch, unpooled_url: URL
 ) -> None:
     for name in ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"]:
         monkeypatch.delenv(name, raising=False)
@@ -132,10 +132,10 @@ async def test_without_endpoint_nothing_is_traced(
 
 
 async def test_shutdown_restores_the_driver(
-    exporter: InMemorySpanExporter, direct_url: URL
+    exporter: InMemorySpanExporter, unpooled_url: URL
 ) -> None:
     before = asyncpg.Connection.fetch
-    async with observed_service(observed_settings(direct_url)):
+    async with observed_service(observed_settings(unpooled_url)):
         assert asyncpg.Connection.fetch is not before
     assert asyncpg.Connection.fetch is before
 
@@ -153,12 +153,12 @@ class UnresponsiveExporter(SpanExporter):
 
 
 async def test_unresponsive_collector_does_not_block_shutdown(
-    monkeypatch: pytest.MonkeyPatch, direct_url: URL
+    monkeypatch: pytest.MonkeyPatch, unpooled_url: URL
 ) -> None:
     unresponsive = UnresponsiveExporter()
     monkeypatch.setattr(tracing, "exporter", lambda: unresponsive)
     monkeypatch.setattr(tracing, "PATIENCE", 0.1)
-    async with observed_service(observed_settings(direct_url)) as app, client_of(app) as client:
+    async with observed_service(observed_settings(unpooled_url)) as app, client_of(app) as client:
         await client.get("/kit/paths/compiled-read/1")
         started = monotonic()
     assert unresponsive.export_started.is_set()

@@ -14,7 +14,7 @@ from sqlalchemy.schema import CreateTable
 
 from app.kit.db.session import Database
 from app.kit.idempotency import KeptAnswer, Once, once, operation
-from tests.conformance.conftest import Logged
+from tests.conformance.conftest import ReadLog
 from tests.rig.app import client_of
 
 SECRET = "s3cret"
@@ -138,19 +138,19 @@ async def test_retry_after_serialization_failure_keeps_the_key(
 
 
 async def test_invalid_response_stores_nothing_with_or_without_key(
-    notes: AsyncClient, own_app: FastAPI, logged: Logged
+    notes: AsyncClient, own_app: FastAPI, read_log: ReadLog
 ) -> None:
     path = f"/notes/{SECRET * 2}"
     assert (await post(notes, path)).status_code == 500
     assert (await notes.post(f"/kit{path}")).status_code == 500
     assert (await stored(own_app), await stored(own_app, "answers")) == (0, 0)
-    traces = [line["exception"] for line in logged() if "exception" in line]
+    traces = [line["exception"] for line in read_log() if "exception" in line]
     assert len(traces) == 2
     assert all("string_too_long" in trace and SECRET not in trace for trace in traces)
 
 
-async def test_key_is_not_logged(notes: AsyncClient, logged: Logged) -> None:
+async def test_key_is_not_logged(notes: AsyncClient, read_log: ReadLog) -> None:
     for path in ("/notes/a", "/notes/a", "/notes/b"):
         await post(notes, path, key=SECRET)
-    assert len(logged()) >= 3
-    assert SECRET not in str(logged())
+    assert len(read_log()) >= 3
+    assert SECRET not in str(read_log())

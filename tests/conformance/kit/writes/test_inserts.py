@@ -42,9 +42,9 @@ THINGS = View(Out, Thing)
 
 
 @pytest.fixture(params=["none", "pgbouncer"])
-async def served(direct_url: URL, request: pytest.FixtureRequest) -> AsyncGenerator[FastAPI]:
+async def module_app(unpooled_url: URL, request: pytest.FixtureRequest) -> AsyncGenerator[FastAPI]:
     """The service with a table, and an endpoint for each way to write to it."""
-    app = create_app(settings_with(direct_url, pooler=request.param, lock_timeout=0.1))
+    app = create_app(settings_with(unpooled_url, pooler=request.param, lock_timeout=0.1))
 
     @app.post("/kit/view", status_code=201)
     async def by_view(new: New, db: DatabaseDep) -> Out:
@@ -70,10 +70,10 @@ async def rows(app: FastAPI) -> list[Any]:
 
 
 async def test_view_stores_and_returns_the_same_as_a_session(
-    caller: AsyncClient, served: FastAPI
+    module_client: AsyncClient, module_app: FastAPI
 ) -> None:
-    by_view = await caller.post("/kit/view", json={"number": 1, "name": "a"})
-    by_session = await caller.post("/kit/session", json={"number": 2, "name": "b"})
+    by_view = await module_client.post("/kit/view", json={"number": 1, "name": "a"})
+    by_session = await module_client.post("/kit/session", json={"number": 2, "name": "b"})
     assert (by_view.status_code, by_session.status_code) == (201, 201)
     individual = ("number", "name", "made_at")
     first, second = [
@@ -81,43 +81,45 @@ async def test_view_stores_and_returns_the_same_as_a_session(
         for response in (by_view, by_session)
     ]
     assert first == second == {"kind": "flat", "seen": 0, "place": "here"}
-    stored = [Out.model_validate(row).model_dump(mode="json") for row in await rows(served)]
+    stored = [Out.model_validate(row).model_dump(mode="json") for row in await rows(module_app)]
     assert stored == [by_view.json(), by_session.json()]
 
 
-async def test_given_value_overrides_default(served: FastAPI) -> None:
+async def test_given_value_overrides_default(module_app: FastAPI) -> None:
     new = NewOfKind(number=1, name="a", kind=Kind.ROUND)
-    assert (await THINGS.insert(served.state.database, new)).kind is Kind.ROUND
-    assert [row.kind for row in await rows(served)] == [Kind.ROUND]
+    assert (await THINGS.insert(module_app.state.database, new)).kind is Kind.ROUND
+    assert [row.kind for row in await rows(module_app)] == [Kind.ROUND]
 
 
 @pytest.mark.parametrize(("name", "status"), [("taken", 409), ("longer than ten", 422)])
 async def test_view_rejects_the_same_rows_as_a_session(
-    caller: AsyncClient, served: FastAPI, name: str, status: int
+    module_client: AsyncClient, module_app: FastAPI, name: str, status: int
 ) -> None:
-    await caller.post("/kit/view", json={"number": 1, "name": "taken"})
+    await module_client.post("/kit/view", json={"number": 1, "name": "taken"})
     responses = [
-        await caller.post(f"/kit/{path}", json={"number": 2, "name": name})
+        await module_client.post(f"/kit/{path}", json={"number": 2, "name": name})
         for path in ("view", "session")
     ]
     assert [response.status_code for response in responses] == [status, status]
     bodies = [{**response.json(), "request_id": None} for response in responses]
     assert bodies[0] == bodies[1]
-    assert len(await rows(served)) == 1
+    assert len(await rows(module_app)) == 1
 
 
-@pytest.mark.parametrize("served", ["none"], indirect=True)
-async def test_lock_timeout_stores_nothing(caller: AsyncClient, served: FastAPI) -> None:
-    async with served.state.database.transaction() as session:
+@pytest.mark.parametrize("module_app", ["none"], indirect=True)
+async def test_lock_timeout_stores_nothing(module_client: AsyncClient, module_app: FastAPI) -> None:
+    async with module_app.state.database.transaction() as session:
         await session.execute(text("LOCK TABLE kit_things"))
-        late = await caller.post("/kit/view", json={"number": 1, "name": "a"})
+        late = await module_client.post("/kit/view", json={"number": 1, "name": "a"})
     assert (late.status_code, late.headers["Retry-After"]) == (503, "1")
-    assert await rows(served) == []
-    assert (await caller.post("/kit/view", json={"number": 1, "name": "a"})).status_code == 201
+    assert await rows(module_app) == []
+    assert (
+        await module_client.post("/kit/view", json={"number": 1, "name": "a"})
+    ).status_code == 201
 
 
-async def test_event_listeners_receive_the_statement(served: FastAPI) -> None:
-    database: Database = served.state.database
+async def test_event_listeners_receive_the_statement(module_app: FastAPI) -> None:
+    database: Database = module_app.state.database
     with counting(database.engine) as statements:
         await THINGS.insert(database, New(number=1, name="a"))
     statements.assert_count(1)
