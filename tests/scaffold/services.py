@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -96,7 +97,10 @@ def check(
     interpreter.succeeds(service, "ruff", "check", "--no-cache", "--quiet", ".")
     interpreter.succeeds(service, "mypy", "--cache-dir", mypy_cache, *CODE)
     if pyright:
-        interpreter.succeeds(service, "pyright", "--pythonpath", interpreter.python, *CODE)
+        settings = {"typeCheckingMode": "strict", "include": CODE, "extraPaths": ["src"]}
+        (service / "pyrightconfig.json").write_text(json.dumps(settings))
+        pyright_of = [sys.executable, "-m", "pyright", "--pythonpath", interpreter.python]
+        succeed(*pyright_of, cwd=service)
     rules = [str(path) for path in sorted(service.glob("tests/*/test_*.py")) if is_rule(path)]
     interpreter.succeeds(
         service,
