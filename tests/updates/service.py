@@ -12,6 +12,7 @@ from tests.updates.history import IDENTITY
 # Files that the template creates once. An update never changes them.
 SEEDED = {
     *("AGENTS.md", "README.md", "docs/index.md"),
+    *(".editorconfig", ".gitattributes", "zensical.toml"),
     *("src/app/features/__init__.py", "tests/features/__init__.py"),
 }
 MARKERS = re.compile(rb"^(<<<<<<<|=======|>>>>>>>)( |$)", re.MULTILINE)
