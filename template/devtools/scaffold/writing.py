@@ -1,6 +1,7 @@
 """Changes of files: shown as a diff, or written with a migration, or not at all."""
 
 import difflib
+import re
 import subprocess
 import sys
 from collections.abc import Generator, Iterable, Mapping
@@ -11,6 +12,7 @@ from app.kit.commands.errors import Refused
 from scaffold import service
 
 _MIGRATIONS = "migrations/versions"
+_REGISTRATION = re.compile(r"\+(from app\.features\.\w+\.router import router as \w+|    \w+,)")
 _REVISION = "from app.cli import main; main()"
 
 
@@ -38,24 +40,33 @@ def diff(files: Mapping[str, str]) -> str:
 
 
 def check_committed(paths: Iterable[str]) -> None:
-    """Raise Refused if Git has uncommitted changes of these files."""
+    """Raise Refused if Git has uncommitted changes of these files.
+
+    Lines that register other features are none: they are what this command writes.
+    """
+    changed = [path for path in paths if _is_changed(path)]
+    if changed:
+        raise Refused(
+            f"{', '.join(changed)} has uncommitted changes: commit them first, or pass "
+            "--allow-dirty."
+        )
+
+
+def _is_changed(path: str) -> bool:
     try:
         ended = subprocess.run(
-            ["git", "status", "--porcelain", "--", *paths],  # noqa: S607 - the one on PATH
+            ["git", "diff", "HEAD", "--unified=0", "--no-color", "--", path],  # noqa: S607 - the one on PATH
             cwd=service.root(),
             capture_output=True,
             text=True,
             check=True,
         )
     except (OSError, subprocess.CalledProcessError):
-        # No Git, or no repository.
-        return
-    changed = [line[3:] for line in ended.stdout.splitlines() if not line.startswith("??")]
-    if changed:
-        raise Refused(
-            f"{', '.join(changed)} has uncommitted changes: commit them first, or pass "
-            "--allow-dirty."
-        )
+        # No Git, or no commit.
+        return False
+    lines = ended.stdout.splitlines()
+    changes = [line for line in lines if line[:1] in "+-" and line[:4] not in ("+++ ", "--- ")]
+    return not all(_REGISTRATION.fullmatch(line) for line in changes)
 
 
 @contextmanager
