@@ -7,7 +7,7 @@ import sysconfig
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -57,7 +57,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    filters = cast("dict[str, Any]", environment.filters)
+    filters: dict[str, Any] = environment.filters
     filters["as_json"] = _as_json
     filters["capitalized"] = capitalized
     filters["set"] = _set_of
