@@ -26,6 +26,7 @@ from app.kit.commands.errors import Refused
 from scaffold.names import words
 from scaffold.service import Target, mappers
 
+_TWO_DIGITS = "{number % 99 + 1:02}"
 _DAY = "{number % 28 + 1:02}"
 
 
@@ -91,9 +92,12 @@ class Sample:
     def _decimal(self) -> str:
         digits, places = self.precision
         whole = digits - places
-        number = "{number}" if whole > 2 else f"{{number % {10**whole - 1} + 1}}"
+        # As many values as the digits allow: unique columns differ from row to row.
         if whole == 0:
-            return f"0.{{number % 9 + 1}}{'0' * (places - 1)}"
+            return "0.{number % 9 + 1}" if places < 2 else f"0.{_TWO_DIGITS}{'0' * (places - 2)}"
+        if whole == 1 and places:
+            return f"{{number % 9 + 1}}.{{number // 9 % 10}}{'0' * (places - 1)}"
+        number = "{number}" if whole > 2 else f"{{number % {10**whole - 1} + 1}}"
         return f"{number}.{'5'.ljust(places, '0')}" if places else number
 
 
