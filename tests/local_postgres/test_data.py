@@ -89,4 +89,4 @@ def test_each_major_version_has_own_data_directory(
             pytest.skip("the system has the same version")
         assert fetch_value(url, "SELECT to_regclass('kept')") is None
     assert (project / ".pgdata" / older / "PG_VERSION").exists()
-    assert f"The data of PostgreSQL {older} stays" in capfd.readouterr().err
+    assert f"The data of PostgreSQL {older} is kept" in capfd.readouterr().err

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from sqlalchemy import Column, Enum, String, inspect
 from sqlalchemy.orm import Mapper
@@ -52,7 +52,7 @@ class Target:
     @property
     def is_soft_deleted(self) -> bool:
         """Whether deleting a row hides it, so that others may still refer to it."""
-        return has_soft_delete() and issubclass(self.model, deletion.Entity)
+        return has_soft_delete() and issubclass(self.model, cast("type[Any]", deletion.Entity))
 
     @cached_property
     def columns(self) -> dict[str, Column[Any]]:
