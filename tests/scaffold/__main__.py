@@ -66,7 +66,7 @@ def _passes(
 ) -> bool:
     service = place / f"service-{seed}"
     renderer.into(service, example=False, **answers)
-    models = random_models(seed, count, soft_delete=bool(answers["soft_delete"]))
+    models = random_models(seed, count)
     try:
         scaffold_models(interpreter, server, service, models)
         check(interpreter, server, service, place / "mypy")

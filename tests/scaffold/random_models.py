@@ -42,16 +42,16 @@ class Model:
         return [self.name, *self.fields, *self.options]
 
 
-def random_models(seed: int, count: int, *, soft_delete: bool) -> list[Model]:
+def random_models(seed: int, count: int) -> list[Model]:
     """Return models that refer to one another; at most as many as there are names."""
     random = Random(seed)  # noqa: S311 - no secret
     models: list[Model] = []
     for name in random.sample(NAMES, count):
-        models.append(_model(random, name, [each.name for each in models], soft_delete))
+        models.append(_model(random, name, [each.name for each in models]))
     return models
 
 
-def _model(random: Random, name: str, others: list[str], soft_delete: bool) -> Model:
+def _model(random: Random, name: str, others: list[str]) -> Model:
     words = random.sample(WORDS, random.randint(1, 7))
     fields = [f"{word}:{_kind(random)}" for word in words]
     texts = [spec.partition(":")[0] for spec in fields if _is_text(spec)]
@@ -72,8 +72,6 @@ def _model(random: Random, name: str, others: list[str], soft_delete: bool) -> M
     options += ["--read-only"] if random.random() < 0.15 else []
     if random.random() < 0.3:
         options.append("--hard-delete")
-    elif soft_delete and random.random() < 0.2:
-        options.append("--soft-delete")
     added = [f"later_{word}:{_kind(random, added=True)}" for word in words[: random.randint(0, 2)]]
     return Model(name, fields, options, added)
 

@@ -31,7 +31,7 @@ def test_random_models_pass_all_checks_of_a_service(
     answers: dict[str, Any],
 ) -> None:
     place = service(example=False, **answers)
-    models = random_models(seed, 5, soft_delete=answers["soft_delete"])
+    models = random_models(seed, 5)
 
     scaffold_models(interpreter, server, place, models)
 

@@ -22,6 +22,7 @@ REFUSED = [
     ("invoice class:str", "keyword of Python"),
     ("invoice order:int", "keyword of SQL"),
     ("invoice id:int", "column of every model"),
+    ("invoice deleted_at:datetime", "has a meaning in Python"),
     ("invoice version:int", "column of every model"),
     ("invoice copy:str", "has a meaning"),
     ("invoice date:date", "has a meaning"),
@@ -85,14 +86,6 @@ def test_invalid_input_gets_one_sentence(place: Path, interpreter: Interpreter) 
         assert expected in message, f"{call}: {message or 'was not refused'}"
         assert "\n" not in message
     assert git(place, "status", "--porcelain") == ""
-
-
-def test_soft_delete_is_refused_where_service_has_none(
-    service: Copy, interpreter: Interpreter
-) -> None:
-    place = service(example=False, soft_delete=False)
-    [message] = scaffold(interpreter, place, [["invoice", "number:str", "--soft-delete"]])
-    assert message == "This service has no soft delete: leave out --soft-delete."
 
 
 def test_edited_files_must_be_committed(place: Path, interpreter: Interpreter) -> None:

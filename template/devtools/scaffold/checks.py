@@ -15,8 +15,6 @@ def check_feature(feature: Feature) -> None:
     """Raise Refused, with one sentence, for a feature that the service cannot have."""
     check_model_name(feature.name)
     check_plural(feature.plural, feature.name)
-    if feature.options.soft_delete and not service.has_soft_delete():
-        raise Refused("This service has no soft delete: leave out --soft-delete.")
     if not feature.specified:
         raise Refused("A feature needs at least one field: write NAME:TYPE, such as title:str.")
     _check_names(feature)
@@ -60,7 +58,7 @@ def _check_references(feature: Feature) -> None:
             raise Refused(f"{spec}: a reference to the model itself is one row, and optional.")
         if each.is_many and each.target_key == f"{feature.name}_id":
             raise Refused(f"{spec}: the association would have two columns {each.target_key}.")
-        if each.is_owned and not feature.is_soft_deleted:
+        if each.is_owned and not feature.keeps_deleted_rows:
             raise Refused(
                 f"{spec}: rows of {each.target_cls} are only hidden, so rows that are deleted "
                 "permanently cannot follow: leave out --hard-delete, or use restrict."

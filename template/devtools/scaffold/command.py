@@ -56,12 +56,9 @@ def scaffold(
     model: Annotated[str, typer.Argument(help="The model, singular: invoice, InvoiceLine")],
     fields: Annotated[list[str] | None, typer.Argument(help="NAME:TYPE…")] = None,
     *,
-    soft_delete: Annotated[
-        bool | None,
-        typer.Option(
-            "--soft-delete/--hard-delete", help="Hide deleted rows, or delete them permanently"
-        ),
-    ] = None,
+    hard_delete: Annotated[
+        bool, typer.Option("--hard-delete", help="Delete rows permanently, not as the service does")
+    ] = False,
     read_only: Annotated[
         bool, typer.Option("--read-only", help="Endpoints that read, and none that write")
     ] = False,
@@ -82,7 +79,7 @@ def scaffold(
 ) -> None:
     """Write a feature."""
     specified = [parse_field(each) for each in fields or _ask()]
-    options = Options(plural, soft_delete, read_only, page, tuple(search or ()), version)
+    options = Options(plural, hard_delete, read_only, page, tuple(search or ()), version)
     feature = Feature(snake_case(model), specified, options)
     check_feature(feature)
     files = render_feature(feature)

@@ -26,7 +26,7 @@ class Options:
     """What the options of the command say about a feature."""
 
     plural: str | None = None
-    soft_delete: bool | None = None
+    hard_delete: bool = False
     read_only: bool = False
     page: str = "offset"
     search: Sequence[str] = ()
@@ -82,14 +82,14 @@ class Feature:
         return capitalized(self.all_words)
 
     @property
-    def is_soft_deleted(self) -> bool:
-        """Whether its rows are soft-deleted."""
-        return service.has_soft_delete() and self.options.soft_delete is not False
+    def keeps_deleted_rows(self) -> bool:
+        """Whether its deleted rows are hidden."""
+        return service.keeps_deleted_rows() and not self.options.hard_delete
 
     @property
     def base(self) -> str:
         """The base class of the model."""
-        return "Record" if self.options.soft_delete is False else "Entity"
+        return "Record" if self.options.hard_delete else "Entity"
 
     @cached_property
     def columns(self) -> list[Column]:

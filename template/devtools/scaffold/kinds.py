@@ -165,7 +165,7 @@ class Column:
     def mapped_in(self, base: str) -> str:
         """Return the attribute of a model with this base class."""
         kind = f"{self.python} | None" if self.field.optional else self.python
-        # With soft delete, an index of the table lets no two rows share it.
+        # An index of the table lets no two rows share it that are not deleted.
         unique = ["unique=True"] if self.field.unique and base == "Record" else []
         arguments = [*self._type(), *unique, *self._options()]
         column = f" = mapped_column({', '.join(arguments)})" if arguments else ""

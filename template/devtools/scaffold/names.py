@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from sqlalchemy.dialects.postgresql.base import RESERVED_WORDS
 
 from app.kit.commands.errors import Refused
-from app.kit.db.base import Record
+from app.kit.db.deletion import Entity
 
 LONGEST = 30
 _SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
@@ -18,7 +18,7 @@ _KEYWORDS = {*keyword.kwlist, *keyword.softkwlist} - {"type"}
 _MORE_SQL_KEYWORDS = ("by", "delete", "index", "insert", "row", "rows", "set", "update", "values")
 _SQL_KEYWORDS = {*RESERVED_WORDS, *_MORE_SQL_KEYWORDS}
 # Names of the generated code: of columns, parameters, functions and modules.
-_OF_COLUMNS = {"id", "created_at", "updated_at", "deleted_at", "version"}
+_OF_COLUMNS = {"id", "created_at", "updated_at", "version"}
 _OF_FIELDS = {"cursor", "limit", "offset", "q", "query", "sort"}
 # In the body of a class, a field would hide the type that the next annotation names.
 _TYPES = {
@@ -41,7 +41,7 @@ def check_field_name(name: str) -> None:
         raise Refused(f"`{name}` is a column of every model or of an option: use another name.")
     if name in _SQL_KEYWORDS - _MAY_BE_FIELDS:
         raise Refused(f"`{name}` is a keyword of SQL: use another name for the field.")
-    is_attribute = hasattr(BaseModel, name) or hasattr(Record, name) or name.startswith("model_")
+    is_attribute = hasattr(BaseModel, name) or hasattr(Entity, name) or name.startswith("model_")
     taken = _OF_FIELDS | _TYPES | (_OF_CODE - _MAY_BE_FIELDS)
     if is_attribute or name in taken:
         raise Refused(f"`{name}` has a meaning in Python, Pydantic or the kit: use another name.")

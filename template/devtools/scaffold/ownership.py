@@ -1,4 +1,4 @@
-"""The other side of a reference with `cascade` to a soft-deleted model: the rows that it owns."""
+"""Relationships to the rows that are deleted together with the row that they refer to."""
 
 from scaffold.editing import Edits
 from scaffold.feature import Feature
@@ -10,7 +10,7 @@ from scaffold.writing import read
 def owners(feature: Feature) -> dict[str, str]:
     """Return the edited models of the features that own rows of this one, by path.
 
-    Soft delete follows relationships: the owner needs one to the rows that go with it.
+    Deletion follows relationships: the owner needs one to the rows that go with it.
     """
     files: dict[str, str] = {}
     for reference in feature.refs:

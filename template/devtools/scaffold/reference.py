@@ -84,11 +84,11 @@ class Reference:
 
     @property
     def may_be_hidden(self) -> bool:
-        """Whether the row that it refers to may be soft-deleted."""
-        return self.target is not None and self.target.is_soft_deleted and not self.is_owned
+        """Whether the row that it refers to may be deleted and hidden."""
+        return self.target is not None and self.target.keeps_deleted_rows and not self.is_owned
 
     @property
     def is_owned(self) -> bool:
-        """Whether it is soft-deleted with the row that it refers to."""
-        is_soft = self.target is not None and self.target.is_soft_deleted
-        return is_soft and self.ondelete == "CASCADE"
+        """Whether it is hidden together with the row that it refers to."""
+        is_hidden = self.target is not None and self.target.keeps_deleted_rows
+        return is_hidden and self.ondelete == "CASCADE"

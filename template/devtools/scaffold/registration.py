@@ -31,7 +31,7 @@ def register(source: str, feature: Feature) -> str:
 def _line_of(lines: list[str], marker: str) -> int:
     found = [number for number, line in enumerate(lines) if marker in line]
     if len(found) != 1:
-        raise Refused(f"{PATH} does not have its marker line `{marker.strip(', ')}`: restore it.")
+        raise Refused(f"{PATH} does not have its marker line `{marker.strip(', ')}`: add it again.")
     return found[0]
 
 

@@ -50,9 +50,9 @@ class Target:
         return str(self.model.__tablename__)
 
     @property
-    def is_soft_deleted(self) -> bool:
+    def keeps_deleted_rows(self) -> bool:
         """Whether deleting a row hides it, so that others may still refer to it."""
-        return has_soft_delete() and issubclass(self.model, cast("type[Any]", deletion.Entity))
+        return keeps_deleted_rows() and issubclass(self.model, cast("type[Any]", deletion.Entity))
 
     @cached_property
     def columns(self) -> dict[str, Column[Any]]:
@@ -74,7 +74,7 @@ class Target:
         return next(iter([*preferred, *texts]), None)
 
 
-def has_soft_delete() -> bool:
+def keeps_deleted_rows() -> bool:
     """Whether the service hides deleted rows."""
     return deletion.Entity is not Record
 

@@ -71,7 +71,7 @@ def _is_changed(path: str) -> bool:
 
 @contextmanager
 def written(files: Mapping[str, str]) -> Generator[None]:
-    """Write files; if the block raises, restore them and remove new migrations."""
+    """Write files; if the block raises, write the old contents again and remove new migrations."""
     root = service.root()
     before = {path: _bytes_of(root / path) for path in files}
     migrations = set((root / _MIGRATIONS).glob("*.py"))
