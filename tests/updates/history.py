@@ -12,6 +12,9 @@ from tests.rendering import ROOT, VERSION, copy_of_working_tree, git
 
 RELEASES: dict[str, str] = tomllib.loads((ROOT / "releases.toml").read_text())["releases"]
 
+# The last patch release of each minor release: the others differ from them in a few lines.
+LAST_PATCHES = list({version.rpartition(".")[0]: version for version in RELEASES}.values())
+
 IDENTITY = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
 
 

@@ -8,13 +8,13 @@ from sqlalchemy import URL
 
 from tests.services import Interpreter, new_database
 from tests.updates.conftest import ServiceFactory
-from tests.updates.history import CURRENT, RELEASES
+from tests.updates.history import CURRENT, LAST_PATCHES
 from tests.updates.service import SEEDED, Service
 from tests.updates.team import Team
 
 pytestmark = pytest.mark.slow
 
-FIRST, *LATER = [*RELEASES, CURRENT]
+FIRST, *LATER = [*LAST_PATCHES, CURRENT]
 
 COMMAND = '''
 @cli.command()

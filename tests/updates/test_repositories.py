@@ -46,6 +46,7 @@ def test_moved_workflows_stay_moved(service_before_next: ServiceFactory) -> None
         service.move(
             f"{FOLDER}/.github/workflows/{name}.yml", f".github/workflows/{name}-orders.yml"
         )
+    service.move(f"{FOLDER}/.github/dependabot.yml", ".github/dependabot.yml")
     before = service.read(".github/workflows/ci-orders.yml")
 
     part.update(NEXT)
