@@ -344,7 +344,9 @@ def test_reset_deletes_only_local_database(
 
 
 def test_dev_prints_urls(dev: Server) -> None:
-    assert f"  Service   {dev.url}\n  API docs  {dev.url}/docs\n" in dev.output
+    urls = f"  Service   {dev.url}\n  API docs  {dev.url}/docs\n"
+    # `dev` checks every 0.1 seconds whether the service accepts connections.
+    assert eventually(lambda: urls in dev.output)
 
 
 def test_db_url_and_psql_connect_to_running_database(dev: Server, commands: Commands) -> None:
