@@ -23,7 +23,7 @@ _LONGEST_DESCRIPTION = 60
 
 @dataclass(frozen=True)
 class Options:
-    """What the options of the command say about a feature."""
+    """The options of the command."""
 
     plural: str | None = None
     hard_delete: bool = False

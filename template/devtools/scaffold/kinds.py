@@ -19,7 +19,7 @@ _PYTHON = {
     "uuid": "UUID",
     "json": "dict[str, Any]",
 }
-# Types whose schema is more than a name, and has a name of its own.
+# Types whose constraints the schemas share under a name.
 _NAMED = ("str", "text", "int", "bigint", "decimal", "json")
 _ITEM_LIMIT = 100
 

@@ -34,7 +34,7 @@ class Reference:
 
     @property
     def ondelete(self) -> str:
-        """What the database does when the row that it refers to is deleted."""
+        """The ON DELETE action of the foreign key."""
         return self.field.ondelete
 
     @property

@@ -32,7 +32,7 @@ _DAY = "{number % 28 + 1:02}"
 
 @dataclass(frozen=True)
 class Sample:
-    """What a value of a column looks like."""
+    """Sample values of a column, for tests."""
 
     name: str
     kind: str

@@ -1,4 +1,4 @@
-"""What the generator reads from the service: its models, its tables and its answers."""
+"""The models, tables and answers of the service, for the generator."""
 
 import difflib
 from collections.abc import Iterator

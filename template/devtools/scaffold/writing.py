@@ -98,7 +98,7 @@ def written(files: Mapping[str, str]) -> Generator[None]:
 
 def write_migration(message: str) -> str:
     """Write a migration with the command `revision`, and return what it printed."""
-    # A process of its own: this one has imported the models as they were.
+    # In a new process, because this one has imported the models without the feature.
     ended = subprocess.run(
         [sys.executable, "-c", _REVISION, "revision", "-m", message],
         cwd=service.root(),

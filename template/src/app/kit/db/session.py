@@ -44,10 +44,10 @@ class Database:
     counts: Counts = field(default_factory=Counts)
 
     @classmethod
-    def open(cls, settings: DatabaseSettings, application_name: str, *tells: Tell) -> Self:
+    def open(cls, settings: DatabaseSettings, application_name: str, *listeners: Tell) -> Self:
         """Create the engines and the session factory. The first query opens a connection.
 
-        `tells` are listeners that are called after every statement.
+        `listeners` are called after every statement.
         """
         # Raises errors in the mapping of models at startup, not in the first request.
         Base.registry.configure()
@@ -64,10 +64,10 @@ class Database:
         )
         database = cls(engine, reading_engine, fresh_engine, sessions)
         if settings.slow_query_ms is not None:
-            tells = (*tells, slow_statements(settings.slow_query_ms))
-        if tells:
+            listeners = (*listeners, slow_statements(settings.slow_query_ms))
+        if listeners:
             for name, pool in database.pools.items():
-                watch(pool, name, tells)
+                watch(pool, name, listeners)
         return database
 
     @property
