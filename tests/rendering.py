@@ -30,6 +30,7 @@ FLIPPED: dict[str, Any] = {
     "soft_delete": False,
     "pooler": "pgbouncer",
     "example": False,
+    "auth": "oidc",
     "telemetry": True,
     "ci": "gitlab",
     "deploy": "kubernetes",

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from app.about import DESCRIPTION, NAME, TITLE
 from app.kit.application import Application
+from app.kit.authentication import Authentication
 from app.kit.db.capacity import warn_of_too_many_connections
 from app.kit.db.schema_state import revisions_of_the_code
 from app.kit.db.session import Database
@@ -29,6 +30,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     configure_logging(settings.log)
     metrics = Metrics.of(settings.metrics)
     tracing = Tracing.of(NAME)
+    authentication = Authentication.from_settings(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
@@ -46,6 +48,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         yield
         await readiness.close()
         await database.close()
+        await authentication.close()
         if metrics:
             await metrics.stop()
         await tracing.close()
@@ -58,6 +61,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         places=settings.places,
         metrics=metrics,
         telemetry=tracing.telemetry,
+        authentication=authentication,
         openapi_url="/openapi.json" if settings.docs else None,
     )
     for router in ROUTERS:

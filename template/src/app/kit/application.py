@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from app.kit.authentication import Authentication
 from app.kit.errors import PROBLEM_MEDIA_TYPE, ProblemDocument, example_of_problem, problems
 from app.kit.handlers import add_handlers
 from app.kit.http.admission import AdmissionMiddleware
@@ -42,13 +43,16 @@ class Application(FastAPI):
         http: HttpSettings | None = None,
         places: int = 10,
         metrics: Metrics | None = None,
+        authentication: Authentication | None = None,
         **options: Any,
     ) -> None:
+        self.authentication = authentication
         # Starlette's default of 1000 files would make one request very slow.
         options.setdefault("form_limits", {"max_files": 100})
         super().__init__(
             # Generated clients use these ids as method names.
             generate_unique_id_function=lambda route: route.name,
+            dependencies=authentication.dependencies if authentication else (),
             responses={422: {**problems(422)[422], _INHERITED: True}, **problems(503)},
             **options,
         )
@@ -82,6 +86,8 @@ class Application(FastAPI):
         # These routes come first and so replace FastAPI's, which load scripts from a CDN.
         add_pages(self)
         super().setup()
+        if self.authentication:
+            self.authentication.install(self)
         for position, route in enumerate(self.routes):
             if isinstance(route, Route) and route.path == self.openapi_url:
                 self.routes[position] = Route(route.path, self._openapi_of(route.endpoint))
@@ -114,6 +120,8 @@ class Application(FastAPI):
                     for status, response in responses.items():
                         _retype(status, response.get("content", {}))
                     operation["responses"] = dict(sorted(responses.items()))
+            if self.authentication:
+                self.authentication.describe(self, document)
             document_headers(document)
             rename_schemas(document)
             correct_schemas(document)

@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 
 import structlog
 
+from app.kit import authentication, tracing
 from app.kit.settings import LogSettings
-from app.kit.tracing import LOG_PROCESSORS
 
 # The logger of request events.
 ACCESS_LOG = "app.access"
@@ -32,7 +32,8 @@ def configure_logging(settings: LogSettings) -> None:
     """Send the logs of the service and of every library through structlog to stderr."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
-        *LOG_PROCESSORS,
+        *tracing.LOG_PROCESSORS,
+        *authentication.LOG_PROCESSORS,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

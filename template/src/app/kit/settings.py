@@ -19,6 +19,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from app.kit.authentication import AuthenticationSettings
 from app.kit.db.settings import DatabaseSettings
 from app.kit.environment import (
     EnvironmentSource,
@@ -56,7 +57,7 @@ class DevelopmentDefaults(Protocol):
         ...
 
 
-class KitSettings(BaseSettings):
+class KitSettings(AuthenticationSettings):
     """Settings of the kit. A service adds its own in `app.settings`.
 
     The name of a group is one word, and the prefix of its variables: DATABASE_POOL_SIZE sets

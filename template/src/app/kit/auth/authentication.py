@@ -1,0 +1,66 @@
+"""Authentication of requests with access tokens (Bearer Token Usage, RFC 6750)."""
+
+from typing import Any
+
+from fastapi import FastAPI, Security
+from fastapi.params import Depends
+from starlette.requests import HTTPConnection
+from starlette.types import Scope
+
+from app.kit.auth.caller import CALLER, is_public, set_current_caller
+from app.kit.auth.docs_sign_in import add_sign_in
+from app.kit.auth.errors import Unauthenticated
+from app.kit.auth.openapi import describe_security
+from app.kit.auth.provider import Provider
+from app.kit.auth.settings import AuthSettings
+from app.kit.auth.verification import TokenVerifier
+
+_SCHEME = "bearer"
+
+
+class BearerAuthentication:
+    """Requires a valid token for every endpoint that is not public."""
+
+    def __init__(self, settings: AuthSettings) -> None:
+        self.settings = settings
+        self.provider = Provider(settings)
+        self.verifier = TokenVerifier(settings, self.provider)
+        # Dependencies of every endpoint.
+        self.dependencies: tuple[Depends, ...] = (Security(authenticate),)
+
+    def install(self, app: FastAPI) -> None:
+        """Add the authentication to an application, and the sign-in to its API docs."""
+        app.state.authentication = self
+        add_sign_in(app, self.settings, self.provider)
+
+    def describe(self, app: FastAPI, document: dict[str, Any]) -> None:
+        """Add the security scheme to the OpenAPI schema, and the errors of each operation."""
+        describe_security(app, document)
+
+    async def close(self) -> None:
+        """Cancel the running request to the provider."""
+        await self.provider.close()
+
+
+async def authenticate(connection: HTTPConnection) -> None:
+    """Verify the token of a request or WebSocket. Raises Unauthenticated."""
+    scope = connection.scope
+    if is_public(scope):
+        set_current_caller(None)
+        return
+    authentication: BearerAuthentication = scope["app"].state.authentication
+    caller = await authentication.verifier.verify(_token_of(scope))
+    scope[CALLER] = caller
+    set_current_caller(caller)
+
+
+def _token_of(scope: Scope) -> str:
+    given: list[bytes] = [value for name, value in scope["headers"] if name == b"authorization"]
+    if not given:
+        raise Unauthenticated
+    if len(given) > 1:
+        raise Unauthenticated("The request has more than one Authorization header.")
+    scheme, _, token = given[0].decode("latin-1").partition(" ")
+    if scheme.lower() != _SCHEME:
+        raise Unauthenticated
+    return token.strip()

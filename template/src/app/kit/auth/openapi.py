@@ -1,0 +1,59 @@
+"""The OpenAPI schema: the security scheme, scopes and errors of each operation."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute, iter_route_contexts
+
+from app.kit.auth.caller import get_caller, is_public_route
+from app.kit.auth.docs_sign_in import CONFIGURATION_PATH
+from app.kit.errors import PROBLEM_MEDIA_TYPE, ProblemDocument, example_of_problem, title_of
+
+SCHEME = "OpenIDConnect"
+_CHALLENGE = {
+    "description": "Why the token was rejected (RFC 6750)",
+    "schema": {"type": "string"},
+}
+
+
+def describe_security(app: FastAPI, document: dict[str, Any]) -> None:
+    """Add the security scheme, and the scopes and errors of each protected operation."""
+    components = document.setdefault("components", {})
+    components.setdefault("securitySchemes", {})[SCHEME] = {
+        "type": "openIdConnect",
+        # Relative, so that the schema is the same in every environment.
+        "openIdConnectUrl": CONFIGURATION_PATH,
+    }
+    components.setdefault("headers", {})["WWW-Authenticate"] = _CHALLENGE
+    for route in iter_route_contexts(app.routes):
+        if isinstance(route.original_route, APIRoute) and not is_public_route(route):
+            item = document["paths"].get(route.path_format, {})
+            for method in route.methods or ():
+                if operation := item.get(method.lower()):
+                    _describe(operation, sorted(set(scopes_of(route.dependant))))
+
+
+def scopes_of(dependant: Dependant) -> Iterator[str]:
+    """Yield the scopes that `requires` adds to a route."""
+    for each in dependant.dependencies:
+        if each.call is get_caller:
+            yield from each.own_oauth_scopes or ()
+        yield from scopes_of(each)
+
+
+def _describe(operation: dict[str, Any], scopes: list[str]) -> None:
+    operation["security"] = [{SCHEME: scopes}]
+    for status in (401, 403):
+        operation["responses"][str(status)] = {
+            "description": title_of(status),
+            "content": {
+                PROBLEM_MEDIA_TYPE: {
+                    "schema": {"$ref": f"#/components/schemas/{ProblemDocument.__name__}"},
+                    "example": example_of_problem(status),
+                }
+            },
+            "headers": {"WWW-Authenticate": {"$ref": "#/components/headers/WWW-Authenticate"}},
+        }
+    operation["responses"] = dict(sorted(operation["responses"].items()))

@@ -1,0 +1,145 @@
+"""The identity provider: its configuration and its keys, fetched on demand and cached."""
+
+from asyncio import CancelledError, Task, create_task, shield, timeout
+from contextlib import suppress
+from http import HTTPStatus
+from time import monotonic
+from typing import Any, TypeVar
+
+import structlog
+from httpx2 import AsyncClient, HTTPError, InvalidURL
+from jwt import PyJWK
+from pydantic import BaseModel, ValidationError
+
+from app.kit.auth.keys import KeySet
+from app.kit.auth.settings import AuthSettings, check_url
+from app.kit.errors import Unavailable
+
+_log = structlog.get_logger(__name__)
+
+# Bytes. The keys of the largest providers are 30 kB.
+_SIZE_LIMIT = 500_000
+# Seconds until the next attempt after a failure.
+_RETRY = 5.0
+
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class ProviderError(Exception):
+    """The provider did not return a valid configuration or key set."""
+
+
+class Configuration(BaseModel):
+    """The provider's configuration (OpenID Connect Discovery 1.0), as far as it is used here."""
+
+    issuer: str
+    jwks_uri: str
+    authorization_endpoint: str | None = None
+    token_endpoint: str | None = None
+
+
+class _KeysDocument(BaseModel):
+    keys: list[Any]
+
+
+class Provider:
+    """Fetches keys for unknown key ids: one request at a time, and at most once per interval.
+
+    The service does not need the provider to start, and keeps using known keys during an outage.
+    """
+
+    def __init__(self, settings: AuthSettings) -> None:
+        self._settings = settings
+        self._configuration: Configuration | None = None
+        self._keys = KeySet()
+        self._task: Task[None] | None = None
+        self._loaded = self._next = -float("inf")
+        self._is_available = True
+
+    async def find_key(self, kid: str | None, algorithm: str) -> PyJWK | None:
+        """Return the key for a token; None if the provider has no such key.
+
+        Raises Unavailable if the provider is unreachable and the key is not cached.
+        """
+        if key := self.known_key(kid, algorithm):
+            if monotonic() >= self._loaded + self._settings.keys_lifetime:
+                # Later requests use the new keys. This one does not wait for them.
+                self._start()
+            return key
+        if task := self._start():
+            # A client that disconnects must not cancel the request that others wait for.
+            await shield(task)
+            key = self.known_key(kid, algorithm)
+        if key is None and not self._is_available:
+            raise Unavailable("The identity provider is unavailable. Try again in a moment.")
+        return key
+
+    def known_key(self, kid: str | None, algorithm: str) -> PyJWK | None:
+        """Return the key if it is cached."""
+        return self._keys.find(kid, algorithm)
+
+    async def configuration(self) -> Configuration | None:
+        """Return the configuration; None if the provider is unreachable."""
+        if self._configuration is None and (task := self._start()):
+            await shield(task)
+        return self._configuration
+
+    async def close(self) -> None:
+        """Cancel the running request."""
+        if self._task:
+            self._task.cancel()
+            with suppress(CancelledError):
+                await self._task
+
+    def _start(self) -> Task[None] | None:
+        """Return the running refresh. Start one unless the last one was too recent."""
+        if self._task is None and monotonic() >= self._next:
+            self._task = create_task(self._refresh())
+        return self._task
+
+    async def _refresh(self) -> None:
+        interval = self._settings.refresh_interval
+        try:
+            async with timeout(self._settings.timeout):
+                await self._fetch()
+        except (ProviderError, HTTPError, InvalidURL, TimeoutError, OSError) as error:
+            interval = min(interval, _RETRY)
+            self._is_available = False
+            reason = str(error) if isinstance(error, ProviderError) else type(error).__name__
+            _log.warning("identity provider unavailable", error=reason)
+        else:
+            self._is_available = True
+            self._loaded = monotonic()
+        finally:
+            self._next = monotonic() + interval
+            self._task = None
+
+    async def _fetch(self) -> None:
+        settings = self._settings
+        async with AsyncClient(timeout=settings.timeout, follow_redirects=False) as client:
+            configuration = await _get(client, settings.configuration_url, Configuration)
+            if configuration.issuer != settings.issuer:
+                raise ProviderError("The configuration of the provider is for another issuer.")
+            try:
+                url = check_url(configuration.jwks_uri)
+            except ValueError as error:
+                raise ProviderError(f"`jwks_uri` in the configuration {error}.") from error
+            document = await _get(client, url, _KeysDocument)
+        self._configuration, self._keys = configuration, KeySet(document.keys)
+
+
+async def _get(client: AsyncClient, url: str, model: type[M]) -> M:
+    """Return a JSON document. Raises ProviderError if it is too large or not valid."""
+    body = bytearray()
+    async with client.stream("GET", url, headers={"Accept": "application/json"}) as response:
+        if response.status_code != HTTPStatus.OK:
+            raise ProviderError(f"{url} responds with status {response.status_code}.")
+        async for part in response.aiter_bytes():
+            body += part
+            if len(body) > _SIZE_LIMIT:
+                raise ProviderError(f"{url} responds with more than {_SIZE_LIMIT} bytes.")
+    try:
+        return model.model_validate_json(bytes(body))
+    except ValidationError as error:
+        raise ProviderError(f"{url} does not respond with the expected JSON.") from error
