@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeVar
 from fastapi import Depends, Security
 from fastapi.params import Security as SecurityDependency
 from fastapi.security import SecurityScopes
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
@@ -28,10 +28,12 @@ class Claims(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
     iss: str
-    sub: str
-    exp: int
-    nbf: int | None = None
-    iat: int | None = None
+    # OpenID Connect limits the length.
+    sub: str = Field(min_length=1, max_length=255)
+    aud: str | list[str]
+    exp: float
+    nbf: float | None = None
+    iat: float | None = None
     jti: str | None = None
     azp: str | None = None
     client_id: str | None = None
