@@ -6,6 +6,7 @@ from typing import Any, Self
 from fastapi import FastAPI
 from fastapi.params import Depends
 from pydantic_settings import BaseSettings
+from starlette.types import ASGIApp
 
 # structlog processors that add the caller to log events: none.
 LOG_PROCESSORS: tuple[Any, ...] = ()
@@ -25,6 +26,10 @@ class Authentication:
     def from_settings(cls, _settings: AuthenticationSettings) -> Self:
         """Return the authentication of a service."""
         return cls()
+
+    def wrap(self, app: ASGIApp) -> ASGIApp:
+        """Add no middleware."""
+        return app
 
     def install(self, _app: FastAPI) -> None:
         """Add nothing to an application."""

@@ -79,7 +79,8 @@ class Application(FastAPI):
         # Outside the concurrency limit: CORS preflights and untrusted hosts take no slot.
         app = secured(app, self.http)
         # Outermost, so that every response has a request id and a log event.
-        return RequestIdMiddleware(app, self.metrics.request if self.metrics else None)
+        app = RequestIdMiddleware(app, self.metrics.request if self.metrics else None)
+        return self.authentication.wrap(app) if self.authentication else app
 
     def setup(self) -> None:
         """Add the OpenAPI and documentation routes."""

@@ -3,11 +3,13 @@
 from typing import Any
 
 from fastapi import FastAPI, Security
+from fastapi.dependencies.models import Dependant
 from fastapi.params import Depends
+from fastapi.routing import RouteContext
 from starlette.requests import HTTPConnection
-from starlette.types import Scope
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.kit.auth.caller import CALLER, is_public, set_current_caller
+from app.kit.auth.caller import CALLER, is_public, is_public_route, no_caller, set_current_caller
 from app.kit.auth.docs_sign_in import add_sign_in
 from app.kit.auth.errors import Unauthenticated
 from app.kit.auth.openapi import describe_security
@@ -28,6 +30,16 @@ class BearerAuthentication:
         # Dependencies of every endpoint.
         self.dependencies: tuple[Depends, ...] = (Security(authenticate),)
 
+    def wrap(self, app: ASGIApp) -> ASGIApp:
+        """Return middleware that ends the caller's context with the request."""
+
+        async def forget_caller(scope: Scope, receive: Receive, send: Send) -> None:
+            # A server may handle the next request of a connection in the same context.
+            with no_caller():
+                await app(scope, receive, send)
+
+        return forget_caller
+
     def install(self, app: FastAPI) -> None:
         """Add the authentication to an application, and the sign-in to its API docs."""
         app.state.authentication = self
@@ -42,11 +54,17 @@ class BearerAuthentication:
         await self.provider.close()
 
 
+def is_protected(route: RouteContext) -> bool:
+    """Return whether a route needs a caller. Plain Starlette routes and mounts never do."""
+    dependant: Dependant | None = getattr(route, "dependant", None)
+    calls = [each.call for each in dependant.dependencies] if dependant else []
+    return authenticate in calls and not is_public_route(route)
+
+
 async def authenticate(connection: HTTPConnection) -> None:
     """Verify the token of a request or WebSocket. Raises Unauthenticated."""
     scope = connection.scope
     if is_public(scope):
-        set_current_caller(None)
         return
     authentication: BearerAuthentication = scope["app"].state.authentication
     caller = await authentication.verifier.verify(_token_of(scope))

@@ -1,6 +1,7 @@
 """The caller of a request: the subject, scopes and claims of a verified access token."""
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
@@ -69,6 +70,16 @@ def current_caller() -> Caller | None:
 def set_current_caller(caller: Caller | None) -> None:
     """Set the caller of the current request, or of a job that runs for a user."""
     _current.set(caller)
+
+
+@contextmanager
+def no_caller() -> Generator[None]:
+    """Run the block without a caller, and restore the one before it."""
+    token = _current.set(None)
+    try:
+        yield
+    finally:
+        _current.reset(token)
 
 
 async def get_caller(connection: HTTPConnection, required: SecurityScopes) -> Caller:

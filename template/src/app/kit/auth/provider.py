@@ -54,7 +54,9 @@ class Provider:
         self._configuration: Configuration | None = None
         self._keys = KeySet()
         self._task: Task[None] | None = None
-        self._loaded = self._next = -float("inf")
+        # Times of the monotonic clock: when the keys are old, and when the next request may start.
+        self._refresh_at = float("inf")
+        self._next = -float("inf")
         self._is_available = True
 
     async def find_key(self, kid: str | None, algorithm: str) -> PyJWK | None:
@@ -63,9 +65,6 @@ class Provider:
         Raises Unavailable if the provider is unreachable and the key is not cached.
         """
         if key := self.known_key(kid, algorithm):
-            if monotonic() >= self._loaded + self._settings.keys_lifetime:
-                # Later requests use the new keys. This one does not wait for them.
-                self._start()
             return key
         if task := self._start():
             # A client that disconnects must not cancel the request that others wait for.
@@ -76,7 +75,9 @@ class Provider:
         return key
 
     def known_key(self, kid: str | None, algorithm: str) -> PyJWK | None:
-        """Return the key if it is cached."""
+        """Return the key if it is cached. Refresh the keys in the background if they are old."""
+        if monotonic() >= self._refresh_at:
+            self._start()
         return self._keys.find(kid, algorithm)
 
     async def configuration(self) -> Configuration | None:
@@ -110,7 +111,7 @@ class Provider:
             _log.warning("identity provider unavailable", error=reason)
         else:
             self._is_available = True
-            self._loaded = monotonic()
+            self._refresh_at = monotonic() + self._settings.keys_lifetime
         finally:
             self._next = monotonic() + interval
             self._task = None

@@ -101,7 +101,7 @@ class TokenVerifier:
         kid, algorithm, kind = header.get("kid"), header.get("alg"), header.get("typ", "JWT")
         if algorithm not in self._settings.algorithms:
             raise Unauthenticated("The algorithm of the token is not allowed.")
-        if "crit" in header or "b64" in header:
+        if "crit" in header:
             raise Unauthenticated("The token needs an extension that is not supported.")
         if not isinstance(kind, str) or kind.lower() not in _TYPES:
             raise Unauthenticated("The token is not an access token.")
