@@ -23,22 +23,25 @@ class StrictRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the handler. It prepares the parameters of the route at the first request."""
         handler = super().get_route_handler()
-        prepared = may_have_body = False
+        prepared = has_body = False
 
         async def handle(request: Request) -> Response:
-            nonlocal prepared, may_have_body
+            nonlocal prepared, has_body
             if not prepared:
                 route = current_route(request.scope)
                 prepare(route.dependant)
-                may_have_body = route.body_field is not None or not _READING.issuperset(
-                    route.methods
-                )
+                has_body = may_have_body(route)
                 prepared = True
-            if may_have_body:
+            if has_body:
                 request = JsonRequest(request.scope, request.receive)
             return await handler(request)
 
         return handle
+
+
+def may_have_body(route: Any) -> bool:
+    """Return whether requests of a route may have a body."""
+    return route.body_field is not None or not _READING.issuperset(route.methods)
 
 
 def make_strict(routes: Iterable[BaseRoute]) -> None:

@@ -34,7 +34,7 @@ def apples() -> APIRouter:
 
     @router.get("")
     @router.get("/{number}")
-    async def read_apple(number: int = 0) -> int:
+    def read_apple(number: int = 0) -> int:
         return number
 
     return router
@@ -101,27 +101,11 @@ async def test_first_matching_route_is_used(client: AsyncClient) -> None:
     assert (await client.get("/apples/any")).status_code == 422
 
 
-async def test_only_candidate_route_is_compared_once(
-    compared: list[str],
-) -> None:
-    app, plums = Application(), APIRouter(prefix="/plums")
-    app.mount("/mounted", FastAPI())
-
-    @plums.get("/{number}")
-    async def read_plum(number: int) -> int:
-        return number
-
-    app.include_router(plums)
-    async with client_of(app) as client:
-        assert (await client.get("/plums/7")).json() == 7
-        assert compared == ["/plums/{number}"]
-
-
 async def test_only_candidate_routes_are_compared(client: AsyncClient, compared: list[str]) -> None:
     assert (await client.get("/fruit/pears/7")).is_success
-    assert set(compared) == {"/pears/{number}"}
+    assert not compared, "FastAPI compares routes although FastRoutes knows the path"
 
-    compared.clear()
+    # FastAPI handles synchronous endpoints.
     assert (await client.get("/apples/7")).is_success
     assert set(compared) == {"/apples/{number}"}
 

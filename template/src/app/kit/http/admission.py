@@ -118,7 +118,7 @@ class AdmissionMiddleware:
     async def _queue(
         self, scope: Scope, body: bytes, receive: Receive, send: Send
     ) -> Problem | None:
-        received = _replayed(body, receive)
+        received = replayed(body, receive)
         scope[HAS_BODY] = bool(body)
         if is_health(scope):
             await self.app(scope, received, send)
@@ -190,7 +190,7 @@ def _has_left(receive: Receive) -> bool:
     return False
 
 
-def _replayed(body: bytes, receive: Receive) -> Receive:
+def replayed(body: bytes, receive: Receive) -> Receive:
     """Return a function that receives the complete body, and then later messages."""
     whole: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 

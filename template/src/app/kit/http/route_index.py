@@ -1,14 +1,17 @@
 """A router that compares a request with the routes that can match it."""
 
 from collections.abc import Iterator, Mapping
-from itertools import chain
+from itertools import chain, takewhile
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias, cast
 
 from fastapi import APIRouter, FastAPI
-from fastapi.routing import iter_route_contexts
+from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 from starlette.routing import BaseRoute, Mount, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.kit.http.fast_endpoint import FastRoutes
+from app.kit.routing import StrictRoute
 
 # The method of a request, the number of slashes in its path, and the first segment.
 Key: TypeAlias = tuple[str, int, str]
@@ -110,12 +113,13 @@ class IndexedRouter(APIRouter):
         found = [each for each in self._candidates if each.may_match(key)]
         for candidate in found:
             candidate.add_to(part)
-        # An included router compares the path itself: one comparison is enough for its only route.
-        is_alone = len(found) == 1 and found[0].router is not None
-        return part.routes[0].handle if is_alone else part.app
+        included = takewhile(lambda route: not isinstance(route, APIRoute), part.routes)
+        contexts = iter_route_contexts(list(included))
+        routes = takewhile(lambda each: type(each.original_route) is StrictRoute, contexts)
+        return FastRoutes([each for each in routes if key in (_keys(each) or (key,))], part.app)
 
 
-def _keys(route: BaseRoute, prefix: str = "") -> frozenset[Key] | None:
+def _keys(route: BaseRoute | RouteContext, prefix: str = "") -> frozenset[Key] | None:
     """Return the keys of the requests that a route can match, or None if there is no fixed set."""
     keys: set[Key] = set()
     for context in iter_route_contexts([route]):
