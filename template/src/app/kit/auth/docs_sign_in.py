@@ -7,12 +7,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from app.kit.auth.openapi import CONFIGURATION_PATH, all_scopes
 from app.kit.auth.provider import Provider
 from app.kit.auth.settings import AuthSettings
 from app.kit.errors import Unavailable
-
-# Next to the page and without a slash, so that it also works behind a proxy with a path prefix.
-CONFIGURATION_PATH = "docs/openid-configuration"
 
 
 def add_sign_in(app: FastAPI, settings: AuthSettings, provider: Provider) -> None:
@@ -31,10 +29,11 @@ def add_sign_in(app: FastAPI, settings: AuthSettings, provider: Provider) -> Non
         found = await provider.configuration()
         if found is None:
             raise Unavailable("The identity provider is unavailable. Try again in a moment.")
-        # Swagger UI offers every grant in this document, so name only the one that works here.
+        # Swagger UI offers every grant and scope in this document: name only those of this service.
+        scopes = dict.fromkeys(["openid", *settings.required_scopes, *all_scopes(app)])
         return JSONResponse(
             found.model_dump(exclude_none=True)
-            | {"grant_types_supported": ["authorization_code"], "scopes_supported": []}
+            | {"grant_types_supported": ["authorization_code"], "scopes_supported": [*scopes]}
         )
 
     app.add_route(f"/{CONFIGURATION_PATH}", configuration, include_in_schema=False)

@@ -8,10 +8,11 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
 
 from app.kit.auth.caller import get_caller, is_public_route
-from app.kit.auth.docs_sign_in import CONFIGURATION_PATH
 from app.kit.errors import PROBLEM_MEDIA_TYPE, ProblemDocument, example_of_problem, title_of
 
 SCHEME = "OpenIDConnect"
+# Next to the API docs page and without a slash, so that it also works behind a path prefix.
+CONFIGURATION_PATH = "docs/openid-configuration"
 _CHALLENGE = {
     "description": "Why the token was rejected (RFC 6750)",
     "schema": {"type": "string"},
@@ -33,6 +34,15 @@ def describe_security(app: FastAPI, document: dict[str, Any]) -> None:
             for method in route.methods or ():
                 if operation := item.get(method.lower()):
                     _describe(operation, sorted(set(scopes_of(route.dependant))))
+
+
+def all_scopes(app: FastAPI) -> list[str]:
+    """Return the scopes that the endpoints of an application need."""
+    found: set[str] = set()
+    for route in iter_route_contexts(app.routes):
+        if isinstance(route.original_route, APIRoute):
+            found.update(scopes_of(route.dependant))
+    return sorted(found)
 
 
 def scopes_of(dependant: Dependant) -> Iterator[str]:
