@@ -1,11 +1,12 @@
 """The columns of a model that a response schema selects, with relationships as JSON."""
 
+import typing
 from collections.abc import Iterable
 from functools import cached_property
-from typing import Any, TypeAlias, cast, get_args
+from typing import Any, TypeAlias, get_args
 
 from pydantic import BaseModel
-from sqlalchemy import ColumnElement, Select, func, inspect, select
+from sqlalchemy import ColumnElement, Select, Text, cast, func, inspect, select
 from sqlalchemy.orm import aliased
 from sqlalchemy.sql.util import ClauseAdapter, find_tables
 
@@ -52,7 +53,7 @@ class ViewSelects:
     def rows_with_cursor(self, statement: Select[Any]) -> Select[Any]:
         """Select the columns of the schema and of the cursor."""
         cursor = [each["expr"] for each in statement.column_descriptions[1:]]
-        columns = [*columns_of(self.schema, self.model), *_with_labels(cursor)]
+        columns = columns_of(self.schema, self.model) + _with_labels(cursor)
         return living(statement.with_only_columns(*columns, maintain_column_froms=True))
 
     def total(self, statement: Select[Any]) -> Select[Any]:
@@ -68,7 +69,7 @@ def cursor_values(statement: Select[Any]) -> Select[Any]:
     columns = [each["expr"] for each in statement.column_descriptions]
     shown: Any = _with_labels(columns)
     values = statement.with_only_columns(*shown, maintain_column_froms=True)
-    return living(cast("Select[Any]", values))
+    return living(typing.cast("Select[Any]", values))
 
 
 def _with_labels(columns: list[Any]) -> list[Any]:
@@ -94,7 +95,9 @@ def columns_of(
     columns: list[ColumnElement[Any]] = []
     for field, name in attribute_names(schema).items():
         if name in relationships:
-            columns.append(_related(schema, field, name, model, within).label(name))
+            found = _related(schema, field, name, model, within)
+            # As text on the outermost level: asyncpg would call Python code to parse JSON.
+            columns.append((found if len(within) > 1 else cast(found, Text)).label(name))
         else:
             columns.append(_column(schema, field, name, model).label(name))
     return columns

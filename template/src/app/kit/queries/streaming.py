@@ -4,10 +4,11 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel
 from sqlalchemy import Select
 
 from app.kit.db.session import Database
+from app.kit.queries.rows import RowValidator
 
 S = TypeVar("S", bound=BaseModel)
 
@@ -21,21 +22,21 @@ class RowStream(Generic[S]):
     opens its own session, and reads all rows from one snapshot.
     """
 
-    def __init__(self, database: Database, statement: Select[Any], schema: type[S]) -> None:
+    def __init__(
+        self, database: Database, statement: Select[Any], schema: type[S], rows: RowValidator[S]
+    ) -> None:
         self.schema = schema
+        self._rows = rows
         self._database = database
         self._statement = statement.execution_options(yield_per=BATCH)
 
     async def batches(self) -> AsyncGenerator[list[S]]:
         """Yield the rows in lists. Use `contextlib.aclosing` if you stop before the end."""
-        rows: TypeAdapter[list[S]] = TypeAdapter(
-            list[self.schema]  # type: ignore[name-defined]  # an attribute, not a type
-        )
         async with self._database.snapshot() as session:
             connection = await session.connection()
             async with connection.stream(self._statement) as result:
                 async for batch in result.mappings().partitions():
-                    yield rows.validate_python([dict(row) for row in batch])
+                    yield self._rows.all([dict(row) for row in batch])
 
     async def __aiter__(self) -> AsyncIterator[S]:
         """Yield the rows one by one."""

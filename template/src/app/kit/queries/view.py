@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Generic, TypeVar, cast
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel
 from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import aliased
 
@@ -37,6 +37,7 @@ from app.kit.queries.dml import (
     update_row,
 )
 from app.kit.queries.execution import Connectable, StatementCache
+from app.kit.queries.rows import RowValidator
 from app.kit.queries.streaming import RowStream
 
 S = TypeVar("S", bound=BaseModel)
@@ -64,9 +65,7 @@ class View(Generic[S]):
         self.model = model
         self._selects = ViewSelects(schema, model)
         self._statements = StatementCache()
-        self._rows: TypeAdapter[list[S]] = TypeAdapter(
-            list[schema]  # type: ignore[valid-type]  # a parameter, not a type
-        )
+        self._rows = RowValidator(schema, model)
 
     def select(self) -> Select[Any]:
         """Return `select(model)`, to which you add filters, joins and an order."""
@@ -77,7 +76,7 @@ class View(Generic[S]):
         found = await self._statements.read(db, self._by_key, self._selects.rows, {"key": key})
         if not found:
             raise self._not_found(key)
-        return self.schema.model_validate(found[0])
+        return self._rows.one(found[0])
 
     async def first(self, db: Connectable, statement: Select[Any]) -> S | None:
         """Return the first row of a statement, or None."""
@@ -86,7 +85,7 @@ class View(Generic[S]):
     async def list(self, db: Connectable, statement: Select[Any]) -> list[S]:
         """Return every row of a statement. Limit it if the table can grow."""
         found = await self._statements.read(db, statement, self._selects.rows)
-        return self._rows.validate_python(found)
+        return self._rows.all(found)
 
     async def page(self, db: Connectable, query: PageQuery, statement: Select[Any]) -> Slice[S]:
         """Return one page of a statement and the total number of rows.
@@ -102,7 +101,7 @@ class View(Generic[S]):
         elif query.offset and self._selects.has_relationships:
             build = self._selects.rows_by_key
         page = ordered.limit(query.limit).offset(query.offset)
-        items = self._rows.validate_python(await self._statements.read(db, page, build))
+        items = self._rows.all(await self._statements.read(db, page, build))
         total = query.offset + len(items)
         # A page that is not full is the last one, so its end is the total.
         if len(items) == query.limit or (query.offset and not items):
@@ -123,7 +122,7 @@ class View(Generic[S]):
 
         async def find(page: Select[Any]) -> list[Any]:
             rows = await self._statements.read(db, page, self._selects.rows_with_cursor)
-            shown = self._rows.validate_python(rows)
+            shown = self._rows.all(rows)
             names = [name for name in next(iter(rows), ()) if name.startswith(CURSOR)]
             return [
                 (item, *(row[name] for name in names))
@@ -141,7 +140,7 @@ class View(Generic[S]):
 
         It opens its own session, and reads one snapshot with a server-side cursor.
         """
-        return RowStream(database, self._selects.rows(statement), self.schema)
+        return RowStream(database, self._selects.rows(statement), self.schema, self._rows)
 
     async def insert(self, db: Connectable, new: BaseModel | Mapping[str, Any]) -> S:
         """Insert a row and return it, in one statement.
@@ -166,7 +165,7 @@ class View(Generic[S]):
             return select(*columns_of(self.schema, aliased(self.model, inserted)))
 
         [row] = await self._statements.write(db, ("insert", names), build, arguments(values))
-        return self.schema.model_validate(row)
+        return self._rows.one(row)
 
     async def update(self, db: Connectable, key: Any, changes: BaseModel | Mapping[str, Any]) -> S:
         """Update the fields that are set, and return the row, in one statement.
@@ -200,7 +199,7 @@ class View(Generic[S]):
         rows = await self._statements.write(db, ("update", names), build, given)
         if not rows:
             raise self._not_found(key)
-        return self.schema.model_validate(rows[0])
+        return self._rows.one(rows[0])
 
     @cached_property
     def _all(self) -> Select[Any]:
