@@ -5,13 +5,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 from sqlalchemy import select
-from uuid_utils.compat import uuid7
 
 from app.example.posts.models import Post
 from app.example.posts.repository import ORDERS, POSTS, PostRepository
 from app.example.posts.schemas import FeedQuery, NewestQuery, PostOut, PostSort
 from app.features.measured.schemas import Keys, NewRow, NewRows, Row, RowChanges
-from app.kit.db.copy import copy_rows
+from app.kit.db.copy import copy_returning
 from app.kit.db.ids import Id
 from app.kit.db.keyset import Place, encode
 from app.kit.db.plan import plan
@@ -93,9 +92,7 @@ async def create_view(new: NewRow, db: DatabaseDep) -> Row:
 @router.post("/rows/bulk", status_code=201, response_model=Keys)
 async def create_rows(new: NewRows, session: SessionDep) -> Keys:
     """R5."""
-    rows = [{"id": uuid7(), **row.model_dump()} for row in new.rows]
-    await copy_rows(session, Post, rows)
-    return Keys(ids=[row["id"] for row in rows])
+    return Keys(ids=await copy_returning(session, Post, new.rows))
 
 
 @router.patch("/rows/{key}", response_model=Row)

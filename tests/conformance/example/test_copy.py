@@ -11,9 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from app.example.catalog.models import Category, Product, ProductStatus
+from app.example.tags.models import Tag
+from app.example.tags.schemas import TagCreate, TagImport
 from app.kit.db.bulk import insert_many
 from app.kit.db.conflicts import problem_of
-from app.kit.db.copy import copy_rows
+from app.kit.db.copy import copy_returning, copy_rows
 from app.kit.db.session import Database
 from tests.example.catalog_factories import count_products, product_rows
 from tests.rig.statements import counting
@@ -33,6 +35,22 @@ async def test_copied_rows_have_ids_timestamps_and_values(
     assert products[0].status is ProductStatus.ACTIVE
     assert products[0].version == 1
     assert products[0].created_at.tzinfo is not None
+
+
+async def test_copy_returns_keys_of_pydantic_models_in_order(
+    session: AsyncSession, database: Database
+) -> None:
+    rows = [TagCreate(name=name) for name in ("b", "c", "a")]
+    with counting(database.engine) as statements:
+        keys = await copy_returning(session, Tag, iter(rows))
+    assert [sql for sql in statements if "INSERT" in sql] == []
+    names = dict((await session.execute(select(Tag.id, Tag.name))).all())
+    assert [names[key] for key in keys] == ["b", "c", "a"]
+    # The sequence of a numeric key continues after the copied rows.
+    assert await insert_many(session, Tag, [{"name": "d"}]) == 1
+    assert await copy_returning(session, Tag, []) == []
+    with pytest.raises(TypeError, match="same columns"):
+        await copy_rows(session, Tag, [rows[0], TagImport.model_construct()])
 
 
 async def test_copy_rolls_back_with_its_transaction(own_app: FastAPI) -> None:
