@@ -2,10 +2,12 @@
 
 from typing import Annotated
 
+from fastapi import Depends
 from sqlalchemy import select
 
 from app.features.notes.models import Note
-from app.kit.db.repository import Repository, provided
+from app.kit.db.repository import Repository
+from app.kit.db.session import SessionDep
 from app.kit.page import PageQuery, Slice
 
 
@@ -19,4 +21,9 @@ class NoteRepository(Repository[Note]):
         return await self.page(query, select(Note).order_by(Note.title))
 
 
-Notes = Annotated[NoteRepository, provided(NoteRepository)]
+async def note_repository(session: SessionDep) -> NoteRepository:
+    """Return the repository of a request."""
+    return NoteRepository(session)
+
+
+Notes = Annotated[NoteRepository, Depends(note_repository)]

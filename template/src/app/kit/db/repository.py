@@ -1,14 +1,12 @@
 """Base class of repositories."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar, Generic, TypeVar
 
-from fastapi import Depends
 from sqlalchemy import ColumnElement, Select, exists, func, inspect, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapper
 from sqlalchemy.orm.interfaces import ORMOption
-from typing_extensions import deprecated
 
 from app.kit.db.attributes import primary_key, table_columns
 from app.kit.db.base import Base, among
@@ -17,13 +15,11 @@ from app.kit.db.deletion import erase
 from app.kit.db.ids import Id
 from app.kit.db.page_rows import read_page
 from app.kit.db.plan import has_joins, plan
-from app.kit.db.session import ReadSessionDep, SessionDep
 from app.kit.errors import NotFound
 from app.kit.page import PageQuery, Slice
 
 M = TypeVar("M", bound=Base)
 T = TypeVar("T")
-R = TypeVar("R", bound="Repository[Any]")
 
 # A constant, so that cached statements reuse the same options.
 _ALONE = plan()
@@ -187,18 +183,3 @@ class Repository(Generic[M]):
         return statement.with_for_update(
             of=self.model, key_share=True, skip_locked=skip_locked
         ).execution_options(populate_existing=True)
-
-
-@deprecated("use SessionDep, as in `NoteRepository(session)`; it goes in 0.8.0")
-def provided(repository: type[R], *, read_only: bool = False) -> Any:
-    """Return a dependency on a repository with the session of the request."""
-
-    # Coroutines, because FastAPI would call a class in a thread.
-    async def build(session: SessionDep) -> R:
-        return repository(session)
-
-    async def build_reading(session: ReadSessionDep) -> R:
-        return repository(session)
-
-    dependency: Callable[..., Any] = build_reading if read_only else build
-    return Depends(dependency)
