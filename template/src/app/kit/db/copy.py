@@ -91,7 +91,8 @@ async def _new_keys(session: AsyncSession, model: type[Record], count: int) -> l
         return [column.default.arg(None) for _ in range(count)]
     named = session.get_bind().dialect.identifier_preparer.format_table(table)
     sequence = func.pg_get_serial_sequence(named, column.name)
-    numbers = select(func.nextval(sequence)).select_from(func.generate_series(1, count))
+    series = func.generate_series(1, count)
+    numbers = select(func.nextval(sequence)).select_from(series).limit(count)
     return list(await session.scalars(numbers))
 
 
