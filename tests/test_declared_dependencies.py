@@ -18,6 +18,7 @@ DISTRIBUTIONS = {
     "opentelemetry.instrumentation.asyncpg": "opentelemetry-instrumentation-asyncpg",
     "opentelemetry.sdk": "opentelemetry-sdk",
     "opentelemetry": "opentelemetry-api",
+    "jwt": "pyjwt",
     "yaml": "types-pyyaml",
 }
 ANSWERS: list[dict[str, Any]] = [

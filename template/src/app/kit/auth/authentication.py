@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastapi import FastAPI, Security
+from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.params import Depends
 from fastapi.routing import RouteContext
@@ -28,7 +28,7 @@ class BearerAuthentication:
         self.provider = Provider(settings)
         self.verifier = TokenVerifier(settings, self.provider)
         # Dependencies of every endpoint.
-        self.dependencies: tuple[Depends, ...] = (Security(authenticate),)
+        self.dependencies: tuple[Depends, ...] = (Depends(authenticate),)
 
     def wrap(self, app: ASGIApp) -> ASGIApp:
         """Return middleware that ends the caller's context with the request."""

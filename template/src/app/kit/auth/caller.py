@@ -1,14 +1,14 @@
 """The caller of a request: the subject, scopes and claims of a verified access token."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Annotated, Any, TypeVar
 
-from fastapi import Depends, Security
-from fastapi.params import Security as SecurityDependency
-from fastapi.security import SecurityScopes
+from fastapi import Depends
+from fastapi.dependencies.models import Dependant
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
@@ -82,25 +82,47 @@ def no_caller() -> Generator[None]:
         _current.reset(token)
 
 
-async def get_caller(connection: HTTPConnection, required: SecurityScopes) -> Caller:
-    """Return the caller. Raises InsufficientScope if the token lacks a scope."""
+async def get_caller(connection: HTTPConnection) -> Caller:
+    """Return the caller of a request or WebSocket."""
     caller: Caller = connection.scope[CALLER]
-    if not caller.scopes.issuperset(required.scopes):
-        raise InsufficientScope(required.scopes)
     return caller
 
 
-CallerDep = Annotated[Caller, Security(get_caller)]
+CallerDep = Annotated[Caller, Depends(get_caller)]
+
+# The scopes of each dependency that `requires` returned.
+_SCOPES: dict[Callable[..., Any], tuple[str, ...]] = {get_caller: ()}
 
 
-def requires(*scopes: str) -> SecurityDependency:
+@cache
+def requires(*scopes: str) -> Any:
     """Return a dependency for routers and endpoints: the caller's token needs all these scopes.
 
     `APIRouter(dependencies=[requires("invoices:read")])`, `@router.post("",
     dependencies=[requires("invoices:write")])` or `Annotated[Caller, requires("invoices:write")]`.
     """
-    dependency: SecurityDependency = Security(get_caller, scopes=scopes)
-    return dependency
+
+    # Not `SecurityScopes`, which FastAPI creates at each request.
+    async def get_caller_with_scopes(connection: HTTPConnection) -> Caller:
+        caller: Caller = connection.scope[CALLER]
+        if not caller.scopes.issuperset(scopes):
+            raise InsufficientScope(scopes)
+        return caller
+
+    _SCOPES[get_caller_with_scopes] = scopes
+    return Depends(get_caller_with_scopes)
+
+
+def required_scopes(dependant: Dependant) -> list[str] | None:
+    """Return the scopes that a route requires; None if it does not ask for the caller."""
+    found: dict[str, None] = {}
+    asks = False
+    for each in dependant.dependencies:
+        own = _SCOPES.get(each.call) if each.call else None
+        for scopes in (own, required_scopes(each)):
+            asks = asks or scopes is not None
+            found |= dict.fromkeys(scopes or ())
+    return [*found] if asks else None
 
 
 async def _mark_public() -> None:
@@ -112,11 +134,15 @@ public = Depends(_mark_public)
 
 
 def is_public_route(route: Any) -> bool:
-    """Return whether a route is marked as public. Health checks always are."""
+    """Return whether a route is marked as public, and does not ask for the caller itself.
+
+    Health checks are always public.
+    """
     # The path and dependencies of a WebSocket in an included router.
     route = getattr(route, "starlette_route", None) or route
-    path: str = getattr(route, "path_format", "")
-    return public in route.dependencies or path.startswith(_HEALTH)
+    if public not in route.dependencies:
+        return bool(route.path_format.startswith(_HEALTH))
+    return required_scopes(route.dependant) is None
 
 
 def is_public(scope: Scope) -> bool:

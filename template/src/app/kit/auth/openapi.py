@@ -1,13 +1,12 @@
 """The OpenAPI schema: the security scheme, scopes and errors of each operation."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
 
-from app.kit.auth.caller import get_caller, is_public_route
+from app.kit.auth.caller import is_public_route, required_scopes
 from app.kit.errors import PROBLEM_MEDIA_TYPE, ProblemDocument, example_of_problem, title_of
 
 SCHEME = "OpenIDConnect"
@@ -33,7 +32,7 @@ def describe_security(app: FastAPI, document: dict[str, Any]) -> None:
             item = document["paths"].get(route.path_format, {})
             for method in route.methods or ():
                 if operation := item.get(method.lower()):
-                    _describe(operation, sorted(set(scopes_of(route.dependant))))
+                    _describe(operation, scopes_of(route.dependant))
 
 
 def all_scopes(app: FastAPI) -> list[str]:
@@ -45,12 +44,9 @@ def all_scopes(app: FastAPI) -> list[str]:
     return sorted(found)
 
 
-def scopes_of(dependant: Dependant) -> Iterator[str]:
-    """Yield the scopes that `requires` adds to a route."""
-    for each in dependant.dependencies:
-        if each.call is get_caller:
-            yield from each.own_oauth_scopes or ()
-        yield from scopes_of(each)
+def scopes_of(dependant: Dependant) -> list[str]:
+    """Return the scopes that `requires` adds to a route."""
+    return sorted(required_scopes(dependant) or ())
 
 
 def _describe(operation: dict[str, Any], scopes: list[str]) -> None:

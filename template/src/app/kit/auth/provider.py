@@ -1,13 +1,15 @@
 """The identity provider: its configuration and its keys, fetched on demand and cached."""
 
-from asyncio import CancelledError, Task, create_task, shield, timeout
+from asyncio import CancelledError, Task, create_task, shield, timeout, to_thread
 from contextlib import suppress
+from functools import cache
 from http import HTTPStatus
+from ssl import SSLContext
 from time import monotonic
 from typing import Any, TypeVar
 
 import structlog
-from httpx2 import AsyncClient, HTTPError, InvalidURL
+from httpx2 import AsyncClient, HTTPError, InvalidURL, create_ssl_context
 from jwt import PyJWK
 from pydantic import BaseModel, ValidationError
 
@@ -118,7 +120,11 @@ class Provider:
 
     async def _fetch(self) -> None:
         settings = self._settings
-        async with AsyncClient(timeout=settings.timeout, follow_redirects=False) as client:
+        # Reading the certificates of this host takes 40 ms, so it must not block the event loop.
+        context = await to_thread(_ssl_context)
+        async with AsyncClient(
+            verify=context, timeout=settings.timeout, follow_redirects=False
+        ) as client:
             configuration = await _get(client, settings.configuration_url, Configuration)
             if configuration.issuer != settings.issuer:
                 raise ProviderError("The configuration of the provider is for another issuer.")
@@ -128,6 +134,11 @@ class Provider:
                 raise ProviderError(f"`jwks_uri` in the configuration {error}.") from error
             document = await _get(client, url, _KeysDocument)
         self._configuration, self._keys = configuration, KeySet(document.keys)
+
+
+@cache
+def _ssl_context() -> SSLContext:
+    return create_ssl_context()
 
 
 async def _get(client: AsyncClient, url: str, model: type[M]) -> M:

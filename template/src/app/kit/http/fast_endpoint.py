@@ -33,7 +33,7 @@ Function: TypeAlias = Callable[..., Awaitable[Any]]
 
 _SUPPORTED = frozenset(
     {"path_params", "query_params", "body_params", "dependencies", "request_param_name"}
-    | {"name", "call", "use_cache", "path", "scope"}
+    | {"http_connection_param_name", "name", "call", "use_cache", "path", "scope"}
 )
 _OPTIONS = ("include", "exclude", "by_alias", "exclude_unset", "exclude_defaults", "exclude_none")
 _JSON = (b"content-type", b"application/json")
@@ -211,7 +211,7 @@ class FastEndpoint:
             parameters.append(_Parameter(field, "body", None))
         self._calls[function] = _Call(
             function,
-            dependant.request_param_name,
+            dependant.request_param_name or dependant.http_connection_param_name,
             tuple(parameters),
             tuple((each.name, cast("Function", each.call)) for each in dependant.dependencies),
         )
