@@ -32,7 +32,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--python", type=Path, help="of an environment with all dependencies")
     given = parser.parse_args()
-    combinations = itertools.cycle(itertools.product(*(OPTIONS[name] for name in ANSWERS)))
+    combinations = list(itertools.product(*(OPTIONS[name] for name in ANSWERS)))
     place = Path(tempfile.mkdtemp(prefix="scaffold-"))
     place.chmod(0o755)
     failed = 0
@@ -40,11 +40,11 @@ def main() -> int:
         renderer = Renderer(place / "renderings")
         interpreter = _interpreter(renderer, place, given.python)
         for number, done in enumerate(range(0, given.models, given.per_service)):
-            answers = dict(zip(ANSWERS, next(combinations), strict=True))
+            seed = given.seed + number
+            # Seed 1 has the first answers.
+            answers = dict(zip(ANSWERS, combinations[(seed - 1) % len(combinations)], strict=True))
             count = min(given.per_service, given.models - done)
-            failed += not _passes(
-                renderer, interpreter, server, place, given.seed + number, count, answers
-            )
+            failed += not _passes(renderer, interpreter, server, place, seed, count, answers)
     print(f"{given.models} models, {failed} services failed")  # noqa: T201 - its report
     return min(failed, 1)
 

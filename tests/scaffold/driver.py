@@ -18,6 +18,7 @@ from scaffold import command
 def main() -> None:
     """Run the calls."""
     command.write_migration = lambda _message: ""
+    command.fill_existing_rows = lambda printed, _column, _value: printed
     messages: list[str] = []
     for arguments in json.load(sys.stdin):
         try:

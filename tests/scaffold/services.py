@@ -57,7 +57,7 @@ def scaffold_models(
     calls = [each.arguments for each in models]
     succeed_in(interpreter, service, calls)
     migrate(interpreter, server, service, "add models")
-    added = [["field", each.name, *each.added] for each in models if each.added]
+    added = [["field", each.name, *each.added, "--no-rows"] for each in models if each.added]
     if added:
         succeed_in(interpreter, service, added)
         migrate(interpreter, server, service, "add fields")

@@ -59,7 +59,13 @@ REFUSED = [
     ("field nothing a:int?", "no feature with the model Nothing"),
     ("field customer a:int", "existing rows need a value"),
     ("field customer name:str?", "has an attribute `name` already"),
-    ("field customer other:ref:customers?", "adds no references"),
+    ("field customer other:ref:nothing?", "no table `nothing`"),
+    ("field customer other:ref:customers", "--no-rows"),
+    ("field customer tags:many:customers", "scaffold a model with two references"),
+    ("field customer a:int?:existing=1", "is for a required field"),
+    ("field customer a:int:existing=one", "`one` is no default"),
+    ("invoice a:int:existing=1", "`scaffold field` adds"),
+    ("invoices number:str", "`invoices` is a plural: write `invoice`"),
 ]
 
 

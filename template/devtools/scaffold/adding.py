@@ -1,15 +1,22 @@
-"""Fields added to a feature: lines inserted into its model, its schemas and its test."""
+"""Fields added to a feature: lines inserted into its model, its schemas and other files."""
 
 import ast
 from collections.abc import Sequence
 
+from sqlalchemy import inspect
+
 from app.kit.commands.errors import Refused
 from scaffold import service
+from scaffold.added_queries import in_repository, in_service
+from scaffold.added_tests import in_tests
+from scaffold.checks import check_indexes, check_references
 from scaffold.editing import Edits
+from scaffold.feature import Feature, Options
 from scaffold.grammar import Field
 from scaffold.kinds import Column
 from scaffold.names import class_name, with_article
-from scaffold.rendering import finish_edit
+from scaffold.ownership import owners
+from scaffold.rendering import finish_edit, parts
 from scaffold.service import Target, mappers
 from scaffold.writing import read
 
@@ -17,31 +24,38 @@ from scaffold.writing import read
 _LAST = ("version", "created_at", "updated_at")
 
 
-def add_fields(model: str, fields: Sequence[Field]) -> tuple[dict[str, str], str]:
+def add_fields(
+    model: str, fields: Sequence[Field], *, no_rows: bool = False
+) -> tuple[dict[str, str], str]:
     """Return the edited files by path, and the path of the test.
 
     Raises Refused, with one sentence, if a field cannot be added or a file has been restructured.
     """
     target = _target(model)
-    package = target.module.rpartition(".")[0]
-    columns = [Column(each, model) for each in fields]
     for each in fields:
-        _check(each, target)
+        _check(each, target, no_rows=no_rows)
     if len({each.name for each in fields}) < len(fields):
         raise Refused("Two of the fields have the same name.")
-    folder = f"src/{package.replace('.', '/')}"
-    test = f"tests/features/test_{package.rpartition('.')[2]}.py"
-    enums = [each.cls for each in columns if each.field.kind == "enum"]
-    modules = dict.fromkeys(enums, target.module)
-    files = {f"{folder}/models.py": _in_model(f"{folder}/models.py", target.cls, columns)}
-    schemas, has_requests = _in_schemas(f"{folder}/schemas.py", target.cls, columns)
-    files[f"{folder}/schemas.py"] = schemas
-    if has_requests:
-        files[test] = _in_test(test, f"new_{model}", columns)
-    return {
-        path: finish_edit(path, text, {} if path.endswith("models.py") else modules)
-        for path, text in files.items()
-    }, test
+    folder = f"src/{target.module.rpartition('.')[0].replace('.', '/')}"
+    models = Edits(f"{folder}/models.py", read(f"{folder}/models.py"))
+    schemas = Edits(f"{folder}/schemas.py", read(f"{folder}/schemas.py"))
+    is_record = "Entity" not in map(ast.unparse, models.class_(target.cls).bases)
+    writes = any(schemas.find_class(f"{target.cls}{end}") for end in ("Create", "Changes"))
+    options = Options(target.table, hard_delete=is_record, read_only=not writes)
+    feature = Feature(target.name, fields, options, existing=target)
+    check_references(feature)
+    check_indexes(feature)
+    _edit_model(models, feature, target)
+    _edit_schemas(schemas, feature)
+    files = {models.path: models.result(), schemas.path: schemas.result()}
+    if feature.refs or feature.filters:
+        files |= in_repository(f"{folder}/repository.py", feature)
+    if feature.has_service:
+        files |= in_service(folder, feature)
+    test = f"tests/features/test_{feature.package.rpartition('.')[2]}.py"
+    files |= in_tests(test, feature)
+    edited = {path: finish_edit(path, text, feature) for path, text in files.items()}
+    return edited | owners(feature), test
 
 
 def _target(model: str) -> Target:
@@ -54,52 +68,78 @@ def _target(model: str) -> Target:
     raise Refused(f"There is no feature with the model {class_name(model)} in src/app/features.")
 
 
-def _check(field: Field, target: Target) -> None:
-    if field.is_relationship:
+def _check(field: Field, target: Target, *, no_rows: bool) -> None:
+    if field.kind == "many":
         raise Refused(
-            f"`{field.name}`: scaffold adds no references to a feature that exists; "
-            "docs/patterns.md shows how to write one."
+            f"`{field.name}`: scaffold adds no `many` to a feature that exists: scaffold a model "
+            "with two references instead."
         )
-    if hasattr(target.model, field.name):
-        raise Refused(f"{target.cls} has an attribute `{field.name}` already.")
-    if not field.optional and field.default is None:
+    for name in (field.name, f"{field.name}_id"):
+        if hasattr(target.model, name) and (name == field.name or field.is_relationship):
+            raise Refused(f"{target.cls} has an attribute `{name}` already.")
+    if not (field.optional or no_rows or field.default is not None or field.existing is not None):
+        values = "" if field.is_relationship else ", `default=VALUE` or `existing=VALUE`"
         raise Refused(
-            f"`{field.name}`: existing rows need a value: write `optional`, or `default=VALUE`."
+            f"`{field.name}`: existing rows need a value: write `optional`{values}, or pass "
+            "--no-rows if the table is empty in every database."
         )
     enum = f"{target.name}_{field.name}"
     if field.kind == "enum" and enum in service.table_names():
         raise Refused(f"There is a table or type `{enum}` already: choose another name.")
 
 
-def _in_model(path: str, cls: str, columns: Sequence[Column]) -> str:
-    edits = Edits(path, read(path))
-    model = edits.class_(cls)
-    bases = {each.id for each in model.bases if isinstance(each, ast.Name)}
-    base = "Entity" if "Entity" in bases else "Record"
-    last = [each for each in edits.fields(model) if _is_column(each)]
-    if not last:
-        raise edits.restructured(f"{cls} has no mapped column")
-    for column in columns:
-        edits.after(last[-1], f"    {column.mapped_in(base)}")
+def _edit_model(edits: Edits, feature: Feature, target: Target) -> None:
+    model = edits.class_(feature.cls)
+    fields = edits.fields(model)
+    columns = [each for name, each in fields.items() if _is_column(name, each)]
+    if not columns:
+        raise edits.restructured(f"{feature.cls} has no mapped column")
+    for ref in feature.refs:
+        edits.after(columns[-1], parts().foreign_key(feature, ref))
+    for column in feature.columns:
+        edits.after(columns[-1], f"    {column.mapped_in(feature.base)}")
         if column.field.kind == "enum":
             edits.before(model, _enum(column))
-        if column.field.unique and base == "Entity":
-            edits.first_item(
-                edits.tuple_of(model, "__table_args__"), f'unique_live("{column.name}")'
-            )
-    return edits.result()
+    for ref in feature.refs:
+        edits.after([*fields.values()][-1], f"\n{parts().relationship(feature, ref)}")
+    _name_foreign_keys(edits, fields, feature, target)
+    _edit_indexes(edits, model, feature)
 
 
-def _is_column(node: ast.AnnAssign) -> bool:
-    match node:
-        case ast.AnnAssign(value=ast.Call(func=ast.Name(id="relation"))):
-            return False
-        case ast.AnnAssign(target=ast.Name(id="version")):
-            return False
-        case ast.AnnAssign(annotation=ast.Subscript(value=ast.Name(id="Mapped"))):
-            return True
-        case _:
-            return False
+def _name_foreign_keys(
+    edits: Edits, fields: dict[str, ast.AnnAssign], feature: Feature, target: Target
+) -> None:
+    """Name the column of each relationship to a table that has two foreign keys now."""
+    tables = {each.target.table if each.target else feature.plural for each in feature.refs}
+    for name, relationship in inspect(target.model).relationships.items():
+        if relationship.secondary is not None or relationship.target.description not in tables:
+            continue
+        call = fields[name].value if name in fields else None
+        if not isinstance(call, ast.Call) or relationship.back_populates:
+            raise edits.restructured(f"{feature.cls}.{name} does not name its foreign key")
+        if "foreign_keys" in [each.arg for each in call.keywords]:
+            continue
+        (column,) = relationship.local_columns
+        edits.last_argument(call, f"foreign_keys=[{column.key}]")
+
+
+def _is_column(name: str, node: ast.AnnAssign) -> bool:
+    is_relation = isinstance(node.value, ast.Call) and ast.unparse(node.value.func) == "relation"
+    return name != "version" and ast.unparse(node.annotation)[:7] == "Mapped[" and not is_relation
+
+
+def _edit_indexes(edits: Edits, model: ast.ClassDef, feature: Feature) -> None:
+    unique = feature.unique if feature.base == "Entity" else []
+    refs = [each.key for each in feature.refs if not each.field.unique]
+    if not unique and not refs:
+        return
+    arguments = edits.assigned(model.body, "__table_args__")
+    if not isinstance(arguments, ast.Tuple) or not arguments.elts:
+        raise edits.restructured(f"{feature.cls} has no tuple __table_args__")
+    for name in unique:
+        edits.first_item(arguments, f'unique_live("{name}")')
+    for key in refs:
+        edits.last_item(arguments.elts, f'Index(None, "{key}", "created_at", "id")')
 
 
 def _enum(column: Column) -> str:
@@ -108,34 +148,26 @@ def _enum(column: Column) -> str:
     return f"class {column.cls}(StrEnum):\n{heading}\n\n{members}\n\n"
 
 
-def _in_schemas(path: str, cls: str, columns: Sequence[Column]) -> tuple[str, bool]:
-    edits = Edits(path, read(path))
-    names = edits.class_names()
-    created, changed, shown = f"{cls}Create", f"{cls}Changes", f"{cls}Out"
-    has_requests = created in names or changed in names
-    for column in columns:
-        if has_requests:
-            create = edits.class_(created)
+def _edit_schemas(edits: Edits, feature: Feature) -> None:
+    shown = edits.class_(f"{feature.cls}Out")
+    if not feature.options.read_only:
+        create = edits.class_(f"{feature.cls}Create")
+        changes = edits.class_(f"{feature.cls}Changes")
+        for column in feature.columns:
             if column.is_named:
                 edits.after_assignments(create, f"{column.cls} = {column.named}")
             edits.append_field(create, column.name, f"    {column.created}")
-            edits.append_field(edits.class_(changed), column.name, f"    {column.changed}")
+            edits.append_field(changes, column.name, f"    {column.changed}")
+        for ref in feature.refs:
+            edits.append_field(create, ref.key, parts().created(ref))
+            edits.append_field(changes, ref.key, parts().changed(ref))
+    query = edits.find_class(f"{feature.cls}Query")
+    for name, kind in feature.filtered.items():
+        if query:
+            edits.append_field(query, name, f"    {name}: {kind} | None = None")
+    for ref in feature.refs:
+        edits.before(shown, f"{parts().referred_schema(feature, ref)}\n")
+        edits.append_field(shown, ref.key, parts().shown(ref), before=_LAST)
+    for column in feature.columns:
         line = f"    {column.name}: {column.shown}"
-        edits.append_field(edits.class_(shown), column.name, line, before=_LAST)
-    return edits.result(), has_requests
-
-
-def _in_test(path: str, function: str, columns: Sequence[Column]) -> str:
-    edits = Edits(path, read(path))
-    node = edits.function(function)
-    returned = node.body[-1]
-    if not isinstance(returned, ast.Return) or not isinstance(returned.value, ast.Dict):
-        raise edits.restructured(f"{function} does not return a dictionary")
-    stored = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
-    if "number" not in stored and any("number" in each.sample for each in columns):
-        if "_numbers" not in edits.names():
-            raise edits.restructured("it has no counter `_numbers`")
-        edits.before(returned, "    number = next(_numbers)")
-    for column in columns:
-        edits.last_entry(returned.value, f'"{column.name}": {column.sample}')
-    return edits.result()
+        edits.append_field(shown, column.name, line, before=_LAST)

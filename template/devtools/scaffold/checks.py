@@ -14,12 +14,19 @@ _LONGEST_NAME = 63
 def check_feature(feature: Feature) -> None:
     """Raise Refused, with one sentence, for a feature that the service cannot have."""
     check_model_name(feature.name)
-    check_plural(feature.plural, feature.name)
+    check_plural(feature.plural, feature.name, is_given=feature.options.plural is not None)
     if not feature.specified:
         raise Refused("A feature needs at least one field: write NAME:TYPE, such as title:str.")
+    if any(each.existing is not None for each in feature.specified):
+        raise Refused("`existing=` is for a field that `scaffold field` adds.")
     _check_names(feature)
-    _check_references(feature)
+    check_references(feature)
     _check_search(feature)
+    check_indexes(feature)
+
+
+def check_indexes(feature: Feature) -> None:
+    """Raise Refused if the name of an index would be too long."""
     for table, column in _names_of_indexes(feature):
         if len(f"ix_{table}_{column}_created_at_id") > _LONGEST_NAME:
             raise Refused(
@@ -51,13 +58,19 @@ def _check_names(feature: Feature) -> None:
         raise Refused(f"{test.relative_to(service.root())} exists: choose another name.")
 
 
-def _check_references(feature: Feature) -> None:
+def check_references(feature: Feature) -> None:
+    """Raise Refused for a reference that the model cannot have."""
     for each in feature.references:
         spec = f"`{each.name}:{each.field.kind}`"
         if each.target is None and (each.is_many or not each.field.optional):
             raise Refused(f"{spec}: a reference to the model itself is one row, and optional.")
         if each.is_many and each.target_key == f"{feature.name}_id":
             raise Refused(f"{spec}: the association would have two columns {each.target_key}.")
+        if feature.existing and each.target and feature.plural in each.target.depends_on:
+            raise Refused(
+                f"{spec}: {each.target_cls} refers to {feature.cls}, directly or through others: "
+                "scaffold writes no circular references."
+            )
         if each.is_owned and not feature.keeps_deleted_rows:
             raise Refused(
                 f"{spec}: rows of {each.target_cls} are only hidden, so rows that are deleted "

@@ -11,11 +11,12 @@ from scaffold.adding import add_fields
 from scaffold.checks import check_feature
 from scaffold.feature import Feature, Options
 from scaffold.grammar import KINDS, Field, parse_field
+from scaffold.migration import fill_existing_rows, write_migration
 from scaffold.names import snake_case
 from scaffold.ownership import owners
 from scaffold.registration import PATH, register
 from scaffold.rendering import render_feature
-from scaffold.writing import check_committed, diff, read, write_migration, written
+from scaffold.writing import check_committed, diff, read, written
 
 HELP = """Write a feature: model, schemas, queries, endpoints, tests and migration.
 
@@ -36,8 +37,7 @@ A field is NAME:TYPE, then what the type needs and any of `optional`, `unique`,
   ref:TABLE[:restrict|:cascade|:set_null]   one row; ref:self for the model itself
   many:TABLE     many rows, through an association table
 
-`scaffold field MODEL NAME:TYPE…` adds fields to a feature: to its model, its
-schemas and its test.
+`scaffold field MODEL NAME:TYPE…` adds fields to a feature: see `scaffold field --help`.
 """
 
 
@@ -85,7 +85,7 @@ def scaffold(
     files = render_feature(feature)
     edited = owners(feature) | {PATH: register(read(PATH), feature)}
     message = f"add {feature.all_words}"
-    _apply(files | edited, message, list(edited), dry_run=dry_run, allow_dirty=allow_dirty)
+    _apply(files | edited, message, list(edited), {}, dry_run=dry_run, allow_dirty=allow_dirty)
     if not dry_run:
         _print_next(f"tests/features/test_{feature.plural}.py")
 
@@ -98,21 +98,39 @@ def field(
     allow_dirty: Annotated[
         bool, typer.Option("--allow-dirty", help="Edit files with uncommitted changes")
     ] = False,
+    no_rows: Annotated[
+        bool, typer.Option("--no-rows", help="The table is empty in every database")
+    ] = False,
 ) -> None:
     """Add fields to a feature: to its model, its schemas and its test; write the migration.
 
-    Example: scaffold field invoice paid_at:datetime:optional
+    \b
+    scaffold field invoice paid_at:datetime:optional
+    scaffold field invoice currency:str:3:default=EUR
+    scaffold field invoice issued_on:date:existing=2026-01-31
+    scaffold field invoice approver:ref:users:optional
+
+    Existing rows need a value: write `optional`, `default=VALUE`, or
+    `existing=VALUE`, which only the rows get that exist already.
     """
-    files, test = add_fields(snake_case(model), [parse_field(each) for each in fields])
-    names = " and ".join(parse_field(each).name for each in fields)
-    message = f"add {names} to {snake_case(model)}"
-    _apply(files, message, list(files), dry_run=dry_run, allow_dirty=allow_dirty)
+    parsed = [parse_field(each) for each in fields]
+    files, test = add_fields(snake_case(model), parsed, no_rows=no_rows)
+    message = f"add {' and '.join(each.name for each in parsed)} to {snake_case(model)}"
+    existing = {each.name: each.existing for each in parsed if each.existing is not None}
+    edited = [path for path in files if (service.root() / path).exists()]
+    _apply(files, message, edited, existing, dry_run=dry_run, allow_dirty=allow_dirty)
     if not dry_run:
         _print_next(test)
 
 
 def _apply(
-    files: dict[str, str], message: str, edited: list[str], *, dry_run: bool, allow_dirty: bool
+    files: dict[str, str],
+    message: str,
+    edited: list[str],
+    existing: dict[str, str],
+    *,
+    dry_run: bool,
+    allow_dirty: bool,
 ) -> None:
     if dry_run:
         typer.echo(diff(files), nl=False)
@@ -121,6 +139,8 @@ def _apply(
         check_committed(edited)
     with written(files):
         migration = write_migration(message)
+        for column, value in existing.items():
+            migration = fill_existing_rows(migration, column, value)
     for path in files:
         typer.echo(f"{'edited ' if path in edited else 'created'} {path}")
     typer.echo(f"\nThe migration:\n{migration}")

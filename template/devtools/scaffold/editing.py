@@ -5,19 +5,20 @@ from collections.abc import Sequence
 
 from app.kit.commands.errors import Refused
 
-_Function = ast.FunctionDef | ast.AsyncFunctionDef
+Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 class Edits:
-    """A module and the insertions to make; `result()` is the new text."""
+    """A module and the changes to make; `result()` is the new text."""
 
     def __init__(self, path: str, source: str) -> None:
         self.path = path
-        self._lines = source.splitlines(keepends=True)
-        # By position, counted in characters from 0: the texts to insert.
-        self._insertions: list[tuple[int, int, str]] = []
+        self._source = source
+        # The changes: from an offset, to an offset, the new text.
+        self._changes: list[tuple[int, int, str]] = []
+        self._lines = [line.encode() for line in source.splitlines(keepends=True)]
         try:
-            self._tree = ast.parse(source)
+            self.tree = ast.parse(source)
         except SyntaxError as error:
             raise Refused(f"{path} has a syntax error in line {error.lineno}.") from error
 
@@ -25,70 +26,66 @@ class Edits:
         """Return the error about a file that is not as the generator wrote it."""
         return Refused(f"{self.path} has been restructured: {what}. Add the field by hand.")
 
-    def class_names(self) -> set[str]:
-        """Return the names of the classes of the module."""
-        return {each.name for each in self._tree.body if isinstance(each, ast.ClassDef)}
-
-    def names(self) -> set[str]:
-        """Return the names that the module assigns."""
-        nodes = [each for each in ast.walk(self._tree) if isinstance(each, ast.Name)]
-        return {each.id for each in nodes if isinstance(each.ctx, ast.Store)}
+    def find_class(self, name: str) -> ast.ClassDef | None:
+        """Return a class, or None."""
+        nodes = (each for each in self.tree.body if isinstance(each, ast.ClassDef))
+        return next((each for each in nodes if each.name == name), None)
 
     def class_(self, name: str) -> ast.ClassDef:
         """Return a class; raises Refused if there is none."""
-        for node in self._tree.body:
-            if isinstance(node, ast.ClassDef) and node.name == name:
-                return node
+        if found := self.find_class(name):
+            return found
         raise self.restructured(f"there is no class {name}")
 
-    def function(self, name: str) -> _Function:
+    def find_function(self, name: str) -> Function | None:
+        """Return a function, or None."""
+        nodes = (each for each in self.tree.body if isinstance(each, Function))
+        return next((each for each in nodes if each.name == name), None)
+
+    def function(self, name: str) -> Function:
         """Return a function; raises Refused if there is none."""
-        for node in self._tree.body:
-            if isinstance(node, _Function) and node.name == name:
-                return node
+        if found := self.find_function(name):
+            return found
         raise self.restructured(f"there is no function {name}")
 
-    def fields(self, node: ast.ClassDef) -> list[ast.AnnAssign]:
-        """Return the annotated attributes of a class."""
-        return [each for each in node.body if isinstance(each, ast.AnnAssign)]
+    def fields(self, node: ast.ClassDef) -> dict[str, ast.AnnAssign]:
+        """Return the annotated attributes of a class by name."""
+        return {
+            each.target.id: each
+            for each in node.body
+            if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name)
+        }
 
-    def tuple_of(self, node: ast.ClassDef, name: str) -> ast.Tuple:
-        """Return the tuple that a class assigns to a name; raises Refused if there is none."""
-        for each in node.body:
+    def assigned(self, body: Sequence[ast.stmt], name: str) -> ast.expr | None:
+        """Return the value that one of these statements assigns to a name, or None."""
+        for each in body:
             match each:
-                case ast.Assign(targets=[ast.Name(id=found)], value=ast.Tuple() as value):
-                    if found == name and value.elts:
-                        return value
+                case ast.Assign(targets=[ast.Name(id=found)], value=value) if found == name:
+                    return value
                 case _:
                     pass
-        raise self.restructured(f"{node.name} has no tuple {name}")
+        return None
 
     def append_field(
         self, node: ast.ClassDef, name: str, line: str, before: Sequence[str] = ()
     ) -> None:
         """Add a field at the end of a class, or before the first of these fields."""
         fields = self.fields(node)
-        names = [each.target.id for each in fields if isinstance(each.target, ast.Name)]
-        if name in names:
+        if name in fields:
             raise self.restructured(f"{node.name} has a field {name} already")
-        if not fields:
-            raise self.restructured(f"{node.name} has no fields")
-        last = [
-            each
-            for each in fields
-            if isinstance(each.target, ast.Name) and each.target.id in before
-        ]
+        last = [fields[each] for each in fields if each in before]
         if last:
             self.before(last[0], line)
+        elif fields:
+            self.after([*fields.values()][-1], line)
         else:
-            self.after(fields[-1], line)
+            # A class that has only a docstring.
+            self.after(node.body[-1], f"\n{line}")
 
     def import_for_types(self, line: str) -> None:
         """Add an import that only type checkers run."""
-        imports = [
-            each for each in self._tree.body if isinstance(each, ast.Import | ast.ImportFrom)
-        ]
-        for node in self._tree.body:
+        imports = [each for each in self.tree.body if isinstance(each, ast.Import | ast.ImportFrom)]
+        for node in self.tree.body:
             match node:
                 case ast.If(test=ast.Name(id="TYPE_CHECKING"), body=[first, *_]):
                     self.before(first, f"    {line}")
@@ -103,11 +100,11 @@ class Edits:
         """Insert lines before a statement and its decorators."""
         decorators = getattr(node, "decorator_list", [])
         line = min([node.lineno, *(each.lineno for each in decorators)])
-        self._insertions.append((line - 1, 0, f"{text}\n"))
+        self._insert(self._offset(line, 0), f"{text}\n")
 
     def after_assignments(self, node: ast.ClassDef, text: str) -> None:
         """Insert lines after the assignment that precedes a class, or before the class."""
-        before = self._tree.body[self._tree.body.index(node) - 1]
+        before = self.tree.body[self.tree.body.index(node) - 1]
         if isinstance(before, ast.Assign):
             self.after(before, text)
         else:
@@ -115,31 +112,53 @@ class Edits:
 
     def after(self, node: ast.stmt, text: str) -> None:
         """Insert lines after a statement."""
-        self._insertions.append((node.end_lineno or node.lineno, 0, f"{text}\n"))
+        self._insert(self._offset((node.end_lineno or node.lineno) + 1, 0), f"{text}\n")
+
+    def at_end(self, text: str) -> None:
+        """Add lines at the end of the module."""
+        self._insert(len(self._source), f"\n\n{text}")
 
     def first_item(self, node: ast.Tuple, text: str) -> None:
         """Insert an item at the beginning of a tuple."""
-        first = node.elts[0]
-        self._insertions.append((first.lineno - 1, self._column(first), f"{text}, "))
+        self._insert(self._start(node.elts[0]), f"{text}, ")
 
-    def last_entry(self, node: ast.Dict, text: str) -> None:
-        """Insert an entry at the end of a dictionary."""
-        if not node.values:
-            self._insertions.append((node.lineno - 1, self._column(node) + 1, text))
-            return
-        last = node.values[-1]
-        line = (last.end_lineno or last.lineno) - 1
-        column = len(self._lines[line].encode()[: last.end_col_offset].decode())
-        self._insertions.append((line, column, f", {text}"))
+    def last_item(self, nodes: Sequence[ast.AST], text: str) -> None:
+        """Insert an item after the last of the items of a tuple, a set, a dictionary or a call."""
+        self._insert(self._end(nodes[-1]), f", {text}")
+
+    def last_argument(self, call: ast.Call, text: str) -> None:
+        """Add arguments to a call."""
+        if arguments := [*call.args, *(each.value for each in call.keywords)]:
+            self.last_item(arguments, text)
+        else:
+            self.replace(call, f"{self.source_of(call.func)}({text})")
+
+    def replace(self, node: ast.AST, text: str) -> None:
+        """Replace an expression or a statement."""
+        self._changes.append((self._start(node), self._end(node), text))
+
+    def source_of(self, node: ast.AST) -> str:
+        """Return the text of an expression or a statement."""
+        return self._source[self._start(node) : self._end(node)]
 
     def result(self) -> str:
-        """Return the text with all insertions; those at one place keep their order."""
-        lines = [*self._lines, ""]
-        ordered = sorted(self._insertions, key=lambda each: each[:2])
-        for line, column, text in ordered[::-1]:
-            lines[line] = lines[line][:column] + text + lines[line][column:]
-        return "".join(lines)
+        """Return the text with all changes; insertions at one place keep their order."""
+        text = self._source
+        for start, end, new in sorted(self._changes, key=lambda each: each[:2])[::-1]:
+            text = text[:start] + new + text[end:]
+        return text
 
-    def _column(self, node: ast.expr) -> int:
-        # Positions in the tree count bytes.
-        return len(self._lines[node.lineno - 1].encode()[: node.col_offset].decode())
+    def _insert(self, offset: int, text: str) -> None:
+        self._changes.append((offset, offset, text))
+
+    def _start(self, node: ast.AST) -> int:
+        return self._offset(getattr(node, "lineno", 0), getattr(node, "col_offset", 0))
+
+    def _end(self, node: ast.AST) -> int:
+        return self._offset(getattr(node, "end_lineno", 0), getattr(node, "end_col_offset", 0))
+
+    def _offset(self, line: int, column: int) -> int:
+        """Return the offset in characters; positions in the tree count bytes."""
+        before = b"".join(self._lines[: line - 1])
+        rest = self._lines[line - 1][:column] if column else b""
+        return len((before + rest).decode())

@@ -40,6 +40,8 @@ class Feature:
     name: str
     specified: Sequence[Field]
     options: Options = field(default_factory=Options)
+    # The model that has the feature already, when it gets new fields.
+    existing: Target | None = None
 
     @cached_property
     def plural(self) -> str:
@@ -60,6 +62,13 @@ class Feature:
     def path(self) -> str:
         """The path of its endpoints."""
         return self.plural.replace("_", "-")
+
+    @property
+    def package(self) -> str:
+        """The package with its modules."""
+        if self.existing:
+            return self.existing.module.rpartition(".")[0]
+        return f"app.features.{self.plural}"
 
     @property
     def words(self) -> str:
@@ -102,12 +111,18 @@ class Feature:
         given = [each for each in self.specified if each.is_relationship]
         targets = [self._target(each) for each in given]
         tables = Counter(
-            target and target.table
+            target.table if target else self.plural
             for each, target in zip(given, targets, strict=True)
             if each.kind == "ref"
         )
+        tables.update(self.existing.referred if self.existing else ())
         return [
-            Reference(each, self.name, target, repeated=tables[target and target.table] > 1)
+            Reference(
+                each,
+                self.name,
+                target,
+                repeated=tables[target.table if target else self.plural] > 1,
+            )
             for each, target in zip(given, targets, strict=True)
         ]
 
@@ -142,6 +157,12 @@ class Feature:
         """The columns that a list can be filtered by."""
         kinds = ("enum", "bool")
         return [each for each in self.columns if each.field.kind in kinds and not each.is_array]
+
+    @property
+    def filtered(self) -> dict[str, str]:
+        """The parameters that filter the list, with their types."""
+        refs = {each.key: "Id" for each in self.refs}
+        return refs | {each.name: each.python for each in self.filters}
 
     @property
     def unique(self) -> list[str]:

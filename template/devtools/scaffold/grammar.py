@@ -13,12 +13,23 @@ SCALARS = ("str", "text", "int", "bigint", "decimal", "bool", "date", "datetime"
 KINDS = (*SCALARS, "enum", "json", "ref", "many")
 _ALIASES = {
     "string": "str",
+    "varchar": "str",
     "integer": "int",
     "boolean": "bool",
     "numeric": "decimal",
     "timestamp": "datetime",
     "jsonb": "json",
     "references": "ref",
+    "belongs_to": "ref",
+}
+_FLAGS = {
+    "unique": "unique",
+    "uniq": "unique",
+    "optional": "optional",
+    "nullable": "optional",
+    "null": "optional",
+    "indexed": "indexed",
+    "index": "indexed",
 }
 _ACTIONS = {"restrict": "RESTRICT", "cascade": "CASCADE", "set_null": "SET NULL"}
 _SPEC = re.compile(
@@ -41,6 +52,8 @@ class Field:
     unique: bool = False
     indexed: bool = False
     default: str | None = None
+    # The value of the rows that exist when the field is added.
+    existing: str | None = None
     is_array: bool = False
     length: int = 200
     precision: tuple[int, int] = (12, 2)
@@ -76,7 +89,11 @@ def parse_field(spec: str) -> Field:
         "optional": optional or bool(found["first"] or found["second"]),
     }
     # `customer:ref:customers?:set_null`
-    marked = [word for word in words if word.endswith("?") and not word.startswith("default=")]
+    marked = [
+        word
+        for word in words
+        if word.endswith("?") and not word.startswith(("default=", "existing="))
+    ]
     values["optional"] = values["optional"] or bool(marked)
     words = [word.removesuffix("?") if word in marked else word for word in words]
     if found["size"]:
@@ -98,12 +115,12 @@ def _read_words(spec: str, kind: str, words: list[str], values: dict[str, object
             tuple(first.split(",")) if kind == "enum" else first
         )
     for word in words:
-        if word in ("unique", "optional"):
-            values[word] = True
-        elif word in ("index", "indexed"):
-            values["indexed"] = True
+        if flag := _FLAGS.get(word):
+            values[flag] = True
         elif word.startswith("default="):
             values["default"] = word.removeprefix("default=")
+        elif word.startswith("existing="):
+            values["existing"] = word.removeprefix("existing=")
         elif kind == "str" and word.isdigit():
             values["length"] = int(word)
         elif kind == "decimal" and re.fullmatch(r"\d+[,.]\d+", word):
@@ -128,8 +145,6 @@ def _problems(field: Field) -> Iterable[str]:
         yield "a column of this type is neither unique nor indexed"
     if field.unique and field.kind in ("bool", "enum"):
         yield "a column of so few values cannot be unique"
-    if field.unique and field.name in ("body", "path"):
-        yield "an error response uses this name for a part of the request: use another name"
     if field.kind == "str" and not 1 <= field.length <= 10_000:
         yield "the length is from 1 to 10000; use the type text for longer values"
     if field.kind == "str" and (field.unique or field.indexed) and field.length > _LONGEST_INDEXED:
@@ -143,8 +158,11 @@ def _problems(field: Field) -> Iterable[str]:
         yield "set_null needs an optional reference"
     if field.kind == "enum":
         yield from _enum_problems(field)
-    if field.default is not None and not _is_default(field):
-        yield f"`{field.default}` is no default for the type {field.kind}"
+    for text in (field.default, field.existing):
+        if text is not None and not _is_default(field, text):
+            yield f"`{text}` is no default for the type {field.kind}"
+    if field.existing is not None and (field.optional or field.default is not None):
+        yield "`existing=` is for a required field without a default"
 
 
 def _enum_problems(field: Field) -> Iterable[str]:
@@ -157,8 +175,8 @@ def _enum_problems(field: Field) -> Iterable[str]:
         yield "an enum has at least two values, and none twice"
 
 
-def _is_default(field: Field) -> bool:
-    text, checks = field.default or "", _CHECKS.get(field.kind)
+def _is_default(field: Field, text: str) -> bool:
+    checks = _CHECKS.get(field.kind)
     if field.is_array or checks is None or len(text) > _LONGEST_DEFAULT:
         return False
     try:

@@ -47,6 +47,11 @@ class Column:
         return self.field.kind in ("str", "text") and not self.is_array
 
     @property
+    def tells_rows_apart(self) -> bool:
+        """Whether the text of one row in tests is not a part of the text of an earlier one."""
+        return self.field.kind == "text" or self.field.length > 3
+
+    @property
     def cls(self) -> str:
         """The class of an enum, or the name of the schema type."""
         return f"{class_name(self.owner)}{class_name(self.name)}"

@@ -11,6 +11,8 @@ from app.kit.commands.errors import Refused
 from app.kit.db.deletion import Entity
 
 LONGEST = 30
+# Words such as bus, address, analysis, canvas and series are singular.
+_PLURAL = re.compile(r"(?<![aius])s$(?<!\bnews)(?<!\blens)(?<!series)")
 _SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 # `type` is one in new versions of Python only, and a common name of a field.
 _KEYWORDS = {*keyword.kwlist, *keyword.softkwlist} - {"type"}
@@ -54,9 +56,14 @@ def check_model_name(name: str) -> None:
         raise Refused(f"`{name}` has a meaning in SQL, Python or the kit: use another name.")
 
 
-def check_plural(plural: str, singular: str) -> None:
+def check_plural(plural: str, singular: str, *, is_given: bool) -> None:
     """Raise Refused for a name that a table and a package cannot have."""
     _check_form(plural, "table")
+    if not is_given and _PLURAL.search(singular):
+        raise Refused(
+            f"`{singular}` is a plural: write `{singular_of(singular)}`, or pass --plural NAME if "
+            "it is one row."
+        )
     if plural == singular:
         raise Refused(f"The plural of `{singular}` must differ from it: pass --plural NAME.")
     if plural in _SQL_KEYWORDS or plural in _OF_CODE:

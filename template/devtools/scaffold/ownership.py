@@ -17,7 +17,7 @@ def owners(feature: Feature) -> dict[str, str]:
         if reference.is_owned and reference.target:
             path = f"src/{reference.target.module.replace('.', '/')}.py"
             source = _with_rows(path, files.get(path) or read(path), reference, feature)
-            files[path] = finish_edit(path, source, {})
+            files[path] = finish_edit(path, source)
     return files
 
 

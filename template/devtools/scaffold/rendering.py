@@ -5,7 +5,8 @@ import shutil
 import subprocess
 import sysconfig
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,29 +27,26 @@ _UNKNOWN_ID = {True: "2**62", False: '"01987f3e-6b5d-7c3a-b0f2-d4c6e8a01357"'}
 
 def render_feature(feature: Feature) -> dict[str, str]:
     """Return the text of each file of a feature, by its path in the service."""
-    package = f"src/app/features/{feature.plural}"
+    folder = f"src/{feature.package.replace('.', '/')}"
     names = ["models", "schemas", "repository", "router"]
     names += ["service"] if feature.has_service else []
-    factories = _factories(feature)
-    files = {f"{package}/__init__.py": ""}
-    for name in names:
-        text = _environment().get_template(f"{name}.py.tmpl").render(_context(feature))
-        files[f"{package}/{name}.py"] = text
-    test = _environment().get_template("test.py.tmpl")
-    context = _context(feature) | {"factories": [_Made(each) for each in factories]}
-    files[f"tests/features/test_{feature.plural}.py"] = test.render(context)
-    others = _names_of(feature, factories)
-    return {path: _finish(path, text, others) if text else "" for path, text in files.items()}
+    files = {f"{folder}/{name}.py": render(f"{name}.py", feature) for name in names}
+    files[f"tests/features/test_{feature.plural}.py"] = render("test.py", feature)
+    finished = {path: _finish(path, text, feature) for path, text in files.items()}
+    return {f"{folder}/__init__.py": ""} | finished
 
 
-class _Made:
-    """A factory with what its template needs."""
-
-    def __init__(self, factory: Factory) -> None:
-        self.target, self.values, self.needs = factory.target, factory.values, factory.needs
-        self.uses_number = any("number" in value for value in factory.values.values())
+def render(name: str, feature: Feature) -> str:
+    """Return the text of a template."""
+    return _environment().get_template(f"{name}.tmpl").render(_context(feature))
 
 
+def parts() -> Any:
+    """Return the macros of the parts that several files have."""
+    return _environment().get_template("parts.tmpl").module
+
+
+@cache
 def _environment() -> Environment:
     environment = Environment(  # noqa: S701 - it writes Python, not HTML
         loader=FileSystemLoader(TEMPLATES),
@@ -85,6 +83,7 @@ def _context(feature: Feature) -> dict[str, Any]:
     ]
     return {
         "f": feature,
+        "factories": _factories(feature),
         "has_unique": bool(feature.unique),
         "references": ", ".join(f'"{each.key}": {each.target_cls}' for each in feature.references),
         "many_keys": _set_of(each.key for each in feature.manys),
@@ -108,42 +107,29 @@ def _table_arguments(feature: Feature) -> str:
     return "(\n" + "\n".join(lines) + "\n)"
 
 
-def _factories(feature: Feature) -> list[Factory]:
-    targets = [each.target for each in feature.references if each.target]
-    return factories_of(targets)
-
-
-def _names_of(feature: Feature, factories: list[Factory]) -> dict[str, dict[str, str]]:
-    """Return the modules of the names that each file may use, by the end of its path."""
-    package = f"app.features.{feature.plural}"
-    cls = feature.cls
+def _modules_of(path: str, feature: Feature) -> dict[str, str]:
+    """Return the modules of the names that a file may use."""
+    package, cls = feature.package, feature.cls
     targets = {each.target.cls: each.target.module for each in feature.references if each.target}
     enums = [each.cls for each in feature.columns if each.field.kind == "enum"]
-    models = dict.fromkeys(
-        [cls, *enums, *(each.cls for each in feature.manys)], f"{package}.models"
-    )
+    models = [cls, *enums, *(each.cls for each in feature.manys)]
+    names = dict.fromkeys(models, f"{package}.models") | targets
+    if path.startswith("tests/"):
+        for each in _factories(feature):
+            names |= {each.target.cls: each.target.module} | each.imports
+        return names
     schemas = [f"{cls}{end}" for end in ("Create", "Changes", "Query", "Out")]
+    names |= dict.fromkeys(schemas, f"{package}.schemas")
     queries = [feature.view, "NEWEST", f"{cls}Repository", "matching"]
-    inner = models | dict.fromkeys(schemas, f"{package}.schemas")
-    outer = inner | dict.fromkeys(queries, f"{package}.repository")
-    tested: dict[str, str] = {cls: f"{package}.models"}
-    for each in factories:
-        tested |= {each.target.cls: each.target.module} | each.imports
-    if feature.options.read_only:
-        tested |= dict.fromkeys(enums, f"{package}.models")
-    return {
-        "models.py": targets,
-        "schemas.py": dict.fromkeys(enums, f"{package}.models"),
-        "repository.py": inner,
-        "service.py": outer | targets,
-        "router.py": outer | {"service": package},
-        "test": tested,
-    }
+    return names | dict.fromkeys(queries, f"{package}.repository") | {"service": package}
 
 
-def _finish(path: str, text: str, others: Mapping[str, Mapping[str, str]]) -> str:
-    name = "test" if path.startswith("tests/") else path.rpartition("/")[2]
-    source = format_source(path, with_imports(text, others[name]))
+def _factories(feature: Feature) -> list[Factory]:
+    return factories_of([each.target for each in feature.references if each.target])
+
+
+def _finish(path: str, text: str, feature: Feature) -> str:
+    source = format_source(path, with_imports(text, _modules_of(path, feature)))
     for defined, number in Counter(definitions(ast.parse(source))).items():
         if number > 1:
             raise Refused(
@@ -152,9 +138,11 @@ def _finish(path: str, text: str, others: Mapping[str, Mapping[str, str]]) -> st
     return source
 
 
-def finish_edit(path: str, text: str, modules: Mapping[str, str]) -> str:
+def finish_edit(path: str, text: str, feature: Feature | None = None) -> str:
     """Return an edited file with the imports that it lacks, formatted if it was before."""
-    source = with_imports(text, modules)
+    source = with_imports(text, _modules_of(path, feature) if feature else {})
+    if not (service.root() / path).exists():
+        return format_source(path, source)
     before = read(path)
     try:
         is_formatted = format_source(path, before) == before

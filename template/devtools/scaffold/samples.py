@@ -136,6 +136,11 @@ class Factory:
     # The modules of the names that the values use.
     imports: dict[str, str]
 
+    @property
+    def uses_number(self) -> bool:
+        """Whether a value differs from row to row."""
+        return any("number" in value for value in self.values.values())
+
 
 def factories_of(targets: list[Target]) -> list[Factory]:
     """Return the functions that store rows of these models, those that others call first."""

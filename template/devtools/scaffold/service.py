@@ -60,6 +60,23 @@ class Target:
         return dict(table_columns(inspect(self.model)))
 
     @property
+    def referred(self) -> list[str]:
+        """The table that each of its foreign keys refers to."""
+        keys = (key for column in self.columns.values() for key in column.foreign_keys)
+        return [key.column.table.name for key in keys]
+
+    @property
+    def depends_on(self) -> set[str]:
+        """The tables that it refers to, directly or through others."""
+        found: set[str] = set()
+        tables = [Base.metadata.tables[self.table]]
+        while tables:
+            new = {key.column.table for key in tables.pop().foreign_keys}
+            tables += [each for each in new if each.name not in found]
+            found |= {each.name for each in new}
+        return found
+
+    @property
     def label(self) -> str | None:
         """The text column that describes a row, if it has one."""
         texts = [

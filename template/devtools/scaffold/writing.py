@@ -3,7 +3,6 @@
 import difflib
 import re
 import subprocess
-import sys
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +12,6 @@ from scaffold import service
 
 _MIGRATIONS = "migrations/versions"
 _REGISTRATION = re.compile(r"\+(from app\.features\.\w+\.router import router as \w+|    \w+,)")
-_REVISION = "from app.cli import main; main()"
 
 
 def read(path: str) -> str:
@@ -94,25 +92,6 @@ def written(files: Mapping[str, str]) -> Generator[None]:
         for folder in sorted(new, reverse=True):
             _remove(folder)
         raise
-
-
-def write_migration(message: str) -> str:
-    """Write a migration with the command `revision`, and return what it printed."""
-    # In a new process, because this one has imported the models without the feature.
-    ended = subprocess.run(
-        [sys.executable, "-c", _REVISION, "revision", "-m", message],
-        cwd=service.root(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if ended.returncode:
-        lines = (ended.stderr or ended.stdout).strip().splitlines()
-        raise Refused(
-            "The migration could not be written, so nothing was kept: "
-            + ("\n".join(lines) if ended.returncode == 2 else "\n".join(lines[-3:]))
-        )
-    return ended.stdout.strip()
 
 
 def _bytes_of(path: Path) -> bytes | None:

@@ -10,7 +10,7 @@ from sqlalchemy import Column, Index, Integer, MetaData, String, Table, func, te
 from app.kit.application import Application
 from app.kit.db.conflicts import _columns
 from app.kit.errors import Conflict, FieldProblem
-from app.kit.http.field_path import field_path
+from app.kit.http.field_path import field_path, is_part_of_request
 from tests.rig.app import client_of
 
 
@@ -39,6 +39,13 @@ def test_rejected_value_identifies_the_item() -> None:
     assert field_path({"rows": rows}, "sku", "a") == "body.rows.3.sku"
     assert field_path({"rows": rows}, "sku", "1") == "body.rows.0.sku"
     assert field_path({"rows": rows}, "sku", "other") == "body.rows"
+
+
+def test_column_may_be_named_as_a_part_of_the_request() -> None:
+    assert not is_part_of_request({"body": "a"}, "body", "a")
+    assert field_path({"body": "a"}, "body", "a") == "body.body"
+    assert is_part_of_request({"body": "a"}, "body", "1, 2")
+    assert not is_part_of_request({"title": "a"}, "title", None)
 
 
 def test_camel_case_alias_is_used_in_field_path() -> None:

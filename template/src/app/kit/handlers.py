@@ -37,7 +37,7 @@ from app.kit.errors import (
     Unavailable,
     title_of,
 )
-from app.kit.http.field_path import field_path
+from app.kit.http.field_path import field_path, is_part_of_request
 from app.kit.http.request_fields import UNLISTED
 from app.kit.http.route import allowed_methods
 from app.kit.readiness import migration_problem_of
@@ -100,7 +100,7 @@ def _located(request: Request, problem: Problem, value: str | None = None) -> Pr
 
 def _path(request: Request, name: str, value: str | None) -> str:
     body = request.scope.get("app.body")
-    if name in ("body", "query", "path", "header") or "." in name:
+    if "." in name or is_part_of_request(body, name, value):
         return name
     if name in request.path_params and not (isinstance(body, dict) and name in body):
         return f"path.{name}"

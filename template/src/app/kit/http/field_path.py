@@ -32,6 +32,13 @@ def field_path(body: Any, name: str, value: str | None = None) -> str:
     return ".".join(("body", *first[:common]))
 
 
+def is_part_of_request(body: Any, name: str, value: str | None) -> bool:
+    """Return whether a name is a part of the request, and not the column of a rejected value."""
+    if name not in ("body", "query", "path", "header"):
+        return False
+    return all(str(sent) != value for _, sent in islice(_paths(body, name), _MAX_PATHS))
+
+
 def _paths(value: Any, name: str, path: Path = ()) -> Iterator[tuple[Path, Any]]:
     if isinstance(value, dict):
         items: Iterator[tuple[object, object]] = iter(cast("dict[object, object]", value).items())
