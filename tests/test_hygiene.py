@@ -121,9 +121,9 @@ def test_file_names_are_valid_on_windows(texts: dict[str, str]) -> None:
 
 
 def test_jinja_files_vary_with_answers(render: Renderer) -> None:
-    default, without_example, unusual = (
+    default, without_example, unusual, signed_in = (
         files_under(render(**{"deploy": "kubernetes", **answers}))
-        for answers in ({}, {"example": False}, UNUSUAL)
+        for answers in ({}, {"example": False}, UNUSUAL, {"auth": "oidc"})
     )
     named = {
         name.removeprefix("template/")
@@ -135,6 +135,7 @@ def test_jinja_files_vary_with_answers(render: Renderer) -> None:
 
     kept = {name for name in default if name in without_example}
     varies = {name for name in default if default[name] != unusual.get(name)}
+    varies |= {name for name in signed_in if signed_in[name] != default.get(name)}
     varies |= {name for name in kept if default[name] != without_example[name]}
 
     assert named <= varies

@@ -1,0 +1,107 @@
+"""The development issuer, for `dev` and `token` without AUTH_ISSUER.
+
+Its code is in the folder `devtools`, which the wheel and the image do not contain. Functions in
+this module therefore import it when they need it.
+"""
+
+import json
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+from urllib.request import urlopen
+
+import typer
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.kit.commands.errors import Refused
+from app.kit.development import PROJECT_ROOT, is_development
+
+# The client of the API documentation page.
+CLIENT_ID = "docs"
+# Of an issuer that no command contacts, for commands that only need valid settings.
+_UNUSED = "http://127.0.0.1:1"
+# `.gitignore` excludes this folder.
+_STATE = PROJECT_ROOT / ".oidc_cache" / "issuer.json"
+
+
+class _Environment(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8-sig", env_ignore_empty=True, extra="ignore"
+    )
+
+    auth_issuer: str | None = None
+
+
+def is_issuer_given() -> bool:
+    """Return whether AUTH_ISSUER is set, in the environment or in `.env`."""
+    try:
+        return _Environment().auth_issuer is not None
+    except (OSError, UnicodeDecodeError):
+        # `Settings.load` reports this error together with all others.
+        without_file: dict[str, Any] = {"_env_file": None}
+        return _Environment(**without_file).auth_issuer is not None
+
+
+@contextmanager
+def _environment_for(issuer: str, audience: str) -> Generator[None]:
+    """Set the variables of a service that accepts tokens of this issuer."""
+    given = {"AUTH_ISSUER": issuer, "AUTH_AUDIENCE": audience, "AUTH_CLIENT_ID": CLIENT_ID}
+    before = os.environ.copy()
+    os.environ.update(given)
+    try:
+        yield
+    finally:
+        for name in given:
+            del os.environ[name]
+        os.environ.update({name: before[name] for name in given.keys() & before.keys()})
+
+
+@contextmanager
+def development_issuer(name: str, *, start: bool = True) -> Generator[str | None]:
+    """Set AUTH_ISSUER in the block if it is not set, and yield the URL of a development issuer.
+
+    Child processes inherit the variables. Without `start`, no issuer runs, and the variables only
+    make the settings valid. Outside development, do nothing.
+    """
+    if is_issuer_given() or not is_development():
+        yield None
+        return
+    if not start:
+        with _environment_for(_UNUSED, name):
+            yield None
+        return
+    from oidc_issuer import running
+
+    with running(name) as issuer, _environment_for(issuer.url, name):
+        _STATE.parent.mkdir(exist_ok=True)
+        _STATE.write_text(json.dumps({"issuer": issuer.url}), encoding="utf-8")
+        typer.echo(
+            f"\n  Sign-in   {issuer.url}, without a password"
+            f'\n  Token     uv run {name} token --sub alice --scope "notes:write"'
+        )
+        try:
+            yield issuer.url
+        finally:
+            _STATE.unlink(missing_ok=True)
+
+
+def fetch_token(name: str, subject: str, scope: str, state: Path = _STATE) -> str:
+    """Return a token of the running development issuer. Raises Refused if none runs."""
+    if is_issuer_given():
+        raise Refused("AUTH_ISSUER is set: get a token from that identity provider.")
+    if not is_development():
+        raise Refused("Only development has an issuer: get a token from your identity provider.")
+    form = {"grant_type": "client_credentials", "client_id": subject, "scope": scope}
+    try:
+        issuer = json.loads(state.read_text(encoding="utf-8"))["issuer"]
+        url, body = f"{issuer}/token", urlencode(form).encode()
+        with urlopen(url, body, timeout=5) as response:  # noqa: S310 - a URL that `dev` wrote
+            token: str = json.load(response)["access_token"]
+    except (OSError, ValueError, KeyError) as error:
+        raise Refused(
+            f"No development issuer is running. Start one with `uv run {name} dev`."
+        ) from error
+    return token
