@@ -4,6 +4,7 @@ import ast
 from collections.abc import Mapping
 
 _MODULES = {
+    "app.kit.auth.routing": "ScopedAPIRouter",
     "app.kit.db.base": "Base Record now",
     "app.kit.db.deletion": "DELETE_ERRORS Entity erase_where unique_live",
     "app.kit.db.enums": "stored_by_value",

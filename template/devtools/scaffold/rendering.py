@@ -84,6 +84,7 @@ def _context(feature: Feature) -> dict[str, Any]:
     return {
         "f": feature,
         "factories": _factories(feature),
+        "has_auth": service.has_auth(),
         "has_unique": bool(feature.unique),
         "references": ", ".join(f'"{each.key}": {each.target_cls}' for each in feature.references),
         "many_keys": _set_of(each.key for each in feature.manys),

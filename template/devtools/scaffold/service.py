@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -94,6 +95,11 @@ class Target:
 def keeps_deleted_rows() -> bool:
     """Whether the service hides deleted rows."""
     return deletion.Entity is not Record
+
+
+def has_auth() -> bool:
+    """Whether endpoints need a token."""
+    return find_spec("app.kit.auth") is not None
 
 
 def has_integer_ids() -> bool:
