@@ -171,7 +171,9 @@ async def reading_database(request: Request) -> Database:
     `Cache-Control: no-cache`, and then reads use the primary.
     """
     database = database_of(request)
-    fresh = "no-cache" in request.headers.get("cache-control", "")
+    # Without `request.headers`, which decodes all headers.
+    headers = request.scope["headers"]
+    fresh = any(name == b"cache-control" and b"no-cache" in value for name, value in headers)
     return replace(database, reading_engine=database.fresh_engine) if fresh else database
 
 

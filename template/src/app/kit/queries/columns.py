@@ -6,13 +6,24 @@ from functools import cached_property
 from typing import Any, TypeAlias, get_args
 
 from pydantic import BaseModel
-from sqlalchemy import ColumnElement, Select, Text, cast, func, inspect, select
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    Text,
+    bindparam,
+    cast,
+    func,
+    inspect,
+    select,
+)
 from sqlalchemy.orm import aliased
 from sqlalchemy.sql.util import ClauseAdapter, find_tables
 
 from app.kit.db.attributes import primary_key
 from app.kit.db.deletion import living
 from app.kit.db.json import check_json, json_list, json_object
+from app.kit.page import check_statement, distinct_by, order_terms, repeats_rows
 
 Schema: TypeAlias = type[BaseModel]
 
@@ -38,17 +49,18 @@ class ViewSelects:
         columns = columns_of(self.schema, self.model)
         return living(statement.with_only_columns(*columns, maintain_column_froms=True))
 
-    def rows_by_key(self, statement: Select[Any]) -> Select[Any]:
-        """Select the columns of the schema, with the statement as a subquery of primary keys."""
+    def first_page(self, statement: Select[Any]) -> Select[Any]:
+        """Select the rows of a page, with the parameters `page_limit` and `page_offset`."""
+        return self.rows(_limited(self._ordered(statement)))
+
+    def deep_page(self, statement: Select[Any]) -> Select[Any]:
+        """Select the rows of a page, with the page as a subquery of primary keys."""
+        if repeats_rows(statement) or not self.has_relationships:
+            return self.first_page(statement)
         # Otherwise PostgreSQL would read relationships of the rows that OFFSET skips.
-        key = primary_key(self.model)
-        keys = statement.with_only_columns(key, maintain_column_froms=True).correlate(None)
-        page = (
-            statement.limit(None)
-            .offset(None)
-            .with_only_columns(*columns_of(self.schema, self.model), maintain_column_froms=True)
-        )
-        return living(page.where(key.in_(keys)))
+        ordered, key = self._ordered(statement), primary_key(self.model)
+        keys = _limited(ordered).with_only_columns(key, maintain_column_froms=True)
+        return self.rows(ordered.where(key.in_(keys.correlate(None))))
 
     def rows_with_cursor(self, statement: Select[Any]) -> Select[Any]:
         """Select the columns of the schema and of the cursor."""
@@ -57,11 +69,25 @@ class ViewSelects:
         return living(statement.with_only_columns(*columns, maintain_column_froms=True))
 
     def total(self, statement: Select[Any]) -> Select[Any]:
-        """Count the rows of the statement."""
+        """Count the rows of a paginated statement."""
         key = primary_key(self.model)
-        keys = statement.with_only_columns(key, maintain_column_froms=True)
+        keys = self._ordered(statement).with_only_columns(key, maintain_column_froms=True)
         counted = keys.order_by(None).subquery()
         return living(select(func.count().label("total")).select_from(counted))
+
+    def _ordered(self, statement: Select[Any]) -> Select[Any]:
+        """Order the rows of a paginated statement, and return each only once."""
+        check_statement(statement)
+        ordered = statement.order_by(primary_key(self.model))
+        if not repeats_rows(statement):
+            return ordered
+        distinct: Select[Any] = distinct_by(ordered, order_terms(ordered))
+        return distinct
+
+
+def _limited(statement: Select[Any]) -> Select[Any]:
+    limit, offset = (bindparam(f"page_{name}", type_=Integer) for name in ("limit", "offset"))
+    return statement.limit(limit).offset(offset)
 
 
 def cursor_values(statement: Select[Any]) -> Select[Any]:

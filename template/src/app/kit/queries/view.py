@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar, cast
 from pydantic import BaseModel
 from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import aliased
+from sqlalchemy.sql.cache_key import CacheKey
 
 from app.kit.db.attributes import primary_key
 from app.kit.db.deletion import living
@@ -18,16 +19,7 @@ from app.kit.db.keyset import paginate_keyset
 from app.kit.db.session import Database
 from app.kit.db.sorting import Order
 from app.kit.errors import NotFound
-from app.kit.page import (
-    CursorQuery,
-    CursorSlice,
-    PageQuery,
-    Slice,
-    check_statement,
-    distinct_by,
-    order_terms,
-    repeats_rows,
-)
+from app.kit.page import CursorQuery, CursorSlice, PageQuery, Slice
 from app.kit.queries.columns import CURSOR, ViewSelects, columns_of, cursor_values
 from app.kit.queries.dml import (
     arguments,
@@ -36,7 +28,7 @@ from app.kit.queries.dml import (
     update_defaults,
     update_row,
 )
-from app.kit.queries.execution import Connectable, StatementCache
+from app.kit.queries.execution import Connectable, StatementCache, cache_key
 from app.kit.queries.rows import RowValidator
 from app.kit.queries.streaming import RowStream
 
@@ -73,7 +65,9 @@ class View(Generic[S]):
 
     async def get(self, db: Connectable, key: Any) -> S:
         """Return the row with this primary key, or raise `NotFound`."""
-        found = await self._statements.read(db, self._by_key, self._selects.rows, {"key": key})
+        by_key, cached = self._by_key
+        values = {"key": key}
+        found = await self._statements.read(db, by_key, self._selects.rows, values, cached)
         if not found:
             raise self._not_found(key)
         return self._rows.one(found[0])
@@ -93,19 +87,14 @@ class View(Generic[S]):
         The primary key breaks ties. A row that a join repeats is returned once per combination of
         ORDER BY values. Raises TypeError for a statement with LIMIT or OFFSET.
         """
-        check_statement(statement)
-        ordered = statement.order_by(primary_key(self.model))
-        build = self._selects.rows
-        if repeats_rows(statement):
-            ordered = distinct_by(ordered, order_terms(ordered))
-        elif query.offset and self._selects.has_relationships:
-            build = self._selects.rows_by_key
-        page = ordered.limit(query.limit).offset(query.offset)
-        items = self._rows.all(await self._statements.read(db, page, build))
+        key = cache_key(statement)
+        build = self._selects.deep_page if query.offset else self._selects.first_page
+        values = {"page_limit": query.limit, "page_offset": query.offset}
+        items = self._rows.all(await self._statements.read(db, statement, build, values, key))
         total = query.offset + len(items)
         # A page that is not full is the last one, so its end is the total.
         if len(items) == query.limit or (query.offset and not items):
-            [counted] = await self._statements.read(db, ordered, self._selects.total)
+            [counted] = await self._statements.read(db, statement, self._selects.total, key=key)
             total = counted["total"]
         return Slice(items, total, query.limit, query.offset)
 
@@ -191,7 +180,7 @@ class View(Generic[S]):
 
         def build() -> Any:
             if not names:
-                return self._selects.rows(self._by_key)
+                return self._selects.rows(self._by_key[0])
             columns = columns_of(self.schema, self.model)
             return living(update_row(self.model, values).returning(*columns))
 
@@ -206,8 +195,9 @@ class View(Generic[S]):
         return select(self.model)
 
     @cached_property
-    def _by_key(self) -> Select[Any]:
-        return self.select().where(primary_key(self.model) == bindparam("key"))
+    def _by_key(self) -> tuple[Select[Any], CacheKey | None]:
+        statement = self.select().where(primary_key(self.model) == bindparam("key"))
+        return statement, cache_key(statement)
 
     def _not_found(self, key: Any) -> NotFound:
         return NotFound(f"{self.model.__name__} {key} not found.")
