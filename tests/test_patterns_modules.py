@@ -16,6 +16,7 @@ INTERNAL = {
     "kit/db/migration_order.py",
     "kit/db/migration_steps.py",
     "kit/db/page_rows.py",
+    "kit/db/savepoint.py",
     "kit/db/schema_drift.py",
     "kit/db/soft_delete.py",
     "kit/db/sort_types.py",

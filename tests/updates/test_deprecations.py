@@ -7,9 +7,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from hooks import keep_removed
 from sqlalchemy import URL
 
-from hooks import keep_removed
 from tests.processes import run
 from tests.rendering import ROOT
 from tests.services import Interpreter, address
@@ -31,7 +31,7 @@ from typing_extensions import deprecated
 def today() -> None: ...
 """
 CALL = """
-from app.kit.times import today
+from app.kit.schemas import today
 
 
 def call() -> None:
@@ -156,7 +156,7 @@ def test_kit_does_not_use_deprecated_names() -> None:
 
     for path in (ROOT / PLACES[0]).rglob("*.py"):
         assert not uses_of(names, path.read_text()), path
-    assert uses_of({"today"}, "from app.kit.times import today\n\ntoday()") == {"today"}
+    assert uses_of({"today"}, "from app.kit.schemas import today\n\ntoday()") == {"today"}
     assert not uses_of({"Argument"}, "import typer\n\ntyper.Argument()")
 
 
@@ -229,7 +229,7 @@ def test_use_of_deprecated_name_warns(
     service_at: ServiceFactory, interpreter: Interpreter, server: URL
 ) -> None:
     service = service_at(CURRENT)
-    service.append("src/app/kit/times.py", DEPRECATED)
+    service.append("src/app/kit/schemas.py", DEPRECATED)
     service.write("src/app/features/old.py", CALL)
     service.write("tests/features/test_old.py", TEST.format(package="features"))
     given = {"cwd": service.directory, "PYTHONPATH": "src", "DATABASE_URL": address(server)}

@@ -5,8 +5,7 @@ from datetime import datetime
 from pydantic import Field
 
 from app.kit.db.ids import Id
-from app.kit.schemas import Changes, Input, Line, LongText, Output, omittable
-from app.kit.times import Moment
+from app.kit.schemas import Changes, Input, Line, LongText, Moment, Output, omittable
 
 
 class Row(Output):

@@ -25,7 +25,7 @@ def lenient_routes(app: FastAPI) -> list[str]:
             )
         elif isinstance(route, APIWebSocketRoute):
             found += [
-                f"{context.path}: declare {name} as `Moment` of app.kit.times, not as datetime"
+                f"{context.path}: declare {name} as `Moment` of app.kit.schemas, not as datetime"
                 for name in plain_datetimes(context.dependant)
             ]
         elif isinstance(route, Mount) and isinstance(route.app, FastAPI):

@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.kit.db.savepoint import savepoint
+from app.kit.db.retry import savepoint
 from app.kit.errors import Conflict, FieldProblem, Invalid
 from app.kit.schemas import Input
 

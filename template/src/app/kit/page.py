@@ -5,10 +5,14 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import ColumnElement, Select
+from sqlalchemy import ColumnElement, Select, func, inspect, select
 from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Bundle
+from sqlalchemy.orm.interfaces import ORMOption
 from sqlalchemy.sql import operators
+
+from app.kit.db.attributes import primary_key
 
 T = TypeVar("T")
 
@@ -82,6 +86,44 @@ class CursorPage(BaseModel, Generic[T]):
     items: list[T]
     next: str | None = Field(description="Cursor of the next page; null on the last page")
     previous: str | None = Field(description="Cursor of the previous page; null on the first page")
+
+
+async def read_page(
+    session: AsyncSession,
+    model: Any,
+    query: PageQuery,
+    statement: Select[Any],
+    plan: Sequence[ORMOption],
+) -> Slice[Any]:
+    """Return one page of a statement and the total number of rows."""
+    check_statement(statement)
+    root = _root(model, statement)
+    key = primary_key(root)
+    ordered = statement.order_by(key)
+    if repeats := repeats_rows(statement):
+        ordered = distinct_by(ordered, order_terms(ordered))
+    # With joined-table inheritance, the primary key already selects from the join.
+    one_table = len(inspect(root).mapper.tables) == 1
+    keys = ordered.with_only_columns(key, maintain_column_froms=one_table)
+    counted = select(func.count()).select_from(keys.order_by(None).subquery())
+    total = await session.scalar(counted) or 0
+    page = ordered.limit(query.limit).offset(query.offset)
+    entities = has_entities(statement)
+    if query.offset and not entities and not repeats:
+        # Selects primary keys first: otherwise the subqueries would run for skipped rows too.
+        here = keys.limit(query.limit).offset(query.offset).correlate(None)
+        page = ordered.where(key.in_(here))
+    rows = await session.scalars(page.options(*plan))
+    items = rows.unique().all() if entities else rows.all()
+    return Slice(items, total, query.limit, query.offset)
+
+
+def _root(model: Any, statement: Select[Any]) -> Any:
+    """Return the entity that the statement selects: the model, a subclass, or an alias."""
+    entity: Any = statement.column_descriptions[0].get("entity")
+    found = inspect(entity, raiseerr=False)
+    common = found is not None and found.mapper.base_mapper
+    return entity if common is model.__mapper__.base_mapper else model
 
 
 def check_statement(statement: Any) -> None:

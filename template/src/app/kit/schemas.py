@@ -1,8 +1,16 @@
 """Base classes and field types of request and response bodies."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
 
 
 def _without_nul(text: str) -> str:
@@ -24,6 +32,18 @@ Line = Annotated[
 ]
 LongText = Annotated[str, StringConstraints(max_length=100_000), _NO_NUL, _DOCUMENTED]
 SearchText = Annotated[str, StringConstraints(max_length=200), _NO_NUL, _DOCUMENTED]
+
+
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        # The UTC time would be before year 1 or after year 9999.
+        raise ValueError("is out of range in UTC") from None
+
+
+# An offset is required. Values are converted to UTC.
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
 class Input(BaseModel):

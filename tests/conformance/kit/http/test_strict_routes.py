@@ -8,7 +8,7 @@ from fastapi.routing import APIRoute
 
 from app.kit.application import Application
 from app.kit.http.model_field import find_differences
-from app.kit.times import Moment
+from app.kit.schemas import Moment
 from tests.architecture.test_strict_routes import lenient_routes
 
 
@@ -39,8 +39,8 @@ def test_lenient_routes_are_found() -> None:
     assert lenient_routes(app) == [
         f"/own: derive OwnRoute from StrictRoute {remedy}",
         f"/mounted/plain: derive APIRoute from StrictRoute {remedy}",
-        "/kit/talk: declare at as `Moment` of app.kit.times, not as datetime",
-        "/kit/talk: declare since as `Moment` of app.kit.times, not as datetime",
+        "/kit/talk: declare at as `Moment` of app.kit.schemas, not as datetime",
+        "/kit/talk: declare since as `Moment` of app.kit.schemas, not as datetime",
     ]
 
 

@@ -9,8 +9,7 @@ from pydantic import BaseModel, Field, StringConstraints
 from app.example.catalog.models import MAX_PRICE_CENTS, MAX_STOCK, ProductStatus
 from app.kit.db.ids import Id
 from app.kit.page import PageQuery
-from app.kit.schemas import Changes, Input, Line, Output, SearchText, omittable
-from app.kit.times import Moment
+from app.kit.schemas import Changes, Input, Line, Moment, Output, SearchText, omittable
 
 Slug = Annotated[
     str,

@@ -8,7 +8,7 @@ from app.example.catalog.schemas import ProductChanges, ProductCreate
 from app.kit.db.batches import delete_in_batches, update_in_batches
 from app.kit.db.ids import Id
 from app.kit.errors import FieldProblem, Invalid
-from app.kit.times import Moment
+from app.kit.schemas import Moment
 
 
 async def add_product(new: ProductCreate, session: AsyncSession) -> Product:

@@ -10,8 +10,7 @@ from app.example.tags.schemas import TagName, TagOut
 from app.kit.db.ids import Id
 from app.kit.errors import FieldProblem
 from app.kit.page import CursorQuery, PageQuery
-from app.kit.schemas import Changes, Input, Line, LongText, Output, SearchText, omittable
-from app.kit.times import Moment
+from app.kit.schemas import Changes, Input, Line, LongText, Moment, Output, SearchText, omittable
 
 Title = Annotated[Line, Field(examples=["Notes on the engine"])]
 Body = Annotated[LongText, Field(examples=["It weaves algebraical patterns."])]

@@ -13,10 +13,9 @@ from app.kit.db.base import Base, among
 from app.kit.db.by_key import changing, reading
 from app.kit.db.deletion import erase
 from app.kit.db.ids import Id
-from app.kit.db.page_rows import read_page
 from app.kit.db.plan import has_joins, plan
 from app.kit.errors import NotFound
-from app.kit.page import PageQuery, Slice
+from app.kit.page import PageQuery, Slice, read_page
 
 M = TypeVar("M", bound=Base)
 T = TypeVar("T")

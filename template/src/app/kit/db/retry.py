@@ -1,23 +1,20 @@
-"""Retry transactions that failed with a serialization error, a deadlock or a stale statement.
-
-A statement is stale if a migration changed the schema after it was prepared. A retry repeats the
-whole transaction, including its reads.
-"""
+"""Retries of whole transactions, and savepoints that roll back a part of one."""
 
 from asyncio import sleep
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from random import SystemRandom
 from typing import TypeVar
 
 import structlog
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.kit.db.conflicts import driver_error, is_stale
+from app.kit.db.conflicts import driver_error, is_stale, problem_of
 from app.kit.db.session import Database, DatabaseDep
 
 # Endpoints may import `DatabaseDep` from this module.
-__all__ = ["DatabaseDep", "pause", "retrying"]
+__all__ = ["DatabaseDep", "pause", "retrying", "savepoint"]
 
 T = TypeVar("T")
 
@@ -30,6 +27,9 @@ _log = structlog.get_logger(__name__)
 
 async def retrying(database: Database, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
     """Run `work` in a transaction, with up to `ATTEMPTS` attempts. Return its result after commit.
+
+    A serialization error, a deadlock or a stale statement leads to a retry. A statement is stale if
+    a migration changed the schema after it was prepared.
 
     `work` must have no side effects outside its session, because a retry repeats them.
     """
@@ -54,3 +54,20 @@ def pause(attempt: int) -> float:
 async def _once(database: Database, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
     async with database.transaction() as session:
         return await work(session)
+
+
+@asynccontextmanager
+async def savepoint(session: AsyncSession) -> AsyncGenerator[None]:
+    """Roll back only the block if it fails, and raise a database error as a `Problem`.
+
+    After a failure, objects that the block added are removed from the session. Refresh objects that
+    the block changed before you use them.
+    """
+    try:
+        async with session.begin_nested():
+            yield
+    except (DataError, IntegrityError) as error:
+        # Other errors, such as a deadlock or a dropped connection, end the whole transaction.
+        if problem := problem_of(error):
+            raise problem from error
+        raise
