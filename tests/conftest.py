@@ -13,8 +13,8 @@ from sqlalchemy import URL
 from tests.browsers import CHROMIUM
 from tests.node import Node, node_with_packages
 from tests.pgbouncer import PGBOUNCER
-from tests.processes import Server, free_port, open_directory, serving
-from tests.rendering import FLIPPED, Copy, Renderer, repository_of_working_tree
+from tests.processes import Server, free_port, open_directory, run, serving
+from tests.rendering import FLIPPED, Copy, Renderer, once, repository_of_working_tree
 from tests.services import RUNNING_VERSION, Interpreter, Start, interpreter_for, postgres
 
 SECONDS_TO_START = 90
@@ -46,9 +46,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session")
-def render(tmp_path_factory: pytest.TempPathFactory) -> Renderer:
+def render(shared_directory: Path) -> Renderer:
     """Render the template: `render(pk_type="int")` returns a directory. Do not change it."""
-    return Renderer(tmp_path_factory.mktemp("renderings", numbered=False))
+    return Renderer(shared_directory / "renderings")
 
 
 @pytest.fixture(scope="session")
@@ -125,9 +125,19 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 
 @pytest.fixture(scope="session")
-def mypy_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The cache directory of mypy, one per worker."""
-    return tmp_path_factory.mktemp("mypy")
+def mypy_cache(
+    render: Renderer,
+    interpreter: Interpreter,
+    shared_directory: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """The cache directory of mypy, one per worker: a copy of a cache with all libraries."""
+
+    def fill(cache: Path) -> None:
+        run(interpreter.python, "-m", "mypy", "--cache-dir", cache, cwd=render())
+
+    first = once(shared_directory / "mypy", fill)
+    return Path(shutil.copytree(first, tmp_path_factory.mktemp("mypy") / "cache"))
 
 
 @pytest.fixture(scope="session")

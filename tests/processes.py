@@ -1,5 +1,6 @@
 """Subprocesses with a user's environment, which are always stopped."""
 
+import fcntl
 import os
 import shutil
 import signal
@@ -167,6 +168,15 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Lock a path, so that the other processes of this run wait."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_name(f"{path.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager

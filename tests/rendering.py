@@ -7,6 +7,7 @@ import subprocess
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ import pytest
 import yaml
 from jinja2 import Environment, FileSystemLoader
 from jinja2.sandbox import SandboxedEnvironment
+
+from tests.processes import locked
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = ROOT / "template"
@@ -41,21 +44,19 @@ Copy = Callable[..., Path]
 
 
 class Renderer:
-    """Renders each set of answers once. Tests must not change the result, only a copy."""
+    """Renders each set of answers once. Tests must not change the result, only a copy.
+
+    Several processes can use one directory.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         # Not a Git repository: Copier would clone it for each rendering.
-        self.template = copy_of_working_tree(directory / "template")
-        self._known: dict[str, Path] = {}
+        self.template = once(directory / "template", copy_of_working_tree)
 
     def __call__(self, **answers: Any) -> Path:
-        key = json.dumps(answers, sort_keys=True)
-        if key not in self._known:
-            destination = self._directory / f"service-{len(self._known)}"
-            self.into(destination, **answers)
-            self._known[key] = destination
-        return self._known[key]
+        key = sha256(json.dumps(answers, sort_keys=True).encode()).hexdigest()[:16]
+        return once(self._directory / key, lambda destination: self.into(destination, **answers))
 
     def into(self, destination: Path, **answers: Any) -> None:
         """Render with defaults and without `--trust`.
@@ -67,6 +68,18 @@ class Renderer:
             # Copier would run Git for every file, even outside of a repository.
             patch.setattr(copier._main, "is_git_available", lambda: False)
             render_from(self.template, destination, **answers)
+
+
+def once(directory: Path, create: Callable[[Path], object]) -> Path:
+    """Create a directory unless another process did; return it."""
+    done = directory.with_name(f"{directory.name}.done")
+    if not done.exists():
+        with locked(directory):
+            if not done.exists():
+                shutil.rmtree(directory, ignore_errors=True)
+                create(directory)
+                done.touch()
+    return directory
 
 
 _COMPILED: dict[tuple[str, str | None], Any] = {}

@@ -1,7 +1,6 @@
 """The environment of rendered services, and databases for their test suites."""
 
 import asyncio
-import fcntl
 import os
 import pwd
 import sys
@@ -15,7 +14,7 @@ import asyncpg
 from sqlalchemy import URL
 
 from local_postgres import ephemeral
-from tests.processes import UV, Server, environment, succeed
+from tests.processes import UV, Server, environment, locked, succeed
 
 DEV = [UV, "run", "my-service", "dev"]
 FASTAPI_DEV = [UV, "run", "fastapi", "dev"]
@@ -43,8 +42,7 @@ def interpreter_for(service: Path, place: Path, version: str) -> Interpreter:
     Several processes may call this for the same directory: the first creates the environment, and
     the others wait. (uv locks only the project, and each process has a separate project.)
     """
-    with place.with_name(f"{place.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(place):
         succeed(
             *(UV, "sync", "--quiet", "--no-install-project", "--python", version),
             cwd=service,

@@ -1,6 +1,5 @@
 """The conformance suite passes in services with different answers."""
 
-import itertools
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,14 +13,18 @@ from tests.rendering import ROOT, Copy
 from tests.services import Interpreter, address, new_database
 from tests.suite import FEATURES, PLACE, add_suite
 
+# Each answer with which the statements of the kit differ, and services that differ in all of them.
+# tests/test_matrix.py covers the other pairs of answers with the service's own tests.
 ANSWERS: list[dict[str, Any]] = [
-    {"pk_type": pk_type, "soft_delete": soft_delete}
-    for pk_type, soft_delete in itertools.product(OPTIONS["pk_type"], OPTIONS["soft_delete"])
+    {"pk_type": "uuid7", "soft_delete": True, "lazy_strategy": "raise_on_sql"},
+    {"pk_type": "int", "soft_delete": True, "lazy_strategy": "raise"},
+    {"pk_type": "uuid4", "soft_delete": False, "lazy_strategy": "selectin"},
+    {"pk_type": "int", "soft_delete": False, "lazy_strategy": "select"},
 ]
 # The tests of the kit and the example. tests/test_pgbouncer.py runs them with other answers.
 KIT = ["kit", "example"]
 
-# Files whose tests do not depend on the answers run only in the two services that differ in both.
+# Files whose tests do not depend on the answers run only in the two services that differ in all.
 COMPLETE = [ANSWERS[0], ANSWERS[-1]]
 INDEPENDENT = (
     "test_unusual_mapping_migrations.py",
@@ -44,6 +47,11 @@ INDEPENDENT = (
     "test_tls.py",
     "test_web_socket.py",
 )
+
+
+def test_feature_tests_run_with_each_answer() -> None:
+    for option in ("pk_type", "soft_delete", "lazy_strategy"):
+        assert {answers[option] for answers in ANSWERS} == {*OPTIONS[option]}
 
 
 def test_independent_files_exist() -> None:
@@ -73,18 +81,6 @@ def test_service_passes_feature_tests(
     interpreter.succeeds(
         add_suite(service(**answers)),
         *("pytest", "-q", FEATURES, *ignored),
-        DATABASE_URL=address(new_database(server)),
-    )
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("lazy_strategy", OPTIONS["lazy_strategy"][1:])
-def test_views_return_the_same_with_each_lazy_strategy(
-    service: Copy, interpreter: Interpreter, server: URL, lazy_strategy: str
-) -> None:
-    interpreter.succeeds(
-        add_suite(service(lazy_strategy=lazy_strategy)),
-        *("pytest", "-q", FEATURES / "test_views.py"),
         DATABASE_URL=address(new_database(server)),
     )
 

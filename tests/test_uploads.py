@@ -1,13 +1,14 @@
 """Forms and uploads need python-multipart, which a service does not include."""
 
+import os
 from pathlib import Path
 
 import pytest
 from sqlalchemy import URL
 
-from tests.processes import run
+from tests.processes import UV, run, succeed
 from tests.rendering import Copy
-from tests.services import RUNNING_VERSION, Interpreter, address, interpreter_for, new_database
+from tests.services import Interpreter, address, new_database
 from tests.suite import FEATURES, add_suite
 
 FEATURE = '''"""Uploads."""
@@ -23,7 +24,6 @@ async def upload(file: UploadFile) -> int:
     """Return the size of a file."""
     return len(await file.read())
 '''
-MARKER = "    # ---- the template's end here, yours follow ----\n"
 
 
 def add_upload_feature(directory: Path) -> None:
@@ -48,20 +48,21 @@ def test_upload_without_python_multipart_fails_at_start(
 
 @pytest.mark.slow
 def test_forms_and_uploads_work_with_python_multipart(
-    service: Copy, server: URL, tmp_path: Path
+    service: Copy, interpreter: Interpreter, server: URL, mypy_cache: Path, tmp_path: Path
 ) -> None:
     directory = add_suite(service())
     add_upload_feature(directory)
-    project = directory / "pyproject.toml"
-    declared = project.read_text(encoding="utf-8")
-    added = f'{MARKER}    "python-multipart>=0.0.20,<1",\n'
-    project.write_text(declared.replace(MARKER, added, 1), encoding="utf-8")
+    added = tmp_path / "added"
+    install = (UV, "pip", "install", "--quiet", "--python", interpreter.python, "--target", added)
+    succeed(*install, "python-multipart>=0.0.20,<1", cwd=tmp_path)
 
-    interpreter = interpreter_for(directory, tmp_path / "python", RUNNING_VERSION)
-
-    interpreter.succeeds(directory, "mypy", "src", FEATURES / "test_forms.py")
     interpreter.succeeds(
-        directory,
-        *("pytest", "-q", FEATURES / "test_forms.py"),
+        directory, "mypy", "--cache-dir", mypy_cache, "src", FEATURES / "test_forms.py"
+    )
+    tested = succeed(
+        *(interpreter.python, "-m", "pytest", "-q", FEATURES / "test_forms.py"),
+        cwd=directory,
+        PYTHONPATH=os.pathsep.join(["src", str(added)]),
         DATABASE_URL=address(new_database(server)),
     )
+    assert "skipped" not in tested.stdout

@@ -3,13 +3,14 @@
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import copier
 import pytest
 
-from tests.rendering import cached_jinja_templates, without_git_mode_sync
+from tests.rendering import cached_jinja_templates, once, without_git_mode_sync
 from tests.updates.history import NEXT, Template, template_with_history
 from tests.updates.next_release import change_every_kind_of_file
 from tests.updates.service import Service
@@ -26,38 +27,40 @@ def cached_templates() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
+def template(shared_directory: Path) -> Template:
     """The template with every release, and the working tree as the newest."""
-    return template_with_history(tmp_path_factory.mktemp("history") / "template")
+    return Template(once(shared_directory / "history", template_with_history))
 
 
 @pytest.fixture(scope="session")
-def template_with_next(tmp_path_factory: pytest.TempPathFactory) -> Template:
+def template_with_next(template: Template, shared_directory: Path) -> Template:
     """The template with one more release, NEXT, which changes every kind of file."""
-    template = template_with_history(tmp_path_factory.mktemp("future") / "template")
-    with template.release(NEXT) as directory:
-        change_every_kind_of_file(directory)
-    return template
+
+    def create(directory: Path) -> None:
+        with Template.copy_of(template, directory).release(NEXT) as files:
+            change_every_kind_of_file(files)
+
+    return Template(once(shared_directory / "future", create))
 
 
 @pytest.fixture(scope="session")
-def rendering(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+def rendering(shared_directory: Path) -> Callable[..., Path]:
     """Render a release once for each set of answers. Do not change the result."""
-    known: dict[str, Path] = {}
 
     def render(template: Template, version: str, **answers: Any) -> Path:
-        key = json.dumps([str(template.directory), version, answers], sort_keys=True)
-        if key not in known:
-            known[key] = tmp_path_factory.mktemp("release") / "service"
+        def create(destination: Path) -> None:
             copier.run_copy(
                 str(template.directory),
-                known[key],
+                destination,
                 data=answers,
                 vcs_ref=f"v{version}",
                 defaults=True,
                 quiet=True,
             )
-        return known[key]
+
+        key = json.dumps([str(template.directory), version, answers], sort_keys=True)
+        name = sha256(key.encode()).hexdigest()[:16]
+        return once(shared_directory / "releases" / name, create)
 
     return render
 

@@ -34,16 +34,12 @@ class Template:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        directory.mkdir(parents=True)
-        git(directory, "init")
 
     @classmethod
     def copy_of(cls, other: "Template", directory: Path) -> "Template":
         """Clone a template, to add releases to the clone."""
         git(other.directory, "clone", "--quiet", str(other.directory), str(directory))
-        template = cls.__new__(cls)
-        template.directory = directory
-        return template
+        return cls(directory)
 
     @contextmanager
     def release(self, version: str) -> Iterator[Path]:
@@ -60,6 +56,8 @@ class Template:
 
 def template_with_history(directory: Path) -> Template:
     """Create a repository with all releases, and the working tree as the newest."""
+    directory.mkdir(parents=True)
+    git(directory, "init")
     template = Template(directory)
     for version, commit in RELEASES.items():
         with template.release(version):

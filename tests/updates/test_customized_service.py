@@ -107,7 +107,7 @@ def exclude_old_migrations_from_lint(team: Team) -> None:
     team.service.replace(".squawk.toml", end, end + listed)
 
 
-def assert_valid(team: Team) -> None:
+def assert_valid(team: Team, mypy_cache: Path) -> None:
     """Assert that the team's changes are kept and that all checks of the service pass."""
     service = team.service
     exclude_old_migrations_from_lint(team)
@@ -118,13 +118,17 @@ def assert_valid(team: Team) -> None:
     team.migrate()
     team.run("alembic", "check")
     team.run("ruff", "check")
-    team.run("mypy")
+    team.run("mypy", "--cache-dir", str(mypy_cache))
     team.run("pytest", "-q")
 
 
 @pytest.mark.full_suite
 def test_updates_through_every_release_keep_team_changes(
-    service_at: ServiceFactory, interpreter: Interpreter, server: URL, tmp_path: Path
+    service_at: ServiceFactory,
+    interpreter: Interpreter,
+    server: URL,
+    mypy_cache: Path,
+    tmp_path: Path,
 ) -> None:
     service = service_at(FIRST)
     team = Team(service, interpreter, new_database(server))
@@ -137,7 +141,7 @@ def test_updates_through_every_release_keep_team_changes(
     update_service(at_once, CURRENT)
 
     assert files_without_seeded(at_once) == files_without_seeded(service)
-    assert_valid(team)
+    assert_valid(team, mypy_cache)
     assert not [name for name in service.files() if "example/" in name]
 
 
@@ -161,7 +165,7 @@ def update_service(service: Service, release: str) -> None:
 
 @pytest.mark.full_suite
 def test_team_migrations_merge_with_new_migrations(
-    service_at: ServiceFactory, interpreter: Interpreter, server: URL
+    service_at: ServiceFactory, interpreter: Interpreter, server: URL, mypy_cache: Path
 ) -> None:
     service = service_at(FIRST)
     team = Team(service, interpreter, new_database(server))
@@ -174,4 +178,4 @@ def test_team_migrations_merge_with_new_migrations(
     service.commit()
     team.migrate()
     team.merge_heads()
-    assert_valid(team)
+    assert_valid(team, mypy_cache)

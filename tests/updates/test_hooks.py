@@ -10,7 +10,7 @@ from copier.errors import UnsafeTemplateError
 from tests.processes import succeed
 from tests.rendering import ROOT, git
 from tests.updates.conftest import ServiceFactory
-from tests.updates.history import CURRENT, NEXT, RELEASES, Template, template_with_history
+from tests.updates.history import CURRENT, NEXT, RELEASES, Template
 from tests.updates.next_release import ADDED_LINE
 
 pytestmark = pytest.mark.slow
@@ -24,10 +24,10 @@ MIGRATION = {
 
 
 @pytest.fixture(scope="module")
-def template_with_next(tmp_path_factory: pytest.TempPathFactory) -> Template:
+def template_with_next(template: Template, tmp_path_factory: pytest.TempPathFactory) -> Template:
     """The template with a release that renames and changes a file of the kit."""
-    template = template_with_history(tmp_path_factory.mktemp("moving") / "template")
-    with template.release(NEXT) as directory:
+    moving = Template.copy_of(template, tmp_path_factory.mktemp("moving") / "template")
+    with moving.release(NEXT) as directory:
         old, new = directory / "template" / OLD, directory / "template" / NEW
         first, rest = old.read_text().split("\n", 1)
         new.write_text(f"{first}\n# {ADDED_LINE}\n{rest}")
@@ -35,7 +35,7 @@ def template_with_next(tmp_path_factory: pytest.TempPathFactory) -> Template:
         configuration = directory / "copier.yml"
         migrations = yaml.safe_dump({"_migrations": [MIGRATION]})
         configuration.write_text(f"{configuration.read_text()}\n{migrations}")
-    return template
+    return moving
 
 
 def test_renamed_file_keeps_edits(service_before_next: ServiceFactory) -> None:
