@@ -1,6 +1,7 @@
 """A repository of the template with all releases, from the commits in releases.toml."""
 
 import io
+import shutil
 import subprocess
 import tarfile
 import tomllib
@@ -63,10 +64,19 @@ def template_with_history(directory: Path) -> Template:
         with template.release(version):
             template.empty()
             unpack(commit, directory)
+            remove_unused_folders(directory)
     with template.release(CURRENT):
         template.empty()
         copy_of_working_tree(directory)
+        remove_unused_folders(directory)
+    git(directory, "gc", "--quiet")
     return template
+
+
+def remove_unused_folders(directory: Path) -> None:
+    """Remove what Copier does not read: each update checks out five commits."""
+    for name in ("benchmarks", "docs", "tests"):
+        shutil.rmtree(directory / name, ignore_errors=True)
 
 
 def unpack(commit: str, directory: Path) -> None:

@@ -7,7 +7,7 @@ ADDED_LINE = "added by the next release"
 
 # Files with marker lines between the template's and the team's lines, and how many they have.
 SHARED = {
-    ".env.example": 1,
+    ".env.example.jinja": 1,
     ".github/workflows/ci.yml": 1,
     ".gitlab-ci.yml": 1,
     ".pre-commit-config.yaml": 1,
