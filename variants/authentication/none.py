@@ -8,8 +8,6 @@ from fastapi.params import Depends
 from pydantic_settings import BaseSettings
 from starlette.types import ASGIApp
 
-from app.kit.db.session import Database
-
 # structlog processors that add the caller to log events: none.
 LOG_PROCESSORS: tuple[Any, ...] = ()
 
@@ -38,9 +36,6 @@ class Authentication:
 
     def describe(self, _app: FastAPI, _document: dict[str, Any]) -> None:
         """Add nothing to the OpenAPI schema of an application."""
-
-    def attach(self, _database: Database) -> None:
-        """Leave the transactions of the database unchanged."""
 
     async def close(self) -> None:
         """Do nothing: there are no requests to stop."""

@@ -8,8 +8,6 @@ from pydantic_settings import BaseSettings
 from app.kit.auth.authentication import BearerAuthentication
 from app.kit.auth.caller import current_caller
 from app.kit.auth.settings import AuthSettings
-from app.kit.auth.transactions import set_caller_in_transactions
-from app.kit.db.session import Database
 
 
 class AuthenticationSettings(BaseSettings):
@@ -26,10 +24,6 @@ class Authentication(BearerAuthentication):
     def from_settings(cls, settings: AuthenticationSettings) -> "Authentication":
         """Return the authentication of a service."""
         return cls(settings.auth)
-
-    def attach(self, database: Database) -> None:
-        """Make the transactions of the database know the caller."""
-        set_caller_in_transactions(database)
 
 
 def _add_subject(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:

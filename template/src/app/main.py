@@ -36,7 +36,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         listeners = [metrics.statement] if metrics else []
         app.state.database = database = Database.open(settings.database, NAME, *listeners)
-        authentication.attach(database)
         if metrics:
             metrics.start(database)
         app.state.readiness = readiness = Readiness(

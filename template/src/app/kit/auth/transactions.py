@@ -10,11 +10,10 @@ from collections.abc import Callable, Hashable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
-from sqlalchemy import bindparam, event, func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.dialects.postgresql import TEXT
 
 from app.kit.auth.audit import current_subject
-from app.kit.db.session import Database
 
 SETTING = "app.caller"
 _PARAMETER = "caller_subject"
@@ -51,16 +50,6 @@ def _quote(text: str) -> str:
     """Return an SQL literal. In this form, the value of no setting changes its meaning."""
     escaped = text.replace("\\", "\\\\").replace("'", "''")
     return f"E'{escaped}'"
-
-
-def set_caller_in_transactions(database: Database) -> None:
-    """Make the transactions of a database know the caller. Call it before the first connection."""
-    for engine in {database.engine, database.reading_engine}:
-        event.listen(engine.sync_engine, "do_connect", _use_caller_connection, insert=True)
-
-
-def _use_caller_connection(_dialect: Any, _record: Any, _args: Any, kwargs: dict[str, Any]) -> None:
-    kwargs["connection_class"] = CallerConnection
 
 
 def as_caller(
