@@ -80,15 +80,21 @@ def new_database(server: URL) -> URL:
 
 def create_database(server: URL, name: str) -> None:
     """Create a database on the server of the URL."""
+    query(server.set(database="postgres"), f'CREATE DATABASE "{name}"')
 
-    async def create() -> None:
+
+def query(database: URL, statement: str) -> list[tuple[object, ...]]:
+    """Run a statement; return its rows."""
+
+    async def fetch() -> list[tuple[object, ...]]:
         connection = await asyncpg.connect(
-            host=str(server.query["host"]), user=server.username, database="postgres"
+            host=str(database.query["host"]), user=database.username, database=database.database
         )
-        await connection.execute(f'CREATE DATABASE "{name}"')
+        rows = await connection.fetch(statement)
         await connection.close()
+        return [tuple(row) for row in rows]
 
-    asyncio.run(create())
+    return asyncio.run(fetch())
 
 
 def address(database: URL) -> str:

@@ -73,6 +73,13 @@ def reader() -> Iterator[Reader]:
         yield Reader(place / "clone")
 
 
+def test_tutorial_begins_with_three_commands() -> None:
+    first = PAGE[PAGE.index("\n## 1. ") : PAGE.index("\n## 2. ")]
+    commands = [text.removesuffix("&& cd ../my-service\n") for *_, text in STEP.findall(first)]
+    assert len(commands) == 3
+    assert not any(sign in command.strip() for command in commands for sign in ("\n", "&&", ";"))
+
+
 def test_every_step_of_tutorial_works(reader: Reader, tmp_path: Path) -> None:
     steps = STEP.findall(PAGE)
     assert len(steps) == PAGE.count("```") / 2

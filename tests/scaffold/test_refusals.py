@@ -1,14 +1,17 @@
 """Invalid input of `scaffold` gets one sentence, and no file changes."""
 
+import os
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 from sqlalchemy import URL
 
-from tests.processes import run
+from tests.processes import environment, eventually, free_port, run, succeed
 from tests.rendering import Copy, git
 from tests.scaffold.services import migrate, scaffold
-from tests.services import Interpreter, address, new_database
+from tests.services import Interpreter, address, new_database, query
 
 pytestmark = pytest.mark.slow
 
@@ -138,3 +141,41 @@ def test_failed_migration_leaves_no_file(
     dry = run(*call, "--dry-run", cwd=place, **variables)
     assert "+++ b/src/app/features/invoices/models.py" in dry.stdout
     assert git(place, "status", "--porcelain") == ""
+
+
+def test_interrupted_command_leaves_no_file(place: Path, interpreter: Interpreter) -> None:
+    process = subprocess.Popen(
+        [interpreter.python, "-c", COMMAND, "scaffold", "invoice", "number:str"],
+        cwd=place,
+        # Nothing listens on this port: the command waits for the database.
+        env=environment(
+            PYTHONPATH="src:devtools", DATABASE_URL=f"postgresql://a@127.0.0.1:{free_port()}/test"
+        ),
+        start_new_session=True,
+    )
+    try:
+        assert eventually((place / "src/app/features/invoices/models.py").exists, 60)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(60) == 130
+    finally:
+        process.kill()
+    assert git(place, "status", "--porcelain") == ""
+
+
+def test_existing_rows_get_a_value(place: Path, interpreter: Interpreter, server: URL) -> None:
+    migrate(interpreter, server, place, "add customers")
+    commit(place)
+    url = new_database(server)
+    variables = {"PYTHONPATH": "src:devtools", "DATABASE_URL": address(url)}
+    command = [interpreter.python, "-c", COMMAND]
+    succeed(*command, "migrate", cwd=place, **variables)
+    query(url, "INSERT INTO customers (name, created_at, updated_at) VALUES ('Ada', now(), now())")
+    added = [
+        "since:date:existing=2026-01-31",
+        "level:enum:one,two:existing=two",
+        "introduced_by:ref:self:optional",
+    ]
+    succeed(*command, "scaffold", "field", "customer", *added, cwd=place, **variables)
+    succeed(*command, "migrate", cwd=place, **variables)
+    succeed(*command, "check", cwd=place, **variables)
+    assert query(url, "SELECT since::text, level::text FROM customers") == [("2026-01-31", "two")]

@@ -5,7 +5,7 @@ import ast
 from scaffold import service
 from scaffold.editing import Edits, Function
 from scaffold.feature import Feature
-from scaffold.rendering import parts, render
+from scaffold.rendering import part, render
 from scaffold.writing import read
 
 
@@ -17,12 +17,12 @@ def in_repository(path: str, feature: Feature) -> dict[str, str]:
         # The team filters in another way.
         return {}
     returned = function.body[-1]
-    filters = "".join(parts().filter(feature, name) for name in feature.filtered)
+    filters = "\n".join(part("filter", feature, name) for name in feature.filtered)
     match returned:
         case ast.Return(value=ast.Name(id="statement")):
-            edits.before(returned, filters.rstrip())
+            edits.before(returned, filters)
         case ast.Return(value=ast.expr() as value) if not isinstance(value, ast.Name):
-            text = f"statement = {edits.source_of(value)}\n{filters}    return statement"
+            text = f"statement = {edits.source_of(value)}\n{filters}\n    return statement"
             edits.replace(returned, text)
         case _:
             raise edits.restructured("matching does not return `statement`")

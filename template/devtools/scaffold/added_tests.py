@@ -6,7 +6,7 @@ from scaffold import service
 from scaffold.editing import Edits, Function
 from scaffold.feature import Feature
 from scaffold.reference import Reference
-from scaffold.rendering import parts, render
+from scaffold.rendering import part, render
 from scaffold.samples import factories_of
 from scaffold.writing import read
 
@@ -72,7 +72,7 @@ def _store_targets(
     """Store the rows that the references need, and count the rows if values differ by number."""
     for factory in factories_of([each.target for each in refs if each.target]):
         if edits.find_function(f"make_{factory.target.name}") is None:
-            edits.before(function, f"{parts().factory(factory)}\n")
+            edits.before(function, f"{part('factory', factory)}\n\n")
     for ref in refs:
         if ref.target:
             edits.before(before, f"    {ref.name} = await make_{ref.target.name}(session)")

@@ -16,7 +16,7 @@ from scaffold.grammar import Field
 from scaffold.kinds import Column
 from scaffold.names import class_name, with_article
 from scaffold.ownership import owners
-from scaffold.rendering import finish_edit, parts
+from scaffold.rendering import finish_edit, part
 from scaffold.service import Target, mappers
 from scaffold.writing import read
 
@@ -95,13 +95,16 @@ def _edit_model(edits: Edits, feature: Feature, target: Target) -> None:
     if not columns:
         raise edits.restructured(f"{feature.cls} has no mapped column")
     for ref in feature.refs:
-        edits.after(columns[-1], parts().foreign_key(feature, ref))
+        edits.after(columns[-1], part("foreign_key", feature, ref))
     for column in feature.columns:
         edits.after(columns[-1], f"    {column.mapped_in(feature.base)}")
         if column.field.kind == "enum":
             edits.before(model, _enum(column))
-    for ref in feature.refs:
-        edits.after([*fields.values()][-1], f"\n{parts().relationship(feature, ref)}")
+    relationships = [part("relationship", feature, each) for each in feature.refs]
+    if relationships:
+        is_first = not fields.keys() & inspect(target.model).relationships.keys()
+        heading = "\n" if is_first else ""
+        edits.after([*fields.values()][-1], heading + "\n".join(relationships))
     _name_foreign_keys(edits, fields, feature, target)
     _edit_indexes(edits, model, feature)
 
@@ -159,15 +162,15 @@ def _edit_schemas(edits: Edits, feature: Feature) -> None:
             edits.append_field(create, column.name, f"    {column.created}")
             edits.append_field(changes, column.name, f"    {column.changed}")
         for ref in feature.refs:
-            edits.append_field(create, ref.key, parts().created(ref))
-            edits.append_field(changes, ref.key, parts().changed(ref))
+            edits.append_field(create, ref.key, part("created", ref))
+            edits.append_field(changes, ref.key, part("changed", ref))
     query = edits.find_class(f"{feature.cls}Query")
     for name, kind in feature.filtered.items():
         if query:
             edits.append_field(query, name, f"    {name}: {kind} | None = None")
     for ref in feature.refs:
-        edits.before(shown, f"{parts().referred_schema(feature, ref)}\n")
-        edits.append_field(shown, ref.key, parts().shown(ref), before=_LAST)
+        edits.before(shown, f"{part('referred_schema', feature, ref)}\n\n")
+        edits.append_field(shown, ref.key, part("shown", ref), before=_LAST)
     for column in feature.columns:
         line = f"    {column.name}: {column.shown}"
         edits.append_field(shown, column.name, line, before=_LAST)

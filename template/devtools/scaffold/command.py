@@ -49,7 +49,9 @@ def run(arguments: list[str], name: str) -> None:
     commands.command(help=None if is_field else HELP)(field if is_field else scaffold)
     words = arguments[1:] if is_field else arguments
     program = f"{name} scaffold field" if is_field else f"{name} scaffold"
-    commands(words or ["--help"], prog_name=program, standalone_mode=False)
+    if code := commands(words or ["--help"], prog_name=program, standalone_mode=False):
+        # The user interrupted it.
+        raise typer.Exit(code)
 
 
 def scaffold(

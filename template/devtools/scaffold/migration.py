@@ -25,6 +25,7 @@ def write_migration(message: str) -> str:
     )
     if ended.returncode:
         lines = (ended.stderr or ended.stdout).strip().splitlines()
+        lines = [line for line in lines if not line.startswith("Waiting up to ")]
         raise Refused(
             "The migration could not be written, so nothing was kept: "
             + ("\n".join(lines) if ended.returncode == 2 else "\n".join(lines[-3:]))
@@ -47,7 +48,7 @@ def fill_existing_rows(printed: str, column: str, value: str) -> str:
                 edits.last_item(new.keywords, f"server_default={value!r}")
                 edits.after(
                     node,
-                    "    # The default is for existing rows; old code cannot insert without it.\n"
+                    "    # To deploy without downtime, drop the default in a later migration.\n"
                     f"    op.alter_column({ast.unparse(table)}, {column!r}, server_default=None)",
                 )
             case _:

@@ -41,9 +41,10 @@ def render(name: str, feature: Feature) -> str:
     return _environment().get_template(f"{name}.tmpl").render(_context(feature))
 
 
-def parts() -> Any:
-    """Return the macros of the parts that several files have."""
-    return _environment().get_template("parts.tmpl").module
+def part(name: str, *arguments: object) -> str:
+    """Return the text of a macro of parts.tmpl."""
+    macros = _environment().get_template("parts.tmpl").module
+    return str(getattr(macros, name)(*arguments)).strip("\n")
 
 
 @cache
