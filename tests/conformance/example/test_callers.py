@@ -15,12 +15,16 @@ from tests.rig.auth import bearer
 # An audit trigger, as a team would write it.
 AUDIT = [
     "CREATE TABLE seen (number bigint GENERATED ALWAYS AS IDENTITY, place text, caller text)",
-    "CREATE FUNCTION record_caller() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
-    " INSERT INTO seen (place, caller)"
-    " VALUES (TG_TABLE_NAME, nullif(current_setting('app.caller', true), '')); RETURN NEW; END $$",
+    """
+    CREATE FUNCTION record_caller() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        INSERT INTO seen (place, caller)
+        VALUES (TG_TABLE_NAME, nullif(current_setting('app.caller', true), ''));
+        RETURN NEW;
+    END $$
+    """,
     *(
-        f"CREATE TRIGGER record_caller BEFORE INSERT OR UPDATE ON {table}"
-        " FOR EACH ROW EXECUTE FUNCTION record_caller()"
+        f"CREATE TRIGGER record_caller BEFORE INSERT OR UPDATE ON {table} "
+        "FOR EACH ROW EXECUTE FUNCTION record_caller()"
         for table in ("tags", "posts")
     ),
 ]
