@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from typing import Any
 
 import copier
 import copier._main
+import copier._template
 import pytest
 import yaml
 from jinja2 import Environment, FileSystemLoader
@@ -105,6 +107,28 @@ def cached_jinja_templates() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Environment, "compile", compiled)
+        yield
+
+
+@contextmanager
+def cached_clones() -> Iterator[None]:
+    """Clone each release once per process: an update clones five times."""
+    clone: Callable[..., str] = copier._template.clone
+    known: dict[tuple[str, str], str] = {}
+
+    def copied(url: str, ref: str = "HEAD", location: str | None = None) -> str:
+        # Not the working tree, which can change.
+        if location is None or not ref.startswith("v"):
+            return clone(url, ref, location)
+        if (url, ref) not in known:
+            known[url, ref] = clone(url, ref, tempfile.mkdtemp(dir=place))
+        shutil.copytree(
+            known[url, ref], location, symlinks=True, copy_function=os.link, dirs_exist_ok=True
+        )
+        return location
+
+    with tempfile.TemporaryDirectory() as place, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(copier._template, "clone", copied)
         yield
 
 

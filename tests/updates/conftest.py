@@ -10,7 +10,7 @@ from typing import Any
 import copier
 import pytest
 
-from tests.rendering import cached_jinja_templates, once, without_git_mode_sync
+from tests.rendering import cached_clones, cached_jinja_templates, once, without_git_mode_sync
 from tests.updates.history import NEXT, Template, template_with_history
 from tests.updates.next_release import change_every_kind_of_file
 from tests.updates.service import Service
@@ -21,8 +21,8 @@ ServiceFactory = Callable[..., Service]
 
 @pytest.fixture(scope="session", autouse=True)
 def cached_templates() -> Iterator[None]:
-    """Cache compiled templates, because updates render the same releases many times."""
-    with cached_jinja_templates(), without_git_mode_sync():
+    """Cache clones and compiled templates: updates render the same releases many times."""
+    with cached_clones(), cached_jinja_templates(), without_git_mode_sync():
         yield
 
 

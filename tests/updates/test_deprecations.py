@@ -7,9 +7,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hooks import keep_removed
 from sqlalchemy import URL
 
+from hooks import keep_removed
 from tests.processes import run
 from tests.rendering import ROOT
 from tests.services import Interpreter, address
