@@ -21,7 +21,7 @@ class OAuthError(Exception):
 
 @dataclass(frozen=True)
 class Grant:
-    """What a client may exchange an authorization code for."""
+    """A sign-in that a client may exchange for tokens."""
 
     client_id: str
     redirect_uri: str
