@@ -21,6 +21,13 @@ ALL: list[Combination] = [
 ]
 
 
+# Two of the pairwise combinations, without and with the example.
+WITH_SIGN_IN: list[Combination] = [
+    ALL[-1],
+    dict(zip(OPTIONS, ("uuid7", "raise", False, "none", True), strict=True)),
+]
+
+
 def pairs(combination: Combination) -> set[Pair]:
     """Return all pairs of answers in a combination."""
     return set(itertools.combinations(combination.items(), 2))
@@ -57,12 +64,13 @@ def with_pgbouncer() -> list[Combination]:
 
 
 def with_optional_files(combination: Combination) -> Combination:
-    """Add the answers that only add files to a service.
+    """Add the answers that add parts to a service.
 
     They do not interact with other answers, so they need no combinations.
     """
     deploy = "none" if combination["example"] else "kubernetes"
-    return {**combination, "deploy": deploy, "telemetry": combination == ALL[-1]}
+    auth = "oidc" if combination in WITH_SIGN_IN else "none"
+    return {**combination, "deploy": deploy, "auth": auth, "telemetry": combination == ALL[-1]}
 
 
 def combination_id(combination: Combination) -> str:

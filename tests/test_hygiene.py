@@ -21,6 +21,7 @@ UNUSUAL: dict[str, Any] = {
     "pool_timeout": 239.5,
     "pool_recycle": 73_740,
     "pool_pre_ping": True,
+    "auth": "oidc",
     "telemetry": True,
     "ci": "gitlab",
     "deploy": "kubernetes",

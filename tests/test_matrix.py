@@ -14,6 +14,7 @@ from sqlalchemy import URL
 from tests.combinations import (
     ALL,
     OPTIONS,
+    WITH_SIGN_IN,
     combination_id,
     pairs,
     pairwise_combinations,
@@ -54,6 +55,7 @@ def test_pairwise_combinations_include_extremes() -> None:
     assert {option: answers[0] for option, answers in OPTIONS.items()} in PAIRWISE
     assert {option: answers[-1] for option, answers in OPTIONS.items()} in PAIRWISE
     assert len(PAIRWISE) <= 16
+    assert all(answers in PAIRWISE for answers in WITH_SIGN_IN)
     assert len(ALL) == 96
     assert len(pairs(ALL[0])) == 10
 

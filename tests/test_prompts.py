@@ -18,7 +18,8 @@ PREFIX_WIDTH = 3
 WIDTH = COLUMNS - 1
 QUESTIONS_BEFORE_POOL = ["name of the service?", "in one line?", "oldest Python", "primary key?"]
 QUESTIONS_BEFORE_POOL += ["relationship", "Soft-delete", "between the service"]
-QUESTIONS_AFTER_POOL = ["Include the example", "OpenTelemetry", "Which CI", "Where does it run?"]
+QUESTIONS_AFTER_POOL = ["Include the example", "sign in?", "OpenTelemetry", "Which CI"]
+QUESTIONS_AFTER_POOL += ["Where does it run?"]
 COPY = (sys.executable, "-m", "copier", "copy")
 # Question, default, rejected answer, error message, accepted answer.
 NUMBERS = [
