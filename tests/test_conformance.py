@@ -89,10 +89,18 @@ def test_service_passes_feature_tests(
 def test_conformance_suite_is_strictly_typed(
     service: Copy, interpreter: Interpreter, mypy_cache: Path
 ) -> None:
-    # Only with telemetry there is what the tests of tracing use.
-    place = add_suite(service(telemetry=True))
+    # Some tests use modules that exist only with these answers.
+    place = add_suite(service(telemetry=True, auth="oidc"))
 
     interpreter.succeeds(place, "mypy", "--cache-dir", mypy_cache, PLACE)
+
+
+@pytest.mark.slow
+def test_service_with_oidc_passes_auth_tests(service: Copy, interpreter: Interpreter) -> None:
+    # Needs no database.
+    place = add_suite(service(auth="oidc", example=False))
+
+    interpreter.succeeds(place, "pytest", "-q", "-n", "0", f"{PLACE}/kit/auth")
 
 
 @pytest.mark.slow
