@@ -1,6 +1,7 @@
 """`FastEndpoint` returns the same responses as FastAPI, byte for byte."""
 
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -67,6 +68,28 @@ async def user(base: Annotated[str, Depends(base)], user: int = 7) -> str:
 
 
 User = Annotated[str, Depends(user)]
+EVENTS: list[str] = []
+
+
+async def transaction(user: User) -> AsyncGenerator[str]:
+    """Record how the block ends."""
+    EVENTS.append("begin")
+    try:
+        yield f"in {user}"
+    except BaseException as error:
+        EVENTS.append(f"rollback {type(error).__name__}")
+        raise
+    else:
+        EVENTS.append("commit")
+        if user.endswith("9"):
+            raise Conflict("commit failed")
+
+
+async def swallow() -> AsyncGenerator[None]:
+    with suppress(ZeroDivisionError):
+        yield
+
+
 router = APIRouter(prefix="/fast", dependencies=[Depends(base)])
 slow = APIRouter(prefix="/slow")
 
@@ -84,6 +107,24 @@ async def read_list(query: Annotated[Filter, Query()]) -> Any:
 @router.get("/scalars")
 async def read_scalars(needed: Annotated[str, Query(alias="n")], page: float = 1.5) -> list[Any]:
     return [needed, page]
+
+
+@router.get("/transaction/{how}", response_model=int)
+async def write(how: str, text: Annotated[str, Depends(transaction, scope="function")]) -> Any:
+    EVENTS.append(text)
+    if how == "bug":
+        raise ZeroDivisionError
+    return how
+
+
+@router.get("/swallow", dependencies=[Depends(swallow, scope="function")])
+async def fail_silently() -> int:
+    raise ZeroDivisionError
+
+
+@slow.get("/request")
+async def read_in_request(text: Annotated[str, Depends(transaction)]) -> str:
+    return text
 
 
 @router.post("/new", status_code=201)
@@ -175,6 +216,11 @@ VALID = [
     "/fails/bug",
     "/fails/invalid",
     f"/path/{KEY}/7?user=0",
+    "/transaction/1",
+    "/transaction/1?user=9",
+    "/transaction/bug",
+    "/transaction/wrong",
+    "/swallow",
 ]
 INVALID = [
     "/path/x/y?user=z",
@@ -201,15 +247,18 @@ BODIES: list[tuple[str, bytes]] = [
 async def both(app: Application, client: AsyncClient, *request: Any, **options: Any) -> Any:
     """Return the response, which must be the same if FastAPI handles the request."""
     options["headers"] = {"x-request-id": "1", "content-type": "application/json"}
-    fast = await client.request(*request, **options)
+    EVENTS.clear()
+    fast, events = await client.request(*request, **options), EVENTS.copy()
+    EVENTS.clear()
     # With any override, FastAPI handles all requests.
     app.dependency_overrides[both] = both
     expected = await client.request(*request, **options)
     app.dependency_overrides.clear()
-    assert (fast.status_code, fast.headers.raw, fast.content) == (
+    assert (fast.status_code, fast.headers.raw, fast.content, events) == (
         expected.status_code,
         expected.headers.raw,
         expected.content,
+        EVENTS,
     )
     return fast
 
@@ -242,7 +291,7 @@ async def test_body_is_validated_as_by_fastapi(
     await both(app, client, "POST", f"/api/fast{path}", content=body)
 
 
-@pytest.mark.parametrize("path", ["/list?names=a&names=b", "/header", "/sync"])
+@pytest.mark.parametrize("path", ["/list?names=a&names=b", "/header", "/sync", "/request"])
 async def test_other_endpoints_run_in_fastapi(
     client: AsyncClient, solved: list[str], path: str
 ) -> None:

@@ -2,14 +2,15 @@
 
 FastAPI interprets the signature of an endpoint at each request, which takes half of the time of a
 small request. A `FastEndpoint` does this once. FastAPI still handles everything else, with the same
-responses: dependencies with `yield`, synchronous functions, headers, cookies and forms as
-parameters, other response classes, dependency overrides, telemetry, and all invalid requests.
+responses: synchronous functions, dependencies that end after the response, headers, cookies and
+forms as parameters, other response classes, dependency overrides, telemetry, and invalid requests.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack
 from copy import deepcopy
 from dataclasses import dataclass
-from inspect import iscoroutinefunction, unwrap
+from inspect import isasyncgenfunction, iscoroutinefunction, unwrap
 from typing import Any, NamedTuple, TypeAlias, cast
 from urllib.parse import parse_qsl
 
@@ -25,7 +26,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.kit.http.admission import replayed
 from app.kit.http.headers import header
 from app.kit.http.json_body import JsonRequest
-from app.kit.http.model_field import ModelField, Unsupported, is_plain_model, plain_alias
+from app.kit.http.model_field import (
+    ModelField,
+    Unsupported,
+    is_plain_model,
+    plain_alias,
+    solve_generator,
+)
 from app.kit.http.request_fields import prepare
 from app.kit.routing import may_have_body
 
@@ -51,7 +58,9 @@ class _Parameter(NamedTuple):
 class _Call:
     """A function to call: a dependency or the endpoint."""
 
-    function: Function
+    dependant: Dependant
+    # Whether it is a dependency with `yield`.
+    is_generator: bool
     request_name: str | None
     parameters: tuple[_Parameter, ...]
     # Names of arguments, and the functions that return their values.
@@ -119,6 +128,7 @@ class FastEndpoint:
         # In the order of execution; the endpoint is the last one.
         self._calls: dict[Function, _Call] = {}
         self._add(route.dependant)
+        self._has_generators = any(call.is_generator for call in self._calls.values())
         self._has_body = route.body_field is not None
         self._request = JsonRequest if may_have_body(route) else Request
         self._status: int = route.status_code or 200
@@ -128,6 +138,7 @@ class FastEndpoint:
         if (
             places.count("body") != self._has_body
             or self._field is None
+            or not iscoroutinefunction(route.dependant.call)
             or route.max_body_size is not None
             or not is_body_allowed_for_status_code(self._status)
             or not isinstance(route.response_class, DefaultPlaceholder)
@@ -147,6 +158,27 @@ class FastEndpoint:
                 receive = replayed(await request.body(), receive)
             await self._fallback(scope, receive, send)
             return
+        result: Response | bytes | None = None
+        if self._has_generators:
+            # As in FastAPI: the dependencies end before the response is sent.
+            async with AsyncExitStack() as scopes, AsyncExitStack() as stack:
+                scope["fastapi_inner_astack"] = scopes
+                result = await self._run(request, values, stack)
+        else:
+            result = await self._run(request, values)
+        if isinstance(result, Response):
+            await result(scope, receive, send)
+            return
+        if result is None:
+            raise RuntimeError("A dependency with yield caught an exception and did not raise it.")
+        headers = [(b"content-length", b"%d" % len(result)), _JSON]
+        await send({"type": "http.response.start", "status": self._status, "headers": headers})
+        await send({"type": "http.response.body", "body": result})
+
+    async def _run(
+        self, request: Request, values: list[dict[str, Any]], stack: AsyncExitStack | None = None
+    ) -> Response | bytes:
+        """Call the dependencies and the endpoint. Return its response, or the body of one."""
         results: dict[Function, Any] = {}
         result: Any = None
         for (function, call), arguments in zip(self._calls.items(), values, strict=True):
@@ -155,14 +187,14 @@ class FastEndpoint:
                     arguments[name] = results[dependency]
             if call.request_name:
                 arguments[call.request_name] = request
-            results[function] = result = await function(**arguments)
-        if isinstance(result, Response):
-            await result(scope, receive, send)
-            return
-        body = self._serialize(result)
-        headers = [(b"content-length", b"%d" % len(body)), _JSON]
-        await send({"type": "http.response.start", "status": self._status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+            if call.is_generator and stack:
+                result = await solve_generator(
+                    request=request, dependant=call.dependant, stack=stack, sub_values=arguments
+                )
+            else:
+                result = await function(**arguments)
+            results[function] = result
+        return result if isinstance(result, Response) else self._serialize(result)
 
     async def _validate(self, request: Request) -> list[dict[str, Any]]:
         scope = request.scope
@@ -193,11 +225,12 @@ class FastEndpoint:
         """Add the calls of a function and of its dependencies."""
         function: Any = dependant.call
         used = {name for name in Dependant.__slots__ if getattr(dependant, name)}
-        is_coroutine = iscoroutinefunction(function) and iscoroutinefunction(unwrap(function))
-        if not (used <= _SUPPORTED and dependant.use_cache and is_coroutine):
+        is_coroutine = _is(iscoroutinefunction, function)
+        is_generator = dependant.scope == "function" and _is(isasyncgenfunction, function)
+        if not (used <= _SUPPORTED and dependant.use_cache and is_coroutine != is_generator):
             raise Unsupported
         for each in dependant.dependencies:
-            if each.scope:
+            if each.scope and _is(iscoroutinefunction, each.call):
                 raise Unsupported
             self._add(each)
         parameters = [_Parameter(field, "path", field.alias) for field in dependant.path_params]
@@ -210,8 +243,14 @@ class FastEndpoint:
                 raise Unsupported
             parameters.append(_Parameter(field, "body", None))
         self._calls[function] = _Call(
-            function,
+            dependant,
+            is_generator,
             dependant.request_param_name or dependant.http_connection_param_name,
             tuple(parameters),
             tuple((each.name, cast("Function", each.call)) for each in dependant.dependencies),
         )
+
+
+def _is(check: Callable[[Any], bool], function: Any) -> bool:
+    """Check a function and the function that it wraps."""
+    return check(function) and check(unwrap(function))

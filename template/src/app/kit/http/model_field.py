@@ -12,6 +12,7 @@ from pydantic_core import CoreSchema
 
 try:
     from fastapi._compat import ModelField, field_annotation_is_sequence, get_cached_model_fields
+    from fastapi.dependencies.utils import _solve_generator as solve_generator
 except ImportError as error:
     raise ImportError(
         "This version of FastAPI has no fastapi._compat.ModelField, on which app.kit.http depends: "
@@ -25,6 +26,7 @@ __all__ = [
     "find_differences",
     "is_plain_model",
     "plain_alias",
+    "solve_generator",
 ]
 
 
