@@ -1,6 +1,7 @@
 """Invalid input of `scaffold` gets one sentence, and no file changes."""
 
 import os
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from sqlalchemy import URL
 
 from tests.processes import environment, eventually, free_port, run, succeed
-from tests.rendering import Copy, git
+from tests.rendering import Renderer, git
 from tests.scaffold.services import migrate, scaffold
 from tests.services import Interpreter, address, new_database, query
 
@@ -72,14 +73,27 @@ REFUSED = [
 ]
 
 
-@pytest.fixture
-def place(service: Copy, interpreter: Interpreter) -> Path:
-    """A committed service with a feature."""
-    place = service(example=False, pk_type="int")
+@pytest.fixture(scope="module")
+def committed(
+    render: Renderer,
+    interpreter: Interpreter,
+    server: URL,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """A committed service with a feature and its migration. Tests must not change it."""
+    place = tmp_path_factory.mktemp("committed") / "service"
+    shutil.copytree(render(example=False, pk_type="int"), place)
     assert scaffold(interpreter, place, [["customer", "name:str"]]) == [""]
+    migrate(interpreter, server, place, "add customers")
     git(place, "init", "--quiet")
     commit(place)
     return place
+
+
+@pytest.fixture
+def place(committed: Path, tmp_path: Path) -> Path:
+    """A committed service with a feature, which the test may change."""
+    return Path(shutil.copytree(committed, tmp_path / "service"))
 
 
 def commit(place: Path) -> None:
@@ -126,8 +140,6 @@ def test_restructured_file_is_not_edited(place: Path, interpreter: Interpreter) 
 def test_failed_migration_leaves_no_file(
     place: Path, interpreter: Interpreter, server: URL
 ) -> None:
-    migrate(interpreter, server, place, "add customers")
-    commit(place)
     url = address(new_database(server))
     call = [interpreter.python, "-c", COMMAND, "scaffold", "invoice", "number:str"]
     variables = {"PYTHONPATH": "src:devtools", "DATABASE_URL": url}
@@ -163,8 +175,6 @@ def test_interrupted_command_leaves_no_file(place: Path, interpreter: Interprete
 
 
 def test_existing_rows_get_a_value(place: Path, interpreter: Interpreter, server: URL) -> None:
-    migrate(interpreter, server, place, "add customers")
-    commit(place)
     url = new_database(server)
     variables = {"PYTHONPATH": "src:devtools", "DATABASE_URL": address(url)}
     command = [interpreter.python, "-c", COMMAND]
