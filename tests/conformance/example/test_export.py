@@ -21,7 +21,7 @@ from tests.rig.database import clone, settings_with
 PARTS = 5
 EXPORT = "/products/export"
 TERMINATE_OTHER_SESSIONS = text(
-    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+    "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
     "WHERE datname = current_database() AND pid <> pg_backend_pid()"
 )
 

@@ -75,7 +75,7 @@ async def end_sessions(shop: Shop, statement: str) -> None:
     async with shop.database.transaction() as session:
         ended = await session.scalars(
             text(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
                 "WHERE datname = current_database() AND wait_event_type = 'Lock' "
                 "AND strpos(query, :statement) > 0"
             ),

@@ -32,7 +32,7 @@ async def test_closed_connection_is_replaced_before_a_request(
         # Terminate every other session of this database, as a restart would.
         await connection.execute(
             text(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
                 "WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
         )

@@ -57,7 +57,8 @@ async def read(db: Database, statement: AnySelect, **values: object) -> list[Row
 
 SECRET = "not a " + "number"
 KILL = text("""
-    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    -- Wait until the process has ended, at most 5 seconds.
+    SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()
 """)
 

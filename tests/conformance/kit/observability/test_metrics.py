@@ -46,7 +46,7 @@ def port() -> int:
 
 def counting_settings(url: URL, port: int) -> Settings:
     settings = observed_settings(url)
-    http = settings.http.model_copy(update={"concurrency": 2, "wait_limit": 0.3})
+    http = settings.http.model_copy(update={"concurrency": 2, "wait_limit": 1})
     return settings.model_copy(update={"metrics": MetricsSettings(port=port), "http": http})
 
 
@@ -151,11 +151,13 @@ async def test_running_and_queued_requests_are_reported(
     await module_client.get(f"{SESSION_READ}/1")
     rejected = (await read())["http_requests_shed_total"]
     slow_requests = [
-        asyncio.create_task(module_client.get(f"{SESSION_READ}/{number}?seconds=0.4"))
+        asyncio.create_task(module_client.get(f"{SESSION_READ}/{number}?seconds=1.2"))
         for number in range(3)
     ]
-    await asyncio.sleep(0.1)
-    seen = await read()
+    async with asyncio.timeout(5):
+        seen = await read()
+        while seen["http_requests_waiting"] + seen["db_pool_waiting read"] < 2:
+            seen = await read()
     assert seen["db_pool_size read"] == 1
     assert seen["db_pool_connections read in_use"] == 1
     assert seen["db_pool_connections read idle"] == 0
