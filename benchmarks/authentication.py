@@ -2,8 +2,8 @@
 
     uv run python -m benchmarks.authentication
 
-The endpoint does nothing, and runs without a server. A ratio of 1.2 means that authentication adds a
-fifth to the time of the smallest possible request. The results go into docs/benchmarks.md.
+The endpoint does nothing, and runs without a server. A ratio of 1.2 means that authentication adds
+a fifth to the time of the smallest possible request. The results go into docs/benchmarks.md.
 """
 
 import argparse

@@ -89,7 +89,9 @@ def interpreter_of(
     def of(version: str) -> Interpreter:
         # This service has every dependency that a service can have.
         directory = tmp_path_factory.mktemp("largest") / "service"
-        largest = shutil.copytree(render(deploy="kubernetes", telemetry=True, auth="oidc"), directory)
+        largest = shutil.copytree(
+            render(deploy="kubernetes", telemetry=True, auth="oidc"), directory
+        )
         return interpreter_for(largest, shared_directory / f"python-{version}", version)
 
     return of
