@@ -9,7 +9,14 @@ from fastapi.routing import RouteContext
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.kit.auth.caller import CALLER, is_public, is_public_route, no_caller, set_current_caller
+from app.kit.auth.caller import (
+    CALLER,
+    Caller,
+    is_public,
+    is_public_route,
+    no_caller,
+    set_current_caller,
+)
 from app.kit.auth.docs_sign_in import add_sign_in
 from app.kit.auth.errors import Unauthenticated
 from app.kit.auth.openapi import describe_security
@@ -40,6 +47,10 @@ class BearerAuthentication:
 
         return forget_caller
 
+    def enter(self, caller: Caller) -> None:
+        """Set the caller of the current request."""
+        set_current_caller(caller)
+
     def install(self, app: FastAPI) -> None:
         """Add the authentication to an application, and the sign-in to its API docs."""
         app.state.authentication = self
@@ -69,7 +80,7 @@ async def authenticate(connection: HTTPConnection) -> None:
     authentication: BearerAuthentication = scope["app"].state.authentication
     caller = await authentication.verifier.verify(_token_of(scope))
     scope[CALLER] = caller
-    set_current_caller(caller)
+    authentication.enter(caller)
 
 
 def _token_of(scope: Scope) -> str:
