@@ -104,14 +104,16 @@ def test_service_with_oidc_passes_auth_tests(service: Copy, interpreter: Interpr
 
 
 @pytest.mark.slow
-def test_suite_detects_changed_kit_of_service(service: Copy) -> None:
+def test_suite_detects_changed_kit_of_service(service: Copy, tmp_path: Path) -> None:
     place = service(example=False)
+    # Both runs use one environment.
+    given = {"cwd": ROOT, "UV_PROJECT_ENVIRONMENT": str(tmp_path / "environment")}
     command = [sys.executable, "-m", "tests.conformance", "--service", place, "-q", "--only"]
     files = sorted(place.rglob("*"))
 
-    passed = run(*command, "kit/errors/test_conflicts.py", "features/test_etag.py", cwd=ROOT)
+    passed = run(*command, "kit/errors/test_conflicts.py", "features/test_etag.py", **given)
     (place / "src/app/kit/__init__.py").write_text('raise RuntimeError("changed")\n')
-    failed = run(*command, "features/test_etag.py", cwd=ROOT)
+    failed = run(*command, "features/test_etag.py", **given)
 
     assert passed.returncode == 0, passed.stdout
     assert passed.stdout.count(" passed") == 2

@@ -49,6 +49,14 @@ def test_database_stops_if_process_group_is_killed(default: Path, start: Start) 
     assert eventually(lambda: not process_exists(database))
 
 
+@pytest.fixture(scope="module")
+def unconfigured(render: Renderer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A service without DATABASE_URL, whose commands must not start a database."""
+    service = tmp_path_factory.mktemp("unconfigured") / "service"
+    render.into(service)
+    return service
+
+
 @pytest.mark.parametrize(
     "command",
     [
@@ -58,12 +66,8 @@ def test_database_stops_if_process_group_is_killed(default: Path, start: Start) 
     ],
     ids=["serve", "uvicorn", "fastapi run"],
 )
-def test_production_servers_require_database_url(
-    render: Renderer, tmp_path: Path, command: list[str]
-) -> None:
-    render.into(tmp_path / "service")
-
-    refuses(tmp_path / "service", *command)
+def test_production_servers_require_database_url(unconfigured: Path, command: list[str]) -> None:
+    refuses(unconfigured, *command)
 
 
 def test_commands_without_dev_dependencies_require_database_url(
