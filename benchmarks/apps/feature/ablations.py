@@ -23,10 +23,12 @@ from app.kit.db.plan import plan
 from app.kit.db.session import ReadSessionDep, SessionDep
 from app.kit.page import Page
 from app.kit.queries.columns import columns_of
+from app.kit.queries.rows import RowValidator
 
 router = APIRouter(prefix="/without", tags=["measured"])
 
 ROW = plan()
+POST_ROWS = RowValidator(PostOut, Post)
 NEWEST = ORDERS[PostSort.NEWEST].clauses
 
 
@@ -91,7 +93,7 @@ async def read_page_that_counts(
     counted = select(*columns_of(PostOut, Post), func.count().over().label("total"))
     found = await session.execute(counted.order_by(*NEWEST).limit(query.limit))
     rows = found.mappings().all()
-    items = [PostOut.model_validate(dict(row)) for row in rows]
+    items = POST_ROWS.all([dict(row) for row in rows])
     return {"items": items, "total": rows[0]["total"], "limit": query.limit, "offset": 0}
 
 
