@@ -64,6 +64,26 @@ def test_primary_key_type_can_change_without_tables(service_at: ServiceFactory) 
     assert answers_of(service.directory)["pk_type"] == "int"
 
 
+def test_sign_in_can_be_added_to_a_service_of_an_earlier_release(
+    service_at: ServiceFactory, interpreter: Interpreter, server: URL
+) -> None:
+    service = service_at(LAST_PATCHES[-1])
+    shipped = {name: text for name, text in service.files().items() if "versions/" in name}
+
+    service.update(auth="oidc")
+
+    assert service.conflicts() == []
+    assert shipped.items() <= service.files().items()
+    service.commit()
+    team = Team(service, interpreter, new_database(server))
+    # Without the migration, the test run stops with one message.
+    result = team.try_run("pytest", "tests/example/test_callers.py")
+    assert "posts.created_by" in result.stdout
+    team.migrate()
+    team.autogenerate_migration("callers")
+    team.run("pytest", "-q", "tests/example/test_callers.py")
+
+
 def test_example_cannot_be_added_later(service_at: ServiceFactory) -> None:
     service = service_at(CURRENT, example=False)
     before = service.files()
