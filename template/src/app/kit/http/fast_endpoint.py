@@ -6,7 +6,7 @@ responses: synchronous functions, dependencies that end after the response, head
 forms as parameters, other response classes, dependency overrides, telemetry, and invalid requests.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from copy import deepcopy
 from dataclasses import dataclass
@@ -18,7 +18,6 @@ from fastapi import Request, params
 from fastapi.datastructures import DefaultPlaceholder
 from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import ResponseValidationError
-from fastapi.routing import RouteContext
 from fastapi.utils import is_body_allowed_for_status_code
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -47,8 +46,7 @@ _JSON = (b"content-type", b"application/json")
 
 
 class _Parameter(NamedTuple):
-    """A parameter of a function. `alias` is None if it is a whole body or query."""
-
+    # `alias` is None for a whole body or query.
     field: ModelField
     place: str
     alias: str | None
@@ -83,39 +81,6 @@ class _Call:
             if errors:
                 raise Unsupported
         return values
-
-
-class FastRoutes:
-    """Passes a request to the first matching route, or to FastAPI if no route matches."""
-
-    def __init__(self, routes: Iterable[RouteContext], fallback: ASGIApp) -> None:
-        self._fallback = fallback
-        self._routes = [(each, each.path_regex, self._endpoint(each)) for each in routes]
-
-    def _endpoint(self, route: RouteContext) -> ASGIApp:
-        try:
-            return FastEndpoint(route, self._fallback)
-        except Unsupported:
-            return self._fallback
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request."""
-        path = scope["path"].removeprefix(scope.get("root_path", ""))
-        for route, regex, endpoint in self._routes:
-            if (match := regex.match(path)) and scope["method"] in (route.methods or ()):
-                if endpoint is not self._fallback:
-                    _select(scope, route, match.groupdict())
-                await endpoint(scope, receive, send)
-                return
-        await self._fallback(scope, receive, send)
-
-
-def _select(scope: Scope, route: RouteContext, found: dict[str, str]) -> None:
-    """Set the same values in the scope as FastAPI's routers."""
-    values = {name: route.param_convertors[name].convert(text) for name, text in found.items()}
-    scope["path_params"] = {**scope.get("path_params", {}), **values}
-    scope["route"], scope["endpoint"] = route.original_route, route.endpoint
-    scope.setdefault("fastapi", {})["effective_route_context"] = route
 
 
 class FastEndpoint:
@@ -158,7 +123,7 @@ class FastEndpoint:
                 receive = replayed(await request.body(), receive)
             await self._fallback(scope, receive, send)
             return
-        result: Response | bytes | None = None
+        result = None
         if self._has_generators:
             # As in FastAPI: the dependencies end before the response is sent.
             async with AsyncExitStack() as scopes, AsyncExitStack() as stack:
@@ -182,9 +147,7 @@ class FastEndpoint:
         results: dict[Function, Any] = {}
         result: Any = None
         for (function, call), arguments in zip(self._calls.items(), values, strict=True):
-            for name, dependency in call.dependencies:
-                if name is not None:
-                    arguments[name] = results[dependency]
+            arguments |= {name: results[each] for name, each in call.dependencies if name}
             if call.request_name:
                 arguments[call.request_name] = request
             if call.is_generator and stack:

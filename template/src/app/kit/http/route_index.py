@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 from starlette.routing import BaseRoute, Mount, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.kit.http.fast_endpoint import FastRoutes
+from app.kit.http.fast_routes import FastRoutes
 from app.kit.routing import StrictRoute
 
 # The method of a request, the number of slashes in its path, and the first segment.
