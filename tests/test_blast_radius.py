@@ -39,6 +39,42 @@ DELETION = [
     "tests/architecture/test_soft_delete.py",
 ]
 POOL = ["src/app/kit/db/pool.py"]
+AUTHENTICATION = [
+    ".env.example",
+    "devtools/oidc_issuer/",
+    "docs/auth.md",
+    "docs/cli.md",
+    "docs/patterns.md",
+    "migrations/versions/2026_11_21_0001_example.py",
+    "pyproject.toml",
+    "src/app/dev.py",
+    "src/app/example/catalog/categories.py",
+    "src/app/example/catalog/products.py",
+    "src/app/example/catalog/transfers.py",
+    "src/app/example/orders/router.py",
+    "src/app/example/posts/models.py",
+    "src/app/example/posts/router.py",
+    "src/app/example/posts/service.py",
+    "src/app/example/tags/router.py",
+    "src/app/example/users/restoring.py",
+    "src/app/example/users/router.py",
+    "src/app/kit/auth/",
+    "src/app/kit/authentication.py",
+    "src/app/kit/commands/service.py",
+    "src/app/kit/db/engine.py",
+    "src/app/kit/idempotency.py",
+    "src/app/kit/queries/execution.py",
+    "src/app/registry.py",
+    "tests/architecture/test_public_routes.py",
+    "tests/conftest.py",
+    "tests/example/test_callers.py",
+    "tests/rig/app.py",
+    "tests/rig/auth.py",
+    "tests/rig/commands.py",
+    "tests/rig/database.py",
+    "tests/rig/rolled_back.py",
+    "tests/rig/statements.py",
+]
 
 # Option, an answer other than the default, and all files that differ from the default service. A
 # name that ends with a slash includes every file in the folder.
@@ -91,6 +127,7 @@ CHANGED_FILES: list[tuple[str, Any, list[str]]] = [
             "tests/example/",
         ],
     ),
+    ("auth", "oidc", AUTHENTICATION),
     (
         "telemetry",
         True,
@@ -145,7 +182,11 @@ def test_excluded_files_leave_no_empty_folder(render: Renderer) -> None:
 
 
 def test_every_declared_file_exists(render: Renderer) -> None:
-    names = {*files_under(render()), *files_under(render(**FLIPPED))}
+    names = {
+        name
+        for answers in ({}, FLIPPED, {"auth": "oidc"})
+        for name in files_under(render(**answers))
+    }
 
     declared = {name for _, _, files in CHANGED_FILES for name in files}
 

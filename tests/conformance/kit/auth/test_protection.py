@@ -118,13 +118,13 @@ async def test_claims_are_typed(provider: Provider) -> None:
 
     app = service(provider.settings())
 
-    @app.get("/claims")
+    @app.get("/kit/claims")
     async def claims(caller: CallerDep) -> list[Any]:
         return [caller.claims.email, caller.claims_as(Tenant).tenant, repr(caller)]
 
     token = provider.token("a", email="alice@example.org", tenant="7")
     async with client_with(app, token) as client:
-        email, tenant, shown = (await client.get("/claims")).json()
+        email, tenant, shown = (await client.get("/kit/claims")).json()
     assert (email, tenant) == ("alice@example.org", 7)
     assert shown == "Caller(subject='alice', scopes=frozenset({'a'}))"
 
@@ -132,12 +132,12 @@ async def test_claims_are_typed(provider: Provider) -> None:
 async def test_forbidden_is_a_problem_document(provider: Provider) -> None:
     app = service(provider.settings())
 
-    @app.get("/other")
+    @app.get("/kit/other")
     async def other() -> None:
         raise Forbidden("Authors change their own posts only.")
 
     async with client_with(app, provider.token()) as client:
-        response = await client.get("/other")
+        response = await client.get("/kit/other")
     assert response.status_code == 403
     assert response.json()["detail"] == "Authors change their own posts only."
     assert "WWW-Authenticate" not in response.headers
