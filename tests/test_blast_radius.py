@@ -45,6 +45,7 @@ AUTHENTICATION = [
     "docs/auth.md",
     "docs/cli.md",
     "docs/patterns.md",
+    "migrations/env.py",
     "migrations/versions/2026_11_21_0001_example.py",
     "pyproject.toml",
     "src/app/dev.py",
