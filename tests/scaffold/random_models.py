@@ -49,12 +49,11 @@ def random_models(seed: int, count: int) -> list[Model]:
     random = Random(seed)  # noqa: S311 - no secret
     models: list[Model] = []
     for name in random.sample(NAMES, count):
-        models.append(_model(random, name, models))
+        models.append(_model(random, name, [each.name for each in models]))
     return models
 
 
-def _model(random: Random, name: str, models: list[Model]) -> Model:
-    others = [each.name for each in models]
+def _model(random: Random, name: str, others: list[str]) -> Model:
     words = random.sample(WORDS, random.randint(1, 7))
     fields = [f"{word}:{_kind(random)}" for word in words]
     texts = [spec.partition(":")[0] for spec in fields if _is_text(spec)]
@@ -76,11 +75,9 @@ def _model(random: Random, name: str, models: list[Model]) -> Model:
     if random.random() < 0.3:
         options.append("--hard-delete")
     added = [_added(random, word) for word in words[: random.randint(0, 2)]]
-    # Only models that were written before this one: no circular references. The driver does not
-    # import a model again, so its required fields that are added are unknown to the next call.
-    unchanged = [each.name for each in models if not any(map(_is_required, each.added))]
-    if unchanged and random.random() < 0.4:
-        added.append(f"late:{_ref(random, _class_name(random.choice(unchanged)), added=True)}")
+    # Only models that were written before this one: no circular references.
+    if others and random.random() < 0.4:
+        added.append(f"late:{_ref(random, _class_name(random.choice(others)), added=True)}")
     return Model(name, fields, options, added)
 
 
@@ -89,10 +86,6 @@ def _added(random: Random, word: str) -> str:
     if random.random() < 0.3:
         kind = f"date:existing={DEFAULTS['date']}"
     return f"later_{word}:{kind}"
-
-
-def _is_required(spec: str) -> bool:
-    return ":optional" not in spec and ":default" not in spec
 
 
 def _ref(random: Random, target: str, *, added: bool = False) -> str:

@@ -57,7 +57,9 @@ def scaffold_models(
     calls = [each.arguments for each in models]
     succeed_in(interpreter, service, calls)
     migrate(interpreter, server, service, "add models")
-    added = [["field", each.name, *each.added, "--no-rows"] for each in models if each.added]
+    # The driver does not import a model again, so models that others refer to change last.
+    changed = [each for each in reversed(models) if each.added]
+    added = [["field", each.name, *each.added, "--no-rows"] for each in changed]
     if added:
         succeed_in(interpreter, service, added)
         migrate(interpreter, server, service, "add fields")

@@ -1,5 +1,6 @@
 """A 409 response names a field by the same path as a 422 response to the same request."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from sqlalchemy import Column, Index, Integer, MetaData, String, Table, func, te
 
 from app.kit.application import Application
 from app.kit.db.conflicts import _columns
+from app.kit.db.redaction import key_in
 from app.kit.errors import Conflict, FieldProblem
 from app.kit.http.field_path import field_path, is_part_of_request
 from tests.rig.app import client_of
@@ -44,7 +46,9 @@ def test_rejected_value_identifies_the_item() -> None:
 def test_column_may_be_named_as_a_part_of_the_request() -> None:
     assert not is_part_of_request({"body": "a"}, "body", "a")
     assert field_path({"body": "a"}, "body", "a") == "body.body"
-    assert is_part_of_request({"body": "a"}, "body", "1, 2")
+    assert is_part_of_request({"title": "a"}, "body", "a")
+    # The combination of several columns.
+    assert is_part_of_request({"body": "a"}, "body", None)
     assert not is_part_of_request({"title": "a"}, "title", None)
 
 
@@ -82,3 +86,9 @@ def test_columns_of_expression_index() -> None:
     table = Table("people", MetaData(), Column("id", Integer), Column("email", String))
     assert _columns(table, Index("by_text", text("lower(email)"), _table=table)) == ["email"]
     assert _columns(table, Index("by_function", func.lower(table.c.email))) == ["email"]
+
+
+def test_rejected_value_is_that_of_one_column() -> None:
+    assert key_in(SimpleNamespace(detail="Key (body)=(a, b) already exists.")) == "a, b"
+    assert key_in(SimpleNamespace(detail="Key (lower(body::text))=(a) already exists.")) == "a"
+    assert key_in(SimpleNamespace(detail="Key (body, path)=(a, b) already exists.")) is None

@@ -90,7 +90,7 @@ def is_data_error(error: StatementError) -> bool:
 
 
 def rejected_key(error: StatementError) -> str | None:
-    """Return the value that violates a unique or foreign key, in PostgreSQL's text format."""
+    """Return the value that violates a key of one column, in PostgreSQL's text format."""
     return key_in(driver_error(error))
 
 

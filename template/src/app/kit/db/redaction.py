@@ -7,14 +7,15 @@ from sqlalchemy import ExceptionContext
 
 # SQLSTATE class of data exceptions: `invalid input syntax for type date: "tomorow"`.
 _QUOTES_A_VALUE = "22"
-_KEY = re.compile(r"\)=\((.*)\)", re.DOTALL)
+# `(email)=(ada@example.org)`; the key of several columns has a comma.
+_KEY = re.compile(r"\([^,]*\)=\((.*)\)", re.DOTALL)
 # The attribute of an exception that stores the rejected value.
 REJECTED_KEY = "rejected_key"
 _BEFORE_THE_VALUE = re.compile(r'[^:"]*')
 
 
 def key_in(error: object) -> str | None:
-    """Return the value that violates a unique or foreign key, in PostgreSQL's text format."""
+    """Return the value that violates a key of one column, in PostgreSQL's text format."""
     kept: str | None = getattr(error, REJECTED_KEY, None)
     found = _KEY.search(getattr(error, "detail", None) or "")
     return found[1] if found else kept
