@@ -2,14 +2,11 @@
 
 from typing import Any
 
-{% if telemetry -%}
-from opentelemetry import trace
-{% endif -%}
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
 from app.kit.auth.authentication import BearerAuthentication
-from app.kit.auth.caller import {% if telemetry %}Caller, {% endif %}current_caller
+from app.kit.auth.caller import current_caller
 from app.kit.auth.settings import AuthSettings
 
 
@@ -27,13 +24,6 @@ class Authentication(BearerAuthentication):
     def from_settings(cls, settings: AuthenticationSettings) -> "Authentication":
         """Return the authentication of a service."""
         return cls(settings.auth)
-{%- if telemetry %}
-
-    def enter(self, caller: Caller) -> None:
-        """Set the caller of the current request, also in its span."""
-        super().enter(caller)
-        trace.get_current_span().set_attribute("enduser.id", caller.log_subject)
-{%- endif %}
 
 
 def _add_subject(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:

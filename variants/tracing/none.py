@@ -22,3 +22,7 @@ class Tracing:
 
     async def close(self) -> None:
         """Do nothing: there are no spans to send."""
+
+
+def set_span_attribute(_name: str, _value: str) -> None:
+    """Do nothing: there is no span."""

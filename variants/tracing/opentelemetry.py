@@ -125,3 +125,8 @@ def _add_trace_ids(_logger: Any, _method: str, event: dict[str, Any]) -> dict[st
 
 # structlog processors that add trace ids to log events.
 LOG_PROCESSORS: tuple[Any, ...] = (_add_trace_ids,)
+
+
+def set_span_attribute(name: str, value: str) -> None:
+    """Set an attribute of the current span."""
+    trace.get_current_span().set_attribute(name, value)

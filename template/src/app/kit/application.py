@@ -47,12 +47,14 @@ class Application(FastAPI):
         **options: Any,
     ) -> None:
         self.authentication = authentication
+        required = authentication.dependencies if authentication else ()
+        dependencies = [*required, *options.pop("dependencies", ())]
         # Starlette's default of 1000 files would make one request very slow.
         options.setdefault("form_limits", {"max_files": 100})
         super().__init__(
             # Generated clients use these ids as method names.
             generate_unique_id_function=lambda route: route.name,
-            dependencies=authentication.dependencies if authentication else (),
+            dependencies=dependencies,
             responses={422: {**problems(422)[422], _INHERITED: True}, **problems(503)},
             **options,
         )

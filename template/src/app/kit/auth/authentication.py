@@ -23,6 +23,7 @@ from app.kit.auth.openapi import describe_security
 from app.kit.auth.provider import Provider
 from app.kit.auth.settings import AuthSettings
 from app.kit.auth.verification import TokenVerifier
+from app.kit.tracing import set_span_attribute
 
 _SCHEME = "bearer"
 
@@ -48,8 +49,9 @@ class BearerAuthentication:
         return forget_caller
 
     def enter(self, caller: Caller) -> None:
-        """Set the caller of the current request."""
+        """Set the caller of the current request, also in its span."""
         set_current_caller(caller)
+        set_span_attribute("enduser.id", caller.log_subject)
 
     def install(self, app: FastAPI) -> None:
         """Add the authentication to an application, and the sign-in to its API docs."""

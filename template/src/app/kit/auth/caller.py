@@ -16,8 +16,8 @@ from starlette.types import Scope
 from app.kit.auth.errors import InsufficientScope
 from app.kit.http.route import current_route
 
-# Key in the ASGI scope.
-CALLER = "app.caller"
+# The key of `request.user` in the ASGI scope.
+CALLER = "user"
 _HEALTH = "/health/"
 
 M = TypeVar("M", bound=BaseModel)
@@ -52,6 +52,22 @@ class Caller:
     claims: Claims = field(repr=False)
     # The subject as it appears in logs: plain or hashed, by AUTH_LOG_SUBJECT.
     log_subject: str = field(repr=False)
+
+    # The interface of Starlette's `request.user`.
+    @property
+    def is_authenticated(self) -> bool:
+        """Whether the token was verified: always."""
+        return True
+
+    @property
+    def display_name(self) -> str:
+        """The name of the user, or the subject."""
+        return self.claims.name or self.subject
+
+    @property
+    def identity(self) -> str:
+        """The subject."""
+        return self.subject
 
     def claims_as(self, model: type[M]) -> M:
         """Return the claims as a model of yours. Raises ValidationError."""

@@ -9,9 +9,7 @@ from sqlalchemy import Connection, NullPool, event, text
 from sqlalchemy.dialects.postgresql import CIDR, INET
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-{% if auth == "oidc" -%}
-from app.kit.auth.transactions import CallerConnection
-{% endif -%}
+from app.kit.db.caller import CONNECTION_CLASS
 from app.kit.db.datetimes import check_time_zones
 from app.kit.db.driver import watch_connections
 from app.kit.db.exact_types import ExactCidr, ExactInet
@@ -83,9 +81,7 @@ def _build(
         connect_args={
             "timeout": settings.connect_timeout,
             "server_settings": _server_settings(settings, application_name, reads=reads),
-{%- if auth == "oidc" %}
-            "connection_class": CallerConnection,
-{%- endif %}
+            "connection_class": CONNECTION_CLASS,
             **driver_arguments(settings),
         },
         echo=settings.echo,

@@ -11,9 +11,7 @@ from sqlalchemy.sql.cache_key import CacheKey
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
 
-{% if auth == "oidc" -%}
-from app.kit.auth.transactions import as_caller
-{% endif -%}
+from app.kit.db.caller import as_caller
 from app.kit.db.session import Database
 
 # A database runs each statement in its own transaction. A session runs it in its transaction.
@@ -107,9 +105,7 @@ class StatementCache:
 
         With a database instead of a session, the statement is committed when this returns.
         """
-{%- if auth == "oidc" %}
         entry, build, values = as_caller(entry, build, values)
-{%- endif %}
         known = self._of(db)
         prepared = known.get(entry)
         if prepared is None:

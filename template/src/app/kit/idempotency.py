@@ -26,9 +26,6 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-{% if auth == "oidc" -%}
-from app.kit.auth.caller import current_caller
-{% endif -%}
 from app.kit.db.base import Base, now
 from app.kit.db.bulk import CHUNK
 from app.kit.db.retry import DatabaseDep, retrying
@@ -119,19 +116,18 @@ class Once:
 
 
 async def operation(request: Request) -> str:
-    """Return the default scope of a key: the name of the operation{% if auth == "oidc" %}, and the caller{% endif %}."""
+    """Return the default scope of a key: the operation and the authenticated user."""
     name: str = request.scope["route"].name
-{%- if auth == "oidc" %}
-    if caller := current_caller():
-        name += f" {caller.subject}"
-{%- endif %}
-    return name
+    user = request.scope.get("user")
+    return f"{name} {user.identity}" if user and user.is_authenticated else name
 
 
 def once(model: type[KeptAnswer], scope: Callable[..., Awaitable[str]] = operation) -> Any:
     """Return a dependency that provides `Once`, for use in `Annotated`.
+
     With authentication, the scope must contain the client: otherwise a client could read another
-    client's response. {% if auth == "none" %}Pass a dependency that returns `operation(request)` and the client's id{% else %}`operation(request)` contains it{% endif %}.
+    client's response. `operation(request)` contains Starlette's `request.user`. Without one, pass a
+    dependency that returns `operation(request)` and the client's id.
     """
 
     async def build(

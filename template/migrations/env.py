@@ -9,9 +9,7 @@ from sqlalchemy import Connection
 
 from app import registry
 from app.about import NAME
-{% if auth == "oidc" -%}
-from app.kit.auth.development import development_issuer
-{% endif -%}
+from app.kit.commands.identity import development_issuer
 from app.kit.db.alone import alone, migrate_patiently
 from app.kit.db.base import Base
 from app.kit.db.drift import COMPARISONS
@@ -85,5 +83,5 @@ if context.is_offline_mode():
 elif connection := context.config.attributes.get("connection"):
     run_on(connection)
 else:
-    with {% if auth == "oidc" %}development_issuer(NAME, start=False), {% endif %}local_database(with_schema=False):
+    with development_issuer(NAME, start=False), local_database(with_schema=False):
         asyncio.run(run_online())

@@ -12,10 +12,8 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from fastapi import FastAPI
 
-{% if auth == "oidc" -%}
-from app.kit.auth.development import development_issuer
-{% endif -%}
 from app.kit.commands.errors import Refused
+from app.kit.commands.identity import issuer_for
 from app.kit.db.engine import build_migration_engine
 from app.kit.db.migrate import PROJECT_ROOT, alembic_config, create_schema, migrate
 from app.kit.db.schema_state import applied_revisions, named, pending_migrations
@@ -115,11 +113,7 @@ def use_local_database(context: typer.Context) -> None:
     command = context.invoked_subcommand
     if command not in ("serve", "doctor"):
         context.with_resource(local_database(with_schema=command != "migrate"))
-{%- if auth == "oidc" %}
-    if command not in ("serve", "doctor", "token"):
-        name = service_of(context).name
-        context.with_resource(development_issuer(name, start=command == "dev"))
-{%- endif %}
+    context.with_resource(issuer_for(command, service_of(context).name))
 
 
 def service_of(context: typer.Context) -> Service:

@@ -4,11 +4,9 @@ import atexit
 import sys
 from contextlib import ExitStack
 
-{% if auth == "oidc" -%}
 from app.about import NAME
-from app.kit.auth.development import development_issuer
-{% endif -%}
 from app.kit.commands.errors import MENDABLE
+from app.kit.commands.identity import development_issuer
 from app.kit.db.migrate import create_schema
 from app.kit.development import end_with_parent, local_settings, without_waiting
 from app.main import create_app
@@ -23,9 +21,7 @@ if sys.argv[1:2] == ["run"]:
 else:
     end_with_parent()
     try:
-{%- if auth == "oidc" %}
         _until_exit.enter_context(development_issuer(NAME))
-{%- endif %}
         settings = _until_exit.enter_context(local_settings(Settings))
         app = create_app(settings)
         # Create the schema of a new database only. A reload must not apply pending migrations to

@@ -1,0 +1,10 @@
+"""The caller in the database: each transaction sets it."""
+
+from typing import Any
+
+from app.kit.auth.transactions import CallerConnection, as_caller
+
+__all__ = ["CONNECTION_CLASS", "as_caller"]
+
+# The class of connections to PostgreSQL.
+CONNECTION_CLASS: type[Any] = CallerConnection
