@@ -5,6 +5,7 @@ A rule gets one node and returns a message, or None.
 
 import ast
 from collections.abc import Callable, Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 
 SOURCE = Path(__file__).parents[2] / "src"
@@ -121,7 +122,9 @@ def declares_loading(node: ast.AST, path: str) -> str | None:
 
 
 def decides_on_http(node: ast.AST, path: str) -> str | None:
-    if _name(node) == "HTTPException" and path != "app/kit/handlers.py":
+    # The errors of a package of the kit, such as authentication, may need HTTP headers.
+    is_of_kit = path == "app/kit/handlers.py" or fnmatch(path, "app/kit/*/errors.py")
+    if _name(node) == "HTTPException" and not is_of_kit:
         return "raise a domain exception: a subclass of `Problem`, see app.kit.errors"
     return None
 
