@@ -6,8 +6,11 @@ from tests.rendering import Renderer, files_under
 
 # Internal modules, and other names of modules.
 INTERNAL = {
+    "kit/authentication.py",
+    "kit/commands/identity.py",
     "kit/cursor.py",
     "kit/db/attributes.py",
+    "kit/db/caller.py",
     "kit/db/datetimes.py",
     "kit/db/enum_types.py",
     "kit/db/enum_values.py",

@@ -19,8 +19,13 @@ from tests.updates.history import CURRENT, RELEASES, unpack
 # The variants of a file all define the same public names.
 PLACES = ["template/src/app/kit", "variants"]
 
-# The code of a command, of which only the command is public.
-INTERNAL = ("kit/commands/diagram.", "kit/diagram/")
+# The code of a command, of which only the command is public, and the statements of a view.
+INTERNAL = (
+    "kit/commands/diagram.",
+    "kit/diagram/",
+    "kit/queries/columns.ViewSelects.",
+    "kit/queries/selects.ViewSelects.",
+)
 
 DEPRECATED = """
 
