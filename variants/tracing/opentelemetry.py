@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from app.kit.http.admission import is_health
+from app.kit.http.route import is_health
 
 # Seconds to send the last spans at shutdown. The SDK itself has no limit.
 PATIENCE = 3

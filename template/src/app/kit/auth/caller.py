@@ -14,11 +14,10 @@ from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
 from app.kit.auth.errors import InsufficientScope
-from app.kit.http.route import current_route
+from app.kit.http.route import HEALTH, current_route
 
 # The key of `request.user` in the ASGI scope.
 CALLER = "user"
-_HEALTH = "/health/"
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -157,7 +156,7 @@ def is_public_route(route: Any) -> bool:
     # The path and dependencies of a WebSocket in an included router.
     route = getattr(route, "starlette_route", None) or route
     if public not in route.dependencies:
-        return bool(route.path_format.startswith(_HEALTH))
+        return bool(route.path_format.startswith(HEALTH))
     return required_scopes(route.dependant) is None
 
 

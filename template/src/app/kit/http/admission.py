@@ -20,10 +20,10 @@ from app.kit.handlers import answer
 from app.kit.http.gate import Gate, Turn
 from app.kit.http.headers import Headers, header
 from app.kit.http.resources import Resources
+from app.kit.http.route import is_health, path_of
 from app.kit.http.settings import HttpSettings
 from app.kit.http.time_limit import TimeLimit
 
-HEALTH = "/health/"
 # Key in the ASGI scope: whether the request has a body.
 HAS_BODY = "app.has_body"
 # Bytes of names, values and separators. uvicorn without httptools has the same limit.
@@ -123,7 +123,7 @@ class AdmissionMiddleware:
         if is_health(scope):
             await self.app(scope, received, send)
             return None
-        resource = self.resources.name_of(_path(scope))
+        resource = self.resources.name_of(path_of(scope))
         if not self.gate.enter_now(resource):
             turn = await self.gate.enter(partial(_has_left, receive), resource)
             if turn is Turn.TOO_LATE:
@@ -136,16 +136,6 @@ class AdmissionMiddleware:
         finally:
             self.gate.leave(resource)
         return None
-
-
-def is_health(scope: Scope) -> bool:
-    """Return whether the request is for a health route."""
-    return _path(scope).startswith(HEALTH)
-
-
-def _path(scope: Scope) -> str:
-    path: str = scope["path"]
-    return path.removeprefix(scope.get("root_path", ""))
 
 
 def _size(headers: Headers) -> int:

@@ -9,6 +9,18 @@ from starlette.types import Scope
 
 # Key in the ASGI scope: the root path of the application, with the path of its mount.
 ROOT = "app.root_path"
+HEALTH = "/health/"
+
+
+def path_of(scope: Scope) -> str:
+    """Return the path of a request within the application."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
+
+
+def is_health(scope: Scope) -> bool:
+    """Return whether the request is for a health route."""
+    return path_of(scope).startswith(HEALTH)
 
 
 def current_route(scope: Scope) -> Any:

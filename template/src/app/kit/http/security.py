@@ -12,9 +12,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.kit.errors import Problem
 from app.kit.handlers import answer
-from app.kit.http.admission import is_health
 from app.kit.http.headers import Headers, add_missing
 from app.kit.http.plain_errors import PlainErrorsMiddleware
+from app.kit.http.route import is_health
 from app.kit.http.settings import ANY, HttpSettings
 
 # Responses are data: a browser that displays one as a page must not load anything.
