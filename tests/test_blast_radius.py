@@ -63,14 +63,9 @@ AUTHENTICATION = [
     "src/app/kit/db/caller.py",
     "src/app/registry.py",
     "tests/architecture/test_public_routes.py",
-    "tests/conftest.py",
     "tests/example/test_callers.py",
-    "tests/rig/app.py",
     "tests/rig/auth.py",
-    "tests/rig/commands.py",
-    "tests/rig/database.py",
-    "tests/rig/rolled_back.py",
-    "tests/rig/statements.py",
+    "tests/rig/authentication.py",
 ]
 
 # Option, an answer other than the default, and all files that differ from the default service. A

@@ -10,7 +10,7 @@ from app.example.posts.models import Post
 from tests.example.catalog_factories import as_json
 from tests.example.factories import make_post, make_user
 from tests.example.order_factories import open_shop
-from tests.rig.auth import TESTER, bearer
+from tests.rig.auth import ANONYMOUS, TESTER, bearer
 
 ALICE, BOB = bearer("alice", "posts:write"), bearer("bob", "posts:write")
 
@@ -25,10 +25,8 @@ async def path(client: AsyncClient, session: AsyncSession) -> str:
     return f"/posts/{response.json()['id']}"
 
 
-async def test_reading_needs_a_token_and_no_scope(
-    client: AsyncClient, anonymous_client: AsyncClient
-) -> None:
-    response = await anonymous_client.get("/posts")
+async def test_reading_needs_a_token_and_no_scope(client: AsyncClient) -> None:
+    response = await client.get("/posts", headers=ANONYMOUS)
     assert response.status_code == 401
     assert response.headers["WWW-Authenticate"] == "Bearer"
     assert (await client.get("/posts", headers=bearer("alice"))).status_code == 200

@@ -19,6 +19,8 @@ from oidc_issuer import Issuer, running
 
 # The subject of the default client.
 TESTER = "tester"
+# The headers of a request without a token.
+ANONYMOUS = {"Authorization": ""}
 
 _SET_CALLER = text("SELECT set_config(:name, :subject, true)")
 _until_exit = ExitStack()
@@ -31,7 +33,7 @@ def issuer() -> Issuer:
     return _until_exit.enter_context(running(NAME))
 
 
-def auth_settings() -> dict[str, Any]:
+def provider_settings() -> dict[str, Any]:
     """Return the settings of a service that accepts tokens of the issuer."""
     return {"issuer": issuer().url, "audience": [NAME]}
 
@@ -42,7 +44,7 @@ def bearer(subject: str, *scopes: str) -> dict[str, str]:
 
 
 @cache
-def tester() -> dict[str, str]:
+def client_headers() -> dict[str, str]:
     """Return the headers of the default client, whose token has every scope of the service."""
     return bearer(TESTER, *sorted(set(_scopes())))
 

@@ -131,16 +131,6 @@ async def client(
     app.state.database = database
 
 
-{% if auth == "oidc" -%}
-@pytest.fixture
-async def anonymous_client(app: FastAPI, client: AsyncClient) -> AsyncGenerator[AsyncClient]:
-    """A client without a token, in the same transaction as `client`."""
-    assert client
-    async with client_of(app, signed_in=False) as anonymous:
-        yield anonymous
-
-
-{% endif -%}
 @pytest.fixture
 def own_database_url(template: URL) -> Generator[URL]:
     """A separate database for one test, for real commits, concurrency and faults."""

@@ -10,9 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from app.kit.db.driver import Rows
 from app.kit.db.session import Database
-{% if auth == "oidc" -%}
-from tests.rig.auth import set_caller
-{% endif -%}
+from tests.rig.authentication import set_caller
 from tests.rig.constraints import check_constraints
 
 
@@ -37,9 +35,7 @@ class RolledBackDatabase(Database):
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[AsyncSession]:
         async with self._session() as session, session.begin():
-{%- if auth == "oidc" %}
             await set_caller(self.connection)
-{%- endif %}
             yield session
             await session.flush()
             await check_constraints(self.connection)

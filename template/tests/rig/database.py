@@ -22,9 +22,7 @@ from app.kit.db.url import parse_url
 from app.kit.development import given_database_url
 from app.settings import Settings
 from local_postgres import ephemeral
-{% if auth == "oidc" -%}
-from tests.rig.auth import auth_settings
-{% endif -%}
+from tests.rig.authentication import auth_settings
 from tests.rig.maintenance import Maintenance
 
 MAINTENANCE = Maintenance()
@@ -37,12 +35,7 @@ def settings_for(url: URL) -> Settings:
     """Return the settings of the service with this database URL."""
     address = url.render_as_string(hide_password=False)
     # Ignore DATABASE_MIGRATION_URL from the environment: it may name another database.
-{%- if auth == "oidc" %}
-    database = {"url": address, "migration_url": None}
-    return Settings.load(database=database, auth=auth_settings())
-{%- else %}
-    return Settings.load(database={"url": address, "migration_url": None})
-{%- endif %}
+    return Settings.load(database={"url": address, "migration_url": None}, **auth_settings())
 
 
 def settings_with(url: URL, **database: object) -> Settings:

@@ -7,6 +7,8 @@ from typing import Any
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from tests.rig.authentication import STATEMENTS
+
 # Sent by the test's own transaction, never in production.
 _TEST_STATEMENTS = (
     "SAVEPOINT",
@@ -14,9 +16,7 @@ _TEST_STATEMENTS = (
     "ROLLBACK TO SAVEPOINT",
     "SET CONSTRAINTS",
     "SET TRANSACTION READ ONLY",
-{%- if auth == "oidc" %}
-    "SELECT set_config(",
-{%- endif %}
+    *STATEMENTS,
 )
 
 

@@ -14,9 +14,7 @@ from sqlalchemy import URL
 
 from app.about import NAME
 from app.cli import main
-{%- if auth == "oidc" %}
-from tests.rig.auth import auth_settings
-{%- endif %}
+from tests.rig.authentication import auth_variables
 
 # Unset in tests: these variables could point to a database other than the test's.
 _DATABASE_VARIABLES = ("DATABASE_URL", "DATABASE_REPLICA_URL", "DATABASE_MIGRATION_URL")
@@ -43,10 +41,7 @@ def environment(url: URL | None, **variables: str) -> Generator[None]:
     inherited = {
         name: value for name, value in os.environ.items() if name not in _DATABASE_VARIABLES
     }
-{%- if auth == "oidc" %}
-    provider = auth_settings()
-    inherited |= {"AUTH_ISSUER": provider["issuer"], "AUTH_AUDIENCE": provider["audience"][0]}
-{%- endif %}
+    inherited |= auth_variables()
     if url:
         inherited["DATABASE_URL"] = url.render_as_string(hide_password=False)
     with patch.dict(os.environ, inherited | variables, clear=True):

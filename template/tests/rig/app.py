@@ -6,10 +6,8 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from httpx2 import ASGITransport, AsyncClient
 from starlette.routing import Route
-{%- if auth == "oidc" %}
 
-from tests.rig.auth import tester
-{%- endif %}
+from tests.rig.authentication import client_headers
 
 
 @asynccontextmanager
@@ -34,21 +32,10 @@ def with_prepared_routes(app: FastAPI, prepared: FastAPI) -> FastAPI:
     return app
 
 
-{% if auth == "oidc" -%}
-def client_of(app: FastAPI, *, signed_in: bool = True) -> AsyncClient:
-    """Return a client that receives a 500 response for an unhandled exception, as over HTTP.
-
-    Its token has every scope of the service. Send other headers for another caller, see `bearer`.
-    """
-    return AsyncClient(
-        transport=ASGITransport(app, raise_app_exceptions=False),
-        base_url="http://test",
-        headers=tester() if signed_in else {},
-    )
-{%- else -%}
 def client_of(app: FastAPI) -> AsyncClient:
     """Return a client that receives a 500 response for an unhandled exception, as over HTTP."""
     return AsyncClient(
-        transport=ASGITransport(app, raise_app_exceptions=False), base_url="http://test"
+        transport=ASGITransport(app, raise_app_exceptions=False),
+        base_url="http://test",
+        headers=client_headers(),
     )
-{%- endif %}
