@@ -5,7 +5,7 @@ from html import escape
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from string import Template
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from oidc_issuer.issuer import Issuer, OAuthError
@@ -42,8 +42,6 @@ class IssuerServer(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: IssuerServer
-
     def do_GET(self) -> None:
         issuer, address = self._begin()
         if issuer.is_down:
@@ -73,11 +71,11 @@ class _Handler(BaseHTTPRequestHandler):
     def do_OPTIONS(self) -> None:
         self._send(HTTPStatus.NO_CONTENT)
 
-    def log_message(self, *_args: object) -> None:
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - as in the base class
         """Log nothing: the output belongs to the service."""
 
     def _begin(self) -> tuple[Issuer, Any]:
-        issuer, address = self.server.issuer, urlsplit(self.path)
+        issuer, address = cast("IssuerServer", self.server).issuer, urlsplit(self.path)
         issuer.requests.append(address.path)
         return issuer, address
 

@@ -99,7 +99,7 @@ async def _new_keys(session: AsyncSession, model: type[Record], count: int) -> l
 def _records(
     rows: Iterable[CopyRow], columns: list[Values], first: CopyRow
 ) -> Iterator[tuple[Any, ...]]:
-    shape: Any = type if isinstance(first, BaseModel) else len
+    shape: Callable[[Any], Any] = type if isinstance(first, BaseModel) else len
     remaining = iter(rows)
     while part := list(islice(remaining, _CHUNK)):
         if set(map(shape, part)) != {shape(first)}:

@@ -20,6 +20,7 @@ from app.kit.handlers import answer
 from app.kit.http.gate import Gate, Turn
 from app.kit.http.headers import Headers, header
 from app.kit.http.resources import Resources
+from app.kit.http.route import HEALTH as HEALTH
 from app.kit.http.route import is_health, path_of
 from app.kit.http.settings import HttpSettings
 from app.kit.http.time_limit import TimeLimit

@@ -123,7 +123,7 @@ class FastEndpoint:
                 receive = replayed(await request.body(), receive)
             await self._fallback(scope, receive, send)
             return
-        result = None
+        result: Any = None
         if self._has_generators:
             # As in FastAPI: the dependencies end before the response is sent.
             async with AsyncExitStack() as scopes, AsyncExitStack() as stack:

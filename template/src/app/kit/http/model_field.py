@@ -5,6 +5,7 @@ class and its helpers. `tests/architecture/test_strict_routes.py` fails if FastA
 """
 
 import inspect
+from collections.abc import Awaitable, Callable
 from typing import Any, get_args
 
 from pydantic import BaseModel
@@ -12,8 +13,10 @@ from pydantic_core import CoreSchema
 
 try:
     from fastapi._compat import ModelField, field_annotation_is_sequence, get_cached_model_fields
-    from fastapi.dependencies.utils import _solve_generator as solve_generator
-except ImportError as error:
+    from fastapi.dependencies import utils
+
+    solve_generator: Callable[..., Awaitable[Any]] = utils._solve_generator  # pyright: ignore[reportPrivateUsage]
+except (AttributeError, ImportError) as error:
     raise ImportError(
         "This version of FastAPI has no fastapi._compat.ModelField, on which app.kit.http depends: "
         "install the version of FastAPI that uv.lock had before, and update the template"
