@@ -33,6 +33,7 @@ class Provider:
     requests: list[str] = field(default_factory=list[str])
 
     was_called: asyncio.Event = field(default_factory=asyncio.Event)
+    connections: list[StreamWriter] = field(default_factory=list[StreamWriter])
 
     @property
     def key_requests(self) -> int:
@@ -50,6 +51,7 @@ class Provider:
 
     async def respond(self, reader: StreamReader, writer: StreamWriter) -> None:
         """Respond to one request."""
+        self.connections.append(writer)
         try:
             path = (await reader.readuntil(b"\r\n\r\n")).split()[1].decode()
         except IncompleteReadError:  # The client closed the connection.
@@ -66,6 +68,13 @@ class Provider:
         writer.write(head.encode() + body)
         writer.close()
 
+    async def close(self) -> None:
+        """Close the connections that clients left open."""
+        for writer in self.connections:
+            writer.close()
+        closing = (writer.wait_closed() for writer in self.connections)
+        await asyncio.gather(*closing, return_exceptions=True)
+
 
 @asynccontextmanager
 async def serving() -> AsyncGenerator[Provider]:
@@ -76,6 +85,7 @@ async def serving() -> AsyncGenerator[Provider]:
         port = server.sockets[0].getsockname()[1]
         provider.issuer.url = f"http://127.0.0.1:{port}"
         yield provider
+    await provider.close()
 
 
 class Invoice(BaseModel):
