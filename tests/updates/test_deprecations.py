@@ -7,7 +7,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hooks import keep_removed
 from sqlalchemy import URL
 
 from hooks import keep_removed
@@ -37,7 +36,7 @@ from typing_extensions import deprecated
 def today() -> None: ...
 """
 CALL = """
-from app.kit.http.datetimes import today
+from app.kit.http.schemas import today
 
 
 def call() -> None:
@@ -162,7 +161,7 @@ def test_kit_does_not_use_deprecated_names() -> None:
 
     for path in (ROOT / PLACES[0]).rglob("*.py"):
         assert not uses_of(names, path.read_text()), path
-    assert uses_of({"today"}, "from app.kit.http.datetimes import today\n\ntoday()") == {"today"}
+    assert uses_of({"today"}, "from app.kit.http.schemas import today\n\ntoday()") == {"today"}
     assert not uses_of({"Argument"}, "import typer\n\ntyper.Argument()")
 
 
@@ -250,7 +249,7 @@ def test_use_of_deprecated_name_warns(
     service_at: ServiceFactory, interpreter: Interpreter, server: URL
 ) -> None:
     service = service_at(CURRENT)
-    service.append("src/app/kit/http/datetimes.py", DEPRECATED)
+    service.append("src/app/kit/http/schemas.py", DEPRECATED)
     service.write("src/app/features/old.py", CALL)
     service.write("tests/features/test_old.py", TEST.format(package="features"))
     given = {"cwd": service.directory, "PYTHONPATH": "src", "DATABASE_URL": address(server)}
