@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from alembic import op
 
-from app.kit.db.revisions import concurrently
+from app.kit.migrations.operations import outside_transaction
 
 revision: str = "0007"
 down_revision: str | Sequence[str] | None = "0006"
@@ -19,13 +19,13 @@ INDEXES = {
 
 def upgrade() -> None:
     # The table is in use: nobody who writes to it waits.
-    with concurrently():
+    with outside_transaction():
         for name, columns in INDEXES.items():
             op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
             op.create_index(name, "users", columns, postgresql_concurrently=True)
 
 
 def downgrade() -> None:
-    with concurrently():
+    with outside_transaction():
         for name in INDEXES:
             op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")

@@ -13,12 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.example.catalog.models import ProductStatus
 from app.example.orders.models import Order, OrderLine
-from app.kit.db import retry
 from app.kit.db.session import Database
+from app.kit.writes import retry
 from tests.example.catalog_factories import as_json, make_product
 from tests.example.factories import make_user
 from tests.example.order_factories import open_shop
-from tests.rig.statements import counting
+from tests.support.statements import counting
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from httpx2 import AsyncClient
 
 from app.example.catalog.models import MAX_STOCK
-from app.kit.db import retry
+from app.kit.writes import retry
 from tests.example.catalog_factories import as_json
 from tests.example.order_factories import open_shop
 

@@ -7,11 +7,11 @@ from fastapi import FastAPI
 from httpx2 import AsyncClient
 from sqlalchemy import Column, Index, Integer, MetaData, String, Table, func, text
 
-from app.kit.application import Application
-from app.kit.db.conflicts import _columns
-from app.kit.errors import Conflict, FieldProblem
-from app.kit.http.field_path import field_path, is_part_of_request
-from tests.rig.app import client_of
+from app.kit.errors.database_errors import _columns
+from app.kit.errors.field_paths import field_path, is_part_of_request
+from app.kit.errors.problems import Conflict, FieldProblem
+from app.kit.http.application import Application
+from tests.support.app import client_of
 
 
 @pytest.mark.parametrize(

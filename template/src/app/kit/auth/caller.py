@@ -14,7 +14,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
 from app.kit.auth.errors import InsufficientScope
-from app.kit.http.route import current_route
+from app.kit.http.matched_route import current_route
 
 # Key in the ASGI scope.
 CALLER = "app.caller"

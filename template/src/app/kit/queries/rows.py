@@ -7,8 +7,8 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import SchemaValidator
 
-from app.kit.db.json import parse_json
-from app.kit.queries.columns import attribute_names
+from app.kit.queries.compiled.columns import attribute_names
+from app.kit.queries.compiled.json_sql import parse_json
 
 S = TypeVar("S", bound=BaseModel)
 
