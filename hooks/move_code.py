@@ -143,6 +143,11 @@ class _Rewriting:
             if full in self.moves.old_modules:
                 self.aliases[bound] = full
             alias = each.asname
+            if self.moves.modules.get(full) in self.moves.names:
+                # `from app.kit.errors import problems` would mean the old name.
+                changed = True
+                found.append(("", f"{self.moves.modules[full]} as {bound}"))
+                continue
             if alias is None and each.name != "*":
                 alias = self.bind(bound, name, self.times_imported(full, bound))
             changed = changed or (module, name) != (old_module, each.name)
@@ -157,7 +162,7 @@ class _Rewriting:
         start, end = self.span(node)
         head = re.match(rb"from\s*[.\w\s]+?\s*\bimport\b", self.source[start:end])
         modules = list(dict.fromkeys(module for module, _ in found))
-        if head and len(modules) == 1:
+        if head and len(modules) == 1 and modules[0]:
             self.edits[start, start + head.end()] = f"from {modules[0]} import".encode()
             for each, (_, name) in zip(node.names, found, strict=True):
                 self.edits[self.span(each)] = name.encode()
@@ -167,7 +172,7 @@ class _Rewriting:
         statements = []
         for module in modules:
             names = sorted(name for of, name in found if of == module)
-            line = f"from {module} import {', '.join(names)}"
+            line = f"from {module} import {', '.join(names)}" if module else f"import {names[0]}"
             if len(indent + line) > LINE_LENGTH:
                 lines = "".join(f"{self.newline}{indent}    {name}," for name in names)
                 line = f"from {module} import ({lines}{self.newline}{indent})"

@@ -70,10 +70,11 @@ class Moves:
         parts = text.split(".")
         for size in range(len(parts), 1, -1):
             prefix, rest = ".".join(parts[:size]), "".join(f".{part}" for part in parts[size:])
-            if new := self.names.get(prefix) or self.modules.get(prefix):
-                return new + rest
+            # The old name `problems` of `app.kit.errors` is like the new module.
             if prefix in self.new_modules:
                 break
+            if new := self.names.get(prefix) or self.modules.get(prefix):
+                return new + rest
         return self.packages.get(text, text)
 
     def targets(self, path: str) -> list[str]:
