@@ -57,6 +57,8 @@ class _Rewriting:
     renamed: dict[str, str] = field(default_factory=dict)
     # The old module of each name that is bound to a module.
     aliases: dict[str, str] = field(default_factory=dict)
+    # The old name of each imported class of which a member is renamed.
+    classes: dict[str, str] = field(default_factory=dict)
     imported: set[str] = field(default_factory=set)
     added: set[str] = field(default_factory=set)
 
@@ -142,6 +144,8 @@ class _Rewriting:
             bound = each.asname or each.name
             if full in self.moves.old_modules:
                 self.aliases[bound] = full
+            if full in self.moves.members:
+                self.classes[bound] = full
             alias = each.asname
             if self.moves.modules.get(full) in self.moves.names:
                 # `from app.kit.errors import problems` would mean the old name.
@@ -209,9 +213,10 @@ class _Rewriting:
                 if new := names.get(node.name):
                     self.rename_definition(node, new)
             case ast.Attribute(attr=name) if name in self.moves.attributes:
-                end = self.span(node)[1]
-                place = end - len(name.encode()), end
-                self.edits[place] = self.moves.attributes[name].encode()
+                self.rename_attribute(node, self.moves.attributes[name])
+            case ast.Attribute(value=ast.Name(id=owner), attr=name) if owner in self.classes:
+                members = self.moves.members[self.classes[owner]]
+                self.rename_attribute(node, members.get(name, name))
             case ast.Attribute(value=ast.Name(id=alias), attr=name) if alias in self.aliases:
                 self.rewrite_attribute(node, self.aliases[alias], name)
             case ast.Attribute():
@@ -240,7 +245,7 @@ class _Rewriting:
         start, end = self.span(node)
         target, _, last = new.rpartition(".")
         if target == self.moves.module(module):
-            self.edits[end - len(name.encode()), end] = last.encode()
+            self.rename_attribute(node, last)
         else:
             statement = f"from {target} import {last}"
             if statement not in self.imported:
@@ -248,6 +253,10 @@ class _Rewriting:
                     last, statement = f"{last}_", f"from {target} import {last} as {last}_"
                 self.added.add(statement)
             self.edits[start, end] = last.encode()
+
+    def rename_attribute(self, node: ast.Attribute, new: str) -> None:
+        end = self.span(node)[1]
+        self.edits[end - len(node.attr.encode()), end] = new.encode()
 
     def follow_chain(self, node: ast.Attribute) -> None:
         """Import the new module of `a.b.c` if the statement `import a.b` no longer does."""

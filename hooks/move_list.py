@@ -20,6 +20,7 @@ class Moves:
         packages: Packages, for text. A module that is not listed stays in its package.
         names: Names, with their modules.
         attributes: Attributes and methods, of any object.
+        members: Attributes and methods of a class, by its old name.
         kept: Old modules that stay, and the names that they re-export.
     """
 
@@ -27,6 +28,7 @@ class Moves:
     packages: dict[str, str] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     attributes: dict[str, str] = field(default_factory=dict)
+    members: dict[str, dict[str, str]] = field(default_factory=dict)
     kept: dict[str, list[str]] = field(default_factory=dict)
 
     @classmethod
@@ -38,7 +40,8 @@ class Moves:
             for old, new in renamed.items():
                 target, _, name = new.rpartition(":")
                 names[f"{module}.{old}"] = f"{target or modules.get(module, module)}.{name}"
-        return cls(modules, tables["packages"], names, tables["attributes"], tables["kept"])
+        others = {table: tables[table] for table in ("packages", "attributes", "members", "kept")}
+        return cls(modules=modules, names=names, **others)
 
     @cached_property
     def old_modules(self) -> set[str]:

@@ -23,6 +23,7 @@ MOVES = Moves(
         "app.kit.errors.problems": "app.kit.errors.problems.problem_responses",
     },
     attributes={"one_by": "get_one_or_none"},
+    members={"app.kit.metrics.Metrics": {"of": "from_settings"}},
     kept={"app.kit.db.revisions": ["undo"]},
 )
 CHANGES = {
@@ -111,6 +112,10 @@ CHANGES = {
     "import of a module that became a package": (
         "from app.kit import errors\n\nerrors.problems(404)\n",
         "import app.kit.errors.problems as errors\n\nerrors.problem_responses(404)\n",
+    ),
+    "member of a class": (
+        "from app.kit.metrics import Metrics\n\nMetrics.of(x.of)\n",
+        "from app.kit.metrics import Metrics\n\nMetrics.from_settings(x.of)\n",
     ),
     "attribute": ("x.one_by(1)\n", "x.get_one_or_none(1)\n"),
     "plugin, comment and path": (
