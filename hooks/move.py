@@ -34,7 +34,7 @@ NO_SUFFIX = {"Dockerfile", "Justfile", "Makefile", "justfile"}
 def move(service: Path, *, is_first_run: bool) -> list[str]:
     """Move a service; return sentences about what is left to do.
 
-    Only the first run may assume that nobody has changed the files that Copier wrote.
+    Only the first run may assume that the files are as Copier wrote them.
     """
     committed = git(service, "show", f"HEAD:./{ANSWERS}")
     before = yaml.safe_load(committed or b"{}")
@@ -246,7 +246,7 @@ class _Move:
             )
 
     def tidy_folders(self) -> None:
-        """Restore `__init__.py` beside a team's modules, and remove empty folders."""
+        """Restore `__init__.py` in folders with modules of the team, and remove empty folders."""
         folders = {parent for path in self.old for parent in PurePosixPath(path).parents}
         for folder in sorted(folders - {PurePosixPath()}, key=lambda each: -len(each.parts)):
             place, package = self.service / folder, (folder / "__init__.py").as_posix()
@@ -256,7 +256,13 @@ class _Move:
             if not left and package not in self.new:
                 shutil.rmtree(place)
             is_lost = not (place / "__init__.py").exists() and package not in self.new
-            if left and is_lost and package in self.head and package in self.old:
+            if (
+                left
+                and is_lost
+                and package.startswith("src/")
+                and package in self.head
+                and package in self.old
+            ):
                 (place / "__init__.py").write_bytes(self.head[package])
 
 

@@ -166,7 +166,7 @@ BASE = "from a import b\nfrom z import y\n\n\ndef f():\n    return b\n\n\ndef la
 NEW = "from c import d\nfrom z import y, x\n\n\ndef f():\n    return d\n\n\ndef other(): ...\n"
 
 
-def test_import_beside_changed_imports_does_not_conflict() -> None:
+def test_import_next_to_changed_imports_does_not_conflict() -> None:
     ours = BASE.replace("from z", "from own import this\nfrom z").replace("y\n", "y as w\n")
 
     merged, is_clean = merge(BASE, ours, NEW, is_python=True)
