@@ -255,14 +255,8 @@ class _Move:
             left = [each for each in place.iterdir() if each.name != "__pycache__"]
             if not left and package not in self.new:
                 shutil.rmtree(place)
-            is_lost = not (place / "__init__.py").exists() and package not in self.new
-            if (
-                left
-                and is_lost
-                and package.startswith("src/")
-                and package in self.head
-                and package in self.old
-            ):
+            is_kit = package.startswith("src/app/kit/") and package in self.old
+            if left and is_kit and package in self.head and package not in self.new:
                 (place / "__init__.py").write_bytes(self.head[package])
 
 
