@@ -34,7 +34,7 @@ KEPT = {
     "errors/handlers": ADDED["handlers"],
     "http/schemas": "class Strict(RequestModel):\n    label: ShortStr\n",
     "db/session": ADDED["db/session"].replace("database_of", "get_database"),
-    "queries/repository": ADDED["db/repository"].replace("provided", "repository_dep"),
+    "queries/repository": ADDED["db/repository"],
 }
 OWN_MODULE = '''"""A module of the team in a folder of the kit."""
 
@@ -57,7 +57,7 @@ class OwnRepository(Repository[Record]):
 
     async def some(self) -> "Slice[Record] | None":
         """Return nothing."""
-        assert now() and sessions.database_of
+        assert now() and sessions.database_of.__name__
         return None
 
 
@@ -74,7 +74,7 @@ def test_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.kit.db.base.now", lambda: None)
     monkeypatch.setattr(relation, "relation", None)
     assert errors.problems(404)
-    assert page.Slice
+    assert page.Slice.__name__
     assert own.Own
 """
 OWN_MIGRATION = '''"""Own.
