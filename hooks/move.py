@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from hooks.move_code import rewrite
 from hooks.move_list import Moves, module_of, path_of
 from hooks.move_merge import MARKERS, Text, merge, merge_lines
-from hooks.move_migrations import keep_importable
+from hooks.move_migrations import keep_importable, missing_imports
 from hooks.move_style import format_changed
 from hooks.rename import ANSWERS, git, mark_unmerged, render
 
@@ -85,6 +85,9 @@ class _Move:
         migrations = [path for path in files_of(self.service) if path.startswith(MIGRATIONS)]
         own = [path for path in migrations if path not in self.new and path.endswith(".py")]
         self.said += keep_importable(self.service, own, self.moves)
+        for path in files_of(self.service):
+            if path.endswith(".py") and self.new.get(path) != (self.service / path).read_bytes():
+                self.said += missing_imports(self.service, path)
         self.tidy_folders()
         self.said += format_changed(self.service, self.changed)
         return self.said

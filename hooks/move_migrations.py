@@ -1,9 +1,9 @@
-"""Keep the imports of a team's migrations valid. Migrations themselves never change."""
+"""Imports of a team: keep those of migrations valid, which never change, and report the others."""
 
 import ast
 from pathlib import Path
 
-from hooks.move_code import parse
+from hooks.move_code import bound_names, module_level, parse
 from hooks.move_list import Moves, path_of
 
 
@@ -54,3 +54,27 @@ def source_of(module: str, names: set[str], moves: Moves) -> str:
     listed = ", ".join(f'"{name}"' for name in sorted(names))
     head = '"""Old names, for migrations that import them."""\n\n'
     return head + "".join(f"{line}\n" for line in sorted(imports)) + f"\n__all__ = [{listed}]\n"
+
+
+def missing_imports(service: Path, path: str) -> list[str]:
+    """Return a sentence for each name that a file imports from the kit and the kit lacks."""
+    tree = parse((service / path).read_bytes().decode("utf-8", "replace"))
+    said: list[str] = []
+    for node in ast.walk(tree) if tree else []:
+        if not isinstance(node, ast.ImportFrom) or node.level or not node.module:
+            continue
+        if node.module.startswith("app.kit."):
+            has = {"*", *names_of(service / path_of(node.module))}
+            place = f"{path}:{node.lineno}: {node.module} has no"
+            missing = [each.name for each in node.names if each.name not in has]
+            said += [f"{place} {name}. See CHANGELOG.md of the template." for name in missing]
+    return said
+
+
+def names_of(stem: Path) -> set[str]:
+    """Return the names and the modules in a module or a package, given without a suffix."""
+    names = {each.stem for each in stem.glob("*")}
+    for file in (stem.with_name(f"{stem.name}.py"), stem / "__init__.py"):
+        if file.is_file() and (tree := parse(file.read_bytes().decode("utf-8", "replace"))):
+            names |= set(bound_names(module_level(tree)))
+    return names

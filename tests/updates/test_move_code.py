@@ -7,7 +7,7 @@ import pytest
 from hooks.move_code import rewrite
 from hooks.move_list import LIST, Moves, module_of, path_of
 from hooks.move_merge import Text, merge
-from hooks.move_migrations import keep_importable
+from hooks.move_migrations import keep_importable, missing_imports
 
 MOVES = Moves(
     modules={
@@ -217,6 +217,25 @@ def test_old_module_of_a_migration_stays_importable(tmp_path: Path) -> None:
     assert len(said) == 2
     assert "m.py:2: Record of app.kit.db.base is now TimestampedModel" in said[0]
     assert keep_importable(tmp_path, ["m.py"], MOVES) == said[:1]
+
+
+def test_name_that_the_kit_lacks_is_reported(tmp_path: Path) -> None:
+    kit = tmp_path / "src/app/kit"
+    kit.mkdir(parents=True)
+    (kit / "base.py").write_text(
+        "from x import Base\n\nA, B = 1, 2\n\n\ndef f():\n    hidden = 1\n"
+    )
+    (tmp_path / "own.py").write_text(
+        "from app.kit import base\nfrom app.kit.base import A, B, Base, f, hidden\n"
+        "from app.kit.gone import x\nfrom app.other import y\n"
+    )
+
+    said = missing_imports(tmp_path, "own.py")
+
+    assert [text.partition(". ")[0] for text in said] == [
+        "own.py:2: app.kit.base has no hidden",
+        "own.py:3: app.kit.gone has no x",
+    ]
 
 
 def test_no_old_name_is_also_a_new_name() -> None:

@@ -28,13 +28,16 @@ ADDED = {
     "handlers": "def brew(kettle: Teapot) -> Problem:\n    return Problem(kettle.name)\n",
     "schemas": "class Strict(Input):\n    label: Line\n",
     "db/session": "def ours(request: Request) -> Database:\n    return database_of(request)\n",
-    "db/repository": "def audited(repository: type[R]) -> Any:\n    return provided(repository)\n",
+    "db/repository": (
+        "class Audited(Repository[M]):\n    async def first(self, key: Any) -> M | None:\n"
+        "        return await self.one_by(self.model.id == key)\n"
+    ),
 }
 KEPT = {
     "errors/handlers": ADDED["handlers"],
     "http/schemas": "class Strict(RequestModel):\n    label: ShortStr\n",
     "db/session": ADDED["db/session"].replace("database_of", "get_database"),
-    "queries/repository": ADDED["db/repository"],
+    "queries/repository": ADDED["db/repository"].replace("one_by", "get_one_or_none"),
 }
 OWN_MODULE = '''"""A module of the team in a folder of the kit."""
 
@@ -42,7 +45,7 @@ from typing import TYPE_CHECKING
 
 from . import session as sessions
 from .base import Record, now
-from .repository import Repository, provided
+from .repository import Repository
 
 if TYPE_CHECKING:
     from app.kit.page import Slice
@@ -61,7 +64,7 @@ class OwnRepository(Repository[Record]):
         return None
 
 
-Own = provided(OwnRepository)
+Own = OwnRepository
 '''
 OWN_TEST = """import pytest
 
