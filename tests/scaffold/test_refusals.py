@@ -164,6 +164,8 @@ def test_interrupted_command_leaves_no_file(place: Path, interpreter: Interprete
             PYTHONPATH="src:devtools", DATABASE_URL=f"postgresql://a@127.0.0.1:{free_port()}/test"
         ),
         start_new_session=True,
+        # A shell without job control ignores SIGINT in background processes.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         assert eventually((place / "src/app/features/invoices/models.py").exists, 60)

@@ -15,7 +15,7 @@ try:
     from fastapi._compat import ModelField, field_annotation_is_sequence, get_cached_model_fields
     from fastapi.dependencies import utils
 
-    solve_generator: Callable[..., Awaitable[Any]] = utils._solve_generator  # pyright: ignore[reportPrivateUsage]
+    solve_generator: Callable[..., Awaitable[Any]] = utils._solve_generator  # pyright: ignore[reportPrivateUsage] - there is no public one
 except (AttributeError, ImportError) as error:
     raise ImportError(
         "This version of FastAPI has no fastapi._compat.ModelField, on which app.kit.http depends: "
