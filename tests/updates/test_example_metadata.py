@@ -61,7 +61,8 @@ def test_shipped_migrations_are_declared_in_order() -> None:
 def test_features_and_migrations_exist_since_declared_release(version: str) -> None:
     names = files_at(version)
     for name, feature in METADATA.features.items():
-        assert (f"template/src/app/example/{name}/models.py" in names) is (
+        models = f"template/src/app/example/{name}/models.py"
+        assert (models in names or f"{models}.jinja" in names) is (
             numbers(feature["since"]) <= numbers(version)
         )
     for name, revision in METADATA.revisions.items():
