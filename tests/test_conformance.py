@@ -13,8 +13,8 @@ from tests.rendering import ROOT, Copy
 from tests.services import Interpreter, address, new_database
 from tests.suite import FEATURES, PLACE, add_suite
 
-# Each answer with which the statements of the kit differ, and services that differ in all of them.
-# tests/test_matrix.py covers the other pairs of answers with the service's own tests.
+# Copier answers that change statements of the kit. The first and the last set share no answer.
+# tests/test_matrix.py runs the service's own tests for the other pairs of answers.
 ANSWERS: list[dict[str, Any]] = [
     {"pk_type": "uuid7", "soft_delete": True, "lazy_strategy": "raise_on_sql"},
     {"pk_type": "int", "soft_delete": True, "lazy_strategy": "raise"},
@@ -96,11 +96,19 @@ def test_conformance_suite_is_strictly_typed(
 
 
 @pytest.mark.slow
-def test_service_with_oidc_passes_auth_tests(service: Copy, interpreter: Interpreter) -> None:
-    # Needs no database.
-    place = add_suite(service(auth="oidc", example=False))
+def test_service_with_oidc_passes_auth_tests(
+    service: Copy, interpreter: Interpreter, server: URL
+) -> None:
+    place = add_suite(service(auth="oidc", telemetry=True))
+    files = ("kit/auth", "example/test_callers.py", "example/test_caller_spans.py")
 
-    interpreter.succeeds(place, "pytest", "-q", "-n", "0", f"{PLACE}/kit/auth")
+    output = interpreter.succeeds(
+        place,
+        *("pytest", "-q", *(f"{PLACE}/{name}" for name in files)),
+        DATABASE_URL=address(new_database(server)),
+    )
+
+    assert "skipped" not in output
 
 
 @pytest.mark.slow

@@ -43,7 +43,7 @@ if PGBOUNCER:
     ) -> None:
         newer = interpreter_of("3.13")
 
-        # The other parts of the kit send no statements of their own.
+        # Only these parts of the kit send statements.
         newer.succeeds(
             add_suite(service(**furthest_from_default())),
             *("pytest", "-q", *(f"{PLACE}/kit/{part}" for part in ("db", "queries", "writes"))),

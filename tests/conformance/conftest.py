@@ -30,6 +30,8 @@ collect_ignore = [
     for path, is_present in {
         "example": find_spec("app.example") is not None,
         "example/test_callers.py": find_spec("app.kit.auth") is not None,
+        "example/test_caller_spans.py": find_spec("app.kit.auth") is not None
+        and hasattr(tracing, "exporter"),
         "kit/auth": find_spec("app.kit.auth") is not None,
         "kit/architecture/test_soft_delete.py": hasattr(Entity, "deleted_at"),
         "kit/db/test_pool.py": PoolSettings().pooler == "none",

@@ -1,4 +1,4 @@
-"""Runs in a service: scaffolds models in one process, as the command would one after the other.
+"""Scaffold several models in one process. Runs in a service.
 
 Reads a list of calls from standard input, each the list of words after `scaffold`, and prints the
 message of each call, or an empty text if it succeeded. A migration is not written.

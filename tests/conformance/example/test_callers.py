@@ -3,18 +3,14 @@
 import pytest
 from fastapi import FastAPI
 from httpx2 import AsyncClient
-from sqlalchemy import URL, text
+from sqlalchemy import text
 
-from app.kit import tracing
 from app.kit.auth.caller import Caller, Claims, no_caller, set_current_caller
 from app.kit.db.session import Database
-from app.main import create_app
 from tests.conformance.conftest import ReadLog
 from tests.example.catalog_factories import as_json
 from tests.example.factories import make_user
-from tests.rig.app import client_of, running
-from tests.rig.auth import TESTER, bearer
-from tests.rig.database import settings_for
+from tests.rig.auth import bearer
 
 # An audit trigger, as a team would write it.
 AUDIT = [
@@ -98,20 +94,3 @@ async def test_log_has_the_subject_and_never_the_token(
     events = read_log()
     assert {each["subject"] for each in events if each["event"] == "request"} == {"alice"}
     assert caller["Authorization"].removeprefix("Bearer ") not in str(events)
-
-
-@pytest.mark.skipif(not hasattr(tracing, "exporter"), reason="needs tracing")
-async def test_span_has_the_subject_and_statements_do_not(
-    own_database_url: URL, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-
-    memory = InMemorySpanExporter()
-    monkeypatch.setattr(tracing, "exporter", lambda: memory)
-    app = create_app(settings_for(own_database_url))
-    async with running(app), client_of(app) as client:
-        user = {"name": "Ada", "email": "ada@example.org", "password": "analytical engine"}
-        assert (await client.post("/users", json=user)).status_code == 201
-    attributes = [dict(span.attributes or {}) for span in memory.get_finished_spans()]
-    assert [each["enduser.id"] for each in attributes if "enduser.id" in each] == [TESTER]
-    assert not [each for each in attributes if TESTER in str(each.get("db.statement"))]
