@@ -1,0 +1,138 @@
+"""The list of moved modules and renamed names, from moves.toml."""
+
+import re
+import tomllib
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+LIST = Path(__file__).with_name("moves.toml")
+# The folder of each top-level package; other packages are at the top of the service.
+ROOTS = {"app": "src/", "local_postgres": "devtools/", "scaffold": "devtools/"}
+
+
+@dataclass(frozen=True)
+class Moves:
+    """Old and new dotted names.
+
+    Args:
+        modules: Modules.
+        packages: Packages, for text. A module that is not listed stays in its package.
+        names: Names, with their modules.
+        attributes: Attributes and methods, of any object.
+        members: Attributes and methods of a class, by its old name.
+        kept: Old modules that stay, and the names that they re-export.
+    """
+
+    modules: dict[str, str] = field(default_factory=dict)
+    packages: dict[str, str] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    attributes: dict[str, str] = field(default_factory=dict)
+    members: dict[str, dict[str, str]] = field(default_factory=dict)
+    kept: dict[str, list[str]] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, path: Path = LIST) -> "Moves":
+        """Read the list."""
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        modules, names = tables["modules"], {}
+        for module, renamed in tables["names"].items():
+            for old, new in renamed.items():
+                target, _, name = new.rpartition(":")
+                names[f"{module}.{old}"] = f"{target or modules.get(module, module)}.{name}"
+        others = {table: tables[table] for table in ("packages", "attributes", "members", "kept")}
+        return cls(modules=modules, names=names, **others)
+
+    @cached_property
+    def old_modules(self) -> set[str]:
+        """The old modules that moved or lost a name."""
+        return {*self.modules, *(name.rpartition(".")[0] for name in self.names)}
+
+    @cached_property
+    def new_modules(self) -> set[str]:
+        """The new modules."""
+        return {*self.modules.values(), *(new.rpartition(".")[0] for new in self.names.values())}
+
+    def module(self, old: str) -> str:
+        """Return the new name of a module."""
+        return self.modules.get(old, old)
+
+    def imported(self, module: str, name: str) -> tuple[str, str]:
+        """Return the new module and the new name of `from module import name`."""
+        full = f"{module}.{name}"
+        new = self.names.get(full) or self.modules.get(full)
+        if new:
+            parent, _, last = new.rpartition(".")
+            return parent, last
+        if full in self.new_modules:
+            return module, name
+        return self.module(module), name
+
+    def dotted(self, text: str) -> str:
+        """Return the new form of a dotted name that starts with an old module or name."""
+        parts = text.split(".")
+        for size in range(len(parts), 1, -1):
+            prefix, rest = ".".join(parts[:size]), "".join(f".{part}" for part in parts[size:])
+            # The old name `problems` of `app.kit.errors` is like the new module.
+            if prefix in self.new_modules:
+                break
+            if new := self.names.get(prefix) or self.modules.get(prefix):
+                return new + rest
+        return self.packages.get(text, text)
+
+    def targets(self, path: str) -> list[str]:
+        """Return the new paths, without the suffix, of the content of an old module's file."""
+        old = module_of(path)
+        if old is None:
+            return [path]
+        of_names = [new for name, new in self.names.items() if name.rpartition(".")[0] == old]
+        modules = [self.module(old), *(new.rpartition(".")[0] for new in of_names)]
+        return [path_of(module) for module in dict.fromkeys(modules)]
+
+    def rewrite_text(self, text: str) -> str:
+        """Rewrite dotted names of modules, and paths of files, in any text."""
+        text = self._dotted.sub(lambda found: self.dotted(found[0]), text)
+        return self._paths.sub(lambda found: self._path(found[0]), text)
+
+    @cached_property
+    def _dotted(self) -> re.Pattern[str]:
+        tops = "|".join(
+            sorted({module.partition(".")[0] for module in self.old_modules} or {"app"})
+        )
+        return re.compile(rf"(?<![\w./-])(?:{tops})(?:\.[^\W\d]\w*)+")
+
+    @cached_property
+    def _paths(self) -> re.Pattern[str]:
+        tops = "|".join(
+            sorted({module.partition(".")[0] for module in self.old_modules} or {"app"})
+        )
+        return re.compile(
+            rf"(?<![\w-])(?<!\w[./])(?:(?:src|devtools)/)?(?:{tops})(?:/\w+)+(?:\.\w+)?"
+        )
+
+    def _path(self, path: str) -> str:
+        stem, suffix = (path[:-3], ".py") if path.endswith(".py") else (path, "")
+        start, package = "", stem
+        for root in set(ROOTS.values()):
+            if stem.startswith(root):
+                start, package = root, stem.removeprefix(root)
+        old = package.replace("/", ".")
+        new = self.modules.get(old) or self.packages.get(old)
+        if new is None:
+            return path
+        return (path_of(new) if start else new.replace(".", "/")) + suffix
+
+
+def module_of(path: str) -> str | None:
+    """Return the dotted name of a module of the service, or None for another file."""
+    if not path.endswith(".py"):
+        return None
+    stem = path.removesuffix(".py").removesuffix("/__init__")
+    for root in set(ROOTS.values()):
+        stem = stem.removeprefix(root)
+    return stem.replace("/", ".")
+
+
+def path_of(module: str) -> str:
+    """Return the path of a module, without a suffix."""
+    return ROOTS.get(module.partition(".")[0], "") + module.replace(".", "/")

@@ -1,0 +1,169 @@
+"""Merge three versions of a file, so that moved imports and line endings do not conflict."""
+
+import ast
+import io
+import re
+import subprocess
+import tokenize
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from hooks.move_code import Statement, parse
+
+LABELS = ("-L", "before updating", "-L", "last update", "-L", "after updating")
+MARKERS = re.compile(r"^(<<<<<<<|>>>>>>>)( |$)", re.MULTILINE)
+# The module, the name and the alias of an imported name.
+Imported = tuple[str, str, str | None]
+
+
+@dataclass(frozen=True)
+class Text:
+    """The text of a file, with LF; and how the file encodes it."""
+
+    text: str
+    encoding: str = "utf-8"
+    has_crlf: bool = False
+
+    @classmethod
+    def of(cls, content: bytes) -> "Text | None":
+        """Decode a file; return None for a binary file."""
+        if b"\0" in content:
+            return None
+        try:
+            encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
+            text = content.decode(encoding)
+        except (SyntaxError, ValueError, LookupError):
+            return None
+        has_crlf = text.count("\r\n") * 2 > text.count("\n")
+        return cls(text.replace("\r\n", "\n") if has_crlf else text, encoding, has_crlf)
+
+    def encode(self, text: str) -> bytes:
+        """Encode another text like this one."""
+        return (text.replace("\n", "\r\n") if self.has_crlf else text).encode(self.encoding)
+
+
+def merge(base: str, ours: str, theirs: str, *, is_python: bool) -> tuple[str, bool]:
+    """Return the merged text, and whether it has no conflict."""
+    if not is_python:
+        return merge_lines(base, ours, theirs)
+    base, ours = carry_imports(base, ours, theirs)
+    ours, tail = split_tail(base, ours)
+    merged, is_clean = merge_lines(base, ours, theirs)
+    return merged + tail, is_clean
+
+
+def split_tail(base: str, ours: str) -> tuple[str, str]:
+    """Split off the definitions that the team appended to a module.
+
+    They would conflict with any change of the last definition of the template.
+    """
+    end = "".join(base.splitlines(keepends=True)[-3:])
+    head, found, tail = ours.rpartition(end)
+    if not found or not base.endswith("\n") or not tail.strip() or tail.lstrip("\n")[0].isspace():
+        return ours, ""
+    return head + found, tail
+
+
+def merge_lines(base: str, ours: str, theirs: str) -> tuple[str, bool]:
+    """Merge as Copier does."""
+    with TemporaryDirectory() as place:
+        files = [Path(place, name) for name in ("ours", "base", "theirs")]
+        for file, text in zip(files, (ours, base, theirs), strict=True):
+            file.write_bytes(text.encode("utf-8"))
+        command = ["git", "merge-file", "-p", *LABELS, *map(str, files)]
+        ended = subprocess.run(command, capture_output=True, check=False)
+    return ended.stdout.decode("utf-8"), ended.returncode == 0
+
+
+def carry_imports(base: str, ours: str, theirs: str) -> tuple[str, str]:
+    """Give both old versions the imports of the new one, and carry the team's changes of them.
+
+    Otherwise an import of the team conflicts with each changed import next to it.
+    """
+    blocks = [import_block(text) for text in (base, ours, theirs)]
+    before, mine, new = blocks
+    if before is None or mine is None or new is None:
+        return base, ours
+    had, have, get = before.names, mine.names, new.names
+    carried = new.changed(
+        added=[each for each in have if each not in {*had, *get}],
+        removed={each for each in had if each not in have},
+    )
+    return before.replaced(new.text), mine.replaced(carried)
+
+
+@dataclass(frozen=True)
+class Block:
+    """The import statements at the start of a module."""
+
+    lines: list[str]
+    first: int
+    last: int
+    statements: list[Statement]
+
+    @property
+    def text(self) -> str:
+        """The text of the block."""
+        return "".join(self.lines[self.first : self.last])
+
+    @property
+    def names(self) -> list[Imported]:
+        """The imported names, in order."""
+        return [name for statement in self.statements for name in names_in(statement)]
+
+    def replaced(self, text: str) -> str:
+        """Return the module with another block."""
+        return "".join([*self.lines[: self.first], text, *self.lines[self.last :]])
+
+    def changed(self, added: list[Imported], removed: set[Imported]) -> str:
+        """Return the text of the block with other names."""
+        lines = list(self.lines)
+        for statement in reversed(self.statements):
+            kept = [name for name in names_in(statement) if name not in removed]
+            if len(kept) < len(statement.names):
+                text = "".join(statement_of(module, [(module, *rest)]) for module, *rest in kept)
+                lines[statement.lineno - 1 : statement.end_lineno] = [text]
+        cut = len(self.lines) - self.last
+        modules = dict.fromkeys(module for module, *_ in added)
+        new = (
+            statement_of(module, [each for each in added if each[0] == module])
+            for module in modules
+        )
+        return "".join([*lines[self.first : len(lines) - cut], *new])
+
+
+def statement_of(module: str, names: list[Imported]) -> str:
+    """Return the line that imports names of a module."""
+    words = [name + (f" as {alias}" if alias else "") for _, name, alias in names]
+    if not module:
+        return "".join(f"import {word}\n" for word in words)
+    return f"from {module} import {', '.join(words)}\n"
+
+
+def names_in(node: Statement) -> list[Imported]:
+    """Return the names that a statement imports."""
+    module = "." * node.level + (node.module or "") if isinstance(node, ast.ImportFrom) else ""
+    return [(module, each.name, each.asname) for each in node.names]
+
+
+def import_block(text: str) -> Block | None:
+    """Find the first imports of a module; return None if there are comments between them."""
+    tree = parse(text)
+    if tree is None:
+        return None
+    statements: list[Statement] = []
+    for node in tree.body:
+        if isinstance(node, Statement):
+            if not (isinstance(node, ast.ImportFrom) and node.module == "__future__"):
+                statements.append(node)
+        elif statements:
+            break
+    if not statements:
+        return None
+    lines = text.splitlines(keepends=True) if "\f" not in text else []
+    first, last = statements[0].lineno - 1, statements[-1].end_lineno or 0
+    block = "".join(lines[first:last])
+    return (
+        None if not lines or "#" in block or ";" in block else Block(lines, first, last, statements)
+    )

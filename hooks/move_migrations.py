@@ -1,0 +1,80 @@
+"""Imports of a team: keep those of migrations valid, which never change, and report the others."""
+
+import ast
+from pathlib import Path
+
+from hooks.move_code import bound_names, module_level, parse
+from hooks.move_list import Moves, path_of
+
+
+def keep_importable(service: Path, migrations: list[str], moves: Moves) -> list[str]:
+    """Write a module at each old path that migrations import; return what is left to do."""
+    said: list[str] = []
+    wanted: dict[str, set[str]] = {}
+    for path in migrations:
+        tree = parse((service / path).read_bytes().decode("utf-8", "replace"))
+        for node in ast.walk(tree) if tree else []:
+            if not isinstance(node, ast.ImportFrom) or node.level or not node.module:
+                continue
+            for each in node.names:
+                module, name = moves.imported(node.module, each.name)
+                if (module, name) == (node.module, each.name):
+                    continue
+                if node.module not in moves.modules:
+                    said.append(
+                        f"{path}:{node.lineno}: {each.name} of {node.module} is now {name} of"
+                        f" {module}. Change the import."
+                    )
+                elif each.name not in moves.kept.get(node.module, []):
+                    wanted.setdefault(node.module, set()).add(each.name)
+    for module, names in wanted.items():
+        file = service / f"{path_of(module)}.py"
+        if (service / path_of(module)).is_dir():
+            said.append(
+                f"Migrations import {', '.join(sorted(names))} of {module}: {remedy(moves, module)}"
+            )
+        elif not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(source_of(module, names, moves), encoding="utf-8")
+            said.append(f"{path_of(module)}.py: written, because your migrations import it.")
+    return said
+
+
+def remedy(moves: Moves, module: str) -> str:
+    """Return what a team must do."""
+    return f"change the imports to {moves.module(module)}."
+
+
+def source_of(module: str, names: set[str], moves: Moves) -> str:
+    """Return a module that imports names from their new places."""
+    imports = []
+    for old in names:
+        target, new = moves.imported(module, old)
+        imports.append(f"from {target} import {new}" + (f" as {old}" if new != old else ""))
+    listed = ", ".join(f'"{name}"' for name in sorted(names))
+    head = '"""Old names, for migrations that import them."""\n\n'
+    return head + "".join(f"{line}\n" for line in sorted(imports)) + f"\n__all__ = [{listed}]\n"
+
+
+def missing_imports(service: Path, path: str) -> list[str]:
+    """Return a sentence for each name that a file imports from the kit and the kit lacks."""
+    tree = parse((service / path).read_bytes().decode("utf-8", "replace"))
+    said: list[str] = []
+    for node in ast.walk(tree) if tree else []:
+        if not isinstance(node, ast.ImportFrom) or node.level or not node.module:
+            continue
+        if node.module.startswith("app.kit."):
+            has = {"*", *names_of(service / path_of(node.module))}
+            place = f"{path}:{node.lineno}: {node.module} has no"
+            missing = [each.name for each in node.names if each.name not in has]
+            said += [f"{place} {name}. See CHANGELOG.md of the template." for name in missing]
+    return said
+
+
+def names_of(stem: Path) -> set[str]:
+    """Return the names and the modules in a module or a package, given without a suffix."""
+    names = {each.stem for each in stem.glob("*")}
+    for file in (stem.with_name(f"{stem.name}.py"), stem / "__init__.py"):
+        if file.is_file() and (tree := parse(file.read_bytes().decode("utf-8", "replace"))):
+            names |= set(bound_names(module_level(tree)))
+    return names

@@ -1,0 +1,239 @@
+"""An update to 0.8.0 moves the edits of a team, and rewrites its code."""
+
+import ast
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hooks.move_code import rewrite
+from hooks.move_list import Moves
+from tests.processes import succeed
+from tests.rendering import ROOT, git
+from tests.services import Interpreter
+from tests.updates.conftest import ServiceFactory
+from tests.updates.history import LAST_PATCHES
+from tests.updates.service import Service
+from tests.updates.team import IMPORTS, NOTES
+
+pytestmark = pytest.mark.slow
+
+KIT = "src/app/kit"
+MAX_CPU_SECONDS = 30
+# Definitions that the team adds to files of the kit, and the new paths.
+ADDED = {
+    "handlers": "def brew(kettle: Teapot) -> Problem:\n    return Problem(kettle.name)\n",
+    "schemas": "class Strict(Input):\n    label: Line\n",
+    "db/session": "def ours(request: Request) -> Database:\n    return database_of(request)\n",
+    "db/repository": (
+        "class Audited(Repository[M]):\n    async def first(self, key: Any) -> M | None:\n"
+        "        return await self.one_by(self.model.id == key)\n"
+    ),
+}
+KEPT = {
+    "errors/handlers": ADDED["handlers"],
+    "http/schemas": "class Strict(RequestModel):\n    label: ShortStr\n",
+    "db/session": ADDED["db/session"].replace("database_of", "get_database"),
+    "queries/repository": ADDED["db/repository"].replace("one_by", "get_one_or_none"),
+}
+OWN_MODULE = '''"""A module of the team in a folder of the kit."""
+
+from typing import TYPE_CHECKING
+
+from . import session as sessions
+from .base import Record, now
+from .repository import Repository
+
+if TYPE_CHECKING:
+    from app.kit.page import Slice
+
+__all__ = ["OwnRepository", "Record"]
+
+
+class OwnRepository(Repository[Record]):
+    """Own."""
+
+    model = Record
+
+    async def some(self) -> "Slice[Record] | None":
+        """Return nothing."""
+        assert now() and sessions.database_of.__name__
+        return None
+
+
+Own = OwnRepository
+'''
+OWN_TEST = """import pytest
+
+import app.kit.errors as errors
+from app.kit import page
+from app.kit.db import own, relation
+
+
+def test_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.kit.db.base.now", lambda: None)
+    monkeypatch.setattr(relation, "relation", None)
+    assert errors.problems(404)
+    assert page.Slice.__name__
+    assert own.Own
+"""
+OWN_MIGRATION = '''"""Own.
+
+Revision ID: abcd
+"""
+
+from app.kit.db.repository import Repository
+
+revision = "abcd"
+down_revision = None
+USED = Repository
+'''
+PATHS = {
+    "own": f"{KIT}/db/own.py",
+    "test": "tests/kit/test_own.py",
+    "migration": "migrations/versions/2026_12_01_abcd_own.py",
+}
+
+
+def customize(service: Service) -> None:
+    """Change files of the kit, and add code that uses old paths and names."""
+    texts = {
+        PATHS["own"]: OWN_MODULE,
+        PATHS["test"]: OWN_TEST,
+        PATHS["migration"]: OWN_MIGRATION,
+        "src/app/features/teapot.py": 'class Teapot:\n    name = "pot"\n',
+        "src/app/features/notes/__init__.py": "",
+    }
+    for source in NOTES.glob("*.py"):
+        if source.stem != "tests":
+            texts[f"src/app/features/notes/{source.name}"] = source.read_text()
+    for name, added in ADDED.items():
+        texts[f"{KIT}/{name}.py"] = f"{service.read(f'{KIT}/{name}.py')}\n\n{added}"
+    handlers = texts[f"{KIT}/handlers.py"]
+    beside = "from app.features.teapot import Teapot\nfrom app.kit.db.conflicts import"
+    texts[f"{KIT}/handlers.py"] = handlers.replace("from app.kit.db.conflicts import", beside, 1)
+    registry = service.read("src/app/registry.py")
+    imported = "from app.features.notes.router import router as notes\n"
+    anchor = IMPORTS if IMPORTS in registry else "import router as users\n"
+    texts["src/app/registry.py"] = registry.replace(anchor, anchor + imported)
+    for name, text in texts.items():
+        service.path(name).parent.mkdir(parents=True, exist_ok=True)
+        service.path(name).write_text(text)
+    with_crlf = service.path(f"{KIT}/db/repository.py")
+    with_crlf.write_bytes(with_crlf.read_bytes().replace(b"\n", b"\r\n"))
+    with_crlf.chmod(0o755)
+    service.path(".gitattributes").unlink(missing_ok=True)
+    service.commit()
+
+
+def update(service: Service) -> float:
+    """Update as a team does; return the CPU seconds."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    command = ("update", "--defaults", "--skip-answered", "--trust")
+    succeed(sys.executable, "-m", "copier", *command, cwd=service.directory)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def run_again(service: Service) -> str:
+    """Run the script by hand; return its output."""
+    return succeed(sys.executable, ROOT / "hooks/move.py", cwd=service.directory).stdout
+
+
+def assert_moved(service: Service) -> None:
+    """Assert that each edit is at its new path, and that only the migration has old names."""
+    for name, text in KEPT.items():
+        assert text in service.read(f"{KIT}/{name}.py")
+    for old in ADDED.keys() - {"db/session", "db/repository"}:
+        assert not service.path(f"{KIT}/{old}.py").exists()
+    assert service.read(PATHS["migration"]) == OWN_MIGRATION
+    kept = service.read(f"{KIT}/db/repository.py")
+    assert "from app.kit.queries.repository import Repository\n" in kept
+    moves = Moves.load()
+    for name in service.files():
+        if name.endswith(".py"):
+            text = service.path(name).read_bytes().decode()
+            ast.parse(text)
+            if not name.startswith("migrations/versions/"):
+                assert rewrite(text, "app.other", moves) == text, name
+    moved = service.path(f"{KIT}/queries/repository.py")
+    assert moved.read_bytes().count(b"\r\n") == moved.read_bytes().count(b"\n")
+    assert os.access(moved, os.X_OK)
+
+
+@pytest.mark.parametrize("version", LAST_PATCHES)
+def test_update_moves_edits_and_rewrites_own_code(version: str, service_at: ServiceFactory) -> None:
+    service = service_at(version)
+    customize(service)
+    if version == "0.3.0":
+        service = service.into_subfolder("services/orders")
+
+    cpu_seconds = update(service)
+
+    assert service.conflicts() == []
+    assert_moved(service)
+    assert cpu_seconds < MAX_CPU_SECONDS
+    updated = service.files()
+    run_again(service)
+    assert service.files() == updated
+
+
+def test_updated_service_passes_mypy(service_at: ServiceFactory, interpreter: Interpreter) -> None:
+    service = service_at("0.5.1")
+    customize(service)
+    service.update()
+
+    interpreter.succeeds(service.directory, "mypy")
+
+
+def test_conflict_in_moved_file_is_unmerged_in_git(service_at: ServiceFactory) -> None:
+    old, new = f"{KIT}/handlers.py", f"{KIT}/errors/handlers.py"
+    service = service_at("0.1.0")
+    first, rest = service.read(old).split("\n", 1)
+    service.write(old, f'"""Ours."""\n{rest}')
+    service.update()
+
+    assert service.conflicts() == [new]
+    assert f"UU {new}" in git(service.directory, "status", "--porcelain").splitlines()
+    versions = [git(service.directory, "show", f":{stage}:{new}") for stage in (1, 2, 3)]
+    assert [text.startswith('"""Ours."""') for text in versions] == [False, True, False]
+    assert versions[0].startswith(first)
+    marked = service.read(new)
+    run_again(service)
+    assert service.read(new) == marked
+    # Resolved, but not committed.
+    service.path(new).write_text(versions[2].replace("\n", "\n# ours\n", 1))
+    for add in (False, True):
+        if add:
+            git(service.directory, "add", "--all")
+        updated = service.files()
+        run_again(service)
+        assert service.files() == updated
+
+
+def test_moved_file_that_team_deleted_stays_deleted(service_at: ServiceFactory) -> None:
+    service = service_at("0.7.0")
+    service.remove(f"{KIT}/etag.py")
+
+    service.update()
+
+    assert not service.path(f"{KIT}/http/etag.py").exists()
+    assert service.path(f"{KIT}/http/schemas.py").exists()
+    assert service.conflicts() == []
+
+
+def test_file_that_python_cannot_parse_is_reported(service_at: ServiceFactory) -> None:
+    service = service_at("0.7.0")
+    broken = "from app.kit.errors import (\n"
+    service.write("src/app/features/broken.py", broken)
+    command = (sys.executable, "-m", "copier", "update", "--defaults", "--trust")
+
+    output = subprocess.run(
+        command, cwd=Path(service.directory), capture_output=True, text=True, check=True
+    ).stdout
+
+    assert "src/app/features/broken.py: not rewritten, because Python" in output
+    assert service.read("src/app/features/broken.py") == broken
