@@ -15,8 +15,8 @@ from sqlalchemy import select
 
 from app.example.posts.models import Post
 from app.example.users.models import User
-from app.kit.db.copy import copy_rows
 from app.kit.db.session import Database
+from app.kit.writes.copy import copy_rows
 from app.settings import Settings
 
 # One transaction per batch, so that each statement ends before the statement timeout.

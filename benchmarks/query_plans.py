@@ -24,7 +24,7 @@ from app.example.users.repository import USERS
 from app.example.users.repository import matching as matching_users
 from app.example.users.schemas import UserQuery
 from app.kit.db.session import Database
-from app.kit.page import PageQuery
+from app.kit.queries.pagination import PageQuery
 from app.settings import Settings
 
 Query = Callable[[AsyncSession], Awaitable[Any]]
@@ -77,7 +77,7 @@ async def _statements(database: Database, query: Query) -> list[tuple[str, Any]]
     def record(_connection: Any, _cursor: Any, statement: str, values: Any, *_rest: Any) -> None:
         statements.append((statement, values))
 
-    engine = database.reading_engine.sync_engine
+    engine = database.read_engine.sync_engine
     event.listen(engine, "before_cursor_execute", record)
     async with database.reading() as session:
         await query(session)

@@ -17,25 +17,25 @@ PRIMARY_KEY = [
     *TABLES,
     "pyproject.toml",
     "src/app/kit/db/ids.py",
-    "tests/example/test_keys.py",
+    "tests/example/test_primary_keys.py",
 ]
-LAZY_STRATEGY = ["src/app/kit/db/relation.py", "tests/example/test_relations.py"]
+LAZY_STRATEGY = ["src/app/kit/db/relationships.py", "tests/example/test_relationships.py"]
 DELETION = [
     "docs/cli.md",
     "docs/patterns.md",
     "docs/soft_delete.md",
     # Without orders: they are cancelled, never deleted.
     *TABLES[:2],
-    "src/app/example/users/restoring.py",
+    "src/app/example/users/restore.py",
     "src/app/kit/db/deletion.py",
-    "src/app/kit/db/purging.py",
-    "src/app/kit/db/restoring.py",
+    "src/app/kit/writes/purge.py",
+    "src/app/kit/writes/restore.py",
     "src/app/kit/db/soft_delete.py",
     "src/app/purging.py",
     "src/app/registry.py",
     "tests/example/test_deletion.py",
-    "tests/example/test_purging.py",
-    "tests/example/test_restoring.py",
+    "tests/example/test_purge.py",
+    "tests/example/test_restore.py",
     "tests/architecture/test_soft_delete.py",
 ]
 POOL = ["src/app/kit/db/pool.py"]
@@ -55,17 +55,17 @@ AUTHENTICATION = [
     "src/app/example/posts/router.py",
     "src/app/example/posts/service.py",
     "src/app/example/tags/router.py",
-    "src/app/example/users/restoring.py",
+    "src/app/example/users/restore.py",
     "src/app/example/users/router.py",
     "src/app/kit/auth/",
-    "src/app/kit/authentication.py",
-    "src/app/kit/commands/identity.py",
+    "src/app/kit/http/authentication.py",
+    "src/app/kit/cli/commands/identity.py",
     "src/app/kit/db/caller.py",
     "src/app/registry.py",
     "tests/architecture/test_public_routes.py",
     "tests/example/test_callers.py",
-    "tests/rig/auth.py",
-    "tests/rig/authentication.py",
+    "tests/support/auth.py",
+    "tests/support/authentication.py",
 ]
 
 # Option, an answer other than the default, and all files that differ from the default service. A
@@ -126,7 +126,7 @@ CHANGED_FILES: list[tuple[str, Any, list[str]]] = [
         [
             "docs/observability.md",
             "pyproject.toml",
-            "src/app/kit/tracing.py",
+            "src/app/kit/observability/tracing.py",
         ],
     ),
     ("ci", "gitlab", [".github/", ".gitlab-ci.yml", "renovate.json"]),

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table
 from sqlalchemy.dialects import postgresql
 
-from app.kit.diagram import diagram_of, mermaid
+from app.kit.cli.er_diagram import diagram_of, mermaid
 from tests.node import Node
 from tests.processes import succeed
 from tests.rendering import ROOT, Copy

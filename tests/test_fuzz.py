@@ -14,12 +14,12 @@ ROUTER = '''"""Gauges."""
 
 from fastapi import APIRouter
 
-from app.kit.schemas import Input
+from app.kit.http.schemas import RequestModel
 
 router = APIRouter(prefix="/gauges", tags=["gauges"])
 
 
-class Reading(Input):
+class Reading(RequestModel):
     """A reading."""
 
     litres: int

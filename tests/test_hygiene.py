@@ -1,6 +1,7 @@
 """Rules for the files of the template and of rendered services."""
 
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,11 @@ FORBIDDEN_ON_WINDOWS = re.compile(
 SUPPRESSION = re.compile(r"#\s*(?:ruff: )?(noqa|type: ?ignore|pyright: ?ignore|mypy:)(.*)")
 # The rule, then the reason: `
 RULE_AND_REASON = re.compile(r"(: ?[A-Z]+\d+(, ?[A-Z]+\d+)*|\[[\w, -]+\])\W+\w+\W+\w+")
+
+# Limits of a service with the default answers.
+KIT_FOLDERS = 9  # with `auth`
+PYTHON_FILES_LIMIT = 300
+PYTHON_LINES_LIMIT = 26_500
 
 SOURCES = [name for name in files_of_working_tree() if name.startswith(("template/", "variants/"))]
 PYTHON_FILES = [name for name in SOURCES if name.endswith((".py", ".py.jinja"))]
@@ -190,6 +196,19 @@ def test_file_length_is_within_limit(name: str) -> None:
     # Tests may be longer than code.
     limit = 360 if "tests/" in name else 220
     assert len(read(name).splitlines()) < limit
+
+
+def test_kit_folders_and_totals_are_within_limits(render: Renderer) -> None:
+    files = files_under(render())
+    kit = [name for name in files if name.startswith("src/app/kit/") and name.endswith(".py")]
+    folders = Counter(name.rpartition("/")[0] for name in kit)
+    python = [name for name in files if name.endswith(".py")]
+    lines = sum(files[name].count(b"\n") for name in python)
+
+    assert max(folders.values()) <= 12, folders.most_common(3)
+    assert len({name.split("/")[3] for name in kit if name.count("/") > 3}) <= KIT_FOLDERS
+    assert len(python) <= PYTHON_FILES_LIMIT
+    assert lines <= PYTHON_LINES_LIMIT
 
 
 def read(name: str) -> str:

@@ -36,13 +36,13 @@ MODELS = '''"""Pages to read."""
 from sqlalchemy import CheckConstraint, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.kit.db.base import Record
+from app.kit.db.base import TimestampedModel
 
 # Alembic writes it as one line that is longer than the formatter and the linter allow.
 ALLOWED = ", ".join(f"'https://example.org/{number}'" for number in range(9))
 
 
-class Bookmark(Record):
+class Bookmark(TimestampedModel):
     """A page to read."""
 
     __tablename__ = "bookmarks"
@@ -53,7 +53,7 @@ class Bookmark(Record):
 MARKER = "# ---- the template's end here, the imports of your features follow ----\n"
 IMPORT = "from app.features.bookmarks import models as bookmarks  # noqa: F401\n"
 REFUSED = "postgresql://app:s3cret@127.0.0.1:1/app"
-# app.kit.db.alone.KEY, the same in every release.
+# app.kit.migrations.lock.LOCK_KEY, the same in every release.
 MIGRATION_LOCK = 7_203_685_477_580
 # Runs several command lines in one process: the import of the service takes most of the time.
 SEVERAL = """

@@ -9,7 +9,7 @@ from tests.processes import UV, succeed
 from tests.rendering import Copy, Renderer
 
 FILE = re.compile(r"<!-- file: (\S+) -->\n```python\n(.*?)```", re.DOTALL)
-NAMED = re.compile(r"`((?:kit|features|rig)/\w[\w/]*\.py)`")
+NAMED = re.compile(r"`((?:kit|features|support)/\w[\w/]*\.py)`")
 IMPORT = "from app.features.notes.router import router as notes\n"
 
 

@@ -17,5 +17,5 @@ def test_service_without_telemetry_does_not_mention_opentelemetry(render: Render
     assert files_with_words(files_under(render(telemetry=True))) == {
         "docs/observability.md",
         "pyproject.toml",
-        "src/app/kit/tracing.py",
+        "src/app/kit/observability/tracing.py",
     }

@@ -14,7 +14,7 @@ REVISION = '''"""Create a trigram index for the search."""
 
 from alembic import op
 
-from app.kit.db.revisions import concurrently
+from app.kit.migrations.operations import outside_transaction
 
 revision, down_revision = "{name}", "{before}"
 
@@ -31,7 +31,7 @@ from app.example.users.models import User
 from app.example.users.repository import USERS, matching
 from app.example.users.schemas import UserQuery
 from app.kit.db.session import Database
-from tests.example.reading import count_rows_scanned
+from tests.example.http_requests import count_rows_scanned
 
 
 async def test_search_uses_index(session: AsyncSession, database: Database) -> None:

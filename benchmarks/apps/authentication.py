@@ -12,11 +12,11 @@ import uvloop
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from fastapi import APIRouter, FastAPI
 
-from app.kit.application import Application
 from app.kit.auth.caller import Caller, public, requires
 from app.kit.auth.keys import KeySet
 from app.kit.auth.settings import AuthSettings
-from app.kit.authentication import Authentication
+from app.kit.http.application import Application
+from app.kit.http.authentication import Authentication
 
 ISSUER = "https://issuer.example/realms/shop"
 ROUNDS, REQUESTS = 15, 1_000

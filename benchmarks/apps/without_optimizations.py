@@ -19,7 +19,7 @@ def with_base_http_middleware() -> FastAPI:
 
 def with_default_garbage_collector() -> FastAPI:
     """Create the app without the tuning of the garbage collector."""
-    main.spare_what_stays = lambda: None
+    main.freeze_gc = lambda: None
     return main.create_app()
 
 

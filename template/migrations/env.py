@@ -9,13 +9,13 @@ from sqlalchemy import Connection
 
 from app import registry
 from app.about import NAME
-from app.kit.commands.identity import development_issuer
-from app.kit.db.alone import alone, migrate_patiently
+from app.kit.cli.commands.identity import development_issuer
+from app.kit.cli.development_database import local_database
 from app.kit.db.base import Base
-from app.kit.db.drift import COMPARISONS
 from app.kit.db.engine import build_migration_engine
-from app.kit.db.schema_drift import only_schemas_of
-from app.kit.development import local_database
+from app.kit.migrations.autogenerate.comparators import COMPARISONS
+from app.kit.migrations.autogenerate.schema_comparators import only_schemas_of
+from app.kit.migrations.lock import migration_lock, retry_on_lock_timeout
 from app.settings import Settings
 
 # Importing the registry imports all models. Without it, autogenerate would find no models and
@@ -64,8 +64,8 @@ async def run_online() -> None:
     """Open a connection and run the migrations, in one process at a time."""
     settings = context.config.attributes.get("settings") or Settings.load()
     engine = build_migration_engine(settings.database, NAME)
-    async with alone(engine, settings.database) if changes_the_schema() else nullcontext():
-        await migrate_patiently(engine, settings.database, run_and_commit)
+    async with migration_lock(engine, settings.database) if changes_the_schema() else nullcontext():
+        await retry_on_lock_timeout(engine, settings.database, run_and_commit)
     await engine.dispose()
 
 

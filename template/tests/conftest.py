@@ -15,17 +15,17 @@ from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from app.kit.db.session import Database
-from app.kit.garbage import spare_what_stays
+from app.kit.observability.garbage_collector import freeze_gc
 from app.main import create_app
-from tests.rig.app import client_of, running, with_prepared_routes
-from tests.rig.database import (
+from tests.support.app import client_of, running, with_prepared_routes
+from tests.support.database import (
     MAINTENANCE,
     clone,
     settings_for,
     template_for_workers,
     template_of,
 )
-from tests.rig.rolled_back import RolledBackDatabase
+from tests.support.rolled_back_database import RolledBackDatabase
 
 # For a long search: `pytest --hypothesis-profile=deep`.
 settings.register_profile("deep", max_examples=5000)
@@ -59,7 +59,7 @@ def pytest_configure_node(node: Any) -> None:
 
 def pytest_collection_finish() -> None:
     """Exclude existing objects from garbage collection, which saves a tenth of the run time."""
-    spare_what_stays()
+    freeze_gc()
 
 
 def pytest_unconfigure() -> None:

@@ -13,14 +13,14 @@ from httpx2 import AsyncClient
 from sqlalchemy import URL
 from structlog.stdlib import ProcessorFormatter
 
-from app.kit import tracing
-from app.kit.db.deletion import Entity
+from app.kit.db.deletion import Model
 from app.kit.db.pool import PoolSettings
+from app.kit.observability import tracing
 from local_postgres import ephemeral
 from tests.conformance.support.cancellation import ignore_cancelled_connect_errors
 from tests.conformance.support.notes_service import NotesService, notes_on
-from tests.rig.app import client_of
-from tests.rig.database import clone, migrated, settings_for
+from tests.support.app import client_of
+from tests.support.database import clone, migrated, settings_for
 
 ReadLog = Callable[[], list[dict[str, Any]]]
 
@@ -33,7 +33,7 @@ collect_ignore = [
         "example/test_caller_spans.py": find_spec("app.kit.auth") is not None
         and hasattr(tracing, "exporter"),
         "kit/auth": find_spec("app.kit.auth") is not None,
-        "kit/architecture/test_soft_delete.py": hasattr(Entity, "deleted_at"),
+        "kit/architecture/test_soft_delete.py": hasattr(Model, "deleted_at"),
         "kit/db/test_pool.py": PoolSettings().pooler == "none",
         "kit/db/test_pooler.py": PoolSettings().pooler == "pgbouncer",
         "kit/observability/test_tracing.py": hasattr(tracing, "exporter"),

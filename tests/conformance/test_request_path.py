@@ -9,24 +9,24 @@ import pytest
 from httpx2 import AsyncClient
 
 import app
-from app.kit.queries.execution import StatementCache
+from app.kit.queries.compiled.statement_cache import StatementCache
 
 example = pytest.importorskip("app.example.posts.repository", reason="the answer is no example")
 
 SOURCE = Path(app.__file__).parent
 # Not counted: middleware, request parsing, logging, and type conversions of the engine.
 COMMON = (
-    "kit/db/datetimes.py",
-    "kit/db/enums.py",
-    "kit/db/intervals.py",
+    "kit/db/types/datetimes.py",
+    "kit/db/types/enums.py",
+    "kit/db/types/intervals.py",
     "kit/http/",
-    "kit/application.py",
-    "kit/logging.py",
-    "kit/metrics.py",
-    "kit/request_id.py",
-    "kit/response_headers.py",
-    "kit/routing.py",
-    "kit/tracing.py",
+    "kit/http/application.py",
+    "kit/observability/logging.py",
+    "kit/observability/metrics.py",
+    "kit/http/middleware/request_id.py",
+    "kit/http/openapi/response_headers.py",
+    "kit/http/routing.py",
+    "kit/observability/tracing.py",
     "main.py",
 )
 MAX_FILES = 12

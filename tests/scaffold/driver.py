@@ -11,7 +11,7 @@ from contextlib import redirect_stdout
 from io import StringIO
 
 from app import registry
-from app.kit.commands.errors import Refused
+from app.kit.cli.errors import CommandFailed
 from scaffold import command
 
 
@@ -25,7 +25,7 @@ def main() -> None:
             with redirect_stdout(StringIO()):
                 command.run(arguments, "my-service")
             messages.append("")
-        except Refused as refused:
+        except CommandFailed as refused:
             messages.append(str(refused))
         importlib.reload(registry)
     json.dump(messages, sys.stdout)

@@ -1,4 +1,4 @@
-"""An update to 0.8.0 moves the edits of a team, and rewrites its code."""
+"""An update to 0.9.0 moves the edits of a team, and rewrites its code."""
 
 import ast
 import os

@@ -6,9 +6,9 @@ from sqlalchemy import ColumnElement, CursorResult, Executable, Index, delete
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
-from app.kit.db.base import Record, in_base_table
+from app.kit.db.base import TimestampedModel, in_base_table
 
-Entity = Record
+Model = TimestampedModel
 
 # Error statuses of an endpoint that deletes one row. 409: other rows refer to it.
 DELETE_ERRORS = (404, 409)
@@ -18,33 +18,33 @@ DELETE_WHERE_ERRORS: tuple[int, ...] = (409,)
 S = TypeVar("S", bound=Executable)
 
 
-class ServiceSession(Session):
+class SyncSession(Session):
     """The session class behind each `AsyncSession` of the service. Attach session events to it."""
 
 
-def living(statement: S) -> S:
+def exclude_deleted(statement: S) -> S:
     """Return the statement unchanged: deleted rows no longer exist."""
     return statement
 
 
-def not_deleted(_model: type[Record]) -> tuple[ColumnElement[bool], ...]:
+def not_deleted(_model: type[TimestampedModel]) -> tuple[ColumnElement[bool], ...]:
     """Return the conditions that exclude deleted rows: none, as deleted rows no longer exist."""
     return ()
 
 
-def unique_live(*columns: str) -> Index:
+def unique_when_not_deleted(*columns: str) -> Index:
     """Return a unique index on these columns."""
     return Index(None, *columns, unique=True)
 
 
-async def erase(session: AsyncSession, record: Record) -> None:
+async def delete_row(session: AsyncSession, record: TimestampedModel) -> None:
     """Delete a row and the rows it owns (`ON DELETE CASCADE`)."""
     await session.delete(record)
     await session.flush()
 
 
-async def erase_where(
-    session: AsyncSession, model: type[Record], *conditions: ColumnElement[bool]
+async def delete_where(
+    session: AsyncSession, model: type[TimestampedModel], *conditions: ColumnElement[bool]
 ) -> int:
     """Delete the matching rows and the rows they own, and return the number of matching rows."""
     stored, where = in_base_table(model, *conditions)

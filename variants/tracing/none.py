@@ -16,7 +16,7 @@ class Tracing:
         self.telemetry: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
 
     @classmethod
-    def of(cls, _name: str) -> Self:
+    def from_settings(cls, _name: str) -> Self:
         """Return the configuration for a service."""
         return cls()
 

@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from app.kit.http.route import is_health
+from app.kit.http.matched_route import is_health_path
 
 # Seconds to send the last spans at shutdown. The SDK itself has no limit.
 PATIENCE = 3
@@ -53,11 +53,11 @@ class Tracing:
             "logs": False,
             # Three more spans per request, for the internal steps of FastAPI.
             "operation_spans": False,
-            "exclude": is_health,
+            "exclude": is_health_path,
         }
 
     @classmethod
-    def of(cls, name: str) -> Self:
+    def from_settings(cls, name: str) -> Self:
         """Return the configuration for a service. `OTEL_SERVICE_NAME` overrides the name."""
         span_exporter = exporter()
         if span_exporter is None:

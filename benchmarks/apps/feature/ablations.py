@@ -19,15 +19,15 @@ from app.example.posts.repository import (
 from app.example.posts.schemas import PostOut, PostQuery, PostSort
 from app.features.measured.schemas import Keys, NewRow, NewRows, Row, RowChanges
 from app.kit.db.ids import Id
-from app.kit.db.plan import plan
 from app.kit.db.session import ReadSessionDep, SessionDep
-from app.kit.page import Page
-from app.kit.queries.columns import columns_of
-from app.kit.queries.rows import RowValidator
+from app.kit.queries.compiled.columns import columns_of
+from app.kit.queries.compiled.rows import RowValidator
+from app.kit.queries.load_options import load_options
+from app.kit.queries.pagination import Page
 
 router = APIRouter(prefix="/without", tags=["measured"])
 
-ROW = plan()
+ROW = load_options()
 POST_ROWS = RowValidator(PostOut, Post)
 NEWEST = ORDERS[PostSort.NEWEST].clauses
 

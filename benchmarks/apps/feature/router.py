@@ -10,17 +10,17 @@ from app.example.posts.models import Post
 from app.example.posts.repository import ORDERS, POSTS, PostRepository
 from app.example.posts.schemas import FeedQuery, NewestQuery, PostOut, PostSort
 from app.features.measured.schemas import Keys, NewRow, NewRows, Row, RowChanges
-from app.kit.db.copy import copy_returning
 from app.kit.db.ids import Id
-from app.kit.db.keyset import Place, encode
-from app.kit.db.plan import plan
 from app.kit.db.session import DatabaseDep, ReadSessionDep, SessionDep
+from app.kit.http.streaming import JSON_LINES, JsonLines
+from app.kit.queries.cursor import CursorPosition, encode_cursor
+from app.kit.queries.load_options import load_options
 from app.kit.queries.view import View
-from app.kit.stream import JSON_LINES, JsonLines
+from app.kit.writes.copy import copy_returning
 
 router = APIRouter(prefix="/measured", tags=["measured"])
 
-ROW = plan()
+ROW = load_options()
 ROWS = View(Row, Post)
 NEWEST = ORDERS[PostSort.NEWEST]
 
@@ -56,7 +56,7 @@ async def read_cursor(offset: int, session: ReadSessionDep) -> str:
     values = [key.expression for key in NEWEST.keys]
     place = select(*values).order_by(*NEWEST.clauses).offset(offset - 1).limit(1)
     row = (await session.execute(place)).one()
-    return encode(Place(tuple(row)), FeedQuery().scope(), NEWEST.types)
+    return encode_cursor(CursorPosition(tuple(row)), FeedQuery().scope(), NEWEST.types)
 
 
 @router.get("/export", response_class=JsonLines, responses=JSON_LINES)

@@ -5,10 +5,18 @@ from datetime import datetime
 from pydantic import Field
 
 from app.kit.db.ids import Id
-from app.kit.schemas import Changes, Input, Line, LongText, Moment, Output, omittable
+from app.kit.http.schemas import (
+    LongStr,
+    PatchModel,
+    RequestModel,
+    ResponseModel,
+    ShortStr,
+    UtcDatetime,
+    optional_field,
+)
 
 
-class Row(Output):
+class Row(ResponseModel):
     """A post without author and tags."""
 
     id: Id
@@ -20,29 +28,29 @@ class Row(Output):
     updated_at: datetime
 
 
-class NewRow(Input):
+class NewRow(RequestModel):
     """The request body of a new post."""
 
     author_id: Id
-    title: Line
-    body: LongText = ""
-    published_at: Moment | None = None
+    title: ShortStr
+    body: LongStr = ""
+    published_at: UtcDatetime | None = None
 
 
-class NewRows(Input):
+class NewRows(RequestModel):
     """The request body of up to 1,000 new posts."""
 
     rows: list[NewRow] = Field(min_length=1, max_length=1000)
 
 
-class Keys(Output):
+class Keys(ResponseModel):
     """The ids of the created posts."""
 
     ids: list[Id]
 
 
-class RowChanges(Changes):
+class RowChanges(PatchModel):
     """The request body of a partial update."""
 
-    title: Line = omittable()
-    body: LongText = omittable()
+    title: ShortStr = optional_field()
+    body: LongStr = optional_field()

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import inspect
 
-from app.kit.commands.errors import Refused
+from app.kit.cli.errors import CommandFailed
 from scaffold import service
 from scaffold.added_queries import in_repository, in_service
 from scaffold.added_tests import in_tests
@@ -29,18 +29,19 @@ def add_fields(
 ) -> tuple[dict[str, str], str]:
     """Return the edited files by path, and the path of the test.
 
-    Raises Refused, with one sentence, if a field cannot be added or a file has been restructured.
+    Raises CommandFailed, with one sentence, if a field cannot be added or a file has been
+    restructured.
     """
     target = _target(model)
     for each in fields:
         _check(each, target, no_rows=no_rows)
     if len({each.name for each in fields}) < len(fields):
-        raise Refused("Two of the fields have the same name.")
+        raise CommandFailed("Two of the fields have the same name.")
     folder = f"src/{target.module.rpartition('.')[0].replace('.', '/')}"
     models = Edits(f"{folder}/models.py", read(f"{folder}/models.py"))
     schemas = Edits(f"{folder}/schemas.py", read(f"{folder}/schemas.py"))
-    is_record = "Entity" not in map(ast.unparse, models.class_(target.cls).bases)
-    writes = any(schemas.find_class(f"{target.cls}{end}") for end in ("Create", "Changes"))
+    is_record = "Model" not in map(ast.unparse, models.class_(target.cls).bases)
+    writes = any(schemas.find_class(f"{target.cls}{end}") for end in ("Create", "PatchModel"))
     options = Options(target.table, hard_delete=is_record, read_only=not writes)
     feature = Feature(target.name, fields, options, existing=target)
     check_references(feature)
@@ -64,28 +65,32 @@ def _target(model: str) -> Target:
         if target.name == model and target.module.startswith("app.features."):
             if target.module.endswith(".models"):
                 return target
-            raise Refused(f"{target.cls} is not in a models.py, so scaffold cannot add to it.")
-    raise Refused(f"There is no feature with the model {class_name(model)} in src/app/features.")
+            raise CommandFailed(
+                f"{target.cls} is not in a models.py, so scaffold cannot add to it."
+            )
+    raise CommandFailed(
+        f"There is no feature with the model {class_name(model)} in src/app/features."
+    )
 
 
 def _check(field: Field, target: Target, *, no_rows: bool) -> None:
     if field.kind == "many":
-        raise Refused(
+        raise CommandFailed(
             f"`{field.name}`: scaffold adds no `many` to a feature that exists: scaffold a model "
             "with two references instead."
         )
     for name in (field.name, f"{field.name}_id"):
         if hasattr(target.model, name) and (name == field.name or field.is_relationship):
-            raise Refused(f"{target.cls} has an attribute `{name}` already.")
+            raise CommandFailed(f"{target.cls} has an attribute `{name}` already.")
     if not (field.optional or no_rows or field.default is not None or field.existing is not None):
         values = "" if field.is_relationship else ", `default=VALUE` or `existing=VALUE`"
-        raise Refused(
+        raise CommandFailed(
             f"`{field.name}`: existing rows need a value: write `optional`{values}, or pass "
             "--no-rows if the table is empty in every database."
         )
     enum = f"{target.name}_{field.name}"
     if field.kind == "enum" and enum in service.table_names():
-        raise Refused(f"There is a table or type `{enum}` already: choose another name.")
+        raise CommandFailed(f"There is a table or type `{enum}` already: choose another name.")
 
 
 def _edit_model(edits: Edits, feature: Feature, target: Target) -> None:
@@ -127,12 +132,14 @@ def _name_foreign_keys(
 
 
 def _is_column(name: str, node: ast.AnnAssign) -> bool:
-    is_relation = isinstance(node.value, ast.Call) and ast.unparse(node.value.func) == "relation"
+    is_relation = (
+        isinstance(node.value, ast.Call) and ast.unparse(node.value.func) == "relationship"
+    )
     return name != "version" and ast.unparse(node.annotation)[:7] == "Mapped[" and not is_relation
 
 
 def _edit_indexes(edits: Edits, model: ast.ClassDef, feature: Feature) -> None:
-    unique = feature.unique if feature.base == "Entity" else []
+    unique = feature.unique if feature.base == "Model" else []
     refs = [each.key for each in feature.refs if not each.field.unique]
     if not unique and not refs:
         return
@@ -140,7 +147,7 @@ def _edit_indexes(edits: Edits, model: ast.ClassDef, feature: Feature) -> None:
     if not isinstance(arguments, ast.Tuple) or not arguments.elts:
         raise edits.restructured(f"{feature.cls} has no tuple __table_args__")
     for name in unique:
-        edits.first_item(arguments, f'unique_live("{name}")')
+        edits.first_item(arguments, f'unique_when_not_deleted("{name}")')
     for key in refs:
         edits.last_item(arguments.elts, f'Index(None, "{key}", "created_at", "id")')
 
@@ -155,7 +162,7 @@ def _edit_schemas(edits: Edits, feature: Feature) -> None:
     shown = edits.class_(f"{feature.cls}Out")
     if not feature.options.read_only:
         create = edits.class_(f"{feature.cls}Create")
-        changes = edits.class_(f"{feature.cls}Changes")
+        changes = edits.class_(f"{feature.cls}PatchModel")
         for column in feature.columns:
             if column.is_named:
                 edits.after_assignments(create, f"{column.cls} = {column.named}")

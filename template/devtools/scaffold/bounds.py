@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from scaffold.grammar import Field
 
-# The longest text of one line in requests, `Line` of app.kit.schemas.
+# The longest text of one line in requests, `ShortStr` of app.kit.http.schemas.
 LINE = 200
 
 

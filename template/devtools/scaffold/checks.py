@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from app.kit.commands.errors import Refused
+from app.kit.cli.errors import CommandFailed
 from scaffold import service
 from scaffold.feature import Feature
 from scaffold.names import check_model_name, check_plural
@@ -12,13 +12,15 @@ _LONGEST_NAME = 63
 
 
 def check_feature(feature: Feature) -> None:
-    """Raise Refused, with one sentence, for a feature that the service cannot have."""
+    """Raise CommandFailed, with one sentence, for a feature that the service cannot have."""
     check_model_name(feature.name)
     check_plural(feature.plural, feature.name, is_given=feature.options.plural is not None)
     if not feature.specified:
-        raise Refused("A feature needs at least one field: write NAME:TYPE, such as title:str.")
+        raise CommandFailed(
+            "A feature needs at least one field: write NAME:TYPE, such as title:str."
+        )
     if any(each.existing is not None for each in feature.specified):
-        raise Refused("`existing=` is for a field that `scaffold field` adds.")
+        raise CommandFailed("`existing=` is for a field that `scaffold field` adds.")
     _check_names(feature)
     check_references(feature)
     _check_search(feature)
@@ -26,10 +28,10 @@ def check_feature(feature: Feature) -> None:
 
 
 def check_indexes(feature: Feature) -> None:
-    """Raise Refused if the name of an index would be too long."""
+    """Raise CommandFailed if the name of an index would be too long."""
     for table, column in _names_of_indexes(feature):
         if len(f"ix_{table}_{column}_created_at_id") > _LONGEST_NAME:
-            raise Refused(
+            raise CommandFailed(
                 f"The names {table} and {column} are too long together for the name of an index."
             )
 
@@ -38,46 +40,52 @@ def _check_names(feature: Feature) -> None:
     names = [each.name for each in feature.specified] + [each.key for each in feature.references]
     for name, count in Counter(names).items():
         if count > 1:
-            raise Refused(f"The name `{name}` is used by two fields.")
+            raise CommandFailed(f"The name `{name}` is used by two fields.")
     tables = [feature.plural, *(each.association for each in feature.manys)]
     tables += [each.type_name for each in feature.columns if each.field.kind == "enum"]
     for name, count in Counter([*tables, *service.table_names()]).items():
         if count > 1:
-            raise Refused(f"There is a table or type `{name}` already: choose another name.")
+            raise CommandFailed(f"There is a table or type `{name}` already: choose another name.")
     classes = [feature.cls, *(each.cls for each in feature.manys)]
     for name in sorted(service.class_names() & set(classes)):
-        raise Refused(f"There is a model {name} already: choose another name.")
+        raise CommandFailed(f"There is a model {name} already: choose another name.")
     if feature.path in service.paths():
-        raise Refused(f"There are endpoints below /{feature.path} already: choose another name.")
+        raise CommandFailed(
+            f"There are endpoints below /{feature.path} already: choose another name."
+        )
     for folder in ("features", "example", "kit"):
         place = service.root() / "src" / "app" / folder / feature.plural
         if any(place.glob("**/*.py")):
-            raise Refused(f"{place.relative_to(service.root())} exists: choose another name.")
+            raise CommandFailed(f"{place.relative_to(service.root())} exists: choose another name.")
     test = service.root() / "tests" / "features" / f"test_{feature.plural}.py"
     if test.exists():
-        raise Refused(f"{test.relative_to(service.root())} exists: choose another name.")
+        raise CommandFailed(f"{test.relative_to(service.root())} exists: choose another name.")
 
 
 def check_references(feature: Feature) -> None:
-    """Raise Refused for a reference that the model cannot have."""
+    """Raise CommandFailed for a reference that the model cannot have."""
     for each in feature.references:
         spec = f"`{each.name}:{each.field.kind}`"
         if each.target is None and (each.is_many or not each.field.optional):
-            raise Refused(f"{spec}: a reference to the model itself is one row, and optional.")
+            raise CommandFailed(
+                f"{spec}: a reference to the model itself is one row, and optional."
+            )
         if each.is_many and each.target_key == f"{feature.name}_id":
-            raise Refused(f"{spec}: the association would have two columns {each.target_key}.")
+            raise CommandFailed(
+                f"{spec}: the association would have two columns {each.target_key}."
+            )
         if feature.existing and each.target and feature.plural in each.target.depends_on:
-            raise Refused(
+            raise CommandFailed(
                 f"{spec}: {each.target_cls} refers to {feature.cls}, directly or through others: "
                 "scaffold writes no circular references."
             )
         if each.is_owned and not feature.keeps_deleted_rows:
-            raise Refused(
+            raise CommandFailed(
                 f"{spec}: rows of {each.target_cls} are only hidden, so rows that are deleted "
                 "permanently cannot follow: leave out --hard-delete, or use restrict."
             )
         if each.is_owned and (each.repeated or not each.target_module.startswith("app.features.")):
-            raise Refused(
+            raise CommandFailed(
                 f"{spec}: cascade adds a relationship to {each.target_cls}: it must be a model in "
                 "src/app/features, and the only reference to it."
             )
@@ -87,7 +95,7 @@ def _check_search(feature: Feature) -> None:
     texts = [each.name for each in feature.columns if each.is_text]
     for name in feature.options.search:
         if name not in texts:
-            raise Refused(f"--search {name}: only fields of type str and text are searched.")
+            raise CommandFailed(f"--search {name}: only fields of type str and text are searched.")
 
 
 def _names_of_indexes(feature: Feature) -> list[tuple[str, str]]:

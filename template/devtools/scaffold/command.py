@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from app.kit.commands.errors import Refused
+from app.kit.cli.errors import CommandFailed
 from scaffold import service
 from scaffold.adding import add_fields
 from scaffold.checks import check_feature
@@ -154,13 +154,15 @@ def _print_next(test: str) -> None:
 
 def _ask() -> list[str]:
     if not sys.stdin.isatty():
-        raise Refused("A feature needs at least one field: write NAME:TYPE, such as title:str.")
+        raise CommandFailed(
+            "A feature needs at least one field: write NAME:TYPE, such as title:str."
+        )
     typer.echo(f"Fields, one per line, as NAME:TYPE; an empty line ends. Types: {', '.join(KINDS)}")
     found: list[str] = []
     while answer := typer.prompt("Field", default="", show_default=False).strip():
         try:
             found.append(_checked(answer))
-        except Refused as refused:
+        except CommandFailed as refused:
             typer.echo(str(refused), err=True)
     return found
 

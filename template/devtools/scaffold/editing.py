@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Sequence
 
-from app.kit.commands.errors import Refused
+from app.kit.cli.errors import CommandFailed
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -20,11 +20,11 @@ class Edits:
         try:
             self.tree = ast.parse(source)
         except SyntaxError as error:
-            raise Refused(f"{path} has a syntax error in line {error.lineno}.") from error
+            raise CommandFailed(f"{path} has a syntax error in line {error.lineno}.") from error
 
-    def restructured(self, what: str) -> Refused:
+    def restructured(self, what: str) -> CommandFailed:
         """Return the error about a file that is not as the generator wrote it."""
-        return Refused(f"{self.path} has been restructured: {what}. Add the field by hand.")
+        return CommandFailed(f"{self.path} has been restructured: {what}. Add the field by hand.")
 
     def find_class(self, name: str) -> ast.ClassDef | None:
         """Return a class, or None."""
@@ -32,7 +32,7 @@ class Edits:
         return next((each for each in nodes if each.name == name), None)
 
     def class_(self, name: str) -> ast.ClassDef:
-        """Return a class; raises Refused if there is none."""
+        """Return a class; raises CommandFailed if there is none."""
         if found := self.find_class(name):
             return found
         raise self.restructured(f"there is no class {name}")
@@ -43,7 +43,7 @@ class Edits:
         return next((each for each in nodes if each.name == name), None)
 
     def function(self, name: str) -> Function:
-        """Return a function; raises Refused if there is none."""
+        """Return a function; raises CommandFailed if there is none."""
         if found := self.find_function(name):
             return found
         raise self.restructured(f"there is no function {name}")

@@ -98,7 +98,7 @@ class Feature:
     @property
     def base(self) -> str:
         """The base class of the model."""
-        return "Record" if self.options.hard_delete else "Entity"
+        return "TimestampedModel" if self.options.hard_delete else "Model"
 
     @cached_property
     def columns(self) -> list[Column]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
 
-from app.kit.commands.errors import Refused
+from app.kit.cli.errors import CommandFailed
 from scaffold.names import check_field_name
 
 SCALARS = ("str", "text", "int", "bigint", "decimal", "bool", "date", "datetime", "uuid")
@@ -68,12 +68,12 @@ class Field:
 
 
 def parse_field(spec: str) -> Field:
-    """Parse a specification; raises Refused with one sentence about what is wrong."""
+    """Parse a specification; raises CommandFailed with one sentence about what is wrong."""
     text = spec.strip()
     optional = text.endswith("?")
     found = _SPEC.fullmatch(text.removesuffix("?"))
     if found is None:
-        raise Refused(f"`{spec}` is no field: write NAME:TYPE, such as due_on:date.")
+        raise CommandFailed(f"`{spec}` is no field: write NAME:TYPE, such as due_on:date.")
     kind = _ALIASES.get(found["kind"], found["kind"])
     words = [word for word in found["rest"].split(":") if word]
     is_array = found["array"] is not None
@@ -81,7 +81,7 @@ def parse_field(spec: str) -> Field:
         is_array, kind = True, words.pop(0) if words else ""
     if kind not in KINDS:
         kinds = ", ".join(KINDS)
-        raise Refused(f"`{spec}`: there is no type `{found['kind']}`. The types are {kinds}.")
+        raise CommandFailed(f"`{spec}`: there is no type `{found['kind']}`. The types are {kinds}.")
     values: dict[str, object] = {
         "name": found["name"].removesuffix("_id") if kind == "ref" else found["name"],
         "kind": kind,
@@ -109,7 +109,7 @@ def _read_words(spec: str, kind: str, words: list[str], values: dict[str, object
     if kind in ("enum", "ref", "many"):
         what = "its values: status:enum:draft,sent" if kind == "enum" else "a table: :customers"
         if not words:
-            raise Refused(f"`{spec}`: the type {kind} needs {what}.")
+            raise CommandFailed(f"`{spec}`: the type {kind} needs {what}.")
         first = words.pop(0)
         values["members" if kind == "enum" else "target"] = (
             tuple(first.split(",")) if kind == "enum" else first
@@ -129,12 +129,12 @@ def _read_words(spec: str, kind: str, words: list[str], values: dict[str, object
         elif kind == "ref" and word in _ACTIONS:
             values["ondelete"] = _ACTIONS[word]
         else:
-            raise Refused(f"`{spec}`: `{word}` is not known for the type {kind}.")
+            raise CommandFailed(f"`{spec}`: `{word}` is not known for the type {kind}.")
 
 
 def _check(spec: str, field: Field) -> None:
     for problem in _problems(field):
-        raise Refused(f"`{spec}`: {problem}.")
+        raise CommandFailed(f"`{spec}`: {problem}.")
 
 
 def _problems(field: Field) -> Iterable[str]:

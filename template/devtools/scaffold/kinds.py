@@ -96,7 +96,7 @@ class Column:
     @property
     def accepted(self) -> str:
         """The annotation in a request, without null."""
-        plain = {"datetime": "Moment", "enum": self.cls}
+        plain = {"datetime": "UtcDatetime", "enum": self.cls}
         return self.cls if self.is_named else plain.get(self.field.kind, self.python)
 
     @property
@@ -112,7 +112,7 @@ class Column:
         """The field of the request that updates a row."""
         if self.field.optional:
             return f"{self.name}: {self._or_null} = None"
-        return f"{self.name}: {self.accepted} = omittable()"
+        return f"{self.name}: {self.accepted} = optional_field()"
 
     @property
     def _or_null(self) -> str:
@@ -153,7 +153,7 @@ class Column:
             "int": "Integer",
             "bigint": "BigInteger",
             "decimal": f"Numeric({digits}, {places})",
-            "enum": f'stored_by_value({self.cls}, "{self.type_name}")',
+            "enum": f'value_enum({self.cls}, "{self.type_name}")',
             "json": "JSONB",
         }
         items = {
@@ -171,7 +171,7 @@ class Column:
         """Return the attribute of a model with this base class."""
         kind = f"{self.python} | None" if self.field.optional else self.python
         # An index of the table lets no two rows share it that are not deleted.
-        unique = ["unique=True"] if self.field.unique and base == "Record" else []
+        unique = ["unique=True"] if self.field.unique and base == "TimestampedModel" else []
         arguments = [*self._type(), *unique, *self._options()]
         column = f" = mapped_column({', '.join(arguments)})" if arguments else ""
         return f"{self.name}: Mapped[{kind}]{column}"
@@ -187,11 +187,13 @@ class Column:
 
     def _schema(self, example: str = "", *, items: bool = False) -> str:
         if self.field.kind == "str":
-            base = "Line" if self.field.length <= LINE else "LongText"
+            base = "ShortStr" if self.field.length <= LINE else "LongStr"
         else:
-            base = {"text": "LongText", "datetime": "Moment", "json": "dict[str, JsonValue]"}.get(
-                self.field.kind, _PYTHON[self.field.kind]
-            )
+            base = {
+                "text": "LongStr",
+                "datetime": "UtcDatetime",
+                "json": "dict[str, JsonValue]",
+            }.get(self.field.kind, _PYTHON[self.field.kind])
         arguments = bounds_of(self.field) + ([example] if example else [])
         if items and not arguments:
             return base

@@ -4,7 +4,7 @@ import ast
 import subprocess
 import sys
 
-from app.kit.commands.errors import Refused
+from app.kit.cli.errors import CommandFailed
 from scaffold import service
 from scaffold.editing import Edits
 from scaffold.rendering import format_source
@@ -26,7 +26,7 @@ def write_migration(message: str) -> str:
     if ended.returncode:
         lines = (ended.stderr or ended.stdout).strip().splitlines()
         lines = [line for line in lines if not line.startswith("Waiting up to ")]
-        raise Refused(
+        raise CommandFailed(
             "The migration could not be written, so nothing was kept: "
             + ("\n".join(lines) if ended.returncode == 2 else "\n".join(lines[-3:]))
         )

@@ -7,8 +7,8 @@ import re
 from pydantic import BaseModel
 from sqlalchemy.dialects.postgresql.base import RESERVED_WORDS
 
-from app.kit.commands.errors import Refused
-from app.kit.db.deletion import Entity
+from app.kit.cli.errors import CommandFailed
+from app.kit.db.deletion import Model
 
 LONGEST = 30
 # Words such as bus, address, analysis, canvas and series are singular.
@@ -29,54 +29,79 @@ _TYPES = {
 }
 _OF_CODE = {
     *("app", "changes", "client", "db", "delete", "etag", "false", "key", "keys", "kit"),
-    *("mapped_column", "matching", "new", "now", "number", "omittable", "or_", "order", "page"),
-    *("plan", "problems", "repository", "relation", "response", "router", "self", "service"),
-    *("session", "statement", "status", "stored_by_value", "true", "unique_live", "values"),
+    *(
+        "mapped_column",
+        "matching",
+        "new",
+        "utc_now",
+        "number",
+        "optional_field",
+        "or_",
+        "order_by",
+        "page",
+    ),
+    *(
+        "load_options",
+        "problem_responses",
+        "repository",
+        "relationship",
+        "response",
+        "router",
+        "self",
+        "service",
+    ),
+    *("session", "statement", "status", "value_enum", "true", "unique_when_not_deleted", "values"),
 }
 _MAY_BE_FIELDS = {"number", "status", "key", "keys", "page", "response", "statement", "values"}
 
 
 def check_field_name(name: str) -> None:
-    """Raise Refused for a name that a field cannot have."""
+    """Raise CommandFailed for a name that a field cannot have."""
     _check_form(name, "field")
     if name in _OF_COLUMNS:
-        raise Refused(f"`{name}` is a column of every model or of an option: use another name.")
+        raise CommandFailed(
+            f"`{name}` is a column of every model or of an option: use another name."
+        )
     if name in _SQL_KEYWORDS - _MAY_BE_FIELDS:
-        raise Refused(f"`{name}` is a keyword of SQL: use another name for the field.")
-    is_attribute = hasattr(BaseModel, name) or hasattr(Entity, name) or name.startswith("model_")
+        raise CommandFailed(f"`{name}` is a keyword of SQL: use another name for the field.")
+    is_attribute = hasattr(BaseModel, name) or hasattr(Model, name) or name.startswith("model_")
     taken = _OF_FIELDS | _TYPES | (_OF_CODE - _MAY_BE_FIELDS)
     if is_attribute or name in taken:
-        raise Refused(f"`{name}` has a meaning in Python, Pydantic or the kit: use another name.")
+        raise CommandFailed(
+            f"`{name}` has a meaning in Python, Pydantic or the kit: use another name."
+        )
 
 
 def check_model_name(name: str) -> None:
-    """Raise Refused for a name that a model cannot have."""
+    """Raise CommandFailed for a name that a model cannot have."""
     _check_form(name, "model")
     if name in _SQL_KEYWORDS or name in _OF_CODE or hasattr(builtins, name):
-        raise Refused(f"`{name}` has a meaning in SQL, Python or the kit: use another name.")
+        raise CommandFailed(f"`{name}` has a meaning in SQL, Python or the kit: use another name.")
 
 
 def check_plural(plural: str, singular: str, *, is_given: bool) -> None:
-    """Raise Refused for a name that a table and a package cannot have."""
+    """Raise CommandFailed for a name that a table and a package cannot have."""
     _check_form(plural, "table")
     if not is_given and _PLURAL.search(singular):
-        raise Refused(
+        raise CommandFailed(
             f"`{singular}` is a plural: write `{singular_of(singular)}`, or pass --plural NAME if "
             "it is one row."
         )
     if plural == singular:
-        raise Refused(f"The plural of `{singular}` must differ from it: pass --plural NAME.")
+        raise CommandFailed(f"The plural of `{singular}` must differ from it: pass --plural NAME.")
     if plural in _SQL_KEYWORDS or plural in _OF_CODE:
-        raise Refused(f"`{plural}` has a meaning in SQL or the kit: pass --plural NAME.")
+        raise CommandFailed(f"`{plural}` has a meaning in SQL or the kit: pass --plural NAME.")
 
 
 def _check_form(name: str, what: str) -> None:
     if name in _KEYWORDS:
-        raise Refused(f"`{name}` is a keyword of Python: use another name for the {what}.")
+        raise CommandFailed(f"`{name}` is a keyword of Python: use another name for the {what}.")
     if not _SNAKE_CASE.fullmatch(name):
-        raise Refused(f"`{name}` is no name for a {what}: use lower_case words, such as due_on.")
+        raise CommandFailed(
+            f"`{name}` is no name for a {what}: use lower_case words, such as due_on."
+        )
     if len(name) > LONGEST:
-        raise Refused(f"`{name}` is too long: use at most {LONGEST} characters.")
+        raise CommandFailed(f"`{name}` is too long: use at most {LONGEST} characters.")
 
 
 def class_name(name: str) -> str:

@@ -27,7 +27,7 @@ def _with_rows(path: str, source: str, reference: Reference, feature: Feature) -
     edits.append_field(
         model,
         feature.plural,
-        f'    {feature.plural}: Mapped[list["{feature.cls}"]] = relation(\n'
+        f'    {feature.plural}: Mapped[list["{feature.cls}"]] = relationship(\n'
         f'        back_populates="{reference.name}", cascade="all, delete-orphan", '
         "passive_deletes=True\n    )",
     )

@@ -2,7 +2,7 @@
 
 import ast
 
-from app.kit.commands.errors import Refused
+from app.kit.cli.errors import CommandFailed
 from scaffold.feature import Feature
 from scaffold.imports import bound_names
 
@@ -12,12 +12,12 @@ _ROUTERS = ", your features follow "
 
 
 def register(source: str, feature: Feature) -> str:
-    """Return the registry with the router of a feature; raises Refused without the marker lines."""
+    """Return the registry with the router of a feature; raises CommandFailed without markers."""
     tree = ast.parse(source)
     names = bound_names(tree)
     router = feature.plural if feature.plural not in names else f"{feature.plural}_router"
     if router in names:
-        raise Refused(f"{PATH} uses the name `{router}` already: rename it there.")
+        raise CommandFailed(f"{PATH} uses the name `{router}` already: rename it there.")
     module = f"app.features.{feature.plural}.router"
     renamed = f" as {router}"
     lines = source.splitlines()
@@ -31,7 +31,9 @@ def register(source: str, feature: Feature) -> str:
 def _line_of(lines: list[str], marker: str) -> int:
     found = [number for number, line in enumerate(lines) if marker in line]
     if len(found) != 1:
-        raise Refused(f"{PATH} does not have its marker line `{marker.strip(', ')}`: add it again.")
+        raise CommandFailed(
+            f"{PATH} does not have its marker line `{marker.strip(', ')}`: add it again."
+        )
     return found[0]
 
 

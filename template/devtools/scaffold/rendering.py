@@ -12,7 +12,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from app.kit.commands.errors import Refused
+from app.kit.cli.errors import CommandFailed
 from scaffold import service
 from scaffold.feature import Feature
 from scaffold.imports import definitions, with_imports
@@ -99,8 +99,8 @@ def _context(feature: Feature) -> dict[str, Any]:
 
 def _table_arguments(feature: Feature) -> str:
     lines: list[str] = []
-    if feature.base == "Entity":
-        lines += [f'unique_live("{name}"),' for name in feature.unique]
+    if feature.base == "Model":
+        lines += [f'unique_when_not_deleted("{name}"),' for name in feature.unique]
     lines += ["# The order of the list, newest first.", 'Index(None, "created_at", "id"),']
     refs = [each.key for each in feature.refs if not each.field.unique]
     if refs:
@@ -120,7 +120,7 @@ def _modules_of(path: str, feature: Feature) -> dict[str, str]:
         for each in _factories(feature):
             names |= {each.target.cls: each.target.module} | each.imports
         return names
-    schemas = [f"{cls}{end}" for end in ("Create", "Changes", "Query", "Out")]
+    schemas = [f"{cls}{end}" for end in ("Create", "PatchModel", "Query", "Out")]
     names |= dict.fromkeys(schemas, f"{package}.schemas")
     queries = [feature.view, "NEWEST", f"{cls}Repository", "matching"]
     return names | dict.fromkeys(queries, f"{package}.repository") | {"service": package}
@@ -134,7 +134,7 @@ def _finish(path: str, text: str, feature: Feature) -> str:
     source = format_source(path, with_imports(text, _modules_of(path, feature)))
     for defined, number in Counter(definitions(ast.parse(source))).items():
         if number > 1:
-            raise Refused(
+            raise CommandFailed(
                 f"{path} would define `{defined}` twice: choose other names of model and fields."
             )
     return source
@@ -148,14 +148,14 @@ def finish_edit(path: str, text: str, feature: Feature | None = None) -> str:
     before = read(path)
     try:
         is_formatted = format_source(path, before) == before
-    except Refused:
+    except CommandFailed:
         is_formatted = False
     # Formatting would change other lines of a file that is not formatted.
     return format_source(path, source) if is_formatted else source
 
 
 def format_source(path: str, source: str) -> str:
-    """Return a module with sorted imports, formatted; raises Refused if lint rejects it."""
+    """Return a module with sorted imports, formatted; raises CommandFailed if lint rejects it."""
     sorted_ = _ruff(path, source, "check", "--fix-only", "--quiet", "--select", "I")
     formatted = _ruff(path, sorted_, "format", "--quiet")
     _ruff(path, formatted, "check", "--quiet", "--output-format", "concise")
@@ -176,7 +176,7 @@ def _ruff(path: str, source: str, *arguments: str) -> str:
         check=False,
     )
     if ended.returncode:
-        raise Refused(
+        raise CommandFailed(
             f"{path} could not be generated: {(ended.stdout + ended.stderr).strip()}\n"
             "Choose shorter or other names; please report this if they are ordinary ones."
         )

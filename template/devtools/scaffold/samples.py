@@ -22,7 +22,7 @@ from sqlalchemy import (
     Uuid,
 )
 
-from app.kit.commands.errors import Refused
+from app.kit.cli.errors import CommandFailed
 from scaffold.names import words
 from scaffold.service import Target, mappers
 
@@ -203,8 +203,8 @@ def _value(target: Target, name: str, column: Any, imports: dict[str, str]) -> s
     raise _cannot(target, name)
 
 
-def _cannot(target: Target, name: str) -> Refused:
-    return Refused(
+def _cannot(target: Target, name: str) -> CommandFailed:
+    return CommandFailed(
         f"The test needs a row of {target.cls}, whose column `{name}` has a type that scaffold "
         "cannot make a value for: refer to another model."
     )

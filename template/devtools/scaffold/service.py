@@ -12,12 +12,12 @@ from sqlalchemy import Column, Enum, String, inspect
 from sqlalchemy.orm import Mapper
 
 from app import registry
-from app.kit.commands.errors import Refused
+from app.kit.cli.errors import CommandFailed
 from app.kit.db import deletion
 from app.kit.db.attributes import table_columns
-from app.kit.db.base import Base, Record
+from app.kit.db.base import Base, TimestampedModel
 from app.kit.db.ids import Id
-from app.kit.db.migrate import PROJECT_ROOT
+from app.kit.migrations.runner import PROJECT_ROOT
 from scaffold.names import snake_case
 
 # Columns that describe a row in few words, the best first.
@@ -28,7 +28,7 @@ _LABELS = ("name", "title", "number", "label", "code", "slug", "email", "subject
 class Target:
     """A model that a field can refer to."""
 
-    model: type[Record]
+    model: type[TimestampedModel]
 
     @property
     def cls(self) -> str:
@@ -53,7 +53,7 @@ class Target:
     @property
     def keeps_deleted_rows(self) -> bool:
         """Whether deleting a row hides it, so that others may still refer to it."""
-        return keeps_deleted_rows() and issubclass(self.model, cast("type[Any]", deletion.Entity))
+        return keeps_deleted_rows() and issubclass(self.model, cast("type[Any]", deletion.Model))
 
     @cached_property
     def columns(self) -> dict[str, Column[Any]]:
@@ -94,7 +94,7 @@ class Target:
 
 def keeps_deleted_rows() -> bool:
     """Whether the service hides deleted rows."""
-    return deletion.Entity is not Record
+    return deletion.Model is not TimestampedModel
 
 
 def has_auth() -> bool:
@@ -114,7 +114,7 @@ def mappers() -> Iterator[Mapper[Any]]:
 
 
 def find_target(name: str, spec: str) -> Target:
-    """Return the model with this table or class name; raises Refused with the closest names."""
+    """Return the model with this table or class name; raises CommandFailed with close names."""
     found: dict[str, type[Any]] = {}
     for mapper in mappers():
         model = mapper.class_
@@ -123,12 +123,12 @@ def find_target(name: str, spec: str) -> Target:
     if name not in found:
         close = difflib.get_close_matches(name, found, n=3)
         others = f" Did you mean {' or '.join(close)}?" if close else ""
-        raise Refused(f"`{spec}`: there is no table `{name}`.{others}")
+        raise CommandFailed(f"`{spec}`: there is no table `{name}`.{others}")
     model = found[name]
-    if not issubclass(model, Record) or inspect(model).inherits:
-        raise Refused(
+    if not issubclass(model, TimestampedModel) or inspect(model).inherits:
+        raise CommandFailed(
             f"`{spec}`: {model.__name__} has no primary key of its own: refer to a subclass of "
-            "Record or Entity."
+            "TimestampedModel or Model."
         )
     return Target(model)
 

@@ -1,4 +1,4 @@
-"""Changes of files: shown as a diff, or written with a migration, or not at all."""
+"""PatchModel of files: shown as a diff, or written with a migration, or not at all."""
 
 import difflib
 import re
@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from app.kit.commands.errors import Refused
+from app.kit.cli.errors import CommandFailed
 from scaffold import service
 
 _MIGRATIONS = "migrations/versions"
@@ -15,11 +15,11 @@ _REGISTRATION = re.compile(r"\+(from app\.features\.\w+\.router import router as
 
 
 def read(path: str) -> str:
-    """Return the text of a file of the service; raises Refused if there is none."""
+    """Return the text of a file of the service; raises CommandFailed if there is none."""
     try:
         return (service.root() / path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise Refused(f"{path} cannot be read: {error}.") from error
+        raise CommandFailed(f"{path} cannot be read: {error}.") from error
 
 
 def diff(files: Mapping[str, str]) -> str:
@@ -38,13 +38,13 @@ def diff(files: Mapping[str, str]) -> str:
 
 
 def check_committed(paths: Iterable[str]) -> None:
-    """Raise Refused if Git has uncommitted changes of these files.
+    """Raise CommandFailed if Git has uncommitted changes of these files.
 
     Lines that register other features are none: they are what this command writes.
     """
     changed = [path for path in paths if _is_changed(path)]
     if changed:
-        raise Refused(
+        raise CommandFailed(
             f"{', '.join(changed)} has uncommitted changes: commit them first, or pass "
             "--allow-dirty."
         )

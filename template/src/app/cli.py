@@ -3,19 +3,19 @@
 import typer
 
 from app.about import NAME
-from app.kit.commands import (
-    database,
+from app.kit.cli.commands import (
+    db,
     diagram,
     doctor,
+    migrate,
     openapi,
     routes,
     scaffold,
-    schema,
-    seeding,
-    serving,
+    seed,
+    serve,
 )
-from app.kit.commands.errors import MENDABLE
-from app.kit.commands.service import Service, use_local_database
+from app.kit.cli.errors import USER_ERRORS
+from app.kit.cli.service import Service, use_local_database
 from app.main import create_app
 from app.registry import COMMANDS, SEEDERS
 from app.settings import Settings
@@ -29,7 +29,7 @@ cli = typer.Typer(
     callback=use_local_database,
     context_settings={"obj": SERVICE},
 )
-for module in (serving, scaffold, schema, database, seeding, routes, doctor, diagram, openapi):
+for module in (serve, scaffold, migrate, db, seed, routes, doctor, diagram, openapi):
     cli.add_typer(module.commands)
 for commands in COMMANDS:
     cli.add_typer(commands)
@@ -42,6 +42,6 @@ def main() -> None:
     """Run a command. An error that the user can fix prints one message and exits with code 2."""
     try:
         cli()
-    except MENDABLE as error:
+    except USER_ERRORS as error:
         typer.echo(str(error), err=True)
         raise SystemExit(2) from None

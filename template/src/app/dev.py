@@ -5,10 +5,10 @@ import sys
 from contextlib import ExitStack
 
 from app.about import NAME
-from app.kit.commands.errors import MENDABLE
-from app.kit.commands.identity import development_issuer
-from app.kit.db.migrate import create_schema
-from app.kit.development import end_with_parent, local_settings, without_waiting
+from app.kit.cli.commands.identity import development_issuer
+from app.kit.cli.development_database import exit_with_parent, local_settings, without_startup_wait
+from app.kit.cli.errors import USER_ERRORS
+from app.kit.migrations.runner import create_schema
 from app.main import create_app
 from app.settings import Settings
 
@@ -19,14 +19,14 @@ if sys.argv[1:2] == ["run"]:
     # `fastapi run` is for production: start no local database.
     app = create_app()
 else:
-    end_with_parent()
+    exit_with_parent()
     try:
         _until_exit.enter_context(development_issuer(NAME))
         settings = _until_exit.enter_context(local_settings(Settings))
         app = create_app(settings)
         # Create the schema of a new database only. A reload must not apply pending migrations to
         # an existing one, since a developer may still be editing them. `migrate` applies those.
-        create_schema(without_waiting(settings))
-    except MENDABLE as error:
+        create_schema(without_startup_wait(settings))
+    except USER_ERRORS as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(2) from None

@@ -7,17 +7,17 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from app.about import DESCRIPTION, NAME, TITLE
-from app.kit.application import Application
-from app.kit.authentication import Authentication
-from app.kit.db.capacity import warn_of_too_many_connections
-from app.kit.db.schema_state import revisions_of_the_code
+from app.kit.db.connections.connection_limits import warn_if_too_many_connections
 from app.kit.db.session import Database
-from app.kit.garbage import spare_what_stays
-from app.kit.logging import configure_logging
-from app.kit.metrics import Metrics
-from app.kit.readiness import Readiness
+from app.kit.http.application import Application
+from app.kit.http.authentication import Authentication
+from app.kit.migrations.status import load_revisions
+from app.kit.observability.garbage_collector import freeze_gc
+from app.kit.observability.logging import configure_logging
+from app.kit.observability.metrics import Metrics
+from app.kit.observability.readiness import Readiness
+from app.kit.observability.tracing import Tracing
 from app.kit.settings import SettingsError
-from app.kit.tracing import Tracing
 from app.registry import ROUTERS
 from app.settings import Settings
 
@@ -28,8 +28,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     owns_process = settings is None
     settings = settings or _from_environment()
     configure_logging(settings.log)
-    metrics = Metrics.of(settings.metrics)
-    tracing = Tracing.of(NAME)
+    metrics = Metrics.from_settings(settings.metrics)
+    tracing = Tracing.from_settings(NAME)
     authentication = Authentication.from_settings(settings)
 
     @asynccontextmanager
@@ -38,13 +38,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.state.database = database = Database.open(settings.database, NAME, *listeners)
         if metrics:
             metrics.start(database)
-        app.state.readiness = readiness = Readiness(
-            settings.database, NAME, revisions_of_the_code()
-        )
-        await readiness.tell()
-        await warn_of_too_many_connections(database, settings.database)
+        app.state.readiness = readiness = Readiness(settings.database, NAME, load_revisions())
+        await readiness.log_status()
+        await warn_if_too_many_connections(database, settings.database)
         if owns_process:
-            spare_what_stays()
+            freeze_gc()
         yield
         await readiness.close()
         await database.close()
@@ -58,7 +56,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description=DESCRIPTION,
         lifespan=lifespan,
         http=settings.http,
-        places=settings.places,
+        concurrency_limit=settings.concurrency_limit,
         metrics=metrics,
         telemetry=tracing.telemetry,
         authentication=authentication,

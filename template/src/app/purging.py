@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from app.kit.commands.jobs import job
-from app.kit.db.base import now
-from app.kit.db.purging import purge as purge_deleted
+from app.kit.cli.jobs import job
+from app.kit.db.base import utc_now
 from app.kit.db.session import Database
+from app.kit.writes.purge import purge as purge_deleted
 
 commands = typer.Typer()
 
@@ -22,5 +22,5 @@ async def purge(
     ],
 ) -> str | None:
     """Permanently delete rows that were soft-deleted long ago. Run it nightly."""
-    removed = await purge_deleted(database, before=now() - timedelta(days=days))
+    removed = await purge_deleted(database, before=utc_now() - timedelta(days=days))
     return "\n".join(f"{table}: {rows} removed" for table, rows in removed.items()) or None

@@ -10,13 +10,13 @@ from pathlib import Path
 
 SOURCE = Path(__file__).parents[2] / "src"
 # This module starts the development PostgreSQL.
-APART = ("app/kit/development.py",)
+APART = ("app/kit/cli/development_database.py",)
 
 # The session dependency, and the migration lock, which uses a transaction without a session.
-_ENDS_TRANSACTIONS = {"app/kit/db/session.py", "app/kit/db/alone.py"}
+_ENDS_TRANSACTIONS = {"app/kit/db/session.py", "app/kit/migrations/lock.py"}
 _DEFINES_SESSIONS = "app/kit/db/deletion.py"
 # The driver also reads PGSSLROOTCERT and similar variables.
-_READS_LIBPQ_VARIABLES = "app/kit/db/url_parameters.py"
+_READS_LIBPQ_VARIABLES = "app/kit/db/connections/url_parameters.py"
 
 Rule = Callable[[ast.AST, str], str | None]
 
@@ -58,7 +58,7 @@ def commits(node: ast.AST, path: str) -> str | None:
 def tells_naive_time(node: ast.AST, _path: str) -> str | None:
     naive = isinstance(node, ast.Call) and _name(node.func) == "now" and _is_naive(node)
     if naive or _name(node) in {"utcnow", "utcfromtimestamp"}:
-        return "a time without a zone is ambiguous: use `now()` of app.kit.db.base"
+        return "a time without a zone is ambiguous: use `utc_now()` of app.kit.db.base"
     return None
 
 
@@ -112,26 +112,33 @@ def reads_environment(node: ast.AST, path: str) -> str | None:
 
 
 def declares_loading(node: ast.AST, path: str) -> str | None:
-    if path == "app/kit/db/relation.py":
+    if path == "app/kit/db/relationships.py":
         return None
-    if _called(node) == "relationship" or "backref" in _keywords(node):
-        return "use `relation`, with `back_populates` on both sides"
+    if isinstance(node, ast.ImportFrom) and node.module == "sqlalchemy.orm":
+        from_sqlalchemy = any(each.name == "relationship" for each in node.names)
+    else:
+        from_sqlalchemy = isinstance(node, ast.Attribute) and node.attr == "relationship"
+    if from_sqlalchemy or "backref" in _keywords(node):
+        return "use `relationship` of app.kit.db.relationships, with `back_populates` on both sides"
     if "lazy" in _keywords(node):
-        return "app.kit.db.relation sets the lazy strategy: use loader options instead"
+        return "app.kit.db.relationships sets the lazy strategy: use loader options instead"
     return None
 
 
 def decides_on_http(node: ast.AST, path: str) -> str | None:
     # The errors of a package of the kit, such as authentication, may need HTTP headers.
-    is_of_kit = path == "app/kit/handlers.py" or fnmatch(path, "app/kit/*/errors.py")
+    is_of_kit = path == "app/kit/errors/handlers.py" or fnmatch(path, "app/kit/*/errors.py")
     if _name(node) == "HTTPException" and not is_of_kit:
-        return "raise a domain exception: a subclass of `Problem`, see app.kit.errors"
+        return "raise a domain exception: a subclass of `Problem`, see app.kit.errors.problems"
     return None
 
 
 def wraps_requests(node: ast.AST, _path: str) -> str | None:
     if _name(node) == "BaseHTTPMiddleware" or _called(node) == "middleware":
-        return "reduces throughput by a fifth: write an ASGI middleware, see app.kit.request_id"
+        return (
+            "reduces throughput by a fifth: write an ASGI middleware, as in "
+            "app.kit.http.middleware.request_id"
+        )
     return None
 
 
@@ -148,7 +155,7 @@ def reaches_out_of_the_kit(node: ast.AST, path: str) -> str | None:
 
 
 def makes_sessions_of_requests(node: ast.AST, path: str) -> str | None:
-    dependencies = {"request_session", "reading_session"}
+    dependencies = {"get_session", "get_read_session"}
     if _name(node) in dependencies and path != "app/kit/db/session.py":
         return "use `SessionDep` or `ReadSessionDep`: another scope opens another transaction"
     return None

@@ -1,7 +1,7 @@
 """The diagram in docs/ matches the models."""
 
 from app.about import NAME
-from app.kit.commands.diagram import DOCS, FILE_NAME, page
+from app.kit.cli.commands.diagram import DOCS, FILE_NAME, page
 
 
 def test_diagram_in_docs_is_current_if_it_exists() -> None:

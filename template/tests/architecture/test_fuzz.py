@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import URL
 
+from app.kit.cli.seeding import seed_all
 from app.kit.db.session import Database
-from app.kit.seeding import seed_all
 from app.registry import SEEDERS
-from tests.rig.database import clone, settings_for
-from tests.rig.fuzz import FuzzedService, fuzz_settings, modules, operations
+from tests.support.database import clone, settings_for
+from tests.support.fuzz import FuzzedService, fuzz_settings, modules, operations
 
 # Endpoints to exclude, such as "POST /payments": those that call other services, or that send an
 # endless stream.

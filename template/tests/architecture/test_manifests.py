@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import yaml
 
-from app.kit import readiness
 from app.kit.db.settings import DatabaseSettings
-from app.kit.health import router
+from app.kit.observability import readiness
+from app.kit.observability.health import router
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 # Seconds that the process needs to close its connections after the last request.

@@ -18,8 +18,8 @@ from alembic.script import Script, ScriptDirectory
 from alembic.util import to_tuple
 from sqlalchemy import make_url
 
-from app.kit.db.migrate import PROJECT_ROOT, alembic_config
-from tests.rig.database import settings_for
+from app.kit.migrations.runner import PROJECT_ROOT, alembic_config
+from tests.support.database import settings_for
 
 REMEDY = """
 Change the migration as described. If it is safe here, add this line to it, and the reason above:

@@ -10,8 +10,8 @@ from alembic.script import ScriptDirectory
 from alembic.util import to_tuple
 from sqlalchemy import URL
 
-from app.kit.db.migrate import alembic_config
-from tests.rig.database import settings_for
+from app.kit.migrations.runner import alembic_config
+from tests.support.database import settings_for
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from app.kit.openapi import COPY, text_of_document
-from tests.rig.examples import MissingExample, bodies, validation_errors
+from app.kit.http.openapi.document import OPENAPI_FILE, render_openapi
+from tests.support.examples import MissingExample, bodies, validation_errors
 
 ROOT = Path(__file__).parents[2]
 # Operation ids become method names of generated clients, so they are stable and readable.
@@ -58,7 +58,7 @@ def test_every_error_is_a_problem_with_an_example(app: FastAPI) -> None:
 
 
 def test_openapi_copy_of_this_repository_is_current(app: FastAPI) -> None:
-    copy = ROOT / COPY
+    copy = ROOT / OPENAPI_FILE
     # The copy is optional; once a team writes it, this test keeps it current.
     if copy.is_file():
-        assert copy.read_text(encoding="utf-8") == text_of_document(app), "write it: `openapi`"
+        assert copy.read_text(encoding="utf-8") == render_openapi(app), "write it: `openapi`"

@@ -7,17 +7,17 @@ from sqlalchemy import Index, UniqueConstraint, inspect
 from sqlalchemy.orm import MANYTOONE, registry
 
 from app.kit.db.base import Base
-from app.kit.db.deletion import Entity
+from app.kit.db.deletion import Model
 
 
 def uniques_that_count_deleted_rows(mapped: registry) -> list[str]:
-    """Return unique columns of an `Entity` whose values stay taken after a soft delete.
+    """Return unique columns of an `Model` whose values stay taken after a soft delete.
 
     Primary keys are exempt, and so are columns that a foreign key references: PostgreSQL requires
     them to be unique among all rows.
     """
     tables: set[Any] = {
-        each.local_table for each in mapped.mappers if issubclass(each.class_, Entity)
+        each.local_table for each in mapped.mappers if issubclass(each.class_, Model)
     }
     referenced = {
         frozenset(element.column for element in key.elements)
@@ -46,8 +46,8 @@ def entities_owned_by_records(mapped: registry) -> list[str]:
         for mapper in mapped.mappers
         for relation in mapper.relationships
         if relation.cascade.delete
-        and issubclass(relation.mapper.class_, Entity)
-        and not issubclass(mapper.class_, Entity)
+        and issubclass(relation.mapper.class_, Model)
+        and not issubclass(mapper.class_, Model)
     ]
 
 
@@ -64,12 +64,12 @@ def required_references_to_entities(mapped: registry) -> list[str]:
         mapper = cast("Any", inspect(model))
         for relation in mapper.relationships:
             target = relation.mapper.class_
-            if relation.direction is not MANYTOONE or not issubclass(target, Entity):
+            if relation.direction is not MANYTOONE or not issubclass(target, Model):
                 continue
             back = relation.back_populates and relation.mapper.relationships.get(
                 relation.back_populates
             )
-            is_owned = issubclass(model, Entity) and back and back.cascade.delete
+            is_owned = issubclass(model, Model) and back and back.cascade.delete
             hint = get_args(hints.get(relation.key))
             if not is_owned and hint and NoneType not in get_args(hint[0]):
                 found.append(str(relation))
@@ -78,14 +78,15 @@ def required_references_to_entities(mapped: registry) -> list[str]:
 
 def test_unique_constraints_ignore_deleted_rows() -> None:
     assert not uniques_that_count_deleted_rows(Base.registry), (
-        "use `unique_live(...)` in `__table_args__` instead of `unique=True`, a UniqueConstraint "
-        "or a unique Index; in a joined subclass, move the column to the table with `deleted_at`"
+        "use `unique_when_not_deleted(...)` in `__table_args__` instead of `unique=True`, a "
+        "UniqueConstraint or a unique Index; in a joined "
+        "subclass, move the column to the table with `deleted_at`"
     )
 
 
 def test_soft_deletable_rows_have_soft_deletable_owners() -> None:
     assert not entities_owned_by_records(Base.registry), (
-        "deleting the owner removes these rows: make the owner an `Entity`, or do not cascade"
+        "deleting the owner removes these rows: make the owner an `Model`, or do not cascade"
     )
 
 

@@ -9,8 +9,8 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, APIWebSocketRoute, iter_route_contexts
 from starlette.routing import Mount
 
-from app.kit.http.model_field import find_differences
-from app.kit.routing import StrictRoute
+from app.kit.http.routing import StrictRoute
+from app.kit.http.validation.model_field import find_differences
 
 
 def lenient_routes(app: FastAPI) -> list[str]:
@@ -21,11 +21,12 @@ def lenient_routes(app: FastAPI) -> list[str]:
         if isinstance(route, APIRoute) and not isinstance(route, StrictRoute):
             found.append(
                 f"{context.path}: derive {type(route).__name__} from StrictRoute of"
-                " app.kit.routing, or mount an Application in place of FastAPI"
+                " app.kit.http.routing, or mount an Application in place of FastAPI"
             )
         elif isinstance(route, APIWebSocketRoute):
             found += [
-                f"{context.path}: declare {name} as `Moment` of app.kit.schemas, not as datetime"
+                f"{context.path}: declare {name} as `UtcDatetime` of"
+                " app.kit.http.schemas, not as datetime"
                 for name in plain_datetimes(context.dependant)
             ]
         elif isinstance(route, Mount) and isinstance(route.app, FastAPI):

@@ -16,13 +16,13 @@ from starlette.responses import StreamingResponse
 from starlette.routing import Mount
 
 from app.kit.db.base import Base
-from app.kit.db.migration_order import circular_keys
-from app.kit.db.names import long_names
-from app.kit.db.session import reading_session, request_session
+from app.kit.db.session import get_read_session, get_session
+from app.kit.migrations.autogenerate.identifier_length import long_names
+from app.kit.migrations.autogenerate.operation_order import find_foreign_key_cycles
 
 SOURCE = Path(__file__).parents[2] / "src"
 INDEXED = (Index, PrimaryKeyConstraint, UniqueConstraint)
-SESSIONS = {request_session, reading_session}
+SESSIONS = {get_session, get_read_session}
 
 
 def foreign_keys_without_index(metadata: MetaData) -> list[str]:
@@ -143,7 +143,9 @@ def test_names_fit_into_postgresql() -> None:
 
 
 def test_tables_can_be_created_in_order() -> None:
-    assert not circular_keys(Base.metadata), "\n".join(circular_keys(Base.metadata))
+    assert not find_foreign_key_cycles(Base.metadata), "\n".join(
+        find_foreign_key_cycles(Base.metadata)
+    )
 
 
 def test_every_foreign_key_has_on_delete() -> None:
@@ -201,7 +203,7 @@ def test_streaming_endpoint_opens_its_own_session(app: FastAPI) -> None:
     for route in routes_of(app):
         assert not (is_streaming(route) and sessions_of(route)), (
             f"{route.path} continues after the request's transaction has ended: use "
-            "`ReadDatabaseDep` or `DatabaseDep` and open a session, see app.kit.stream"
+            "`ReadDatabaseDep` or `DatabaseDep` and open a session, see app.kit.http.streaming"
         )
 
 

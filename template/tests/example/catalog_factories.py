@@ -7,9 +7,9 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.example.catalog.models import Category, Product
-from app.kit.db.base import Record
+from app.kit.db.base import TimestampedModel
 
-M = TypeVar("M", bound=Record)
+M = TypeVar("M", bound=TimestampedModel)
 
 _numbers = itertools.count(1)
 

@@ -10,9 +10,9 @@ from httpx2 import AsyncClient
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.example.catalog.models import Category, Product
-from app.kit.db import retry
-from app.kit.db.bulk import insert_many
 from app.kit.db.session import Database
+from app.kit.writes import transactions
+from app.kit.writes.bulk import insert_many
 from tests.example.catalog_factories import (
     as_json,
     count_products,
@@ -21,7 +21,7 @@ from tests.example.catalog_factories import (
     product_rows,
 )
 from tests.example.order_factories import wait_for_blocked
-from tests.rig.statements import counting
+from tests.support.statements import counting
 
 
 @pytest.fixture
@@ -171,7 +171,7 @@ async def test_put_recreates_deleted_product(client: AsyncClient, session: Async
 @pytest.fixture
 def without_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     """Disable retries, which would hide a deadlock."""
-    monkeypatch.setattr(retry, "ATTEMPTS", 1)
+    monkeypatch.setattr(transactions, "ATTEMPTS", 1)
 
 
 def without_stock(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

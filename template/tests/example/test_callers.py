@@ -10,7 +10,7 @@ from app.example.posts.models import Post
 from tests.example.catalog_factories import as_json
 from tests.example.factories import make_post, make_user
 from tests.example.order_factories import open_shop
-from tests.rig.auth import ANONYMOUS, TESTER, bearer
+from tests.support.auth import ANONYMOUS, TESTER, bearer
 
 ALICE, BOB = bearer("alice", "posts:write"), bearer("bob", "posts:write")
 

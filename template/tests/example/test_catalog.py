@@ -19,7 +19,7 @@ from app.example.catalog.repository import matching
 from app.example.catalog.schemas import ProductFilter
 from app.kit.db.session import Database
 from tests.example.catalog_factories import as_json, make_category, make_product, product_payload
-from tests.rig.statements import counting
+from tests.support.statements import counting
 
 
 async def test_created_product_is_found_by_id_sku_and_slug(

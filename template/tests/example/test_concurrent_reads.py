@@ -6,9 +6,9 @@ from sqlalchemy import URL
 
 from app.main import create_app
 from tests.example.order_factories import open_shop
-from tests.rig.app import client_of, running
-from tests.rig.database import clone, settings_with
-from tests.rig.statements import counting
+from tests.support.app import client_of, running
+from tests.support.database import clone, settings_with
+from tests.support.statements import counting
 
 
 async def test_orders_overview_runs_several_counts(

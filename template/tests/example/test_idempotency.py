@@ -8,11 +8,11 @@ import pytest
 from fastapi import FastAPI
 from httpx2 import AsyncClient, Response
 
-from app.example.idempotency.service import forget_keys
-from app.kit.db.base import now
+from app.example.idempotency.service import delete_expired_keys
+from app.kit.db.base import utc_now
 from tests.example.catalog_factories import as_json, count_products, product_rows
 from tests.example.order_factories import Shop, open_shop
-from tests.rig.statements import counting
+from tests.support.statements import counting
 
 Post = Callable[..., Task[Response]]
 
@@ -126,7 +126,7 @@ async def test_batch_endpoint_is_idempotent_with_its_own_key_scope(
 
 async def test_deleted_key_can_be_used_again(shop: Shop, order: Post) -> None:
     first = await order(shop.order(1))
-    assert await forget_keys(shop.database, before=now()) == 1
+    assert await delete_expired_keys(shop.database, before=utc_now()) == 1
     second = await order(shop.order(1))
     assert second.json()["id"] != first.json()["id"]
     assert await shop.count("orders") == 2

@@ -13,21 +13,21 @@ from typer.testing import CliRunner, Result
 
 from app.cli import cli
 from app.example.idempotency.models import IdempotencyKey
-from app.example.idempotency.service import forget_keys
+from app.example.idempotency.service import delete_expired_keys
 from app.example.posts.models import Post
 from app.example.posts.repository import PostRepository
 from app.example.posts.service import delete_old_posts
 from app.example.users.models import User
 from app.example.users.service import deactivate_users
-from app.kit.db.base import now
+from app.kit.db.base import utc_now
 from app.kit.db.ids import Id
 from app.kit.db.session import Database
 from tests.example.factories import make_post, make_tag, make_user
 from tests.example.order_factories import wait_for_blocked
-from tests.rig.statements import counting
+from tests.support.statements import counting
 
-LONG_AGO = now() - timedelta(days=40)
-RECENTLY = now() - timedelta(days=20)
+LONG_AGO = utc_now() - timedelta(days=40)
+RECENTLY = utc_now() - timedelta(days=20)
 
 Run = Callable[..., Result]
 
@@ -164,7 +164,7 @@ async def test_deactivate_users_commits_each_batch(
         await session.execute(insert(User), users)
     commits.clear()
     with counting(database.engine) as statements:
-        assert await deactivate_users(database, now(), size=10) == 25
+        assert await deactivate_users(database, utc_now(), size=10) == 25
     statements.assert_count(7)
     assert len(commits) == 4
 
@@ -173,7 +173,7 @@ async def test_forget_keys_commits_each_batch(database: Database, commits: list[
     await make_keys(database, *[LONG_AGO] * 25)
     commits.clear()
     with counting(database.engine) as statements:
-        assert await forget_keys(database, RECENTLY, size=10) == 25
+        assert await delete_expired_keys(database, RECENTLY, size=10) == 25
     statements.assert_count(4)
     assert len(commits) == 4
 

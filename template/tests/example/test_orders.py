@@ -13,18 +13,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.example.catalog.models import ProductStatus
 from app.example.orders.models import Order, OrderLine
-from app.kit.db import retry
 from app.kit.db.session import Database
+from app.kit.writes import transactions
 from tests.example.catalog_factories import as_json, make_product
 from tests.example.factories import make_user
 from tests.example.order_factories import open_shop
-from tests.rig.statements import counting
+from tests.support.statements import counting
 
 
 @pytest.fixture
 def without_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     """Disable retries, which would hide a deadlock."""
-    monkeypatch.setattr(retry, "ATTEMPTS", 1)
+    monkeypatch.setattr(transactions, "ATTEMPTS", 1)
 
 
 async def test_order_reserves_stock_and_stores_current_price(

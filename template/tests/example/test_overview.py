@@ -13,7 +13,7 @@ from app.example.users.repository import overview
 from app.example.users.schemas import LATEST_POSTS
 from app.kit.db.session import Database
 from tests.example.factories import make_post, make_user
-from tests.rig.statements import counting
+from tests.support.statements import counting
 
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -9,7 +9,7 @@ from app.example.orders.models import OrderLine
 from app.example.posts.models import Post, PostTag
 from app.example.users.models import Profile, User
 from app.kit.db.session import Database
-from tests.rig.commands import run
+from tests.support.commands import run
 
 # All columns except ids and foreign keys.
 CONTENT = """

@@ -9,7 +9,7 @@ from app.example.tags.models import Tag
 from app.example.users.models import Profile, User
 from app.kit.db.session import Database
 from tests.example.factories import make_post, make_tag, make_user
-from tests.rig.statements import counting
+from tests.support.statements import counting
 
 # These numbers hold for every lazy strategy: a view loads everything in one statement. A page that
 # is not full needs no statement for its total.

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from httpx2 import AsyncClient
 
 from app.example.catalog.models import MAX_STOCK
-from app.kit.db import retry
+from app.kit.writes import transactions
 from tests.example.catalog_factories import as_json
 from tests.example.order_factories import open_shop
 
@@ -16,7 +16,7 @@ from tests.example.order_factories import open_shop
 @pytest.fixture
 def without_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     """Disable retries, which would hide a deadlock."""
-    monkeypatch.setattr(retry, "ATTEMPTS", 1)
+    monkeypatch.setattr(transactions, "ATTEMPTS", 1)
 
 
 async def test_transfer_moves_stock_from_one_product_to_another(

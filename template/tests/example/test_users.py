@@ -13,7 +13,7 @@ from app.example.users.repository import USERS, matching
 from app.example.users.schemas import UserQuery, UserSort
 from app.kit.db.session import Database
 from tests.example.factories import make_user
-from tests.example.reading import count_rows_scanned
+from tests.example.http_requests import count_rows_scanned
 
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
 NEW = {"email": "Ada@Example.org", "name": "Ada", "password": "long enough"}

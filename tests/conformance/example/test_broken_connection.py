@@ -18,8 +18,8 @@ from app.kit.db.session import Database
 from tests.conformance.support.tcp_proxy import OBSERVER, Break, TcpProxy, tcp_proxy
 from tests.example.catalog_factories import make_product
 from tests.example.factories import make_post, make_tag
-from tests.rig.database import clone, settings_with
-from tests.rig.fuzz import FuzzedService, fuzz_settings, operations
+from tests.support.database import clone, settings_with
+from tests.support.fuzz import FuzzedService, fuzz_settings, operations
 
 # Exceeds the number of messages that most requests send to the database.
 MESSAGES = 9
@@ -83,6 +83,6 @@ def test_broken_database_connection_returns_at_most_503(
     finally:
         connection.break_at(0, how)
     database: Database = service.app.state.database
-    for engine in (database.engine, database.reading_engine):
+    for engine in (database.engine, database.read_engine):
         assert isinstance(engine.pool, QueuePool)
         assert engine.pool.checkedout() == 0

@@ -10,19 +10,18 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from app.example.catalog.models import Category, Product, ProductStatus
 from app.example.posts.models import Post
-from app.kit.db.base import now
-from app.kit.db.batches import delete_in_batches, update_in_batches
-from app.kit.db.bulk import (
-    among,
+from app.kit.db.base import any_of, utc_now
+from app.kit.db.session import Database
+from app.kit.writes.batches import delete_in_batches, update_in_batches
+from app.kit.writes.bulk import (
     delete_many,
     insert_many,
     insert_returning,
     update_many,
     update_where,
 )
-from app.kit.db.copy import copy_rows
-from app.kit.db.session import Database
-from app.kit.db.upsert import Upserted, upsert_many
+from app.kit.writes.copy import copy_rows
+from app.kit.writes.upsert import UpsertResult, upsert_many
 from tests.example.catalog_factories import (
     count_products,
     make_category,
@@ -31,7 +30,7 @@ from tests.example.catalog_factories import (
     product_rows,
 )
 from tests.example.factories import make_user
-from tests.rig.statements import counting
+from tests.support.statements import counting
 
 # Exceeds the maximum number of parameters of one statement.
 MANY = 40_000
@@ -68,7 +67,7 @@ async def test_insert_many_mixes_values_and_nulls_in_one_statement(
 ) -> None:
     author = await make_user(session)
     rows = [
-        {"author_id": author.id, "title": "Post", "published_at": now() if number % 2 else None}
+        {"author_id": author.id, "title": "Post", "published_at": utc_now() if number % 2 else None}
         for number in range(10)
     ]
     with counting(database.engine) as statements:
@@ -92,7 +91,7 @@ async def test_empty_input_sends_no_statement(session: AsyncSession, database: D
     with counting(database.engine) as statements:
         assert await insert_many(session, Product, []) == 0
         assert await insert_returning(session, Product, iter([])) == []
-        assert await upsert_many(session, Product, [], by=["sku"]) == Upserted(0, 0)
+        assert await upsert_many(session, Product, [], by=["sku"]) == UpsertResult(0, 0)
         assert await copy_rows(session, Product, []) == 0
     statements.assert_count(0)
 
@@ -117,7 +116,7 @@ async def test_upsert_adds_up_counts_of_all_chunks(
     await insert_many(session, Product, rows[:12])
     with counting(database.engine) as statements:
         counts = await upsert_many(session, Product, iter(rows), by=["sku"], chunk=10)
-    assert counts == Upserted(inserted=18, updated=12)
+    assert counts == UpsertResult(inserted=18, updated=12)
     statements.assert_count(3)
 
 
@@ -126,7 +125,7 @@ async def test_upsert_requires_a_unique_index(
 ) -> None:
     await make_category(session, name="Before", slug="tea")
     rows = [{"name": "After", "slug": "tea"}]
-    assert await upsert_many(session, Category, rows, by=["slug"]) == Upserted(0, 1)
+    assert await upsert_many(session, Category, rows, by=["slug"]) == UpsertResult(0, 1)
     assert await session.scalar(text("SELECT name FROM categories")) == "After"
     with pytest.raises(TypeError, match="no unique index on name, slug"):
         await upsert_many(session, Category, rows, by=["name", "slug"])
@@ -188,5 +187,5 @@ async def test_batches_limit_each_statement_and_reach_every_row(
         assert await delete_in_batches(session, Product, in_stock, size=10) == 25
         statements.assert_count(14)
     assert await count_products(session) == 5
-    empty_filter = await session.scalars(select(Product.id).where(among(Product.id, [])))
+    empty_filter = await session.scalars(select(Product.id).where(any_of(Product.id, [])))
     assert empty_filter.all() == []

@@ -4,11 +4,11 @@ import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from sqlalchemy import URL
 
-from app.kit import tracing
+from app.kit.observability import tracing
 from app.main import create_app
-from tests.rig.app import client_of, running
-from tests.rig.auth import TESTER
-from tests.rig.database import settings_for
+from tests.support.app import client_of, running
+from tests.support.auth import TESTER
+from tests.support.database import settings_for
 
 
 async def test_span_has_the_subject_and_statements_do_not(

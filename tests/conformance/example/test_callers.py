@@ -10,7 +10,7 @@ from app.kit.db.session import Database
 from tests.conformance.conftest import ReadLog
 from tests.example.catalog_factories import as_json
 from tests.example.factories import make_user
-from tests.rig.auth import bearer
+from tests.support.auth import bearer
 
 # An audit trigger, as a team would write it.
 AUDIT = [

@@ -9,10 +9,10 @@ from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.about import NAME
-from app.kit.db.concurrent import concurrent_reads
 from app.kit.db.session import Database
-from app.kit.errors import NotFound
-from tests.rig.database import settings_for
+from app.kit.errors.problems import NotFound
+from app.kit.queries.concurrent_reads import concurrent_reads
+from tests.support.database import settings_for
 
 BACKEND_PID = text("SELECT pg_backend_pid() FROM pg_sleep(0.01)")
 

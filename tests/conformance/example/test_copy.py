@@ -13,12 +13,12 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from app.example.catalog.models import Category, Product, ProductStatus
 from app.example.tags.models import Tag
 from app.example.tags.schemas import TagCreate, TagImport
-from app.kit.db.bulk import insert_many
-from app.kit.db.conflicts import problem_of
-from app.kit.db.copy import copy_returning, copy_rows
 from app.kit.db.session import Database
+from app.kit.errors.database_errors import problem_from_db_error
+from app.kit.writes.bulk import insert_many
+from app.kit.writes.copy import copy_returning, copy_rows
 from tests.example.catalog_factories import count_products, product_rows
-from tests.rig.statements import counting
+from tests.support.statements import counting
 
 
 async def test_copied_rows_have_ids_timestamps_and_values(
@@ -71,7 +71,7 @@ async def test_copy_error_is_translated_like_an_insert_error(session: AsyncSessi
     with pytest.raises(IntegrityError) as inserted:
         async with session.begin_nested():
             await insert_many(session, Product, rows)
-    assert repr(problem_of(copied.value)) == repr(problem_of(inserted.value))
+    assert repr(problem_from_db_error(copied.value)) == repr(problem_from_db_error(inserted.value))
     assert await count_products(session) == 0
 
 

@@ -27,8 +27,8 @@ from tests.conformance.support.crash_server import CrashingServer, crashing_serv
 from tests.conformance.support.tcp_proxy import Break, TcpProxy, tcp_proxy
 from tests.example.catalog_factories import as_json
 from tests.example.order_factories import Shop, open_shop
-from tests.rig.app import client_of, running
-from tests.rig.database import migrated, settings_with
+from tests.support.app import client_of, running
+from tests.support.database import migrated, settings_with
 
 WRITERS = 16
 # Seconds before a client repeats a request after a 503.

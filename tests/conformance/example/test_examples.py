@@ -2,7 +2,7 @@
 
 from fastapi import FastAPI
 
-from tests.rig.examples import bodies, validation_errors
+from tests.support.examples import bodies, validation_errors
 
 
 def test_every_request_body_example_is_valid(app: FastAPI) -> None:

@@ -10,13 +10,13 @@ from httpx2 import AsyncClient
 from sqlalchemy import URL, func, select, text
 
 from app.example.catalog.models import Product
-from app.kit.db.bulk import insert_many
 from app.kit.db.session import Database
-from app.kit.stream import ROWS_AT_ONCE
+from app.kit.http.streaming import ROWS_AT_ONCE
+from app.kit.writes.bulk import insert_many
 from app.main import create_app
 from tests.example.catalog_factories import make_category, make_product, product_payload
-from tests.rig.app import client_of, running
-from tests.rig.database import clone, settings_with
+from tests.support.app import client_of, running
+from tests.support.database import clone, settings_with
 
 PARTS = 5
 EXPORT = "/products/export"

@@ -15,8 +15,8 @@ from starlette.types import Message, Receive, Scope, Send
 from app.example.catalog.repository import ProductRepository
 from app.main import create_app
 from tests.example.order_factories import Shop, open_shop
-from tests.rig.app import client_of, running, with_prepared_routes
-from tests.rig.database import settings_with
+from tests.support.app import client_of, running, with_prepared_routes
+from tests.support.database import settings_with
 
 Post = Callable[..., Task[Response]]
 

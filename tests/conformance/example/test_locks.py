@@ -13,9 +13,9 @@ from sqlalchemy.exc import DBAPIError
 from app.example.catalog.repository import ProductRepository
 from app.example.orders.repository import OrderRepository
 from app.kit.db.ids import Id
-from app.kit.errors import NotFound
+from app.kit.errors.problems import NotFound
 from tests.example.order_factories import open_shop
-from tests.rig.statements import counting
+from tests.support.statements import counting
 
 SHORT_LOCK_TIMEOUT = text("SET LOCAL lock_timeout = '50ms'")
 
@@ -56,11 +56,11 @@ async def test_rows_locked_for_share_cannot_be_updated_or_deleted(
     (product,) = shop.products
     async with shop.database.transaction() as holder, shop.database.transaction() as other:
         for session in (holder, other):
-            locked = await ProductRepository(session).hold_many([product.id])
+            locked = await ProductRepository(session).lock_many_for_share([product.id])
             assert [each.id for each in locked] == [product.id]
     for change in ("UPDATE products SET stock = 0", "DELETE FROM products"):
         async with shop.database.transaction() as holder:
-            await ProductRepository(holder).hold_many([product.id])
+            await ProductRepository(holder).lock_many_for_share([product.id])
             async with shop.database.transaction() as other:
                 await other.execute(SHORT_LOCK_TIMEOUT)
                 with pytest.raises(DBAPIError, match="lock timeout"):
@@ -77,7 +77,7 @@ async def test_deleted_row_cannot_be_locked(
         with pytest.raises(NotFound):
             await ProductRepository(session).get(product.id, for_update=True)
         assert await ProductRepository(session).lock_many([product.id]) == []
-        assert await ProductRepository(session).hold_many([product.id]) == []
+        assert await ProductRepository(session).lock_many_for_share([product.id]) == []
 
 
 async def test_lock_many_locks_in_id_order(

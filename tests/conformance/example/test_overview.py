@@ -11,7 +11,7 @@ from app.example.users.repository import overview
 from app.example.users.schemas import LATEST_POSTS
 from app.kit.db.session import Database
 from tests.example.factories import make_user
-from tests.example.reading import count_rows_scanned
+from tests.example.http_requests import count_rows_scanned
 
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -12,13 +12,13 @@ from app.example.tags.models import Tag
 from app.example.tags.repository import TagRepository
 from app.example.users.models import User
 from app.example.users.repository import USER_OUT, UserRepository
-from app.kit.db import by_key
-from app.kit.db.copy import copy_rows
-from app.kit.db.plan import plan
 from app.kit.db.session import Database
+from app.kit.queries import by_primary_key
+from app.kit.queries.load_options import load_options
+from app.kit.writes.copy import copy_rows
 from tests.example.factories import make_post, make_tag, make_user
-from tests.example.reading import count_rows_scanned
-from tests.rig.statements import counting
+from tests.example.http_requests import count_rows_scanned
+from tests.support.statements import counting
 
 
 async def test_get_many_accepts_more_ids_than_parameters(
@@ -27,7 +27,7 @@ async def test_get_many_accepts_more_ids_than_parameters(
     await copy_rows(session, Tag, ({"name": f"tag-{number}"} for number in range(40_000)))
     keys = list(await session.scalars(select(Tag.id).order_by(Tag.name)))
     with counting(database.engine) as statements:
-        found = await TagRepository(session).get_many(keys, *plan())
+        found = await TagRepository(session).get_many(keys, *load_options())
     statements.assert_count(1)
     assert [tag.id for tag in found] == sorted(keys)
 
@@ -107,7 +107,7 @@ async def test_get_compiles_its_statement_once(
     def fail(*_columns: object) -> None:
         raise AssertionError
 
-    monkeypatch.setattr(by_key, "select", fail)
+    monkeypatch.setattr(by_primary_key, "select", fail)
     with monkeypatch.context() as within:
         # The soft-delete filter is not added again either.
         within.setattr(Select, "options", fail)
@@ -124,7 +124,7 @@ async def test_update_by_id_compiles_its_statement_once(
     def fail(*_columns: object) -> None:
         raise AssertionError
 
-    monkeypatch.setattr(by_key, "update", fail)
+    monkeypatch.setattr(by_primary_key, "update", fail)
     assert (await users.change(people[1].id, {"name": "Bo"}, *USER_OUT)).name == "Bo"
     assert people[0].name == "Ada"
 

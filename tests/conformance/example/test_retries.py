@@ -13,12 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.example.catalog.models import Product
 from app.example.catalog.repository import ProductRepository
-from app.kit.db import retry
 from app.kit.db.ids import Id
-from app.kit.db.retry import ATTEMPTS, DatabaseDep, pause, retrying
-from app.kit.errors import Conflict
+from app.kit.errors.problems import Conflict
+from app.kit.writes import transactions
+from app.kit.writes.transactions import ATTEMPTS, DatabaseDep, backoff, run_with_retry
 from tests.example.order_factories import open_shop
-from tests.rig.app import client_of
+from tests.support.app import client_of
 
 SERIALIZABLE = text("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE")
 # Raises the SQLSTATE of a serialization failure.
@@ -53,8 +53,8 @@ async def test_serialization_failure_retries_the_whole_transaction(
 
     one, two = (product.id for product in shop.products)
     await gather(
-        retrying(shop.database, partial(sell_out, one)),
-        retrying(shop.database, partial(sell_out, two)),
+        run_with_retry(shop.database, partial(sell_out, one)),
+        run_with_retry(shop.database, partial(sell_out, two)),
     )
     # Both read a stock of two at first. The retry read a stock of one and sold nothing.
     assert sorted(await shop.stocks()) == [0, 1]
@@ -75,8 +75,8 @@ async def test_deadlock_is_retried(own_app: FastAPI) -> None:
 
     keys = [product.id for product in shop.products]
     await gather(
-        retrying(shop.database, partial(add_one_to, keys)),
-        retrying(shop.database, partial(add_one_to, keys[::-1])),
+        run_with_retry(shop.database, partial(add_one_to, keys)),
+        run_with_retry(shop.database, partial(add_one_to, keys[::-1])),
     )
     assert await shop.stocks() == [2, 2]
     assert len(attempts) == 3
@@ -91,7 +91,7 @@ def backoffs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         attempts.append(attempt)
         return 0
 
-    monkeypatch.setattr(retry, "pause", no_backoff)
+    monkeypatch.setattr(transactions, "backoff", no_backoff)
     return attempts
 
 
@@ -107,7 +107,7 @@ async def count_attempts(
         await work(session)
 
     with pytest.raises(error):
-        await retrying(own_app.state.database, counted)
+        await run_with_retry(own_app.state.database, counted)
     return started
 
 
@@ -139,10 +139,10 @@ async def test_other_errors_are_not_retried(own_app: FastAPI, backoffs: list[int
 
 def test_backoff_grows_up_to_a_second_with_jitter() -> None:
     for attempt in (1, 2, 3, 20):
-        delays = [pause(attempt) for _ in range(50)]
+        delays = [backoff(attempt) for _ in range(50)]
         assert all(0 <= one <= min(1, 0.05 * 2**attempt) for one in delays)
         assert len(set(delays)) == 50
-    assert max(pause(20) for _ in range(50)) > 0.5
+    assert max(backoff(20) for _ in range(50)) > 0.5
 
 
 async def test_client_gets_503_only_after_the_last_attempt(
@@ -156,7 +156,7 @@ async def test_client_gets_503_only_after_the_last_attempt(
             await session.execute(FAIL_SERIALIZATION if next(failures) else text("SELECT 1"))
             return "won"
 
-        return await retrying(database, work)
+        return await run_with_retry(database, work)
 
     async with client_of(own_app) as client:
         assert (await client.post("/races")).json() == "won"

@@ -11,8 +11,8 @@ from sqlalchemy import URL
 from app.main import create_app
 from tests.conformance.support.tcp_proxy import Break, TcpProxy, tcp_proxy
 from tests.example.factories import make_post, make_tag
-from tests.rig.app import client_of, running
-from tests.rig.database import settings_with
+from tests.support.app import client_of, running
+from tests.support.database import settings_with
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from sqlalchemy import URL
 
-from tests.rig.commands import environment
+from tests.support.commands import environment
 
 # All columns except ids and foreign keys.
 CONTENT = """

@@ -12,9 +12,9 @@ from sqlalchemy import URL, MetaData, text
 
 from app.kit.db.base import Base
 from app.kit.db.engine import build_migration_engine
-from app.kit.db.migrate import alembic_config
-from app.kit.db.review import Review
-from tests.rig.database import settings_for
+from app.kit.migrations.autogenerate.review import Review
+from app.kit.migrations.runner import alembic_config
+from tests.support.database import settings_for
 
 CONVENTION = Base.metadata.naming_convention
 

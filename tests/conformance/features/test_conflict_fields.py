@@ -8,12 +8,12 @@ from fastapi import FastAPI
 from httpx2 import AsyncClient
 from sqlalchemy import Column, Index, Integer, MetaData, String, Table, func, text
 
-from app.kit.application import Application
-from app.kit.db.conflicts import _columns
-from app.kit.db.redaction import key_in
-from app.kit.errors import Conflict, FieldProblem
-from app.kit.http.field_path import field_path, is_part_of_request
-from tests.rig.app import client_of
+from app.kit.errors.database_errors import _columns
+from app.kit.errors.field_paths import field_path, is_part_of_request
+from app.kit.errors.problems import Conflict, FieldProblem
+from app.kit.errors.redaction import violating_key
+from app.kit.http.application import Application
+from tests.support.app import client_of
 
 
 @pytest.mark.parametrize(
@@ -89,6 +89,8 @@ def test_columns_of_expression_index() -> None:
 
 
 def test_rejected_value_is_that_of_one_column() -> None:
-    assert key_in(SimpleNamespace(detail="Key (body)=(a, b) already exists.")) == "a, b"
-    assert key_in(SimpleNamespace(detail="Key (lower(body::text))=(a) already exists.")) == "a"
-    assert key_in(SimpleNamespace(detail="Key (body, path)=(a, b) already exists.")) is None
+    assert violating_key(SimpleNamespace(detail="Key (body)=(a, b) already exists.")) == "a, b"
+    assert (
+        violating_key(SimpleNamespace(detail="Key (lower(body::text))=(a) already exists.")) == "a"
+    )
+    assert violating_key(SimpleNamespace(detail="Key (body, path)=(a, b) already exists.")) is None

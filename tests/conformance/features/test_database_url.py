@@ -11,14 +11,14 @@ from urllib.parse import quote
 import pytest
 from sqlalchemy import URL, text
 
+from app.kit.db.connections.url import parse_url
+from app.kit.db.connections.wait_for_database import DatabaseUnreachable, wait_for_database
 from app.kit.db.engine import build_engine
-from app.kit.db.schema_state import revisions_of_the_code
 from app.kit.db.settings import DatabaseSettings
-from app.kit.db.url import parse_url
-from app.kit.db.waiting import DatabaseUnreachable, wait_for_database
-from app.kit.errors import Unavailable
-from app.kit.readiness import Readiness
-from tests.rig.database import settings_for
+from app.kit.errors.problems import Unavailable
+from app.kit.migrations.status import load_revisions
+from app.kit.observability.readiness import Readiness
+from tests.support.database import settings_for
 
 _SSL_REQUEST_LENGTH = 8
 _BASE = "postgresql://app:secret-word@db.example/app"
@@ -121,7 +121,7 @@ async def test_server_without_tls_has_a_clear_error(unpooled_url: URL) -> None:
         reason = "the server has no TLS, which sslmode requires"
         with pytest.raises(DatabaseUnreachable, match=rf"{server} cannot be reached: {reason}\.$"):
             await wait_for_database(settings(url))
-        readiness = Readiness(settings(url), "test", revisions_of_the_code())
+        readiness = Readiness(settings(url), "test", load_revisions())
         with pytest.raises(Unavailable, match=reason):
             await readiness.check()
         await readiness.close()

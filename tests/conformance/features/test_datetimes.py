@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.exc import StatementError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.kit.db.copy import copy_rows
+from app.kit.writes.copy import copy_rows
 from tests.conformance.features.datetimes.models import Appointment
 
 NAIVE = datetime(2026, 3, 29, 2, 30)  # noqa: DTZ001 - naive on purpose

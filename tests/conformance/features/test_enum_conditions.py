@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError
 
 from tests.conformance.features.migration_project import Project
-from tests.rig.database import empty
+from tests.support.database import empty
 
 
 @pytest.fixture

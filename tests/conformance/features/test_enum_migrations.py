@@ -10,7 +10,7 @@ from sqlalchemy import ARRAY, URL, Column, Enum, Integer, Table, Text
 from sqlalchemy.exc import DBAPIError
 
 from tests.conformance.features.migration_project import Project
-from tests.rig.database import empty
+from tests.support.database import empty
 
 
 @pytest.fixture

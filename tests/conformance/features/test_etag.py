@@ -3,16 +3,16 @@
 import pytest
 from fastapi import Response
 
-from app.kit.etag import EntityTag, PreconditionFailed
-from app.kit.schemas import Output
+from app.kit.http.etag import EntityTag, PreconditionFailed
+from app.kit.http.schemas import ResponseModel
 from tests.conformance.features.library.models import LibraryBook, LibraryWriter
 
 
-class WithVersion(Output):
+class WithVersion(ResponseModel):
     version: int
 
 
-class WithoutVersion(Output):
+class WithoutVersion(ResponseModel):
     name: str
 
 

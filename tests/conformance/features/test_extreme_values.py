@@ -10,13 +10,13 @@ from sqlalchemy import cast, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import undefer
 
-from app.kit.db.json import json_list
+from app.kit.http.schemas import ResponseModel
+from app.kit.queries.compiled.json_sql import json_list
 from app.kit.queries.view import View
-from app.kit.schemas import Output
 from tests.conformance.features.sorting.models import SortSample
 
 
-class SampleOut(Output):
+class SampleOut(ResponseModel):
     double: float | None
     exact: Decimal | None
     day: date | None
@@ -62,7 +62,7 @@ async def test_entities_views_and_database_json_return_the_same_response(
     ]
 
 
-class DaysOut(Output):
+class DaysOut(ResponseModel):
     days: list[Any] | None
 
 

@@ -9,10 +9,10 @@ from fastapi import APIRouter, FastAPI, File, Form, UploadFile
 from httpx2 import AsyncClient
 from pydantic import Field, Json
 
-from app.kit.application import Application
+from app.kit.http.application import Application
+from app.kit.http.schemas import RequestModel
 from app.kit.http.settings import HttpSettings
-from app.kit.schemas import Input
-from tests.rig.app import client_of
+from tests.support.app import client_of
 
 pytest.importorskip("python_multipart")
 
@@ -20,7 +20,7 @@ FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 
 
-class Ticket(Input):
+class Ticket(RequestModel):
     name: str
     number: int = 0
     at: datetime | None = None

@@ -7,18 +7,18 @@ from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectin_polymorphic
 
-from app.kit.db.bulk import (
+from app.kit.db.deletion import delete_row, delete_where
+from app.kit.errors.problems import Conflict, NotFound
+from app.kit.queries.repository import Repository
+from app.kit.writes.bulk import (
     delete_many,
     insert_many,
     insert_returning,
     update_many,
     update_where,
 )
-from app.kit.db.copy import copy_rows
-from app.kit.db.deletion import erase, erase_where
-from app.kit.db.repository import Repository
-from app.kit.db.upsert import upsert_many
-from app.kit.errors import Conflict, NotFound
+from app.kit.writes.copy import copy_rows
+from app.kit.writes.upsert import upsert_many
 from tests.conformance.features.hierarchies.models import (
     Boat,
     Car,
@@ -85,8 +85,8 @@ async def test_delete_by_criteria_of_subclass_keeps_its_siblings(session: AsyncS
     boat, letter, plain = Boat(name="same"), Letter(title="same"), Document(title="same")
     await add(session, car("same"), boat, invoice("same"), invoice("other"), letter, plain)
 
-    assert await erase_where(session, Car, Car.name == "same") == 1
-    assert await erase_where(session, Invoice, Invoice.title == "same", Invoice.total == 1) == 1
+    assert await delete_where(session, Car, Car.name == "same") == 1
+    assert await delete_where(session, Invoice, Invoice.title == "same", Invoice.total == 1) == 1
 
     assert await visible(session, Vehicle) == [boat.id]
     assert len(await visible(session, Invoice)) == 1
@@ -98,8 +98,8 @@ async def test_delete_by_criteria_of_base_class_deletes_children_of_subclasses(
 ) -> None:
     await add(session, car(), Boat(name="boat"), invoice(), Letter(title="letter"))
 
-    assert await erase_where(session, Vehicle) == 2
-    assert await erase_where(session, Document) == 2
+    assert await delete_where(session, Vehicle) == 2
+    assert await delete_where(session, Document) == 2
 
     for model in (Vehicle, Wheel, Document, Invoice, Position):
         assert await visible(session, model) == []
@@ -143,7 +143,7 @@ async def test_deleted_row_of_subclass_is_not_updated(session: AsyncSession) -> 
     deleted, kept, vehicle, other = invoice(), invoice(), car(), car()
     await add(session, deleted, kept, vehicle, other)
     for record in (deleted, vehicle):
-        await erase(session, record)
+        await delete_row(session, record)
 
     with pytest.raises(NotFound):
         await repository(Invoice, session).change(deleted.id, {"total": 7})
@@ -237,7 +237,7 @@ async def test_subclasses_are_read_and_counted(session: AsyncSession) -> None:
         assert await rows.exists(model.id == found)
         assert [row.id for row in await rows.get_many([found])] == [found]
         assert [row.id for row in await rows.lock_many([found])] == [found]
-        assert [row.id for row in await rows.hold_many([found])] == [found]
+        assert [row.id for row in await rows.lock_many_for_share([found])] == [found]
     loads = selectin_polymorphic(Document, [Invoice, Letter])
     documents = (await session.scalars(select(Document).options(loads))).all()
     assert {type(each) for each in documents} == {Invoice, Letter}

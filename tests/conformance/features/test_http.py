@@ -13,12 +13,12 @@ from pydantic import BaseModel
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from app.kit import idempotency
-from app.kit.application import Application
-from app.kit.errors import Conflict
-from app.kit.health import router as health
+from app.kit.errors.problems import Conflict
+from app.kit.http.application import Application
 from app.kit.http.settings import HttpSettings
-from tests.rig.app import client_of
+from app.kit.observability.health import router as health
+from app.kit.writes import idempotency
+from tests.support.app import client_of
 
 PROBLEM = "application/problem+json"
 

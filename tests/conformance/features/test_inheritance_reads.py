@@ -9,15 +9,15 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload, with_polymorphic
 
-from app.kit.db.keyset import keyset_page
-from app.kit.db.repository import Repository
 from app.kit.db.session import Database
-from app.kit.db.sorting import order
-from app.kit.errors import NotFound
-from app.kit.page import CursorQuery, PageQuery
-from app.kit.queries.execution import cache_key, prepare
+from app.kit.errors.problems import NotFound
+from app.kit.http.schemas import ResponseModel
+from app.kit.queries.compiled.statement_cache import cache_key, prepare
+from app.kit.queries.keyset import read_keyset_page
+from app.kit.queries.pagination import CursorQuery, PageQuery
+from app.kit.queries.repository import Repository
+from app.kit.queries.sorting import order_by
 from app.kit.queries.view import View
-from app.kit.schemas import Output
 from tests.conformance.features.inheritance.models import (
     Boss,
     Document,
@@ -32,7 +32,7 @@ class DocumentIn(BaseModel):
     title: str
 
 
-class DocumentOut(Output):
+class DocumentOut(ResponseModel):
     title: str
     sort: str
 
@@ -41,7 +41,7 @@ class LetterOut(DocumentOut):
     stamp: str | None
 
 
-class PersonOut(Output):
+class PersonOut(ResponseModel):
     name: str
     role: str
 
@@ -60,7 +60,7 @@ class BossWithStaff(BossOut):
     letters: list[LetterOut]
 
 
-class SeatOut(Output):
+class SeatOut(ResponseModel):
     row: str
     number: int
 
@@ -140,7 +140,7 @@ async def test_unsupported_models_are_type_errors(database: Database) -> None:
     with pytest.raises(TypeError, match=r"Seat has a composite primary key \(row, number\)"):
         type("Seats", (Repository,), {"model": Seat})
     with pytest.raises(TypeError, match="not unique"):
-        order(Seat.number)
+        order_by(Seat.number)
 
 
 async def test_views_equal_serialized_entities(session: AsyncSession) -> None:
@@ -179,7 +179,7 @@ async def test_repositories_of_subclasses_read_only_their_own_rows(
     bosses = Bosses(session)
     found = await bosses.page(PageQuery(), select(Boss))
     assert (len(found.items), found.total) == (2, 2)
-    ada = await bosses.one_by(Boss.name == "ada")
+    ada = await bosses.get_one_or_none(Boss.name == "ada")
     assert ada is not None
     assert (await bosses.get(ada.id, for_update=True)).budget == 5
     assert await bosses.get_many([ada.id]) == [ada]
@@ -193,20 +193,22 @@ async def test_keyset_pages_of_inheritance_and_composite_keys(session: AsyncSess
     session.expunge_all()
     people = with_polymorphic(Person, [Boss])
     for select_all, by, size in [
-        (select(Letter), order(Letter.id, Letter.stamp.desc().nulls_last()), 4),
-        (select(Boss), order(Boss.id, Boss.name.desc()), 2),
-        (select(Boss), order(Boss.id, Boss.budget.desc(), Boss.name.asc()), 2),
-        (select(people), order(people.id, people.Boss.budget.asc().nulls_last()), 4),
-        (select(Seat), order((Seat.row, Seat.number)), 6),
-        (select(Seat), order((Seat.row, Seat.number), Seat.note.asc().nulls_first()), 6),
-        (select(Seat), order((Seat.row, Seat.number), Seat.number.desc(), Seat.row.asc()), 6),
+        (select(Letter), order_by(Letter.id, Letter.stamp.desc().nulls_last()), 4),
+        (select(Boss), order_by(Boss.id, Boss.name.desc()), 2),
+        (select(Boss), order_by(Boss.id, Boss.budget.desc(), Boss.name.asc()), 2),
+        (select(people), order_by(people.id, people.Boss.budget.asc().nulls_last()), 4),
+        (select(Seat), order_by((Seat.row, Seat.number)), 6),
+        (select(Seat), order_by((Seat.row, Seat.number), Seat.note.asc().nulls_first()), 6),
+        (select(Seat), order_by((Seat.row, Seat.number), Seat.number.desc(), Seat.row.asc()), 6),
     ]:
         statement: Any = select_all
         expected = (await session.scalars(statement.order_by(*by.clauses))).all()
         found: list[Any] = []
         cursor: str | None = None
         while True:
-            page = await keyset_page(session, CursorQuery(limit=2, cursor=cursor), statement, by)
+            page = await read_keyset_page(
+                session, CursorQuery(limit=2, cursor=cursor), statement, by
+            )
             found += page.items
             cursor = page.next
             if cursor is None:

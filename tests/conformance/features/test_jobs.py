@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from typer.testing import CliRunner, Result
 
 from app.cli import SERVICE
-from app.kit.commands.errors import MENDABLE, Refused
-from app.kit.commands.jobs import job
+from app.kit.cli.errors import USER_ERRORS, CommandFailed
+from app.kit.cli.jobs import job
 from app.kit.db.session import Database
 from app.settings import Settings
 from tests.conformance.features.notes.models import Note
@@ -35,7 +35,7 @@ async def add_notes(
     session.add_all([Note(title=title) for _ in range(count)])
     await session.flush()
     if fail:
-        raise Refused("There is no room for more notes.")
+        raise CommandFailed("There is no room for more notes.")
     return f"{count} notes added, at {settings.database.pool_size} connections"
 
 
@@ -83,7 +83,7 @@ async def test_session_of_job_commits_at_its_end(run: Run, own_database_url: URL
 
 async def test_failed_job_is_rolled_back(run: Run, own_database_url: URL) -> None:
     result = run("add-notes", "Hello", "--fail")
-    assert isinstance(result.exception, MENDABLE)
+    assert isinstance(result.exception, USER_ERRORS)
     assert await count_rows(own_database_url) == 0
 
 
@@ -95,7 +95,7 @@ async def test_job_reports_invalid_settings_and_unreachable_database(
     monkeypatch.setenv("DATABASE_POOL_SIZE", "1")
     monkeypatch.setenv("DATABASE_URL", "postgresql://127.0.0.1:1/app")
     unreachable = run("count-notes").exception
-    assert isinstance(unreachable, MENDABLE)
+    assert isinstance(unreachable, USER_ERRORS)
     assert "127.0.0.1:1 cannot be reached" in str(unreachable)
 
 
@@ -103,14 +103,14 @@ async def test_job_reports_pending_migration(run: Run, own_database_url: URL) ->
     statements = "ALTER TABLE conformance_notes RENAME TO elsewhere", "DELETE FROM alembic_version"
     await migrate(own_database_url, list(statements))
     pending = run("count-notes").exception
-    assert isinstance(pending, MENDABLE)
+    assert isinstance(pending, USER_ERRORS)
     assert "The database is at migration none, the code at " in str(pending)
 
 
 async def test_job_reports_missing_migration(run: Run, own_database_url: URL) -> None:
     await migrate(own_database_url, ["ALTER TABLE conformance_notes RENAME TO elsewhere"])
     missing = run("count-notes").exception
-    assert isinstance(missing, MENDABLE)
+    assert isinstance(missing, USER_ERRORS)
     assert "Table conformance_notes does not exist, and no migration is pending." in str(missing)
 
 

@@ -8,11 +8,11 @@ from fastapi import FastAPI
 from sqlalchemy import URL, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from app.kit.http.gate import Gate, Turn
-from app.kit.http.resources import Resources
+from app.kit.http.middleware.concurrency_limiter import AcquireResult, ConcurrencyLimiter
+from app.kit.http.middleware.resources import Resources
 from app.main import create_app
-from tests.rig.app import client_of, running
-from tests.rig.database import settings_with
+from tests.support.app import client_of, running
+from tests.support.database import settings_with
 
 LOCK = text("LOCK TABLE conformance_locked IN ACCESS EXCLUSIVE MODE")
 
@@ -99,10 +99,10 @@ def is_disconnected() -> bool:
     return False
 
 
-async def admitted(gate: Gate, resource: str) -> int:
+async def admitted(limiter: ConcurrencyLimiter, resource: str) -> int:
     """Send requests for a resource until one is queued; return how many were admitted."""
     for number in range(1000):
-        waiting = asyncio.create_task(gate.enter(is_disconnected, resource))
+        waiting = asyncio.create_task(limiter.acquire(is_disconnected, resource))
         await asyncio.sleep(0)
         if not waiting.done():
             waiting.cancel()
@@ -116,23 +116,23 @@ async def admitted(gate: Gate, resource: str) -> int:
 async def test_one_resource_uses_a_limited_share_of_slots(
     slots: int, first: int, second: int
 ) -> None:
-    gate = Gate(slots, wait_limit=60)
-    assert (await admitted(gate, "a"), await admitted(gate, "b")) == (first, second)
+    limiter = ConcurrencyLimiter(slots, wait_limit=60)
+    assert (await admitted(limiter, "a"), await admitted(limiter, "b")) == (first, second)
     for _ in range(first):
-        gate.leave("a")
+        limiter.release("a")
     for _ in range(second):
-        gate.leave("b")
-    assert gate.free == slots
+        limiter.release("b")
+    assert limiter.free == slots
 
 
 async def test_queue_is_fifo_per_resource_and_blocked_requests_are_overtaken() -> None:
-    gate = Gate(4, wait_limit=60)
+    limiter = ConcurrencyLimiter(4, wait_limit=60)
     for _ in range(3):
-        await gate.enter(is_disconnected, "blocked")
+        await limiter.acquire(is_disconnected, "blocked")
     order: list[str] = []
 
     async def enter(name: str, resource: str) -> None:
-        assert await gate.enter(is_disconnected, resource) is Turn.CAME
+        assert await limiter.acquire(is_disconnected, resource) is AcquireResult.ACQUIRED
         order.append(name)
 
     async with asyncio.TaskGroup() as tasks:
@@ -143,20 +143,20 @@ async def test_queue_is_fifo_per_resource_and_blocked_requests_are_overtaken() -
         await asyncio.sleep(0.01)
         assert order == ["other 0"]
         for _ in range(2):
-            gate.leave("other")
+            limiter.release("other")
             await asyncio.sleep(0)
             await asyncio.sleep(0)
         assert order == ["other 0", "other 1", "other 2"]
         for resource in ["other", "blocked", "blocked", "blocked"]:
-            gate.leave(resource)
+            limiter.release(resource)
             await asyncio.sleep(0)
             await asyncio.sleep(0)
     assert order[3:] == ["blocked 0", "blocked 1", "blocked 2"]
 
 
 async def test_queued_requests_of_all_resources_time_out() -> None:
-    gate = Gate(1, wait_limit=0.05)
-    await gate.enter(is_disconnected, "a")
-    waiting = [gate.enter(is_disconnected, resource) for resource in "abc" for _ in range(3)]
-    assert set(await asyncio.gather(*waiting)) == {Turn.TOO_LATE}
-    assert gate.waiting == 0
+    limiter = ConcurrencyLimiter(1, wait_limit=0.05)
+    await limiter.acquire(is_disconnected, "a")
+    waiting = [limiter.acquire(is_disconnected, resource) for resource in "abc" for _ in range(3)]
+    assert set(await asyncio.gather(*waiting)) == {AcquireResult.TIMED_OUT}
+    assert limiter.waiting == 0

@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from app.kit.application import Application
-from tests.rig.app import client_of
+from app.kit.http.application import Application
+from tests.support.app import client_of
 
 PROBLEM = "application/problem+json"
 

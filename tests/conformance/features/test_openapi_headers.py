@@ -9,12 +9,12 @@ import pytest
 from fastapi import Cookie, FastAPI, Header
 from pydantic import BaseModel
 
-from app.kit import application
-from app.kit.application import Application
-from app.kit.errors import problems
-from app.kit.etag import ETag
-from app.kit.response_headers import document_headers
-from tests.rig.app import client_of
+from app.kit.errors.problems import problem_responses
+from app.kit.http import application
+from app.kit.http.application import Application
+from app.kit.http.etag import ETag
+from app.kit.http.openapi.response_headers import document_headers
+from tests.support.app import client_of
 
 
 class Item(BaseModel):
@@ -29,7 +29,7 @@ def document() -> dict[str, Any]:
     async def read_item(item_id: int, etag: ETag) -> Item:
         raise NotImplementedError(item_id, etag)
 
-    @app.patch("/items/{item_id}", tags=["x"], responses=problems(412))
+    @app.patch("/items/{item_id}", tags=["x"], responses=problem_responses(412))
     async def update_item(item_id: int, item: Item, etag: ETag) -> Item:
         raise NotImplementedError(item_id, item, etag)
 

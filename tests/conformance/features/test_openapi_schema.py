@@ -10,13 +10,19 @@ import pytest
 from fastapi import FastAPI, Query
 from pydantic import BaseModel, Field, create_model
 
-from app.kit.application import Application
-from app.kit.batch import Batch
-from app.kit.db.deletion import Entity
-from app.kit.errors import problems
-from app.kit.health import router as health
-from app.kit.page import CursorPage, Page, PageQuery
-from app.kit.schemas import Changes, Input, Line, Output, omittable
+from app.kit.db.deletion import Model
+from app.kit.errors.problems import problem_responses
+from app.kit.http.application import Application
+from app.kit.http.schemas import (
+    PatchModel,
+    RequestModel,
+    ResponseModel,
+    ShortStr,
+    optional_field,
+)
+from app.kit.observability.health import router as health
+from app.kit.queries.pagination import CursorPage, Page, PageQuery
+from app.kit.writes.batch_requests import Batch
 
 T = TypeVar("T")
 BIGINT = 2**63 - 1
@@ -40,40 +46,40 @@ class Price(BaseModel):
     amount: Decimal = Decimal("1.5")
 
 
-class GrainIn(Input):
+class GrainIn(RequestModel):
     grade: Grade = Field(Grade.FINE, description="The grade.")
     count: Annotated[int, Field(gt=0, le=BIGINT, multiple_of=5)] = 10
     weight: Annotated[float, Field(ge=0.5)]
     least: int = Field(ge=-(2**63), lt=2**63)
     size: Size = Size()
     price: Price | None = None
-    names: list[Line] = Field([], examples=[["wheat"]])
+    names: list[ShortStr] = Field([], examples=[["wheat"]])
     kept_at: datetime | None = None
 
 
-class GrainChanges(Changes):
-    grade: Grade = omittable()
-    count: Annotated[int, Field(ge=1)] = omittable()
-    size: Size = omittable()
-    note: str | None = omittable()
+class GrainChanges(PatchModel):
+    grade: Grade = optional_field()
+    count: Annotated[int, Field(ge=1)] = optional_field()
+    size: Size = optional_field()
+    note: str | None = optional_field()
 
 
-class GrainOut(Output):
+class GrainOut(ResponseModel):
     count: int = Field(ge=1, le=9)
     size: Size
     price: Price
 
 
-class Round(Output):
+class Round(ResponseModel):
     kind: Literal["round"]
     grain: GrainOut
 
 
-class Square(Output):
+class Square(ResponseModel):
     kind: Literal["square"]
 
 
-class Wrapped(Output, Generic[T]):
+class Wrapped(ResponseModel, Generic[T]):
     item: T
 
 
@@ -102,7 +108,7 @@ def document() -> dict[str, Any]:
     async def read_wrapped() -> Wrapped[list[Wrapped[Size]]]:
         raise NotImplementedError
 
-    @app.get("/shapes", responses=problems(422))
+    @app.get("/shapes", responses=problem_responses(422))
     async def list_shapes() -> list[Annotated[Round | Square, Field(discriminator="kind")]]:
         raise NotImplementedError
 
@@ -227,6 +233,6 @@ def test_operations_without_input_do_not_document_422(
 
 def test_delete_documents_409_only_with_hard_delete(app: FastAPI) -> None:
     delete = app.openapi()["paths"]["/users/{user_id}"]["delete"]
-    is_soft = hasattr(Entity, "deleted_at")
+    is_soft = hasattr(Model, "deleted_at")
     assert ("409" in delete["responses"]) == (not is_soft)
     assert "conflict" not in delete["description"]

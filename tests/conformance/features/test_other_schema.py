@@ -9,14 +9,14 @@ from sqlalchemy import URL, Column, ForeignKey, Integer, MetaData, Table, func, 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.kit.cli.er_diagram import diagram_of, mermaid
 from app.kit.db.base import Base, table_name
-from app.kit.db.bulk import insert_many, insert_returning
-from app.kit.db.conflicts import problem_of
-from app.kit.db.copy import copy_rows
-from app.kit.diagram import diagram_of, mermaid
+from app.kit.errors.database_errors import problem_from_db_error
+from app.kit.writes.bulk import insert_many, insert_returning
+from app.kit.writes.copy import copy_rows
 from tests.conformance.features.billing.models import BilledCustomer, Customer, Invoice, InvoiceLine
 from tests.conformance.features.migration_project import Project
-from tests.rig.database import empty
+from tests.support.database import empty
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ async def test_shortened_constraint_name_identifies_its_fields(session: AsyncSes
     assert len(str(await session.scalar(text(names)))) < 63
     with pytest.raises(DBAPIError) as error:
         await insert_many(session, Invoice, [row(1), row(1)])
-    problem = problem_of(error.value)
+    problem = problem_from_db_error(error.value)
     assert problem is not None
     assert problem.status == 409
     assert "number_of_the_invoice_there" in str(problem.detail)
@@ -101,7 +101,7 @@ async def test_conflict_names_the_field_of_the_right_schema(
 ) -> None:
     with pytest.raises(DBAPIError) as error:
         await insert_many(session, model, [values, values])
-    problem = problem_of(error.value)
+    problem = problem_from_db_error(error.value)
     assert problem is not None
     assert [each.field for each in problem.errors] == [field]
 

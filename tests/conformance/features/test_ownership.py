@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.kit.db.base import Record
-from app.kit.db.deletion import erase, erase_where
-from app.kit.db.repository import Repository
+from app.kit.db.base import TimestampedModel
+from app.kit.db.deletion import delete_row, delete_where
+from app.kit.queries.repository import Repository
 from tests.conformance.features.ownership.models import (
     Account,
     Address,
@@ -24,12 +24,12 @@ from tests.conformance.features.rows import visible
 Delete = Callable[[AsyncSession, Any], Awaitable[None]]
 
 
-async def by_object(session: AsyncSession, record: Record) -> None:
-    await erase(session, record)
+async def by_object(session: AsyncSession, record: TimestampedModel) -> None:
+    await delete_row(session, record)
 
 
 async def by_criteria(session: AsyncSession, record: Any) -> None:
-    assert await erase_where(session, type(record), type(record).id == record.id) == 1
+    assert await delete_where(session, type(record), type(record).id == record.id) == 1
 
 
 async def by_id(session: AsyncSession, record: Any) -> None:
@@ -40,7 +40,7 @@ async def by_id(session: AsyncSession, record: Any) -> None:
     await Records(session).delete(record.id)
 
 
-async def by_session(session: AsyncSession, record: Record) -> None:
+async def by_session(session: AsyncSession, record: TimestampedModel) -> None:
     await session.delete(record)
     await session.flush()
 
@@ -48,7 +48,7 @@ async def by_session(session: AsyncSession, record: Record) -> None:
 every_delete_method = pytest.mark.parametrize("delete", [by_object, by_criteria, by_id, by_session])
 
 
-async def add(session: AsyncSession, *records: Record) -> None:
+async def add(session: AsyncSession, *records: TimestampedModel) -> None:
     session.add_all(records)
     await session.flush()
 
@@ -103,7 +103,7 @@ async def test_many_to_one_cascades_to_its_own_target(session: AsyncSession) -> 
     ada, bob = Writer(name="Ada", address=second), Writer(name="Bob", address=first)
     await add(session, ada, bob)
 
-    await erase(session, ada)
+    await delete_row(session, ada)
 
     assert await visible(session, Address) == [first.id]
     assert await visible(session, Writer) == [bob.id]

@@ -8,8 +8,8 @@ from httpx2 import AsyncClient
 from sqlalchemy import URL, text
 
 from app.about import NAME
-from app.kit.db.schema_state import revisions_of_the_code
 from app.kit.db.session import ReadSessionDep
+from app.kit.migrations.status import load_revisions
 from tests.conformance.conftest import ReadLog
 from tests.conformance.features.test_schema_changes import PREFIX, READS, SAMPLE, WRITES, migrate
 
@@ -32,7 +32,7 @@ async def call_all_endpoints(client: AsyncClient) -> list[tuple[int, str]]:
 async def test_pending_migration_is_reported_without_traceback(
     committing_client: AsyncClient, own_database_url: URL, read_log: ReadLog, undefined: str
 ) -> None:
-    head = ", ".join(sorted(revisions_of_the_code().heads))
+    head = ", ".join(sorted(load_revisions().heads))
     await migrate(own_database_url, [UNDEFINED[undefined], "DELETE FROM alembic_version"])
     expected = (
         f"The database is at migration none, the code at {head}. Apply the pending migrations with "

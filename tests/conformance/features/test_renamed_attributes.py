@@ -9,36 +9,36 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
-from app.kit.db.bulk import insert_many, insert_returning, update_many, update_where
-from app.kit.db.conflicts import problem_of
-from app.kit.db.copy import copy_rows
-from app.kit.db.keyset import keyset_page
-from app.kit.db.plan import plan
-from app.kit.db.repository import Repository
 from app.kit.db.session import Database
-from app.kit.db.sorting import order
-from app.kit.db.upsert import upsert_many
-from app.kit.page import CursorQuery, PageQuery
+from app.kit.errors.database_errors import problem_from_db_error
+from app.kit.http.schemas import PatchModel, ResponseModel
+from app.kit.queries.keyset import read_keyset_page
+from app.kit.queries.load_options import load_options
+from app.kit.queries.pagination import CursorQuery, PageQuery
+from app.kit.queries.repository import Repository
+from app.kit.queries.sorting import order_by
 from app.kit.queries.view import View
-from app.kit.schemas import Changes, Output
+from app.kit.writes.bulk import insert_many, insert_returning, update_many, update_where
+from app.kit.writes.copy import copy_rows
+from app.kit.writes.upsert import upsert_many
 from tests.conformance.features.renamed_attributes.models import Crate, Parcel, Size, Stamp
 
-WITH_STAMPS = plan(joinedload(Parcel.stamps))
+WITH_STAMPS = load_options(joinedload(Parcel.stamps))
 
 
-class ParcelChanges(Changes):
+class ParcelChanges(PatchModel):
     meta: Size | None = None
     size: Size | None = None
     sizes: list[Size] | None = None
     weight: int = 1
 
 
-class StampOut(Output):
+class StampOut(ResponseModel):
     number: int
     text: str
 
 
-class ParcelOut(Output):
+class ParcelOut(ResponseModel):
     code: str
     meta: Size | None
     size: Size | None
@@ -55,7 +55,7 @@ class CrateIn(BaseModel):
     meta: Size | None = None
 
 
-class CrateOut(Output):
+class CrateOut(ResponseModel):
     code: str
     meta: Size | None
     weight: int
@@ -178,7 +178,7 @@ async def test_errors_name_the_attribute(session: AsyncSession) -> None:
         with pytest.raises(IntegrityError) as caught:
             async with session.begin_nested():
                 session.add(Parcel(**values))
-        problem = problem_of(caught.value)
+        problem = problem_from_db_error(caught.value)
         assert problem is not None
         assert [error.field.rpartition(".")[2] for error in problem.errors] == [field]
 
@@ -214,15 +214,19 @@ async def test_joined_collections_count_root_rows(session: AsyncSession) -> None
 
     page = await repository.page(PageQuery(limit=2, offset=1), by_code, *WITH_STAMPS)
     assert (codes(page.items), page.total) == (["p1", "p2"], 3)
-    cursor = await keyset_page(
-        session, CursorQuery(limit=2), select(Parcel), order(Parcel.id), *WITH_STAMPS
+    cursor = await read_keyset_page(
+        session, CursorQuery(limit=2), select(Parcel), order_by(Parcel.id), *WITH_STAMPS
     )
     assert len(codes(cursor.items)) == 2
     assert sorted(codes(await repository.get_many(keys, *WITH_STAMPS))) == ["p0", "p1", "p2"]
     assert sorted(codes(await repository.lock_many(keys, *WITH_STAMPS))) == ["p0", "p1", "p2"]
-    assert sorted(codes(await repository.hold_many(keys, *WITH_STAMPS))) == ["p0", "p1", "p2"]
+    assert sorted(codes(await repository.lock_many_for_share(keys, *WITH_STAMPS))) == [
+        "p0",
+        "p1",
+        "p2",
+    ]
     assert codes(await repository.claim(by_code, 2, *WITH_STAMPS)) == ["p0", "p1"]
-    one = await repository.one_by(Parcel.code == "p1", *WITH_STAMPS)
+    one = await repository.get_one_or_none(Parcel.code == "p1", *WITH_STAMPS)
     assert codes([one]) == ["p1"]
     assert codes([await repository.get(keys[0], *WITH_STAMPS)]) == ["p0"]
     session.expunge_all()
@@ -255,7 +259,7 @@ async def test_pages_of_joined_and_distinct_statements_contain_each_row_once(
     found: list[str] = []
     for offset in (0, 2, 4):
         query = PageQuery(limit=2, offset=offset)
-        page: Any = await Parcels(session).page(query, statement, *plan())
+        page: Any = await Parcels(session).page(query, statement, *load_options())
         viewed = await PARCELS.page(session, query, statement)
         for each in (page, viewed):
             assert each.total == 5
@@ -264,10 +268,10 @@ async def test_pages_of_joined_and_distinct_statements_contain_each_row_once(
         found += [item.code for item in page.items]
     assert sorted(found) == ["p0", "p1", "p2", "p3", "p4"]
 
-    by, cursor, found = order(Parcel.id, Parcel.weight.desc()), None, []
+    by, cursor, found = order_by(Parcel.id, Parcel.weight.desc()), None, []
     while True:
         cursor_query, unordered = CursorQuery(limit=2, cursor=cursor), statement.order_by(None)
-        slice_ = await keyset_page(session, cursor_query, unordered, by)
+        slice_ = await read_keyset_page(session, cursor_query, unordered, by)
         feed = await PARCELS.feed(session, cursor_query, unordered, by)
         assert [item.code for item in feed.items] == [item.code for item in slice_.items]
         assert feed.next == slice_.next
@@ -279,15 +283,15 @@ async def test_pages_of_joined_and_distinct_statements_contain_each_row_once(
 
 
 async def test_pages_reject_unsupported_statements(session: AsyncSession) -> None:
-    query, by = PageQuery(), order(Parcel.id)
+    query, by = PageQuery(), order_by(Parcel.id)
     union: Any = select(Parcel.id).union(select(Parcel.id))
     for statement in (union, select(Parcel).limit(3), select(Parcel.code).distinct()):
         with pytest.raises(TypeError, match="page"):
             await Parcels(session).page(query, statement)
         with pytest.raises(TypeError, match="page"):
-            await keyset_page(session, CursorQuery(), statement, by)
+            await read_keyset_page(session, CursorQuery(), statement, by)
     with pytest.raises(TypeError, match="GROUP BY"):
-        await keyset_page(session, CursorQuery(), PARCELS.select().group_by(Parcel.id), by)
+        await read_keyset_page(session, CursorQuery(), PARCELS.select().group_by(Parcel.id), by)
     grouped = PARCELS.select().group_by(Parcel.id).order_by(Parcel.code)
     await parcels(session, 3)
     page = await Parcels(session).page(PageQuery(limit=2, offset=2), grouped)

@@ -14,12 +14,12 @@ from httpx2 import AsyncClient
 from pydantic import AnyUrl, BaseModel, ByteSize, IPvAnyAddress, Json, PostgresDsn, TypeAdapter
 from pydantic_core import SchemaValidator, ValidationError
 
-from app.kit.application import Application
-from app.kit.http import strict
-from app.kit.http.bounds import MAX_EMBEDDED, MAX_PARSED, new_budget
-from app.kit.http.json_body import parse
-from app.kit.schemas import Line, LongText
-from tests.rig.app import client_of
+from app.kit.http.application import Application
+from app.kit.http.schemas import LongStr, ShortStr
+from app.kit.http.validation import strict_schemas
+from app.kit.http.validation.json_body import parse
+from app.kit.http.validation.limits import MAX_EMBEDDED, MAX_PARSED, new_budget
+from tests.support.app import client_of
 
 JSON = {"Content-Type": "application/json"}
 
@@ -58,7 +58,9 @@ def types() -> list[Any]:
 
 
 @pytest.mark.parametrize("kind", types())
-@pytest.mark.parametrize("convert", [strict.for_json, strict.for_errors, strict.for_parameters])
+@pytest.mark.parametrize(
+    "convert", [strict_schemas.for_json, strict_schemas.for_errors, strict_schemas.for_parameters]
+)
 def test_every_parsed_type_has_a_limit(kind: Any, convert: Any) -> None:
     validator = SchemaValidator(convert(TypeAdapter(kind).core_schema), _use_prebuilt=False)
     new_budget()
@@ -69,7 +71,7 @@ def test_every_parsed_type_has_a_limit(kind: Any, convert: Any) -> None:
 
 def test_limit_applies_to_the_body_as_a_whole() -> None:
     schema = TypeAdapter(list[Decimal]).core_schema
-    validator = SchemaValidator(strict.for_json(schema), _use_prebuilt=False)
+    validator = SchemaValidator(strict_schemas.for_json(schema), _use_prebuilt=False)
     number = "9" * (MAX_PARSED // 2)
     for _ in range(2):
         new_budget()
@@ -84,7 +86,7 @@ def test_limit_applies_to_the_body_as_a_whole() -> None:
 
 def test_longest_postgresql_number_is_parsed() -> None:
     schema = TypeAdapter(Decimal).core_schema
-    validator = SchemaValidator(strict.for_json(schema), _use_prebuilt=False)
+    validator = SchemaValidator(strict_schemas.for_json(schema), _use_prebuilt=False)
     number = "9" * 131_072 + "." + "9" * 16_383
     new_budget()
 
@@ -93,7 +95,7 @@ def test_longest_postgresql_number_is_parsed() -> None:
 
 def test_embedded_json_documents_share_a_limit() -> None:
     schema = TypeAdapter(list[Json[Any]]).core_schema
-    validator = SchemaValidator(strict.for_json(schema), _use_prebuilt=False)
+    validator = SchemaValidator(strict_schemas.for_json(schema), _use_prebuilt=False)
     document = json.dumps([1] * (MAX_EMBEDDED // 2))
     new_budget()
     assert len(validator.validate_python([document])) == 1
@@ -107,8 +109,8 @@ def test_embedded_json_documents_share_a_limit() -> None:
 
 async def test_length_is_limited_before_whitespace_is_stripped() -> None:
     class Titled(BaseModel):
-        title: Line
-        text: LongText = ""
+        title: ShortStr
+        text: LongStr = ""
 
     app = Application()
 

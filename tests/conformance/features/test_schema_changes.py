@@ -9,8 +9,8 @@ from sqlalchemy import URL, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, PendingRollbackError, StatementError
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from app.kit.application import Application
-from tests.rig.app import client_of
+from app.kit.http.application import Application
+from tests.support.app import client_of
 
 SAMPLE = {"label": "Sand", "weight": 7, "grade": "fine"}
 PREFIX = "/conformance/samples"

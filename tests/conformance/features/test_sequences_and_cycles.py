@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 
 from tests.conformance.features.migration_project import Project
-from tests.rig.database import empty
+from tests.support.database import empty
 
 FOREIGN_KEYS = "SELECT count(*) FROM pg_constraint WHERE contype = 'f'"
 

@@ -8,12 +8,12 @@ from sqlalchemy import delete, func, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import with_polymorphic
 
-from app.kit.db.base import now
-from app.kit.db.deletion import INCLUDE_DELETED, erase, erase_where
-from app.kit.db.purging import purge
-from app.kit.db.restoring import restore
+from app.kit.db.base import utc_now
+from app.kit.db.deletion import INCLUDE_DELETED, delete_row, delete_where
 from app.kit.db.session import Database
-from app.kit.errors import NotFound
+from app.kit.errors.problems import NotFound
+from app.kit.writes.purge import purge
+from app.kit.writes.restore import restore
 from tests.conformance.features.hierarchies.models import (
     Boat,
     Car,
@@ -33,8 +33,8 @@ from tests.conformance.features.test_ownership import add
 async def test_subclass_and_children_are_deleted_with_one_timestamp(session: AsyncSession) -> None:
     await add(session, car(), invoice(), Reminder(title="r", total=1, positions=[Position()]))
 
-    assert await erase_where(session, Car) == 1
-    assert await erase_where(session, Document) == 2
+    assert await delete_where(session, Car) == 1
+    assert await delete_where(session, Document) == 2
 
     for owner, owned in ((Vehicle, Wheel), (Document, Position)):
         times = union_all(select(owner.deleted_at), select(owned.deleted_at)).subquery()
@@ -48,8 +48,8 @@ async def test_subclass_and_children_are_deleted_with_one_timestamp(session: Asy
 async def test_subclass_is_restored_with_its_children(session: AsyncSession, base: bool) -> None:
     vehicle, document = car(), invoice()
     await add(session, vehicle, document)
-    await erase(session, vehicle)
-    await erase(session, document)
+    await delete_row(session, vehicle)
+    await delete_row(session, document)
 
     with pytest.raises(NotFound):
         await restore(session, Boat, vehicle.id)
@@ -69,10 +69,10 @@ async def test_purge_removes_rows_of_every_class(own_app: FastAPI) -> None:
         deleted = [car(), Boat(name="boat"), invoice(), Letter(title="letter")]
         await add(session, *kept, *deleted, Document(title="plain"))
         for record in deleted:
-            await erase(session, record)
-        await erase_where(session, Document, Document.title == "plain")
+            await delete_row(session, record)
+        await delete_where(session, Document, Document.title == "plain")
 
-    removed = await purge(database, before=now() + timedelta(minutes=1), size=1)
+    removed = await purge(database, before=utc_now() + timedelta(minutes=1), size=1)
 
     assert removed["conformance_vehicles"] == 2
     assert removed["conformance_documents"] == 3
@@ -85,8 +85,8 @@ async def test_purge_removes_rows_of_every_class(own_app: FastAPI) -> None:
 async def test_deleted_rows_of_subclasses_are_not_read(session: AsyncSession) -> None:
     deleted, kept = invoice("deleted"), invoice("kept")
     await add(session, deleted, kept, Letter(title="letter"), car(), Boat(name="boat"))
-    await erase(session, deleted)
-    await erase_where(session, Car)
+    await delete_row(session, deleted)
+    await delete_where(session, Car)
     every = with_polymorphic(Document, "*")
 
     assert await session.scalar(select(func.count()).select_from(Invoice)) == 1
@@ -109,20 +109,20 @@ async def test_update_of_joined_subclass_ignores_deleted_rows(
 ) -> None:
     deleted, kept = invoice(), invoice()
     await add(session, deleted, kept)
-    await erase(session, deleted)
+    await delete_row(session, deleted)
 
     changed = update(Invoice).values(total=7).returning(Invoice.id)
 
     assert (await session.scalars(changed.where(Invoice.id == deleted.id))).all() == []
     assert (await session.scalars(changed.where(Invoice.title == "invoice"))).all() == [kept.id]
-    with pytest.raises(TypeError, match="erase_where"):
+    with pytest.raises(TypeError, match="delete_where"):
         await session.execute(delete(Invoice))
 
 
 async def test_restored_object_has_the_columns_of_its_subclass(session: AsyncSession) -> None:
     document = invoice()
     await add(session, document)
-    await erase(session, document)
+    await delete_row(session, document)
     session.expunge_all()
 
     restored = await restore(session, Document, document.id)

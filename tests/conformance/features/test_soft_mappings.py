@@ -6,10 +6,10 @@ import pytest
 from sqlalchemy import ForeignKey, MetaData
 from sqlalchemy.orm import Mapped, mapped_column, registry
 
-from app.kit.db.base import Record
-from app.kit.db.deletion import Entity
+from app.kit.db.base import TimestampedModel
+from app.kit.db.deletion import Model
 from app.kit.db.ids import Id, PrimaryKey
-from app.kit.db.relation import relation
+from app.kit.db.relationships import relationship
 
 
 class Separate:
@@ -28,22 +28,22 @@ def models() -> Generator[registry]:
 
 
 def test_soft_delete_in_subclass_only_is_rejected(models: registry) -> None:
-    class Machine(Separate, Record):
+    class Machine(Separate, TimestampedModel):
         __tablename__ = "machines"
         __mapper_args__ = {"polymorphic_on": "kind"}  # noqa: RUF012 - SQLAlchemy's syntax
         kind: Mapped[str]
 
-    class Robot(Machine, Entity):
+    class Robot(Machine, Model):
         __tablename__ = "robots"
         __mapper_args__ = {"polymorphic_identity": "robot"}  # noqa: RUF012 - SQLAlchemy's syntax
         id: Mapped[Id] = mapped_column(ForeignKey("machines.id"), primary_key=True)
 
-    with pytest.raises(TypeError, match="Robot is an Entity, but inherits from Machine"):
+    with pytest.raises(TypeError, match="Robot is a `Model`, but inherits from Machine"):
         models.configure()
 
 
 def test_concrete_table_inheritance_is_rejected(models: registry) -> None:
-    class Machine(Separate, Entity):
+    class Machine(Separate, Model):
         __tablename__ = "machines"
 
     class Robot(Machine):
@@ -57,34 +57,34 @@ def test_concrete_table_inheritance_is_rejected(models: registry) -> None:
 
 @pytest.mark.parametrize("viewonly", [False, True])
 def test_soft_deleted_secondary_table_is_rejected(models: registry, viewonly: bool) -> None:
-    class Team(Separate, Record):
+    class Team(Separate, TimestampedModel):
         __tablename__ = "teams"
 
-    class Membership(Separate, Entity):
+    class Membership(Separate, Model):
         __tablename__ = "memberships"
         team_id: Mapped[Id] = mapped_column(ForeignKey("teams.id"))
         person_id: Mapped[Id] = mapped_column(ForeignKey("persons.id"))
 
-    class Person(Separate, Record):
+    class Person(Separate, TimestampedModel):
         __tablename__ = "persons"
-        teams: Mapped[list[Team]] = relation(secondary="memberships", viewonly=viewonly)
+        teams: Mapped[list[Team]] = relationship(secondary="memberships", viewonly=viewonly)
 
     with pytest.raises(TypeError, match=r"Person.teams would follow deleted rows of Membership"):
         models.configure()
 
 
 def test_secondary_table_that_excludes_deleted_rows_is_accepted(models: registry) -> None:
-    class Team(Separate, Entity):
+    class Team(Separate, Model):
         __tablename__ = "teams"
 
-    class Membership(Separate, Entity):
+    class Membership(Separate, Model):
         __tablename__ = "memberships"
         team_id: Mapped[Id] = mapped_column(ForeignKey("teams.id"))
         person_id: Mapped[Id] = mapped_column(ForeignKey("persons.id"))
 
-    class Person(Separate, Entity):
+    class Person(Separate, Model):
         __tablename__ = "persons"
-        teams: Mapped[list[Team]] = relation(
+        teams: Mapped[list[Team]] = relationship(
             secondary="memberships",
             primaryjoin="and_(Person.id == Membership.person_id, Membership.deleted_at.is_(None))",
             viewonly=True,

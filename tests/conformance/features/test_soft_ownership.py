@@ -6,10 +6,10 @@ from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
-from app.kit.db.base import now
-from app.kit.db.deletion import INCLUDE_DELETED, erase, erase_where
-from app.kit.db.restoring import restore
-from app.kit.errors import Conflict
+from app.kit.db.base import utc_now
+from app.kit.db.deletion import INCLUDE_DELETED, delete_row, delete_where
+from app.kit.errors.problems import Conflict
+from app.kit.writes.restore import restore
 from tests.conformance.features.ownership.models import (
     Account,
     Address,
@@ -35,7 +35,7 @@ async def test_custom_primaryjoin_cascades_to_matching_rows(session: AsyncSessio
     other = Remark(target_id=article.id, target_kind="photo")
     await add(session, own, other)
 
-    await erase_where(session, Article)
+    await delete_where(session, Article)
 
     assert await visible(session, Remark) == [other.id]
     await restore(session, Article, article.id)
@@ -63,9 +63,9 @@ async def test_restore_includes_children_deleted_at_the_same_time(session: Async
     writer = Writer(name="Ada", address=Address(city="Oslo"))
     await add(session, region, account, folder, writer)
     deleted_earlier, deleted_with_region = region.shops
-    await erase(session, deleted_earlier)
+    await delete_row(session, deleted_earlier)
     for record in (region, account, folder, writer):
-        await erase(session, record)
+        await delete_row(session, record)
     for record in (region, account, folder, writer):
         await restore(session, type(record), record.id)
 
@@ -84,7 +84,7 @@ async def test_row_of_deleted_parent_cannot_be_restored(session: AsyncSession) -
     ]
     await add(session, *owners)
     for owner in owners:
-        await erase(session, owner)
+        await delete_row(session, owner)
 
     for owned, name in ((shop, "region"), (login, "account"), (folder, "parent")):
         with pytest.raises(Conflict, match=name):
@@ -95,7 +95,7 @@ async def test_cascade_increments_version_of_children(session: AsyncSession) -> 
     region = Region(tenant=1, code="n", shops=[Shop()])
     await add(session, region)
 
-    await erase(session, region)
+    await delete_row(session, region)
 
     assert await session.scalar(text("SELECT version FROM conformance_shops")) == 2
 
@@ -138,7 +138,7 @@ async def test_detached_object_is_soft_deleted(session: AsyncSession) -> None:
     await add(session, region)
     session.expunge_all()
 
-    await erase(session, region)
+    await delete_row(session, region)
 
     assert await visible(session, Shop) == []
     assert await stored(session, Region) == 1
@@ -233,7 +233,7 @@ async def test_deleted_at_can_be_set_directly(session: AsyncSession) -> None:
     region = Region(tenant=1, code="n", shops=[Shop()])
     await add(session, region)
 
-    region.deleted_at = now()
+    region.deleted_at = utc_now()
     await session.flush()
 
     assert await visible(session, Shop) == []

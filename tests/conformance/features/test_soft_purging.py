@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 from fastapi import FastAPI
 
-from app.kit.db.base import now
-from app.kit.db.deletion import erase
-from app.kit.db.purging import purge
+from app.kit.db.base import utc_now
+from app.kit.db.deletion import delete_row
 from app.kit.db.session import Database
+from app.kit.writes.purge import purge
 from tests.conformance.features.purging.models import (
     Claim,
     Crew,
@@ -38,9 +38,9 @@ async def test_purge_keeps_referenced_rows(own_app: FastAPI, size: int) -> None:
         inside = Depot(code="inside d", inside_id=depots[3].id)
         await add(session, inside, Item(pallet_id=referred.id), Label(depot_id=depots[5].id))
         for record in (*depots[:4], depots[5], deleted, referred):
-            await erase(session, record)
+            await delete_row(session, record)
 
-    removed = await purge(database, before=now() + timedelta(minutes=1), size=size)
+    removed = await purge(database, before=utc_now() + timedelta(minutes=1), size=size)
 
     assert removed["conformance_depots"] == 2
     assert removed["conformance_freights"] == 1
@@ -66,9 +66,9 @@ async def test_purge_removes_a_tree_up_to_the_first_row_that_is_kept(
                 level.append(depot)
             trees.append(level)
         for depot in (*trees[0], *trees[1][:2]):
-            await erase(session, depot)
+            await delete_row(session, depot)
 
-    removed = await purge(database, before=now() + timedelta(minutes=1), size=size)
+    removed = await purge(database, before=utc_now() + timedelta(minutes=1), size=size)
 
     assert removed["conformance_depots"] == 3
     async with database.transaction() as session:
@@ -95,9 +95,9 @@ async def test_purge_keeps_rows_referenced_through_models_without_soft_delete(
         claims = [Claim(shipment_no=0, shipment_part=1), Claim(shipment_no=9, shipment_part=1)]
         await add(session, deleted, *claims)
         for record in (*depots, deleted):
-            await erase(session, record)
+            await delete_row(session, record)
 
-    await purge(database, before=now() + timedelta(minutes=1), size=size)
+    await purge(database, before=utc_now() + timedelta(minutes=1), size=size)
 
     async with database.transaction() as session:
         assert await stored(session, Claim) == 2
@@ -123,9 +123,9 @@ async def test_purge_removes_circular_references_without_other_references(
         pairs[4][1].crew_id = pairs[3][0].id
         for pair in pairs:
             for record in pair:
-                await erase(session, record)
+                await delete_row(session, record)
 
-    await purge(database, before=now() + timedelta(minutes=1), size=size)
+    await purge(database, before=utc_now() + timedelta(minutes=1), size=size)
 
     async with database.transaction() as session:
         assert await stored(session, Crew) == 2

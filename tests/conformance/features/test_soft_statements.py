@@ -33,9 +33,9 @@ from sqlalchemy.orm import (
     with_polymorphic,
 )
 
-from app.kit.db.deletion import INCLUDE_DELETED, erase, living
-from app.kit.db.upsert import upsert_many
-from app.kit.errors import Conflict
+from app.kit.db.deletion import INCLUDE_DELETED, delete_row, exclude_deleted
+from app.kit.errors.problems import Conflict
+from app.kit.writes.upsert import upsert_many
 from tests.conformance.features.hierarchies.models import Invoice
 from tests.conformance.features.ownership.models import Account, Address, Login, Region, Shop, Track
 
@@ -49,7 +49,7 @@ async def addresses(session: AsyncSession) -> tuple[Address, Address]:
     deleted, kept = Address(city="deleted"), Address(city="kept")
     session.add_all([deleted, kept])
     await session.flush()
-    await erase(session, deleted)
+    await delete_row(session, deleted)
     session.expunge_all()
     return deleted, kept
 
@@ -143,7 +143,7 @@ async def test_compiled_statement_excludes_deleted_rows(
     for statement in filtered().values():
         if isinstance(statement, Select):
             assert "deleted_at IS NULL" in str(
-                living(statement).compile(dialect=connection.dialect)
+                exclude_deleted(statement).compile(dialect=connection.dialect)
             )
 
 
@@ -247,7 +247,7 @@ async def test_relationship_excludes_deleted_rows(session: AsyncSession) -> None
     region = Region(tenant=1, code="n", shops=[deleted, kept])
     session.add(region)
     await session.flush()
-    await erase(session, deleted)
+    await delete_row(session, deleted)
     for load in (joinedload, selectinload):
         session.expunge_all()
         read = await session.get_one(Region, region.id, options=[load(Region.shops)])
@@ -276,7 +276,7 @@ async def test_upsert_of_a_deleted_row_is_a_conflict(session: AsyncSession) -> N
     await session.flush()
     row = {"id": track.id, "title": "Red"}
     assert await upsert_many(session, Track, [row], by=["id"]) == (0, 1)
-    await erase(session, track)
+    await delete_row(session, track)
 
     with pytest.raises(Conflict, match="id already exists"):
         await upsert_many(session, Track, [row], by=["id"])

@@ -7,14 +7,14 @@ from fastapi import FastAPI
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from app.kit.db.base import now
-from app.kit.db.bulk import delete_many, insert_returning
-from app.kit.db.purging import purge
-from app.kit.db.repository import Repository
-from app.kit.db.restoring import restore
+from app.kit.db.base import utc_now
 from app.kit.db.session import Database
-from app.kit.db.upsert import upsert_many
-from app.kit.errors import Conflict
+from app.kit.errors.problems import Conflict
+from app.kit.queries.repository import Repository
+from app.kit.writes.bulk import delete_many, insert_returning
+from app.kit.writes.purge import purge
+from app.kit.writes.restore import restore
+from app.kit.writes.upsert import upsert_many
 from tests.conformance.features.rows import stored, visible
 from tests.conformance.features.unusual_mappings.models import (
     Asset,
@@ -85,7 +85,7 @@ async def test_unusual_models_are_restored_and_purged(own_app: FastAPI) -> None:
                 await restore(session, Piece, piece.id)
         await session.delete(await session.get_one(Fan, fans[0].id))
         await session.delete(await session.get_one(Show, show.id))
-    await purge(database, now() + timedelta(seconds=1))
+    await purge(database, utc_now() + timedelta(seconds=1))
     async with database.transaction() as session:
         assert await stored(session, Piece) == 2
         assert await stored(session, Robot) == 1

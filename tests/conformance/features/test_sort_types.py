@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from sqlalchemy import JSON, Integer, column, delete, func, literal_column, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.kit.db.keyset import BadCursor, Place, encode, keyset_page
-from app.kit.db.sorting import Order, order
-from app.kit.page import CursorQuery, CursorSlice
+from app.kit.queries.cursor import CursorPosition, InvalidCursor, encode_cursor
+from app.kit.queries.keyset import read_keyset_page
+from app.kit.queries.pagination import CursorPageResult, CursorQuery
+from app.kit.queries.sorting import SortOrder, order_by
 from tests.conformance.features.sorting.models import SortSample
 
 # PostgreSQL literals, because the driver cannot encode all of these values.
@@ -95,15 +96,19 @@ async def store(session: AsyncSession, name: str, values: Sequence[str | None]) 
 
 
 async def page(
-    session: AsyncSession, by: Order, limit: int, cursor: str | None
-) -> CursorSlice[SortSample]:
+    session: AsyncSession, by: SortOrder, limit: int, cursor: str | None
+) -> CursorPageResult[SortSample]:
     query = CursorQuery(limit=limit, cursor=cursor)
-    return await keyset_page(session, query, select(SortSample), by)
+    return await read_keyset_page(session, query, select(SortSample), by)
 
 
 async def follow(
-    session: AsyncSession, by: Order, limit: int, start: CursorSlice[SortSample], direction: str
-) -> list[CursorSlice[SortSample]]:
+    session: AsyncSession,
+    by: SortOrder,
+    limit: int,
+    start: CursorPageResult[SortSample],
+    direction: str,
+) -> list[CursorPageResult[SortSample]]:
     pages = [start]
     while cursor := getattr(pages[-1], direction):
         assert len(cursor) <= 8000
@@ -112,13 +117,13 @@ async def follow(
     return pages
 
 
-def orders(name: str) -> list[Order]:
+def orders(name: str) -> list[SortOrder]:
     value = getattr(SortSample, name)
     return [
-        order(SortSample.number, value.asc().nulls_last()),
-        order(SortSample.number, value.desc().nulls_last()),
-        order(SortSample.rank, value.desc().nulls_first()),
-        order(SortSample.number, value.asc().nulls_first(), SortSample.rank.desc()),
+        order_by(SortSample.number, value.asc().nulls_last()),
+        order_by(SortSample.number, value.desc().nulls_last()),
+        order_by(SortSample.rank, value.desc().nulls_first()),
+        order_by(SortSample.number, value.asc().nulls_first(), SortSample.rank.desc()),
     ]
 
 
@@ -161,11 +166,11 @@ async def test_expressions_are_compared_without_their_columns_precision(
         SortSample.money * SortSample.money,
         func.coalesce(SortSample.money, 0),
     ):
-        by = order(SortSample.number, term.asc().nulls_last())
+        by = order_by(SortSample.number, term.asc().nulls_last())
         found = await follow(session, by, 1, await page(session, by, 1, None), "next")
         assert len(found) == 4
     await store(session, "name", ["x" * 20, "y" * 20])
-    by = order(SortSample.number, (SortSample.name + SortSample.name).desc().nulls_last())
+    by = order_by(SortSample.number, (SortSample.name + SortSample.name).desc().nulls_last())
     assert len(await follow(session, by, 1, await page(session, by, 1, None), "next")) == 2
 
 
@@ -175,20 +180,22 @@ async def test_forged_cursor_is_rejected_for_every_type(
     def any_digest(*_: object) -> str:
         return "0"
 
-    monkeypatch.setattr("app.kit.db.keyset._digest", any_digest)
+    monkeypatch.setattr("app.kit.queries.keyset._digest", any_digest)
     for name in sorted(VALUES.keys() - {"words", "name", "code", "posix", "level", "terms", "raw"}):
         await store(session, name, VALUES[name])
         for by in orders(name)[:2]:
-            forged = encode(Place(("{{[no value 99:99", "1")), CursorQuery().scope(), by.types)
+            forged = encode_cursor(
+                CursorPosition(("{{[no value 99:99", "1")), CursorQuery().scope(), by.types
+            )
             async with session.begin_nested() as savepoint:
-                with pytest.raises(BadCursor):
+                with pytest.raises(InvalidCursor):
                     await page(session, by, 1, forged)
                 await savepoint.rollback()
 
 
 async def test_cursor_of_a_deleted_row_with_long_value_is_rejected(session: AsyncSession) -> None:
     await store(session, "words", VALUES["words"])
-    by = order(SortSample.number, SortSample.words.desc().nulls_last())
+    by = order_by(SortSample.number, SortSample.words.desc().nulls_last())
     first = await page(session, by, len(TEXTS) + 2, None)
     deleted = [row.number for row in first.items if len(row.words or "") > 1000]
     long = next(
@@ -198,7 +205,7 @@ async def test_cursor_of_a_deleted_row_with_long_value_is_rejected(session: Asyn
     )
     at_long = await page(session, by, long, None)
     await session.execute(delete(SortSample).where(SortSample.number.in_(deleted)))
-    with pytest.raises(BadCursor):
+    with pytest.raises(InvalidCursor):
         await page(session, by, 1, at_long.next)
 
 
@@ -211,22 +218,22 @@ async def test_cursor_of_a_deleted_row_with_long_value_is_rejected(session: Asyn
 )
 def test_unsortable_type_is_rejected(term: Any) -> None:
     with pytest.raises(TypeError, match=r"(document|now\(\)): PostgreSQL does not sort"):
-        order(SortSample.number, term)
+        order_by(SortSample.number, term)
 
 
 def test_sort_term_without_direction_is_rejected() -> None:
     with pytest.raises(TypeError, match=r"Add \.asc\(\) or \.desc\(\)"):
-        order(SortSample.number, SortSample.whole)  # type: ignore[arg-type]  # wrong on purpose
+        order_by(SortSample.number, SortSample.whole)  # type: ignore[arg-type]  # wrong on purpose
 
 
 def test_sort_key_that_is_not_unique_is_rejected() -> None:
     with pytest.raises(TypeError, match="not unique"):
-        order(SortSample.whole)
+        order_by(SortSample.whole)
 
 
 async def test_unexpected_null_is_reported(session: AsyncSession) -> None:
     await store(session, "whole", [None, "1"])
-    by = order(SortSample.number, func.abs(SortSample.whole, type_=Integer).asc().nulls_last())
-    wrong = Order((replace(by.keys[0], nulls_first=None), by.keys[1]))
+    by = order_by(SortSample.number, func.abs(SortSample.whole, type_=Integer).asc().nulls_last())
+    wrong = SortOrder((replace(by.keys[0], nulls_first=None), by.keys[1]))
     with pytest.raises(TypeError, match="is NULL in a row"):
         await page(session, wrong.reversed(), 1, None)

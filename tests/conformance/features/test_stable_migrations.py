@@ -34,7 +34,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import INT4RANGE, JSONB, ExcludeConstraint
 
 from tests.conformance.features.migration_project import Project
-from tests.rig.database import empty
+from tests.support.database import empty
 
 
 @pytest.fixture

@@ -9,17 +9,17 @@ from fastapi import FastAPI
 from httpx2 import AsyncClient
 from sqlalchemy import func, select
 
-from app.kit.application import Application
 from app.kit.db.session import Database, ReadDatabaseDep
-from app.kit.schemas import Output
-from app.kit.stream import CSV, ROWS_AT_ONCE, CsvLines, StreamedRows
+from app.kit.http.application import Application
+from app.kit.http.schemas import ResponseModel
+from app.kit.http.streaming import CSV, ROWS_AT_ONCE, CsvLines, StreamedRows
 from tests.conformance.features.notes.models import Note
-from tests.rig.app import client_of
+from tests.support.app import client_of
 
 TEXTS = ["plain", 'a,"b"', "line\r\nbreak", "=1+1", "-1", "", "ß\U0001f600", " blank "]
 
 
-class NoteLine(Output):
+class NoteLine(ResponseModel):
     """A line of the export."""
 
     title: str

@@ -10,12 +10,12 @@ import pytest
 from sqlalchemy import URL, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from app.kit.db.connections.wait_for_database import DatabaseUnreachable, wait_for_database
 from app.kit.db.engine import build_engine
-from app.kit.db.schema_state import revisions_of_the_code
 from app.kit.db.settings import DatabaseSettings
-from app.kit.db.waiting import DatabaseUnreachable, wait_for_database
-from app.kit.errors import Unavailable
-from app.kit.readiness import Readiness
+from app.kit.errors.problems import Unavailable
+from app.kit.migrations.status import load_revisions
+from app.kit.observability.readiness import Readiness
 from local_postgres.binaries import SYSTEM, find_binaries
 from local_postgres.server import temp_dir, temporary
 from local_postgres.supervisor import Cluster
@@ -144,7 +144,7 @@ async def test_invalid_certificate_has_a_clear_error(
         message = rf"{HOST}:5432 cannot be reached: its TLS certificate {reason}[^\n]*\.$"
         with pytest.raises(DatabaseUnreachable, match=message):
             await wait_for_database(database_settings)
-        readiness = Readiness(database_settings, "test", revisions_of_the_code())
+        readiness = Readiness(database_settings, "test", load_revisions())
         with pytest.raises(Unavailable, match=f"its TLS certificate {reason}"):
             await readiness.check()
         await readiness.close()

@@ -10,17 +10,17 @@ from sqlalchemy.exc import StatementError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import undefer
 
-from app.kit.db.conflicts import problem_of
-from app.kit.db.json import json_list
 from app.kit.db.session import Database
-from app.kit.db.sorting import order
-from app.kit.db.unreadable import UnreadableValue
-from app.kit.errors import Problem
-from app.kit.page import CursorQuery
+from app.kit.errors.database_errors import problem_from_db_error
+from app.kit.errors.problems import Problem
+from app.kit.errors.unreadable_values import UnreadableValue
+from app.kit.http.schemas import ResponseModel
+from app.kit.queries.compiled.json_sql import json_list
+from app.kit.queries.pagination import CursorQuery
+from app.kit.queries.sorting import order_by
 from app.kit.queries.view import View
-from app.kit.schemas import Output
 from tests.conformance.features.sorting.models import SortSample
-from tests.rig.app import client_of
+from tests.support.app import client_of
 
 VALUES = [
     ("days", '{2026-02-28,"0044-03-15 BC"}'),
@@ -52,7 +52,7 @@ TYPES: dict[str, Any] = {
 def view_of(name: str) -> View[Any]:
     """Return a view of this column."""
     namespace = {"__annotations__": {"number": int, name: TYPES[name]}, "__module__": __name__}
-    schema: Any = type("SampleOut", (Output,), namespace)
+    schema: Any = type("SampleOut", (ResponseModel,), namespace)
     return View(schema, SortSample)
 
 
@@ -68,7 +68,7 @@ async def test_session_reports_the_column(session: AsyncSession, name: str, valu
     await store(session, name, value)
     column: Any = getattr(SortSample, name)
     view = view_of(name)
-    by_number = order(SortSample.number, SortSample.number.asc())
+    by_number = order_by(SortSample.number, SortSample.number.asc())
     with pytest.raises(UnreadableValue, match=rf"value of \S*{name} in a row"):
         await session.execute(select(SortSample).options(undefer(column)))
     with pytest.raises(UnreadableValue, match=name):
@@ -111,7 +111,7 @@ async def test_database_json_reports_the_column(
     column: Any = getattr(SortSample, name)
     with pytest.raises(StatementError) as caught:
         await session.execute(select(cast(json_list(select(column)), Text)))
-    problem = problem_of(caught.value)
+    problem = problem_from_db_error(caught.value)
     assert isinstance(problem, UnreadableValue)
     assert f"value of {name} in" in problem.detail
 
@@ -154,4 +154,4 @@ async def test_unreadable_value_is_a_409(own_app: FastAPI) -> None:
 async def test_other_database_errors_are_not_unreadable_values(session: AsyncSession) -> None:
     with pytest.raises(StatementError) as caught:
         await session.execute(text("SELECT current_setting('no.such')"))
-    assert not isinstance(problem_of(caught.value), Problem)
+    assert not isinstance(problem_from_db_error(caught.value), Problem)

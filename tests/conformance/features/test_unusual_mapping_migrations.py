@@ -21,7 +21,7 @@ from tests.conformance.features.unusual_mappings.models import (
     Tile,
     follows,
 )
-from tests.rig.database import empty
+from tests.support.database import empty
 
 MODELS = (Asset, Device, Fan, Machine, Piece, Robot, Show, Ticket, Tile)
 

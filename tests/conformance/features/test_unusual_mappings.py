@@ -12,17 +12,23 @@ from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased, selectinload, undefer
 
-from app.kit.db.bulk import delete_many, insert_many, insert_returning, update_many, update_where
-from app.kit.db.copy import copy_rows
-from app.kit.db.plan import plan
-from app.kit.db.repository import Repository
 from app.kit.db.session import Database
-from app.kit.db.sorting import Order, order
-from app.kit.db.upsert import upsert_many
-from app.kit.etag import EntityTag
-from app.kit.page import CursorQuery, PageQuery
+from app.kit.http.etag import EntityTag
+from app.kit.http.schemas import ResponseModel
+from app.kit.queries.load_options import load_options
+from app.kit.queries.pagination import CursorQuery, PageQuery
+from app.kit.queries.repository import Repository
+from app.kit.queries.sorting import SortOrder, order_by
 from app.kit.queries.view import View
-from app.kit.schemas import Output
+from app.kit.writes.bulk import (
+    delete_many,
+    insert_many,
+    insert_returning,
+    update_many,
+    update_where,
+)
+from app.kit.writes.copy import copy_rows
+from app.kit.writes.upsert import upsert_many
 from tests.conformance.features.unusual_mappings.models import (
     Asset,
     Device,
@@ -41,13 +47,13 @@ FAN: Any = Fan
 OTHER: Any = aliased(Fan)
 
 
-class TileOut(Output):
+class TileOut(ResponseModel):
     zone: Zone
     number: int
     zones: list[Zone]
 
 
-class PieceOut(Output):
+class PieceOut(ResponseModel):
     from_: int
     class_: str
     key: str
@@ -63,27 +69,27 @@ class TileWithPieces(TileOut):
     pieces: list["SmallPiece"]
 
 
-class SmallPiece(Output):
+class SmallPiece(ResponseModel):
     from_: int
     class_: str
 
 
-class TicketOut(Output):
+class TicketOut(ResponseModel):
     seat: str
     show: "ShowOut"
 
 
-class ShowOut(Output):
+class ShowOut(ResponseModel):
     title: str
 
 
-class FanName(Output):
+class FanName(ResponseModel):
     name: str
     ticket_count: int
     rank: Any
 
 
-class FanOut(Output):
+class FanOut(ResponseModel):
     name: str
     rank: Any
     notes: str | None
@@ -117,7 +123,7 @@ class Assets(Repository[Asset]):
     model = Asset
 
 
-async def all_pages(session: AsyncSession, view: View[Any], by: Order, limit: int) -> list[Any]:
+async def all_pages(session: AsyncSession, view: View[Any], by: SortOrder, limit: int) -> list[Any]:
     """Return the rows of all pages of a feed."""
     rows: list[Any] = []
     query = CursorQuery(limit=limit)
@@ -185,7 +191,7 @@ async def test_reserved_attribute_names_and_composite_keys(session: AsyncSession
     tiles = View(TileWithPieces, Tile)
     (shown_tile,) = await tiles.list(session, tiles.select())
     assert len(shown_tile.pieces) == 4
-    by = order(Piece.id, Piece.from_.asc(), Piece.class_.desc())
+    by = order_by(Piece.id, Piece.from_.asc(), Piece.class_.desc())
     rows = await all_pages(session, view, by, limit=2)
     assert [each.class_ for each in rows] == ["e", "d", "c", "b", "a"]
     page = await view.page(
@@ -207,7 +213,7 @@ async def test_self_referential_many_to_many_and_computed_columns(session: Async
     assert [f.name for f in shown.following] == ["c", "b"]
     assert [f.name for f in shown.followers] == ["c"]
     assert (shown.ticket_count, shown.tickets[0].show.title) == (1, "t")
-    by = order(Fan.id, Fan.rank.desc(), Fan.name.asc())
+    by = order_by(Fan.id, Fan.rank.desc(), Fan.name.asc())
     rows = await all_pages(session, view, by, limit=1)
     assert [each.name for each in rows] == ["b", "c", "a"]
     updated = await View(FanName, Fan).update(session, b.id, {"score": 30})
@@ -225,7 +231,8 @@ async def test_self_referential_many_to_many_and_computed_columns(session: Async
     } == {"a"}
     await session.refresh(a, ["tickets"])
     a_loaded = await Fans(session).get(
-        a.id, *plan(selectinload(Fan.following), selectinload(Fan.tickets), undefer(Fan.notes))
+        a.id,
+        *load_options(selectinload(Fan.following), selectinload(Fan.tickets), undefer(Fan.notes)),
     )
     a_loaded.following = [b]
     await session.flush()
@@ -266,13 +273,13 @@ async def test_datetime_version_column(own_app: FastAPI) -> None:
     assert await view.list(database, view.select().where(Show.title == "d")) == []
 
 
-class ShowVersion(Output):
+class ShowVersion(ResponseModel):
     id: Any
     title: str
     version: datetime
 
 
-class DeviceOut(Output):
+class DeviceOut(ResponseModel):
     label: str
     json_: str = Field(validation_alias="json")
     address: Any
@@ -304,7 +311,7 @@ async def test_single_table_inheritance_with_renamed_discriminator(session: Asyn
     )
     changed = await Devices(session).change(keys[0], {"raw": b"x", "ports": Range(2, 3)})
     assert isinstance(changed, Router)
-    by = order(
+    by = order_by(
         Device.id,
         Device.address.desc().nulls_last(),
         Device.ports.asc().nulls_first(),
@@ -315,7 +322,7 @@ async def test_single_table_inheritance_with_renamed_discriminator(session: Asyn
     assert len(await view.list(session, view.select())) == 2
 
 
-class RobotOut(Output):
+class RobotOut(ResponseModel):
     id: Any
     name: str
     power: int
@@ -343,7 +350,7 @@ async def test_joined_inheritance_over_three_tables_with_renamed_keys(
     changed = await Assets(session).change(key, {"name": "y"})
     changed = await Robots(session).change(key, {"name": "y", "arms": 8})
     assert (changed.name, changed.arms) == ("y", 8)
-    by = order(Robot.id, Robot.power.desc(), Robot.name.asc())
+    by = order_by(Robot.id, Robot.power.desc(), Robot.name.asc())
     rows = await all_pages(session, view, by, limit=2)
     assert [each.name for each in rows] == ["y", "s", "t"]
     paged = await Robots(session).page(

@@ -7,7 +7,7 @@ from sqlalchemy import MetaData
 from sqlalchemy.orm import Mapped, mapped_column, registry
 
 from app.kit.db.attributes import next_version
-from app.kit.db.base import Record
+from app.kit.db.base import TimestampedModel
 
 
 class Separate:
@@ -18,7 +18,7 @@ class Separate:
 
 
 def test_text_version_requires_server_side_generator() -> None:
-    class Lot(Separate, Record):
+    class Lot(Separate, TimestampedModel):
         __tablename__ = "lots"
         revision: Mapped[str] = mapped_column("rev")
         __mapper_args__ = {  # noqa: RUF012 - SQLAlchemy's syntax
@@ -32,7 +32,7 @@ def test_text_version_requires_server_side_generator() -> None:
 
 
 def test_uuid_and_server_side_versions_are_accepted() -> None:
-    class Bid(Separate, Record):
+    class Bid(Separate, TimestampedModel):
         __tablename__ = "bids"
         revision: Mapped[UUID] = mapped_column("rev")
         __mapper_args__ = {  # noqa: RUF012 - SQLAlchemy's syntax
@@ -40,7 +40,7 @@ def test_uuid_and_server_side_versions_are_accepted() -> None:
             "version_id_generator": lambda _: uuid4(),
         }
 
-    class Trade(Separate, Record):
+    class Trade(Separate, TimestampedModel):
         __tablename__ = "trades"
         revision: Mapped[str] = mapped_column("rev")
         __mapper_args__ = {"version_id_col": revision, "version_id_generator": False}  # noqa: RUF012 - SQLAlchemy's syntax

@@ -18,10 +18,10 @@ from sqlalchemy.orm import selectinload
 
 from app.kit.db.attributes import primary_key
 from app.kit.db.session import Database
-from app.kit.db.sorting import order
-from app.kit.errors import NotFound
-from app.kit.page import CursorQuery, PageQuery
-from app.kit.queries.streaming import BATCH
+from app.kit.errors.problems import NotFound
+from app.kit.queries.compiled.row_stream import BATCH_SIZE
+from app.kit.queries.pagination import CursorQuery, PageQuery
+from app.kit.queries.sorting import order_by
 from app.kit.queries.view import View
 from tests.conformance.features.library.models import (
     Binding,
@@ -42,7 +42,7 @@ from tests.conformance.features.library.schemas import (
     ReviewOut,
     ShelfOut,
 )
-from tests.rig.statements import counting
+from tests.support.statements import counting
 
 BOOKS = View(BookOut, LibraryBook)
 AUDIO_BOOKS = View(BookOut, LibraryAudioBook)
@@ -71,7 +71,7 @@ LINKS = st.tuples(
     st.booleans(), st.booleans(), st.integers(0, 4), st.lists(st.integers(1, 5), max_size=2)
 )
 
-BY_TITLE = order(LibraryBook.id, LibraryBook.title.asc())
+BY_TITLE = order_by(LibraryBook.id, LibraryBook.title.asc())
 SEQUELS = selectinload(LibraryBook.sequel_of), selectinload(LibraryBook.sequels)
 RELATED: dict[type[Any], Sequence[Any]] = {
     LibraryBook: (
@@ -177,13 +177,13 @@ async def test_stream_equals_list(own_database: Database) -> None:
 
 async def test_abandoned_stream_releases_the_connection(own_database: Database) -> None:
     async with own_database.transaction() as session:
-        session.add_all([LibraryBook(title=str(number)) for number in range(BATCH + 1)])
+        session.add_all([LibraryBook(title=str(number)) for number in range(BATCH_SIZE + 1)])
     stream = BOOKS.stream(own_database, BOOKS.select())
     async with aclosing(stream.batches()) as batches:
-        assert len(await anext(batches)) == BATCH
-    assert cast("QueuePool", own_database.reading_engine.pool).checkedout() == 0
+        assert len(await anext(batches)) == BATCH_SIZE
+    assert cast("QueuePool", own_database.read_engine.pool).checkedout() == 0
     # Each iteration executes the statement again.
-    assert len([row async for row in stream]) == BATCH + 1
+    assert len([row async for row in stream]) == BATCH_SIZE + 1
 
 
 @hypothesis_settings(

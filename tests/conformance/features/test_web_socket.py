@@ -10,8 +10,8 @@ import pytest
 import uvicorn
 from starlette.websockets import WebSocket
 
-from app.kit.application import Application
-from app.kit.http.protocol import HttpProtocol, WebSocketProtocol
+from app.kit.http.application import Application
+from app.kit.http.uvicorn_protocol import HttpProtocol, WebSocketProtocol
 
 UPGRADE = "Connection: Upgrade\r\nUpgrade: websocket\r\n"
 KEY = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"

@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kit.db.session import Database, SessionDep
 from tests.conformance.support.cancellation import CancelAtAwait
-from tests.rig.database import server
-from tests.rig.statements import Statements, counting
+from tests.support.database import server
+from tests.support.statements import Statements, counting
 
 CREATE = text("CREATE TABLE kit_rig (number int PRIMARY KEY DEFERRABLE INITIALLY DEFERRED)")
 INSERT = text("INSERT INTO kit_rig VALUES (1)")
@@ -64,13 +64,13 @@ async def test_deferred_constraint_fails_at_the_end_of_a_request(
     await session.commit()
     routes = len(app.router.routes)
 
-    @app.post("/kit/rig")
+    @app.post("/kit/support")
     async def write(session: SessionDep) -> None:
         await session.execute(INSERT)
 
     try:
         # The constraint is deferred, so no statement of the request fails.
-        assert [(await client.post("/kit/rig")).status_code for _ in range(2)] == [200, 409]
+        assert [(await client.post("/kit/support")).status_code for _ in range(2)] == [200, 409]
     finally:
         del app.router.routes[routes:]
     assert await session.scalar(text("SELECT count(*) FROM kit_rig")) == 1

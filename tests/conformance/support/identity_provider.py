@@ -13,10 +13,10 @@ from fastapi import APIRouter, FastAPI, WebSocket
 from httpx2 import ASGITransport, AsyncClient
 from pydantic import BaseModel
 
-from app.kit.application import Application
 from app.kit.auth.caller import CallerDep, current_caller, public, requires
 from app.kit.auth.settings import AuthSettings
-from app.kit.authentication import Authentication
+from app.kit.http.application import Application
+from app.kit.http.authentication import Authentication
 from oidc_issuer import Issuer
 
 AUDIENCE = "invoices"

@@ -5,7 +5,7 @@ from pathlib import Path
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from app.kit.db.migrate import alembic_config
+from app.kit.migrations.runner import alembic_config
 from app.settings import Settings
 
 _REVISION = '''"""A revision of the tests."""
@@ -13,7 +13,7 @@ _REVISION = '''"""A revision of the tests."""
 from alembic import op
 import sqlalchemy as sa
 
-from app.kit.db.revisions import concurrently
+from app.kit.migrations.operations import outside_transaction
 
 revision, down_revision = {name!r}, {before!r}
 

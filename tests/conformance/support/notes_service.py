@@ -14,12 +14,12 @@ from sqlalchemy import URL, QueuePool, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from app.kit.db.retry import DatabaseDep, retrying
 from app.kit.db.session import Database, SessionDep
+from app.kit.writes.transactions import DatabaseDep, run_with_retry
 from app.main import create_app
 from tests.conformance.support.tcp_proxy import TcpProxy, direct_connection, tcp_proxy
-from tests.rig.app import client_of, running
-from tests.rig.database import settings_with
+from tests.support.app import client_of, running
+from tests.support.database import settings_with
 
 # The ways in which an endpoint writes a note.
 KINDS = ["session", "retrying", "compiled"]
@@ -126,7 +126,7 @@ async def notes_on(url: URL) -> AsyncGenerator[NotesService]:
 
         @app.post("/kit/retrying/{number}", status_code=201)
         async def write_with_retry(number: int, database: DatabaseDep) -> None:
-            await retrying(database, lambda session: write(number, session))
+            await run_with_retry(database, lambda session: write(number, session))
 
         @app.post("/kit/compiled/{number}", status_code=201)
         async def write_in_one_statement(number: int, db: DatabaseDep) -> None:

@@ -9,14 +9,14 @@ from fastapi import APIRouter, FastAPI
 from pydantic import BaseModel
 from sqlalchemy import URL, Float, Text, bindparam, cast, func, select, text
 
-from app.kit.db.deletion import living
-from app.kit.db.retry import DatabaseDep, retrying
+from app.kit.db.deletion import exclude_deleted
 from app.kit.db.session import ReadSessionDep, SessionDep
-from app.kit.queries.execution import StatementCache
+from app.kit.queries.compiled.statement_cache import StatementCache
+from app.kit.writes.transactions import DatabaseDep, run_with_retry
 from app.main import create_app
 from app.settings import Settings
-from tests.rig.app import running
-from tests.rig.database import settings_with
+from tests.support.app import running
+from tests.support.database import settings_with
 
 SESSION_READ = "/kit/paths/session-read"
 COMPILED_READ = "/kit/paths/compiled-read"
@@ -53,7 +53,7 @@ def routes() -> APIRouter:
     @router.get("/compiled-read/{value}", response_model=Echo)
     async def compiled_read(db: DatabaseDep, value: str, seconds: float = 0) -> Any:
         values = {"value": value, "seconds": seconds}
-        (row,) = await STATEMENTS.read(db, STATEMENT, living, values)
+        (row,) = await STATEMENTS.read(db, STATEMENT, exclude_deleted, values)
         return row
 
     @router.get("/compiled-write/{value}")
@@ -75,7 +75,7 @@ def routes() -> APIRouter:
         async def work(session: Any) -> None:
             await session.execute(text(next(attempts)))
 
-        await retrying(database, work)
+        await run_with_retry(database, work)
 
     @router.put("/broken")
     async def broken(db: DatabaseDep) -> None:

@@ -21,7 +21,7 @@ from sqlalchemy.ext.associationproxy import AssociationProxy, association_proxy
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-from app.kit.db.enums import stored_by_value
+from app.kit.db.types.enums import value_enum
 from tests.conformance.support.simple_models import Kind
 
 Moment = DateTime(timezone=True)
@@ -72,7 +72,7 @@ class Book(Own):
     price: Mapped[Decimal | None] = mapped_column(Numeric(30, 12))
     weight: Mapped[float] = mapped_column(Double)
     is_lent: Mapped[bool]
-    kind: Mapped[Kind] = mapped_column(stored_by_value(Kind, "kit_kind"))
+    kind: Mapped[Kind] = mapped_column(value_enum(Kind, "kit_kind"))
     printed_on: Mapped[date]
     lent_at: Mapped[datetime | None] = mapped_column(Moment)
     code: Mapped[UUID]

@@ -6,8 +6,8 @@ from enum import StrEnum
 from sqlalchemy import DateTime, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from app.kit.db.base import now
-from app.kit.db.enums import stored_by_value
+from app.kit.db.base import utc_now
+from app.kit.db.types.enums import value_enum
 
 
 class Own(DeclarativeBase):
@@ -27,7 +27,7 @@ class Thing(Own):
     __tablename__ = "kit_things"
     number: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(10), unique=True)
-    kind: Mapped[Kind] = mapped_column(stored_by_value(Kind, "kit_kind"), default=Kind.FLAT)
-    made_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
+    kind: Mapped[Kind] = mapped_column(value_enum(Kind, "kit_kind"), default=Kind.FLAT)
+    made_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=utc_now)
     seen: Mapped[int] = mapped_column(default=0)
     place: Mapped[str] = mapped_column(server_default="here")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.rig.auth import client_headers, provider_settings, set_caller
+from tests.support.auth import client_headers, provider_settings, set_caller
 
 __all__ = ["STATEMENTS", "auth_settings", "auth_variables", "client_headers", "set_caller"]
 

@@ -8,11 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.example.posts.models import Post
 from app.example.posts.repository import PostRepository
 from app.example.users.models import Profile, User
-from app.kit.db.base import now
-from app.kit.db.deletion import erase_where
+from app.kit.db.base import utc_now
+from app.kit.db.deletion import delete_where
 from app.kit.db.session import Database
 from tests.example.factories import make_post, make_tag, make_user
-from tests.rig.statements import counting
+from tests.support.statements import counting
 
 TABLES = ("users", "profiles", "posts", "post_tags")
 
@@ -59,18 +59,18 @@ async def test_rows_are_deleted_by_criteria_with_owned_rows(session: AsyncSessio
     for _ in range(2):
         await make_post(session, author=await make_user(session, is_active=False))
     kept = await make_post(session)
-    assert await erase_where(session, User, User.is_active.is_(False)) == 2
-    assert await erase_where(session, User, User.is_active.is_(False)) == 0
+    assert await delete_where(session, User, User.is_active.is_(False)) == 2
+    assert await delete_where(session, User, User.is_active.is_(False)) == 0
     assert (await session.scalars(select(Post.id))).all() == [kept.id]
 
 
 async def test_old_posts_are_removed_in_batches_with_owned_rows(session: AsyncSession) -> None:
     posts = [await make_post(session, tags=[await make_tag(session)]) for _ in range(5)]
     repository = PostRepository(session)
-    first = await repository.delete_old(now(), size=3)
-    second = await repository.delete_old(now(), after=first[-1], size=3)
+    first = await repository.delete_old(utc_now(), size=3)
+    second = await repository.delete_old(utc_now(), after=first[-1], size=3)
     assert [*first, *second] == sorted(post.id for post in posts)
-    assert await repository.delete_old(now(), size=3) == []
+    assert await repository.delete_old(utc_now(), size=3) == []
     assert await session.scalar(text("SELECT count(*) FROM posts")) == 0
     assert await session.scalar(text("SELECT count(*) FROM post_tags")) == 0
 

@@ -23,12 +23,12 @@ from app.example.posts.models import Post
 from app.example.posts.repository import PostRepository
 from app.example.users.models import User
 from app.example.users.repository import UserRepository
-from app.kit.db.base import now
-from app.kit.db.deletion import erase, erase_where
+from app.kit.db.base import utc_now
+from app.kit.db.deletion import delete_row, delete_where
 from app.kit.db.session import Database
-from app.kit.db.upsert import upsert_many
+from app.kit.writes.upsert import upsert_many
 from tests.example.factories import make_post, make_user
-from tests.rig.statements import counting
+from tests.support.statements import counting
 
 
 async def test_deleted_row_is_kept_with_deleted_at(
@@ -132,8 +132,8 @@ async def test_get_does_not_return_a_deleted_row_of_the_identity_map(
     session: AsyncSession,
 ) -> None:
     by_one, by_many = await make_post(session), await make_post(session)
-    await erase(session, by_one)
-    assert await erase_where(session, Post, Post.id == by_many.id) == 1
+    await delete_row(session, by_one)
+    assert await delete_where(session, Post, Post.id == by_many.id) == 1
     for post in (by_one, by_many):
         assert await session.get(Post, post.id) is None
         found = await session.get(Post, post.id, execution_options={"include_deleted": True})
@@ -159,18 +159,18 @@ async def test_to_one_relationship_to_a_deleted_row_is_none(session: AsyncSessio
 async def test_old_posts_are_hidden_in_batches(session: AsyncSession) -> None:
     posts = [await make_post(session) for _ in range(5)]
     repository = PostRepository(session)
-    first = await repository.delete_old(now(), size=3)
-    second = await repository.delete_old(now(), after=first[-1], size=3)
+    first = await repository.delete_old(utc_now(), size=3)
+    second = await repository.delete_old(utc_now(), after=first[-1], size=3)
     assert [*first, *second] == sorted(post.id for post in posts)
-    assert await repository.delete_old(now(), size=3) == []
+    assert await repository.delete_old(utc_now(), size=3) == []
     assert await session.scalar(text("SELECT count(*) FROM posts WHERE deleted_at IS NULL")) == 0
     assert await session.scalar(text("SELECT count(*) FROM posts")) == 5
 
 
 async def test_a_deleted_user_is_not_deactivated(session: AsyncSession) -> None:
     gone, idle = await make_user(session), await make_user(session)
-    await erase(session, gone)
-    assert await UserRepository(session).deactivate(now()) == [idle.id]
+    await delete_row(session, gone)
+    assert await UserRepository(session).deactivate(utc_now()) == [idle.id]
     active = await session.scalars(text("SELECT id FROM users WHERE is_active"))
     assert [str(key) for key in active] == [str(gone.id)]
 
@@ -179,8 +179,8 @@ async def test_rows_are_deleted_by_criteria_with_owned_rows(session: AsyncSessio
     for _ in range(2):
         await make_post(session, author=await make_user(session, is_active=False))
     kept = await make_post(session)
-    assert await erase_where(session, User, User.is_active.is_(False)) == 2
-    assert await erase_where(session, User, User.is_active.is_(False)) == 0
+    assert await delete_where(session, User, User.is_active.is_(False)) == 2
+    assert await delete_where(session, User, User.is_active.is_(False)) == 0
     assert (await session.scalars(select(Post.id))).all() == [kept.id]
     assert await session.scalar(text("SELECT count(*) FROM posts")) == 3
 
@@ -201,7 +201,7 @@ async def test_upsert_ignores_deleted_rows(session: AsyncSession) -> None:
     row = {"email": "ada@example.org", "name": "Ada", "hashed_password": "-"}
     for expected in ((1, 0), (0, 1)):
         assert await upsert_many(session, User, [row], by=["email"]) == expected
-    assert await erase_where(session, User) == 1
+    assert await delete_where(session, User) == 1
     assert await upsert_many(session, User, [row], by=["email"]) == (1, 0)
 
 

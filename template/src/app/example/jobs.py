@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
-from app.example.idempotency.service import forget_keys
+from app.example.idempotency.service import delete_expired_keys
 from app.example.posts.service import delete_old_posts
 from app.example.users.service import deactivate_users
-from app.kit.commands.jobs import job
-from app.kit.db.base import now
+from app.kit.cli.jobs import job
+from app.kit.db.base import utc_now
 from app.kit.db.session import Database
 
 commands = typer.Typer()
@@ -21,7 +21,7 @@ Days = Annotated[int, typer.Option(help="Number of days", min=1, max=36_500)]
 @job
 async def deactivate(database: Database, days: Days) -> str:
     """Deactivate users that had no update and no new post for a number of days."""
-    count = await deactivate_users(database, now() - timedelta(days=days))
+    count = await deactivate_users(database, utc_now() - timedelta(days=days))
     return f"{count} users deactivated"
 
 
@@ -29,7 +29,7 @@ async def deactivate(database: Database, days: Days) -> str:
 @job
 async def delete_old(database: Database, days: Days) -> str:
     """Delete posts that had no update for a number of days."""
-    count = await delete_old_posts(database, now() - timedelta(days=days))
+    count = await delete_old_posts(database, utc_now() - timedelta(days=days))
     return f"{count} posts deleted"
 
 
@@ -40,5 +40,5 @@ async def forget(database: Database, days: Days) -> str:
 
     After that, a repeated request is executed again. The API promises to keep keys for one day.
     """
-    count = await forget_keys(database, now() - timedelta(days=days))
+    count = await delete_expired_keys(database, utc_now() - timedelta(days=days))
     return f"{count} keys deleted"

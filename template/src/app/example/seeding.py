@@ -12,15 +12,14 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from app.example.catalog.models import Category, Product, ProductStatus
-from app.example.invented import ADJECTIVES, FIRST, LAST, SENTENCES, SHELVES, THINGS, TOPICS
+from app.example.fake_data import ADJECTIVES, FIRST, LAST, SENTENCES, SHELVES, THINGS, TOPICS
 from app.example.orders.models import Order, OrderLine, OrderStatus
 from app.example.posts.models import Post, PostTag
 from app.example.tags.models import Tag
 from app.example.users.models import Profile, User
-from app.kit.db.base import Record
-from app.kit.db.bulk import among
+from app.kit.cli.seeding import Seed
+from app.kit.db.base import TimestampedModel, any_of
 from app.kit.db.ids import Id
-from app.kit.seeding import Seed
 
 AT_ONCE = 1000
 MOST_PRODUCTS = 5000
@@ -51,18 +50,20 @@ async def seed_example(seed: Seed) -> None:
         seed.advance(len(numbers))
 
 
-async def _insert_missing(seed: Seed, model: type[Record], name: str, rows: Rows) -> Sequence[Id]:
+async def _insert_missing(
+    seed: Seed, model: type[TimestampedModel], name: str, rows: Rows
+) -> Sequence[Id]:
     """Insert the missing rows. Return the ids of all rows, ordered by the column `name`."""
     column = getattr(model, name)
     statement = insert(model).on_conflict_do_nothing(index_elements=[name])
     before = await _count(seed, model)
     await seed.session.execute(statement, rows)
     seed.counts[model.__tablename__] += await _count(seed, model) - before
-    named = select(model.id).where(among(column, [row[name] for row in rows]))
+    named = select(model.id).where(any_of(column, [row[name] for row in rows]))
     return (await seed.session.scalars(named.order_by(column))).all()
 
 
-async def _count(seed: Seed, model: type[Record]) -> int:
+async def _count(seed: Seed, model: type[TimestampedModel]) -> int:
     return await seed.session.scalar(select(func.count()).select_from(model)) or 0
 
 

@@ -19,16 +19,16 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from app.kit.authentication import AuthenticationSettings
 from app.kit.db.settings import DatabaseSettings
-from app.kit.environment import (
+from app.kit.http.authentication import AuthenticationSettings
+from app.kit.http.settings import HttpSettings
+from app.kit.settings_sources import (
     EnvironmentSource,
     FileSource,
     groups_of,
     unknown_variables,
     variable_of,
 )
-from app.kit.http.settings import HttpSettings
 
 
 class SettingsError(ValueError):
@@ -77,7 +77,7 @@ class KitSettings(AuthenticationSettings):
         hide_input_in_errors=True,
     )
 
-    # Returns settings that `load` uses in development. `app.kit.development` sets it.
+    # Returns settings that `load` uses in development. `app.kit.cli.development_database` sets it.
     development_defaults: ClassVar[DevelopmentDefaults | None] = None
 
     # Empty by default, so that the error names the missing variable, DATABASE_URL.
@@ -128,7 +128,7 @@ class KitSettings(AuthenticationSettings):
         raise ValidationError.from_exception_data(cls.__name__, problems, hide_input=True)
 
     @property
-    def places(self) -> int:
+    def concurrency_limit(self) -> int:
         """The maximum number of concurrent requests: HTTP_CONCURRENCY, or the size of the pool.
 
         The default is the same behind PgBouncer, where the process itself has no pool.

@@ -5,10 +5,10 @@ from enum import StrEnum
 from sqlalchemy import ForeignKey, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.kit.db.base import Record
-from app.kit.db.deletion import Entity
-from app.kit.db.enums import stored_by_value
+from app.kit.db.base import TimestampedModel
+from app.kit.db.deletion import Model
 from app.kit.db.ids import Id
+from app.kit.db.types.enums import value_enum
 
 SCHEMA = "conformance_billing"
 
@@ -18,7 +18,7 @@ class InvoiceState(StrEnum):
     PAID = "paid"
 
 
-class Invoice(Entity):
+class Invoice(Model):
     __tablename__ = "conformance_invoices"
     __table_args__ = (
         UniqueConstraint("number_of_the_customer_in_the_ledger", "number_of_the_invoice_there"),
@@ -28,11 +28,11 @@ class Invoice(Entity):
     number_of_the_customer_in_the_ledger: Mapped[int]
     number_of_the_invoice_there: Mapped[int]
     state: Mapped[InvoiceState] = mapped_column(
-        stored_by_value(InvoiceState, "conformance_invoice_state"), default=InvoiceState.OPEN
+        value_enum(InvoiceState, "conformance_invoice_state"), default=InvoiceState.OPEN
     )
 
 
-class InvoiceLine(Record):
+class InvoiceLine(TimestampedModel):
     __tablename__ = "conformance_invoice_lines"
     __table_args__ = ({"schema": SCHEMA},)
 
@@ -41,7 +41,7 @@ class InvoiceLine(Record):
     )
 
 
-class Customer(Entity):
+class Customer(Model):
     """Shares the table name of `BilledCustomer`, and has another unique column."""
 
     __tablename__ = "conformance_customers"
@@ -51,7 +51,7 @@ class Customer(Entity):
     __table_args__ = (UniqueConstraint("code", name="uq_conformance_customers"),)
 
 
-class BilledCustomer(Entity):
+class BilledCustomer(Model):
     __tablename__ = "conformance_customers"
     __table_args__ = (
         UniqueConstraint("number", name="uq_conformance_customers"),

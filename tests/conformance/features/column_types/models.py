@@ -47,11 +47,11 @@ from sqlalchemy.dialects.postgresql import (
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import BigInteger
 
-from app.kit.db.base import Base, Record
-from app.kit.db.deletion import Entity
-from app.kit.db.enums import stored_by_value
+from app.kit.db.base import Base, TimestampedModel
+from app.kit.db.deletion import Model
 from app.kit.db.ids import Id
-from app.kit.db.relation import relation
+from app.kit.db.relationships import relationship
+from app.kit.db.types.enums import value_enum
 
 SCHEMA = "conformance_other"
 # Base.metadata creates the tables without a migration, so it must create the schema as well.
@@ -66,10 +66,10 @@ class TypedColour(StrEnum):
     DARK_BLUE = "dark-blue"
 
 
-COLOUR = stored_by_value(TypedColour, "conformance_everything_colour")
+COLOUR = value_enum(TypedColour, "conformance_everything_colour")
 
 
-class TypedPlace(Record):
+class TypedPlace(TimestampedModel):
     """The target of a composite foreign key, in another schema."""
 
     __tablename__ = "conformance_everything_places"
@@ -79,7 +79,7 @@ class TypedPlace(Record):
     city: Mapped[str] = mapped_column(String(40))
 
 
-class TypedRow(Entity):
+class TypedRow(Model):
     """A model with a column of every common type."""
 
     __tablename__ = "conformance_everything"
@@ -146,11 +146,11 @@ class TypedRow(Entity):
     country: Mapped[str | None] = mapped_column(String(2))
     city: Mapped[str | None] = mapped_column(String(40))
 
-    parent: Mapped["TypedRow | None"] = relation(remote_side="TypedRow.id")
-    place: Mapped[TypedPlace | None] = relation()
+    parent: Mapped["TypedRow | None"] = relationship(remote_side="TypedRow.id")
+    place: Mapped[TypedPlace | None] = relationship()
 
 
-class TypedVehicle(Entity):
+class TypedVehicle(Model):
     """The root of a joined-table inheritance."""
 
     __tablename__ = "conformance_everything_vehicles"

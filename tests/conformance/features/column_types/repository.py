@@ -5,13 +5,13 @@ from typing import Any
 
 from sqlalchemy import select
 
-from app.kit.db.keyset import keyset_page
-from app.kit.db.plan import plan
-from app.kit.db.repository import Repository
-from app.kit.db.sorting import order
-from app.kit.db.upsert import Upserted, upsert_many
-from app.kit.page import CursorSlice, PageQuery, Slice
+from app.kit.queries.keyset import read_keyset_page
+from app.kit.queries.load_options import load_options
+from app.kit.queries.pagination import CursorPageResult, PageQuery, PageResult
+from app.kit.queries.repository import Repository
+from app.kit.queries.sorting import order_by
 from app.kit.queries.view import View
+from app.kit.writes.upsert import UpsertResult, upsert_many
 from tests.conformance.features.column_types.models import TypedRow, TypedVehicle
 from tests.conformance.features.column_types.schemas import (
     TypedRowCreate,
@@ -21,16 +21,16 @@ from tests.conformance.features.column_types.schemas import (
     TypedRowSort,
 )
 
-SAMPLE_OUT = plan()
+SAMPLE_OUT = load_options()
 SAMPLES = View(TypedRowOut, TypedRow)
 
 
 def _orders(descending: bool) -> dict[TypedRowSort, Any]:
     columns = {sort: getattr(TypedRow, sort) for sort in TypedRowSort}
     return {
-        sort: order(TypedRow.id, column.desc().nulls_first())
+        sort: order_by(TypedRow.id, column.desc().nulls_first())
         if descending
-        else order(TypedRow.id, column.asc().nulls_last())
+        else order_by(TypedRow.id, column.asc().nulls_last())
         for sort, column in columns.items()
     }
 
@@ -43,7 +43,7 @@ class TypedRowRepository(Repository[TypedRow]):
 
     model = TypedRow
 
-    async def search(self, query: TypedRowQuery) -> Slice[TypedRow]:
+    async def search(self, query: TypedRowQuery) -> PageResult[TypedRow]:
         """Return one page of the samples that match the filters."""
         statement = select(TypedRow).order_by(TypedRow.code)
         if query.q is not None:
@@ -53,12 +53,12 @@ class TypedRowRepository(Repository[TypedRow]):
             statement = statement.where(getattr(TypedRow, name) == value)
         return await self.page(query, statement, *SAMPLE_OUT)
 
-    async def feed(self, query: TypedRowFeed) -> CursorSlice[TypedRow]:
+    async def feed(self, query: TypedRowFeed) -> CursorPageResult[TypedRow]:
         """Return one page by cursor."""
         ordered = ORDERS[query.descending][query.sort]
-        return await keyset_page(self.session, query, select(TypedRow), ordered, *SAMPLE_OUT)
+        return await read_keyset_page(self.session, query, select(TypedRow), ordered, *SAMPLE_OUT)
 
-    async def put(self, rows: Sequence[TypedRowCreate]) -> Upserted:
+    async def put(self, rows: Sequence[TypedRowCreate]) -> UpsertResult:
         """Insert or update rows by code."""
         return await upsert_many(self.session, TypedRow, map(dict, rows), by=["code"])
 
@@ -68,6 +68,8 @@ class TypedVehicleRepository(Repository[TypedVehicle]):
 
     model = TypedVehicle
 
-    async def list_all(self, query: PageQuery) -> Slice[TypedVehicle]:
+    async def list_all(self, query: PageQuery) -> PageResult[TypedVehicle]:
         """Return one page of the vehicles."""
-        return await self.page(query, select(TypedVehicle).order_by(TypedVehicle.name), *plan())
+        return await self.page(
+            query, select(TypedVehicle).order_by(TypedVehicle.name), *load_options()
+        )

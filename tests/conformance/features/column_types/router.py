@@ -5,13 +5,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from app.kit.batch import Batch
 from app.kit.db.ids import Id
 from app.kit.db.session import DatabaseDep, ReadSessionDep, SessionDep
-from app.kit.db.upsert import Upserted
-from app.kit.errors import problems
-from app.kit.page import CursorPage, CursorSlice, Page, PageQuery, Slice
-from app.kit.stream import JSON_LINES, JsonLines
+from app.kit.errors.problems import problem_responses
+from app.kit.http.streaming import JSON_LINES, JsonLines
+from app.kit.queries.pagination import CursorPage, CursorPageResult, Page, PageQuery, PageResult
+from app.kit.writes.batch_requests import Batch
+from app.kit.writes.upsert import UpsertResult
 from tests.conformance.features.column_types.models import (
     TypedBicycle,
     TypedRow,
@@ -41,7 +41,7 @@ vehicles = APIRouter(prefix="/conformance/everything-vehicles", tags=["conforman
 
 
 @samples.post(
-    "", status_code=HTTPStatus.CREATED, response_model=TypedRowOut, responses=problems(409)
+    "", status_code=HTTPStatus.CREATED, response_model=TypedRowOut, responses=problem_responses(409)
 )
 async def create_sample_of_everything(new: TypedRowCreate, session: SessionDep) -> TypedRow:
     """Create a sample."""
@@ -51,7 +51,7 @@ async def create_sample_of_everything(new: TypedRowCreate, session: SessionDep) 
 @samples.get("", response_model=Page[TypedRowOut])
 async def list_samples_of_everything(
     query: Annotated[TypedRowQuery, Query()], session: ReadSessionDep
-) -> Slice[TypedRow]:
+) -> PageResult[TypedRow]:
     """List samples, by offset."""
     return await TypedRowRepository(session).search(query)
 
@@ -59,7 +59,7 @@ async def list_samples_of_everything(
 @samples.get("/feed", response_model=CursorPage[TypedRowOut])
 async def read_samples_feed_of_everything(
     query: Annotated[TypedRowFeed, Query()], session: ReadSessionDep
-) -> CursorSlice[TypedRow]:
+) -> CursorPageResult[TypedRow]:
     """List samples, by cursor."""
     return await TypedRowRepository(session).feed(query)
 
@@ -67,7 +67,7 @@ async def read_samples_feed_of_everything(
 @samples.get("/view", response_model=Page[TypedRowOut])
 async def list_samples_of_everything_by_view(
     query: Annotated[PageQuery, Query()], db: DatabaseDep
-) -> Slice[TypedRowOut]:
+) -> PageResult[TypedRowOut]:
     """List samples by a view."""
     return await SAMPLES.page(db, query, SAMPLES.select().order_by(TypedRow.code))
 
@@ -78,19 +78,21 @@ async def export_samples_of_everything(db: DatabaseDep) -> JsonLines:
     return JsonLines(SAMPLES.stream(db, SAMPLES.select().order_by(TypedRow.code)))
 
 
-@samples.put("/batch", response_model=TypedRowsPut, responses=problems(409))
-async def put_samples_of_everything(batch: Batch[TypedRowCreate], session: SessionDep) -> Upserted:
+@samples.put("/batch", response_model=TypedRowsPut, responses=problem_responses(409))
+async def put_samples_of_everything(
+    batch: Batch[TypedRowCreate], session: SessionDep
+) -> UpsertResult:
     """Create or update samples, by their code."""
     return await TypedRowRepository(session).put(batch.rows)
 
 
-@samples.get("/{sample_id}", response_model=TypedRowOut, responses=problems(404))
+@samples.get("/{sample_id}", response_model=TypedRowOut, responses=problem_responses(404))
 async def get_sample_of_everything(sample_id: Id, db: DatabaseDep) -> TypedRowOut:
     """Return a sample."""
     return await SAMPLES.get(db, sample_id)
 
 
-@samples.patch("/{sample_id}", response_model=TypedRowOut, responses=problems(404, 409))
+@samples.patch("/{sample_id}", response_model=TypedRowOut, responses=problem_responses(404, 409))
 async def update_sample_of_everything(
     sample_id: Id, changes: TypedRowChanges, session: SessionDep
 ) -> TypedRow:
@@ -99,7 +101,7 @@ async def update_sample_of_everything(
     return await TypedRowRepository(session).update(sample, changes.sent())
 
 
-@samples.put("/{sample_id}", response_model=TypedRowOut, responses=problems(404, 409))
+@samples.put("/{sample_id}", response_model=TypedRowOut, responses=problem_responses(404, 409))
 async def replace_sample_of_everything(
     sample_id: Id, new: TypedRowCreate, session: SessionDep
 ) -> TypedRow:
@@ -107,7 +109,7 @@ async def replace_sample_of_everything(
     return await TypedRowRepository(session).change(sample_id, dict(new), *SAMPLE_OUT)
 
 
-@samples.delete("/{sample_id}", status_code=HTTPStatus.NO_CONTENT, responses=problems(404))
+@samples.delete("/{sample_id}", status_code=HTTPStatus.NO_CONTENT, responses=problem_responses(404))
 async def delete_sample_of_everything(sample_id: Id, session: SessionDep) -> None:
     """Delete a sample."""
     await TypedRowRepository(session).delete(sample_id)
@@ -126,18 +128,18 @@ async def create_vehicle_of_everything(
 @vehicles.get("", response_model=Page[TypedVehicleOut])
 async def list_vehicles_of_everything(
     query: Annotated[PageQuery, Query()], session: ReadSessionDep
-) -> Slice[TypedVehicle]:
+) -> PageResult[TypedVehicle]:
     """List vehicles of all kinds."""
     return await TypedVehicleRepository(session).list_all(query)
 
 
-@vehicles.get("/{vehicle_id}", response_model=TypedVehicleOut, responses=problems(404))
+@vehicles.get("/{vehicle_id}", response_model=TypedVehicleOut, responses=problem_responses(404))
 async def get_vehicle_of_everything(vehicle_id: Id, session: ReadSessionDep) -> TypedVehicle:
     """Return a vehicle."""
     return await TypedVehicleRepository(session).get(vehicle_id)
 
 
-@vehicles.patch("/{vehicle_id}", response_model=TypedVehicleOut, responses=problems(404))
+@vehicles.patch("/{vehicle_id}", response_model=TypedVehicleOut, responses=problem_responses(404))
 async def update_vehicle_of_everything(
     vehicle_id: Id, changes: TypedVehicleChanges, session: SessionDep
 ) -> TypedVehicle:
@@ -145,7 +147,9 @@ async def update_vehicle_of_everything(
     return await TypedVehicleRepository(session).change(vehicle_id, changes.sent())
 
 
-@vehicles.delete("/{vehicle_id}", status_code=HTTPStatus.NO_CONTENT, responses=problems(404))
+@vehicles.delete(
+    "/{vehicle_id}", status_code=HTTPStatus.NO_CONTENT, responses=problem_responses(404)
+)
 async def delete_vehicle_of_everything(vehicle_id: Id, session: SessionDep) -> None:
     """Delete a vehicle."""
     await TypedVehicleRepository(session).delete(vehicle_id)

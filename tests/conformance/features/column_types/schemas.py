@@ -21,8 +21,15 @@ from pydantic import (
 from sqlalchemy.dialects.postgresql import BitString, Range
 
 from app.kit.db.ids import Id
-from app.kit.page import CursorQuery, PageQuery
-from app.kit.schemas import Changes, Input, LongText, Output, SearchText, omittable
+from app.kit.http.schemas import (
+    LongStr,
+    PatchModel,
+    RequestModel,
+    ResponseModel,
+    SearchStr,
+    optional_field,
+)
+from app.kit.queries.pagination import CursorQuery, PageQuery
 from tests.conformance.features.column_types.models import TypedColour
 
 
@@ -32,7 +39,7 @@ def _decode(value: Any) -> bytes:
     return b64decode(value, validate=True)
 
 
-class _Range(Input):
+class _Range(RequestModel):
     lower: Any
     upper: Any
 
@@ -69,7 +76,7 @@ Decoded = Annotated[bytes, BeforeValidator(_decode)]
 Encoded = Annotated[bytes, PlainSerializer(lambda data: b64encode(data).decode(), return_type=str)]
 
 
-class TypedRowFields(Input):
+class TypedRowFields(RequestModel):
     """All columns that a client may set, except the code."""
 
     small: int | None = None
@@ -80,7 +87,7 @@ class TypedRowFields(Input):
     single: float | None = None
     double: float | None = None
     flag: bool | None = None
-    text: LongText | None = None
+    text: LongStr | None = None
     varchar: str | None = None
     # PostgreSQL pads shorter text with spaces.
     fixed: Annotated[str, StringConstraints(min_length=3, max_length=3)] | None = None
@@ -117,10 +124,10 @@ class TypedRowCreate(TypedRowFields):
     code: int
 
 
-class TypedRowChanges(TypedRowFields, Changes):
+class TypedRowChanges(TypedRowFields, PatchModel):
     """A partial update of a sample."""
 
-    code: int = omittable()
+    code: int = optional_field()
 
 
 class TypedRowSort(StrEnum):
@@ -151,7 +158,7 @@ class TypedRowSort(StrEnum):
 class TypedRowQuery(PageQuery):
     """Filters of the list with offset pagination."""
 
-    q: SearchText | None = None
+    q: SearchStr | None = None
     small: int | None = None
     integer: int | None = None
     number: Decimal | None = None
@@ -171,14 +178,14 @@ class TypedRowFeed(CursorQuery):
     descending: bool = False
 
 
-class RangeOut(Output):
+class RangeOut(ResponseModel):
     """A range that excludes its upper bound."""
 
     lower: int | date | None
     upper: int | date | None
 
 
-class TypedRowOut(Output):
+class TypedRowOut(ResponseModel):
     """A sample."""
 
     id: Id
@@ -225,14 +232,14 @@ class TypedRowOut(Output):
     stamped: datetime
 
 
-class TypedRowsPut(Output):
+class TypedRowsPut(ResponseModel):
     """The numbers of inserted and updated samples."""
 
     inserted: int
     updated: int
 
 
-class TypedVehicleCreate(Input):
+class TypedVehicleCreate(RequestModel):
     """A new truck or bicycle."""
 
     kind: Literal["truck", "bicycle"]
@@ -240,13 +247,13 @@ class TypedVehicleCreate(Input):
     number: int
 
 
-class TypedVehicleChanges(Changes):
+class TypedVehicleChanges(PatchModel):
     """A partial update of a vehicle."""
 
-    name: Annotated[str, StringConstraints(max_length=40)] = omittable()
+    name: Annotated[str, StringConstraints(max_length=40)] = optional_field()
 
 
-class TypedVehicleOut(Output):
+class TypedVehicleOut(ResponseModel):
     """A vehicle."""
 
     id: Id

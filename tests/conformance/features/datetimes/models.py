@@ -6,10 +6,10 @@ from sqlalchemy import ARRAY, DateTime, Time
 from sqlalchemy.dialects.postgresql import TIMESTAMP, TSMULTIRANGE, TSTZMULTIRANGE, TSTZRANGE, Range
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.kit.db.base import Record
+from app.kit.db.base import TimestampedModel
 
 
-class Appointment(Record):
+class Appointment(TimestampedModel):
     """An appointment."""
 
     __tablename__ = "conformance_appointments"

@@ -3,12 +3,12 @@
 from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.kit.db.deletion import Entity
+from app.kit.db.deletion import Model
 from app.kit.db.ids import Id
-from app.kit.db.relation import relation
+from app.kit.db.relationships import relationship
 
 
-class Vehicle(Entity):
+class Vehicle(Model):
     """The base of a single-table inheritance."""
 
     __tablename__ = "conformance_vehicles"
@@ -25,7 +25,7 @@ class Car(Vehicle):
 
     doors: Mapped[int | None] = mapped_column(default=4)
 
-    wheels: Mapped[list["Wheel"]] = relation(
+    wheels: Mapped[list["Wheel"]] = relationship(
         back_populates="car", cascade="all, delete-orphan", passive_deletes=True
     )
 
@@ -38,7 +38,7 @@ class Boat(Vehicle):
     sails: Mapped[int | None]
 
 
-class Wheel(Entity):
+class Wheel(Model):
     """A child of a car, which other vehicles do not have."""
 
     __tablename__ = "conformance_wheels"
@@ -47,10 +47,10 @@ class Wheel(Entity):
         ForeignKey("conformance_vehicles.id", ondelete="CASCADE"), index=True
     )
 
-    car: Mapped[Car] = relation(back_populates="wheels")
+    car: Mapped[Car] = relationship(back_populates="wheels")
 
 
-class Document(Entity):
+class Document(Model):
     """The base of a joined-table inheritance."""
 
     __tablename__ = "conformance_documents"
@@ -77,7 +77,7 @@ class Invoice(Document):
     )
     total: Mapped[int]
 
-    positions: Mapped[list["Position"]] = relation(
+    positions: Mapped[list["Position"]] = relationship(
         back_populates="invoice", cascade="all, delete-orphan", passive_deletes=True
     )
 
@@ -106,7 +106,7 @@ class Letter(Document):
     body: Mapped[str] = mapped_column(default="")
 
 
-class Position(Entity):
+class Position(Model):
     """A child of an invoice, which other documents do not have."""
 
     __tablename__ = "conformance_positions"
@@ -115,4 +115,4 @@ class Position(Entity):
         ForeignKey("conformance_invoices.id", ondelete="CASCADE"), index=True
     )
 
-    invoice: Mapped[Invoice] = relation(back_populates="positions")
+    invoice: Mapped[Invoice] = relationship(back_populates="positions")

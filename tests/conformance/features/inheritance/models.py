@@ -3,12 +3,12 @@
 from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.kit.db.base import Base, Record
+from app.kit.db.base import Base, TimestampedModel
 from app.kit.db.ids import Id
-from app.kit.db.relation import relation
+from app.kit.db.relationships import relationship
 
 
-class Document(Record):
+class Document(TimestampedModel):
     """The base of a single-table inheritance."""
 
     __tablename__ = "conformance_read_documents"
@@ -34,7 +34,7 @@ class OpenLetter(Letter):
     __mapper_args__ = {"polymorphic_identity": "open_letter"}  # noqa: RUF012 - SQLAlchemy's syntax
 
 
-class Person(Record):
+class Person(TimestampedModel):
     """The base of a joined-table inheritance."""
 
     __tablename__ = "conformance_read_people"
@@ -45,8 +45,8 @@ class Person(Record):
     boss_id: Mapped[Id | None] = mapped_column(
         ForeignKey("conformance_read_bosses.id", ondelete="SET NULL", use_alter=True), index=True
     )
-    boss: Mapped["Boss | None"] = relation(back_populates="staff", foreign_keys=[boss_id])
-    letters: Mapped[list[Letter]] = relation(order_by=Letter.title)
+    boss: Mapped["Boss | None"] = relationship(back_populates="staff", foreign_keys=[boss_id])
+    letters: Mapped[list[Letter]] = relationship(order_by=Letter.title)
 
 
 class Boss(Person):
@@ -58,7 +58,7 @@ class Boss(Person):
         ForeignKey("conformance_read_people.id", ondelete="CASCADE"), primary_key=True
     )
     budget: Mapped[int] = mapped_column("euros", default=1)
-    staff: Mapped[list[Person]] = relation(
+    staff: Mapped[list[Person]] = relationship(
         back_populates="boss", foreign_keys=[Person.boss_id], order_by=Person.name
     )
 

@@ -24,11 +24,11 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, column_property, mapped_column
 
-from app.kit.db.base import Base, Record
-from app.kit.db.deletion import Entity
-from app.kit.db.enums import stored_by_value
+from app.kit.db.base import Base, TimestampedModel
+from app.kit.db.deletion import Model
 from app.kit.db.ids import Id
-from app.kit.db.relation import relation
+from app.kit.db.relationships import relationship
+from app.kit.db.types.enums import value_enum
 
 
 class Binding(StrEnum):
@@ -38,13 +38,13 @@ class Binding(StrEnum):
     SOFT = "paperback"
 
 
-class LibraryWriter(Entity):
+class LibraryWriter(Model):
     """The author of books."""
 
     __tablename__ = "conformance_library_writers"
 
     name: Mapped[str]
-    books: Mapped[list["LibraryBook"]] = relation(
+    books: Mapped[list["LibraryBook"]] = relationship(
         back_populates="writer", order_by="LibraryBook.title", passive_deletes=True
     )
 
@@ -64,7 +64,7 @@ subjects = Table(
 )
 
 
-class LibrarySubject(Record):
+class LibrarySubject(TimestampedModel):
     """The subject of books."""
 
     __tablename__ = "conformance_library_subjects"
@@ -72,7 +72,7 @@ class LibrarySubject(Record):
     name: Mapped[str] = mapped_column(String(40), unique=True)
 
 
-class LibraryBook(Entity):
+class LibraryBook(Model):
     """A book; some have a sequel."""
 
     __tablename__ = "conformance_library_books"
@@ -81,7 +81,7 @@ class LibraryBook(Entity):
     title: Mapped[str] = mapped_column()
     meta: Mapped[dict[str, Any]] = mapped_column("metadata", JSONB, default=dict)
     binding: Mapped[Binding] = mapped_column(
-        stored_by_value(Binding, "conformance_library_binding"), default=Binding.SOFT
+        value_enum(Binding, "conformance_library_binding"), default=Binding.SOFT
     )
     price: Mapped[Decimal | None] = mapped_column(Numeric(10, 2))
     twice: Mapped[Decimal | None] = mapped_column(Numeric(11, 2), Computed("price * 2"))
@@ -97,17 +97,17 @@ class LibraryBook(Entity):
         ForeignKey("conformance_library_books.id", ondelete="SET NULL"), index=True
     )
 
-    writer: Mapped[LibraryWriter | None] = relation(back_populates="books")
-    sequel_of: Mapped["LibraryBook | None"] = relation(
+    writer: Mapped[LibraryWriter | None] = relationship(back_populates="books")
+    sequel_of: Mapped["LibraryBook | None"] = relationship(
         remote_side="LibraryBook.id", back_populates="sequels"
     )
-    sequels: Mapped[list["LibraryBook"]] = relation(
+    sequels: Mapped[list["LibraryBook"]] = relationship(
         back_populates="sequel_of", order_by="LibraryBook.title", passive_deletes=True
     )
-    subjects: Mapped[list[LibrarySubject]] = relation(
+    subjects: Mapped[list[LibrarySubject]] = relationship(
         secondary=subjects, order_by="LibrarySubject.name"
     )
-    reviews: Mapped[list["LibraryReview"]] = relation(
+    reviews: Mapped[list["LibraryReview"]] = relationship(
         back_populates="book",
         order_by="LibraryReview.id",
         cascade="all, delete-orphan",
@@ -147,7 +147,7 @@ class LibraryAudioBook(LibraryBook):
     __mapper_args__ = {"polymorphic_identity": "audio"}  # noqa: RUF012 - SQLAlchemy's syntax
 
 
-class LibraryReview(Entity):
+class LibraryReview(Model):
     """A review of a book, and the base of a joined-table inheritance."""
 
     __tablename__ = "conformance_library_reviews"
@@ -157,7 +157,7 @@ class LibraryReview(Entity):
     book_id: Mapped[Id] = mapped_column(
         ForeignKey("conformance_library_books.id", ondelete="CASCADE"), index=True
     )
-    book: Mapped[LibraryBook] = relation(back_populates="reviews")
+    book: Mapped[LibraryBook] = relationship(back_populates="reviews")
 
     __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "short"}  # noqa: RUF012 - SQLAlchemy's syntax
 
@@ -172,7 +172,7 @@ class LibraryEssay(LibraryReview):
     )
     text: Mapped[str]
     written_in: Mapped[list[Binding]] = mapped_column(
-        ARRAY(stored_by_value(Binding, "conformance_library_binding")), default=list
+        ARRAY(value_enum(Binding, "conformance_library_binding")), default=list
     )
 
     @hybrid_property
@@ -195,12 +195,12 @@ class LibraryShelf(Base):
 
     room: Mapped[str] = mapped_column(String(10), primary_key=True)
     number: Mapped[int] = mapped_column(Integer, primary_key=True)
-    copies: Mapped[list["LibraryCopy"]] = relation(
+    copies: Mapped[list["LibraryCopy"]] = relationship(
         back_populates="shelf", order_by="LibraryCopy.label", passive_deletes=True
     )
 
 
-class LibraryCopy(Record):
+class LibraryCopy(TimestampedModel):
     """A copy of a book, on a shelf."""
 
     __tablename__ = "conformance_library_copies"
@@ -216,4 +216,4 @@ class LibraryCopy(Record):
     label: Mapped[str]
     room: Mapped[str | None] = mapped_column(String(10))
     shelf_number: Mapped[int | None]
-    shelf: Mapped[LibraryShelf | None] = relation(back_populates="copies")
+    shelf: Mapped[LibraryShelf | None] = relationship(back_populates="copies")

@@ -7,24 +7,30 @@ from typing import Any
 from pydantic import Field
 
 from app.kit.db.ids import Id
-from app.kit.schemas import Changes, Input, Line, Output, omittable
+from app.kit.http.schemas import (
+    PatchModel,
+    RequestModel,
+    ResponseModel,
+    ShortStr,
+    optional_field,
+)
 from tests.conformance.features.library.models import Binding
 
 
-class WriterOut(Output):
+class WriterOut(ResponseModel):
     """A writer."""
 
     id: Id
     name: str
 
 
-class SubjectOut(Output):
+class SubjectOut(ResponseModel):
     """A subject."""
 
     name: str
 
 
-class SequelOut(Output):
+class SequelOut(ResponseModel):
     """A book in a list, with its writer."""
 
     title: str
@@ -36,14 +42,14 @@ class SequelOut(Output):
     stars: int
 
 
-class ReviewOut(Output):
+class ReviewOut(ResponseModel):
     """A review."""
 
     stars: int
     kind: str
 
 
-class BookOut(Output):
+class BookOut(ResponseModel):
     """A book with all its relationships."""
 
     id: Id
@@ -69,7 +75,7 @@ class BookOut(Output):
     updated_at: datetime
 
 
-class ReviewedOut(Output):
+class ReviewedOut(ResponseModel):
     """A book in a list."""
 
     name: str = Field(validation_alias="title")
@@ -85,13 +91,13 @@ class EssayOut(ReviewOut):
     book: ReviewedOut
 
 
-class CopyOut(Output):
+class CopyOut(ResponseModel):
     """A copy."""
 
     label: str
 
 
-class ShelfOut(Output):
+class ShelfOut(ResponseModel):
     """A shelf with its copies."""
 
     room: str
@@ -99,18 +105,18 @@ class ShelfOut(Output):
     copies: list[CopyOut]
 
 
-class BookIn(Input):
+class BookIn(RequestModel):
     """A new book."""
 
-    title: Line
+    title: ShortStr
     meta: dict[str, Any] = Field(default_factory=dict)
     price: Decimal | None = None
     writer_id: Id | None = None
 
 
-class BookChanges(Changes):
+class BookChanges(PatchModel):
     """A partial update of a book."""
 
-    title: Line = omittable()
-    meta: dict[str, Any] = omittable()
+    title: ShortStr = optional_field()
+    meta: dict[str, Any] = optional_field()
     price: Decimal | None = None

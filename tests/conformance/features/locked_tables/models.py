@@ -2,10 +2,10 @@
 
 from sqlalchemy.orm import Mapped
 
-from app.kit.db.deletion import Entity
+from app.kit.db.deletion import Model
 
 
-class Locked(Entity):
+class Locked(Model):
     """A row of a table that a migration locks."""
 
     __tablename__ = "conformance_locked"
@@ -13,7 +13,7 @@ class Locked(Entity):
     name: Mapped[str]
 
 
-class Unlocked(Entity):
+class Unlocked(Model):
     """A row of the table that is not locked."""
 
     __tablename__ = "conformance_unlocked"

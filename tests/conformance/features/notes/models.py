@@ -2,10 +2,10 @@
 
 from sqlalchemy.orm import Mapped
 
-from app.kit.db.deletion import Entity
+from app.kit.db.deletion import Model
 
 
-class Note(Entity):
+class Note(Model):
     """A note."""
 
     __tablename__ = "conformance_notes"

@@ -1,16 +1,16 @@
 """Request and response models of notes."""
 
 from app.kit.db.ids import Id
-from app.kit.schemas import Input, Line, Output
+from app.kit.http.schemas import RequestModel, ResponseModel, ShortStr
 
 
-class NoteIn(Input):
+class NoteIn(RequestModel):
     """A new note."""
 
-    title: Line
+    title: ShortStr
 
 
-class NoteOut(Output):
+class NoteOut(ResponseModel):
     """A note."""
 
     id: Id

@@ -4,12 +4,12 @@ from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint, Table, UniqueCo
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.kit.db.base import Base
-from app.kit.db.deletion import Entity
+from app.kit.db.deletion import Model
 from app.kit.db.ids import Id
-from app.kit.db.relation import relation
+from app.kit.db.relationships import relationship
 
 
-class Address(Entity):
+class Address(Model):
     """The address of a writer, who owns it through a many-to-one relationship."""
 
     __tablename__ = "conformance_addresses"
@@ -17,7 +17,7 @@ class Address(Entity):
     city: Mapped[str]
 
 
-class Writer(Entity):
+class Writer(Model):
     """A writer, with the foreign key to the address."""
 
     __tablename__ = "conformance_writers"
@@ -27,10 +27,10 @@ class Writer(Entity):
         ForeignKey("conformance_addresses.id", ondelete="RESTRICT"), index=True
     )
 
-    address: Mapped[Address | None] = relation(cascade="all, delete-orphan", single_parent=True)
+    address: Mapped[Address | None] = relationship(cascade="all, delete-orphan", single_parent=True)
 
 
-class Remark(Entity):
+class Remark(Model):
     """A remark on an article or a photo: a polymorphic association without foreign key."""
 
     __tablename__ = "conformance_remarks"
@@ -39,12 +39,12 @@ class Remark(Entity):
     target_kind: Mapped[str]
 
 
-class Article(Entity):
+class Article(Model):
     """An article with its remarks."""
 
     __tablename__ = "conformance_articles"
 
-    remarks: Mapped[list[Remark]] = relation(
+    remarks: Mapped[list[Remark]] = relationship(
         primaryjoin="and_(Article.id == foreign(Remark.target_id),"
         " Remark.target_kind == 'article')",
         cascade="all, delete-orphan",
@@ -52,7 +52,7 @@ class Article(Entity):
     )
 
 
-class Region(Entity):
+class Region(Model):
     """A region, identified by two columns."""
 
     __tablename__ = "conformance_regions"
@@ -61,12 +61,12 @@ class Region(Entity):
     tenant: Mapped[int]
     code: Mapped[str]
 
-    shops: Mapped[list["Shop"]] = relation(
+    shops: Mapped[list["Shop"]] = relationship(
         back_populates="region", cascade="all, delete-orphan", passive_deletes=True
     )
 
 
-class Shop(Entity):
+class Shop(Model):
     """A shop, with a composite foreign key and a version counter."""
 
     __tablename__ = "conformance_shops"
@@ -83,12 +83,12 @@ class Shop(Entity):
     region_code: Mapped[str]
     version: Mapped[int] = mapped_column()
 
-    region: Mapped[Region] = relation(back_populates="shops")
+    region: Mapped[Region] = relationship(back_populates="shops")
 
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - SQLAlchemy's syntax
 
 
-class Folder(Entity):
+class Folder(Model):
     """A folder inside a folder: a self-referential relationship."""
 
     __tablename__ = "conformance_folders"
@@ -97,13 +97,15 @@ class Folder(Entity):
         ForeignKey("conformance_folders.id", ondelete="CASCADE"), index=True
     )
 
-    parent: Mapped["Folder | None"] = relation(back_populates="children", remote_side="Folder.id")
-    children: Mapped[list["Folder"]] = relation(
+    parent: Mapped["Folder | None"] = relationship(
+        back_populates="children", remote_side="Folder.id"
+    )
+    children: Mapped[list["Folder"]] = relationship(
         back_populates="parent", cascade="all, delete-orphan", passive_deletes=True
     )
 
 
-class Track(Entity):
+class Track(Model):
     """A track of a playlist."""
 
     __tablename__ = "conformance_tracks"
@@ -128,30 +130,30 @@ playlist_tracks = Table(
 )
 
 
-class Playlist(Entity):
+class Playlist(Model):
     """A playlist that owns its tracks through a secondary table."""
 
     __tablename__ = "conformance_playlists"
 
-    tracks: Mapped[list[Track]] = relation(
+    tracks: Mapped[list[Track]] = relationship(
         secondary=playlist_tracks, cascade="all, delete", passive_deletes=True
     )
 
 
-class Account(Entity):
+class Account(Model):
     """An account, referenced by its name."""
 
     __tablename__ = "conformance_accounts"
 
     name: Mapped[str] = mapped_column("account_name", unique=True)
 
-    logins: Mapped[list["Login"]] = relation(
+    logins: Mapped[list["Login"]] = relationship(
         back_populates="account", cascade="all, delete-orphan", passive_deletes=True
     )
-    badge: Mapped["Badge | None"] = relation(cascade="all, delete-orphan", passive_deletes=True)
+    badge: Mapped["Badge | None"] = relationship(cascade="all, delete-orphan", passive_deletes=True)
 
 
-class Login(Entity):
+class Login(Model):
     """A login of an account; its foreign key references the account's name."""
 
     __tablename__ = "conformance_logins"
@@ -160,10 +162,10 @@ class Login(Entity):
         ForeignKey("conformance_accounts.account_name", ondelete="CASCADE"), index=True
     )
 
-    account: Mapped[Account] = relation(back_populates="logins")
+    account: Mapped[Account] = relationship(back_populates="logins")
 
 
-class Badge(Entity):
+class Badge(Model):
     """The badge of an account: one-to-one, without a relationship back."""
 
     __tablename__ = "conformance_badges"

@@ -3,12 +3,12 @@
 from sqlalchemy import ForeignKey, ForeignKeyConstraint, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.kit.db.base import Record
-from app.kit.db.deletion import Entity
+from app.kit.db.base import TimestampedModel
+from app.kit.db.deletion import Model
 from app.kit.db.ids import Id
 
 
-class Depot(Entity):
+class Depot(Model):
     """The target of every other model's foreign key, once by two columns."""
 
     __tablename__ = "conformance_depots"
@@ -21,7 +21,7 @@ class Depot(Entity):
     )
 
 
-class Freight(Entity):
+class Freight(Model):
     """The base of a joined-table inheritance."""
 
     __tablename__ = "conformance_freights"
@@ -50,7 +50,7 @@ class Pallet(Freight):
     depot_code: Mapped[str] = mapped_column("d_code")
 
 
-class Item(Entity):
+class Item(Model):
     """References a subclass."""
 
     __tablename__ = "conformance_items"
@@ -60,7 +60,7 @@ class Item(Entity):
     )
 
 
-class Label(Record):
+class Label(TimestampedModel):
     """A row without soft delete; purging its depot removes it."""
 
     __tablename__ = "conformance_labels"
@@ -70,7 +70,7 @@ class Label(Record):
     )
 
 
-class Shipment(Record):
+class Shipment(TimestampedModel):
     """A model without soft delete, with a composite primary key."""
 
     __tablename__ = "conformance_shipments"
@@ -86,7 +86,7 @@ class Shipment(Record):
     )
 
 
-class Claim(Entity):
+class Claim(Model):
     """References a depot through a row without soft delete."""
 
     __tablename__ = "conformance_claims"
@@ -102,7 +102,7 @@ class Claim(Entity):
     shipment_part: Mapped[int]
 
 
-class Crew(Entity):
+class Crew(Model):
     """References its captain, who references the crew."""
 
     __tablename__ = "conformance_crews"
@@ -112,7 +112,7 @@ class Crew(Entity):
     )
 
 
-class Sailor(Entity):
+class Sailor(Model):
     """References a crew, which may reference this sailor."""
 
     __tablename__ = "conformance_sailors"
@@ -122,7 +122,7 @@ class Sailor(Entity):
     )
 
 
-class Medal(Entity):
+class Medal(Model):
     """References the circle of crew and sailor from outside."""
 
     __tablename__ = "conformance_medals"

@@ -9,9 +9,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.mutable import MutableDict
 from sqlalchemy.orm import Mapped, column_property, mapped_column
 
-from app.kit.db.base import Base, Record
+from app.kit.db.base import Base, TimestampedModel
 from app.kit.db.ids import Id
-from app.kit.db.relation import relation
+from app.kit.db.relationships import relationship
 
 
 class Size(BaseModel):
@@ -21,7 +21,7 @@ class Size(BaseModel):
     height: int
 
 
-class Parcel(Record):
+class Parcel(TimestampedModel):
     """A model with one column of each kind."""
 
     __tablename__ = "conformance_parcels"
@@ -39,7 +39,7 @@ class Parcel(Record):
     touched: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
     revision: Mapped[int] = mapped_column("row_version")
 
-    stamps: Mapped[list["Stamp"]] = relation(
+    stamps: Mapped[list["Stamp"]] = relationship(
         back_populates="parcel",
         cascade="all, delete-orphan",
         passive_deletes=True,
@@ -59,10 +59,10 @@ class Stamp(Base):
         ForeignKey("conformance_parcels.id", ondelete="CASCADE"), index=True
     )
     text: Mapped[str] = mapped_column("stamp_text")
-    parcel: Mapped[Parcel] = relation(back_populates="stamps")
+    parcel: Mapped[Parcel] = relationship(back_populates="stamps")
 
 
-class Crate(Record):
+class Crate(TimestampedModel):
     """A model without a version column, for inserts in one statement."""
 
     __tablename__ = "conformance_crates"

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Depends, Header, Query, Request
 from pydantic import BaseModel
 
-from app.kit.batch import Batch
-from app.kit.page import PageQuery
+from app.kit.queries.pagination import PageQuery
+from app.kit.writes.batch_requests import Batch
 from tests.conformance.features.requests.schemas import Everything, Slot
 
 

@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from app.kit.schemas import Input
+from app.kit.http.schemas import RequestModel
 
 
 class Level(IntEnum):
@@ -44,13 +44,13 @@ class Size:
 
 
 class Slot(BaseModel):
-    """A nested model that is not an `Input`."""
+    """A nested model that is not an `RequestModel`."""
 
     starts_at: datetime
     length: timedelta = timedelta(hours=1)
 
 
-class Everything(Input):
+class Everything(RequestModel):
     """One optional field of each type."""
 
     boolean: bool = False

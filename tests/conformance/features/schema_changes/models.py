@@ -5,8 +5,8 @@ from enum import StrEnum
 from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.kit.db.deletion import Entity
-from app.kit.db.enums import stored_by_value
+from app.kit.db.deletion import Model
+from app.kit.db.types.enums import value_enum
 
 
 class Grade(StrEnum):
@@ -16,11 +16,11 @@ class Grade(StrEnum):
     COARSE = "coarse"
 
 
-class Sample(Entity):
+class Sample(Model):
     """A sample."""
 
     __tablename__ = "conformance_samples"
 
     label: Mapped[str] = mapped_column(String(20))
     weight: Mapped[int]
-    grade: Mapped[Grade] = mapped_column(stored_by_value(Grade, "conformance_mark"))
+    grade: Mapped[Grade] = mapped_column(value_enum(Grade, "conformance_mark"))

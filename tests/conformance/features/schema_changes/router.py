@@ -6,12 +6,12 @@ from fastapi import APIRouter
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.kit.db.concurrent import concurrent_reads
-from app.kit.db.copy import copy_rows
-from app.kit.db.retry import DatabaseDep, retrying
 from app.kit.db.session import ReadDatabaseDep, ReadSessionDep, SessionDep
+from app.kit.http.streaming import JSON_LINES, JsonLines
+from app.kit.queries.concurrent_reads import concurrent_reads
 from app.kit.queries.view import View
-from app.kit.stream import JSON_LINES, JsonLines
+from app.kit.writes.copy import copy_rows
+from app.kit.writes.transactions import DatabaseDep, run_with_retry
 from tests.conformance.features.schema_changes.models import Sample
 from tests.conformance.features.schema_changes.schemas import SampleIn, SampleOut
 
@@ -82,7 +82,7 @@ async def create_sample_by_session(sample: SampleIn, session: SessionDep) -> Sam
 @router.post("/by-retrying", status_code=HTTPStatus.CREATED, response_model=SampleOut)
 async def create_sample_by_retrying(sample: SampleIn, database: DatabaseDep) -> Sample:
     """Create a sample."""
-    return await retrying(database, lambda session: _insert(session, sample))
+    return await run_with_retry(database, lambda session: _insert(session, sample))
 
 
 @router.post("/by-compiled-insert", status_code=HTTPStatus.CREATED)

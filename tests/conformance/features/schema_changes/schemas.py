@@ -1,19 +1,19 @@
 """Request and response models of samples."""
 
 from app.kit.db.ids import Id
-from app.kit.schemas import Input, Line, Output
+from app.kit.http.schemas import RequestModel, ResponseModel, ShortStr
 from tests.conformance.features.schema_changes.models import Grade
 
 
-class SampleIn(Input):
+class SampleIn(RequestModel):
     """A new sample."""
 
-    label: Line
+    label: ShortStr
     weight: int
     grade: Grade
 
 
-class SampleOut(Output):
+class SampleOut(ResponseModel):
     """A sample."""
 
     id: Id

@@ -33,7 +33,7 @@ from sqlalchemy.dialects.postgresql import BIT, CIDR, INET, INT4RANGE, JSONB, MA
 from sqlalchemy.orm import Mapped, deferred, mapped_column
 
 from app.kit.db.base import Base
-from app.kit.db.enums import stored_by_value
+from app.kit.db.types.enums import value_enum
 
 
 class Mood(StrEnum):
@@ -71,7 +71,7 @@ class SortSample(Base):
     name: Mapped[str | None] = mapped_column(String(20))
     code: Mapped[str | None] = mapped_column(CHAR(4))
     posix: Mapped[str | None] = mapped_column(String(20, collation="C"))
-    mood: Mapped[Mood | None] = mapped_column(stored_by_value(Mood, "conformance_mood"))
+    mood: Mapped[Mood | None] = mapped_column(value_enum(Mood, "conformance_mood"))
     level: Mapped[Level | None] = mapped_column(Enum(Level, native_enum=False, length=10))
     uuid: Mapped[UUID | None] = mapped_column(Uuid)
     raw: Mapped[bytes | None] = mapped_column(LargeBinary)

@@ -5,10 +5,10 @@ from decimal import Decimal
 from sqlalchemy import Numeric, SmallInteger, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.kit.db.base import Record
+from app.kit.db.base import TimestampedModel
 
 
-class Room(Record):
+class Room(TimestampedModel):
     """A room of a building."""
 
     __tablename__ = "conformance_rooms"

@@ -5,15 +5,15 @@ from http import HTTPStatus
 
 from fastapi import APIRouter
 
-from app.kit.batch import Batch
 from app.kit.db.session import SessionDep
-from app.kit.schemas import Input
+from app.kit.http.schemas import RequestModel
+from app.kit.writes.batch_requests import Batch
 from tests.conformance.features.stored_values.models import Room
 
 router = APIRouter(prefix="/conformance/rooms", tags=["conformance"])
 
 
-class RoomIn(Input):
+class RoomIn(RequestModel):
     """A new room."""
 
     building: str

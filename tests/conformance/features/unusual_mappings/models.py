@@ -26,10 +26,10 @@ from sqlalchemy.dialects.postgresql import INET, INT4RANGE, JSONB, TSVECTOR, Ran
 from sqlalchemy.orm import Mapped, column_property, mapped_column
 
 from app.kit.db.base import Base
-from app.kit.db.deletion import Entity, unique_live
-from app.kit.db.enums import stored_by_value
+from app.kit.db.deletion import Model, unique_when_not_deleted
 from app.kit.db.ids import Id
-from app.kit.db.relation import relation
+from app.kit.db.relationships import relationship
+from app.kit.db.types.enums import value_enum
 
 SCHEMA = "conformance assorted"
 
@@ -47,18 +47,18 @@ class Tile(Base):
     __tablename__ = "conformance_tiles"
 
     zone: Mapped[Zone] = mapped_column(
-        "tile_zone", stored_by_value(Zone, "conformance_zone"), primary_key=True
+        "tile_zone", value_enum(Zone, "conformance_zone"), primary_key=True
     )
     number: Mapped[int] = mapped_column("tile_no", primary_key=True)
     zones: Mapped[list[Zone]] = mapped_column(
-        ARRAY(stored_by_value(Zone, "conformance_zone")), default=list
+        ARRAY(value_enum(Zone, "conformance_zone")), default=list
     )
-    pieces: Mapped[list["Piece"]] = relation(
+    pieces: Mapped[list["Piece"]] = relationship(
         back_populates="tile", order_by="Piece.from_", passive_deletes=True
     )
 
 
-class Piece(Entity):
+class Piece(Model):
     """Attributes named like Python keywords and Pydantic methods; a composite foreign key."""
 
     __tablename__ = "conformance_pieces"
@@ -69,7 +69,7 @@ class Piece(Entity):
             ondelete="CASCADE",
         ),
         Index(None, "tile_zone", "tile_no"),
-        unique_live("class"),
+        unique_when_not_deleted("class"),
     )
 
     from_: Mapped[int] = mapped_column("from", default=0)
@@ -82,10 +82,10 @@ class Piece(Entity):
     key: Mapped[str] = mapped_column(default="k")
     value_key: Mapped[str] = mapped_column(default="v")
     row: Mapped[str] = mapped_column(default="r")
-    tile_zone: Mapped[Zone | None] = mapped_column(stored_by_value(Zone, "conformance_zone"))
+    tile_zone: Mapped[Zone | None] = mapped_column(value_enum(Zone, "conformance_zone"))
     tile_no: Mapped[int | None]
 
-    tile: Mapped[Tile | None] = relation(back_populates="pieces")
+    tile: Mapped[Tile | None] = relationship(back_populates="pieces")
 
 
 follows = Table(
@@ -101,7 +101,7 @@ follows = Table(
 )
 
 
-class Fan(Entity):
+class Fan(Model):
     """A self-referential many-to-many relationship."""
 
     __tablename__ = "conformance_fans"
@@ -111,21 +111,21 @@ class Fan(Entity):
     rank: Mapped[Decimal] = mapped_column(Numeric(12, 2), Computed("score / 3.0"))
     notes: Mapped[str | None] = mapped_column(deferred=True, deferred_raiseload=True)
 
-    following: Mapped[list["Fan"]] = relation(
+    following: Mapped[list["Fan"]] = relationship(
         secondary=follows,
         primaryjoin="Fan.id == conformance_follows.c.follower_id",
         secondaryjoin="Fan.id == conformance_follows.c.followed_id",
         back_populates="followers",
         order_by="Fan.name.desc()",
     )
-    followers: Mapped[list["Fan"]] = relation(
+    followers: Mapped[list["Fan"]] = relationship(
         secondary=follows,
         primaryjoin="Fan.id == conformance_follows.c.followed_id",
         secondaryjoin="Fan.id == conformance_follows.c.follower_id",
         back_populates="following",
         order_by="Fan.name",
     )
-    tickets: Mapped[list["Ticket"]] = relation(
+    tickets: Mapped[list["Ticket"]] = relationship(
         back_populates="fan",
         cascade="all, delete-orphan",
         passive_deletes=True,
@@ -133,7 +133,7 @@ class Fan(Entity):
     )
 
 
-class Show(Entity):
+class Show(Model):
     """A model in another schema, with a datetime version column."""
 
     __tablename__ = "conformance shows"
@@ -143,10 +143,10 @@ class Show(Entity):
     fan_id: Mapped[Id | None] = mapped_column(
         ForeignKey("conformance_fans.id", ondelete="SET NULL"), index=True
     )
-    tickets: Mapped[list["Ticket"]] = relation(
+    tickets: Mapped[list["Ticket"]] = relationship(
         back_populates="show", cascade="all, delete-orphan", passive_deletes=True
     )
-    host: Mapped[Fan | None] = relation()
+    host: Mapped[Fan | None] = relationship()
 
     __table_args__ = (UniqueConstraint("title"), {"schema": SCHEMA})
     __mapper_args__ = {  # noqa: RUF012 - SQLAlchemy's syntax
@@ -155,11 +155,11 @@ class Show(Entity):
     }
 
 
-class Ticket(Entity):
+class Ticket(Model):
     """An association object with additional columns."""
 
     __tablename__ = "conformance_tickets"
-    __table_args__ = (unique_live("fan_id", "show_id"),)
+    __table_args__ = (unique_when_not_deleted("fan_id", "show_id"),)
 
     fan_id: Mapped[Id] = mapped_column(
         ForeignKey("conformance_fans.id", ondelete="CASCADE"), index=True
@@ -169,8 +169,8 @@ class Ticket(Entity):
     )
     seat: Mapped[str] = mapped_column(String(5))
     lasts: Mapped[timedelta] = mapped_column(default=timedelta(hours=2))
-    fan: Mapped[Fan] = relation(back_populates="tickets")
-    show: Mapped[Show] = relation(back_populates="tickets")
+    fan: Mapped[Fan] = relationship(back_populates="tickets")
+    show: Mapped[Show] = relationship(back_populates="tickets")
 
 
 Fan.ticket_count = column_property(
@@ -181,7 +181,7 @@ Fan.ticket_count = column_property(
 )
 
 
-class Device(Entity):
+class Device(Model):
     """The base of a single-table inheritance, with unusual column types."""
 
     __tablename__ = "conformance_devices"
@@ -203,7 +203,7 @@ class Router(Device):
     routes: Mapped[dict[str, Any] | None] = mapped_column("metadata", JSONB)
 
 
-class Asset(Entity):
+class Asset(Model):
     """The base of a joined-table inheritance, with a generated version."""
 
     __tablename__ = "conformance_assets"

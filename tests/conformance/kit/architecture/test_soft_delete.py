@@ -3,8 +3,8 @@
 from sqlalchemy import ForeignKey, Index, MetaData, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, registry, relationship
 
-from app.kit.db.base import Record
-from app.kit.db.deletion import Entity, unique_live
+from app.kit.db.base import TimestampedModel
+from app.kit.db.deletion import Model, unique_when_not_deleted
 from app.kit.db.ids import Id
 from tests.architecture.test_soft_delete import (
     entities_owned_by_records,
@@ -22,15 +22,15 @@ class Separate:
     metadata = SEPARATE.metadata
 
 
-class Shelf(Separate, Record):
+class Shelf(Separate, TimestampedModel):
     __tablename__ = "kit_shelves"
     books: Mapped[list["Book"]] = relationship(cascade="all, delete-orphan")
 
 
-class Book(Separate, Entity):
+class Book(Separate, Model):
     __tablename__ = "kit_books"
     __table_args__ = (
-        unique_live("title"),
+        unique_when_not_deleted("title"),
         UniqueConstraint("title", "year"),
         Index(None, "year", unique=True),
     )
@@ -40,7 +40,7 @@ class Book(Separate, Entity):
     isbn: Mapped[str] = mapped_column(unique=True)
 
 
-class Copy(Separate, Record):
+class Copy(Separate, TimestampedModel):
     __tablename__ = "kit_copies"
     isbn: Mapped[str] = mapped_column(ForeignKey("kit_books.isbn"), unique=True)
     book: Mapped[Book] = relationship()

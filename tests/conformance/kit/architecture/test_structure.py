@@ -17,8 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from starlette.responses import StreamingResponse
 
-from app.kit.db.session import ReadSessionDep, SessionDep, request_session
-from app.kit.stream import JsonLines
+from app.kit.db.session import ReadSessionDep, SessionDep, get_session
+from app.kit.http.streaming import JsonLines
 from tests.architecture.test_structure import (
     SESSIONS,
     cascades_row_by_row,
@@ -108,12 +108,12 @@ def test_route_rules_detect_violations() -> None:
     async def everything() -> list[int]:
         return []
 
-    wrong.include_router(router, dependencies=[Depends(request_session)])
+    wrong.include_router(router, dependencies=[Depends(get_session)])
     mounting = FastAPI()
     mounting.mount("/part", wrong)
     found = {route.path: sessions_of(route) for route in routes_of(mounting)}
     assert {call for call, _ in found["/both"]} == SESSIONS
-    assert found["/included"] == [(request_session, None)]
+    assert found["/included"] == [(get_session, None)]
     assert found["/own"] == [(own, None)]
     assert unbounded_lists(wrong.openapi()) == ["GET /list"]
 

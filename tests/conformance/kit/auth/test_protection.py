@@ -13,8 +13,8 @@ from starlette.types import Message
 
 from app.kit.auth.caller import CallerDep, current_caller
 from app.kit.auth.errors import Forbidden
-from app.kit.health import router as health
-from app.kit.logging import configure_logging
+from app.kit.observability.health import router as health
+from app.kit.observability.logging import configure_logging
 from app.kit.settings import LogSettings
 from tests.conformance.support.identity_provider import Provider, client_with, service
 

@@ -16,10 +16,10 @@ from sqlalchemy import URL, make_url
 
 from app.about import NAME
 from app.cli import SERVICE, cli
-from app.kit.commands.routes import routes_of
-from app.kit.db.migrate import PROJECT_ROOT
+from app.kit.cli.commands.routes import routes_of
+from app.kit.migrations.runner import PROJECT_ROOT
 from app.registry import COMMANDS
-from tests.rig.commands import run
+from tests.support.commands import run
 
 NOWHERE = make_url("postgresql://somebody:hunter2@127.0.0.1:1/nowhere")
 # Prevents the lookup in .env, which is for development.
@@ -121,11 +121,15 @@ def test_routes_are_listed_without_a_database() -> None:
     expected = [*routes_of(SERVICE.application())]
     lines = run(NOWHERE, "routes").out.splitlines()
     assert len(lines) == len(expected) + 1
-    assert re.search(r"^GET +/health/live +live +app\.kit\.health$", "\n".join(lines), re.MULTILINE)
+    assert re.search(
+        r"^GET +/health/live +live +app\.kit\.observability\.health$",
+        "\n".join(lines),
+        re.MULTILINE,
+    )
     listed = json.loads(run(NOWHERE, "routes", "--json").out)
     assert len(listed) == len(expected)
     health = {"path": "/health/ready", "methods": ["GET"]}
-    assert health | {"name": "ready", "module": "app.kit.health"} in listed
+    assert health | {"name": "ready", "module": "app.kit.observability.health"} in listed
 
 
 @pytest.fixture

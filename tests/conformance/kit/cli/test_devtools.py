@@ -4,11 +4,14 @@ import sys
 
 import pytest
 
-from app.kit.commands.errors import Refused
-from app.kit.development import local_server
+from app.kit.cli.development_database import local_server
+from app.kit.cli.errors import CommandFailed
 
 
 def test_missing_devtools_have_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "local_postgres", None)
-    with pytest.raises(Refused, match=r"set DATABASE_URL, or run .* `devtools`"), local_server():
+    with (
+        pytest.raises(CommandFailed, match=r"set DATABASE_URL, or run .* `devtools`"),
+        local_server(),
+    ):
         pass

@@ -6,11 +6,11 @@ import pytest
 from sqlalchemy import Column, ForeignKey, Integer, MetaData, Numeric, String, Table
 
 from app.about import NAME
-from app.kit.commands import service
-from app.kit.commands.diagram import FILE_NAME, page
+from app.kit.cli import service
+from app.kit.cli.commands.diagram import FILE_NAME, page
+from app.kit.cli.er_diagram import diagram_of, mermaid
 from app.kit.db.base import Base
-from app.kit.diagram import diagram_of, mermaid
-from tests.rig.commands import run
+from tests.support.commands import run
 
 
 @pytest.fixture

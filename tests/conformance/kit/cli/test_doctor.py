@@ -9,15 +9,15 @@ from alembic.config import Config
 from sqlalchemy import URL
 
 from app.about import NAME
-from app.kit.commands import doctor
-from app.kit.db.base import now
-from app.kit.db.schema_state import Revisions
-from app.kit.diagnosis import schema, server
-from app.kit.diagnosis.findings import State
+from app.kit.cli.checks import migrations, server
+from app.kit.cli.checks.findings import CheckStatus
+from app.kit.cli.commands import doctor
+from app.kit.db.base import utc_now
+from app.kit.migrations.status import CodeRevisions
 from app.settings import Settings
 from tests.conformance.support.migrations import add_revision, alembic_with
-from tests.rig.commands import CommandResult, run
-from tests.rig.database import settings_for
+from tests.support.commands import CommandResult, run
+from tests.support.database import settings_for
 
 VALID_SETTINGS = {
     "DATABASE_POOLER": "none",
@@ -52,18 +52,18 @@ def test_every_check_passes(unpooled_url: URL) -> None:
 
 
 def test_pending_migration_is_a_failure() -> None:
-    code = Revisions(frozenset({"a"}), frozenset({"a"}))
-    found = schema.revision(set(), code, "it", "do")
-    assert (found.state, found.advice) == (State.FAILURE, "do")
+    code = CodeRevisions(frozenset({"a"}), frozenset({"a"}))
+    found = migrations.revision(set(), code, "it", "do")
+    assert (found.state, found.advice) == (CheckStatus.FAILURE, "do")
     assert found.found == "the schema is at none, the code requires a"
 
 
 def test_newer_schema_is_a_warning_and_multiple_heads_are_a_failure() -> None:
-    one = Revisions(frozenset({"b"}), frozenset({"a", "b"}))
-    assert schema.revision({"c"}, one, "it", "").state is State.WARNING
-    assert schema.revision({"b"}, one, "it", "").state is State.OK
-    two = Revisions(frozenset({"b", "c"}), frozenset({"a", "b", "c"}))
-    assert "alembic merge heads" in schema.revision({"b"}, two, "it", "").advice
+    one = CodeRevisions(frozenset({"b"}), frozenset({"a", "b"}))
+    assert migrations.revision({"c"}, one, "it", "").state is CheckStatus.WARNING
+    assert migrations.revision({"b"}, one, "it", "").state is CheckStatus.OK
+    two = CodeRevisions(frozenset({"b", "c"}), frozenset({"a", "b", "c"}))
+    assert "alembic merge heads" in migrations.revision({"b"}, two, "it", "").advice
 
 
 def test_unreachable_server_is_a_failure(unpooled_url: URL) -> None:
@@ -108,8 +108,8 @@ def test_undeclared_pooler_is_a_failure(unpooled_url: URL) -> None:
     direct = settings.model_copy(update={"pooler": "none"})
     pooled = settings.model_copy(update={"pooler": "pgbouncer"})
     found = server.pooler(direct, "database", pooled=True)
-    assert (found.state, "DATABASE_POOLER=pgbouncer" in found.advice) == (State.FAILURE, True)
-    assert server.pooler(pooled, "database", pooled=True).state is State.OK
+    assert (found.state, "DATABASE_POOLER=pgbouncer" in found.advice) == (CheckStatus.FAILURE, True)
+    assert server.pooler(pooled, "database", pooled=True).state is CheckStatus.OK
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_clock_difference_is_reported(
     unpooled_url: URL, monkeypatch: pytest.MonkeyPatch, seconds: int, state: str, code: int
 ) -> None:
     # Shifts the clock of this host; the server's clock is unchanged.
-    monkeypatch.setattr(server, "now", lambda: now() - timedelta(seconds=seconds))
+    monkeypatch.setattr(server, "utc_now", lambda: utc_now() - timedelta(seconds=seconds))
     result = run_doctor(unpooled_url)
     assert result.code == code
     line = line_of(result, "clock")

@@ -12,14 +12,15 @@ from alembic.operations.ops import AddColumnOp, AlterColumnOp, MigrateOperation
 from sqlalchemy import URL, Column, ForeignKey, Integer, Table, text
 
 from app.about import NAME
-from app.kit.commands import schema, service
+from app.kit.cli import service
+from app.kit.cli.commands import migrate
 from app.kit.db.base import Base
 from app.kit.db.engine import build_migration_engine
-from app.kit.db.review import changes_of
+from app.kit.migrations.autogenerate.review import reviewed_operations
 from app.settings import Settings
 from tests.conformance.support.migrations import add_revision, alembic_with
-from tests.rig.commands import CommandResult, run
-from tests.rig.database import settings_for
+from tests.support.commands import CommandResult, run
+from tests.support.database import settings_for
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def config(own_database_url: URL, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     def load_config(_settings: Settings) -> Config:
         return config
 
-    monkeypatch.setattr(schema, "alembic_config", load_config)
+    monkeypatch.setattr(migrate, "alembic_config", load_config)
     monkeypatch.setattr(service, "alembic_config", load_config)
     return config
 
@@ -123,7 +124,7 @@ def test_risky_operations_are_reported(own_database_url: URL) -> None:
 def test_each_risk_of_a_column_change_is_reported(
     operation: MigrateOperation, risk: str | None
 ) -> None:
-    (change,) = changes_of([operation])
+    (change,) = reviewed_operations([operation])
     assert change.risk is None if risk is None else risk in (change.risk or "")
 
 

@@ -13,12 +13,12 @@ from typer.testing import CliRunner, Result
 
 from app.about import NAME
 from app.cli import SERVICE
-from app.kit.commands.errors import Refused
-from app.kit.commands.seeding import commands
+from app.kit.cli.commands.seed import commands
+from app.kit.cli.errors import CommandFailed
+from app.kit.cli.seeding import Seed, Seeder
 from app.kit.db.engine import build_migration_engine
-from app.kit.seeding import Seed, Seeder
-from tests.rig.commands import environment, run
-from tests.rig.database import empty, settings_for
+from tests.support.commands import environment, run
+from tests.support.database import empty, settings_for
 
 TABLE = """
     CREATE TABLE kit_seeded (id serial PRIMARY KEY, word text UNIQUE NOT NULL, parent_id integer)
@@ -54,7 +54,7 @@ async def seed_words(seed: Seed) -> None:
 async def fail(seed: Seed) -> None:
     """Use the random generator, and fail."""
     seed.random.random()
-    raise Refused("there is no more")
+    raise CommandFailed("there is no more")
 
 
 async def use_random(seed: Seed) -> None:
@@ -111,14 +111,14 @@ def test_same_random_seed_adds_same_rows(url: URL) -> None:
 def test_existing_rows_are_rejected_and_nothing_is_added(url: URL) -> None:
     seed(url, seed_words)
     result = seed(url, seed_words)
-    assert isinstance(result.exception, Refused)
+    assert isinstance(result.exception, CommandFailed)
     assert "already exist" in str(result.exception)
     assert "--random-seed 2" in str(result.exception)
     assert len(rows(url)) == 6
 
 
 def test_failing_seeder_rolls_back_earlier_seeders(url: URL) -> None:
-    assert isinstance(seed(url, seed_words, fail).exception, Refused)
+    assert isinstance(seed(url, seed_words, fail).exception, CommandFailed)
     assert rows(url) == []
 
 

@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import URL, make_url, text
 
 from app import cli
+from app.kit.db.connections.wait_for_database import DatabaseUnreachable, wait_for_database
 from app.kit.db.session import Database
-from app.kit.db.waiting import DatabaseUnreachable, wait_for_database
-from tests.rig.database import settings_with
+from tests.support.database import settings_with
 
 SECRET = "s3cret"
 

@@ -3,19 +3,19 @@
 import pytest
 from sqlalchemy import URL
 
-from app.kit.db.capacity import warn_of_too_many_connections
+from app.kit.db.connections.connection_limits import warn_if_too_many_connections
 from app.kit.db.session import Database
 from app.main import create_app
 from tests.conformance.conftest import ReadLog
-from tests.rig.app import running
-from tests.rig.database import settings_with
+from tests.support.app import running
+from tests.support.database import settings_with
 
 
 async def warnings(read_log: ReadLog, url: URL, **database: object) -> list[str]:
     """Return the warnings that the capacity check logs with these settings."""
     settings = settings_with(url, **database).database
     opened = Database.open(settings, "capacity")
-    await warn_of_too_many_connections(opened, settings)
+    await warn_if_too_many_connections(opened, settings)
     await opened.close()
     return [line["event"] for line in read_log() if line["level"] == "warning"]
 

@@ -11,11 +11,11 @@ from sqlalchemy import URL, NullPool, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from app.kit.db.conflicts import problem_of
-from app.kit.db.driver import Rows
+from app.kit.db.connections.asyncpg_driver import Rows
 from app.kit.db.session import Database
-from app.kit.errors import OutcomeUnknown, Unavailable
-from tests.rig.database import settings_with
+from app.kit.errors.database_errors import problem_from_db_error
+from app.kit.errors.problems import CommitOutcomeUnknown, Unavailable
+from tests.support.database import settings_with
 
 BACKENDS = """
     SELECT pid FROM pg_stat_activity
@@ -91,8 +91,8 @@ async def test_driver_in_failed_state_is_a_503_and_connection_is_replaced(
         with monkeypatch.context() as patched:
             patched.setattr(asyncpg.Connection, "fetch", fail)
             patched.setattr(PreparedStatement, "fetch", fail)
-            with pytest.raises((DBAPIError, OutcomeUnknown)) as caught:
+            with pytest.raises((DBAPIError, CommitOutcomeUnknown)) as caught:
                 await backend(database)
         if isinstance(caught.value, DBAPIError):
-            assert isinstance(problem_of(caught.value), Unavailable)
+            assert isinstance(problem_from_db_error(caught.value), Unavailable)
         assert await backend(database) != before

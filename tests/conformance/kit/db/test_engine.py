@@ -9,8 +9,8 @@ from app.about import NAME
 from app.kit.db.engine import build_probe_engine
 from app.kit.db.session import SessionDep
 from app.main import create_app
-from tests.rig.app import client_of, running
-from tests.rig.database import settings_for, settings_with
+from tests.support.app import client_of, running
+from tests.support.database import settings_for, settings_with
 
 
 async def test_application_name_is_set(connection: AsyncConnection) -> None:

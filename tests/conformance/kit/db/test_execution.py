@@ -24,15 +24,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError, InvalidRequestError
 
-from app.kit.db.deletion import living
-from app.kit.db.json import AnySelect
+from app.kit.db.deletion import exclude_deleted
 from app.kit.db.session import Database, DatabaseDep
-from app.kit.queries.execution import Row, StatementCache, prepare
+from app.kit.queries.compiled.json_sql import AnySelect
+from app.kit.queries.compiled.statement_cache import Row, StatementCache, prepare
 from app.main import create_app
 from tests.conformance.support.simple_models import Kind, Own, Thing
-from tests.rig.app import running
-from tests.rig.database import settings_with
-from tests.rig.statements import counting
+from tests.support.app import running
+from tests.support.database import settings_with
+from tests.support.statements import counting
 
 
 class Slept(BaseModel):
@@ -52,7 +52,7 @@ STATEMENTS = StatementCache()
 
 
 async def read(db: Database, statement: AnySelect, **values: object) -> list[Row]:
-    return await STATEMENTS.read(db, statement, living, values)
+    return await STATEMENTS.read(db, statement, exclude_deleted, values)
 
 
 SECRET = "not a " + "number"
@@ -177,7 +177,7 @@ async def test_cancelled_statement_does_not_affect_the_next(database: Database) 
     with pytest.raises(asyncio.CancelledError):
         await request
     assert await read(database, BACKEND) != before
-    pool = database.reading_engine.pool
+    pool = database.read_engine.pool
     assert isinstance(pool, QueuePool)
     assert pool.checkedout() == 0
 
@@ -190,6 +190,6 @@ async def test_error_contains_no_parameter_values(database: Database) -> None:
 
 
 async def test_event_listeners_receive_the_statement(database: Database) -> None:
-    with counting(database.reading_engine) as statements:
+    with counting(database.read_engine) as statements:
         await read(database, BY_KIND, kind=Kind.FLAT)
     statements.assert_count(1)

@@ -9,11 +9,11 @@ from pydantic import RootModel
 from sqlalchemy import URL, QueuePool, func, select, text
 
 from app.kit.db.session import Database, ReadDatabaseDep, ReadSessionDep, SessionDep
-from app.kit.errors import Conflict
-from app.kit.stream import JsonLines
+from app.kit.errors.problems import Conflict
+from app.kit.http.streaming import JsonLines
 from app.main import create_app
-from tests.rig.app import client_of, running
-from tests.rig.database import settings_with
+from tests.support.app import client_of, running
+from tests.support.database import settings_with
 
 
 class Number(RootModel[int]):
@@ -43,7 +43,7 @@ def add_routes(app: FastAPI) -> None:
     async def divide_by_zero(session: SessionDep) -> None:
         await session.execute(text("SELECT 1/0"))
 
-    @app.get("/kit/stream")
+    @app.get("/kit/http/streaming")
     async def stream(database: ReadDatabaseDep) -> JsonLines:
         return JsonLines(database, select(func.generate_series(1, 300)), Number)
 
@@ -87,7 +87,7 @@ async def in_use(database: Database) -> tuple[int, bool]:
 
 def pools(database: Database) -> list[QueuePool]:
     """Return the pools for writes and reads."""
-    found = [database.engine.pool, database.reading_engine.pool]
+    found = [database.engine.pool, database.read_engine.pool]
     return [pool for pool in found if isinstance(pool, QueuePool)]
 
 

@@ -5,8 +5,8 @@ from sqlalchemy import URL, text
 from app.about import NAME
 from app.kit.db.session import Database, SessionDep
 from app.main import create_app
-from tests.rig.app import client_of, running
-from tests.rig.database import settings_with
+from tests.support.app import client_of, running
+from tests.support.database import settings_with
 
 
 async def test_timeouts_and_application_name_apply_on_the_server(own_database_url: URL) -> None:
@@ -20,7 +20,7 @@ async def test_timeouts_and_application_name_apply_on_the_server(own_database_ur
         jit=True,
     )
     database = Database.open(settings.database, NAME)
-    for engine in (database.engine, database.reading_engine):
+    for engine in (database.engine, database.read_engine):
         async with engine.connect() as connection:
             assert await connection.scalar(text("SHOW statement_timeout")) == "1500ms"
             assert await connection.scalar(text("SHOW lock_timeout")) == "250ms"

@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.about import NAME
 from app.kit.db.session import Database, ReadSessionDep
 from app.main import create_app
-from tests.rig.app import client_of, running
-from tests.rig.database import settings_with
-from tests.rig.statements import counting_round_trips
+from tests.support.app import client_of, running
+from tests.support.database import settings_with
+from tests.support.statements import counting_round_trips
 
 CREATE = text("CREATE TABLE kit_notes (number int PRIMARY KEY)")
 INSERT = text("INSERT INTO kit_notes VALUES (1)")
@@ -51,7 +51,7 @@ async def test_single_read_is_one_round_trip(unpooled_url: URL) -> None:
     database = Database.open(settings.database, NAME)
     async with database.reading(), database.transaction():
         pass
-    with counting_round_trips(database.reading_engine) as sent:
+    with counting_round_trips(database.read_engine) as sent:
         async with database.reading() as session:
             await session.execute(text("SELECT 1"))
     assert sent == ["SELECT 1"]

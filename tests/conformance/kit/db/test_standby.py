@@ -18,9 +18,9 @@ from app.main import create_app
 from local_postgres import ephemeral
 from local_postgres.server import temp_dir
 from tests.conformance.support.standby import standby_of
-from tests.rig.app import client_of, running
-from tests.rig.commands import run
-from tests.rig.database import migrated, settings_with
+from tests.support.app import client_of, running
+from tests.support.commands import run
+from tests.support.database import migrated, settings_with
 
 INSERT = text("INSERT INTO kit_notes DEFAULT VALUES")
 COUNT = text("SELECT count(*) FROM kit_notes")
@@ -182,7 +182,7 @@ async def test_read_session_rejects_writes(database: Database, fresh: bool) -> N
 async def test_doctor_distinguishes_standby_and_primary(
     database: Database, replication: Replication
 ) -> None:
-    standby = database.reading_engine.url
+    standby = database.read_engine.url
     replica = {"DATABASE_REPLICA_URL": standby.render_as_string(hide_password=False)}
     settings = {"DATABASE_POOLER": "none"}
     result = run(replication.primary, "doctor", **settings, **replica)

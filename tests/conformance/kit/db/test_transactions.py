@@ -12,8 +12,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import InvalidRequestError
 
 from app.kit.db.session import Database, SessionDep
-from app.kit.errors import Conflict
-from tests.rig.app import client_of
+from app.kit.errors.problems import Conflict
+from tests.support.app import client_of
 
 CREATE = text("CREATE TABLE kit_notes (number int PRIMARY KEY DEFERRABLE INITIALLY DEFERRED)")
 INSERT = text("INSERT INTO kit_notes VALUES (:number)")

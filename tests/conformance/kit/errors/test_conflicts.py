@@ -10,7 +10,7 @@ from sqlalchemy import CheckConstraint, Column, ForeignKey, Integer, String, Tab
 
 from app.kit.db.base import Base
 from app.kit.db.session import Database, SessionDep
-from tests.rig.app import client_of
+from tests.support.app import client_of
 
 RAISE = "DO $$ BEGIN RAISE '{message}' USING ERRCODE = '{code}'; END $$"
 

@@ -6,8 +6,8 @@ from httpx2 import AsyncClient
 
 from app.main import create_app
 from tests.conformance.conftest import ReadLog
-from tests.rig.app import client_of
-from tests.rig.database import settings_for
+from tests.support.app import client_of
+from tests.support.database import settings_for
 
 SECRET = "s3cret"
 

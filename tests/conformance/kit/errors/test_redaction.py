@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from app.about import NAME
 from app.kit.db.session import Database, SessionDep
 from tests.conformance.conftest import ReadLog
-from tests.rig.database import settings_with
+from tests.support.database import settings_with
 
 SECRET = "s3cret"
 CREATE = text("CREATE TABLE kit_notes (name text UNIQUE, size int CHECK (size > 0))")

@@ -7,8 +7,8 @@ from hashlib import sha256
 import pytest
 from httpx2 import ASGITransport, AsyncClient
 
-from app.kit.application import Application
-from tests.rig.app import client_of
+from app.kit.http.application import Application
+from tests.support.app import client_of
 
 PAGES = ["/docs", "/redoc"]
 RESOURCES = re.compile(r"<(?:script|link|img)\b[^>]*?(?:src|href)=\"([^\"]+)\"")

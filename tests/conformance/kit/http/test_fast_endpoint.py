@@ -11,11 +11,11 @@ from fastapi import APIRouter, Body, Depends, Header, HTTPException, Query, Requ
 from httpx2 import AsyncClient
 from pydantic import BaseModel, Field, field_validator
 
-from app.kit.application import Application
-from app.kit.errors import Conflict
-from app.kit.page import PageQuery
-from app.kit.schemas import Input
-from tests.rig.app import client_of
+from app.kit.errors.problems import Conflict
+from app.kit.http.application import Application
+from app.kit.http.schemas import RequestModel
+from app.kit.queries.pagination import PageQuery
+from tests.support.app import client_of
 
 
 class Filter(PageQuery):
@@ -31,7 +31,7 @@ class Names(BaseModel):
     names: list[str] = Field(default_factory=list)
 
 
-class New(Input):
+class New(RequestModel):
     """A body."""
 
     name: str
@@ -270,7 +270,8 @@ async def test_valid_request_gets_the_response_of_fastapi(
     await client.get(f"/api/fast{path}")
     assert not solved, (
         "FastEndpoint does not support an ordinary endpoint: this version of FastAPI has another"
-        " Dependant or RouteContext. Compare app.kit.http.fast_endpoint with fastapi.routing"
+        " Dependant or RouteContext. Compare app.kit.http.validation.fast_endpoint with"
+        " fastapi.routing"
     )
     await both(app, client, "GET", f"/api/fast{path}")
     await both(app, client, "HEAD", f"/api/fast{path}")

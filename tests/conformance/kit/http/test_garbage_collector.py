@@ -5,10 +5,10 @@ import gc
 import pytest
 from sqlalchemy import URL
 
-from app.kit.garbage import OBJECTS_BETWEEN
+from app.kit.observability.garbage_collector import GC_THRESHOLD
 from app.main import create_app
-from tests.rig.app import running
-from tests.rig.database import settings_for
+from tests.support.app import running
+from tests.support.database import settings_for
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ async def test_service_process_tunes_garbage_collector(
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", unpooled_url.render_as_string(hide_password=False))
     async with running(create_app()):
-        assert gc_calls == ["freeze", OBJECTS_BETWEEN]
+        assert gc_calls == ["freeze", GC_THRESHOLD]
 
 
 async def test_embedded_application_does_not_tune_garbage_collector(

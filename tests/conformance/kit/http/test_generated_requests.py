@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.architecture.test_fuzz import cases, service
-from tests.rig.fuzz import FuzzedService, fuzz_settings
+from tests.support.fuzz import FuzzedService, fuzz_settings
 
 __all__ = ["service"]
 

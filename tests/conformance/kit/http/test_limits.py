@@ -10,14 +10,14 @@ from fastapi.responses import StreamingResponse
 from httpx2 import AsyncClient
 from sqlalchemy import URL, text
 
-from app.kit.application import Application
 from app.kit.db.session import Database, SessionDep
-from app.kit.http.admission import HEADERS_LIMIT
+from app.kit.http.application import Application
+from app.kit.http.middleware.request_limits import HEADERS_LIMIT
 from app.kit.http.settings import HttpSettings
 from app.main import create_app
 from app.settings import Settings
-from tests.rig.app import client_of, running
-from tests.rig.database import settings_for, settings_with
+from tests.support.app import client_of, running
+from tests.support.database import settings_for, settings_with
 
 LIMIT = 1000
 JSON = {"Content-Type": "application/json"}
@@ -26,7 +26,7 @@ JSON = {"Content-Type": "application/json"}
 def application(**http: object) -> Application:
     """Return an application that responds with the length of the request's text."""
     limits = HttpSettings.model_validate({"body_limit": LIMIT, **http})
-    app = Application(http=limits, places=1)
+    app = Application(http=limits, concurrency_limit=1)
 
     @app.post("/kit/text")
     async def length(body: str) -> int:
@@ -171,7 +171,7 @@ async def test_started_response_is_not_subject_to_the_time_limit(own_database_ur
     )
     app = create_app(limited)
 
-    @app.get("/kit/stream")
+    @app.get("/kit/http/streaming")
     async def stream() -> StreamingResponse:
         async def parts() -> AsyncGenerator[str]:
             yield "first, "
@@ -181,7 +181,7 @@ async def test_started_response_is_not_subject_to_the_time_limit(own_database_ur
         return StreamingResponse(parts())
 
     async with client_of(app) as client:
-        assert (await client.get("/kit/stream")).text == "first, last"
+        assert (await client.get("/kit/http/streaming")).text == "first, last"
 
 
 def test_openapi_documents_408_and_413_for_bodies() -> None:

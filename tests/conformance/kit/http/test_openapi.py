@@ -10,9 +10,9 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from app.cli import cli
-from app.kit.application import Application
-from app.kit.openapi import COPY, text_of_document
-from tests.rig.examples import MissingExample, bodies, validation_errors
+from app.kit.http.application import Application
+from app.kit.http.openapi.document import OPENAPI_FILE, render_openapi
+from tests.support.examples import MissingExample, bodies, validation_errors
 
 Run = Callable[..., Any]
 
@@ -70,8 +70,8 @@ def test_custom_tag_description_is_kept() -> None:
 def test_openapi_copy_is_written_and_current(run: Run, app: FastAPI) -> None:
     assert run("--check").exit_code == 1
     assert run().exit_code == 0
-    assert COPY.read_text(encoding="utf-8") == text_of_document(app)
+    assert OPENAPI_FILE.read_text(encoding="utf-8") == render_openapi(app)
     assert run("--check").exit_code == 0
-    COPY.write_text("{}")
+    OPENAPI_FILE.write_text("{}")
     assert run("--check").exit_code == 1
-    assert run("-").stdout == text_of_document(app)
+    assert run("-").stdout == render_openapi(app)

@@ -8,9 +8,9 @@ import pytest
 import uvicorn
 from fastapi.responses import StreamingResponse
 
-from app.kit.application import Application
-from app.kit.http.protocol import HttpProtocol, WebSocketProtocol
+from app.kit.http.application import Application
 from app.kit.http.settings import HttpSettings
+from app.kit.http.uvicorn_protocol import HttpProtocol, WebSocketProtocol
 
 LIMIT = 0.2
 REQUEST_HEAD = b"GET /kit/slow HTTP/1.1\r\nHost: kit\r\n"

@@ -21,22 +21,22 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope, Send
 
-from app.kit.db import driver
-from app.kit.db.session import Database, reading_database, reading_session, request_session
-from app.kit.etag import ETag
-from app.kit.http.admission import AdmissionMiddleware
-from app.kit.http.gate import Gate, Turn
-from app.kit.http.security import secured
+from app.kit.db.connections import asyncpg_driver
+from app.kit.db.session import Database, get_read_database, get_read_session, get_session
+from app.kit.http.etag import ETag
+from app.kit.http.middleware.concurrency_limiter import AcquireResult, ConcurrencyLimiter
+from app.kit.http.middleware.request_id import RequestIdMiddleware
+from app.kit.http.middleware.request_limits import RequestLimitsMiddleware
+from app.kit.http.middleware.security import add_security_middleware
 from app.kit.http.settings import HttpSettings
-from app.kit.logging import configure_logging
-from app.kit.metrics import Metrics
-from app.kit.queries import execution
+from app.kit.observability.logging import configure_logging
+from app.kit.observability.metrics import Metrics
+from app.kit.queries.compiled import statement_cache
 from app.kit.queries.view import View
-from app.kit.request_id import RequestIdMiddleware
 from app.kit.settings import LogSettings, MetricsSettings
 from tests.conformance.support.simple_models import Own, Thing
 from tests.conformance.support.tcp_proxy import Break, tcp_proxy
-from tests.rig.database import settings_with
+from tests.support.database import settings_with
 
 Spy = Callable[[object, str], list[str]]
 
@@ -134,9 +134,9 @@ def is_awaited(call: Any) -> bool:
 @pytest.mark.parametrize(
     ("call", "needs"),
     [
-        (request_session, []),
-        (reading_session, []),
-        (reading_database, []),
+        (get_session, []),
+        (get_read_session, []),
+        (get_read_database, []),
         (get_args(ETag)[1].dependency, []),
     ],
 )
@@ -159,7 +159,7 @@ class Number(BaseModel):
 
 
 async def test_view_statement_is_compiled_once(database: Database, spy: Spy) -> None:
-    compiled, view = spy(execution, "prepare"), View(Number, Thing)
+    compiled, view = spy(statement_cache, "prepare"), View(Number, Thing)
     for number in range(3):
         new = New(number=number, name=str(number))
         await view.insert(database, new)
@@ -171,7 +171,7 @@ async def test_view_statement_is_compiled_once(database: Database, spy: Spy) -> 
 async def test_views_use_neither_sqlalchemy_connections_nor_greenlets(
     database: Database, spy: Spy
 ) -> None:
-    spawned, connected = spy(driver, "greenlet_spawn"), list[object]()
+    spawned, connected = spy(asyncpg_driver, "greenlet_spawn"), list[object]()
     for engine in database.pools.values():
         event.listen(engine.sync_engine, "engine_connect", connected.append)
     new = New(number=1, name="a")
@@ -214,7 +214,9 @@ async def test_middleware_does_not_decode_headers_or_rebuild_constant_ones(
     spy: Spy,
 ) -> None:
     settings = HttpSettings(hsts=3600)
-    layers = RequestIdMiddleware(secured(AdmissionMiddleware(nothing, settings, 1), settings))
+    layers = RequestIdMiddleware(
+        add_security_middleware(RequestLimitsMiddleware(nothing, settings, 1), settings)
+    )
     items_calls, get_calls = spy(Headers, "items"), spy(Headers, "get")
     responses = [await pass_layers([(b"x-request-id", b"it")], layers) for _ in range(2)]
     assert (items_calls, get_calls) == ([], [])
@@ -223,18 +225,18 @@ async def test_middleware_does_not_decode_headers_or_rebuild_constant_ones(
 
 
 async def test_queue_uses_one_timer_and_no_task(spy: Spy) -> None:
-    gate = Gate(1, wait_limit=60)
-    await gate.enter(lambda: False)
+    limiter = ConcurrencyLimiter(1, wait_limit=60)
+    await limiter.acquire(lambda: False)
     timers = spy(asyncio.get_running_loop(), "call_at")
-    waiting = [asyncio.create_task(gate.enter(lambda: False)) for _ in range(50)]
+    waiting = [asyncio.create_task(limiter.acquire(lambda: False)) for _ in range(50)]
     before = asyncio.all_tasks()
     await asyncio.sleep(0)
-    assert gate.waiting == 50
+    assert limiter.waiting == 50
     assert (len(timers), asyncio.all_tasks()) == (1, before)
-    gate.leave()
+    limiter.release()
     for turn in waiting:
-        assert await turn is Turn.CAME
-        gate.leave()
+        assert await turn is AcquireResult.ACQUIRED
+        limiter.release()
 
 
 async def test_disconnect_is_checked_only_when_a_request_is_admitted() -> None:
@@ -244,7 +246,7 @@ async def test_disconnect_is_checked_only_when_a_request_is_admitted() -> None:
         await end.wait()
         await nothing(scope, receive, send)
 
-    layer = AdmissionMiddleware(work, HttpSettings(), 1)
+    layer = RequestLimitsMiddleware(work, HttpSettings(), 1)
 
     async def request(number: int) -> None:
         async def receive() -> Message:

@@ -10,8 +10,8 @@ from httpx2 import AsyncClient
 from starlette.routing import Match
 from starlette.types import Scope
 
-from app.kit.application import Application
-from tests.rig.app import client_of
+from app.kit.http.application import Application
+from tests.support.app import client_of
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
 from httpx2 import AsyncClient, Response
 
-from app.kit.application import Application
-from app.kit.health import router as health
+from app.kit.http.application import Application
 from app.kit.http.settings import HttpSettings
-from tests.rig.app import client_of
+from app.kit.observability.health import router as health
+from tests.support.app import client_of
 
 ORIGIN = "https://shop.example.org"
 PREFLIGHT = {"Origin": ORIGIN, "Access-Control-Request-Method": "PATCH"}
@@ -16,7 +16,7 @@ PREFLIGHT = {"Origin": ORIGIN, "Access-Control-Request-Method": "PATCH"}
 
 def client_with(**settings: object) -> AsyncClient:
     """Return a client of an application with these settings and a few endpoints."""
-    app = Application(http=HttpSettings.model_validate(settings), places=1)
+    app = Application(http=HttpSettings.model_validate(settings), concurrency_limit=1)
     app.include_router(health)
 
     @app.get("/kit/fine")
@@ -27,14 +27,16 @@ def client_with(**settings: object) -> AsyncClient:
     async def bug() -> None:
         raise RuntimeError
 
-    @app.get("/kit/stream")
+    @app.get("/kit/http/streaming")
     async def stream() -> StreamingResponse:
         return StreamingResponse(iter(["a", "b"]), headers={"Cache-Control": "max-age=60"})
 
     return client_of(app)
 
 
-@pytest.mark.parametrize("path", ["/kit/fine", "/kit/bug", "/kit/stream", "/nowhere", "/docs"])
+@pytest.mark.parametrize(
+    "path", ["/kit/fine", "/kit/bug", "/kit/http/streaming", "/nowhere", "/docs"]
+)
 async def test_every_response_has_security_headers(path: str) -> None:
     headers = (await client_with().get(path)).headers
     assert headers["X-Content-Type-Options"] == "nosniff"
@@ -47,7 +49,7 @@ async def test_every_response_has_security_headers(path: str) -> None:
 async def test_response_is_not_cached_by_default() -> None:
     client = client_with()
     assert (await client.get("/kit/fine")).headers["Cache-Control"] == "no-store"
-    assert (await client.get("/kit/stream")).headers["Cache-Control"] == "max-age=60"
+    assert (await client.get("/kit/http/streaming")).headers["Cache-Control"] == "max-age=60"
 
 
 async def test_hsts_header_is_sent_if_configured() -> None:

@@ -16,9 +16,9 @@ from httpx2 import AsyncClient, TransportError
 from sqlalchemy import URL, text
 
 from app.kit.db.session import Database
-from app.kit.garbage import OBJECTS_BETWEEN
-from app.kit.http.admission import HEADERS_LIMIT
-from tests.rig.database import settings_with
+from app.kit.http.middleware.request_limits import HEADERS_LIMIT
+from app.kit.observability.garbage_collector import GC_THRESHOLD
+from tests.support.database import settings_with
 
 SLOW = """
 import asyncio
@@ -35,7 +35,7 @@ async def slow(seconds: float, session: SessionDep) -> None:
     await session.execute(text("INSERT INTO kit_slow VALUES (:it)"), {"it": seconds})
     await asyncio.sleep(seconds)
 
-@router.get("/kit/garbage")
+@router.get("/kit/observability/garbage_collector")
 async def garbage() -> tuple[bool, int]:
     return gc.get_freeze_count() > 0, gc.get_threshold()[0]
 
@@ -92,7 +92,10 @@ async def test_sigterm_finishes_short_requests_cancels_long_ones_and_closes_conn
     async with AsyncClient(base_url=url) as client, AsyncClient(base_url=url) as idle:
         await wait_until_ready(idle)
         # Objects from the startup are excluded from garbage collection.
-        assert (await idle.get("/kit/garbage")).json() == [True, OBJECTS_BETWEEN]
+        assert (await idle.get("/kit/observability/garbage_collector")).json() == [
+            True,
+            GC_THRESHOLD,
+        ]
         rejection = await send_endless_headers(port, b"GET /health/live HTTP/1.1\r\nHost: kit\r\n")
         assert b" 431 Request Header Fields Too Large" in rejection
         # Trailers after a chunked body are headers as well.

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 from fastapi import Depends, FastAPI, WebSocket
 from fastapi.routing import APIRoute
 
-from app.kit.application import Application
-from app.kit.http.model_field import find_differences
-from app.kit.schemas import Moment
+from app.kit.http.application import Application
+from app.kit.http.schemas import UtcDatetime
+from app.kit.http.validation.model_field import find_differences
 from tests.architecture.test_strict_routes import lenient_routes
 
 
@@ -32,15 +32,15 @@ def test_lenient_routes_are_found() -> None:
 
     @app.websocket("/kit/talk")
     async def talk(
-        socket: WebSocket, at: datetime, ok: Moment, since: Annotated[Any, Depends(since)]
+        socket: WebSocket, at: datetime, ok: UtcDatetime, since: Annotated[Any, Depends(since)]
     ) -> None: ...
 
-    remedy = "of app.kit.routing, or mount an Application in place of FastAPI"
+    remedy = "of app.kit.http.routing, or mount an Application in place of FastAPI"
     assert lenient_routes(app) == [
         f"/own: derive OwnRoute from StrictRoute {remedy}",
         f"/mounted/plain: derive APIRoute from StrictRoute {remedy}",
-        "/kit/talk: declare at as `Moment` of app.kit.schemas, not as datetime",
-        "/kit/talk: declare since as `Moment` of app.kit.schemas, not as datetime",
+        "/kit/talk: declare at as `UtcDatetime` of app.kit.http.schemas, not as datetime",
+        "/kit/talk: declare since as `UtcDatetime` of app.kit.http.schemas, not as datetime",
     ]
 
 

@@ -8,7 +8,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import CheckConstraint, Column, Connection, Index, Integer, MetaData, Table, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.kit.db.drift import COMPARISONS
+from app.kit.migrations.autogenerate.comparators import COMPARISONS
 
 NOT_DELETED = text("deleted_at IS NULL")
 CHECK = CheckConstraint("id > 0", name="ck_kit_drifting_positive")

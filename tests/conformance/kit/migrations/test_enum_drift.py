@@ -9,7 +9,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import ARRAY, Column, Connection, Enum, MetaData, Table, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.kit.db.drift import COMPARISONS
+from app.kit.migrations.autogenerate.comparators import COMPARISONS
 
 # The comments that Alembic adds around generated code.
 FRAME = re.compile(r"^\s*# ###.*\n?", re.MULTILINE)

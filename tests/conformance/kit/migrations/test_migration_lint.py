@@ -55,7 +55,7 @@ def test_safe_operations_are_not_reported(config: Config, tmp_path: Path) -> Non
         "op.add_column('kit_t', sa.Column('b', sa.Integer()))",
         "op.add_column('kit_t', sa.Column('n', sa.Integer(), server_default='0', nullable=False))",
         "op.create_check_constraint('c', 'kit_t', 'b > 0', postgresql_not_valid=True)",
-        "with concurrently():",
+        "with outside_transaction():",
         "    op.create_index('ix', 'kit_t', ['b'], postgresql_concurrently=True)",
     )
     validate = "op.execute('ALTER TABLE kit_t VALIDATE CONSTRAINT c')"

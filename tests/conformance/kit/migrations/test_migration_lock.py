@@ -15,10 +15,10 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import URL, text
 from sqlalchemy.exc import DBAPIError
 
-from app.kit.db.alone import MigrationBlocked, alone
 from app.kit.db.engine import build_migration_engine
+from app.kit.migrations.lock import MigrationBlocked, migration_lock
 from tests.conformance.support.migrations import add_revision, alembic_with
-from tests.rig.database import empty, settings_with
+from tests.support.database import empty, settings_with
 
 # Each migration runs in its own process, like ten replicas that start at the same time.
 PROGRAM = """
@@ -26,7 +26,7 @@ import sys
 from pathlib import Path
 from alembic import command
 from sqlalchemy import make_url
-from tests.rig.database import settings_for
+from tests.support.database import settings_for
 from tests.conformance.support.migrations import alembic_with
 config = alembic_with(Path(sys.argv[1]), settings_for(make_url(sys.argv[2])))
 command.upgrade(config, "heads")
@@ -114,7 +114,7 @@ def test_concurrent_replicas_apply_each_migration_once(
 async def test_migration_lock_timeout_names_the_other_process(config: Config) -> None:
     settings = config.attributes["settings"].database
     engine = build_migration_engine(settings, "other")
-    async with alone(engine, settings):
+    async with migration_lock(engine, settings):
         with pytest.raises(MigrationBlocked, match=r"after 0.3 seconds: process \d+ \(.*migrate"):
             await asyncio.to_thread(command.upgrade, config, "heads")
         # Reading the current revision needs no lock.
@@ -160,7 +160,7 @@ def test_concurrent_index_build_while_another_migration_waits(
     config = alembic_with(tmp_path, settings_with(url))
     create = "op.create_index('ix_kit_t', 'kit_t', ['a'], postgresql_concurrently=True)"
     # The second process waits for the migration lock while the first one builds the index.
-    body = "with concurrently():", "    op.execute('SELECT pg_sleep(0.5)')", f"    {create}"
+    body = "with outside_transaction():", "    op.execute('SELECT pg_sleep(0.5)')", f"    {create}"
     add_revision(config, tmp_path, "kit_1", *body)
 
     assert migrate_concurrently(2, url, tmp_path) == [""] * 2

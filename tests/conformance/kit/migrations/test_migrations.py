@@ -12,9 +12,9 @@ from alembic.config import Config
 from sqlalchemy import URL, Connection, NullPool, text
 
 from app.kit.db.engine import build_migration_engine
-from app.kit.db.migrate import alembic_config
+from app.kit.migrations.runner import alembic_config
 from tests.conformance.support.migrations import add_revision, alembic_with
-from tests.rig.database import settings_for, settings_with
+from tests.support.database import settings_for, settings_with
 
 
 @pytest.fixture

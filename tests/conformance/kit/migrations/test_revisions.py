@@ -10,8 +10,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import URL, text
 
 from app.kit.db.engine import build_migration_engine
-from app.kit.db.migrate import alembic_config
-from tests.rig.database import settings_for
+from app.kit.migrations.runner import alembic_config
+from tests.support.database import settings_for
 
 CREATE_TABLE = """
 import sqlalchemy as sa
@@ -28,17 +28,17 @@ def downgrade() -> None:
     op.drop_table("kit_made")
 """
 UNDO = """
-from app.kit.db.revisions import redo, undo
+from app.kit.migrations.operations import downgrade_revisions, upgrade_revisions
 
 revision, down_revision = "kit_2", "kit_1"
 
 
 def upgrade() -> None:
-    undo(["kit_1"])
+    downgrade_revisions(["kit_1"])
 
 
 def downgrade() -> None:
-    redo(["kit_1"])
+    upgrade_revisions(["kit_1"])
 """
 
 

@@ -12,16 +12,16 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import URL, text
 
-from app.kit.commands import doctor
-from app.kit.db.migrate import PROJECT_ROOT
+from app.kit.cli.commands import doctor
 from app.kit.db.session import SessionDep
+from app.kit.migrations.runner import PROJECT_ROOT
 from app.main import create_app
 from app.settings import Settings
 from local_postgres import ephemeral
 from tests.conformance.support.migrations import add_revision, alembic_with
-from tests.rig.app import client_of, running
-from tests.rig.commands import run
-from tests.rig.database import settings_for, settings_with
+from tests.support.app import client_of, running
+from tests.support.commands import run
+from tests.support.database import settings_for, settings_with
 
 DOCUMENT = (PROJECT_ROOT / "docs" / "database.md").read_text()
 ROLES, GRANTS, AFTERWARDS, *_ = re.findall(r"```sql\n(.*?)```", DOCUMENT, re.DOTALL)

@@ -13,9 +13,9 @@ from httpx2 import AsyncClient
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import URL
 
-from app.kit.db import watching
-from app.kit.db.driver import is_watched
-from app.kit.request_id import RequestIdMiddleware
+from app.kit.db.connections.asyncpg_driver import has_listeners
+from app.kit.http.middleware.request_id import RequestIdMiddleware
+from app.kit.observability import statement_events
 from app.kit.settings import MetricsSettings, SettingsError
 from app.settings import Settings
 from tests.conformance.support.observed_service import (
@@ -26,8 +26,8 @@ from tests.conformance.support.observed_service import (
     observed_service,
     observed_settings,
 )
-from tests.rig.app import client_of
-from tests.rig.database import clone
+from tests.support.app import client_of
+from tests.support.database import clone
 
 DOCUMENT = Path(__file__).parents[4] / "docs" / "observability.md"
 # The suffixes of counters, and of counts of histograms.
@@ -142,7 +142,7 @@ async def test_statements_are_counted_on_every_path(
 
 
 async def test_metrics_do_not_disable_compiled_queries(module_app: FastAPI) -> None:
-    assert not any(is_watched(engine) for engine in module_app.state.database.pools.values())
+    assert not any(has_listeners(engine) for engine in module_app.state.database.pools.values())
 
 
 async def test_running_and_queued_requests_are_reported(
@@ -210,7 +210,7 @@ async def test_without_metrics_port_nothing_is_installed(url: URL) -> None:
         for engine in app.state.database.pools.values():
             assert not [*engine.sync_engine.dialect.dispatch.do_execute]
             connects = [*engine.sync_engine.pool.dispatch.connect]
-            assert not [each for each in connects if each.__module__ == watching.__name__]
+            assert not [each for each in connects if each.__module__ == statement_events.__name__]
         async with client_of(app) as client:
             assert (await client.get("/metrics")).status_code == 404
             assert threading.active_count() == threads

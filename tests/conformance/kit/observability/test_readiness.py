@@ -10,15 +10,15 @@ from sqlalchemy import URL, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.kit.db.engine import build_migration_engine
-from app.kit.db.schema_state import Revisions
-from app.kit.errors import Unavailable
-from app.kit.readiness import Readiness
+from app.kit.errors.problems import Unavailable
+from app.kit.migrations.status import CodeRevisions
+from app.kit.observability.readiness import Readiness
 from app.main import create_app
-from tests.rig.app import client_of, running
-from tests.rig.database import settings_for, settings_with
+from tests.support.app import client_of, running
+from tests.support.database import settings_for, settings_with
 
-TWO_HEADS = Revisions(heads=frozenset({"b1", "b2"}), known=frozenset({"a", "b1", "b2"}))
-NO_REVISION = Revisions(heads=frozenset(), known=frozenset())
+TWO_HEADS = CodeRevisions(heads=frozenset({"b1", "b2"}), known=frozenset({"a", "b1", "b2"}))
+NO_REVISION = CodeRevisions(heads=frozenset(), known=frozenset())
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def behind(applied: str) -> str:
     )
 
 
-async def reason(url: URL, revisions: Revisions) -> str | None:
+async def reason(url: URL, revisions: CodeRevisions) -> str | None:
     """Return why a service with these migrations is not ready."""
     readiness = Readiness(settings_for(url).database, "kit", revisions)
     try:

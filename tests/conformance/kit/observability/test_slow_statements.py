@@ -6,7 +6,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import URL
 
-from app.kit.db.driver import is_watched
+from app.kit.db.connections.asyncpg_driver import has_listeners
 from app.kit.db.session import Database
 from tests.conformance.conftest import ReadLog
 from tests.conformance.support.observed_service import (
@@ -15,7 +15,7 @@ from tests.conformance.support.observed_service import (
     observed_service,
     observed_settings,
 )
-from tests.rig.app import client_of
+from tests.support.app import client_of
 
 SECRET = "nobody's business"
 
@@ -45,4 +45,4 @@ async def test_slow_statement_is_logged_without_its_values(
 
 async def test_slow_statement_log_does_not_disable_compiled_queries(own_app: FastAPI) -> None:
     database: Database = own_app.state.database
-    assert not any(is_watched(engine) for engine in database.pools.values())
+    assert not any(has_listeners(engine) for engine in database.pools.values())

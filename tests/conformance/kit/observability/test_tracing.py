@@ -16,10 +16,10 @@ from opentelemetry.trace import SpanKind, StatusCode, format_trace_id
 from sqlalchemy import URL
 
 from app.about import NAME
-from app.kit import tracing
+from app.kit.observability import tracing
 from tests.conformance.conftest import ReadLog
 from tests.conformance.support.observed_service import PATHS, observed_service, observed_settings
-from tests.rig.app import client_of
+from tests.support.app import client_of
 
 SECRET = "nobody's business"
 CALLER = "0af7651916cd43dd8448eb211c80319c"
@@ -123,7 +123,7 @@ async def test_without_endpoint_nothing_is_traced(
         monkeypatch.delenv(name, raising=False)
     fetch = asyncpg.Connection.fetch
     assert tracing.exporter() is None
-    assert tracing.Tracing.of(NAME).telemetry.get("tracing") is False
+    assert tracing.Tracing.from_settings(NAME).telemetry.get("tracing") is False
     assert asyncpg.Connection.fetch is fetch
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")
     assert isinstance(tracing.exporter(), OTLPSpanExporter)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import BigInteger, Boolean, Column, DateTime, Integer, MetaData, String, Table, Uuid
 
-from app.kit.db.keyset import BadCursor, Place, decode, encode
-from app.kit.db.sorting import Order, SortKey
+from app.kit.queries.cursor import CursorPosition, InvalidCursor, decode_cursor, encode_cursor
+from app.kit.queries.sorting import SortKey, SortOrder
 
 COLUMNS = Table(
     "of_this_test",
@@ -22,7 +22,7 @@ COLUMNS = Table(
     Column("word", String(200)),
     Column("moment", DateTime(timezone=True)),
 ).columns
-TYPES = Order(
+TYPES = SortOrder(
     tuple(SortKey(column, False, None if column.primary_key else True) for column in COLUMNS)
 ).types
 # PostgreSQL's text format.
@@ -39,7 +39,7 @@ SCOPE = 'Feed{"sort":"newest"}'
 
 def forged(position: int, value: Any) -> str:
     """Return a cursor with one value replaced and its digest unchanged."""
-    padded = encode(Place(VALUES), SCOPE, TYPES) + "=="
+    padded = encode_cursor(CursorPosition(VALUES), SCOPE, TYPES) + "=="
     content = json.loads(urlsafe_b64decode(padded))
     content[2][position] = value
     return urlsafe_b64encode(json.dumps(content).encode()).decode().rstrip("=")
@@ -48,38 +48,38 @@ def forged(position: int, value: Any) -> str:
 @pytest.mark.parametrize("values", [VALUES, (VALUES[0], None, None, None, None, None), None])
 @pytest.mark.parametrize("backward", [False, True])
 def test_cursor_is_decoded_as_encoded(values: tuple[Any, ...] | None, backward: bool) -> None:
-    position = Place(values, backward)
-    assert decode(encode(position, SCOPE, TYPES), SCOPE, TYPES) == position
+    position = CursorPosition(values, backward)
+    assert decode_cursor(encode_cursor(position, SCOPE, TYPES), SCOPE, TYPES) == position
 
 
 def test_cursor_of_another_list_sort_or_filter_is_rejected() -> None:
-    with pytest.raises(BadCursor):
-        decode(encode(Place(VALUES), SCOPE, TYPES), SCOPE + "!", TYPES)
+    with pytest.raises(InvalidCursor):
+        decode_cursor(encode_cursor(CursorPosition(VALUES), SCOPE, TYPES), SCOPE + "!", TYPES)
 
 
 def test_modified_or_truncated_cursor_is_rejected() -> None:
-    cursor = encode(Place(VALUES), SCOPE, TYPES)
+    cursor = encode_cursor(CursorPosition(VALUES), SCOPE, TYPES)
     for index in range(len(cursor)):
-        with pytest.raises(BadCursor):
-            decode(cursor[:index], SCOPE, TYPES)
+        with pytest.raises(InvalidCursor):
+            decode_cursor(cursor[:index], SCOPE, TYPES)
         other = "A" if cursor[index] != "A" else "B"
         changed = cursor[:index] + other + cursor[index + 1 :]
         # The last character may contain padding bits.
         if index < len(cursor) - 1:
-            with pytest.raises(BadCursor):
-                decode(changed, SCOPE, TYPES)
+            with pytest.raises(InvalidCursor):
+                decode_cursor(changed, SCOPE, TYPES)
 
 
 @given(st.one_of(st.text(max_size=50), st.binary(max_size=50).map(lambda b: b.decode("latin-1"))))
 def test_arbitrary_text_is_rejected(garbage: str) -> None:
-    with pytest.raises(BadCursor):
-        decode(garbage, SCOPE, TYPES)
+    with pytest.raises(InvalidCursor):
+        decode_cursor(garbage, SCOPE, TYPES)
 
 
 @given(st.integers(0, 5), st.recursive(st.none() | st.text() | st.floats(), st.lists))
 def test_cursor_with_replaced_value_is_rejected(position: int, value: Any) -> None:
-    with pytest.raises(BadCursor):
-        decode(forged(position, value), SCOPE, TYPES)
+    with pytest.raises(InvalidCursor):
+        decode_cursor(forged(position, value), SCOPE, TYPES)
 
 
 @pytest.mark.parametrize(
@@ -100,12 +100,14 @@ def test_value_that_is_not_text_is_rejected_despite_valid_digest(
     position: int, value: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A client that knows the code can compute a valid digest.
-    digest = json.loads(urlsafe_b64decode(encode(Place(VALUES), SCOPE, TYPES) + "=="))[3]
+    digest = json.loads(
+        urlsafe_b64decode(encode_cursor(CursorPosition(VALUES), SCOPE, TYPES) + "==")
+    )[3]
 
     def valid_digest(*_: object) -> str:
         return str(digest)
 
-    monkeypatch.setattr("app.kit.db.keyset._digest", valid_digest)
-    assert decode(forged(4, "other"), SCOPE, TYPES).values != VALUES
-    with pytest.raises(BadCursor):
-        decode(forged(position, value), SCOPE, TYPES)
+    monkeypatch.setattr("app.kit.queries.cursor._digest", valid_digest)
+    assert decode_cursor(forged(4, "other"), SCOPE, TYPES).values != VALUES
+    with pytest.raises(InvalidCursor):
+        decode_cursor(forged(position, value), SCOPE, TYPES)

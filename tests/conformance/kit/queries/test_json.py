@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Date, DateTime, Numeric, cast, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.kit.db.json import json_list
+from app.kit.queries.compiled.json_sql import json_list
 
 
 async def test_decimals_are_serialized_like_pydantic(session: AsyncSession) -> None:

@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.schema import CreateTable
 
-from app.kit.db.keyset import keyset_page
-from app.kit.db.sorting import Order, order
-from app.kit.page import CursorQuery, CursorSlice
+from app.kit.queries.keyset import read_keyset_page
+from app.kit.queries.pagination import CursorPageResult, CursorQuery
+from app.kit.queries.sorting import SortOrder, order_by
 
 
 class SeparateBase(DeclarativeBase):
@@ -63,8 +63,8 @@ TERMS: list[UnaryExpression[Any]] = [
 ]
 
 
-def by_terms(terms: list[UnaryExpression[Any]]) -> Order:
-    return order(Thing.id, *terms)
+def by_terms(terms: list[UnaryExpression[Any]]) -> SortOrder:
+    return order_by(Thing.id, *terms)
 
 
 ORDERS = st.lists(st.sampled_from(TERMS), max_size=3).map(by_terms)
@@ -93,21 +93,21 @@ async def store(session: AsyncSession, things: Sequence[dict[str, Any]]) -> None
         await session.execute(insert(Thing), list(things))
 
 
-async def in_order(session: AsyncSession, by: Order) -> list[int]:
+async def in_order(session: AsyncSession, by: SortOrder) -> list[int]:
     """Return the ids of all rows in PostgreSQL's sort order."""
     return list(await session.scalars(select(Thing.id).order_by(*by.clauses)))
 
 
 async def page(
-    session: AsyncSession, by: Order, limit: int, cursor: str | None
-) -> CursorSlice[Thing]:
+    session: AsyncSession, by: SortOrder, limit: int, cursor: str | None
+) -> CursorPageResult[Thing]:
     query = CursorQuery(limit=limit, cursor=cursor)
-    return await keyset_page(session, query, select(Thing), by)
+    return await read_keyset_page(session, query, select(Thing), by)
 
 
 async def follow(
-    session: AsyncSession, by: Order, limit: int, start: CursorSlice[Thing], direction: str
-) -> list[CursorSlice[Thing]]:
+    session: AsyncSession, by: SortOrder, limit: int, start: CursorPageResult[Thing], direction: str
+) -> list[CursorPageResult[Thing]]:
     """Return all pages from this one on."""
     pages = [start]
     while cursor := getattr(pages[-1], direction):
@@ -119,7 +119,7 @@ async def follow(
 @on_real_data
 @given(rows=THINGS, by=ORDERS, limit=st.integers(1, 5))
 async def test_pages_contain_all_rows_forward_and_backward(
-    things: AsyncSession, rows: list[dict[str, Any]], by: Order, limit: int
+    things: AsyncSession, rows: list[dict[str, Any]], by: SortOrder, limit: int
 ) -> None:
     await things.execute(delete(Thing))
     await store(things, rows)
@@ -141,7 +141,7 @@ async def test_pages_contain_all_rows_forward_and_backward(
 async def test_unchanged_rows_appear_once_and_in_order_despite_concurrent_changes(
     things: AsyncSession,
     rows: list[dict[str, Any]],
-    by: Order,
+    by: SortOrder,
     limit: int,
     changes: list[tuple[list[dict[str, Any]], set[int]]],
     back: bool,
@@ -172,7 +172,7 @@ async def test_unchanged_rows_appear_once_and_in_order_despite_concurrent_change
 
 
 async def test_previous_page_of_an_empty_page_is_the_last_page(things: AsyncSession) -> None:
-    by = order(Thing.id)
+    by = order_by(Thing.id)
     await store(things, [{"number": 1, "flag": True, "word": None, "moment": None}] * 5)
     keys = await in_order(things, by)
     first = await page(things, by, 3, None)
@@ -186,9 +186,9 @@ async def test_previous_page_of_an_empty_page_is_the_last_page(things: AsyncSess
 
 def test_nullable_sort_term_needs_null_position() -> None:
     with pytest.raises(TypeError, match="nulls_first"):
-        order(Thing.id, Thing.word.asc())
+        order_by(Thing.id, Thing.word.asc())
 
 
 def test_primary_key_is_the_last_sort_term_with_the_direction_of_its_neighbour() -> None:
     for terms, key in [((), "kit_things.id ASC"), ((Thing.number.desc(),), "kit_things.id DESC")]:
-        assert str(order(Thing.id, *terms).clauses[-1]) == key
+        assert str(order_by(Thing.id, *terms).clauses[-1]) == key

@@ -24,11 +24,11 @@ from sqlalchemy.orm import (
 from sqlalchemy.schema import CreateTable
 
 from app.kit.db.session import Database
-from app.kit.queries.columns import columns_of
+from app.kit.queries.compiled.columns import columns_of
 from app.kit.queries.view import View
 from tests.conformance.support.related_models import Book, Label, Own, Shelf
 from tests.conformance.support.simple_models import Kind
-from tests.rig.statements import counting
+from tests.support.statements import counting
 
 
 class Out(BaseModel):

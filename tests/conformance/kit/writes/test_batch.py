@@ -5,10 +5,10 @@ from collections.abc import AsyncGenerator
 import pytest
 from sqlalchemy import URL, text
 
-from app.kit.batch import checked
 from app.kit.db.session import Database
-from app.kit.errors import Conflict
-from tests.rig.database import settings_for
+from app.kit.errors.problems import Conflict
+from app.kit.writes.batch_requests import validate_then_store
+from tests.support.database import settings_for
 
 CREATE = text("CREATE TABLE kit_words (word text PRIMARY KEY)")
 INSERT = text("INSERT INTO kit_words VALUES ('same')")
@@ -44,7 +44,7 @@ async def store_with_concurrent_insert(database: Database, *, delete_conflicting
         await session.execute(INSERT)
 
     async with database.transaction() as session:
-        await checked(session, check, store)
+        await validate_then_store(session, check, store)
     return attempts
 
 

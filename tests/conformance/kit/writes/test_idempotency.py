@@ -1,4 +1,4 @@
-"""Any endpoint can be idempotent: it needs a table for responses and `once`."""
+"""Any endpoint can be idempotent: it needs a table for responses and `idempotent`."""
 
 from collections.abc import AsyncGenerator
 from functools import partial
@@ -13,16 +13,21 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.schema import CreateTable
 
 from app.kit.db.session import Database
-from app.kit.idempotency import KeptAnswer, Once, once, operation
+from app.kit.writes.idempotency import (
+    IdempotencyRecord,
+    IdempotentRequest,
+    idempotent,
+    operation_scope,
+)
 from tests.conformance.conftest import ReadLog
-from tests.rig.app import client_of
+from tests.support.app import client_of
 
 SECRET = "s3cret"
 # Raises the SQLSTATE of a serialization failure.
 FAIL_SERIALIZATION = text("DO $$ BEGIN RAISE 'lost' USING ERRCODE = '40001'; END $$")
 
 
-class StoredResponse(KeptAnswer):
+class StoredResponse(IdempotencyRecord):
     """A table of this test, outside the service's migrations."""
 
     __tablename__ = "kit_answers"
@@ -37,11 +42,11 @@ class Note(BaseModel):
 
 async def per_caller(request: Request, caller: Annotated[str, Header()] = "-") -> str:
     """Return a key scope per caller, as a team with authentication would."""
-    return f"{await operation(request)} {caller}"
+    return f"{await operation_scope(request)} {caller}"
 
 
-Repeatable = Annotated[Once, once(StoredResponse)]
-RepeatableByCaller = Annotated[Once, once(StoredResponse, per_caller)]
+Repeatable = Annotated[IdempotentRequest, idempotent(StoredResponse)]
+RepeatableByCaller = Annotated[IdempotentRequest, idempotent(StoredResponse, per_caller)]
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from app.kit.db.session import Database, DatabaseDep, SessionDep
 from app.kit.queries.view import View
 from app.main import create_app
 from tests.conformance.support.simple_models import Kind, Own, Thing
-from tests.rig.app import running
-from tests.rig.database import settings_with
-from tests.rig.statements import counting
+from tests.support.app import running
+from tests.support.database import settings_with
+from tests.support.statements import counting
 
 
 class New(BaseModel):

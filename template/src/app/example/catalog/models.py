@@ -5,12 +5,12 @@ from enum import StrEnum
 from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.kit.db.base import Record
-from app.kit.db.deletion import Entity, unique_live
-from app.kit.db.enums import stored_by_value
+from app.kit.db.base import TimestampedModel
+from app.kit.db.deletion import Model, unique_when_not_deleted
 from app.kit.db.ids import Id
-from app.kit.db.relation import relation
-from app.kit.errors import Conflict
+from app.kit.db.relationships import relationship
+from app.kit.db.types.enums import value_enum
+from app.kit.errors.problems import Conflict
 
 # Both fit into 32-bit columns. A sum of prices needs 64 bits.
 MAX_PRICE_CENTS = 1_000_000_000
@@ -33,7 +33,7 @@ class ProductStatus(StrEnum):
     DISCONTINUED = "discontinued"
 
 
-class Category(Record):
+class Category(TimestampedModel):
     """A category of products. It cannot be deleted while it has products."""
 
     __tablename__ = "categories"
@@ -42,7 +42,7 @@ class Category(Record):
     slug: Mapped[str] = mapped_column(String(100), unique=True)
 
 
-class Product(Entity):
+class Product(Model):
     """A product with its price and stock."""
 
     __tablename__ = "products"
@@ -52,7 +52,7 @@ class Product(Entity):
     slug: Mapped[str] = mapped_column(String(100))
     name: Mapped[str] = mapped_column(String(200))
     status: Mapped[ProductStatus] = mapped_column(
-        stored_by_value(ProductStatus, "product_status"),
+        value_enum(ProductStatus, "product_status"),
         default=ProductStatus.DRAFT,
         server_default=ProductStatus.DRAFT,
     )
@@ -63,12 +63,12 @@ class Product(Entity):
     version: Mapped[int] = mapped_column(Integer, default=1, server_default="1")
 
     # Unidirectional: the products of a category are read in pages, never all at once.
-    category: Mapped[Category] = relation()
+    category: Mapped[Category] = relationship()
 
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - as SQLAlchemy declares it
     __table_args__ = (
-        unique_live("sku"),
-        unique_live("slug"),
+        unique_when_not_deleted("sku"),
+        unique_when_not_deleted("slug"),
         # The products of a category by price. Also indexes the foreign key.
         Index(None, "category_id", "price_cents", "id"),
         # A partial index, because few products are sold out.

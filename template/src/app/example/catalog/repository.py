@@ -12,24 +12,24 @@ from app.example.catalog.schemas import (
     ProductOut,
     ProductSort,
 )
-from app.kit.db.plan import plan
-from app.kit.db.repository import Repository
 from app.kit.db.session import Database
-from app.kit.db.sorting import order
-from app.kit.errors import NotFound
+from app.kit.errors.problems import NotFound
+from app.kit.queries.load_options import load_options
+from app.kit.queries.repository import Repository
+from app.kit.queries.sorting import order_by
 from app.kit.queries.view import View
 
 CATEGORIES = View(CategoryOut, Category)
 PRODUCTS = View(ProductOut, Product)
 PRODUCT_LINES = View(ProductLine, Product)
 # Load options for a product that is updated and then returned as `ProductOut`.
-PRODUCT_OUT = plan(joinedload(Product.category))
+PRODUCT_OUT = load_options(joinedload(Product.category))
 
 ORDERS = {
-    ProductSort.NAME: order(Product.id, Product.name.asc()),
-    ProductSort.NEWEST: order(Product.id, Product.created_at.desc()),
-    ProductSort.CHEAPEST: order(Product.id, Product.price_cents.asc()),
-    ProductSort.DEAREST: order(Product.id, Product.price_cents.desc()),
+    ProductSort.NAME: order_by(Product.id, Product.name.asc()),
+    ProductSort.NEWEST: order_by(Product.id, Product.created_at.desc()),
+    ProductSort.CHEAPEST: order_by(Product.id, Product.price_cents.asc()),
+    ProductSort.DEAREST: order_by(Product.id, Product.price_cents.desc()),
 }
 
 

@@ -8,8 +8,16 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from app.example.catalog.models import MAX_PRICE_CENTS, MAX_STOCK, ProductStatus
 from app.kit.db.ids import Id
-from app.kit.page import PageQuery
-from app.kit.schemas import Changes, Input, Line, Moment, Output, SearchText, omittable
+from app.kit.http.schemas import (
+    PatchModel,
+    RequestModel,
+    ResponseModel,
+    SearchStr,
+    ShortStr,
+    UtcDatetime,
+    optional_field,
+)
+from app.kit.queries.pagination import PageQuery
 
 Slug = Annotated[
     str,
@@ -21,32 +29,32 @@ Sku = Annotated[
     StringConstraints(max_length=40, pattern=r"^[A-Z0-9]+(-[A-Z0-9]+)*$"),
     Field(examples=["GEAR-12"]),
 ]
-Name = Annotated[Line, Field(examples=["Brass gears"])]
+Name = Annotated[ShortStr, Field(examples=["Brass gears"])]
 Cents = Annotated[int, Field(ge=0, le=MAX_PRICE_CENTS, examples=[1250])]
 Stock = Annotated[int, Field(ge=0, le=MAX_STOCK, examples=[40])]
 
 
-class CategoryCreate(Input):
+class CategoryCreate(RequestModel):
     """A new category."""
 
     name: Name
     slug: Slug
 
 
-class CategoryChanges(Changes):
+class CategoryChanges(PatchModel):
     """Fields of a category to update."""
 
-    name: Name = omittable()
-    slug: Slug = omittable()
+    name: Name = optional_field()
+    slug: Slug = optional_field()
 
 
 class CategoryQuery(PageQuery):
     """Query parameters of the list of categories."""
 
-    q: SearchText | None = Field(None, description="Part of the name")
+    q: SearchStr | None = Field(None, description="Part of the name")
 
 
-class CategoryOut(Output):
+class CategoryOut(ResponseModel):
     """A category."""
 
     id: Id
@@ -54,7 +62,7 @@ class CategoryOut(Output):
     slug: str
 
 
-class ProductIn(Input):
+class ProductIn(RequestModel):
     """A product without its stock."""
 
     category_id: Id
@@ -71,16 +79,16 @@ class ProductCreate(ProductIn):
     stock: Stock = 0
 
 
-class ProductChanges(Changes):
+class ProductChanges(PatchModel):
     """Fields of a product to update."""
 
-    category_id: Id = omittable()
-    sku: Sku = omittable()
-    slug: Slug = omittable()
-    name: Name = omittable()
-    status: ProductStatus = omittable()
-    price_cents: Cents = omittable()
-    stock: Stock = omittable()
+    category_id: Id = optional_field()
+    sku: Sku = optional_field()
+    slug: Slug = optional_field()
+    name: Name = optional_field()
+    status: ProductStatus = optional_field()
+    price_cents: Cents = optional_field()
+    stock: Stock = optional_field()
 
 
 class ProductSort(StrEnum):
@@ -95,7 +103,7 @@ class ProductSort(StrEnum):
 class ProductFilter(BaseModel):
     """Filters and sort order of products."""
 
-    q: SearchText | None = Field(None, description="Part of the name or SKU")
+    q: SearchStr | None = Field(None, description="Part of the name or SKU")
     category: Slug | None = Field(None, description="Slug of the category")
     status: ProductStatus | None = None
     min_price_cents: Cents | None = None
@@ -108,17 +116,17 @@ class ProductQuery(ProductFilter, PageQuery):
     """Query parameters of the list of products."""
 
 
-class ProductExport(ProductFilter, Input):
+class ProductExport(ProductFilter, RequestModel):
     """Query parameters of an export, which contains all rows."""
 
 
-class ClearanceQuery(Input):
+class ClearanceQuery(RequestModel):
     """Query parameters that select discontinued products."""
 
-    before: Moment = Field(description="Delete products last updated before this time")
+    before: UtcDatetime = Field(description="Delete products last updated before this time")
 
 
-class ProductOut(Output):
+class ProductOut(ResponseModel):
     """A product with its category."""
 
     id: Id
@@ -134,7 +142,7 @@ class ProductOut(Output):
     updated_at: datetime
 
 
-class ProductLine(Output):
+class ProductLine(ResponseModel):
     """A row of the CSV export."""
 
     id: Id
@@ -145,20 +153,20 @@ class ProductLine(Output):
     stock: int
 
 
-class ProductsAdded(Output):
+class ProductsAdded(ResponseModel):
     """The ids of the new products, in the order of the rows."""
 
     ids: list[Id]
 
 
-class ProductsPut(Output):
+class ProductsPut(ResponseModel):
     """Number of created and updated products."""
 
     inserted: int
     updated: int
 
 
-class ProductsChanged(Output):
+class ProductsChanged(ResponseModel):
     """Number of updated or deleted products."""
 
     products: int

@@ -5,10 +5,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.example.catalog.models import Category, Product, ProductStatus
 from app.example.catalog.repository import CategoryRepository, ProductRepository
 from app.example.catalog.schemas import ProductChanges, ProductCreate
-from app.kit.db.batches import delete_in_batches, update_in_batches
 from app.kit.db.ids import Id
-from app.kit.errors import FieldProblem, Invalid
-from app.kit.schemas import Moment
+from app.kit.errors.problems import FieldProblem, Invalid
+from app.kit.http.schemas import UtcDatetime
+from app.kit.writes.batches import delete_in_batches, update_in_batches
 
 
 async def add_product(new: ProductCreate, session: AsyncSession) -> Product:
@@ -40,7 +40,7 @@ async def discontinue_category(category_id: Id, session: AsyncSession) -> int:
     )
 
 
-async def clear_out(before: Moment, session: AsyncSession) -> int:
+async def clear_out(before: UtcDatetime, session: AsyncSession) -> int:
     """Delete the discontinued products not updated since `before`. Return their number."""
     return await delete_in_batches(
         session,
@@ -51,7 +51,7 @@ async def clear_out(before: Moment, session: AsyncSession) -> int:
 
 
 async def _existing_category(category_id: Id, session: AsyncSession) -> Category:
-    category = await CategoryRepository(session).one_by(Category.id == category_id)
+    category = await CategoryRepository(session).get_one_or_none(Category.id == category_id)
     if category is None:
         problem = FieldProblem(field="body.category_id", message="category not found")
         raise Invalid("The category does not exist.", problem)

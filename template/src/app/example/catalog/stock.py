@@ -10,13 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.example.catalog.models import MAX_STOCK, Product
 from app.example.catalog.repository import ProductRepository
-from app.kit.db.bulk import among
+from app.kit.db.base import any_of
 from app.kit.db.ids import Id
-from app.kit.errors import FieldProblem, Invalid
-from app.kit.schemas import Input, Output
+from app.kit.errors.problems import FieldProblem, Invalid
+from app.kit.http.schemas import RequestModel, ResponseModel
 
 
-class StockTransfer(Input):
+class StockTransfer(RequestModel):
     """A quantity to move from the stock of one product to another."""
 
     from_product_id: Id
@@ -24,7 +24,7 @@ class StockTransfer(Input):
     quantity: int = Field(ge=1, le=MAX_STOCK)
 
 
-class StockOut(Output):
+class StockOut(ResponseModel):
     """The stock of a product."""
 
     id: Id
@@ -32,7 +32,7 @@ class StockOut(Output):
     stock: int
 
 
-class Transferred(Output):
+class Transferred(ResponseModel):
     """The stock of both products after a transfer."""
 
     giver: StockOut
@@ -74,7 +74,7 @@ async def return_stock(quantities: Mapping[Id, int], session: AsyncSession) -> N
     # Select from the table, because the model may exclude deleted products: their stock must stay
     # correct too. Rows are locked in the order of their ids to prevent deadlocks.
     table: Any = Product.__table__
-    rows = select(table).where(among(table.c.id, quantities)).order_by(table.c.id)
+    rows = select(table).where(any_of(table.c.id, quantities)).order_by(table.c.id)
     statement = select(Product).from_statement(rows.with_for_update(key_share=True))
     for product in await session.scalars(statement.execution_options(populate_existing=True)):
         product.restock(quantities[product.id])

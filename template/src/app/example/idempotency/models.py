@@ -1,9 +1,9 @@
 """Stored responses to requests with an Idempotency-Key."""
 
-from app.kit.idempotency import KeptAnswer
+from app.kit.writes.idempotency import IdempotencyRecord
 
 
-class IdempotencyKey(KeptAnswer):
+class IdempotencyKey(IdempotencyRecord):
     """An idempotency key with the response to its request."""
 
     __tablename__ = "idempotency_keys"

@@ -4,15 +4,15 @@ from datetime import datetime
 from typing import Annotated
 
 from app.example.idempotency.models import IdempotencyKey
-from app.kit.db.bulk import CHUNK
 from app.kit.db.session import Database
-from app.kit.idempotency import Once, forget_answers, once
+from app.kit.writes.bulk import CHUNK_SIZE
+from app.kit.writes.idempotency import IdempotentRequest, delete_expired, idempotent
 
 # The example has no authentication, so all clients share one set of keys per operation. In a
-# service with users, pass `once` a scope, so that each user has separate keys.
-OncePerKey = Annotated[Once, once(IdempotencyKey)]
+# service with users, pass `idempotent` a scope, so that each user has separate keys.
+IdempotencyDep = Annotated[IdempotentRequest, idempotent(IdempotencyKey)]
 
 
-async def forget_keys(database: Database, before: datetime, size: int = CHUNK) -> int:
+async def delete_expired_keys(database: Database, before: datetime, size: int = CHUNK_SIZE) -> int:
     """Delete the keys created before `before`. Return their number."""
-    return await forget_answers(database, IdempotencyKey, before, size)
+    return await delete_expired(database, IdempotencyKey, before, size)

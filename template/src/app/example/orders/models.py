@@ -18,11 +18,11 @@ from sqlalchemy import (
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.kit.db.base import Base, Record
-from app.kit.db.enums import stored_by_value
+from app.kit.db.base import Base, TimestampedModel
 from app.kit.db.ids import Id
-from app.kit.db.relation import relation
-from app.kit.errors import Conflict
+from app.kit.db.relationships import relationship
+from app.kit.db.types.enums import value_enum
+from app.kit.errors.problems import Conflict
 
 # A total of 100 such lines at the highest price is 10**15. JSON integers are exact up to 2**53.
 MAX_QUANTITY = 10_000
@@ -40,7 +40,7 @@ class OrderStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
-class Order(Record):
+class Order(TimestampedModel):
     """An order of a user. Orders are cancelled, never deleted.
 
     There is no relationship to the user, because the user may be deleted later.
@@ -56,12 +56,12 @@ class Order(Record):
 
     user_id: Mapped[Id] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
     status: Mapped[OrderStatus] = mapped_column(
-        stored_by_value(OrderStatus, "order_status"),
+        value_enum(OrderStatus, "order_status"),
         default=OrderStatus.PLACED,
         server_default=OrderStatus.PLACED,
     )
 
-    lines: Mapped[list["OrderLine"]] = relation(
+    lines: Mapped[list["OrderLine"]] = relationship(
         back_populates="order",
         order_by="OrderLine.product_id",
         cascade="all, delete-orphan",
@@ -121,4 +121,4 @@ class OrderLine(Base):
     quantity: Mapped[int] = mapped_column(Integer)
     unit_price_cents: Mapped[int] = mapped_column(Integer)
 
-    order: Mapped[Order] = relation(back_populates="lines")
+    order: Mapped[Order] = relationship(back_populates="lines")

@@ -4,21 +4,21 @@ from sqlalchemy import BigInteger, Numeric, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.example.orders.models import Order, OrderLine, OrderStatus
-from app.kit.db.concurrent import concurrent_reads
 from app.kit.db.session import Database
-from app.kit.schemas import Output
+from app.kit.http.schemas import ResponseModel
+from app.kit.queries.concurrent_reads import concurrent_reads
 
 _price = cast(OrderLine.quantity, Numeric) * OrderLine.unit_price_cents
 
 
-class Seller(Output):
+class Seller(ResponseModel):
     """Number of units sold of a product."""
 
     sku: str
     quantity: int
 
 
-class OrderOverview(Output):
+class OrderOverview(ResponseModel):
     """Statistics of all orders. Each query runs in a separate transaction."""
 
     orders: dict[OrderStatus, int]

@@ -5,17 +5,17 @@ from sqlalchemy.orm import selectinload
 
 from app.example.orders.models import Order, OrderStatus
 from app.example.orders.schemas import OrderOut, OrderQuery
-from app.kit.db.plan import plan
-from app.kit.db.repository import Repository
-from app.kit.db.sorting import order
+from app.kit.queries.load_options import load_options
+from app.kit.queries.repository import Repository
+from app.kit.queries.sorting import order_by
 from app.kit.queries.view import View
 
 ORDERS = View(OrderOut, Order)
 # Load options for an order that is updated and then returned as `OrderOut`.
-ORDER_OUT = plan(selectinload(Order.lines))
+ORDER_OUT = load_options(selectinload(Order.lines))
 
-NEWEST = order(Order.id, Order.created_at.desc())
-OLDEST = order(Order.id, Order.created_at.asc())
+NEWEST = order_by(Order.id, Order.created_at.desc())
+OLDEST = order_by(Order.id, Order.created_at.asc())
 
 
 class OrderRepository(Repository[Order]):

@@ -6,18 +6,18 @@ from pydantic import Field
 
 from app.example.orders.models import MAX_QUANTITY, OrderStatus
 from app.kit.db.ids import Id
-from app.kit.page import PageQuery
-from app.kit.schemas import Input, Output
+from app.kit.http.schemas import RequestModel, ResponseModel
+from app.kit.queries.pagination import PageQuery
 
 
-class LineCreate(Input):
+class LineCreate(RequestModel):
     """A product to order, with its quantity."""
 
     product_id: Id
     quantity: int = Field(ge=1, le=MAX_QUANTITY)
 
 
-class OrderCreate(Input):
+class OrderCreate(RequestModel):
     """A new order. Each product may be in one line only."""
 
     user_id: Id
@@ -31,13 +31,13 @@ class OrderQuery(PageQuery):
     status: OrderStatus | None = None
 
 
-class Dispatch(Input):
+class Dispatch(RequestModel):
     """Maximum number of orders to dispatch."""
 
     limit: int = Field(10, ge=1, le=100)
 
 
-class LineOut(Output):
+class LineOut(ResponseModel):
     """A line of an order. SKU, name and price are from the time of the order."""
 
     product_id: Id
@@ -47,7 +47,7 @@ class LineOut(Output):
     unit_price_cents: int
 
 
-class OrderOut(Output):
+class OrderOut(ResponseModel):
     """An order with its lines."""
 
     id: Id

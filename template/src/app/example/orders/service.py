@@ -13,7 +13,7 @@ from app.example.orders.schemas import LineCreate, OrderCreate
 from app.example.users.models import User
 from app.example.users.repository import UserRepository
 from app.kit.db.ids import Id
-from app.kit.errors import FieldProblem, Invalid
+from app.kit.errors.problems import FieldProblem, Invalid
 
 
 async def place_order(new: OrderCreate, session: AsyncSession) -> Order:

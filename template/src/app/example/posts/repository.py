@@ -9,23 +9,23 @@ from sqlalchemy.orm import joinedload, selectinload
 from app.example.posts.models import Post
 from app.example.posts.schemas import PostFilter, PostOut, PostSort
 from app.example.tags.models import Tag
-from app.kit.db.batches import delete_batch
-from app.kit.db.bulk import CHUNK
 from app.kit.db.ids import Id
-from app.kit.db.plan import plan
-from app.kit.db.repository import Repository
-from app.kit.db.sorting import order
+from app.kit.queries.load_options import load_options
+from app.kit.queries.repository import Repository
+from app.kit.queries.sorting import order_by
 from app.kit.queries.view import View
+from app.kit.writes.batches import delete_batch
+from app.kit.writes.bulk import CHUNK_SIZE
 
 POSTS = View(PostOut, Post)
 # Load options for a post that is updated and then returned as `PostOut`.
-POST_OUT = plan(joinedload(Post.author), selectinload(Post.tags))
+POST_OUT = load_options(joinedload(Post.author), selectinload(Post.tags))
 
 ORDERS = {
-    PostSort.NEWEST: order(Post.id, Post.created_at.desc()),
-    PostSort.OLDEST: order(Post.id, Post.created_at.asc()),
-    PostSort.TITLE: order(Post.id, Post.title.asc()),
-    PostSort.PUBLISHED: order(Post.id, Post.published_at.desc().nulls_last(), Post.title.asc()),
+    PostSort.NEWEST: order_by(Post.id, Post.created_at.desc()),
+    PostSort.OLDEST: order_by(Post.id, Post.created_at.asc()),
+    PostSort.TITLE: order_by(Post.id, Post.title.asc()),
+    PostSort.PUBLISHED: order_by(Post.id, Post.published_at.desc().nulls_last(), Post.title.asc()),
 }
 
 
@@ -35,7 +35,7 @@ class PostRepository(Repository[Post]):
     model = Post
 
     async def delete_old(
-        self, before: datetime, after: Id | None = None, size: int = CHUNK
+        self, before: datetime, after: Id | None = None, size: int = CHUNK_SIZE
     ) -> list[Id]:
         """Delete one batch of the posts not updated since `before`. Return their ids."""
         old = Post.updated_at < before

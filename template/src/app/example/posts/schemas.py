@@ -8,32 +8,41 @@ from pydantic import BaseModel, Field
 
 from app.example.tags.schemas import TagName, TagOut
 from app.kit.db.ids import Id
-from app.kit.errors import FieldProblem
-from app.kit.page import CursorQuery, PageQuery
-from app.kit.schemas import Changes, Input, Line, LongText, Moment, Output, SearchText, omittable
+from app.kit.errors.problems import FieldProblem
+from app.kit.http.schemas import (
+    LongStr,
+    PatchModel,
+    RequestModel,
+    ResponseModel,
+    SearchStr,
+    ShortStr,
+    UtcDatetime,
+    optional_field,
+)
+from app.kit.queries.pagination import CursorQuery, PageQuery
 
-Title = Annotated[Line, Field(examples=["Notes on the engine"])]
-Body = Annotated[LongText, Field(examples=["It weaves algebraical patterns."])]
+Title = Annotated[ShortStr, Field(examples=["Notes on the engine"])]
+Body = Annotated[LongStr, Field(examples=["It weaves algebraical patterns."])]
 TagNames = Annotated[list[TagName], Field(max_length=20)]
 
 
-class PostCreate(Input):
+class PostCreate(RequestModel):
     """A new post."""
 
     author_id: Id
     title: Title
     body: Body = ""
-    published_at: Moment | None = None
+    published_at: UtcDatetime | None = None
     tags: TagNames = Field(default_factory=list)
 
 
-class PostChanges(Changes):
+class PostChanges(PatchModel):
     """Fields of a post to update. `tags` replaces all tags of the post."""
 
-    title: Title = omittable()
-    body: Body = omittable()
-    published_at: Moment | None = Field(None, description="null turns the post into a draft")
-    tags: TagNames = omittable()
+    title: Title = optional_field()
+    body: Body = optional_field()
+    published_at: UtcDatetime | None = Field(None, description="null turns the post into a draft")
+    tags: TagNames = optional_field()
 
 
 class PostSort(StrEnum):
@@ -49,7 +58,7 @@ class PostSort(StrEnum):
 class PostFilter(BaseModel):
     """Filters and sort order of posts."""
 
-    q: SearchText | None = Field(None, description="Part of the title or body")
+    q: SearchStr | None = Field(None, description="Part of the title or body")
     author_id: Id | None = None
     tag: TagName | None = None
     sort: PostSort = PostSort.NEWEST
@@ -63,13 +72,13 @@ class FeedQuery(PostFilter, CursorQuery):
     """Query parameters of the feed."""
 
 
-class NewestQuery(Input):
+class NewestQuery(RequestModel):
     """Number of newest posts to list."""
 
     limit: int = Field(20, ge=1, le=100)
 
 
-class PostTransfer(Input):
+class PostTransfer(RequestModel):
     """Posts to transfer from one author to another, all or none."""
 
     from_author_id: Id
@@ -77,20 +86,20 @@ class PostTransfer(Input):
     post_ids: list[Id] = Field(min_length=1, max_length=100)
 
 
-class PostTransfers(Input):
+class PostTransfers(RequestModel):
     """Transfers that succeed or fail independently of each other."""
 
     transfers: list[PostTransfer] = Field(min_length=1, max_length=20)
 
 
-class AuthorOut(Output):
+class AuthorOut(ResponseModel):
     """The author of a post."""
 
     id: Id
     name: str
 
 
-class PostOut(Output):
+class PostOut(ResponseModel):
     """A post with its author and tags."""
 
     id: Id
@@ -103,7 +112,7 @@ class PostOut(Output):
     updated_at: datetime
 
 
-class RefusedTransfer(Output):
+class RefusedTransfer(ResponseModel):
     """A transfer that failed."""
 
     index: int = Field(description="Position in `transfers`, from 0")
@@ -111,7 +120,7 @@ class RefusedTransfer(Output):
     errors: list[FieldProblem]
 
 
-class TransfersOut(Output):
+class TransfersOut(ResponseModel):
     """Result of the transfers."""
 
     moved: int = Field(description="Number of transferred posts")

@@ -8,13 +8,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.example.posts.models import Post
 from app.example.users.models import User
-from app.kit.db.base import now
+from app.kit.db.base import utc_now
 from app.kit.db.ids import Id
-from app.kit.page import PageQuery, Slice
-from app.kit.schemas import Input, Output
+from app.kit.http.schemas import RequestModel, ResponseModel
+from app.kit.queries.pagination import PageQuery, PageResult
 
 
-class PostTotals(Output):
+class PostTotals(ResponseModel):
     """Totals and averages of all posts."""
 
     posts: int
@@ -24,7 +24,7 @@ class PostTotals(Output):
     average_length: float | None = Field(description="In characters; null if there are no posts")
 
 
-class AuthorCount(Output):
+class AuthorCount(ResponseModel):
     """Post counts of one user."""
 
     id: Id
@@ -34,11 +34,11 @@ class AuthorCount(Output):
     latest_at: datetime | None = Field(description="null if the user has no posts")
 
 
-class DayQuery(Input):
+class DayQuery(RequestModel):
     """Days to count, in UTC."""
 
     until: date = Field(
-        default_factory=lambda: now().date(),
+        default_factory=lambda: utc_now().date(),
         ge=date(1900, 1, 1),
         le=date(2999, 12, 31),
         description="Last day; default: today",
@@ -46,7 +46,7 @@ class DayQuery(Input):
     days: int = Field(30, ge=1, le=366)
 
 
-class DayCount(Output):
+class DayCount(ResponseModel):
     """Number of posts published on one day."""
 
     day: date
@@ -71,7 +71,7 @@ async def totals(session: AsyncSession) -> PostTotals:
     return PostTotals.model_validate((await session.execute(statement)).one())
 
 
-async def by_author(session: AsyncSession, query: PageQuery) -> Slice[AuthorCount]:
+async def by_author(session: AsyncSession, query: PageQuery) -> PageResult[AuthorCount]:
     """Return one page of users, most posts first. Users without posts are included."""
     posts = func.count(Post.id).label("posts")
     latest_at = func.max(Post.created_at).label("latest_at")
@@ -84,7 +84,7 @@ async def by_author(session: AsyncSession, query: PageQuery) -> Slice[AuthorCoun
     total = await session.scalar(select(func.count()).select_from(User)) or 0
     rows = await session.execute(statement.limit(query.limit).offset(query.offset))
     authors = [AuthorCount.model_validate(row) for row in rows]
-    return Slice(authors, total, query.limit, query.offset)
+    return PageResult(authors, total, query.limit, query.offset)
 
 
 # Raw SQL for the days only. Posts are joined as a model: raw SQL would also count deleted posts,

@@ -6,14 +6,14 @@ from sqlalchemy import Select, select
 
 from app.example.tags.models import Tag
 from app.example.tags.schemas import TagOut, TagQuery
-from app.kit.db.plan import plan
-from app.kit.db.repository import Repository
-from app.kit.errors import FieldProblem, Invalid
+from app.kit.errors.problems import FieldProblem, Invalid
+from app.kit.queries.load_options import load_options
+from app.kit.queries.repository import Repository
 from app.kit.queries.view import View
 
 TAGS = View(TagOut, Tag)
 # Load options: no relationships, since the posts of a tag are not needed.
-_NO_RELATIONSHIPS = plan()
+_NO_RELATIONSHIPS = load_options()
 
 
 class TagRepository(Repository[Tag]):

@@ -5,8 +5,14 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from app.kit.db.ids import Id
-from app.kit.page import PageQuery
-from app.kit.schemas import Changes, Input, Output, SearchText, omittable
+from app.kit.http.schemas import (
+    PatchModel,
+    RequestModel,
+    ResponseModel,
+    SearchStr,
+    optional_field,
+)
+from app.kit.queries.pagination import PageQuery
 
 TagName = Annotated[
     str,
@@ -15,19 +21,19 @@ TagName = Annotated[
 ]
 
 
-class TagCreate(Input):
+class TagCreate(RequestModel):
     """A new tag."""
 
     name: TagName
 
 
-class TagChanges(Changes):
+class TagChanges(PatchModel):
     """Fields of a tag to update."""
 
-    name: TagName = omittable()
+    name: TagName = optional_field()
 
 
-class TagImport(Input):
+class TagImport(RequestModel):
     """Names of tags to create. The response reports invalid names."""
 
     names: list[str] = Field(
@@ -38,24 +44,24 @@ class TagImport(Input):
 class TagQuery(PageQuery):
     """Query parameters of the list of tags."""
 
-    q: SearchText | None = Field(None, description="Part of the name")
+    q: SearchStr | None = Field(None, description="Part of the name")
 
 
-class TagOut(Output):
+class TagOut(ResponseModel):
     """A tag."""
 
     id: Id
     name: str
 
 
-class RefusedTag(Output):
+class RefusedTag(ResponseModel):
     """A name for which no tag was created."""
 
     index: int = Field(description="Position in `names`, from 0")
     reason: str
 
 
-class TagImportOut(Output):
+class TagImportOut(ResponseModel):
     """Result of a tag import."""
 
     created: list[TagOut]

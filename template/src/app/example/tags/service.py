@@ -6,8 +6,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.example.tags.models import Tag
 from app.example.tags.repository import TagRepository
 from app.example.tags.schemas import RefusedTag, TagImport, TagImportOut, TagName, TagOut
-from app.kit.db.retry import savepoint
-from app.kit.errors import Conflict
+from app.kit.errors.problems import Conflict
+from app.kit.writes.transactions import savepoint
 
 _NAME: TypeAdapter[str] = TypeAdapter(TagName)
 

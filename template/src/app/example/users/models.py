@@ -5,21 +5,21 @@ from typing import TYPE_CHECKING
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, true
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.kit.db.base import Record
-from app.kit.db.deletion import Entity, unique_live
+from app.kit.db.base import TimestampedModel
+from app.kit.db.deletion import Model, unique_when_not_deleted
 from app.kit.db.ids import Id
-from app.kit.db.relation import relation
+from app.kit.db.relationships import relationship
 
 if TYPE_CHECKING:
     from app.example.posts.models import Post
 
 
-class User(Entity):
+class User(Model):
     """A user, who writes posts and places orders."""
 
     __tablename__ = "users"
     __table_args__ = (
-        unique_live("email"),
+        unique_when_not_deleted("email"),
         # One index per sort order. PostgreSQL can scan it in both directions. `id` breaks ties.
         Index(None, "created_at", "id"),
         Index(None, "name", "id"),
@@ -32,13 +32,15 @@ class User(Entity):
     is_active: Mapped[bool] = mapped_column(default=True, server_default=true())
 
     # Unidirectional: a profile is only read through its user.
-    profile: Mapped["Profile | None"] = relation(cascade="all, delete-orphan", passive_deletes=True)
-    posts: Mapped[list["Post"]] = relation(
+    profile: Mapped["Profile | None"] = relationship(
+        cascade="all, delete-orphan", passive_deletes=True
+    )
+    posts: Mapped[list["Post"]] = relationship(
         back_populates="author", cascade="all, delete-orphan", passive_deletes=True
     )
 
 
-class Profile(Record):
+class Profile(TimestampedModel):
     """The profile of a user. Each user has at most one."""
 
     __tablename__ = "profiles"

@@ -16,30 +16,30 @@ from app.example.users.schemas import (
     UserQuery,
     UserSort,
 )
-from app.kit.db.batches import update_batch
-from app.kit.db.bulk import CHUNK
 from app.kit.db.ids import Id
-from app.kit.db.plan import plan
-from app.kit.db.repository import Repository
-from app.kit.db.sorting import order
-from app.kit.queries.execution import Connectable
+from app.kit.queries.compiled.statement_cache import Connectable
+from app.kit.queries.load_options import load_options
+from app.kit.queries.repository import Repository
+from app.kit.queries.sorting import order_by
 from app.kit.queries.view import View
+from app.kit.writes.batches import update_batch
+from app.kit.writes.bulk import CHUNK_SIZE
 
 USERS = View(UserOut, User)
 USER_DETAILS = View(UserDetail, User)
 POST_SUMMARIES = View(PostSummary, Post)
 # Load options for a user that is updated and then returned as `UserOut` or `UserDetail`.
-USER_OUT = plan()
-USER_DETAIL = plan(joinedload(User.profile))
+USER_OUT = load_options()
+USER_DETAIL = load_options(joinedload(User.profile))
 
 ORDERS = {
-    UserSort.NEWEST: order(User.id, User.created_at.desc()),
-    UserSort.OLDEST: order(User.id, User.created_at.asc()),
-    UserSort.NAME: order(User.id, User.name.asc()),
+    UserSort.NEWEST: order_by(User.id, User.created_at.desc()),
+    UserSort.OLDEST: order_by(User.id, User.created_at.asc()),
+    UserSort.NAME: order_by(User.id, User.name.asc()),
 }
 
 
-NEWEST_POSTS = order(Post.id, Post.created_at.desc())
+NEWEST_POSTS = order_by(Post.id, Post.created_at.desc())
 
 
 class UserRepository(Repository[User]):
@@ -49,10 +49,10 @@ class UserRepository(Repository[User]):
 
     async def by_email(self, email: str) -> User | None:
         """Return the user with this email address, or None. Case is ignored."""
-        return await self.one_by(User.email == email.lower())
+        return await self.get_one_or_none(User.email == email.lower())
 
     async def deactivate(
-        self, idle_since: datetime, after: Id | None = None, size: int = CHUNK
+        self, idle_since: datetime, after: Id | None = None, size: int = CHUNK_SIZE
     ) -> list[Id]:
         """Deactivate a batch of users inactive since `idle_since`, and return their ids."""
         return await update_batch(

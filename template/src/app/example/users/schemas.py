@@ -7,25 +7,33 @@ from typing import Annotated
 from pydantic import AfterValidator, EmailStr, Field, SecretStr
 
 from app.kit.db.ids import Id
-from app.kit.page import PageQuery
-from app.kit.schemas import Changes, Input, Line, LongText, Output, SearchText, omittable
+from app.kit.http.schemas import (
+    LongStr,
+    PatchModel,
+    RequestModel,
+    ResponseModel,
+    SearchStr,
+    ShortStr,
+    optional_field,
+)
+from app.kit.queries.pagination import PageQuery
 
 LATEST_POSTS = 20
 
 # Converted to lower case, so that an address in any case belongs to one user.
 Email = Annotated[EmailStr, AfterValidator(str.lower), Field(examples=["ada@example.org"])]
-Name = Annotated[Line, Field(examples=["Ada Lovelace"])]
+Name = Annotated[ShortStr, Field(examples=["Ada Lovelace"])]
 Password = Annotated[SecretStr, Field(min_length=8, max_length=128, examples=["poetical science"])]
 
 
-class ProfileIn(Input):
+class ProfileIn(RequestModel):
     """A complete profile. It replaces the existing one."""
 
-    bio: LongText = Field("", examples=["Writes programs for engines that are yet to be built."])
-    website: Line | None = Field(None, examples=["https://example.org/ada"])
+    bio: LongStr = Field("", examples=["Writes programs for engines that are yet to be built."])
+    website: ShortStr | None = Field(None, examples=["https://example.org/ada"])
 
 
-class UserCreate(Input):
+class UserCreate(RequestModel):
     """A new user, optionally with a profile."""
 
     email: Email
@@ -34,12 +42,12 @@ class UserCreate(Input):
     profile: ProfileIn | None = None
 
 
-class UserChanges(Changes):
+class UserChanges(PatchModel):
     """Fields of a user to update."""
 
-    email: Email = omittable()
-    name: Name = omittable()
-    is_active: bool = omittable()
+    email: Email = optional_field()
+    name: Name = optional_field()
+    is_active: bool = optional_field()
 
 
 class UserSort(StrEnum):
@@ -53,19 +61,19 @@ class UserSort(StrEnum):
 class UserQuery(PageQuery):
     """Query parameters of the list of users."""
 
-    q: SearchText | None = Field(None, description="Part of the name or email address")
+    q: SearchStr | None = Field(None, description="Part of the name or email address")
     is_active: bool | None = None
     sort: UserSort = UserSort.NEWEST
 
 
-class ProfileOut(Output):
+class ProfileOut(ResponseModel):
     """A profile."""
 
     bio: str
     website: str | None
 
 
-class UserOut(Output):
+class UserOut(ResponseModel):
     """A user without their profile and posts."""
 
     id: Id
@@ -82,7 +90,7 @@ class UserDetail(UserOut):
     profile: ProfileOut | None
 
 
-class PostSummary(Output):
+class PostSummary(ResponseModel):
     """A post without its body."""
 
     id: Id
@@ -91,7 +99,7 @@ class PostSummary(Output):
     created_at: datetime
 
 
-class UserOverview(Output):
+class UserOverview(ResponseModel):
     """A user with their profile and latest posts."""
 
     user: UserDetail

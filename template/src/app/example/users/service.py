@@ -8,11 +8,11 @@ from app.example.users.models import Profile, User
 from app.example.users.passwords import hash_password
 from app.example.users.repository import USER_DETAIL, UserRepository
 from app.example.users.schemas import ProfileIn, UserCreate
-from app.kit.db.batches import in_batches
-from app.kit.db.bulk import CHUNK
 from app.kit.db.ids import Id
 from app.kit.db.session import Database
-from app.kit.errors import NotFound
+from app.kit.errors.problems import NotFound
+from app.kit.writes.batches import run_in_batches
+from app.kit.writes.bulk import CHUNK_SIZE
 
 
 async def register_user(new: UserCreate, session: AsyncSession) -> User:
@@ -46,10 +46,10 @@ async def remove_profile(user_id: Id, session: AsyncSession) -> None:
     await session.flush()
 
 
-async def deactivate_users(database: Database, idle_since: datetime, size: int = CHUNK) -> int:
+async def deactivate_users(database: Database, idle_since: datetime, size: int = CHUNK_SIZE) -> int:
     """Deactivate users without updates and posts since `idle_since`. Return their number."""
 
     async def batch(session: AsyncSession, after: Id | None) -> list[Id]:
         return await UserRepository(session).deactivate(idle_since, after, size)
 
-    return await in_batches(database, batch)
+    return await run_in_batches(database, batch)

@@ -23,7 +23,7 @@ from app.kit.auth.openapi import describe_security
 from app.kit.auth.provider import Provider
 from app.kit.auth.settings import AuthSettings
 from app.kit.auth.verification import TokenVerifier
-from app.kit.tracing import set_span_attribute
+from app.kit.observability.tracing import set_span_attribute
 
 _SCHEME = "bearer"
 

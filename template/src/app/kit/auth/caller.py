@@ -14,7 +14,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
 from app.kit.auth.errors import InsufficientScope
-from app.kit.http.route import HEALTH, current_route
+from app.kit.http.matched_route import HEALTH, current_route
 
 # The key of `request.user` in the ASGI scope.
 CALLER = "user"

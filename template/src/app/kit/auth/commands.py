@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from app.kit.auth.development import fetch_token
-from app.kit.commands.service import service_of
+from app.kit.cli.service import get_service
 
 commands = typer.Typer()
 
@@ -17,4 +17,4 @@ def token(
     scope: Annotated[str, typer.Option(help="Scopes, separated by spaces")] = "",
 ) -> None:
     """Print an access token of the issuer that `dev` started."""
-    typer.echo(fetch_token(service_of(context).name, sub, scope))
+    typer.echo(fetch_token(get_service(context).name, sub, scope))

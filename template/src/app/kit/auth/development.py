@@ -16,8 +16,8 @@ from urllib.request import urlopen
 import typer
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from app.kit.commands.errors import Refused
-from app.kit.development import PROJECT_ROOT, is_development
+from app.kit.cli.development_database import PROJECT_ROOT, is_development
+from app.kit.cli.errors import CommandFailed
 
 # The client of the API documentation page.
 CLIENT_ID = "docs"
@@ -89,11 +89,13 @@ def development_issuer(name: str, *, start: bool = True) -> Generator[str | None
 
 
 def fetch_token(name: str, subject: str, scope: str, state: Path = _STATE) -> str:
-    """Return a token of the running development issuer. Raises Refused if none runs."""
+    """Return a token of the running development issuer. Raises CommandFailed if none runs."""
     if is_issuer_given():
-        raise Refused("AUTH_ISSUER is set: get a token from that identity provider.")
+        raise CommandFailed("AUTH_ISSUER is set: get a token from that identity provider.")
     if not is_development():
-        raise Refused("Only development has an issuer: get a token from your identity provider.")
+        raise CommandFailed(
+            "Only development has an issuer: get a token from your identity provider."
+        )
     form = {"grant_type": "client_credentials", "client_id": subject, "scope": scope}
     try:
         issuer = json.loads(state.read_text(encoding="utf-8"))["issuer"]
@@ -101,7 +103,7 @@ def fetch_token(name: str, subject: str, scope: str, state: Path = _STATE) -> st
         with urlopen(url, body, timeout=5) as response:  # noqa: S310 - a URL that `dev` wrote
             token: str = json.load(response)["access_token"]
     except (OSError, ValueError, KeyError) as error:
-        raise Refused(
+        raise CommandFailed(
             f"No development issuer is running. Start one with `uv run {name} dev`."
         ) from error
     return token

@@ -10,7 +10,7 @@ from starlette.routing import Route
 from app.kit.auth.openapi import CONFIGURATION_PATH, all_scopes
 from app.kit.auth.provider import Provider
 from app.kit.auth.settings import AuthSettings
-from app.kit.errors import Unavailable
+from app.kit.errors.problems import Unavailable
 
 
 def add_sign_in(app: FastAPI, settings: AuthSettings, provider: Provider) -> None:

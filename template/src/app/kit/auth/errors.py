@@ -5,7 +5,7 @@ from http import HTTPStatus
 
 from starlette.exceptions import HTTPException
 
-from app.kit.errors import Problem
+from app.kit.errors.problems import Problem
 
 
 class Unauthenticated(HTTPException):

@@ -7,7 +7,12 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
 
 from app.kit.auth.caller import is_public_route, required_scopes
-from app.kit.errors import PROBLEM_MEDIA_TYPE, ProblemDocument, example_of_problem, title_of
+from app.kit.errors.problems import (
+    PROBLEM_MEDIA_TYPE,
+    ProblemDocument,
+    problem_example,
+    status_title,
+)
 
 SCHEME = "OpenIDConnect"
 # Next to the API docs page and without a slash, so that it also works behind a path prefix.
@@ -53,11 +58,11 @@ def _describe(operation: dict[str, Any], scopes: list[str]) -> None:
     operation["security"] = [{SCHEME: scopes}]
     for status in (401, 403):
         operation["responses"][str(status)] = {
-            "description": title_of(status),
+            "description": status_title(status),
             "content": {
                 PROBLEM_MEDIA_TYPE: {
                     "schema": {"$ref": f"#/components/schemas/{ProblemDocument.__name__}"},
-                    "example": example_of_problem(status),
+                    "example": problem_example(status),
                 }
             },
             "headers": {"WWW-Authenticate": {"$ref": "#/components/headers/WWW-Authenticate"}},

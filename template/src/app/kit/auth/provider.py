@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from app.kit.auth.keys import KeySet
 from app.kit.auth.settings import AuthSettings, check_url
-from app.kit.errors import Unavailable
+from app.kit.errors.problems import Unavailable
 
 _log = structlog.get_logger(__name__)
 

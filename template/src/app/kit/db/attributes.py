@@ -44,7 +44,7 @@ def table_columns(mapper: Any) -> Mapping[str, Column[Any]]:
     return {name: column for name, column in columns.items() if name not in expressions}
 
 
-def column_of(model: Any, name: str, *, used_by: str) -> Column[Any]:
+def get_column(model: Any, name: str, *, used_by: str) -> Column[Any]:
     """Return the column of an attribute. Raises TypeError if the model has no such column."""
     column: Column[Any] | None = table_columns(model.__mapper__).get(name)
     if column is None:

@@ -29,13 +29,13 @@ from app.kit.db.attributes import next_version
 from app.kit.db.ids import PrimaryKey
 
 
-def among(column: Any, values: Collection[Any]) -> ColumnElement[bool]:
+def any_of(column: Any, values: Collection[Any]) -> ColumnElement[bool]:
     """Return the condition `column = ANY(values)`, which has no limit on the number of values."""
     condition: ColumnElement[bool] = column == any_(literal(list(values), ARRAY(column.type)))
     return condition
 
 
-def now() -> datetime:
+def utc_now() -> datetime:
     """Return the current time, timezone-aware, in UTC."""
     return datetime.now(UTC)
 
@@ -90,37 +90,37 @@ def table_name(model: type[Base]) -> str:
     return name
 
 
-class Record(Base):
+class TimestampedModel(Base):
     """A model with a primary key and timestamps, whose rows are hard-deleted."""
 
     __abstract__ = True
 
     id: Mapped[PrimaryKey]
-    created_at: Mapped[datetime] = mapped_column(default=now, server_default=func.now())
+    created_at: Mapped[datetime] = mapped_column(default=utc_now, server_default=func.now())
     # Python sets this on update as well, so that reading it needs no refresh.
     updated_at: Mapped[datetime] = mapped_column(
-        default=now, onupdate=now, server_default=func.now()
+        default=utc_now, onupdate=utc_now, server_default=func.now()
     )
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.__dict__.get('id', 'new')}>"
 
 
-@event.listens_for(Record, "before_update", propagate=True)
-def _set_updated_at(mapper: Mapper[Any], _connection: Connection, record: Record) -> None:
+@event.listens_for(TimestampedModel, "before_update", propagate=True)
+def _set_updated_at(mapper: Mapper[Any], _connection: Connection, record: TimestampedModel) -> None:
     # Joined-table inheritance: if only columns of the subclass change, a flush does not update
     # the base table, which has this column.
     if len(mapper.tables) == 1 or inspect(record).attrs.updated_at.history.added:
         return
     session = object_session(record)
     if session and session.is_modified(record, include_collections=False):
-        record.updated_at = now()
+        record.updated_at = utc_now()
 
 
 def in_base_table(
     model: type[Any], *conditions: ColumnElement[bool]
 ) -> tuple[Any, tuple[ColumnElement[bool], ...]]:
-    """Return the class whose table has the columns of `Record`, and the conditions for it.
+    """Return the class whose table has the timestamps, and the conditions for that class.
 
     For joined-table inheritance this is the base class, because UPDATE and DELETE write one table.
     A subquery with the conditions then selects and locks the rows.

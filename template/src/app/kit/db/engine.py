@@ -10,15 +10,15 @@ from sqlalchemy.dialects.postgresql import CIDR, INET
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from app.kit.db.caller import CONNECTION_CLASS
-from app.kit.db.datetimes import check_time_zones
-from app.kit.db.driver import watch_connections
-from app.kit.db.exact_types import ExactCidr, ExactInet
-from app.kit.db.intervals import check_intervals
-from app.kit.db.json import parse_json
+from app.kit.db.connections.asyncpg_driver import replace_closed_connections
 from app.kit.db.pool import driver_arguments, pool_arguments
-from app.kit.db.redaction import hide_values
 from app.kit.db.settings import DatabaseSettings
-from app.kit.db.unreadable import report_unreadable
+from app.kit.db.types.datetimes import check_time_zones
+from app.kit.db.types.intervals import check_intervals
+from app.kit.db.types.network_addresses import ExactCidr, ExactInet
+from app.kit.errors.redaction import hide_values
+from app.kit.errors.unreadable_values import report_unreadable
+from app.kit.queries.compiled.json_sql import parse_json
 
 _SET_LOCAL = text("SELECT set_config(:name, :value, true)")
 
@@ -28,7 +28,7 @@ def build_engine(settings: DatabaseSettings, application_name: str) -> AsyncEngi
     return _build(settings, application_name, **pool_arguments(settings))
 
 
-def build_reading_engine(settings: DatabaseSettings, application_name: str) -> AsyncEngine:
+def build_read_engine(settings: DatabaseSettings, application_name: str) -> AsyncEngine:
     """Create the read-only engine, on the replica if one is configured.
 
     PostgreSQL rejects writes on it.
@@ -96,7 +96,7 @@ def _build(
     dialect.colspecs = {**dialect.colspecs, INET: ExactInet, CIDR: ExactCidr}
     check_time_zones(dialect)
     check_intervals(engine.sync_engine)
-    watch_connections(engine.sync_engine)
+    replace_closed_connections(engine.sync_engine)
     event.listen(engine.sync_engine, "handle_error", report_unreadable)
     if settings.hide_parameters:
         event.listen(engine.sync_engine, "handle_error", hide_values)

@@ -13,18 +13,22 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from app.kit.db.base import Base
-from app.kit.db.conflicts import driver_error, is_refusal
-from app.kit.db.deletion import ServiceSession
-from app.kit.db.driver import Rows, fetch, is_watched
-from app.kit.db.engine import build_engine, build_reading_engine, read_only
+from app.kit.db.connections.asyncpg_driver import Rows, fetch, has_listeners
+from app.kit.db.deletion import SyncSession
+from app.kit.db.engine import build_engine, build_read_engine, read_only
 from app.kit.db.settings import DatabaseSettings
-from app.kit.db.unreadable import UnreadableValue
-from app.kit.db.watching import Tell, slow_statements, watch
-from app.kit.errors import OutcomeUnknown
+from app.kit.errors.database_errors import driver_error, is_server_error
+from app.kit.errors.problems import CommitOutcomeUnknown
+from app.kit.errors.unreadable_values import UnreadableValue
+from app.kit.observability.statement_events import (
+    StatementListener,
+    attach_listeners,
+    slow_statements,
+)
 
 
 @dataclass
-class Counts:
+class TransactionStats:
     """Counters of transactions since the start of the process."""
 
     retries: int = 0
@@ -37,14 +41,16 @@ class Database:
 
     engine: AsyncEngine
     # Connects to the replica if one is configured, otherwise to the primary.
-    reading_engine: AsyncEngine
+    read_engine: AsyncEngine
     # Read-only, always on the primary.
-    fresh_engine: AsyncEngine
+    primary_read_engine: AsyncEngine
     sessions: async_sessionmaker[AsyncSession]
-    counts: Counts = field(default_factory=Counts)
+    counts: TransactionStats = field(default_factory=TransactionStats)
 
     @classmethod
-    def open(cls, settings: DatabaseSettings, application_name: str, *listeners: Tell) -> Self:
+    def open(
+        cls, settings: DatabaseSettings, application_name: str, *listeners: StatementListener
+    ) -> Self:
         """Create the engines and the session factory. The first query opens a connection.
 
         `listeners` are called after every statement.
@@ -52,34 +58,34 @@ class Database:
         # Raises errors in the mapping of models at startup, not in the first request.
         Base.registry.configure()
         engine = build_engine(settings, application_name)
-        reading_engine = build_reading_engine(settings, application_name)
-        fresh_engine = read_only(engine) if settings.replica_url else reading_engine
+        read_engine = build_read_engine(settings, application_name)
+        primary_read_engine = read_only(engine) if settings.replica_url else read_engine
         sessions = async_sessionmaker(
             engine,
-            sync_session_class=ServiceSession,
+            sync_session_class=SyncSession,
             # Responses are serialized from the objects after the commit.
             expire_on_commit=False,
             # A closed session raises instead of opening a new connection.
             close_resets_only=False,
         )
-        database = cls(engine, reading_engine, fresh_engine, sessions)
+        database = cls(engine, read_engine, primary_read_engine, sessions)
         if settings.slow_query_ms is not None:
             listeners = (*listeners, slow_statements(settings.slow_query_ms))
         if listeners:
             for name, pool in database.pools.items():
-                watch(pool, name, listeners)
+                attach_listeners(pool, name, listeners)
         return database
 
     @property
     def pools(self) -> dict[str, AsyncEngine]:
         """The engines that have a connection pool, by the name of the pool."""
-        return {"write": self.engine, "read": self.reading_engine}
+        return {"write": self.engine, "read": self.read_engine}
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[AsyncSession]:
         """Open a session in a transaction. Commit at the end, or roll back on an exception.
 
-        Raises OutcomeUnknown if the connection drops during the commit.
+        Raises CommitOutcomeUnknown if the connection drops during the commit.
         """
         committing = False
         try:
@@ -89,9 +95,9 @@ class Database:
                 # After the flush, only COMMIT can fail.
                 committing = True
         except DBAPIError as error:
-            if committing and not is_refusal(error):
+            if committing and not is_server_error(error):
                 self.counts.outcomes_unknown += 1
-                raise OutcomeUnknown("The connection to the database was lost") from error
+                raise CommitOutcomeUnknown("The connection to the database was lost") from error
             raise
 
     def reading(self, *, fresh: bool = False) -> AbstractAsyncContextManager[AsyncSession]:
@@ -99,12 +105,12 @@ class Database:
 
         A replica lags behind the primary. With `fresh`, the session reads from the primary.
         """
-        return self.sessions(bind=self.fresh_engine if fresh else self.reading_engine)
+        return self.sessions(bind=self.primary_read_engine if fresh else self.read_engine)
 
     async def fetch(self, sql: str, arguments: Sequence[Any]) -> Rows:
         """Run a single read-only statement outside a transaction, and return its rows."""
-        engine = self.reading_engine
-        if is_watched(engine):
+        engine = self.read_engine
+        if has_listeners(engine):
             async with engine.connect() as connection:
                 return (await connection.exec_driver_sql(sql, tuple(arguments))).all()
         return await fetch(engine, sql, arguments)
@@ -112,25 +118,27 @@ class Database:
     async def fetch_committed(self, sql: str, arguments: Sequence[Any]) -> Rows:
         """Run a single statement in its own transaction. Return its rows after the commit.
 
-        Raises OutcomeUnknown if the connection drops before the server responds.
+        Raises CommitOutcomeUnknown if the connection drops before the server responds.
         """
         engine = self.engine
         # asyncpg sends two messages per statement. Outside a transaction, a pooler may send them
         # to different connections.
-        if is_watched(engine) or not isinstance(engine.pool, QueuePool):
+        if has_listeners(engine) or not isinstance(engine.pool, QueuePool):
             async with self.transaction() as session:
                 connection = await session.connection()
                 return (await connection.exec_driver_sql(sql, tuple(arguments))).all()
         try:
             return await fetch(engine, sql, arguments)
         except UnreadableValue as error:
-            raise OutcomeUnknown("The returned row has a value that Python cannot read") from error
+            raise CommitOutcomeUnknown(
+                "The returned row has a value that Python cannot read"
+            ) from error
         except DBAPIError as error:
             # asyncpg cannot decode the returned row after a composite type has changed.
             unread = isinstance(driver_error(error), asyncpg.OutdatedSchemaCacheError)
             if error.connection_invalidated or unread:
                 self.counts.outcomes_unknown += 1
-                raise OutcomeUnknown("The response of the database was lost") from error
+                raise CommitOutcomeUnknown("The response of the database was lost") from error
             raise
 
     @asynccontextmanager
@@ -149,43 +157,43 @@ class Database:
         with suppress(TimeoutError):
             async with timeout(5):
                 await self.engine.dispose()
-                await self.reading_engine.dispose()
+                await self.read_engine.dispose()
 
 
-def database_of(request: Request) -> Database:
+def get_database(request: Request) -> Database:
     """Return the database that the lifespan of the application opened."""
     database: Database = request.app.state.database
     return database
 
 
-async def request_session(request: Request) -> AsyncGenerator[AsyncSession]:
+async def get_session(request: Request) -> AsyncGenerator[AsyncSession]:
     """Yield the session of a request. Commit after the endpoint returns."""
-    async with database_of(request).transaction() as session:
+    async with get_database(request).transaction() as session:
         yield session
 
 
-async def reading_database(request: Request) -> Database:
+async def get_read_database(request: Request) -> Database:
     """Return the database of a request.
 
     Reads use the replica if one is configured. A client that must read its own writes sends
     `Cache-Control: no-cache`, and then reads use the primary.
     """
-    database = database_of(request)
+    database = get_database(request)
     # Without `request.headers`, which decodes all headers.
     headers = request.scope["headers"]
     fresh = any(name == b"cache-control" and b"no-cache" in value for name, value in headers)
-    return replace(database, reading_engine=database.fresh_engine) if fresh else database
+    return replace(database, read_engine=database.primary_read_engine) if fresh else database
 
 
 # For endpoints that use views, or that open sessions: concurrent reads, streams and retries.
-DatabaseDep = Annotated[Database, Depends(reading_database)]
+DatabaseDep = Annotated[Database, Depends(get_read_database)]
 ReadDatabaseDep = DatabaseDep
 
 
-async def reading_session(request: Request) -> AsyncGenerator[AsyncSession]:
+async def get_read_session(request: Request) -> AsyncGenerator[AsyncSession]:
     """Yield a read-only session for a request."""
     # A direct call is faster than another dependency.
-    database = await reading_database(request)
+    database = await get_read_database(request)
     async with database.reading() as session:
         yield session
 
@@ -193,5 +201,5 @@ async def reading_session(request: Request) -> AsyncGenerator[AsyncSession]:
 # With scope="function", the commit runs before the response is sent, so that a failed commit
 # becomes an error response. Use only one of these aliases per request. Two aliases, or the same
 # dependency in another scope, would open two sessions.
-SessionDep = Annotated[AsyncSession, Depends(request_session, scope="function")]
-ReadSessionDep = Annotated[AsyncSession, Depends(reading_session, scope="function")]
+SessionDep = Annotated[AsyncSession, Depends(get_session, scope="function")]
+ReadSessionDep = Annotated[AsyncSession, Depends(get_read_session, scope="function")]

@@ -5,8 +5,8 @@ from typing import Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from sqlalchemy import URL
 
+from app.kit.db.connections.url import parse_url
 from app.kit.db.pool import PoolSettings
-from app.kit.db.url import parse_url
 
 
 class DatabaseSettings(PoolSettings):

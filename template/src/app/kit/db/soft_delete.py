@@ -26,7 +26,7 @@ from sqlalchemy.orm import Mapped, Mapper, RelationshipProperty, aliased, mapped
 from sqlalchemy.sql.visitors import iterate
 
 from app.kit.db.attributes import next_version
-from app.kit.db.base import Base, Record, in_base_table
+from app.kit.db.base import Base, TimestampedModel, in_base_table
 from app.kit.db.ids import Id
 
 S = TypeVar("S", bound=Executable)
@@ -35,7 +35,7 @@ _NAMED = "soft_delete_named"
 _CRITERIA = "additional_entity_criteria"  # SQLAlchemy's key for the criteria of a statement
 
 
-class Entity(Record):
+class Model(TimestampedModel):
     """A soft-deleted model. The execution option `include_deleted` disables the filter."""
 
     __abstract__ = True
@@ -53,12 +53,12 @@ def owning_relationships(owner: type[Any]) -> tuple[RelationshipProperty[Any], .
     mapper: Mapper[Any] = inspect(owner)
     found = {each for sub in mapper.self_and_descendants for each in sub.relationships}
     owning = (each for each in found if each.cascade.delete)
-    return tuple(each for each in owning if issubclass(each.mapper.class_, Entity))
+    return tuple(each for each in owning if issubclass(each.mapper.class_, Model))
 
 
-def mark(
+def set_deleted_at(
     session: orm.Session,
-    model: type[Entity],
+    model: type[Model],
     *conditions: ColumnElement[bool],
     old: datetime | None,
     new: datetime | None,
@@ -75,9 +75,9 @@ def mark(
     return session.scalars(changed, execution_options=INCLUDE_DELETED).all()
 
 
-def mark_owned_by(
+def set_deleted_at_of_owned(
     session: orm.Session,
-    owner: type[Entity],
+    owner: type[Model],
     ids: Sequence[Id],
     *,
     old: datetime | None,
@@ -90,20 +90,20 @@ def mark_owned_by(
         among = parent.id == any_(literal(list(ids), ARRAY(parent.id.type)))
         # The relationship's join condition covers composite keys, secondary tables and directions.
         owned = and_(among, getattr(parent, relation.key).expression)
-        children = mark(session, child, owned, old=old, new=new)
-        mark_owned_by(session, child, children, old=old, new=new)
+        children = set_deleted_at(session, child, owned, old=old, new=new)
+        set_deleted_at_of_owned(session, child, children, old=old, new=new)
 
 
 # Created once: creating criteria takes longer than looking up a compiled statement.
-LIVING = orm.with_loader_criteria(
-    Entity, lambda cls: cls.deleted_at.is_(None), include_aliases=True
+NOT_DELETED = orm.with_loader_criteria(
+    Model, lambda cls: cls.deleted_at.is_(None), include_aliases=True
 )
 
 
-def living(statement: S) -> S:
+def exclude_deleted(statement: S) -> S:
     """Return the statement without deleted rows. A session does this for each statement."""
     filtered: Any = filter_select(statement) if isinstance(statement, Select) else statement
-    return cast("S", filtered.options(LIVING).execution_options(living_only=True))
+    return cast("S", filtered.options(NOT_DELETED).execution_options(living_only=True))
 
 
 def filter_select(statement: Any, criteria: Container[Any] | None = None) -> Any:
@@ -156,7 +156,7 @@ def _entities_in(clauses: Iterable[Any]) -> Iterator[Any]:
             found = part._annotations.get("parententity")
             if found is None or not isinstance(part, ColumnClause) or part.table not in tables:
                 continue
-            if issubclass(found.mapper.class_, Entity):
+            if issubclass(found.mapper.class_, Model):
                 yield found.entity
 
 
@@ -166,7 +166,7 @@ def _sides(source: Any, criteria: Container[Any] | None) -> Iterator[Any]:
         found = side._annotations.get("parententity")
         if isinstance(side, Join):
             yield from _sides(side, criteria)
-        elif found is not None and issubclass(found.mapper.class_, Entity):
+        elif found is not None and issubclass(found.mapper.class_, Model):
             is_outer = source.full or (source.isouter and side is source.right)
             if is_outer and (criteria is None or (_CRITERIA, found.mapper) in criteria):
                 raise TypeError(
@@ -179,20 +179,20 @@ def _sides(source: Any, criteria: Container[Any] | None) -> Iterator[Any]:
 @event.listens_for(Base, "mapper_configured", propagate=True)
 def _reject_unsupported(mapper: Mapper[Any], model: type[Base]) -> None:
     base = mapper.base_mapper.class_
-    if issubclass(model, Entity) and mapper.concrete:
+    if issubclass(model, Model) and mapper.concrete:
         raise TypeError(
-            f"{model.__name__}: an Entity does not support concrete table inheritance. Use "
-            "single-table or joined-table inheritance, or an abstract base class."
+            f"{model.__name__}: a soft-deleted `Model` does not support concrete table "
+            "inheritance. Use single-table or joined-table inheritance, or an abstract base class."
         )
-    if issubclass(model, Entity) and not issubclass(base, Entity):
+    if issubclass(model, Model) and not issubclass(base, Model):
         raise TypeError(
-            f"{model.__name__} is an Entity, but inherits from {base.__name__}, which is not. "
-            f"Queries of {base.__name__} would return deleted rows. Make {base.__name__} an Entity."
+            f"{model.__name__} is a `Model`, but inherits from {base.__name__}, which is not. "
+            f"Queries of {base.__name__} would return deleted rows. Make {base.__name__} a `Model`."
         )
     entities: dict[Any, str] = {
         each.local_table: each.class_.__name__
         for each in mapper.registry.mappers
-        if issubclass(each.class_, Entity)
+        if issubclass(each.class_, Model)
     }
     for relation in mapper.relationships:
         link = entities.get(relation.secondary)

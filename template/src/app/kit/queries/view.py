@@ -14,23 +14,23 @@ from sqlalchemy.orm import aliased
 from sqlalchemy.sql.cache_key import CacheKey
 
 from app.kit.db.attributes import primary_key
-from app.kit.db.deletion import living
-from app.kit.db.keyset import paginate_keyset
+from app.kit.db.deletion import exclude_deleted
 from app.kit.db.session import Database
-from app.kit.db.sorting import Order
-from app.kit.errors import NotFound
-from app.kit.page import CursorQuery, CursorSlice, PageQuery, Slice
-from app.kit.queries.columns import CURSOR, ViewSelects, columns_of, cursor_values
-from app.kit.queries.dml import (
+from app.kit.errors.problems import NotFound
+from app.kit.queries.compiled.columns import CURSOR, ViewSelects, columns_of, cursor_values
+from app.kit.queries.compiled.row_statements import (
     arguments,
     insert_defaults,
     insert_row,
     update_defaults,
     update_row,
 )
-from app.kit.queries.execution import Connectable, StatementCache, cache_key
-from app.kit.queries.rows import RowValidator
-from app.kit.queries.streaming import RowStream
+from app.kit.queries.compiled.row_stream import RowStream
+from app.kit.queries.compiled.rows import RowValidator
+from app.kit.queries.compiled.statement_cache import Connectable, StatementCache, cache_key
+from app.kit.queries.keyset import paginate_keyset
+from app.kit.queries.pagination import CursorPageResult, CursorQuery, PageQuery, PageResult
+from app.kit.queries.sorting import SortOrder
 
 S = TypeVar("S", bound=BaseModel)
 
@@ -81,7 +81,9 @@ class View(Generic[S]):
         found = await self._statements.read(db, statement, self._selects.rows)
         return self._rows.all(found)
 
-    async def page(self, db: Connectable, query: PageQuery, statement: Select[Any]) -> Slice[S]:
+    async def page(
+        self, db: Connectable, query: PageQuery, statement: Select[Any]
+    ) -> PageResult[S]:
         """Return one page of a statement and the total number of rows.
 
         The primary key breaks ties. A row that a join repeats is returned once per combination of
@@ -96,15 +98,15 @@ class View(Generic[S]):
         if len(items) == query.limit or (query.offset and not items):
             [counted] = await self._statements.read(db, statement, self._selects.total, key=key)
             total = counted["total"]
-        return Slice(items, total, query.limit, query.offset)
+        return PageResult(items, total, query.limit, query.offset)
 
     async def feed(
-        self, db: Connectable, query: CursorQuery, statement: Select[Any], order: Order
-    ) -> CursorSlice[S]:
+        self, db: Connectable, query: CursorQuery, statement: Select[Any], order: SortOrder
+    ) -> CursorPageResult[S]:
         """Return one page of a statement by cursor (keyset pagination).
 
         Raises:
-            BadCursor: the cursor does not belong to this list.
+            InvalidCursor: the cursor does not belong to this list.
             TypeError: the statement has GROUP BY, LIMIT or OFFSET.
 
         """
@@ -182,7 +184,7 @@ class View(Generic[S]):
             if not names:
                 return self._selects.rows(self._by_key[0])
             columns = columns_of(self.schema, self.model)
-            return living(update_row(self.model, values).returning(*columns))
+            return exclude_deleted(update_row(self.model, values).returning(*columns))
 
         given = arguments(values) | {"key": key}
         rows = await self._statements.write(db, ("update", names), build, given)

@@ -1,0 +1,188 @@
+"""`db`: the database that the other commands use."""
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+from contextlib import suppress
+from typing import Annotated
+
+import typer
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.kit.cli.development_database import (
+    configured_database_url,
+    is_local_server_in_use,
+    local_settings,
+)
+from app.kit.cli.errors import CommandFailed
+from app.kit.cli.service import Service, get_service
+from app.kit.db.connections.wait_for_database import address, wait_for_database
+from app.kit.db.engine import build_migration_engine
+from app.kit.migrations.runner import alembic_config, create_schema
+from app.kit.migrations.status import applied_revisions, format_revisions, pending_revisions
+from app.kit.settings import KitSettings
+
+commands = typer.Typer()
+db = typer.Typer(
+    no_args_is_help=True,
+    help="Inspect or reset the database: DATABASE_URL, or the local database if it is not set.",
+)
+commands.add_typer(db, name="db")
+
+_DELETE_EVERYTHING = text("""
+    DO $$
+    DECLARE name text;
+    BEGIN
+        FOR name IN SELECT nspname FROM pg_namespace
+                    WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'
+        LOOP
+            EXECUTE format('DROP SCHEMA %I CASCADE', name);
+        END LOOP;
+        CREATE SCHEMA public;
+    END $$
+""")
+_SERVER = text("SELECT current_setting('server_version'), current_database()")
+_SIZE = text("SELECT pg_size_pretty(pg_database_size(current_database()))")
+
+
+@db.command()
+def url(context: typer.Context) -> None:
+    """Print the URL of the database, with its password, for other programs.
+
+    The local database runs only while a command uses it, and has another URL
+    each time: keep `dev` running.
+    """
+    service = get_service(context)
+    stops = not configured_database_url(env_file=True) and not is_local_server_in_use()
+    typer.echo(_libpq(service.settings.load()).render_as_string(hide_password=False))
+    if stops:
+        typer.echo(
+            "No other command uses the local database, so it stops now. Run "
+            f"`{service.name} dev`, then `{service.name} db url` again; or use "
+            f"`{service.name} db psql`.",
+            err=True,
+        )
+
+
+@db.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def psql(context: typer.Context) -> None:
+    """Open psql on the database; further arguments are for psql: `db psql -c "SELECT 1"`."""
+    service = get_service(context)
+    at = _libpq(service.settings.load())
+    program = _psql(is_local=not configured_database_url(env_file=True))
+    if program is None:
+        raise CommandFailed(
+            "psql is not installed. Install the PostgreSQL client, then run "
+            f"`{service.name} db psql` again, or start `{service.name} dev` and connect any client "
+            f"to {at.render_as_string(hide_password=True)}"
+        )
+    environment = dict(os.environ)
+    if at.password:
+        # Not an argument: other users of the machine can read the arguments of a process.
+        environment["PGPASSWORD"] = str(at.password)
+    # psql handles Ctrl-C: it cancels the statement that runs.
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        command = [program, at.set(password=None).render_as_string(), *context.args]
+        ended = subprocess.run(command, env=environment, check=False)  # noqa: S603 - no shell
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    raise typer.Exit(ended.returncode)
+
+
+@db.command()
+def reset(
+    context: typer.Context,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation")] = False,
+) -> None:
+    """Delete everything in the local database and apply all migrations. Refuses DATABASE_URL."""
+    service = get_service(context)
+    if configured_database_url(env_file=True):
+        raise CommandFailed(
+            "DATABASE_URL is set, and `db reset` only deletes the local database. Unset "
+            "DATABASE_URL in the environment and in .env to reset the local database."
+        )
+    if not yes and not typer.confirm("Delete everything in the local database?"):
+        typer.echo("Nothing was deleted.")
+        return
+    with local_settings(service.settings) as settings:
+        asyncio.run(_delete_everything(settings))
+        create_schema(settings)
+    typer.echo("The local database is empty and up to date.")
+
+
+@db.command()
+def status(context: typer.Context) -> None:
+    """Print address, version, size, current migration and pending migrations of the database."""
+    service = get_service(context)
+    asyncio.run(_print_status(service, service.settings.load()))
+
+
+async def _print_status(service: Service, settings: KitSettings) -> None:
+    await wait_for_database(settings.database)
+    engine = build_migration_engine(settings.database, service.name)
+    try:
+        async with engine.connect() as connection:
+            await _print_status_of(connection, service, settings)
+    finally:
+        await engine.dispose()
+
+
+async def _print_status_of(
+    connection: AsyncConnection, service: Service, settings: KitSettings
+) -> None:
+    version, name = (await connection.execute(_SERVER)).one()
+    is_local = not configured_database_url(env_file=True)
+    where = f"{address(settings.database.sqlalchemy_url)}, database {name}"
+    typer.echo(f"Database   {'local, .pgdata' if is_local else where}")
+    typer.echo(f"Server     PostgreSQL {version}")
+    typer.echo(f"Size       {await connection.scalar(_SIZE)}")
+    script = ScriptDirectory.from_config(alembic_config(settings))
+    applied = await applied_revisions(connection)
+    pending = pending_revisions(script, applied)
+    typer.echo(f"Migration  {format_revisions(applied)}")
+    if not pending:
+        typer.echo("Pending    none")
+        return
+    typer.echo(f"Pending    {len(pending)}; apply with `{service.name} migrate`:")
+    for migration in pending:
+        typer.echo(f"           {migration.revision} {migration.doc}")
+
+
+async def _delete_everything(settings: KitSettings) -> None:
+    engine = build_migration_engine(settings.database, "reset")
+    try:
+        async with engine.begin() as connection:
+            await connection.execute(_DELETE_EVERYTHING)
+    except DBAPIError as error:
+        raise CommandFailed(
+            f"The local database could not be reset: {error.driver_exception}. Another session "
+            "uses it: end that session, and reset it again."
+        ) from error
+    finally:
+        await engine.dispose()
+
+
+def _libpq(settings: KitSettings) -> URL:
+    """Return the URL in the form that psql and other programs accept."""
+    at = settings.database.sqlalchemy_url
+    query = {"sslmode" if name == "ssl" else name: value for name, value in at.query.items()}
+    return at.set(drivername="postgresql", query=query)
+
+
+def _psql(*, is_local: bool) -> str | None:
+    """Return the psql on PATH, or for the local database the psql of the same version."""
+    installed = shutil.which("psql")
+    if installed and not is_local:
+        return installed
+    with suppress(ImportError):
+        from local_postgres.binaries import PostgresUnavailable, find_binaries
+
+        with suppress(PostgresUnavailable):
+            return shutil.which("psql", path=find_binaries().bindir) or installed
+    return installed

@@ -1,0 +1,42 @@
+"""`openapi`: the OpenAPI schema as a file in docs/."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.kit.cli.errors import CommandFailed
+from app.kit.cli.service import get_service
+from app.kit.http.openapi.document import OPENAPI_FILE, render_openapi
+
+commands = typer.Typer()
+
+
+@commands.command()
+def openapi(
+    context: typer.Context,
+    place: Annotated[
+        Path, typer.Argument(help="The file to write; - prints the schema")
+    ] = OPENAPI_FILE,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit with 1 if the file is not current")
+    ] = False,
+) -> None:
+    """Write the OpenAPI schema, for client generators. Needs no database."""
+    service = get_service(context)
+    text = render_openapi(service.application())
+    if place == Path("-"):
+        typer.echo(text, nl=False)
+    elif not check:
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise CommandFailed(f"Cannot write {place}: {error.strerror}.") from error
+        typer.echo(f"Wrote {place}.")
+    elif place.is_file() and place.read_text(encoding="utf-8") == text:
+        typer.echo(f"{place} is current.")
+    else:
+        problem = "is not current" if place.is_file() else "does not exist"
+        typer.echo(f"{place} {problem}. Run `{service.name} openapi {place}`.", err=True)
+        raise typer.Exit(1)

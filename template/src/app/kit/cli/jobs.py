@@ -1,0 +1,121 @@
+"""Jobs: commands that use the database, such as nightly maintenance."""
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from functools import wraps
+from typing import Any, ParamSpec
+
+import typer
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.kit.cli.errors import CommandFailed
+from app.kit.cli.service import get_service
+from app.kit.db.connections.wait_for_database import wait_for_database
+from app.kit.db.session import Database
+from app.kit.errors.database_errors import problem_from_db_error
+from app.kit.errors.problems import Unavailable
+from app.kit.errors.undefined_tables import is_undefined_object, missing_migration
+from app.kit.migrations.status import applied_revisions, load_revisions, pending_migrations
+from app.kit.observability.logging import configure_logging
+from app.kit.settings import KitSettings
+
+P = ParamSpec("P")
+
+_CONTEXT = inspect.Parameter(
+    "context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context
+)
+
+
+def job(function: Callable[P, Awaitable[str | None]]) -> Callable[..., None]:
+    """Turn an async function into a command, which prints the returned message.
+
+    Parameters of type `Database`, `AsyncSession` and `Settings` are injected. All other parameters
+    are options and arguments of the command. The session is one transaction, committed at the end.
+    Use the decorator below `@commands.command()`:
+
+        @commands.command("delete-old-posts")
+        @job
+        async def delete_old(database: Database, days: int) -> str:
+            ...
+
+    The job waits for a database that is starting, and logs like the service. It exits with code 2
+    and one message if the settings are invalid, the database cannot be reached, or the function
+    raises `CommandFailed`. Any other exception is a bug: the job exits with code 1 and a traceback.
+    """
+    signature = inspect.signature(function, eval_str=True)
+    resources = {
+        name: parameter.annotation
+        for name, parameter in signature.parameters.items()
+        if inspect.isclass(parameter.annotation)
+        and issubclass(parameter.annotation, Database | AsyncSession | KitSettings)
+    }
+    options = [
+        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for name, parameter in signature.parameters.items()
+        if name not in resources
+    ]
+
+    @wraps(function)
+    def command(context: typer.Context, **values: Any) -> None:
+        service = get_service(context)
+        settings = service.settings.load()
+        # Logging may be configured already, for example by a test runner.
+        if not logging.getLogger().hasHandlers():
+            configure_logging(settings.log)
+        names = service.name, f"{service.name} {context.info_name}"
+        message = asyncio.run(_run(function, settings, names, resources, values))
+        if message is not None:
+            typer.echo(message)
+
+    # Typer reads the options from the signature and the annotations.
+    shown: Any = command
+    shown.__signature__ = signature.replace(parameters=[_CONTEXT, *options], return_annotation=None)
+    shown.__annotations__ = {each.name: each.annotation for each in (_CONTEXT, *options)}
+    del shown.__wrapped__
+    return command
+
+
+async def _run(
+    function: Callable[..., Awaitable[str | None]],
+    settings: KitSettings,
+    names: tuple[str, str],
+    resources: dict[str, type[Any]],
+    values: dict[str, Any],
+) -> str | None:
+    service, name = names
+    await wait_for_database(settings.database)
+    database = Database.open(settings.database, name)
+    try:
+        async with AsyncExitStack() as stack:
+            for parameter, kind in resources.items():
+                if issubclass(kind, Database):
+                    values[parameter] = database
+                elif issubclass(kind, AsyncSession):
+                    values[parameter] = await stack.enter_async_context(database.transaction())
+                else:
+                    values[parameter] = settings
+            return await function(**values)
+    except DBAPIError as error:
+        problem = problem_from_db_error(error)
+        if isinstance(problem, Unavailable):
+            raise problem from error
+        if is_undefined_object(error):
+            pending = await _pending_migrations(database, service)
+            if reason := pending or missing_migration(error, service):
+                raise CommandFailed(reason) from error
+        raise
+    finally:
+        await database.close()
+
+
+async def _pending_migrations(database: Database, service: str) -> str | None:
+    revisions = load_revisions()
+    async with database.engine.connect() as connection:
+        applied = await applied_revisions(connection)
+    if revisions.is_compatible(applied):
+        return None
+    return pending_migrations("database", applied, revisions.heads, service)

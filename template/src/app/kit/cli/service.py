@@ -1,0 +1,132 @@
+"""The service that a command belongs to, and its database."""
+
+import asyncio
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import typer
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from fastapi import FastAPI
+
+from app.kit.cli.commands.identity import issuer_for
+from app.kit.cli.development_database import (
+    configured_database_url,
+    database_settings,
+    local_database,
+    local_server,
+    local_settings,
+)
+from app.kit.cli.errors import CommandFailed
+from app.kit.cli.seeding import Seeder
+from app.kit.db.connections.wait_for_database import wait_for_database
+from app.kit.db.engine import build_migration_engine
+from app.kit.migrations.runner import PROJECT_ROOT, alembic_config, create_schema, migrate
+from app.kit.migrations.status import applied_revisions, format_revisions, pending_migrations
+from app.kit.settings import KitSettings
+
+# Placeholder for commands that do not connect to a database.
+_NOWHERE = "postgresql://localhost/nowhere"
+
+
+@dataclass(frozen=True)
+class Service:
+    """The name, settings and application factory of a service."""
+
+    name: str
+    settings: type[KitSettings]
+    create_app: Callable[..., FastAPI]
+    # Import string of the application for `dev`.
+    development: str
+    seeders: Sequence[Seeder]
+
+    def application(self) -> FastAPI:
+        """Return the application for inspection. It needs no database until its lifespan starts.
+
+        Raises SettingsError.
+        """
+        if configured_database_url(env_file=True):
+            return self.create_app(self.settings.load())
+        return self.create_app(self.settings.load(database={"url": _NOWHERE}))
+
+    @contextmanager
+    def at_heads(self) -> Generator[KitSettings]:
+        """Yield the settings of a database at the newest migration, to compare with the models.
+
+        Without DATABASE_URL, apply all migrations to a temporary database. Raises CommandFailed if
+        the database of DATABASE_URL is not up to date, or if the migrations have multiple heads.
+        """
+        if configured_database_url(env_file=True):
+            with self.migrated() as settings:
+                yield settings
+            return
+        with local_server(ephemeral=True) as url:
+            settings = self.settings.load(**database_settings(url))
+            _refuse_multiple_heads(alembic_config(settings))
+            migrate(settings)
+            yield settings
+
+    @contextmanager
+    def migrated(self) -> Generator[KitSettings]:
+        """Yield the settings of the database at the newest migration.
+
+        A new local database is migrated first. Raises CommandFailed if any other database is not up
+        to date, or if the migrations have multiple heads.
+        """
+        with local_settings(self.settings) as settings:
+            heads = _refuse_multiple_heads(alembic_config(settings))
+            if not configured_database_url(env_file=True):
+                create_schema(settings)
+            asyncio.run(self._check(settings, heads))
+            yield settings
+
+    async def _check(self, settings: KitSettings, heads: frozenset[str]) -> None:
+        await wait_for_database(settings.database)
+        engine = build_migration_engine(settings.database, self.name)
+        try:
+            async with engine.connect() as connection:
+                applied = await applied_revisions(connection)
+        finally:
+            await engine.dispose()
+        if applied != heads:
+            raise CommandFailed(pending_migrations("database", applied, heads, self.name))
+
+
+def _refuse_multiple_heads(config: Config) -> frozenset[str]:
+    heads = frozenset(ScriptDirectory.from_config(config).get_heads())
+    if len(heads) > 1:
+        raise CommandFailed(
+            f"The migrations have multiple heads: {format_revisions(heads)}. Merge them first, "
+            "with `alembic merge heads -m 'merge two branches'`."
+        )
+    return heads
+
+
+def use_local_database(context: typer.Context) -> None:
+    """Use the local database if DATABASE_URL is not set.
+
+    `serve` is for production, and fails without DATABASE_URL. `doctor` reports that it is not set.
+    """
+    command = context.invoked_subcommand
+    if command not in ("serve", "doctor"):
+        context.with_resource(local_database(with_schema=command != "migrate"))
+    context.with_resource(issuer_for(command, get_service(context).name))
+
+
+def get_service(context: typer.Context) -> Service:
+    """Return the service of the command."""
+    return cast("Service", context.find_object(Service))
+
+
+def has_local_database() -> bool:
+    """Return whether this project has a local database."""
+    return (PROJECT_ROOT / ".pgdata").is_dir()
+
+
+def display_path(path: Path | str) -> str:
+    """Return a path for messages, relative to the project if it is inside."""
+    path = Path(path)
+    return str(path.relative_to(PROJECT_ROOT) if path.is_relative_to(PROJECT_ROOT) else path)

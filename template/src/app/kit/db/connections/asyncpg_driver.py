@@ -1,0 +1,164 @@
+"""Run single statements with asyncpg directly, on connections of SQLAlchemy's pool.
+
+Each statement is its own transaction (autocommit). Pool limits, pool events and SQLAlchemy's
+exceptions are the same as for a session.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+import asyncpg
+from sqlalchemy import ExceptionContext, QueuePool, event
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import DBAPIError, DisconnectionError, MissingGreenlet
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.util import greenlet_spawn
+from sqlalchemy.util.concurrency import in_greenlet
+
+from app.kit.errors.problems import Unavailable
+from app.kit.errors.redaction import redact
+from app.kit.errors.unreadable_values import UnreadableValue, is_unreadable, unreadable_value
+
+Rows = Sequence[Sequence[Any]]
+
+
+def replace_closed_connections(engine: Engine) -> None:
+    """Replace closed connections, and raise `Unavailable` if the server cannot be reached."""
+    event.listen(engine, "do_connect", _connect)
+    event.listen(engine, "checkout", _reject_closed)
+    event.listen(engine, "handle_error", _reconnect_after_driver_fault)
+
+
+def has_listeners(engine: AsyncEngine) -> bool:
+    """Return whether the engine needs SQLAlchemy to run its statements.
+
+    This holds with echo, with execution options, and with listeners for statements.
+    """
+    sync = engine.sync_engine
+    return bool(sync.echo or sync.get_execution_options() or sync.dispatch.before_cursor_execute)
+
+
+async def fetch(engine: AsyncEngine, sql: str, values: Sequence[Any]) -> Rows:
+    """Run a statement with positional parameters (`$1`), and return its rows."""
+    sync = engine.sync_engine
+    connection: Any = None
+    try:
+        connection = await _check_out(sync)
+        return await _run(connection, sql, values)
+    except UnreadableValue:
+        raise
+    except sync.dialect.loaded_dbapi.Error as error:
+        lost = connection is not None and _is_lost(sync, connection, error)
+        if connection is not None and lost:
+            await greenlet_spawn(connection.invalidate, error)
+        raise _sqlalchemy_error(error, sql, sync, lost=lost) from error
+    except BaseException:
+        # A cancelled task leaves unread results on the connection.
+        if connection:
+            await greenlet_spawn(connection.invalidate)
+        raise
+    finally:
+        if connection:
+            await _check_in(sync, connection)
+
+
+def _is_lost(engine: Engine, connection: Any, error: Any) -> bool:
+    # After an InternalClientError the driver does not report the connection as closed.
+    cause = error.__cause__
+    is_invalid = isinstance(cause, asyncpg.InternalClientError) and not isinstance(
+        cause, asyncpg.OutdatedSchemaCacheError
+    )
+    return is_invalid or engine.dialect.is_disconnect(error, connection, None)
+
+
+async def _check_out(engine: Engine) -> Any:
+    # Checking out an idle connection needs no I/O and so no greenlet, except with pre-ping.
+    pool = engine.pool
+    if isinstance(pool, QueuePool) and pool.checkedin() and not _has_pre_ping(pool):
+        with suppress(MissingGreenlet):
+            return engine.raw_connection()
+    return await greenlet_spawn(engine.raw_connection)
+
+
+def _has_pre_ping(pool: Any) -> bool:
+    pre_ping: bool = pool._pre_ping
+    return pre_ping
+
+
+async def _check_in(engine: Engine, connection: Any) -> None:
+    # A check-in needs I/O only if the pool is full and closes the connection.
+    pool = engine.pool
+    if isinstance(pool, QueuePool) and pool.checkedin() < pool.size():
+        connection.close()
+    else:
+        await greenlet_spawn(connection.close)
+
+
+async def _run(connection: Any, sql: str, values: Sequence[Any]) -> Rows:
+    try:
+        rows: Rows = await _fetch(connection.driver_connection, sql, values)
+    except (ValueError, OverflowError) as error:
+        if not is_unreadable(error):
+            raise
+        statement = await connection.driver_connection.prepare(sql)
+        columns = [(each.name, each.type.oid) for each in statement.get_attributes()]
+        # `prepare` leaves an implicit transaction open, in which BEGIN fails: end it.
+        await connection.driver_connection.execute("SELECT 1")
+        raise unreadable_value(columns) from error
+    except Exception as error:  # SQLAlchemy's adapter converts the exceptions that it knows
+        connection.dbapi_connection._handle_exception(error)
+        raise
+    return rows
+
+
+async def _fetch(driver: Any, sql: str, values: Sequence[Any]) -> Any:
+    try:
+        return await driver.fetch(sql, *values)
+    except asyncpg.InternalServerError:
+        # The cached statement may use a type that a migration dropped. It is safe to retry:
+        # nothing was stored.
+        await driver.reload_schema_state()
+    return await driver.fetch(sql, *values)
+
+
+def _sqlalchemy_error(error: Exception, sql: str, engine: Engine, *, lost: bool) -> BaseException:
+    wrapped = DBAPIError.instance(
+        sql,
+        None,
+        error,
+        engine.dialect.loaded_dbapi.Error,
+        hide_parameters=engine.hide_parameters,
+        connection_invalidated=lost,
+        dialect=engine.dialect,
+    )
+    if engine.hide_parameters:
+        redact(error, wrapped)
+    return wrapped
+
+
+def _connect(dialect: Any, _record: Any, args: Any, kwargs: Any) -> Any:
+    # Opening a connection needs a greenlet. `_check_out` then tries again in a greenlet.
+    if not in_greenlet():
+        raise MissingGreenlet
+    # The driver raises a plain OSError for an unreachable host. Convert it here, where its source
+    # is known.
+    try:
+        return dialect.connect(*args, **kwargs)
+    except OSError as error:
+        raise Unavailable("The database cannot be reached. Try again in a moment.") from error
+
+
+def _reconnect_after_driver_fault(context: ExceptionContext) -> None:
+    # Either the connection dropped between two reads, and the driver's state is invalid. Or the
+    # driver closed a prepared statement after a composite type changed (OutdatedSchemaCacheError),
+    # and SQLAlchemy would reuse that statement.
+    if isinstance(context.original_exception.__cause__, asyncpg.InternalClientError):
+        context.is_disconnect = True
+
+
+def _reject_closed(connection: Any, _record: Any, _proxy: Any) -> None:
+    # The event loop knows whether the server closed the connection, without a round trip. The
+    # pool then opens a new connection.
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError

@@ -1,0 +1,198 @@
+"""Exception handlers: the only module that converts exceptions to responses."""
+
+import http.client
+import json
+from collections.abc import Awaitable, Callable, Iterator
+from http import HTTPStatus
+from typing import Any, cast
+
+import asyncpg
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError, ResponseValidationError
+from pydantic import ValidationError
+from sqlalchemy.exc import DBAPIError, StatementError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.orm.exc import StaleDataError
+from starlette.exceptions import HTTPException
+
+from app.kit.errors.database_errors import (
+    driver_error,
+    is_data_error,
+    problem_from_db_error,
+    rejected_key,
+)
+from app.kit.errors.field_paths import locate_errors
+from app.kit.errors.out_of_range import out_of_range_fields
+from app.kit.errors.problems import (
+    MAX_ERRORS,
+    PROBLEM_MEDIA_TYPE,
+    CommitOutcomeUnknown,
+    Conflict,
+    FieldProblem,
+    Invalid,
+    Problem,
+    ProblemDocument,
+    Unavailable,
+    status_title,
+)
+from app.kit.errors.undefined_tables import is_undefined_object
+from app.kit.http.matched_route import allowed_methods
+from app.kit.http.validation.request_fields import UNLISTED
+from app.kit.observability.readiness import migration_problem
+
+_log = structlog.get_logger(__name__)
+
+
+def add_exception_handlers(app: FastAPI) -> None:
+    """Respond to every exception with a problem document."""
+    for kind, handler in _HANDLERS.items():
+        app.add_exception_handler(kind, handler)
+    app.add_exception_handler(ExceptionGroup, _on_group)
+    app.add_exception_handler(Exception, handle_unexpected_error)
+
+
+def response_from_problem(problem: Problem) -> Response:
+    """Return the response for a problem. Middleware uses this too."""
+    return problem_response(problem.status, problem.detail, problem.errors, problem.headers)
+
+
+def problem_response(
+    status: int,
+    detail: str = "",
+    errors: list[FieldProblem] | None = None,
+    headers: dict[str, str] | None = None,
+) -> Response:
+    """Return a problem document as a response. The default detail is the title."""
+    document = ProblemDocument(
+        title=status_title(status),
+        status=status,
+        detail=detail or status_title(status),
+        request_id=structlog.contextvars.get_contextvars().get("request_id"),
+        errors=errors or None,
+    )
+    return Response(
+        # Not Pydantic's JSON, which fails for lone surrogates in text from the client.
+        json.dumps(document.model_dump(exclude_none=True), separators=(",", ":")),
+        status_code=status,
+        headers=headers,
+        media_type=PROBLEM_MEDIA_TYPE,
+    )
+
+
+async def _on_problem(request: Request, error: Any) -> Response:
+    if isinstance(error, CommitOutcomeUnknown):
+        _log.warning("outcome of a commit unknown", exc_info=error.__cause__)
+    return response_from_problem(locate_errors(request, error))
+
+
+async def _on_invalid_request(_request: Request, error: Any) -> Response:
+    # Omits `input` and `ctx`, which may contain secrets or values that are not JSON.
+    listed = [item for item in error.errors() if item["type"] != UNLISTED]
+    errors = [
+        FieldProblem(field=".".join(str(part) for part in item["loc"]), message=item["msg"])
+        for item in listed[:MAX_ERRORS]
+    ]
+    counted = sum(item["ctx"]["count"] for item in error.errors() if item["type"] == UNLISTED)
+    detail = "The request is not valid."
+    if more := len(listed) - len(errors) + counted:
+        detail += f" {more} more errors are not listed."
+    return response_from_problem(Invalid(detail, *errors))
+
+
+async def _on_http_exception(request: Request, error: Any) -> Response:
+    if isinstance(error.__cause__, Problem):
+        # FastAPI wraps exceptions that reading the body raises.
+        return response_from_problem(error.__cause__)
+    detail = str(error.detail)
+    if detail == http.client.responses.get(error.status_code):
+        # Starlette's default phrase depends on the Python version.
+        detail = status_title(error.status_code)
+    headers: dict[str, str] | None = error.headers
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        # Starlette lists the methods of one route, but a path may have several routes.
+        allowed = allowed_methods(request.app.routes, request.scope)
+        if allowed and request.method not in allowed:
+            headers = {**(headers or {}), "Allow": ", ".join(allowed)}
+    return problem_response(error.status_code, detail, headers=headers)
+
+
+async def _on_database_error(request: Request, error: Any) -> Response:
+    if problem := problem_from_db_error(error):
+        if isinstance(problem, Unavailable):
+            _log.warning("database unavailable", error=type(driver_error(error)).__name__)
+        if is_data_error(error) and (
+            fields := out_of_range_fields(_sent(request), error.statement)
+        ):
+            problem = Invalid("A value does not fit its column.", *fields)
+        return response_from_problem(locate_errors(request, problem, rejected_key(error)))
+    if is_undefined_object(error) and (problem := await migration_problem(request.app, error)):
+        return response_from_problem(problem)
+    return await handle_unexpected_error(request, error)
+
+
+async def _on_rejected_value(request: Request, error: Any) -> Response:
+    # A statement that did not run through SQLAlchemy.
+    return await _on_database_error(request, StatementError(str(error), None, None, error))
+
+
+def _sent(request: Request) -> dict[str, Any]:
+    return {
+        "body": request.scope.get("app.body"),
+        "query": dict(request.query_params),
+        "path": request.path_params,
+    }
+
+
+async def _on_stale(_request: Request, _error: Any) -> Response:
+    problem = Conflict("Another request changed or deleted the resource. Read it again.")
+    return response_from_problem(problem)
+
+
+async def _on_busy(_request: Request, _error: Any) -> Response:
+    _log.warning("timeout while waiting for a pool connection")
+    return response_from_problem(Unavailable("The service is busy. Try again in a moment."))
+
+
+async def _on_group(request: Request, error: Any) -> Response:
+    # A task group failed. Handle its first exception that has a handler.
+    for each in _leaves(error):
+        for kind, handler in _HANDLERS.items():
+            if isinstance(each, kind):
+                return await handler(request, each)
+    return await handle_unexpected_error(request, error)
+
+
+def _leaves(group: ExceptionGroup[Exception]) -> Iterator[Exception]:
+    for each in group.exceptions:
+        if isinstance(each, ExceptionGroup):
+            yield from _leaves(cast("ExceptionGroup[Exception]", each))
+        else:
+            yield each
+
+
+async def handle_unexpected_error(_request: Request, error: Any) -> Response:
+    """Log an unexpected exception and respond with 500."""
+    _log.error("unhandled exception", exc_info=_without_values(error))
+    return problem_response(500, "An unexpected error occurred. Its traceback is logged.")
+
+
+_HANDLERS: dict[type[Exception], Callable[[Request, Any], Awaitable[Response]]] = {
+    Problem: _on_problem,
+    RequestValidationError: _on_invalid_request,
+    HTTPException: _on_http_exception,
+    DBAPIError: _on_database_error,
+    StatementError: _on_database_error,
+    asyncpg.DataError: _on_rejected_value,
+    PoolTimeoutError: _on_busy,
+    StaleDataError: _on_stale,
+}
+
+
+def _without_values(error: Exception) -> Exception:
+    # Pydantic's message contains values.
+    if not isinstance(error, ValidationError | ResponseValidationError):
+        return error
+    errors = [f"{'.'.join(map(str, item['loc']))} ({item['type']})" for item in error.errors()]
+    redacted = ValueError(f"{type(error).__name__}: {', '.join(errors)}")
+    return redacted.with_traceback(error.__traceback__)

@@ -1,0 +1,157 @@
+"""The FastAPI application class, with the kit's error responses, middleware and OpenAPI schema."""
+
+from asyncio import to_thread
+from collections.abc import Awaitable, Callable
+from threading import Lock
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from app.kit.errors.handlers import add_exception_handlers
+from app.kit.errors.problems import (
+    PROBLEM_MEDIA_TYPE,
+    ProblemDocument,
+    problem_example,
+    problem_responses,
+)
+from app.kit.http.authentication import Authentication
+from app.kit.http.docs_pages import mount_docs
+from app.kit.http.indexed_router import IndexedRouter
+from app.kit.http.middleware.content_negotiation import CHECKED_TYPES, ContentNegotiationMiddleware
+from app.kit.http.middleware.request_id import RequestIdMiddleware
+from app.kit.http.middleware.request_limits import RequestLimitsMiddleware
+from app.kit.http.middleware.security import add_security_middleware
+from app.kit.http.openapi.document import tag_descriptions
+from app.kit.http.openapi.response_headers import document_headers
+from app.kit.http.openapi.schema_corrections import correct_schemas
+from app.kit.http.openapi.schema_names import rename_schemas
+from app.kit.http.routing import StrictRoute, make_strict
+from app.kit.http.settings import HttpSettings
+from app.kit.observability.metrics import Metrics
+
+# Marks the inherited 422 response, which is removed from operations without input.
+_INHERITED = "x-inherited"
+_REFERENCE = {"$ref": f"#/components/schemas/{ProblemDocument.__name__}"}
+
+
+class Application(FastAPI):
+    """A FastAPI application that returns every error as a problem document.
+
+    At most `concurrency_limit` requests run at the same time. Others are queued.
+    """
+
+    def __init__(
+        self,
+        *,
+        http: HttpSettings | None = None,
+        concurrency_limit: int = 10,
+        metrics: Metrics | None = None,
+        authentication: Authentication | None = None,
+        **options: Any,
+    ) -> None:
+        self.authentication = authentication
+        required = authentication.dependencies if authentication else ()
+        dependencies = [*required, *options.pop("dependencies", ())]
+        # Starlette's default of 1000 files would make one request very slow.
+        options.setdefault("form_limits", {"max_files": 100})
+        super().__init__(
+            # Generated clients use these ids as method names.
+            generate_unique_id_function=lambda route: route.name,
+            dependencies=dependencies,
+            responses={
+                422: {**problem_responses(422)[422], _INHERITED: True},
+                **problem_responses(503),
+            },
+            **options,
+        )
+        add_exception_handlers(self)
+        self.router.route_class = StrictRoute
+        IndexedRouter.install(self)
+        self.http = http or HttpSettings()
+        self.concurrency_limit = concurrency_limit
+        self.metrics = metrics
+        self._lock = Lock()
+
+    def include_router(self, router: APIRouter, **options: Any) -> None:
+        """Include a router. Its routes validate strictly, see `StrictRoute`."""
+        make_strict(router.routes)
+        super().include_router(router, **options)
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Wrap the application in the kit's middleware, starting with the innermost."""
+        app = super().build_middleware_stack()
+        app = ContentNegotiationMiddleware(app, self.routes)
+        app = limits = RequestLimitsMiddleware(app, self.http, self.concurrency_limit, self.routes)
+        if self.metrics:
+            self.metrics.watch(limits.limiter, self.concurrency_limit)
+        # Outside the concurrency limit: CORS preflights and untrusted hosts take no slot.
+        app = add_security_middleware(app, self.http)
+        # Outermost, so that every response has a request id and a log event.
+        app = RequestIdMiddleware(app, self.metrics.request if self.metrics else None)
+        return self.authentication.wrap(app) if self.authentication else app
+
+    def setup(self) -> None:
+        """Add the OpenAPI and documentation routes."""
+        # These routes come first and so replace FastAPI's, which load scripts from a CDN.
+        mount_docs(self)
+        super().setup()
+        if self.authentication:
+            self.authentication.install(self)
+        for position, route in enumerate(self.routes):
+            if isinstance(route, Route) and route.path == self.openapi_url:
+                self.routes[position] = Route(route.path, self._openapi_of(route.endpoint))
+
+    def _openapi_of(self, respond: Callable[[Request], Awaitable[Response]]) -> Any:
+        async def openapi(request: Request) -> Response:
+            # Building the schema is slow, so it must not block the event loop.
+            await to_thread(self.openapi)
+            return await respond(request)
+
+        return openapi
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI schema, which is built once."""
+        with self._lock:
+            return self._document()
+
+    def _document(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            self.openapi_tags = self.openapi_tags or tag_descriptions(self)
+            document = super().openapi()
+            for path in document["paths"].values():
+                for operation in path.values():
+                    responses: dict[str, Any] = operation["responses"]
+                    is_inherited = responses.get("422", {}).pop(_INHERITED, False)
+                    if is_inherited and not operation.keys() & {"parameters", "requestBody"}:
+                        del responses["422"]
+                    if body := operation.get("requestBody"):
+                        _add_body_errors(responses, body["content"])
+                    for status, response in responses.items():
+                        _retype(status, response.get("content", {}))
+                    operation["responses"] = dict(sorted(responses.items()))
+            if self.authentication:
+                self.authentication.describe(self, document)
+            document_headers(document)
+            rename_schemas(document)
+            correct_schemas(document)
+        return super().openapi()
+
+
+def _add_body_errors(responses: dict[str, Any], accepted: dict[str, Any]) -> None:
+    """Add the errors of a request body: 408 (too slow), 413 (too large), 415 (wrong type)."""
+    is_checked = not CHECKED_TYPES.isdisjoint(accepted)
+    for status, documented in problem_responses(408, 413, *([415] if is_checked else [])).items():
+        content = {"application/json": {"schema": _REFERENCE}}
+        responses.setdefault(
+            str(status), {"description": documented["description"], "content": content}
+        )
+
+
+def _retype(status: str, content: dict[str, Any]) -> None:
+    # FastAPI documents every model with the media type of the success response.
+    if content.get("application/json", {}).get("schema") == _REFERENCE:
+        example = problem_example(int(status))
+        content.pop("application/json")
+        content[PROBLEM_MEDIA_TYPE] = {"schema": _REFERENCE, "example": example}

@@ -1,0 +1,130 @@
+"""Swagger UI and ReDoc, with their scripts and styles served by the service.
+
+The pages load nothing from other hosts, so they also work without internet access.
+"""
+
+import os
+import re
+from base64 import b64encode
+from collections.abc import Callable
+from hashlib import sha256
+from http import HTTPStatus
+from pathlib import Path
+from typing import ClassVar
+
+import fastapi_offline
+from fastapi import FastAPI, Request
+from fastapi.openapi.docs import (
+    get_redoc_html,
+    get_swagger_ui_html,
+    get_swagger_ui_oauth2_redirect_html,
+)
+from starlette.responses import HTMLResponse, Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from app.kit.errors.problems import Problem
+
+# The package also has a FastAPI subclass, which is not used here.
+_FILES = Path(fastapi_offline.__file__).parent / "static"
+_PLACE = "/docs-assets"
+_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
+# ReDoc creates its styles and its search worker at run time.
+_POLICY = "; ".join(
+    [
+        "default-src 'none'",
+        "script-src {scripts}",
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data:",
+        "connect-src 'self'",
+        "worker-src blob:",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    ]
+)
+
+
+class FileMethodNotAllowed(Problem):
+    """The request would change a file."""
+
+    status = HTTPStatus.METHOD_NOT_ALLOWED
+    headers: ClassVar[dict[str, str]] = {"Allow": "GET, HEAD"}
+
+
+class _Assets(StaticFiles):
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        if scope["method"] not in ("GET", "HEAD"):
+            raise FileMethodNotAllowed("Use GET or HEAD for this file.")
+        return await super().get_response(path, scope)
+
+    def file_response(
+        self,
+        full_path: str | os.PathLike[str],
+        stat_result: os.stat_result,
+        scope: Scope,
+        status_code: int = 200,
+    ) -> Response:
+        response = super().file_response(full_path, stat_result, scope, status_code)
+        # no-cache: the browser revalidates the file on each use, because an update may change it.
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+
+def mount_docs(app: FastAPI) -> None:
+    """Add Swagger UI and ReDoc at the `docs_url` and `redoc_url` of an application."""
+    document, redirect = app.openapi_url, app.swagger_ui_oauth2_redirect_url
+
+    def swagger_ui(root: str) -> HTMLResponse:
+        return get_swagger_ui_html(
+            openapi_url=f"{root}{document}",
+            title=app.title,
+            swagger_js_url=f"{root}{_PLACE}/swagger-ui-bundle.js",
+            swagger_css_url=f"{root}{_PLACE}/swagger-ui.css",
+            swagger_favicon_url=f"{root}{_PLACE}/favicon.png",
+            oauth2_redirect_url=redirect and f"{root}{redirect}",
+            init_oauth=app.swagger_ui_init_oauth,
+            swagger_ui_parameters=app.swagger_ui_parameters,
+        )
+
+    def back_from_login(_root: str) -> HTMLResponse:
+        return get_swagger_ui_oauth2_redirect_html()
+
+    def redoc(root: str) -> HTMLResponse:
+        return get_redoc_html(
+            openapi_url=f"{root}{document}",
+            title=app.title,
+            redoc_js_url=f"{root}{_PLACE}/redoc.standalone.js",
+            redoc_favicon_url=f"{root}{_PLACE}/favicon.png",
+            with_google_fonts=False,
+        )
+
+    def show(path: str | None, page: Callable[[str], HTMLResponse]) -> None:
+        async def endpoint(request: Request) -> HTMLResponse:
+            return _with_policy(page(_root(request)))
+
+        if path:
+            app.add_route(path, endpoint, include_in_schema=False)
+
+    if not document:
+        return
+    show(app.docs_url, swagger_ui)
+    show(app.docs_url and redirect, back_from_login)
+    show(app.redoc_url, redoc)
+    app.mount(_PLACE, _Assets(directory=_FILES))
+
+
+def _root(request: Request) -> str:
+    """Return the path prefix of the service behind a proxy."""
+    root: str = request.scope.get("root_path", "")
+    return root.rstrip("/")
+
+
+def _with_policy(page: HTMLResponse) -> HTMLResponse:
+    """Add a Content-Security-Policy: only scripts of the page and of the service may run."""
+    scripts = ["'self'"]
+    for script in _SCRIPT.findall(bytes(page.body).decode()):
+        digest = b64encode(sha256(script.encode()).digest()).decode()
+        scripts.append(f"'sha256-{digest}'")
+    page.headers["Content-Security-Policy"] = _POLICY.format(scripts=" ".join(scripts))
+    return page

@@ -1,0 +1,132 @@
+"""A FIFO concurrency limiter that is fair between resources.
+
+A resource may hold at most `SHARE` times as many slots as are free. If a locked table blocks the
+requests of one resource, the other resources still get slots. A resource that holds a slot never
+takes the last free one.
+"""
+
+from asyncio import AbstractEventLoop, CancelledError, Future, TimerHandle, get_running_loop
+from collections import deque
+from collections.abc import Callable
+from enum import Enum, auto
+from typing import NamedTuple
+
+# One resource holds at most two thirds of all slots: 7 of 10, 11 of 16.
+SHARE = 2
+
+
+class AcquireResult(Enum):
+    """The result of waiting for a slot."""
+
+    ACQUIRED = auto()
+    TIMED_OUT = auto()
+    DISCONNECTED = auto()
+
+
+class _Waiting(NamedTuple):
+    turn: Future[AcquireResult]
+    until: float
+    has_left: Callable[[], bool]
+
+
+class ConcurrencyLimiter:
+    """A limited number of slots. Release each with `release`, for the resource that took it."""
+
+    def __init__(self, concurrency_limit: int, wait_limit: float) -> None:
+        self.free = concurrency_limit
+        # Reserve one slot for resources that hold none, unless there are only one or two.
+        self._reserved = 1 if concurrency_limit > 2 else 0
+        self.wait_limit = wait_limit
+        # Number of requests rejected after wait_limit, since the start of the process.
+        self.rejected = 0
+        # Keyed by resource. Resources without slots or queued requests have no entry.
+        self._used: dict[str, int] = {}
+        self._queues: dict[str, deque[_Waiting]] = {}
+        self._timer: TimerHandle | None = None
+
+    @property
+    def waiting(self) -> int:
+        """The number of requests that wait for a slot."""
+        # The copies are atomic: another thread reads the metrics.
+        queues = [tuple(queue) for queue in tuple(self._queues.values())]
+        return sum(not each.turn.done() for queue in queues for each in queue)
+
+    def try_acquire(self, resource: str = "") -> bool:
+        """Take a slot if the resource may have one; return whether it did."""
+        if resource in self._queues or not self._has_slot_for(resource):
+            return False
+        self._take(resource)
+        return True
+
+    async def acquire(self, has_left: Callable[[], bool], resource: str = "") -> AcquireResult:
+        """Take a slot, or wait for one. The caller holds a slot only if the result is `ACQUIRED`.
+
+        `has_left` returns whether the client has disconnected. It is called when a slot is free.
+        """
+        if self.try_acquire(resource):
+            return AcquireResult.ACQUIRED
+        loop = get_running_loop()
+        turn: Future[AcquireResult] = loop.create_future()
+        until = loop.time() + self.wait_limit
+        if not self._queues:
+            self._watch(loop, until)
+        self._queues.setdefault(resource, deque()).append(_Waiting(turn, until, has_left))
+        try:
+            return await turn
+        except CancelledError:
+            if not turn.cancelled() and turn.result() is AcquireResult.ACQUIRED:
+                # The slot was assigned in the same iteration of the event loop: release it.
+                self.release(resource)
+            raise
+
+    def release(self, resource: str = "") -> None:
+        """Release a slot. The oldest queued request whose resource may have a slot gets it.
+
+        The requests of one resource get slots in FIFO order.
+        """
+        self.free += 1
+        self._used[resource] -= 1
+        if not self._used[resource]:
+            del self._used[resource]
+        while self._queues and (first := self._first()) is not None:
+            waiting = self._queues[first].popleft()
+            if waiting.has_left():
+                waiting.turn.set_result(AcquireResult.DISCONNECTED)
+            else:
+                self._take(first)
+                waiting.turn.set_result(AcquireResult.ACQUIRED)
+
+    def _has_slot_for(self, resource: str) -> bool:
+        return self._used.get(resource, 0) < SHARE * self.free - self._reserved
+
+    def _take(self, resource: str) -> None:
+        self.free -= 1
+        self._used[resource] = self._used.get(resource, 0) + 1
+
+    def _first(self) -> str | None:
+        """Return the resource whose request gets the next slot, or None."""
+        self._remove(lambda waiting: waiting.turn.done())
+        ready = [resource for resource in self._queues if self._has_slot_for(resource)]
+        return min(ready, key=lambda resource: self._queues[resource][0].until, default=None)
+
+    def _remove(self, ended: Callable[[_Waiting], bool]) -> None:
+        """Remove requests from the front of each queue. Reject those without a result."""
+        for resource, queue in tuple(self._queues.items()):
+            while queue and ended(queue[0]):
+                turn = queue.popleft().turn
+                if not turn.done():
+                    turn.set_result(AcquireResult.TIMED_OUT)
+            if not queue:
+                del self._queues[resource]
+
+    def _watch(self, loop: AbstractEventLoop, until: float) -> None:
+        # All requests have the same wait limit, so one timer for the oldest is enough.
+        if self._timer:
+            self._timer.cancel()
+        self._timer = loop.call_at(until, self._reject_late, loop)
+
+    def _reject_late(self, loop: AbstractEventLoop) -> None:
+        now = loop.time()
+        self._remove(lambda waiting: waiting.turn.done() or waiting.until <= now)
+        if self._queues:
+            self._watch(loop, min(queue[0].until for queue in self._queues.values()))

@@ -1,0 +1,190 @@
+"""Request limits: size of headers and body, concurrency, and duration.
+
+A request takes a slot only after its body is complete, so slow clients hold none. A queued request
+holds no database connection. A request holds its slot until the response ends, because a stream
+reads from the database until then.
+"""
+
+from asyncio import sleep
+from collections.abc import Sequence
+from functools import partial
+from http import HTTPStatus
+from typing import ClassVar
+
+from starlette.requests import ClientDisconnect
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.kit.errors.handlers import response_from_problem
+from app.kit.errors.problems import CommitOutcomeUnknown, Problem, Unavailable
+from app.kit.http.matched_route import is_health_path, path_of
+from app.kit.http.middleware.asgi_headers import Headers, header
+from app.kit.http.middleware.concurrency_limiter import AcquireResult, ConcurrencyLimiter
+from app.kit.http.middleware.resources import Resources
+from app.kit.http.middleware.time_limit import TimeLimit
+from app.kit.http.settings import HttpSettings
+
+# Key in the ASGI scope: whether the request has a body.
+HAS_BODY = "app.has_body"
+# Bytes of names, values and separators. uvicorn without httptools has the same limit.
+HEADERS_LIMIT = 65_536
+_SEPARATORS = len(": \r\n")
+
+
+class RequestTooLarge(Problem):
+    """The body of the request is too large."""
+
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+class HeadersTooLarge(Problem):
+    """The headers of the request are too large."""
+
+    status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+    headers: ClassVar[dict[str, str]] = {"Connection": "close"}
+
+    def __init__(self) -> None:
+        super().__init__(f"The headers of a request are limited to {HEADERS_LIMIT} bytes.")
+
+
+class RequestTimeout(Problem):
+    """The request did not arrive in time."""
+
+    status = HTTPStatus.REQUEST_TIMEOUT
+    # Close the connection, or the server would wait for the rest of the body.
+    headers: ClassVar[dict[str, str]] = {"Connection": "close"}
+
+
+class RequestLimitsMiddleware:
+    """Limits concurrent requests; rejects requests that are too large or take too long.
+
+    Health routes need no slot, so probes never wait for clients.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        settings: HttpSettings,
+        concurrency_limit: int,
+        routes: Sequence[BaseRoute] = (),
+    ) -> None:
+        self.app = app
+        self.resources = Resources(routes)
+        self.settings = settings
+        self.limiter = ConcurrencyLimiter(concurrency_limit, settings.wait_limit)
+        self.time_limit = TimeLimit(settings.time_limit)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request. Other scopes than HTTP pass through."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+        elif problem := await self._admit(scope, receive, send):
+            await response_from_problem(problem)(scope, receive, send)
+
+    async def _admit(self, scope: Scope, receive: Receive, send: Send) -> Problem | None:
+        """Call the application, or return the reason for not calling it."""
+        if _size(scope["headers"]) > HEADERS_LIMIT:
+            return HeadersTooLarge()
+        body: bytes | None = None
+        limit = self.time_limit.start()
+
+        async def send_in_time(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                if limit.expired():
+                    # The time is over: let the cancellation happen here, before anything is sent.
+                    await sleep(0)
+                else:
+                    self.time_limit.stop(limit)
+            await send(message)
+
+        try:
+            async with limit:
+                try:
+                    body = await _body(scope, receive, self.settings.body_limit)
+                except RequestTooLarge as problem:
+                    return problem
+                except ClientDisconnect:
+                    return None
+                return await self._queue(scope, body, receive, send_in_time)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+        finally:
+            self.time_limit.end(limit)
+        if body is None:
+            return RequestTimeout("The request did not arrive in time.")
+        return CommitOutcomeUnknown("The request took too long and was cancelled")
+
+    async def _queue(
+        self, scope: Scope, body: bytes, receive: Receive, send: Send
+    ) -> Problem | None:
+        received = replayed(body, receive)
+        scope[HAS_BODY] = bool(body)
+        if is_health_path(scope):
+            await self.app(scope, received, send)
+            return None
+        resource = self.resources.name_of(path_of(scope))
+        if not self.limiter.try_acquire(resource):
+            turn = await self.limiter.acquire(partial(_has_left, receive), resource)
+            if turn is AcquireResult.TIMED_OUT:
+                self.limiter.rejected += 1
+                return Unavailable("The service is busy. Try again in a moment.")
+            if turn is AcquireResult.DISCONNECTED:
+                return None
+        try:
+            await self.app(scope, received, send)
+        finally:
+            self.limiter.release(resource)
+        return None
+
+
+def _size(headers: Headers) -> int:
+    return sum(len(name) + len(value) + _SEPARATORS for name, value in headers)
+
+
+async def _body(scope: Scope, receive: Receive, limit: int) -> bytes:
+    """Return the whole body. Raises RequestTooLarge and ClientDisconnect."""
+    announced = header(scope, b"content-length")
+    if announced.isdecimal() and int(announced) > limit:
+        raise _too_large(limit)
+    parts: list[bytes] = []
+    size, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        parts.append(message.get("body", b""))
+        more = message.get("more_body", False)
+        size += len(parts[-1])
+        if size > limit:
+            raise _too_large(limit)
+    return b"".join(parts)
+
+
+def _too_large(limit: int) -> RequestTooLarge:
+    return RequestTooLarge(f"The body of a request is limited to {limit} bytes.")
+
+
+def _has_left(receive: Receive) -> bool:
+    """Return whether the client has disconnected. After the body, no other message can arrive."""
+    # Poll once instead of awaiting: a task that waits for the message would make a small request
+    # take a third longer.
+    receiving = receive().__await__()
+    try:
+        next(receiving)
+    except StopIteration as received:
+        message: Message = received.value
+        gone: bool = message["type"] == "http.disconnect"
+        return gone
+    receiving.close()
+    return False
+
+
+def replayed(body: bytes, receive: Receive) -> Receive:
+    """Return a function that receives the complete body, and then later messages."""
+    whole: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> Message:
+        return whole.pop() if whole else await receive()
+
+    return replay

@@ -1,0 +1,134 @@
+"""Security headers of responses, CORS and trusted hosts.
+
+The headers follow OWASP's recommendations for APIs. They are constant, so no library is needed.
+"""
+
+from http import HTTPStatus
+
+from starlette.datastructures import URL
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.kit.errors.handlers import response_from_problem
+from app.kit.errors.problems import Problem
+from app.kit.http.matched_route import is_health_path
+from app.kit.http.middleware.asgi_headers import Headers, set_default_headers
+from app.kit.http.middleware.problem_documents import ProblemDocumentsMiddleware
+from app.kit.http.settings import ANY, HttpSettings
+
+# Responses are data: a browser that displays one as a page must not load anything.
+_DATA = b"default-src 'none'; frame-ancestors 'none'"
+
+
+class UntrustedHost(Problem):
+    """The `Host` header of the request is not in HTTP_HOSTS."""
+
+    status = HTTPStatus.BAD_REQUEST
+
+
+class SecurityHeadersMiddleware:
+    """Adds security headers to each response that does not set them."""
+
+    def __init__(self, app: ASGIApp, settings: HttpSettings) -> None:
+        self.app = app
+        self.headers = _headers(settings)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request. Other scopes than HTTP pass through."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def send_secured(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                set_default_headers(message, self.headers)
+                if 300 <= message["status"] < 400 or message["status"] == HTTPStatus.CREATED:
+                    _make_location_relative(message, scope)
+            await send(message)
+
+        await self.app(scope, receive, send_secured)
+
+
+def _make_location_relative(message: Message, scope: Scope) -> None:
+    """Remove scheme and host from the `Location` header, because a client can forge them."""
+    if all(name != b"location" for name, _ in message["headers"]):
+        return
+    url = URL(scope=scope)
+    own = f"{url.scheme}://{url.netloc}/".encode("latin-1")
+    message["headers"] = [
+        # A path with two leading slashes would be read as a host.
+        (name, b"/" + value.removeprefix(own).lstrip(b"/"))
+        if name == b"location" and value.startswith(own)
+        else (name, value)
+        for name, value in message["headers"]
+    ]
+
+
+def _headers(settings: HttpSettings) -> Headers:
+    headers = [
+        (b"content-security-policy", _DATA),
+        (b"x-content-type-options", b"nosniff"),
+        (b"x-frame-options", b"DENY"),
+        (b"referrer-policy", b"no-referrer"),
+        (b"cache-control", b"no-store"),
+    ]
+    if settings.hsts:
+        headers.append((b"strict-transport-security", b"max-age=%d" % settings.hsts))
+    return tuple(headers)
+
+
+class TrustedHostsMiddleware:
+    """Rejects requests for other hosts. Health routes accept any, as probes use an IP address."""
+
+    def __init__(self, app: ASGIApp, settings: HttpSettings) -> None:
+        self.app = app
+        self.hosts = settings.hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        trusted = False
+
+        async def trust(_scope: Scope, _receive: Receive, _send: Send) -> None:
+            nonlocal trusted
+            trusted = True
+
+        async def refuse(_message: Message) -> None:
+            """Discard the plain-text response of Starlette."""
+
+        check = TrustedHostMiddleware(trust, self.hosts, www_redirect=False)
+        await check(scope, receive, refuse)
+        if trusted or is_health_path(scope):
+            await self.app(scope, receive, send)
+        else:
+            problem = UntrustedHost("The host is not in HTTP_HOSTS.")
+            await response_from_problem(problem)(scope, receive, send)
+
+
+def add_security_middleware(app: ASGIApp, settings: HttpSettings) -> ASGIApp:
+    """Add the middleware for hosts, origins and security headers."""
+    if settings.origins:
+        app = CORSMiddleware(
+            app,
+            allow_origins=settings.origins,
+            allow_credentials=settings.credentials,
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=[
+                "Authorization",
+                "Cache-Control",
+                "Idempotency-Key",
+                "If-Match",
+                "If-None-Match",
+                "X-Request-ID",
+            ],
+            expose_headers=[
+                "ETag",
+                "Idempotent-Replayed",
+                "Location",
+                "Retry-After",
+                "X-Request-ID",
+            ],
+        )
+    if settings.hosts and ANY not in settings.hosts:
+        app = TrustedHostsMiddleware(app, settings)
+    return SecurityHeadersMiddleware(ProblemDocumentsMiddleware(app), settings)

@@ -1,0 +1,72 @@
+"""Base classes and field types of request and response bodies."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
+
+
+def _without_nul(text: str) -> str:
+    # PostgreSQL cannot store the NUL character in text.
+    if "\x00" in text:
+        raise ValueError("must not contain the NUL character")
+    return text
+
+
+# OpenAPI documents this as a pattern. Validation by the pattern would be several times slower.
+_NO_NUL = AfterValidator(_without_nul)
+_DOCUMENTED = Field(json_schema_extra={"pattern": r"^[^\x00]*$"})
+
+ShortStr = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
+    _NO_NUL,
+    _DOCUMENTED,
+]
+LongStr = Annotated[str, StringConstraints(max_length=100_000), _NO_NUL, _DOCUMENTED]
+SearchStr = Annotated[str, StringConstraints(max_length=200), _NO_NUL, _DOCUMENTED]
+
+
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        # The UTC time would be before year 1 or after year 9999.
+        raise ValueError("is out of range in UTC") from None
+
+
+# An offset is required. Values are converted to UTC.
+UtcDatetime = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+
+
+class RequestModel(BaseModel):
+    """A request body. Unknown fields are an error."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class PatchModel(RequestModel):
+    """The body of a PATCH request. Fields that are not sent keep their values."""
+
+    def sent(self, *, apart_from: str | None = None) -> dict[str, Any]:
+        """Return the fields that the client sent, except for one."""
+        return {name: getattr(self, name) for name in self.model_fields_set - {apart_from}}
+
+
+def optional_field() -> Any:
+    """Declare a field of `PatchModel` that may be omitted, but must not be null."""
+    return Field(default_factory=lambda: None)
+
+
+class ResponseModel(BaseModel):
+    """A response body. It can be created from a model instance."""
+
+    # A `numeric` column of PostgreSQL can contain NaN and infinity.
+    model_config = ConfigDict(from_attributes=True, allow_inf_nan=True)

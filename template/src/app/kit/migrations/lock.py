@@ -1,0 +1,110 @@
+"""Migration lock: one migration at a time per database, with a limit on lock waits."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from time import monotonic
+
+from alembic.util import CommandError
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from app.kit.db.settings import DatabaseSettings
+from app.kit.errors.database_errors import driver_error
+
+log = logging.getLogger(__name__)
+
+ATTEMPTS = 3
+POLL_INTERVAL = 0.2  # seconds
+# Must stay the same in every release. Advisory locks are separate for each database.
+LOCK_KEY = 7_203_685_477_580
+_LOCK_NOT_AVAILABLE = "55P03"
+
+_TRY = text("SELECT pg_try_advisory_xact_lock(:key)")
+_HOLDER = text(
+    "SELECT format('process %s (%s%s), since %s', a.pid, a.application_name,"
+    " ' from ' || host(a.client_addr), date_trunc('second', a.backend_start))"
+    " FROM pg_locks l JOIN pg_stat_activity a USING (pid)"
+    " WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1"
+    " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    " AND (l.classid::bigint << 32) + l.objid::bigint = :key"
+)
+
+
+class MigrationBlocked(CommandError):
+    """A migration waited too long for a lock. It is safe to migrate again."""
+
+
+@asynccontextmanager
+async def migration_lock(engine: AsyncEngine, settings: DatabaseSettings) -> AsyncGenerator[None]:
+    """Hold the migration lock of this database during the block.
+
+    A transaction on a separate connection holds the lock. The lock therefore outlives the
+    transactions of the migrations, and it works behind a pooler in transaction mode.
+
+    Logs a warning when it starts to wait. Raises `MigrationBlocked` after `migration_wait` seconds.
+    """
+    end = monotonic() + settings.migration_wait
+    is_reported = False
+    async with engine.connect() as connection:
+        while True:
+            async with connection.begin():
+                if await connection.scalar(_TRY, {"key": LOCK_KEY}):
+                    # CREATE INDEX CONCURRENTLY waits for transactions with an older snapshot. An
+                    # idle transaction keeps the snapshot of its last statement, but SET takes none.
+                    await connection.execute(
+                        text("SET LOCAL idle_in_transaction_session_timeout = 0")
+                    )
+                    yield
+                    return
+                if monotonic() > end:
+                    raise MigrationBlocked(await _explain(connection, settings.migration_wait))
+                if not is_reported:
+                    is_reported = True
+                    holder = await connection.scalar(_HOLDER, {"key": LOCK_KEY})
+                    message = "Waiting up to %g seconds for another migration to finish: %s."
+                    log.warning(message, settings.migration_wait, holder or "it has just ended")
+            # Poll: CREATE INDEX CONCURRENTLY waits for every running statement. A statement that
+            # blocked on this lock would cause a deadlock.
+            await asyncio.sleep(POLL_INTERVAL)
+
+
+async def _explain(connection: AsyncConnection, waited: float) -> str:
+    holder = await connection.scalar(_HOLDER, {"key": LOCK_KEY})
+    return (
+        f"Another migration of this database is still running after {waited:g} seconds: "
+        f"{holder or 'it has just ended'}. Nothing was changed. Check in pg_stat_activity what it "
+        "is waiting for, then migrate again."
+    )
+
+
+async def retry_on_lock_timeout(
+    engine: AsyncEngine, settings: DatabaseSettings, work: Callable[[Connection], None]
+) -> None:
+    """Run the migrations, and retry when one cannot lock a table within `lock_timeout`.
+
+    A migration that waits for a table blocks every later statement on that table. Each attempt
+    therefore stops after `lock_timeout` seconds, and the next one starts as many seconds later.
+
+    Raises `MigrationBlocked` after `ATTEMPTS` attempts.
+    """
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            async with engine.connect() as connection:
+                await connection.run_sync(work)
+            return
+        except DBAPIError as error:
+            if getattr(driver_error(error), "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+                raise
+            if attempt == ATTEMPTS:
+                raise MigrationBlocked(
+                    "A migration could not lock its table within DATABASE_LOCK_TIMEOUT "
+                    f"({settings.lock_timeout:g} seconds) in {ATTEMPTS} attempts: another "
+                    "transaction holds a lock on it. This migration was rolled back, earlier ones "
+                    "are applied. Migrate again after that transaction has ended."
+                ) from error
+            message = "Another transaction has locked the table. Next attempt in %g seconds."
+            log.warning(message, settings.lock_timeout)
+            await asyncio.sleep(settings.lock_timeout)

@@ -1,0 +1,176 @@
+"""Prometheus metrics of this process, on a separate port.
+
+Without a port, nothing is counted. Counts that the pools and the limiter already have are read when
+Prometheus requests them. docs/observability.md lists the metrics.
+"""
+
+from asyncio import to_thread
+from collections.abc import Iterable
+from typing import Any, Self
+
+from prometheus_client import CollectorRegistry, Histogram, ProcessCollector, start_http_server
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from sqlalchemy import QueuePool
+from starlette.types import Scope
+
+from app.kit.db.session import Database
+from app.kit.http.matched_route import route_template
+from app.kit.http.middleware.concurrency_limiter import ConcurrencyLimiter
+from app.kit.settings import MetricsSettings, SettingsError
+
+# Unknown methods share one label value: clients must not create time series.
+_METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
+OTHER = "other"
+# Seconds. Small statements take less than a millisecond.
+_STATEMENT_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5)
+_REQUEST_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+class Metrics:
+    """The metrics of the process and the server that exposes them."""
+
+    def __init__(self, settings: MetricsSettings) -> None:
+        self.settings = settings
+        self.registry = CollectorRegistry()
+        self._requests = Histogram(
+            "http_request_duration_seconds",
+            "Duration of requests by route, until the last byte of the response",
+            ("method", "route", "status"),
+            buckets=_REQUEST_BUCKETS,
+            registry=self.registry,
+        )
+        self._statements = Histogram(
+            "db_statement_duration_seconds",
+            "Duration of statements by pool, including BEGIN and COMMIT",
+            ("pool",),
+            buckets=_STATEMENT_BUCKETS,
+            registry=self.registry,
+        )
+        # Cached, because the lookup of a metric by its labels takes longer than the observation.
+        self._of_route: dict[tuple[str, str | None, int], Histogram] = {}
+        self._of_pool: dict[str, Histogram] = {}
+        self._kept = StateCollector()
+        self.registry.register(self._kept)
+        ProcessCollector(registry=self.registry)
+        self._server: tuple[Any, Any] | None = None
+
+    @classmethod
+    def from_settings(cls, settings: MetricsSettings) -> Self | None:
+        """Return the metrics, or None if no port is set."""
+        return cls(settings) if settings.port else None
+
+    def request(self, scope: Scope, status: int | None, seconds: float) -> None:
+        """Record a finished request. The status is None if no response was sent."""
+        key = scope["method"], route_template(scope), (status or 0) // 100
+        child = self._of_route.get(key)
+        if child is None:
+            child = self._child(*key)
+        child.observe(seconds)
+
+    def _child(self, method: str, route: str | None, hundreds: int) -> Histogram:
+        status = f"{hundreds}xx" if hundreds else OTHER
+        known = method in _METHODS
+        child = self._requests.labels(method if known else OTHER, route or OTHER, status)
+        if known:
+            self._of_route[method, route, hundreds] = child
+        return child
+
+    def statement(self, pool: str, _statement: str, seconds: float) -> None:
+        """Record a statement."""
+        child = self._of_pool.get(pool)
+        if child is None:
+            child = self._of_pool[pool] = self._statements.labels(pool)
+        child.observe(seconds)
+
+    def watch(self, limiter: ConcurrencyLimiter, concurrency_limit: int) -> None:
+        """Report the requests of this concurrency limiter."""
+        self._kept.limiter, self._kept.concurrency_limit = limiter, concurrency_limit
+
+    def start(self, database: Database) -> None:
+        """Report this database too, and start the server.
+
+        Raises SettingsError if the port is not available.
+        """
+        self._kept.database = database
+        host, port = str(self.settings.host), self.settings.port or 0
+        try:
+            self._server = start_http_server(port, host, self.registry)
+        except OSError as error:
+            raise SettingsError(
+                f"METRICS_PORT: cannot listen on port {port} of {host}: {error.strerror}"
+            ) from None
+
+    async def stop(self) -> None:
+        """Stop the server."""
+        if self._server:
+            server, thread = self._server
+            # Blocks for up to half a second.
+            await to_thread(server.shutdown)
+            server.server_close()
+            thread.join()
+
+
+class StateCollector(Collector):
+    """Collects the current state of the concurrency limiter, the pools and the database."""
+
+    def __init__(self) -> None:
+        self.limiter: ConcurrencyLimiter | None = None
+        self.concurrency_limit = 0
+        self.database: Database | None = None
+
+    def collect(self) -> Iterable[Metric]:
+        """Yield the current values."""
+        if self.limiter:
+            yield from _limiter_metrics(self.limiter, self.concurrency_limit)
+        if self.database:
+            yield from _of_pools(self.database)
+            yield from _of_database(self.database)
+
+
+def _limiter_metrics(limiter: ConcurrencyLimiter, concurrency_limit: int) -> Iterable[Metric]:
+    yield GaugeMetricFamily(
+        "http_places", "Maximum number of concurrent requests", concurrency_limit
+    )
+    yield GaugeMetricFamily(
+        "http_requests_at_work", "Requests in progress", concurrency_limit - limiter.free
+    )
+    yield GaugeMetricFamily("http_requests_waiting", "Queued requests", limiter.waiting)
+    yield CounterMetricFamily("http_requests_shed", "Requests rejected with 503", limiter.rejected)
+
+
+def _of_pools(database: Database) -> Iterable[Metric]:
+    size = GaugeMetricFamily("db_pool_size", "Maximum connections of a pool", labels=["pool"])
+    connections = GaugeMetricFamily(
+        "db_pool_connections", "Open connections of a pool", labels=["pool", "state"]
+    )
+    waiting = GaugeMetricFamily(
+        "db_pool_waiting", "Tasks that wait for a connection", labels=["pool"]
+    )
+    for name, engine in database.pools.items():
+        pool = engine.sync_engine.pool
+        # With PgBouncer, the pool is a NullPool.
+        if isinstance(pool, QueuePool):
+            size.add_metric([name], _max_connections(pool))
+            connections.add_metric([name, "in_use"], pool.checkedout())
+            connections.add_metric([name, "idle"], pool.checkedin())
+            waiting.add_metric([name], _waiting(pool))
+    yield from (size, connections, waiting)
+
+
+def _max_connections(pool: Any) -> int:
+    maximum: int = pool.size() + pool._max_overflow
+    return maximum
+
+
+def _waiting(pool: Any) -> int:
+    # SQLAlchemy has no public counter. Waiting tasks are in the asyncio queue inside its queue.
+    return len(pool._pool._queue._getters)
+
+
+def _of_database(database: Database) -> Iterable[Metric]:
+    counts = database.counts
+    yield CounterMetricFamily("db_retries", "Retried transactions", counts.retries)
+    yield CounterMetricFamily(
+        "db_outcomes_unknown", "Commits with an unknown outcome", counts.outcomes_unknown
+    )

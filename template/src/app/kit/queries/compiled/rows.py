@@ -1,0 +1,89 @@
+"""Validation of the rows of a view, with relationships as JSON text."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import SchemaValidator
+
+from app.kit.queries.compiled.columns import attribute_names
+from app.kit.queries.compiled.json_sql import parse_json
+
+S = TypeVar("S", bound=BaseModel)
+
+
+class RowValidator(Generic[S]):
+    """Creates schema instances from rows.
+
+    Pydantic parses and validates JSON text in one step, twice as fast as parsed JSON.
+    """
+
+    def __init__(self, schema: type[S], model: type[Any]) -> None:
+        self._schema = schema
+        self._model = model
+
+    def one(self, row: dict[str, Any]) -> S:
+        """Return the schema instance of a row."""
+        return self.all([row])[0]
+
+    def all(self, rows: Sequence[dict[str, Any]]) -> list[S]:
+        """Return the schema instances of rows. Raises ValidationError for a wrong type."""
+        if self._from_text is not None:
+            try:
+                found: list[S] = self._from_text.validate_python(rows)
+            except ValidationError:
+                # Either the error is repeated below, or only Python can parse the JSON.
+                pass
+            else:
+                return found
+        return self._from_objects.validate_python([self._parsed(row) for row in rows])
+
+    def _parsed(self, row: dict[str, Any]) -> dict[str, Any]:
+        texts = {name: row[name] for name in self._related.values()}
+        return row | {name: text and parse_json(text) for name, text in texts.items()}
+
+    @cached_property
+    def _related(self) -> dict[str, str]:
+        """The attribute name of each field that is a relationship."""
+        relationships = self._model.__mapper__.relationships
+        names = attribute_names(self._schema)
+        return {field: name for field, name in names.items() if name in relationships}
+
+    @cached_property
+    def _from_objects(self) -> TypeAdapter[list[S]]:
+        return TypeAdapter(
+            list[self._schema]  # type: ignore[name-defined]  # an attribute, not a type
+        )
+
+    @cached_property
+    def _from_text(self) -> SchemaValidator | None:
+        """The validator of rows with JSON text; None if a model validator runs before it."""
+        core: Any = self._schema.__pydantic_core_schema__
+        definitions: list[Any] = core.get("definitions", [])
+        node = core["schema"] if definitions else core
+        if node["type"] == "definition-ref":
+            [node] = [each for each in definitions if each["ref"] == node["schema_ref"]]
+        if node["type"] != "model" or node["schema"]["type"] != "model-fields":
+            return None
+        fields = {
+            name: {**field, "schema": _text(field["schema"])} if name in self._related else field
+            for name, field in node["schema"]["fields"].items()
+        }
+        # Without the reference, which is unique in a schema.
+        model = {key: part for key, part in node.items() if key != "ref"}
+        model["schema"] = {**node["schema"], "fields": fields}
+        rows: Any = {"type": "list", "items_schema": model}
+        if definitions:
+            rows = {"type": "definitions", "schema": rows, "definitions": definitions}
+        # With prebuilt validators, Pydantic would use the original schema of the model.
+        return SchemaValidator(rows, _use_prebuilt=False)
+
+
+def _text(schema: Any) -> Any:
+    """Return the core schema for JSON text of a schema."""
+    inner, text = schema, {"type": "json", "schema": schema}
+    while inner["type"] == "default":
+        inner = inner["schema"]
+    # NULL is not JSON text.
+    return {"type": "nullable", "schema": text} if inner["type"] == "nullable" else text

@@ -1,0 +1,170 @@
+"""Keyset (cursor) pagination: a page costs the same at any depth."""
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any, TypeAlias, TypeVar
+
+from sqlalchemy import Select, select, tuple_, union_all
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm.interfaces import ORMOption
+
+from app.kit.queries.cursor import CursorPosition, InvalidCursor, decode_cursor, encode_cursor
+from app.kit.queries.pagination import (
+    CursorPageResult,
+    CursorQuery,
+    check_statement,
+    distinct_by,
+    has_entities,
+    repeats_rows,
+)
+from app.kit.queries.sorting import SortOrder
+
+T = TypeVar("T")
+Values = tuple[Any, ...]
+# Bytes. A cursor omits longer values, and the next page reads them from the row again.
+_LONGEST = 1000
+
+# Runs a statement and returns its rows.
+Find: TypeAlias = Callable[[Select[Any]], Awaitable[list[Any]]]
+
+
+async def read_keyset_page(
+    session: AsyncSession,
+    query: CursorQuery,
+    statement: Select[T],
+    order: SortOrder,
+    *plan: ORMOption,
+) -> CursorPageResult[T]:
+    """Return one page of a statement. See `paginate_keyset`."""
+
+    async def find(page: Select[Any]) -> list[Any]:
+        result = await session.execute(page.options(*plan))
+        return list(result.unique() if has_entities(page) else result)
+
+    return await paginate_keyset(find, find, query, statement, order)
+
+
+async def paginate_keyset(
+    find: Find, find_values: Find, query: CursorQuery, statement: Select[Any], order: SortOrder
+) -> CursorPageResult[Any]:
+    """Return one page of a statement in this order.
+
+    Concurrent inserts and deletes neither repeat nor skip other rows. If a join returns a row
+    several times, the page contains it once.
+
+    `find` returns tuples of an item and the values of its cursor. `find_values` returns only the
+    values of a cursor.
+
+    Raises TypeError for a statement with GROUP BY, LIMIT or OFFSET.
+    """
+    check_statement(statement)
+    parts: Any = statement
+    if parts._group_by_clauses:
+        raise TypeError("A page does not support GROUP BY. Join a grouped subquery instead.")
+    scope, types = query.scope(), order.types
+    start = (
+        decode_cursor(query.cursor, scope, types) if query.cursor is not None else CursorPosition()
+    )
+    if repeats_rows(statement):
+        statement = distinct_by(statement, [key.expression for key in order.keys])
+
+    found = await _find(find, find_values, query.limit + 1, statement, order, start)
+    rows = found[: query.limit]
+    if start.backward:
+        rows = rows[::-1]
+
+    def cursor_at(index: int, *, backward: bool) -> str:
+        # An empty page has no position; its `previous` starts at the end of the list.
+        values = _values(order, rows[index][1:]) if rows else None
+        return encode_cursor(CursorPosition(values, backward), scope, types)
+
+    # The query fetches one extra row. If that row exists, another page follows in this direction.
+    more, has_start = len(found) > query.limit, start.values is not None
+    has_next, has_previous = (has_start, more) if start.backward else (more, has_start)
+    return CursorPageResult(
+        items=[row[0] for row in rows],
+        next=cursor_at(-1, backward=False) if has_next else None,
+        previous=cursor_at(0, backward=True) if has_previous else None,
+    )
+
+
+async def _find(
+    find: Find,
+    find_values: Find,
+    limit: int,
+    statement: Select[Any],
+    order: SortOrder,
+    start: CursorPosition,
+) -> list[Any]:
+    """Return the rows after a position, each with the values of its cursor."""
+    direction = order.reversed() if start.backward else order
+    page = statement
+    try:
+        if start.values is not None:
+            values = await _complete(find_values, statement, order, start.values)
+            page = _beyond(statement, direction, values, limit)
+        page = page.add_columns(*(key.as_text for key in order.keys))
+        return await find(page.order_by(None).order_by(*direction.clauses).limit(limit))
+    except DBAPIError as error:
+        # A forged cursor may contain invalid values (22) or deep nesting (54).
+        code = str(getattr(error.driver_exception, "sqlstate", ""))
+        if start.values is not None and code.startswith(("22", "54")):
+            raise InvalidCursor from error
+        raise
+
+
+def _values(order: SortOrder, row: Any) -> Values:
+    for key, value in zip(order.keys, row, strict=True):
+        if value is None and key.nulls_first is None:
+            message = f"{key.expression} is NULL in a row. Add .nulls_first() or .nulls_last()."
+            raise TypeError(message)
+    ties = len(order.keys) - order.unique
+    return tuple(
+        True
+        if index < ties and len(json.dumps(value, ensure_ascii=False).encode()) > _LONGEST
+        else value
+        for index, value in enumerate(row)
+    )
+
+
+async def _complete(find: Find, statement: Select[Any], order: SortOrder, values: Values) -> Values:
+    """Return the values of a cursor. Values that are too long for a cursor are read from its row.
+
+    Raises InvalidCursor if the row does not exist any more.
+    """
+    if True not in values:
+        return values
+    unique = zip(order.keys[-order.unique :], values[-order.unique :], strict=True)
+    row: Any = statement.with_only_columns(*(key.as_text for key in order.keys)).order_by(None)
+    if repeats_rows(statement):
+        row = row.order_by(*order.clauses)
+    row = row.where(*(key.expression == key.bound(value) for key, value in unique)).limit(1)
+    found = await find(row)
+    if not found:
+        raise InvalidCursor
+    return tuple(
+        after if before is True else before for before, after in zip(values, found[0], strict=True)
+    )
+
+
+def _beyond(statement: Select[Any], order: SortOrder, values: Values, limit: int) -> Select[Any]:
+    """Add the condition that selects the first `limit` rows after a position."""
+    ranges = order.after(values)
+    if len(ranges) == 1:
+        return statement.where(ranges[0])
+    # With `a OR b`, PostgreSQL would scan the index from its start. A UNION ALL of ranges uses an
+    # index scan for each range.
+    columns = [key.expression.label(f"key_{index}") for index, key in enumerate(order.keys)]
+    ordered = statement.with_only_columns(*columns).order_by(None).order_by(*order.clauses)
+    nearest = (ordered.where(part).limit(limit).subquery().select() for part in ranges)
+    together = list(union_all(*nearest).subquery().c)
+    # Limit the keys: with more keys, PostgreSQL might scan the whole index in order.
+    first = [
+        replace(key, expression=column).clause
+        for key, column in zip(order.keys, together, strict=True)
+    ]
+    found = select(*together[-order.unique :]).order_by(*first).limit(limit)
+    unique = [key.expression for key in order.keys[-order.unique :]]
+    return statement.where((tuple_(*unique) if len(unique) > 1 else unique[0]).in_(found))

@@ -1,0 +1,184 @@
+"""Pagination by offset or by cursor, and checks of paginated statements."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, cast
+
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import ColumnElement, Select, func, inspect, select
+from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Bundle
+from sqlalchemy.orm.interfaces import ORMOption
+from sqlalchemy.sql import operators
+
+from app.kit.db.attributes import primary_key
+
+T = TypeVar("T")
+
+_MODIFIERS = (
+    operators.asc_op,
+    operators.desc_op,
+    operators.nulls_first_op,
+    operators.nulls_last_op,
+)
+
+
+class PageQuery(BaseModel):
+    """Query parameters of an offset page. Add the filters of a list in a subclass."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: int = Field(20, ge=1, le=100, description="Rows on a page")
+    offset: int = Field(0, ge=0, le=100_000, description="Rows to skip")
+
+
+@dataclass(frozen=True, slots=True)
+class PageResult(Generic[T]):
+    """Rows of one page, before serialization, with the total count."""
+
+    items: Sequence[T]
+    total: int
+    limit: int
+    offset: int
+
+
+class Page(BaseModel, Generic[T]):
+    """A page of a list, with the total count."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    items: list[T]
+    total: int = Field(description="Rows on all pages")
+    limit: int
+    offset: int
+
+
+class CursorQuery(BaseModel):
+    """Query parameters of a cursor page. Add the filters and sort order in a subclass."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: int = Field(20, ge=1, le=100, description="Rows on a page")
+    cursor: str | None = Field(
+        None, max_length=8_000, description="`next` or `previous` of an earlier response"
+    )
+
+    def scope(self) -> str:
+        """Return a string that identifies list, sort order and filters. A cursor is bound to it."""
+        return type(self).__name__ + self.model_dump_json(exclude={"limit", "cursor"})
+
+
+@dataclass(frozen=True, slots=True)
+class CursorPageResult(Generic[T]):
+    """Rows of one page, before serialization, with the cursors of the adjacent pages."""
+
+    items: Sequence[T]
+    next: str | None
+    previous: str | None
+
+
+class CursorPage(BaseModel, Generic[T]):
+    """A page of a list, with the cursors of the adjacent pages."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    items: list[T]
+    next: str | None = Field(description="Cursor of the next page; null on the last page")
+    previous: str | None = Field(description="Cursor of the previous page; null on the first page")
+
+
+async def read_page(
+    session: AsyncSession,
+    model: Any,
+    query: PageQuery,
+    statement: Select[Any],
+    plan: Sequence[ORMOption],
+) -> PageResult[Any]:
+    """Return one page of a statement and the total number of rows."""
+    check_statement(statement)
+    root = _root(model, statement)
+    key = primary_key(root)
+    ordered = statement.order_by(key)
+    if repeats := repeats_rows(statement):
+        ordered = distinct_by(ordered, order_terms(ordered))
+    # With joined-table inheritance, the primary key already selects from the join.
+    one_table = len(inspect(root).mapper.tables) == 1
+    keys = ordered.with_only_columns(key, maintain_column_froms=one_table)
+    counted = select(func.count()).select_from(keys.order_by(None).subquery())
+    total = await session.scalar(counted) or 0
+    page = ordered.limit(query.limit).offset(query.offset)
+    entities = has_entities(statement)
+    if query.offset and not entities and not repeats:
+        # Selects primary keys first: otherwise the subqueries would run for skipped rows too.
+        here = keys.limit(query.limit).offset(query.offset).correlate(None)
+        page = ordered.where(key.in_(here))
+    rows = await session.scalars(page.options(*plan))
+    items = rows.unique().all() if entities else rows.all()
+    return PageResult(items, total, query.limit, query.offset)
+
+
+def _root(model: Any, statement: Select[Any]) -> Any:
+    """Return the entity that the statement selects: the model, a subclass, or an alias."""
+    entity: Any = statement.column_descriptions[0].get("entity")
+    found = inspect(entity, raiseerr=False)
+    common = found is not None and found.mapper.base_mapper
+    return entity if common is model.__mapper__.base_mapper else model
+
+
+def check_statement(statement: Any) -> None:
+    """Raise TypeError for a statement that does not support pagination."""
+    if not isinstance(statement, Select):
+        raise TypeError("A page needs a select(). Select from the UNION as a subquery.")
+    parts = cast("Any", statement)
+    if parts._limit_clause is not None or parts._offset_clause is not None:
+        raise TypeError("A page sets LIMIT and OFFSET itself. Limit the rows in a subquery.")
+    if parts._distinct and not (has_entities(statement) or _is_bundle(statement)):
+        raise TypeError("A page of columns does not support DISTINCT. Use it in a subquery.")
+
+
+def has_entities(statement: Any) -> bool:
+    """Return whether the statement returns ORM objects, not columns or a projection."""
+    shown = statement.column_descriptions[0]
+    return shown.get("entity") is not None and shown["expr"] is shown["entity"]
+
+
+def repeats_rows(statement: Any) -> bool:
+    """Return whether a join may repeat the rows of the model."""
+    if statement._distinct or statement._setup_joins or statement._from_obj:
+        return True
+    # `column_descriptions` takes as long as the rest of a page.
+    root: Any = statement._raw_columns[0]._annotations.get("parententity")
+    if root is None:
+        return False
+    own = {root.selectable, *(root.mapper.tables if root.is_mapper else ())}
+    named = (*statement._where_criteria, *statement._order_by_clauses)
+    return any(table not in own for part in named for table in part._from_objects)
+
+
+def distinct_by(statement: Any, terms: Sequence[ColumnElement[Any]]) -> Any:
+    """Add DISTINCT ON these terms, which must be the first terms of the order."""
+    # DISTINCT compares whole rows, but PostgreSQL cannot compare JSON columns.
+    return statement.ext(distinct_on(*terms))
+
+
+def order_terms(statement: Any) -> list[ColumnElement[Any]]:
+    """Return the expressions in ORDER BY, without their directions."""
+    return [_without_direction(clause) for clause in statement._order_by_clauses]
+
+
+def _without_direction(clause: Any) -> ColumnElement[Any]:
+    while getattr(clause, "modifier", None) in _MODIFIERS or _is_label(clause):
+        clause = clause.element
+    if isinstance(clause, str):
+        raise TypeError(f"Order by an expression instead of the text {clause!r}.")
+    expression: ColumnElement[Any] = clause
+    return expression
+
+
+def _is_label(clause: Any) -> bool:
+    return getattr(clause, "__visit_name__", "") in ("label_reference", "textual_label_reference")
+
+
+def _is_bundle(statement: Any) -> bool:
+    return isinstance(statement.column_descriptions[0]["expr"], Bundle)

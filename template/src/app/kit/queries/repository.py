@@ -1,0 +1,184 @@
+"""Base class of repositories."""
+
+from collections.abc import Collection, Mapping
+from typing import Any, ClassVar, Generic, TypeVar
+
+from sqlalchemy import ColumnElement, Select, exists, func, inspect, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapper
+from sqlalchemy.orm.interfaces import ORMOption
+
+from app.kit.db.attributes import primary_key, table_columns
+from app.kit.db.base import Base, any_of
+from app.kit.db.deletion import delete_row
+from app.kit.db.ids import Id
+from app.kit.errors.problems import NotFound
+from app.kit.queries.by_primary_key import select_by_primary_key, update_by_primary_key
+from app.kit.queries.load_options import has_joins, load_options
+from app.kit.queries.pagination import PageQuery, PageResult, read_page
+
+M = TypeVar("M", bound=Base)
+T = TypeVar("T")
+
+# A constant, so that cached statements reuse the same options.
+_ALONE = load_options()
+
+
+class Repository(Generic[M]):
+    """Reads and writes rows of one model, whose primary key is a single column of any name.
+
+    Methods flush. Only the session dependency commits.
+    """
+
+    model: ClassVar[type[Any]]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Raise TypeError for a model with a composite primary key."""
+        super().__init_subclass__(**options)
+        if "model" in cls.__dict__:
+            primary_key(cls.model)
+
+    def __init__(self, session: AsyncSession) -> None:
+        self.session = session
+
+    async def get(self, key: Id, *plan: ORMOption, for_update: bool = False) -> M:
+        """Return the row with this primary key, or raise `NotFound`.
+
+        With `for_update`, lock it FOR NO KEY UPDATE.
+        """
+        model: Any = self.model
+        statement = select_by_primary_key(model, plan)
+        rows = await self.session.scalars(
+            self._locking(statement) if for_update else statement, {"key": key}
+        )
+        return self._found(key, rows.unique().first())
+
+    async def get_many(self, keys: Collection[Id], *plan: ORMOption) -> list[M]:
+        """Return the rows with these primary keys, ordered by primary key. Ignore missing rows."""
+        return await self._all(self._among(keys, plan))
+
+    async def get_one_or_none(self, condition: ColumnElement[bool], *plan: ORMOption) -> M | None:
+        """Return the row that matches a condition on a unique column, or None."""
+        rows = await self.session.scalars(select(self.model).where(condition).options(*plan))
+        row: M | None = rows.unique().first()
+        return row
+
+    async def lock_many(self, keys: Collection[Id], *plan: ORMOption) -> list[M]:
+        """Lock the rows with these primary keys FOR NO KEY UPDATE and return them.
+
+        Rows are locked in the order of their primary keys, so that concurrent calls cannot
+        deadlock. Missing rows are ignored.
+        """
+        return await self._all(self._locking(self._among(keys, plan)))
+
+    async def lock_many_for_share(self, keys: Collection[Id], *plan: ORMOption) -> list[M]:
+        """Lock the rows with these primary keys FOR SHARE and return them.
+
+        Use it for rows that a new row references: other transactions can share the lock, but cannot
+        update or delete the rows. Missing rows are ignored.
+        """
+        held = self._among(keys, plan).with_for_update(of=self.model, read=True)
+        return await self._all(held.execution_options(populate_existing=True))
+
+    async def claim(self, statement: Select[M], limit: int, *plan: ORMOption) -> list[M]:
+        """Lock and return the first rows of a statement, with FOR NO KEY UPDATE SKIP LOCKED.
+
+        Concurrent workers get different rows, and do not wait for each other.
+        """
+        first = statement.order_by(primary_key(self.model)).limit(limit).options(*plan)
+        return await self._all(self._locking(first, skip_locked=True))
+
+    async def exists(self, *conditions: ColumnElement[bool]) -> bool:
+        """Return whether any row matches the conditions."""
+        query = select(exists(select(primary_key(self.model)).where(*conditions)))
+        return bool(await self.session.scalar(query))
+
+    async def count(self, *conditions: ColumnElement[bool], at_most: int | None = None) -> int:
+        """Return the number of rows that match the conditions, or `at_most` if there are more.
+
+        An exact count reads every matching row, which is slow in a large table.
+        """
+        key = primary_key(self.model)
+        found = select(key).where(*conditions).limit(at_most).subquery()
+        return await self.session.scalar(select(func.count()).select_from(found)) or 0
+
+    async def page(self, query: PageQuery, statement: Select[T], *plan: ORMOption) -> PageResult[T]:
+        """Return one page of a statement and the total number of rows.
+
+        The primary key breaks ties. A row that a join repeats is returned once per combination of
+        ORDER BY values. Raises TypeError for a statement with LIMIT or OFFSET.
+        """
+        return await read_page(self.session, self.model, query, statement, plan)
+
+    async def add(self, record: M) -> M:
+        """Insert a row. Its generated values are set when this returns."""
+        self.session.add(record)
+        await self.session.flush()
+        return record
+
+    async def update(self, record: M, changes: Mapping[str, Any]) -> M:
+        """Set attributes of a row. Raises TypeError if a name is not a column."""
+        # A subclass may have more columns than the model of the repository.
+        columns = table_columns(type(record).__mapper__)
+        for name, value in changes.items():
+            if name not in columns:
+                raise TypeError(f"{type(record).__name__} has no column {name!r} to update")
+            setattr(record, name, value)
+        await self.session.flush()
+        return record
+
+    async def change(self, key: Id, changes: Mapping[str, Any], *plan: ORMOption) -> M:
+        """Update the row with this primary key in one statement and return it.
+
+        A value may be an SQL expression. Validators and methods of the model do not run; use `get`
+        and `update` if they must.
+
+        Raises:
+            NotFound: the row does not exist.
+            TypeError: a name is not a column.
+
+        """
+        if not changes:
+            return await self.get(key, *plan)
+        mapper: Mapper[Any] = inspect(self.model)
+        if len(mapper.tables) > 1:
+            # Joined-table inheritance: UPDATE … RETURNING writes only one table.
+            return await self.update(await self.get(key, *plan, for_update=True), changes)
+        # RETURNING cannot join other tables, so `joinedload` needs another SELECT.
+        joined = has_joins(plan)
+        statement, values = update_by_primary_key(self.model, _ALONE if joined else plan, changes)
+        rows = await self.session.scalars(statement, {"row__key": key, **values})
+        row = self._found(key, rows.unique().first())
+        if not joined:
+            return row
+        model: Any = self.model
+        again = select_by_primary_key(model, plan).execution_options(populate_existing=True)
+        return self._found(key, (await self.session.scalars(again, {"key": key})).unique().first())
+
+    async def delete(self, key: Id) -> None:
+        """Delete the row with this primary key, or raise `NotFound`."""
+        # The lock makes a concurrent delete wait, and then raise NotFound. Relationships stay
+        # unloaded, so that the database deletes owned rows in one statement.
+        record: Any = await self.get(key, *_ALONE, for_update=True)
+        await delete_row(self.session, record)
+
+    def _among(self, keys: Collection[Id], plan: tuple[ORMOption, ...]) -> Select[M]:
+        key = primary_key(self.model)
+        return select(self.model).where(any_of(key, keys)).order_by(key).options(*plan)
+
+    async def _all(self, statement: Select[M]) -> list[M]:
+        # A joined collection returns a row once for each of its items.
+        return list((await self.session.scalars(statement)).unique())
+
+    def _found(self, key: Id, row: M | None) -> M:
+        if row is None:
+            raise NotFound(f"{self.model.__name__} {key} not found.")
+        return row
+
+    def _locking(self, statement: Select[M], *, skip_locked: bool = False) -> Select[M]:
+        # Locks only rows of this model, not joined rows. With FOR NO KEY UPDATE, other transactions
+        # can still insert rows that reference it. `populate_existing` refreshes objects in the
+        # session, because the row may have changed before it was locked.
+        return statement.with_for_update(
+            of=self.model, key_share=True, skip_locked=skip_locked
+        ).execution_options(populate_existing=True)

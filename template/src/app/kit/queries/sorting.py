@@ -1,0 +1,187 @@
+"""Deterministic sort orders, with a unique key as tiebreaker."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import StringConstraints
+from sqlalchemy import (
+    ColumnElement,
+    Index,
+    Label,
+    PrimaryKeyConstraint,
+    Text,
+    UnaryExpression,
+    UniqueConstraint,
+    and_,
+    cast,
+    literal,
+    tuple_,
+)
+from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.sql import operators
+from sqlalchemy.types import TypeEngine
+
+from app.kit.queries.sort_types import type_as_text
+
+# PostgreSQL's text format of a value, or True if the value is too long for a cursor.
+_Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")] | Literal[True]
+
+
+# Expressions are cached, because many requests use the same order.
+@dataclass(frozen=True)
+class SortKey:
+    """One term of an order. `nulls_first` is None if the expression is never NULL."""
+
+    expression: ColumnElement[Any]
+    descending: bool
+    nulls_first: bool | None
+
+    @cached_property
+    def clause(self) -> ColumnElement[Any]:
+        """The ORDER BY clause."""
+        clause = self.expression.desc() if self.descending else self.expression.asc()
+        if self.nulls_first is None:
+            return clause
+        return clause.nulls_first() if self.nulls_first else clause.nulls_last()
+
+    @cached_property
+    def python_type(self) -> Any:
+        """The Python type of its values in a cursor."""
+        return _Text if self.nulls_first is None else _Text | None
+
+    @cached_property
+    def text_type(self) -> TypeEngine[Any]:
+        """The type that converts values to text and back; TypeError if it has no order."""
+        return type_as_text(self.expression)
+
+    @cached_property
+    def as_text(self) -> Label[str]:
+        """The value of a row in PostgreSQL's text format. `bound` converts it back without loss."""
+        return cast(cast(self.expression, self.text_type), Text).label(None)
+
+    def bound(self, text: str) -> ColumnElement[Any]:
+        """Return a parameter with the value of this text, cast to the type of the expression."""
+        return cast(literal(text, Text), self.text_type)
+
+    def after(self, value: str | None) -> list[ColumnElement[bool]]:
+        """Return the conditions for rows after this value."""
+        if value is None:
+            return [self.expression.is_not(None)] if self.nulls_first else []
+        bound = self.bound(value)
+        beyond = self.expression < bound if self.descending else self.expression > bound
+        # `nulls_first` is None if the column has no NULLs.
+        return [beyond, self.expression.is_(None)] if self.nulls_first is False else [beyond]
+
+    def reversed(self) -> Self:
+        """Return the term with the opposite direction."""
+        nulls_first = None if self.nulls_first is None else not self.nulls_first
+        return replace(self, descending=not self.descending, nulls_first=nulls_first)
+
+
+@dataclass(frozen=True)
+class SortOrder:
+    """A total order. The last `unique` keys together are unique."""
+
+    keys: tuple[SortKey, ...]
+    unique: int = 1
+
+    @cached_property
+    def clauses(self) -> list[ColumnElement[Any]]:
+        """The terms for `select().order_by()`."""
+        return [key.clause for key in self.keys]
+
+    @cached_property
+    def types(self) -> tuple[Any, ...]:
+        """The Python type of each term's values in a cursor."""
+        return tuple(key.python_type for key in self.keys)
+
+    @cached_property
+    def is_uniform(self) -> bool:
+        """Whether a row comparison such as `(a, b) > (1, 2)` follows this order."""
+        one_direction = len({key.descending for key in self.keys}) == 1
+        return one_direction and all(key.nulls_first is None for key in self.keys)
+
+    def reversed(self) -> Self:
+        """Return the reverse order."""
+        return self._reversed
+
+    def after(self, values: Sequence[Any]) -> list[ColumnElement[bool]]:
+        """Return the conditions for rows after these values. Each is one range of an index."""
+        if self.is_uniform:
+            mine = tuple_(*(key.expression for key in self.keys))
+            theirs = [key.bound(value) for key, value in zip(self.keys, values, strict=True)]
+            return [mine < tuple_(*theirs) if self.keys[0].descending else mine > tuple_(*theirs)]
+        ranges: list[ColumnElement[bool]] = []
+        ties: list[ColumnElement[bool]] = []
+        for key, value in zip(self.keys, values, strict=True):
+            ranges += [and_(*ties, part) for part in key.after(value)]
+            ties.append(
+                key.expression.is_(None) if value is None else key.expression == key.bound(value)
+            )
+        return ranges
+
+    @cached_property
+    def _reversed(self) -> Self:
+        return replace(self, keys=tuple(key.reversed() for key in self.keys))
+
+
+def order_by(
+    key: InstrumentedAttribute[Any] | Sequence[InstrumentedAttribute[Any]],
+    *terms: UnaryExpression[Any],
+) -> SortOrder:
+    """Return an order by terms such as `Post.title.asc()`, with a unique key as tiebreaker.
+
+    The key is the primary key or another unique column. Pass several columns as a tuple if they are
+    unique together. A nullable term needs `.nulls_first()` or `.nulls_last()`.
+
+    Raises TypeError if PostgreSQL cannot sort a column, or if the key is not unique.
+    """
+    attributes = [key] if isinstance(key, InstrumentedAttribute) else list(key)
+    _check_unique(attributes)
+    keys = [_parse(term) for term in terms]
+    # The same direction as the last term, so that one index covers both.
+    descending = bool(keys) and keys[-1].descending
+    ties = [SortKey(each.expression, descending, nulls_first=None) for each in attributes]
+    for each in (*keys, *ties):
+        _ = each.text_type
+    return SortOrder((*keys, *ties), len(ties))
+
+
+def _check_unique(key: Sequence[InstrumentedAttribute[Any]]) -> None:
+    named = ", ".join(map(str, key))
+    names = {each.expression.key for each in key}
+    if not any(unique <= names for unique in _unique_columns(key[0].class_.__mapper__)):
+        raise TypeError(f"{named} is not unique. Pass the whole primary key to order() as a tuple.")
+    for each in key:
+        if getattr(each.expression, "nullable", True):
+            raise TypeError(f"{each} may be NULL, so it is not unique. Pass the primary key.")
+
+
+def _unique_columns(mapper: Any) -> Iterator[set[str]]:
+    for table in mapper.tables:
+        for item in (*table.constraints, *table.indexes):
+            unique = item.unique if isinstance(item, Index) else isinstance(item, _UNIQUE)
+            if unique:
+                yield {column.key for column in item.columns}
+
+
+_UNIQUE = (PrimaryKeyConstraint, UniqueConstraint)
+
+
+def _parse(term: UnaryExpression[Any]) -> SortKey:
+    nulls_first, inner = _nulls(term)
+    if getattr(inner, "modifier", None) not in (operators.asc_op, operators.desc_op):
+        raise TypeError(f"{term} has no direction. Add .asc() or .desc().")
+    expression = inner.element
+    if getattr(expression, "nullable", True) and nulls_first is None:
+        raise TypeError(f"{term} may be NULL. Add .nulls_first() or .nulls_last().")
+    return SortKey(expression, inner.modifier is operators.desc_op, nulls_first)
+
+
+def _nulls(term: Any) -> tuple[bool | None, Any]:
+    modifier = getattr(term, "modifier", None)
+    if modifier in (operators.nulls_first_op, operators.nulls_last_op):
+        return modifier is operators.nulls_first_op, term.element
+    return None, term

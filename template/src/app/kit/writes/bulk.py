@@ -1,0 +1,181 @@
+"""Bulk statements: insert, update and delete many rows.
+
+Rows are read from an iterable in chunks. All rows of one call must name the same columns. Primary
+keys are sent as one array, because the driver accepts at most 32,767 parameters. No ORM objects are
+created: column defaults apply, validators and methods of the model do not run.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any, cast
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    CursorResult,
+    insert,
+    inspect,
+    select,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.kit.db.attributes import attribute_name, next_version, table_columns
+from app.kit.db.base import TimestampedModel, any_of, utc_now
+from app.kit.db.deletion import delete_where
+from app.kit.db.ids import Id
+
+# `any_of` is re-exported for existing imports.
+__all__ = [
+    "CHUNK_SIZE",
+    "OPTIONS",
+    "Row",
+    "any_of",
+    "chunks",
+    "delete_many",
+    "insert_many",
+    "insert_returning",
+    "update_many",
+    "update_where",
+    "with_discriminator",
+]
+
+Row = Mapping[str, Any]
+
+CHUNK_SIZE = 1000
+# Sends None as NULL. By default, SQLAlchemy omits None, and groups rows into separate statements.
+OPTIONS = {"render_nulls": True}
+
+
+async def insert_many(
+    session: AsyncSession,
+    model: type[TimestampedModel],
+    rows: Iterable[Row],
+    chunk: int = CHUNK_SIZE,
+) -> int:
+    """Insert rows and return their number."""
+    count = 0
+    for part in chunks(model, rows, chunk):
+        new = with_discriminator(model, part)
+        await session.execute(insert(model), new, execution_options=OPTIONS)
+        count += len(part)
+    return count
+
+
+async def insert_returning(
+    session: AsyncSession,
+    model: type[TimestampedModel],
+    rows: Iterable[Row],
+    chunk: int = CHUNK_SIZE,
+) -> list[Id]:
+    """Insert rows and return their primary keys, in the order of the rows."""
+    mapper = inspect(model)
+    key_default: Any = mapper.primary_key[0].default
+    keys: list[Id] = []
+    for part in chunks(model, rows, chunk):
+        if key_default is not None:
+            # Python generates the primary keys, so RETURNING is not needed.
+            new = [{"id": key_default.arg(None)} | row for row in with_discriminator(model, part)]
+            await session.execute(insert(model), new, execution_options=OPTIONS)
+            keys += [row["id"] for row in new]
+        elif len(mapper.tables) == 1:
+            ordered = insert(model).returning(model.id, sort_by_parameter_order=True)
+            new = with_discriminator(model, part)
+            keys += await session.scalars(ordered, new, execution_options=OPTIONS)
+        else:
+            # Joined-table inheritance: a subclass's table needs the primary keys of its base.
+            records = [model(**row) for row in part]
+            session.add_all(records)
+            await session.flush()
+            keys += [record.id for record in records]
+    return keys
+
+
+async def update_where(
+    session: AsyncSession,
+    model: type[TimestampedModel],
+    *conditions: ColumnElement[bool],
+    values: Row,
+) -> int:
+    """Update every row that matches the conditions. Return the number of rows."""
+    mapper = inspect(model)
+    changes = next_version(model) | dict(values)
+    if unknown := changes.keys() - table_columns(mapper).keys():
+        raise TypeError(f"{model.__name__} has no column {', '.join(sorted(unknown))}")
+    if len(mapper.tables) > 1:
+        return await _update_tables(session, model, conditions, changes)
+    result = await session.execute(update(model).where(*conditions).values(changes))
+    return cast("CursorResult[Any]", result).rowcount
+
+
+async def _update_tables(
+    session: AsyncSession,
+    model: type[TimestampedModel],
+    conditions: Iterable[ColumnElement[bool]],
+    changes: Row,
+) -> int:
+    """Update a model with joined-table inheritance, with one statement per table."""
+    mapper = inspect(model)
+    found = select(model.id).where(*conditions).order_by(model.id)
+    keys = (await session.scalars(found.with_for_update(key_share=True))).all()
+    for part in mapper.iterate_to_root() if keys else ():
+        stored: dict[str, Any] = {} if part.inherits else {"updated_at": utc_now()}
+        stored |= {
+            name: value
+            for name, value in changes.items()
+            if table_columns(mapper)[name].table is part.local_table
+        }
+        if stored:
+            table: Any = part.class_
+            # A value may be an expression with columns of the parent's table.
+            joined = [] if part.inherit_condition is None else [part.inherit_condition]
+            statement = update(table).where(any_of(table.id, keys), *joined)
+            await session.execute(statement.values(stored))
+    return len(keys)
+
+
+async def update_many(
+    session: AsyncSession, model: type[TimestampedModel], keys: Collection[Id], values: Row
+) -> int:
+    """Update the rows with these primary keys. Return the number of rows."""
+    return await update_where(session, model, any_of(model.id, keys), values=values)
+
+
+async def delete_many(
+    session: AsyncSession, model: type[TimestampedModel], keys: Collection[Id]
+) -> int:
+    """Delete the rows with these primary keys, in the same way as `erase`. Return their number."""
+    return await delete_where(session, model, any_of(model.id, keys))
+
+
+def with_discriminator(
+    model: type[TimestampedModel], rows: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Set the discriminator column of new rows, for single-table inheritance.
+
+    SQLAlchemy sets it only if its attribute and column have the same name.
+    """
+    mapper = inspect(model)
+    column, identity = mapper.polymorphic_on, mapper.polymorphic_identity
+    if identity is None or not isinstance(column, Column) or column not in mapper.columns.values():
+        return rows
+    return [{attribute_name(mapper, column): identity, **row} for row in rows]
+
+
+def chunks(
+    model: type[TimestampedModel], rows: Iterable[Row], size: int
+) -> Iterator[list[dict[str, Any]]]:
+    """Yield the rows in lists of `size`.
+
+    Raises TypeError for an unknown column, and if rows do not all name the same columns.
+    """
+    columns = table_columns(model.__mapper__).keys()
+    remaining = iter(rows)
+    named: set[str] | None = None
+    while part := [dict(row) for row in islice(remaining, size)]:
+        named = set(part[0]) if named is None else named
+        if unknown := named - columns:
+            raise TypeError(f"{model.__name__} has no column {', '.join(sorted(unknown))}")
+        if any(row.keys() != named for row in part):
+            raise TypeError("The rows of one call must all name the same columns.")
+        yield part

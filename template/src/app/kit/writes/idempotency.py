@@ -1,0 +1,221 @@
+"""Idempotent requests with the header `Idempotency-Key`.
+
+After a dropped connection or a 5xx response, a client does not know whether its request was
+executed. It can retry with the same key, and gets the response of the first request, with the
+header `Idempotent-Replayed: true`.
+
+Only successful responses are stored. After an error, the key is free. A retry that arrives while
+the first request is running waits for it, and gets status 503 after `lock_timeout`.
+
+The header follows draft-ietf-httpapi-idempotency-key-header. Quotes are part of the key.
+"""
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache, partial
+from hashlib import sha256
+from typing import Annotated, Any, TypeVar, cast
+
+from fastapi import Depends, Header, Request, Response
+from fastapi.exceptions import ResponseValidationError
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy import CursorResult, SmallInteger, String, delete, func, select
+from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.kit.db.base import Base, utc_now
+from app.kit.db.session import Database
+from app.kit.errors.problems import FieldProblem, Invalid
+from app.kit.writes.bulk import CHUNK_SIZE
+from app.kit.writes.transactions import DatabaseDep, run_with_retry
+
+HEADER, REPLAYED = "Idempotency-Key", "Idempotent-Replayed"
+MAX_KEY_LENGTH = 255
+
+Key = Annotated[
+    str | None,
+    Header(
+        alias=HEADER,
+        pattern=r"^[!-~]+$",
+        max_length=MAX_KEY_LENGTH,
+        description="A unique key of the request, such as a UUID. A retry with the same key within "
+        "a day returns the first response, and does not run again",
+    ),
+]
+Work = Callable[[AsyncSession], Awaitable[object]]
+
+
+class IdempotencyRecord(Base):
+    """The response to a request with an idempotency key. A service declares one subclass."""
+
+    __abstract__ = True
+
+    # Keys are unique per scope: the operation, and the client if clients are authenticated.
+    scope: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(String(MAX_KEY_LENGTH), primary_key=True)
+    fingerprint: Mapped[bytes]
+    # The response, set in the transaction that inserts the row: a committed row has a response.
+    status: Mapped[int | None] = mapped_column(SmallInteger)
+    headers: Mapped[dict[str, str] | None] = mapped_column(JSONB)
+    body: Mapped[bytes | None]
+    created_at: Mapped[datetime] = mapped_column(
+        default=utc_now, server_default=func.now(), index=True
+    )
+
+
+K = TypeVar("K", bound=IdempotencyRecord)
+
+
+class IdempotencyKeyMismatch(Invalid):
+    """The idempotency key was used for another request."""
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotentRequest:
+    """Runs the work of a request at most once per idempotency key."""
+
+    request: Request
+    response: Response
+    database: Database
+    model: type[IdempotencyRecord]
+    scope: str
+    key: str | None
+
+    async def do(self, work: Work) -> Response:
+        """Run `work` with `run_with_retry`, or return the stored response for the idempotency key.
+
+        The result of `work` is serialized with the `response_model` before the commit. If it is
+        not valid, the transaction rolls back.
+        """
+        if self.key is None:
+            return await run_with_retry(self.database, partial(self._answer, work))
+        fingerprint = await _fingerprint(self.request)
+        return await run_with_retry(
+            self.database, partial(self._answer_once, work, self.key, fingerprint)
+        )
+
+    async def _answer(self, work: Work, session: AsyncSession) -> Response:
+        route = self.request.scope["route"]
+        body = _written(await work(session), route.response_model)
+        return _json(body, route.status_code or 200, dict(self.response.headers))
+
+    async def _answer_once(
+        self, work: Work, key: str, fingerprint: bytes, session: AsyncSession
+    ) -> Response:
+        kept = await claim_key(session, self.model, self.scope, key, fingerprint)
+        if kept.fingerprint != fingerprint:
+            problem = FieldProblem(field=f"header.{HEADER}", message="was used for another request")
+            raise IdempotencyKeyMismatch(
+                "The idempotency key was used for another request.", problem
+            )
+        if kept.status is not None:
+            return _json(kept.body, kept.status, {**(kept.headers or {}), REPLAYED: "true"})
+        answer = await self._answer(work, session)
+        kept.status, kept.body = answer.status_code, bytes(answer.body)
+        kept.headers = dict(self.response.headers)
+        return answer
+
+
+async def operation_scope(request: Request) -> str:
+    """Return the default scope of a key: the operation and the authenticated user."""
+    name: str = request.scope["route"].name
+    user = request.scope.get("user")
+    return f"{name} {user.identity}" if user and user.is_authenticated else name
+
+
+def idempotent(
+    model: type[IdempotencyRecord], scope: Callable[..., Awaitable[str]] = operation_scope
+) -> Any:
+    """Return a dependency that provides `IdempotentRequest`, for use in `Annotated`.
+
+    With authentication, the scope must contain the client: otherwise a client could read another
+    client's response. `operation_scope(request)` contains Starlette's `request.user`. Without one,
+    pass a dependency that returns `operation_scope(request)` and the client's id.
+    """
+
+    async def build(
+        request: Request,
+        response: Response,
+        database: DatabaseDep,
+        within: Annotated[str, Depends(scope)],
+        key: Key = None,
+    ) -> IdempotentRequest:
+        return IdempotentRequest(request, response, database, model, within, key)
+
+    return Depends(build)
+
+
+async def _fingerprint(request: Request) -> bytes:
+    # Hash the body as sent, not the parsed model: a release that adds a default value must not
+    # change the fingerprint. The order of names in JSON does not matter.
+    body = await request.body()
+    try:
+        content = json.loads(body) if body else None
+    except (ValueError, RecursionError):  # not JSON, or nested too deeply
+        content = sha256(body).hexdigest()
+    parts = [request.method, request.url.path, request.url.query, content]
+    return sha256(json.dumps(parts, sort_keys=True).encode()).digest()
+
+
+def _written(result: object, schema: Any) -> bytes:
+    adapter = _adapter(schema)
+    try:
+        return adapter.dump_json(
+            adapter.validate_python(result, from_attributes=True), by_alias=True
+        )
+    except ValidationError as error:
+        # The same exception that FastAPI raises, but without the values.
+        raise ResponseValidationError(error.errors(include_input=False)) from None
+
+
+@cache
+def _adapter(schema: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(schema)
+
+
+def _json(body: bytes | None, status: int, headers: dict[str, str]) -> Response:
+    return Response(body, status, headers, media_type="application/json")
+
+
+async def claim_key(
+    session: AsyncSession, model: type[K], scope: str, key: str, fingerprint: bytes
+) -> K:
+    """Return the record of an idempotency key, or insert a new one whose `status` is None."""
+    new = insert(model).values(scope=scope, key=key, fingerprint=fingerprint)
+    inserted = new.on_conflict_do_nothing().returning(model)
+    existing = select(model).where(model.scope == scope, model.key == key)
+    row: K | None = None
+    while row is None:
+        # Neither finds a row if `delete_expired` deletes it in between. Then insert again.
+        row = await session.scalar(inserted) or await session.scalar(existing)
+    return row
+
+
+async def delete_expired(
+    database: Database, model: type[IdempotencyRecord], before: datetime, size: int = CHUNK_SIZE
+) -> int:
+    """Delete idempotency records created before this time. Return their number.
+
+    One transaction deletes up to `size` records. A request that is repeated after that runs again.
+    """
+
+    async def batch(session: AsyncSession) -> int:
+        oldest = (
+            select(model.scope, model.key)
+            .where(model.created_at < before)
+            .order_by(model.created_at)
+            .limit(size)
+            .with_for_update(skip_locked=True)
+            .cte()
+        )
+        matches = (model.scope == oldest.c.scope, model.key == oldest.c.key)
+        result = await session.execute(delete(model).where(*matches))
+        return cast("CursorResult[Any]", result).rowcount
+
+    count = 0
+    while removed := await run_with_retry(database, batch):
+        count += removed
+    return count

@@ -1,0 +1,197 @@
+"""Permanent deletion of soft-deleted rows."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    ForeignKeyConstraint,
+    delete,
+    exists,
+    inspect,
+    or_,
+    select,
+)
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapper, aliased
+
+from app.kit.db.attributes import attribute_name
+from app.kit.db.base import Base, any_of, table_name
+from app.kit.db.deletion import INCLUDE_DELETED, Model
+from app.kit.db.ids import Id
+from app.kit.db.session import Database
+from app.kit.writes.bulk import CHUNK_SIZE
+
+
+async def purge(database: Database, before: datetime, size: int = CHUNK_SIZE) -> dict[str, int]:
+    """Delete rows permanently that were soft-deleted before this time. Return the rows per table.
+
+    Uses one transaction per batch of `size` rows. A row is kept in these cases:
+
+    - An `Model` that is kept references it with ON DELETE CASCADE, directly or indirectly.
+    - Any row references it with RESTRICT or NO ACTION.
+    - It is part of a cycle of rows in one table.
+    """
+    removed: dict[str, int] = {}
+    for model in _children_first():
+        count = 0
+        # Repeat for a table that references itself, directly or indirectly: the referencing rows
+        # are deleted before the rows that they reference.
+        while part := await _purge_table(database, model, before, size):
+            count += part
+            if model not in _reached_from(inspect(model)):
+                break
+        removed[table_name(model)] = count
+    return removed
+
+
+async def _purge_table(database: Database, model: type[Model], before: datetime, size: int) -> int:
+    last: list[Id] = []
+    count = 0
+    while True:
+        async with database.transaction() as session:
+            last = await _next(session, model, before, last, size)
+            count += await _remove(session, model, last)
+        if len(last) < size:
+            return count
+
+
+def _children_first() -> list[type[Model]]:
+    # Parents first would also work, but ON DELETE CASCADE has no limit on the batch size.
+    # Base classes only: deleting their rows deletes the rows of subclasses.
+    models = {
+        mapper.local_table: mapper.class_
+        for mapper in Base.registry.mappers
+        if mapper is mapper.base_mapper
+    }
+    ordered = [models.get(table) for table in reversed(Base.metadata.sorted_tables)]
+    return [model for model in ordered if model is not None and issubclass(model, Model)]
+
+
+async def _next(
+    session: AsyncSession, model: type[Model], before: datetime, last: list[Id], size: int
+) -> list[Id]:
+    """Lock the next batch and return its primary keys. Skip rows that are being restored."""
+    kept = _KeepConditions(model, before).of(inspect(model), model)
+    due = (
+        select(model.id)
+        .where(model.deleted_at < before, *(~each for each in kept))
+        .order_by(model.id)
+        .limit(size)
+    )
+    beyond = due.where(model.id > last[-1]) if last else due
+    locked = beyond.with_for_update(skip_locked=True)
+    return list(await session.scalars(locked, execution_options=INCLUDE_DELETED))
+
+
+def _cascades_to(mapper: Mapper[Any]) -> list[tuple[Mapper[Any], ForeignKeyConstraint]]:
+    """Return the foreign keys with ON DELETE CASCADE to a model, with the referencing mapper."""
+    tables = {each.local_table for each in mapper.self_and_descendants}
+    found: list[tuple[Mapper[Any], ForeignKeyConstraint]] = []
+    for referring in Base.registry.mappers:
+        if referring.single:
+            continue
+        table: Any = referring.local_table
+        for key in table.foreign_key_constraints:
+            # In joined-table inheritance, the subclass's row is part of the same object.
+            is_part = referring.inherits and set(key.columns) == set(table.primary_key)
+            if key.ondelete == "CASCADE" and key.referred_table in tables and not is_part:
+                found.append((referring, key))
+    return found
+
+
+def _reached_from(mapper: Mapper[Any]) -> set[type[Any]]:
+    """Return the models whose rows ON DELETE CASCADE may delete with a row of the model."""
+    found: set[type[Any]] = set()
+    following = [mapper]
+    while following:
+        for referring, _ in _cascades_to(following.pop()):
+            if referring.base_mapper.class_ not in found:
+                found.add(referring.base_mapper.class_)
+                following.append(referring.base_mapper)
+    return found
+
+
+class _KeepConditions:
+    """Conditions for keeping a row: ON DELETE CASCADE would delete another row that is kept."""
+
+    def __init__(self, model: type[Model], before: datetime) -> None:
+        self.model, self.before = model, before
+        self.order = _children_first()
+
+    def of(
+        self, mapper: Mapper[Any], row: Any, path: tuple[ForeignKeyConstraint, ...] = ()
+    ) -> list[ColumnElement[bool]]:
+        """Return the conditions for a row that the cascade reaches over the foreign keys `path`."""
+        return [
+            condition
+            for referring, key in _cascades_to(mapper)
+            if (condition := self._condition(row, referring, key, path)) is not None
+        ]
+
+    def _condition(
+        self,
+        row: Any,
+        referring: Mapper[Any],
+        key: ForeignKeyConstraint,
+        path: tuple[ForeignKeyConstraint, ...],
+    ) -> ColumnElement[bool] | None:
+        is_entity = issubclass(referring.class_, Model)
+        if not is_entity and not any(issubclass(each, Model) for each in _reached_from(referring)):
+            return None
+        child: Any = aliased(referring.class_, flat=True)
+        target = key.referred_table.alias()
+        found = exists().select_from(child).where(*_refers(referring, child, key, target, row))
+        # Correlates with the outermost statement too.
+        found = found.correlate_except(child, target)
+        base = referring.base_mapper.class_
+        if base is self.model:
+            found = found.where(child.id != self.model.id)
+        is_later = is_entity and self.order.index(base) > self.order.index(self.model)
+        if key in path or (is_entity and not is_later):
+            # Children are deleted first, so a remaining child is kept. In a table that references
+            # itself, a later pass deletes the row.
+            return found
+        # The tables form a cycle, or the child is not an `Model`. The child itself does not keep
+        # the row, but a row that the cascade would delete with it may.
+        conditions = self.of(referring, child, (*path, key))
+        if is_entity:
+            conditions += [child.deleted_at.is_(None), child.deleted_at >= self.before]
+        return found.where(or_(*conditions)) if conditions else None
+
+
+def _refers(
+    referring: Mapper[Any], child: Any, key: ForeignKeyConstraint, target: Any, row: Any
+) -> Iterator[ColumnElement[bool]]:
+    """Yield the join conditions between a child and the row that it references."""
+    model: Mapper[Any] = inspect(row).mapper
+    if key.referred_table is model.local_table:
+        for column in key.referred_table.primary_key:
+            yield target.c[column.key] == getattr(row, attribute_name(model, column))
+    else:
+        # The foreign key references the table of a subclass.
+        (target_id,) = target.primary_key
+        yield target_id == row.id
+    for element in key.elements:
+        name = attribute_name(referring, element.parent)
+        yield getattr(child, name) == target.c[element.column.key]
+
+
+async def _remove(session: AsyncSession, model: type[Model], keys: Sequence[Id]) -> int:
+    if not keys:
+        return 0
+    statement = delete(model).where(any_of(model.id, keys))
+    try:
+        async with session.begin_nested():
+            result = await session.execute(statement, execution_options=INCLUDE_DELETED)
+    except IntegrityError:
+        # A row is still referenced with RESTRICT or NO ACTION. Split the batch to find it.
+        if len(keys) == 1:
+            return 0
+        half = len(keys) // 2
+        first = await _remove(session, model, keys[:half])
+        return first + await _remove(session, model, keys[half:])
+    return cast("CursorResult[Any]", result).rowcount

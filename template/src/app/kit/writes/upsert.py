@@ -1,0 +1,121 @@
+"""Insert or update rows (`INSERT … ON CONFLICT DO UPDATE`)."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Index,
+    PrimaryKeyConstraint,
+    UniqueConstraint,
+    and_,
+    inspect,
+    literal_column,
+)
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.kit.db.attributes import next_version
+from app.kit.db.base import TimestampedModel
+from app.kit.db.deletion import not_deleted
+from app.kit.errors.problems import Conflict, FieldProblem
+from app.kit.writes.bulk import CHUNK_SIZE, OPTIONS, Row, chunks, with_discriminator
+
+_UNIQUE = (PrimaryKeyConstraint, UniqueConstraint)
+
+
+class UpsertResult(NamedTuple):
+    """The number of inserted and of updated rows."""
+
+    inserted: int
+    updated: int
+
+
+async def upsert_many(
+    session: AsyncSession,
+    model: type[TimestampedModel],
+    rows: Iterable[Row],
+    by: Sequence[str],
+    chunk: int = CHUNK_SIZE,
+) -> UpsertResult:
+    """Insert each row, or update the existing row with the same values in the columns `by`.
+
+    The columns need a unique index. Rows of one call must differ in them. Objects in the session
+    are not refreshed.
+
+    Raises:
+        Conflict: the existing row is soft-deleted, or belongs to another subclass.
+        IntegrityError: the row violates another unique index. This may also happen when another
+            request inserts the same row concurrently; `validate_then_store` of
+            `app.kit.writes.batch_requests` handles that.
+
+    """
+    mapper = inspect(model)
+    if len(mapper.tables) > 1:
+        raise TypeError(
+            f"upsert_many writes one table, but {model.__name__} has {len(mapper.tables)}: "
+            "insert with `insert_many`, update with `update_where`"
+        )
+    new = old = 0
+    for part in chunks(model, rows, chunk):
+        columns: Any = model.__mapper__.columns
+        index = [columns[name].name for name in by]
+        excluded = insert(model).excluded
+        changes: dict[str, Any] = {
+            columns[name].name: excluded[columns[name].key] for name in part[0] if name not in by
+        }
+        statement = (
+            insert(model)
+            .on_conflict_do_update(
+                index_elements=index,
+                index_where=_predicate(model, by, index),
+                set_=_touched(model) | changes,
+                where=_replaceable(model),
+            )
+            # `xmax` is 0 for an inserted row. ON CONFLICT locks an existing row before the update,
+            # which sets `xmax`. (From PostgreSQL 18 on, `old IS NULL` says the same.)
+            .returning(literal_column("xmax = 0", Boolean))
+        )
+        # A fixed lock order prevents deadlocks between concurrent calls.
+        part.sort(key=lambda row: [row[name] for name in by])
+        new_rows = with_discriminator(model, part)
+        found = await session.scalars(statement, new_rows, execution_options=OPTIONS)
+        were_new = found.all()
+        if len(were_new) < len(part):
+            # `where` excluded an existing row: soft-deleted, or of another subclass.
+            message = "already exists"
+            fields = (FieldProblem(field=name, message=message) for name in by)
+            raise Conflict(f"{' and '.join(by)} {message}.", *fields)
+        new += sum(were_new)
+        old += len(were_new) - sum(were_new)
+    return UpsertResult(new, old)
+
+
+def _predicate(model: type[TimestampedModel], by: Sequence[str], columns: Sequence[str]) -> Any:
+    """Return the WHERE condition of the unique index on these columns; None if it has none."""
+    table: Any = model.__table__
+    for item in (*table.indexes, *table.constraints):
+        unique = item.unique if isinstance(item, Index) else isinstance(item, _UNIQUE)
+        if unique and {column.name for column in item.columns} == set(columns):
+            return item.dialect_options["postgresql"].get("where")
+    raise TypeError(f"{model.__name__} has no unique index on {', '.join(by)}")
+
+
+def _replaceable(model: type[TimestampedModel]) -> ColumnElement[bool] | None:
+    """Return the condition that queries of the model apply; None if they find every row."""
+    mapper = inspect(model)
+    conditions = not_deleted(model)
+    if mapper.single and mapper.polymorphic_on is not None:
+        identities = [each.polymorphic_identity for each in mapper.self_and_descendants]
+        conditions = (*conditions, mapper.polymorphic_on.in_(identities))
+    return and_(*conditions) if conditions else None
+
+
+def _touched(model: type[TimestampedModel]) -> dict[str, Any]:
+    """Return the values of `onupdate` and version columns, which SQLAlchemy does not add here."""
+    on_update = [column for column in model.__table__.columns if column.onupdate is not None]
+    excluded = insert(model).excluded
+    columns = inspect(model).columns
+    version = {columns[name].name: value for name, value in next_version(model).items()}
+    return version | {column.name: excluded[column.key] for column in on_update}

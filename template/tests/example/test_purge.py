@@ -1,0 +1,93 @@
+"""The purge command permanently deletes rows that were soft-deleted long ago."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import URL, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from typer.testing import CliRunner, Result
+
+from app.cli import cli
+from app.example.orders.models import Order
+from app.example.users.models import Profile, User
+from app.kit.db.base import utc_now
+from app.kit.db.deletion import cascade_soft_delete, delete_row
+from app.kit.db.session import Database
+from app.kit.writes.purge import purge as purge_deleted
+from tests.example.factories import make_post, make_tag, make_user
+from tests.support.statements import counting
+
+TABLES = ("users", "profiles", "posts", "post_tags", "orders", "order_lines", "products")
+LONG_AGO = utc_now() - timedelta(days=40)
+RECENTLY = utc_now() - timedelta(days=20)
+
+Purge = Callable[..., Result]
+
+
+@pytest.fixture
+def purge(own_database_url: URL, monkeypatch: pytest.MonkeyPatch) -> Purge:
+    """Run the command on a separate database."""
+    url = own_database_url.render_as_string(hide_password=False)
+    monkeypatch.setenv("DATABASE_URL", url)
+
+    def run(*options: str) -> Result:
+        # In a thread: the test already runs an event loop, and the command starts its own.
+        with ThreadPoolExecutor(max_workers=1) as thread:
+            return thread.submit(CliRunner().invoke, cli, ["purge", *options]).result()
+
+    return run
+
+
+async def delete_user(session: AsyncSession, when: datetime) -> User:
+    """Store a user with a post, and soft-delete both at this time."""
+    user = await make_user(session, profile=Profile())
+    await make_post(session, author=user, tags=[await make_tag(session)])
+    await delete_row(session, user)
+    await cascade_soft_delete(session, User, [user.id], old=user.deleted_at, new=when)
+    user.deleted_at = when
+    await session.commit()
+    return user
+
+
+async def count_rows(database: Database) -> list[int]:
+    """Return the number of rows per table, soft-deleted rows included."""
+    async with database.transaction() as session:
+        return [await session.scalar(text(f"SELECT count(*) FROM {name}")) or 0 for name in TABLES]
+
+
+async def test_purge_deletes_old_rows_with_their_children(own_app: FastAPI, purge: Purge) -> None:
+    database: Database = own_app.state.database
+    async with database.sessions() as session:
+        for when in (LONG_AGO, LONG_AGO, RECENTLY):
+            await delete_user(session, when)
+        await make_post(session)
+    assert await count_rows(database) == [4, 3, 4, 3, 0, 0, 0]
+    result = purge("--days", "30")
+    assert result.exit_code == 0, result.output
+    assert "users: 2 removed" in result.output
+    assert "posts: 2 removed" in result.output
+    assert await count_rows(database) == [2, 1, 2, 1, 0, 0, 0]
+
+
+async def test_purge_works_in_batches_and_keeps_referenced_rows(own_app: FastAPI) -> None:
+    database: Database = own_app.state.database
+    async with database.sessions() as session:
+        buyer = await delete_user(session, LONG_AGO)
+        session.add(Order(user_id=buyer.id, lines=[]))
+        for _ in range(6):
+            await delete_user(session, LONG_AGO)
+    with counting(database.engine) as statements:
+        removed = await purge_deleted(database, before=RECENTLY, size=3)
+    assert removed["users"] == 6
+    assert removed["posts"] == 7
+    assert len([sql for sql in statements if sql.startswith("DELETE FROM posts")]) == 3
+    assert await count_rows(database) == [1, 1, 0, 0, 1, 0, 0]
+
+
+async def test_invalid_number_of_days_is_rejected(purge: Purge) -> None:
+    for days in ("0", "36501", "9" * 30):
+        assert purge("--days", days).exit_code == 2
+    assert purge().exit_code == 2

@@ -1,0 +1,60 @@
+"""A `Database` inside the test's transaction, which is rolled back."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field, fields
+from typing import Any, Self
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
+from app.kit.db.connections.asyncpg_driver import Rows
+from app.kit.db.session import Database
+from tests.support.authentication import set_caller
+from tests.support.constraints import check_constraints
+
+
+@dataclass(frozen=True)
+class RolledBackDatabase(Database):
+    """Commits into the transaction of one connection and reads from it.
+
+    Sessions behave as in production: one per request, and a read-only session cannot write.
+    """
+
+    connection: AsyncConnection = field(kw_only=True)
+
+    @classmethod
+    def of(cls, database: Database, connection: AsyncConnection) -> Self:
+        """Return a copy of `database` that sends every statement over this connection."""
+        kept = {each.name: getattr(database, each.name) for each in fields(Database)}
+        return cls(**kept, connection=connection)
+
+    def _session(self) -> AsyncSession:
+        return self.sessions(bind=self.connection, join_transaction_mode="create_savepoint")
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator[AsyncSession]:
+        async with self._session() as session, session.begin():
+            await set_caller(self.connection)
+            yield session
+            await session.flush()
+            await check_constraints(self.connection)
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncGenerator[AsyncSession]:
+        async with self._session() as session:
+            # Applies until this session's savepoint is rolled back.
+            await session.execute(text("SET TRANSACTION READ ONLY"))
+            yield session
+
+    def reading(self, *, fresh: bool = False) -> AbstractAsyncContextManager[AsyncSession]:
+        return self._reading()
+
+    async def fetch(self, sql: str, arguments: Sequence[Any]) -> Rows:
+        return (await self.connection.exec_driver_sql(sql, tuple(arguments))).all()
+
+    async def fetch_committed(self, sql: str, arguments: Sequence[Any]) -> Rows:
+        async with self.connection.begin_nested():
+            rows = (await self.connection.exec_driver_sql(sql, tuple(arguments))).all()
+            await check_constraints(self.connection)
+            return rows
