@@ -9,7 +9,7 @@ from sqlalchemy import URL
 from tests.rendering import Copy
 from tests.services import Interpreter, address
 
-CODE = re.compile(r"```python\n# in (__table_args__|the revision)\n(.*?)```", re.DOTALL)
+CODE = re.compile(r"```python\n# in (__table_args__|the migration)\n(.*?)```", re.DOTALL)
 REVISION = '''"""Create a trigram index for the search."""
 
 from alembic import op
@@ -81,7 +81,7 @@ def write_revisions(directory: Path) -> None:
     for column in ("name", "email"):
         index, steps = (
             code[where].replace("name_trgm", f"{column}_trgm").replace('"name"', f'"{column}"')
-            for where in ("__table_args__", "the revision")
+            for where in ("__table_args__", "the migration")
         )
         mark = "        CheckConstraint("
         models.write_text(models.read_text().replace(mark, f"{index.rstrip()},\n{mark}", 1))
