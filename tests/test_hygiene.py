@@ -3,11 +3,34 @@
 import re
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from tests.rendering import FLIPPED, ROOT, Renderer, files_of_working_tree, files_under
+
+
+class Size(NamedTuple):
+    """The size of a service. Lines are lines of Python code."""
+
+    files: int
+    lines: int
+    kit_files: int
+    kit_lines: int
+    test_files: int
+    test_lines: int
+
+
+# The limits of a service, by answers. Lower them whenever a service becomes smaller.
+LIMITS: dict[str, tuple[dict[str, Any], Size]] = {
+    "default": ({}, Size(332, 25_906, 147, 14_051, 59, 5_454)),
+    "without_example": ({"example": False}, Size(248, 19_237, 147, 14_051, 28, 1_919)),
+}
+KIT_FOLDERS = 8
+FILES_PER_KIT_FOLDER = 13
+LINES_PER_FILE = 221
+# Tests may be longer than code.
+LINES_PER_TEST_FILE = 326
 
 # Answers that are easy to find in a file.
 UNUSUAL: dict[str, Any] = {
@@ -57,11 +80,6 @@ FORBIDDEN_ON_WINDOWS = re.compile(
 SUPPRESSION = re.compile(r"#\s*(?:ruff: )?(noqa|type: ?ignore|pyright: ?ignore|mypy:)(.*)")
 # The rule, then the reason: `
 RULE_AND_REASON = re.compile(r"(: ?[A-Z]+\d+(, ?[A-Z]+\d+)*|\[[\w, -]+\])\W+\w+\W+\w+")
-
-# Limits of a service with the default answers.
-KIT_FOLDERS = 9  # with `auth`
-PYTHON_FILES_LIMIT = 300
-PYTHON_LINES_LIMIT = 26_500
 
 SOURCES = [name for name in files_of_working_tree() if name.startswith(("template/", "variants/"))]
 PYTHON_FILES = [name for name in SOURCES if name.endswith((".py", ".py.jinja"))]
@@ -193,22 +211,38 @@ def test_lint_suppressions_name_rule_and_reason(name: str) -> None:
 
 @pytest.mark.parametrize("name", PYTHON_FILES)
 def test_file_length_is_within_limit(name: str) -> None:
-    # Tests may be longer than code.
-    limit = 360 if "tests/" in name else 220
-    assert len(read(name).splitlines()) < limit
+    limit = LINES_PER_TEST_FILE if "tests/" in name else LINES_PER_FILE
+    assert len(read(name).splitlines()) <= limit
 
 
-def test_kit_folders_and_totals_are_within_limits(render: Renderer) -> None:
-    files = files_under(render())
-    kit = [name for name in files if name.startswith("src/app/kit/") and name.endswith(".py")]
-    folders = Counter(name.rpartition("/")[0] for name in kit)
-    python = [name for name in files if name.endswith(".py")]
-    lines = sum(files[name].count(b"\n") for name in python)
+@pytest.mark.parametrize(("answers", "limit"), LIMITS.values(), ids=LIMITS)
+def test_service_size_is_within_limits(
+    render: Renderer, answers: dict[str, Any], limit: Size
+) -> None:
+    size = size_of(files_under(render(**answers)))
 
-    assert max(folders.values()) <= 12, folders.most_common(3)
-    assert len({name.split("/")[3] for name in kit if name.count("/") > 3}) <= KIT_FOLDERS
-    assert len(python) <= PYTHON_FILES_LIMIT
-    assert lines <= PYTHON_LINES_LIMIT
+    assert all(found <= most for found, most in zip(size, limit, strict=True)), (size, limit)
+
+
+def size_of(service: dict[str, bytes]) -> Size:
+    """Measure the files of a service."""
+    lines = {
+        name: content.count(b"\n") for name, content in service.items() if name.endswith(".py")
+    }
+    kit = [count for name, count in lines.items() if name.startswith("src/app/kit/")]
+    tests = [count for name, count in lines.items() if name.startswith("tests/")]
+    return Size(len(service), sum(lines.values()), len(kit), sum(kit), len(tests), sum(tests))
+
+
+def test_kit_has_few_folders_with_few_files(render: Renderer) -> None:
+    folders = Counter(
+        name.removeprefix("src/app/kit/").rpartition("/")[0]
+        for name in files_under(render())
+        if name.startswith("src/app/kit/")
+    )
+
+    assert len({name.split("/")[0] for name in folders if name}) <= KIT_FOLDERS, folders
+    assert max(folders.values()) <= FILES_PER_KIT_FOLDER, folders.most_common(3)
 
 
 def read(name: str) -> str:
