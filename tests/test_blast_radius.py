@@ -59,7 +59,7 @@ AUTHENTICATION = [
     "src/app/example/users/router.py",
     "src/app/kit/auth/",
     "src/app/kit/http/authentication.py",
-    "src/app/kit/cli/commands/identity.py",
+    "src/app/kit/cli/development_issuer.py",
     "src/app/kit/db/caller.py",
     "src/app/registry.py",
     "tests/architecture/test_public_routes.py",

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table
 from sqlalchemy.dialects import postgresql
 
-from app.kit.cli.er_diagram import diagram_of, mermaid
+from app.kit.cli.commands.diagram import mermaid
 from tests.node import Node
 from tests.processes import succeed
 from tests.rendering import ROOT, Copy
@@ -98,7 +98,7 @@ def test_mermaid_accepts_keywords_as_names(node: Node, tmp_path: Path) -> None:
         Table(name, metadata, key, refers, *(Column(each, Integer) for each in NAMES[:number]))
     Table("types", metadata, *(Column(f"t{index}", of) for index, of in enumerate(TYPES)))
 
-    found = parse(node, mermaid(diagram_of(metadata)), tmp_path)
+    found = parse(node, mermaid(metadata), tmp_path)
 
     assert {*found["tables"]} == {*NAMES, "types"}
     assert {name: len(fields) for name, fields in found["tables"].items()} == {

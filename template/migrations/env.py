@@ -9,12 +9,12 @@ from sqlalchemy import Connection
 
 from app import registry
 from app.about import NAME
-from app.kit.cli.commands.identity import development_issuer
 from app.kit.cli.development_database import local_database
+from app.kit.cli.development_issuer import development_issuer
 from app.kit.db.base import Base
 from app.kit.db.engine import build_migration_engine
 from app.kit.migrations.autogenerate.comparators import COMPARISONS
-from app.kit.migrations.autogenerate.schema_comparators import only_schemas_of
+from app.kit.migrations.autogenerate.schema_steps import only_schemas_of
 from app.kit.migrations.lock import migration_lock, retry_on_lock_timeout
 from app.settings import Settings
 

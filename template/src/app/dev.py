@@ -5,8 +5,8 @@ import sys
 from contextlib import ExitStack
 
 from app.about import NAME
-from app.kit.cli.commands.identity import development_issuer
 from app.kit.cli.development_database import exit_with_parent, local_settings, without_startup_wait
+from app.kit.cli.development_issuer import development_issuer
 from app.kit.cli.errors import USER_ERRORS
 from app.kit.migrations.runner import create_schema
 from app.main import create_app

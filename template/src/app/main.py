@@ -11,7 +11,7 @@ from app.kit.db.connections.connection_limits import warn_if_too_many_connection
 from app.kit.db.session import Database
 from app.kit.http.application import Application
 from app.kit.http.authentication import Authentication
-from app.kit.migrations.status import load_revisions
+from app.kit.migrations.runner import load_revisions
 from app.kit.observability.garbage_collector import freeze_gc
 from app.kit.observability.logging import configure_logging
 from app.kit.observability.metrics import Metrics

@@ -17,8 +17,7 @@ from starlette.routing import Mount
 
 from app.kit.db.base import Base
 from app.kit.db.session import get_read_session, get_session
-from app.kit.migrations.autogenerate.identifier_length import long_names
-from app.kit.migrations.autogenerate.operation_order import find_foreign_key_cycles
+from app.kit.migrations.autogenerate.model_checks import find_foreign_key_cycles, long_names
 
 SOURCE = Path(__file__).parents[2] / "src"
 INDEXED = (Index, PrimaryKeyConstraint, UniqueConstraint)

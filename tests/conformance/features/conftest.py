@@ -10,7 +10,7 @@ from sqlalchemy.schema import CreateSchema
 
 from app.kit.db.base import Base
 from app.kit.db.deletion import Model
-from app.kit.migrations.autogenerate.schema_comparators import schemas_of
+from app.kit.migrations.autogenerate.schema_steps import schemas_of
 from app.registry import ROUTERS
 from tests.conformance.features import ROUTERS as ROUTERS_OF_CONFORMANCE
 from tests.support.database import clone

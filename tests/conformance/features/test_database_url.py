@@ -16,7 +16,7 @@ from app.kit.db.connections.wait_for_database import DatabaseUnreachable, wait_f
 from app.kit.db.engine import build_engine
 from app.kit.db.settings import DatabaseSettings
 from app.kit.errors.problems import Unavailable
-from app.kit.migrations.status import load_revisions
+from app.kit.migrations.runner import load_revisions
 from app.kit.observability.readiness import Readiness
 from tests.support.database import settings_for
 

@@ -9,7 +9,7 @@ from sqlalchemy import URL, Column, ForeignKey, Integer, MetaData, Table, func, 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.kit.cli.er_diagram import diagram_of, mermaid
+from app.kit.cli.commands.diagram import mermaid
 from app.kit.db.base import Base, table_name
 from app.kit.errors.database_errors import problem_from_db_error
 from app.kit.writes.bulk import insert_many, insert_returning
@@ -108,5 +108,5 @@ async def test_conflict_names_the_field_of_the_right_schema(
 
 def test_diagram_and_table_name_include_the_schema() -> None:
     assert table_name(Invoice) == "conformance_billing.conformance_invoices"
-    diagram = mermaid(diagram_of(Base.metadata))
+    diagram = mermaid(Base.metadata)
     assert '"conformance_billing.conformance_invoices"' in diagram

@@ -9,7 +9,7 @@ from sqlalchemy import URL, text
 
 from app.about import NAME
 from app.kit.db.session import ReadSessionDep
-from app.kit.migrations.status import load_revisions
+from app.kit.migrations.runner import load_revisions
 from tests.conformance.conftest import ReadLog
 from tests.conformance.features.test_schema_changes import PREFIX, READS, SAMPLE, WRITES, migrate
 

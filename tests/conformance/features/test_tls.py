@@ -14,7 +14,7 @@ from app.kit.db.connections.wait_for_database import DatabaseUnreachable, wait_f
 from app.kit.db.engine import build_engine
 from app.kit.db.settings import DatabaseSettings
 from app.kit.errors.problems import Unavailable
-from app.kit.migrations.status import load_revisions
+from app.kit.migrations.runner import load_revisions
 from app.kit.observability.readiness import Readiness
 from local_postgres.binaries import SYSTEM, find_binaries
 from local_postgres.server import temp_dir, temporary

@@ -7,8 +7,7 @@ from sqlalchemy import Column, ForeignKey, Integer, MetaData, Numeric, String, T
 
 from app.about import NAME
 from app.kit.cli import service
-from app.kit.cli.commands.diagram import FILE_NAME, page
-from app.kit.cli.er_diagram import diagram_of, mermaid
+from app.kit.cli.commands.diagram import FILE_NAME, mermaid, page
 from app.kit.db.base import Base
 from tests.support.commands import run
 
@@ -42,7 +41,7 @@ def models() -> MetaData:
 
 
 def test_mermaid_lists_each_column_and_foreign_key(models: MetaData) -> None:
-    source = mermaid(diagram_of(models))
+    source = mermaid(models)
     assert '        varchar(20) name UK\n        numeric(10_2) wage  "nullable"\n' in source
     assert "        integer person_id PK, FK\n" in source
     assert '    "kit_people" |o--o{ "kit_people" : "boss_id"\n' in source
@@ -52,7 +51,7 @@ def test_mermaid_lists_each_column_and_foreign_key(models: MetaData) -> None:
 
 def test_keywords_and_invalid_names_are_escaped() -> None:
     table = Table('say "end"', MetaData(), *(Column(name, Integer) for name in ("PK", "2 b")))
-    source = mermaid(diagram_of(table.metadata))
+    source = mermaid(table.metadata)
     assert [line.split()[:2] for line in source.splitlines()[1:4]] == [
         ['"say', '_end_"'],
         ["integer", "_PK"],

@@ -9,11 +9,11 @@ from alembic.config import Config
 from sqlalchemy import URL
 
 from app.about import NAME
-from app.kit.cli.checks import migrations, server
-from app.kit.cli.checks.findings import CheckStatus
+from app.kit.cli import checks
+from app.kit.cli.checks import CheckStatus
 from app.kit.cli.commands import doctor
 from app.kit.db.base import utc_now
-from app.kit.migrations.status import CodeRevisions
+from app.kit.migrations.runner import CodeRevisions
 from app.settings import Settings
 from tests.conformance.support.migrations import add_revision, alembic_with
 from tests.support.commands import CommandResult, run
@@ -53,17 +53,17 @@ def test_every_check_passes(unpooled_url: URL) -> None:
 
 def test_pending_migration_is_a_failure() -> None:
     code = CodeRevisions(frozenset({"a"}), frozenset({"a"}))
-    found = migrations.revision(set(), code, "it", "do")
+    found = checks.revision(set(), code, "it", "do")
     assert (found.state, found.advice) == (CheckStatus.FAILURE, "do")
     assert found.found == "the schema is at none, the code requires a"
 
 
 def test_newer_schema_is_a_warning_and_multiple_heads_are_a_failure() -> None:
     one = CodeRevisions(frozenset({"b"}), frozenset({"a", "b"}))
-    assert migrations.revision({"c"}, one, "it", "").state is CheckStatus.WARNING
-    assert migrations.revision({"b"}, one, "it", "").state is CheckStatus.OK
+    assert checks.revision({"c"}, one, "it", "").state is CheckStatus.WARNING
+    assert checks.revision({"b"}, one, "it", "").state is CheckStatus.OK
     two = CodeRevisions(frozenset({"b", "c"}), frozenset({"a", "b", "c"}))
-    assert "alembic merge heads" in migrations.revision({"b"}, two, "it", "").advice
+    assert "alembic merge heads" in checks.revision({"b"}, two, "it", "").advice
 
 
 def test_unreachable_server_is_a_failure(unpooled_url: URL) -> None:
@@ -107,9 +107,9 @@ def test_undeclared_pooler_is_a_failure(unpooled_url: URL) -> None:
     settings = settings_for(unpooled_url).database
     direct = settings.model_copy(update={"pooler": "none"})
     pooled = settings.model_copy(update={"pooler": "pgbouncer"})
-    found = server.pooler(direct, "database", pooled=True)
+    found = checks.pooler(direct, "database", pooled=True)
     assert (found.state, "DATABASE_POOLER=pgbouncer" in found.advice) == (CheckStatus.FAILURE, True)
-    assert server.pooler(pooled, "database", pooled=True).state is CheckStatus.OK
+    assert checks.pooler(pooled, "database", pooled=True).state is CheckStatus.OK
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_clock_difference_is_reported(
     unpooled_url: URL, monkeypatch: pytest.MonkeyPatch, seconds: int, state: str, code: int
 ) -> None:
     # Shifts the clock of this host; the server's clock is unchanged.
-    monkeypatch.setattr(server, "utc_now", lambda: utc_now() - timedelta(seconds=seconds))
+    monkeypatch.setattr(checks, "utc_now", lambda: utc_now() - timedelta(seconds=seconds))
     result = run_doctor(unpooled_url)
     assert result.code == code
     line = line_of(result, "clock")

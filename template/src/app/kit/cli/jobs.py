@@ -19,7 +19,7 @@ from app.kit.db.session import Database
 from app.kit.errors.database_errors import problem_from_db_error
 from app.kit.errors.problems import Unavailable
 from app.kit.errors.undefined_tables import is_undefined_object, missing_migration
-from app.kit.migrations.status import applied_revisions, load_revisions, pending_migrations
+from app.kit.migrations.runner import applied_revisions, load_revisions, pending_migrations
 from app.kit.observability.logging import configure_logging
 from app.kit.settings import KitSettings
 

@@ -12,7 +12,6 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from fastapi import FastAPI
 
-from app.kit.cli.commands.identity import issuer_for
 from app.kit.cli.development_database import (
     configured_database_url,
     database_settings,
@@ -20,12 +19,20 @@ from app.kit.cli.development_database import (
     local_server,
     local_settings,
 )
+from app.kit.cli.development_issuer import issuer_for
 from app.kit.cli.errors import CommandFailed
 from app.kit.cli.seeding import Seeder
 from app.kit.db.connections.wait_for_database import wait_for_database
 from app.kit.db.engine import build_migration_engine
-from app.kit.migrations.runner import PROJECT_ROOT, alembic_config, create_schema, migrate
-from app.kit.migrations.status import applied_revisions, format_revisions, pending_migrations
+from app.kit.migrations.runner import (
+    PROJECT_ROOT,
+    alembic_config,
+    applied_revisions,
+    create_schema,
+    format_revisions,
+    migrate,
+    pending_migrations,
+)
 from app.kit.settings import KitSettings
 
 # Placeholder for commands that do not connect to a database.

@@ -19,7 +19,7 @@ from app.kit.db.types.datetimes import TimeZoneMismatch
 from app.kit.errors.problems import Conflict, FieldProblem, Invalid, Problem, Unavailable
 from app.kit.errors.redaction import violating_key
 from app.kit.errors.unreadable_values import UnreadableValue, column_reported
-from app.kit.migrations.autogenerate.identifier_length import stored_name
+from app.kit.migrations.autogenerate.model_checks import stored_name
 
 _HAS_COLUMNS = (ColumnCollectionConstraint, Index)
 _UNAVAILABLE = (

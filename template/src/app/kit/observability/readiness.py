@@ -18,7 +18,7 @@ from app.kit.db.engine import build_probe_engine
 from app.kit.db.settings import DatabaseSettings
 from app.kit.errors.problems import Problem, Unavailable
 from app.kit.errors.undefined_tables import missing_migration
-from app.kit.migrations.status import (
+from app.kit.migrations.runner import (
     CodeRevisions,
     RevisionTableUnreadable,
     applied_revisions,

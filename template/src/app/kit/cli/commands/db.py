@@ -23,8 +23,13 @@ from app.kit.cli.errors import CommandFailed
 from app.kit.cli.service import Service, get_service
 from app.kit.db.connections.wait_for_database import address, wait_for_database
 from app.kit.db.engine import build_migration_engine
-from app.kit.migrations.runner import alembic_config, create_schema
-from app.kit.migrations.status import applied_revisions, format_revisions, pending_revisions
+from app.kit.migrations.runner import (
+    alembic_config,
+    applied_revisions,
+    create_schema,
+    format_revisions,
+    pending_revisions,
+)
 from app.kit.settings import KitSettings
 
 commands = typer.Typer()

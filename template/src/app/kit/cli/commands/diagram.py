@@ -1,20 +1,30 @@
-"""`diagram`: an entity-relationship diagram of the models, in docs/schema.md."""
+"""`diagram`: an entity-relationship diagram of the models, in docs/schema.md.
 
+The diagram is in Mermaid's syntax: https://mermaid.js.org/syntax/entityRelationshipDiagram
+"""
+
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from sqlalchemy import Column, ForeignKeyConstraint, MetaData, Table, UniqueConstraint
 
-from app.kit.cli.er_diagram import diagram_of, mermaid
 from app.kit.cli.errors import CommandFailed
 from app.kit.cli.service import display_path, get_service
 from app.kit.db.base import Base
+from app.kit.migrations.autogenerate.steps import DIALECT
 from app.kit.migrations.runner import PROJECT_ROOT
 
 commands = typer.Typer()
 
 DOCS = PROJECT_ROOT / "docs"
 FILE_NAME = "schema.md"
+
+_SHORT = {"timestamp with time zone": "timestamptz", "timestamp without time zone": "timestamp"}
+# Mermaid reads these words as key markers, so a column cannot have such a name.
+_KEY_MARKERS = {"PK", "FK", "UK"}
 
 
 @commands.command()
@@ -36,11 +46,11 @@ def diagram(
         except OSError as error:
             raise CommandFailed(f"Cannot write to {into}: {error.strerror}.") from error
         typer.echo(display_path(path))
-        return
-    if _read(path) != text:
+    elif path.is_file() and path.read_text(encoding="utf-8") == text:
+        typer.echo("The diagram is current.")
+    else:
         typer.echo(f"{path.name} is not current. Run `{service.name} diagram`.", err=True)
         raise typer.Exit(1)
-    typer.echo("The diagram is current.")
 
 
 def page(name: str) -> str:
@@ -48,12 +58,65 @@ def page(name: str) -> str:
     return (
         f"# Tables of {name}\n\n"
         f"Generated from the models by `{name} diagram`. Do not edit.\n\n"
-        f"```mermaid\n{mermaid(diagram_of(Base.metadata))}```\n"
+        f"```mermaid\n{mermaid(Base.metadata)}```\n"
     )
 
 
-def _read(path: Path) -> str | None:
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return None
+def mermaid(metadata: MetaData) -> str:
+    """Return the Mermaid source, which GitHub, GitLab and the documentation site render."""
+    tables = sorted(metadata.tables.values(), key=lambda table: table.fullname)
+    entities = [line for table in tables for line in _entity(table)]
+    relationships = [line for table in tables for line in _relationships(table)]
+    return "\n".join(["erDiagram", *entities, *relationships]) + "\n"
+
+
+def _entity(table: Table) -> Iterator[str]:
+    unique = _unique_columns(table)
+    yield f"    {_quoted(table.fullname)} {{"
+    for column in sorted(table.columns, key=lambda column: not column.primary_key):
+        markers = {
+            "PK": column.primary_key,
+            "FK": bool(column.foreign_keys),
+            "UK": (column.name,) in unique and not column.primary_key,
+        }
+        keys = ", ".join(marker for marker, applies in markers.items() if applies)
+        comment = ' "nullable"' if column.nullable else ""
+        yield f"        {_word(_type(column))} {_word(column.name)} {keys}{comment}".rstrip()
+    yield "    }"
+
+
+def _relationships(table: Table) -> Iterator[str]:
+    """Yield a line for each foreign key, named after its first column."""
+    unique = _unique_columns(table)
+    keys = [key for key in table.constraints if isinstance(key, ForeignKeyConstraint)]
+    for key in sorted(keys, key=lambda key: [column.name for column in key.columns]):
+        parent = "|o" if any(column.nullable for column in key.columns) else "||"
+        child = "o|" if tuple(sorted(each.name for each in key.columns)) in unique else "o{"
+        tables = (
+            f"{_quoted(key.referred_table.fullname)} {parent}--{child} {_quoted(table.fullname)}"
+        )
+        yield f"    {tables} : {_quoted(key.elements[0].parent.name)}"
+
+
+def _unique_columns(table: Table) -> set[tuple[str, ...]]:
+    """Return each set of columns that has a unique constraint or a unique index."""
+    found = [table.primary_key.columns, *(index.columns for index in table.indexes if index.unique)]
+    found += [each.columns for each in table.constraints if isinstance(each, UniqueConstraint)]
+    return {tuple(sorted(column.name for column in columns)) for columns in found}
+
+
+def _type(column: Column[object]) -> str:
+    """Return the SQL type as one word, such as `numeric(10_2)`."""
+    full = column.type.compile(dialect=DIALECT).lower()
+    return re.sub(r"[^\w()\[\]-]+", "_", _SHORT.get(full, full)).strip("_")
+
+
+def _quoted(name: str) -> str:
+    """Quote a table name: unquoted, `style`, `end` and `many` are keywords."""
+    return '"' + re.sub(r'["%\\]', "_", name) + '"'
+
+
+def _word(name: str) -> str:
+    """Replace characters that Mermaid does not allow in types and column names."""
+    word = re.sub(r"[^A-Za-z0-9_()\[\]-]", "_", name)
+    return f"_{word}" if word in _KEY_MARKERS or not re.match(r"[A-Za-z_]", word) else word

@@ -1,4 +1,4 @@
-"""Autogenerate comparisons that Alembic lacks: some defaults, and the conditions of constraints.
+"""Autogenerate comparisons that Alembic lacks: some defaults, and constraints.
 
 PostgreSQL rewrites the conditions of partial indexes and CHECKs, so they cannot be compared in
 general. A migration creates them again in these cases:
@@ -27,20 +27,24 @@ from alembic.operations.ops import (
 )
 from alembic.runtime.plugins import Plugin
 from alembic.util import DispatchPriority, PriorityDispatchResult
-from sqlalchemy import JSON, CheckConstraint, Column, DefaultClause, Enum, Index, String, Table
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    Column,
+    DefaultClause,
+    Enum,
+    Index,
+    String,
+    Table,
+)
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql.elements import conv
 from sqlalchemy.sql.operators import in_op
 
-from app.kit.migrations.autogenerate import (
-    enum_comparators,
-    identifier_length,
-    operation_order,
-    schema_comparators,
-)
+from app.kit.migrations.autogenerate import enum_comparators, model_checks, operation_order
 from app.kit.migrations.autogenerate.enum_types import native_enum
-from app.kit.migrations.autogenerate.enum_values import renamed_values
-from app.kit.migrations.autogenerate.identifier_length import stored_name
+from app.kit.migrations.autogenerate.model_checks import stored_name
+from app.kit.migrations.autogenerate.schema_steps import renamed_values
 from app.kit.migrations.autogenerate.steps import default_sql
 
 __all__ = ["COMPARISONS", "compare_conditions", "compare_defaults"]
@@ -51,10 +55,9 @@ COMPARISONS = [
     # Compares CHECK constraints by name.
     "alembic.ext.checkconstraint_byname",
     __name__,
-    identifier_length.__name__,
+    model_checks.__name__,
     operation_order.__name__,
     enum_comparators.__name__,
-    schema_comparators.__name__,
 ]
 
 _WHOLE_CAST = re.compile(r"^CAST\((.*) AS [^()]+\)$", re.IGNORECASE | re.DOTALL)
@@ -178,10 +181,31 @@ def _remove_duplicate_checks(operations: ModifyTableOps) -> None:
                 operations.ops.remove(each)
 
 
+def match_shortened_checks(
+    _context: AutogenContext,
+    operations: ModifyTableOps,
+    _schema: str | None,
+    _name: str,
+    _actual: Table | None,
+    _declared: Table | None,
+) -> PriorityDispatchResult:
+    """Keep a CHECK constraint with a shortened name, which Alembic would drop and recreate."""
+    dropped = {
+        each.constraint_name: each for each in operations.ops if isinstance(each, DropConstraintOp)
+    }
+    for added in [each for each in operations.ops if isinstance(each, CreateCheckConstraintOp)]:
+        name = stored_name(added.to_constraint())
+        if name != added.constraint_name and name in dropped:
+            operations.ops.remove(added)
+            operations.ops.remove(dropped[name])
+    return PriorityDispatchResult.CONTINUE
+
+
 _plugin = Plugin(__name__)
 _plugin.add_autogenerate_comparator(
     compare_defaults, "column", "server_default", priority=DispatchPriority.FIRST
 )
-_plugin.add_autogenerate_comparator(
-    compare_conditions, "table", "conditions", priority=DispatchPriority.LAST
-)
+for _comparator in (match_shortened_checks, compare_conditions):
+    _plugin.add_autogenerate_comparator(
+        _comparator, "table", _comparator.__name__, priority=DispatchPriority.LAST
+    )

@@ -19,15 +19,18 @@ from sqlalchemy.types import ARRAY, TypeEngine
 from app.kit.migrations.autogenerate.enum_types import (
     EnumCatalog,
     Key,
-    columns_without,
-    create_type,
-    drop_type,
     native_enum,
     native_enums,
     render_type,
+    unused_types,
 )
-from app.kit.migrations.autogenerate.enum_values import change_values
-from app.kit.migrations.autogenerate.schema_comparators import missing_schemas, missing_sequences
+from app.kit.migrations.autogenerate.schema_steps import (
+    change_values,
+    create_type,
+    drop_type,
+    missing_schemas,
+    missing_sequences,
+)
 from app.kit.migrations.autogenerate.steps import (
     DIALECT,
     ConvertColumn,
@@ -55,14 +58,15 @@ def compare_enums(
     after: list[MigrationStep] = []
     declared = _declared(metadata)
     for key, values in declared.items():
-        if key not in catalog.values:
+        present = catalog.values.get(catalog.absolute(key))
+        if present is None:
             before.append(create_type(key, values))
         else:
-            first, last = change_values(key, catalog.values[key], values)
+            first, last = change_values(key, present, values)
             before += first
             after += last
     kept = {catalog.absolute(key) for key in declared}
-    unused = [key for key in columns_without(operations, catalog) if key not in kept]
+    unused = [key for key in unused_types(operations, catalog) if key not in kept]
     after += [drop_type(catalog.relative(key), catalog.values[key]) for key in unused]
     # Creates schemas before types, and types before tables.
     operations.ops[:0] = [

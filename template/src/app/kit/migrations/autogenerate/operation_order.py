@@ -11,39 +11,12 @@ from typing import Any, TypeAlias, cast
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
 from alembic.runtime.plugins import Plugin
-from alembic.util import CommandError, DispatchPriority, PriorityDispatchResult
-from sqlalchemy import ForeignKeyConstraint, MetaData
-from sqlalchemy.sql import ddl
+from alembic.util import DispatchPriority, PriorityDispatchResult
+from sqlalchemy import ForeignKeyConstraint, Table
 
 from app.kit.migrations.autogenerate.steps import MigrationStep
 
 TableName: TypeAlias = tuple[str | None, str]
-
-
-def find_foreign_key_cycles(metadata: MetaData) -> list[str]:
-    """Return an error message if foreign keys without `use_alter` form a cycle; otherwise []."""
-    sort = cast("Any", ddl).sort_tables_and_constraints
-    *_, (_, keys) = sort(metadata.tables.values())
-    found = sorted(
-        f"{key.table.fullname}.{', '.join(key.column_keys)}" for key in keys if not key.use_alter
-    )
-    named = " and ".join(found)
-    message = (
-        f"The foreign keys {named} form a cycle, so no table can be created first. "
-        "Add use_alter=True to one of them that may be NULL."
-    )
-    return [message] if found else []
-
-
-def reject_foreign_key_cycles(
-    context: AutogenContext, _operations: ops.UpgradeOps, _schemas: set[str | None]
-) -> PriorityDispatchResult:
-    """Raise CommandError if foreign keys form a cycle that a migration cannot create."""
-    if isinstance(context.metadata, MetaData) and (
-        messages := find_foreign_key_cycles(context.metadata)
-    ):
-        raise CommandError("\n".join(messages))
-    return PriorityDispatchResult.CONTINUE
 
 
 def order_operations(
@@ -153,9 +126,38 @@ def _in_table(name: TableName, operation: ops.MigrateOperation) -> ops.ModifyTab
     return ops.ModifyTableOps(table, [operation], schema=schema)
 
 
+def match_foreign_keys(
+    context: AutogenContext,
+    operations: ops.ModifyTableOps,
+    _schema: str | None,
+    _name: str,
+    _actual: Table | None,
+    _declared: Table | None,
+) -> PriorityDispatchResult:
+    """Keep a foreign key that differs only in an explicit or implicit default schema."""
+    default = context.dialect.default_schema_name if context.dialect else None
+    dropped = [each for each in operations.ops if isinstance(each, ops.DropConstraintOp)]
+    for added in [each for each in operations.ops if isinstance(each, ops.CreateForeignKeyOp)]:
+        definition = _definition(added.to_constraint(), default)
+        for each in dropped:
+            old = each.to_constraint()
+            if isinstance(old, ForeignKeyConstraint) and _definition(old, default) == definition:
+                operations.ops.remove(each)
+                operations.ops.remove(added)
+                break
+    return PriorityDispatchResult.CONTINUE
+
+
+def _definition(key: ForeignKeyConstraint, default: str | None) -> tuple[Any, ...]:
+    targets = [each.target_fullname.removeprefix(f"{default}.") for each in key.elements]
+    rules = [(rule or "NO ACTION").upper() for rule in (key.ondelete, key.onupdate)]
+    timing = bool(key.deferrable), (key.initially or "IMMEDIATE").upper()
+    return str(key.name), [*key.column_keys], targets, rules, timing
+
+
 _plugin = Plugin(__name__)
 _plugin.add_autogenerate_comparator(
-    reject_foreign_key_cycles, "schema", "circles", priority=DispatchPriority.FIRST
+    match_foreign_keys, "table", "foreign keys", priority=DispatchPriority.LAST
 )
 # Runs after Alembic's comparison of tables.
 _plugin.add_autogenerate_comparator(

@@ -1,31 +1,36 @@
-"""Reject names that are longer than PostgreSQL's limit of 63 bytes.
+"""Reject models that PostgreSQL cannot store as declared, before a migration is generated.
 
-PostgreSQL truncates longer names, so that autogenerate finds a difference in each run. SQLAlchemy
-shortens only names from the naming convention, with a hash at the end, and counts characters
-instead of bytes.
+PostgreSQL truncates names after 63 bytes, so that autogenerate finds a difference in each run.
+SQLAlchemy shortens only names from the naming convention, with a hash at the end, and counts
+characters instead of bytes. Foreign keys that form a cycle leave no table to create first.
 """
 
 from collections.abc import Iterator
+from typing import Any, cast
 
 from alembic.autogenerate.api import AutogenContext
-from alembic.operations.ops import (
-    CreateCheckConstraintOp,
-    DropConstraintOp,
-    ModifyTableOps,
-    UpgradeOps,
-)
+from alembic.operations.ops import UpgradeOps
 from alembic.runtime.plugins import Plugin
 from alembic.util import CommandError, DispatchPriority, PriorityDispatchResult
 from sqlalchemy import Constraint, Enum, Index, MetaData, Table
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import IdentifierError
+from sqlalchemy.sql import ddl
 
 from app.kit.migrations.autogenerate.enum_types import native_enum
+from app.kit.migrations.autogenerate.steps import DIALECT
 
 LIMIT = 63  # bytes
 
-_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]  # no annotations there
-_PREPARER = _DIALECT.identifier_preparer
+
+def reject_models(
+    context: AutogenContext, _operations: UpgradeOps, _schemas: set[str | None]
+) -> PriorityDispatchResult:
+    """Raise CommandError if a migration cannot create the models as they are declared."""
+    if isinstance(context.metadata, MetaData):
+        messages = long_names(context.metadata) + find_foreign_key_cycles(context.metadata)
+        if messages:
+            raise CommandError("\n".join(messages))
+    return PriorityDispatchResult.CONTINUE
 
 
 def stored_name(item: Constraint | Index) -> str | None:
@@ -39,7 +44,7 @@ def _shortened(item: Constraint | Index) -> str | None:
     if item.name is None:
         return None
     try:
-        quoted = _PREPARER.format_constraint(item)
+        quoted = DIALECT.identifier_preparer.format_constraint(item)
     except IdentifierError:
         return str(item.name)
     return quoted[1:-1].replace('""', '"') if quoted and quoted.startswith('"') else quoted
@@ -76,39 +81,21 @@ def _judge(what: str, name: str) -> Iterator[str]:
         )
 
 
-def reject_long_names(
-    context: AutogenContext, _operations: UpgradeOps, _schemas: set[str | None]
-) -> PriorityDispatchResult:
-    """Raise CommandError if the models contain names that PostgreSQL would truncate."""
-    if isinstance(context.metadata, MetaData) and (messages := long_names(context.metadata)):
-        raise CommandError("\n".join(messages))
-    return PriorityDispatchResult.CONTINUE
+def find_foreign_key_cycles(metadata: MetaData) -> list[str]:
+    """Return an error message if foreign keys without `use_alter` form a cycle; otherwise []."""
+    sort = cast("Any", ddl).sort_tables_and_constraints
+    *_, (_, keys) = sort(metadata.tables.values())
+    found = sorted(
+        f"{key.table.fullname}.{', '.join(key.column_keys)}" for key in keys if not key.use_alter
+    )
+    named = " and ".join(found)
+    message = (
+        f"The foreign keys {named} form a cycle, so no table can be created first. "
+        "Add use_alter=True to one of them that may be NULL."
+    )
+    return [message] if found else []
 
 
-def match_shortened_checks(
-    _context: AutogenContext,
-    operations: ModifyTableOps,
-    _schema: str | None,
-    _name: str,
-    _actual: Table | None,
-    _declared: Table | None,
-) -> PriorityDispatchResult:
-    """Keep a CHECK constraint with a shortened name, which Alembic would drop and recreate."""
-    dropped = {
-        each.constraint_name: each for each in operations.ops if isinstance(each, DropConstraintOp)
-    }
-    for added in [each for each in operations.ops if isinstance(each, CreateCheckConstraintOp)]:
-        name = stored_name(added.to_constraint())
-        if name != added.constraint_name and name in dropped:
-            operations.ops.remove(added)
-            operations.ops.remove(dropped[name])
-    return PriorityDispatchResult.CONTINUE
-
-
-_plugin = Plugin(__name__)
-_plugin.add_autogenerate_comparator(
-    reject_long_names, "schema", "names", priority=DispatchPriority.FIRST
-)
-_plugin.add_autogenerate_comparator(
-    match_shortened_checks, "table", "names", priority=DispatchPriority.LAST
+Plugin(__name__).add_autogenerate_comparator(
+    reject_models, "schema", "models", priority=DispatchPriority.FIRST
 )

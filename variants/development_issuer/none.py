@@ -1,4 +1,4 @@
-"""The identity provider of development: none, because every endpoint is public."""
+"""The development issuer of access tokens: none, because every endpoint is public."""
 
 from contextlib import AbstractContextManager, nullcontext
 

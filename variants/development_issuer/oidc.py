@@ -1,4 +1,4 @@
-"""The identity provider of development: an issuer that runs on this machine."""
+"""The development issuer of access tokens, which runs on this machine."""
 
 from contextlib import AbstractContextManager, nullcontext
 
