@@ -164,8 +164,21 @@ def test_strings_and_short_numbers_are_not_limited_as_long_numbers(body: str) ->
     assert parse(body.encode(), 50_000) == json.loads(body)
 
 
-def test_number_keeps_digits_that_float_loses() -> None:
-    number = parse(b"[0.12345678901234567890]", 10)[0]
+@pytest.mark.parametrize("text", ["0.12345678901234567890", "-1.5E+3", "2e0"])
+@pytest.mark.parametrize(
+    "before", ["", " ", "[", "[1,", "[1, ", "[\n", "[\t", "[\r", '{"a":', '{"a": '], ids=repr
+)
+def test_number_keeps_digits_that_float_loses(before: str, text: str) -> None:
+    end = {"[": "]", "{": "}"}.get(before[:1], "")
+    parsed = parse(f"{before}{text}{end}".encode(), 10)
+    number = next(iter(parsed.values())) if isinstance(parsed, dict) else parsed
+    number = number[-1] if isinstance(number, list) else number
 
-    assert (number, number.text) == (0.12345678901234568, "0.12345678901234567890")
+    assert (number, number.text) == (float(text), text)
     assert not hasattr(number, "__dict__")
+
+
+def test_body_with_uuids_is_parsed_only_once() -> None:
+    parsed = parse(b'["0193c0de-0000-7000-8000-000000000003", 1.5]', 10)
+
+    assert type(parsed[1]) is float

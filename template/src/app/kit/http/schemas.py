@@ -13,7 +13,8 @@ from pydantic import (
 )
 
 
-def _without_nul(text: str) -> str:
+def without_nul(text: str) -> str:
+    """Return the text. Raises ValueError if it contains the NUL character."""
     # PostgreSQL cannot store the NUL character in text.
     if "\x00" in text:
         raise ValueError("must not contain the NUL character")
@@ -21,7 +22,7 @@ def _without_nul(text: str) -> str:
 
 
 # OpenAPI documents this as a pattern. Validation by the pattern would be several times slower.
-_NO_NUL = AfterValidator(_without_nul)
+_NO_NUL = AfterValidator(without_nul)
 _DOCUMENTED = Field(json_schema_extra={"pattern": r"^[^\x00]*$"})
 
 ShortStr = Annotated[

@@ -13,8 +13,9 @@ from app.kit.errors.problems import MAX_ERRORS, FieldProblem, Invalid
 from app.kit.http.middleware.request_limits import RequestTooLarge
 from app.kit.http.validation.limits import DIGITS, LONG, has_long_numbers, has_more_values
 
-# Numbers that a float may not represent exactly, as translated by DIGITS.
-_INEXACT = (b"0" * 16, b"0e0")
+# A number that a float may not represent exactly, as translated by DIGITS. The digits of a UUID do
+# not match, because they follow a quote.
+_INEXACT = re.compile(rb":0(?:0{15}|0*e)")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # The limit of Python and Pydantic for one integer.
 _MAX_DIGITS = 4300
@@ -55,7 +56,7 @@ def parse(body: bytes, limit: int) -> Any:
     """Parse a body. Raises RequestTooLarge if it has more values than the limit, else Invalid."""
     if has_more_values(body, limit):
         raise RequestTooLarge(f"The JSON body of a request is limited to {limit} values.")
-    digits = body.translate(DIGITS)
+    digits = (b":" + body).translate(DIGITS)
     if has_long_numbers(digits, limit):
         short = _shorter_than(LONG, "is too long to be parsed")
         _refuse(body, "has numbers that are too long", parse_int=short, parse_float=short)
@@ -64,9 +65,11 @@ def parse(body: bytes, limit: int) -> Any:
     except ValueError as error:
         short = _shorter_than(_MAX_DIGITS + 1, _NOT_JSON)
         _refuse(body, f"is not valid JSON: {error}", parse_int=short)
-    if any(number in digits for number in _INEXACT):
+    if _INEXACT.search(digits):
         parsed = json.loads(body, parse_float=ExactFloat)
-    if rb"\u0000" in body and (problems := list(islice(_unstorable(parsed), MAX_ERRORS))):
+    # Searching for one byte takes a fraction of the time.
+    has_nul = b"\\" in body and rb"\u0000" in body
+    if has_nul and (problems := list(islice(_unstorable(parsed), MAX_ERRORS))):
         raise Invalid("The request is not valid.", *problems)
     return parsed
 

@@ -17,7 +17,7 @@ _SCALAR = (str, int, float, bool)
 _NUMBER = re.compile(r"\s*[+-]?\d*\.?\d*\s*")
 _INVALID = object()
 # Characters that a string with `strip_whitespace` may have beyond its `max_length`.
-_MOST_WHITESPACE = 1000
+MOST_WHITESPACE = 1000
 
 
 def no_number(value: Any) -> Any:
@@ -100,7 +100,7 @@ def short_before_strip(length: int) -> Callable[[Any], Any]:
 
     def check(value: Any) -> Any:
         # Stripping megabytes of whitespace takes a tenth of a second.
-        if isinstance(value, str) and len(value) > length + _MOST_WHITESPACE:
+        if isinstance(value, str) and len(value) > length + MOST_WHITESPACE:
             raise PydanticKnownError("string_too_long", {"max_length": length})
         return value
 
