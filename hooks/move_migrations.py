@@ -13,25 +13,23 @@ def keep_importable(service: Path, migrations: list[str], moves: Moves) -> list[
     wanted: dict[str, set[str]] = {}
     for path in migrations:
         tree = parse((service / path).read_bytes().decode("utf-8", "replace"))
-        for node in ast.walk(tree) if tree else []:
-            if not isinstance(node, ast.ImportFrom) or node.level or not node.module:
+        for line, module, old in imported_names(tree, moves) if tree else []:
+            new_module, new = moves.imported(module, old)
+            if (new_module, new) == (module, old) or old in moves.kept.get(module, []):
                 continue
-            for each in node.names:
-                module, name = moves.imported(node.module, each.name)
-                if (module, name) == (node.module, each.name):
-                    continue
-                if node.module not in moves.modules:
-                    said.append(
-                        f"{path}:{node.lineno}: {each.name} of {node.module} is now {name} of"
-                        f" {module}. Change the import."
-                    )
-                elif each.name not in moves.kept.get(node.module, []):
-                    wanted.setdefault(node.module, set()).add(each.name)
+            if module in moves.modules and module not in moves.new_modules:
+                wanted.setdefault(module, set()).add(old)
+            else:
+                said.append(
+                    f"{path}:{line}: {old} of {module} is now {new} of {new_module}."
+                    " Change the import."
+                )
     for module, names in wanted.items():
         file = service / f"{path_of(module)}.py"
         if (service / path_of(module)).is_dir():
             said.append(
-                f"Migrations import {', '.join(sorted(names))} of {module}: {remedy(moves, module)}"
+                f"Migrations import {', '.join(sorted(names))} of {module}: change the imports to"
+                f" {moves.module(module)}."
             )
         elif not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -40,9 +38,30 @@ def keep_importable(service: Path, migrations: list[str], moves: Moves) -> list[
     return said
 
 
-def remedy(moves: Moves, module: str) -> str:
-    """Return what a team must do."""
-    return f"change the imports to {moves.module(module)}."
+def imported_names(tree: ast.Module, moves: Moves) -> list[tuple[int, str, str]]:
+    """Return the line, the module and the name of each import, and of each use of a module."""
+    found: list[tuple[int, str, str]] = []
+    places: dict[str, str] = {}
+    for node in ast.walk(tree):
+        match node:
+            case ast.ImportFrom(module=str(module), level=0, names=names):
+                for each in names:
+                    if (full := f"{module}.{each.name}") in moves.modules:
+                        places[each.asname or each.name] = full
+                    else:
+                        found.append((node.lineno, module, each.name))
+            case ast.Import(names=names):
+                # Alembic writes `import app.kit.db.intervals` for a type of that module.
+                places |= {each.asname or each.name: each.name for each in names}
+            case _:
+                pass
+    places = {alias: module for alias, module in places.items() if module in moves.modules}
+    uses = [node for node in ast.walk(tree) if places and isinstance(node, ast.Attribute)]
+    return found + [
+        (use.lineno, places[owner], use.attr)
+        for use in uses
+        if (owner := ast.unparse(use.value)) in places
+    ]
 
 
 def source_of(module: str, names: set[str], moves: Moves) -> str:

@@ -17,7 +17,7 @@ SHARED = {
 # Files that an update never changes.
 SEEDED = ["README.md.jinja", "src/app/features/__init__.py", "tests/features/__init__.py"]
 SHIPPED_MIGRATION = "migrations/versions/2026_11_21_0001_example.py.jinja"
-CHANGED_KIT_FILE = "src/app/kit/page.py"
+CHANGED_KIT_FILE = "src/app/kit/queries/pagination.py"
 NEW = [
     "migrations/versions/2030_01_01_9999_next.py",
     "src/app/example/invoices/models.py",

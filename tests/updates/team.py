@@ -5,12 +5,16 @@ from pathlib import Path
 
 from sqlalchemy import URL
 
+from hooks.move_code import rewrite
+from hooks.move_list import Moves
 from tests.processes import run
 from tests.services import Interpreter, address
 from tests.updates.service import Service
 
 IMPORTS = "# ---- the template's end here, the imports of your features follow ----\n"
+# A feature with the names of the releases before 0.9.0, and a module that only they have.
 NOTES = Path(__file__).parent / "notes"
+OLD_LAYOUT = "src/app/kit/page.py"
 
 
 class Team:
@@ -68,11 +72,15 @@ class Team:
 
     def add_notes_feature(self) -> None:
         """Add a feature with endpoints, a table and tests."""
+        moves = Moves.load()
         for source in NOTES.glob("*.py"):
             place = "tests/features/test_notes.py"
             if source.stem != "tests":
                 place = f"src/app/features/notes/{source.name}"
-            self.service.write(place, source.read_text())
+            text = source.read_text()
+            if not self.service.path(OLD_LAYOUT).exists():
+                text = rewrite(text, f"app.features.notes.{source.stem}", moves)
+            self.service.write(place, text)
         self.service.write("src/app/features/notes/__init__.py", "")
         imported = "from app.features.notes.router import router as notes\n"
         registry = self.service.read("src/app/registry.py")

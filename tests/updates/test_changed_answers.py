@@ -112,7 +112,7 @@ def test_removing_example_keeps_features(
     assert not [name for name in service.files() if "example/" in name]
     assert revisions <= service.files().keys()
     team.migrate()
-    team.write_migration("drop the example", documented("from app.kit.db.revisions"))
+    team.write_migration("drop the example", documented("from app.kit.migrations.operations"))
     team.migrate()
     team.run("alembic", "check")
     team.run("pytest", "-q")

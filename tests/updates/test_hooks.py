@@ -15,7 +15,7 @@ from tests.updates.next_release import ADDED_LINE
 
 pytestmark = pytest.mark.slow
 
-OLD, NEW = "src/app/kit/page.py", "src/app/kit/paging.py"
+OLD, NEW = "src/app/kit/queries/pagination.py", "src/app/kit/queries/paging.py"
 MIGRATION = {
     "version": NEXT,
     "when": "{{ _stage == 'after' }}",

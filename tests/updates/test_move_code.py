@@ -1,5 +1,6 @@
 """hooks/move_code.py and hooks/move_merge.py rewrite and merge code of a team."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from hooks.move_migrations import keep_importable, missing_imports
 MOVES = Moves(
     modules={
         "app.kit.db.alone": "app.kit.migrations.lock",
+        "app.kit.db.clocks": "app.kit.db.types.clocks",
         "app.kit.errors": "app.kit.errors.problems",
         "tests.rig.app": "tests.support.app",
     },
@@ -207,16 +209,21 @@ def test_file_keeps_its_encoding() -> None:
 def test_old_module_of_a_migration_stays_importable(tmp_path: Path) -> None:
     (tmp_path / "m.py").write_text(
         "from app.kit.db.alone import alone\nfrom app.kit.db.base import Record\n"
-        "from app.kit.db.revisions import undo\n"
+        "from app.kit.db.revisions import undo\nfrom app.kit.db import revisions\n"
+        "import app.kit.db.clocks\n\nrevisions.undo(app.kit.db.clocks.Clock())\n"
     )
 
-    said = keep_importable(tmp_path, ["m.py"], MOVES)
+    moved = {"app.kit.db.revisions": "app.kit.migrations.operations"}
+    moves = replace(MOVES, modules=MOVES.modules | moved)
+
+    said = keep_importable(tmp_path, ["m.py"], moves)
 
     text = (tmp_path / "src/app/kit/db/alone.py").read_text()
     assert "from app.kit.migrations.lock import migration_lock as alone\n" in text
-    assert len(said) == 2
+    assert (tmp_path / "src/app/kit/db/clocks.py").read_text().count("import Clock\n") == 1
+    assert len(said) == 3
     assert "m.py:2: Record of app.kit.db.base is now TimestampedModel" in said[0]
-    assert keep_importable(tmp_path, ["m.py"], MOVES) == said[:1]
+    assert keep_importable(tmp_path, ["m.py"], moves) == said[:1]
 
 
 def test_name_that_the_kit_lacks_is_reported(tmp_path: Path) -> None:

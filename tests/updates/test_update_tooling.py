@@ -185,14 +185,14 @@ def test_pre_commit_rejects_conflict_markers_and_reject_files(
     first, rest = service.read(CHANGED_KIT_FILE).split("\n", 1)
     service.write(CHANGED_KIT_FILE, f"{first}\n# ours\n{rest}")
     service.update(NEXT)
-    service.write("src/app/kit/page.py.rej", "@@ -1 +1 @@\n")
+    service.write(f"{CHANGED_KIT_FILE}.rej", "@@ -1 +1 @@\n")
 
     rejected = run(*check, "conflicts", cwd=service.directory)
     assert rejected.returncode == 1
     assert f"{CHANGED_KIT_FILE}:2:<<<<<<< before updating" in rejected.stdout
     rejected = run(*check, "rejects", cwd=service.directory)
     assert rejected.returncode == 1
-    assert "page.py.rej" in rejected.stdout
+    assert "pagination.py.rej" in rejected.stdout
 
 
 @pytest.mark.parametrize("example", [True, False])

@@ -1,0 +1,71 @@
+"""Each public name of release 0.8.0 is importable after an update, or is announced as removed."""
+
+import ast
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hooks.move_code import Definition, module_level, parse
+from hooks.move_list import Moves, module_of, path_of
+from hooks.move_migrations import names_of
+from tests.rendering import ROOT
+from tests.updates.history import CURRENT, Template
+
+pytestmark = pytest.mark.slow
+
+MOVES = Moves.load()
+# The last release before the move, which moves.toml describes.
+BEFORE = "0.8.0"
+PACKAGES = ("src/app/kit", "tests/rig", "tests/support")
+# Together, they have every module.
+ANSWERS: list[dict[str, Any]] = [
+    {},
+    {"auth": "oidc", "telemetry": True, "soft_delete": False, "pk_type": "int"},
+]
+
+
+def public_names(file: Path) -> Iterator[str]:
+    """Yield the public names that a module defines, or imports `as` themselves."""
+    tree = parse(file.read_text())
+    assert tree is not None, file
+    for node in module_level(tree):
+        name = ""
+        if isinstance(node, Definition):
+            name = node.name
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            name = node.id
+        elif isinstance(node, ast.alias) and node.asname == node.name:
+            name = node.name
+        if name and not name.startswith("_"):
+            yield name
+
+
+def announced_removals() -> set[str]:
+    """Return the modules and names of the changelog's paragraphs "Removed" since the move."""
+    text = (ROOT / "CHANGELOG.md").read_text().partition(f"## {BEFORE} ")[0]
+    removed = re.findall(r"^- Removed.*(?:\n  .*)*", text, re.MULTILINE)
+    return {name for each in removed for name in re.findall(r"`([\w.]+)`", each)}
+
+
+@pytest.mark.parametrize("answers", ANSWERS, ids=["default", "others"])
+def test_released_name_is_importable_after_the_update(
+    template: Template, rendering: Callable[..., Path], answers: dict[str, Any]
+) -> None:
+    old, new = rendering(template, BEFORE, **answers), rendering(template, CURRENT, **answers)
+    announced, lost = announced_removals(), []
+    for module, names in MOVES.kept.items():
+        assert names_of(new / path_of(module)) >= {*names}
+
+    for file in sorted(path for package in PACKAGES for path in (old / package).rglob("*.py")):
+        module = module_of(file.relative_to(old).as_posix()) or ""
+        for name in dict.fromkeys(public_names(file)):
+            target, renamed = MOVES.imported(module, name)
+            parts = f"{module}.{name}".split(".")
+            prefixes = {".".join(parts[:size]) for size in range(1, len(parts) + 1)}
+            if renamed not in names_of(new / path_of(target)) and not prefixes & announced:
+                lost.append(f"{module}.{name}")
+
+    assert not lost, "add a line to hooks/moves.toml, or announce the removal in CHANGELOG.md"
