@@ -18,6 +18,8 @@ SHARED = {
 SEEDED = ["README.md.jinja", "src/app/features/__init__.py", "tests/features/__init__.py"]
 SHIPPED_MIGRATION = "migrations/versions/2026_11_21_0001_example.py.jinja"
 CHANGED_KIT_FILE = "src/app/kit/queries/pagination.py"
+# Its path in the releases before 0.9.0.
+FORMER_KIT_FILE = "src/app/kit/page.py"
 NEW = [
     "migrations/versions/2030_01_01_9999_next.py",
     "src/app/example/invoices/models.py",

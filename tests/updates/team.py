@@ -9,12 +9,12 @@ from hooks.move_code import rewrite
 from hooks.move_list import Moves
 from tests.processes import run
 from tests.services import Interpreter, address
+from tests.updates.next_release import FORMER_KIT_FILE
 from tests.updates.service import Service
 
 IMPORTS = "# ---- the template's end here, the imports of your features follow ----\n"
-# A feature with the names of the releases before 0.9.0, and a module that only they have.
+# A feature with the names of the releases before 0.9.0.
 NOTES = Path(__file__).parent / "notes"
-OLD_LAYOUT = "src/app/kit/page.py"
 
 
 class Team:
@@ -78,7 +78,7 @@ class Team:
             if source.stem != "tests":
                 place = f"src/app/features/notes/{source.name}"
             text = source.read_text()
-            if not self.service.path(OLD_LAYOUT).exists():
+            if not self.service.path(FORMER_KIT_FILE).exists():
                 text = rewrite(text, f"app.features.notes.{source.stem}", moves)
             self.service.write(place, text)
         self.service.write("src/app/features/notes/__init__.py", "")

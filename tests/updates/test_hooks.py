@@ -116,8 +116,8 @@ def test_update_without_trust_changes_nothing(service_before_next: ServiceFactor
     assert service.files() == before
 
 
-@pytest.mark.parametrize("version", ["0.1.0", "0.6.1"])
-def test_update_across_release_0_7_0_needs_trust(
+@pytest.mark.parametrize("version", ["0.1.0", "0.8.0"])
+def test_update_across_release_with_script_needs_trust(
     service_before_next: ServiceFactory, version: str
 ) -> None:
     service = service_before_next(version)

@@ -10,7 +10,7 @@ import yaml
 from tests.rendering import TEMPLATE, answers_of, git
 from tests.updates.conftest import ServiceFactory
 from tests.updates.history import CURRENT, NEXT, RELEASES
-from tests.updates.next_release import ADDED_LINE, CHANGED_KIT_FILE
+from tests.updates.next_release import ADDED_LINE, CHANGED_KIT_FILE, FORMER_KIT_FILE
 
 pytestmark = pytest.mark.slow
 
@@ -21,8 +21,10 @@ FOLDER = "services/orders"
 @pytest.mark.parametrize("version", [LAST, CURRENT])
 def test_service_in_subfolder_updates(service_before_next: ServiceFactory, version: str) -> None:
     service = service_before_next(version)
-    first, rest = service.read(CHANGED_KIT_FILE).split("\n", 1)
-    service.write(CHANGED_KIT_FILE, f"{first}\n# ours\n{rest}")
+    names = (CHANGED_KIT_FILE, FORMER_KIT_FILE)
+    [name] = [name for name in names if service.path(name).exists()]
+    first, rest = service.read(name).split("\n", 1)
+    service.write(name, f"{first}\n# ours\n{rest}")
     service.append("README.md", "Ours.\n")
     service.remove("zensical.toml")
     part = service.into_subfolder(FOLDER)
