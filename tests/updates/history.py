@@ -1,12 +1,14 @@
 """A repository of the template with all releases, from the commits in releases.toml."""
 
 import io
+import re
 import shutil
 import subprocess
 import tarfile
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from tests.rendering import ROOT, VERSION, copy_of_working_tree, git
@@ -28,6 +30,14 @@ def next_minor_version(version: str) -> str:
 # The version of the working tree, and of a later release for the tests.
 CURRENT = next_minor_version(VERSION) if VERSION in RELEASES else VERSION
 NEXT = "99.0.0"
+
+
+@cache
+def announced_removals() -> set[str]:
+    """Return the names and modules in the paragraphs "Removed" of the changelog, since 0.9.0."""
+    text = (ROOT / "CHANGELOG.md").read_text().partition("\n## 0.8.0 ")[0]
+    removed = re.findall(r"^- Removed.*(?:\n  .*)*", text, re.MULTILINE)
+    return {name for each in removed for name in re.findall(r"`([\w.]+)`", each)}
 
 
 class Template:

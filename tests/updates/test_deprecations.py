@@ -15,7 +15,7 @@ from tests.processes import run
 from tests.rendering import ROOT
 from tests.services import Interpreter, address
 from tests.updates.conftest import ServiceFactory
-from tests.updates.history import CURRENT, RELEASES, unpack
+from tests.updates.history import CURRENT, RELEASES, announced_removals, unpack
 
 # The variants of a file all define the same public names.
 PLACES = ["template/src/app/kit", "variants"]
@@ -189,15 +189,16 @@ def announced_names() -> set[str]:
 
 
 def is_announced(name: str) -> bool:
-    """Whether a release deprecated a name, or the class that it is in.
+    """Whether a release deprecated a name, or the class that it is in, or the changelog lists it.
 
     An update from an earlier release does not warn: it keeps the removed modules that a service
     imports, and redirects the imports of the other names.
     """
     module, *names = name.split(".")
     kept = {f"kit/db/{each}" for each in keep_removed.REMOVED}
+    announced = announced_names() | announced_removals()
     is_public = not name.startswith(INTERNAL)
-    return not is_public or module in kept or bool({*names} & announced_names())
+    return not is_public or module in kept or bool({*names} & announced)
 
 
 def moved_name(name: str) -> str:
