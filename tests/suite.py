@@ -11,12 +11,44 @@ FEATURES = PLACE / "features"
 # Each part needs a separate process, because `features` adds models and routers to the service.
 PARTS = [[str(PLACE), f"--ignore={FEATURES}"], [str(FEATURES)]]
 
+AUTH, EXAMPLE, SOFT_DELETE, TRACING = "auth", "example", "soft_delete", "tracing"
+# Tests of modules that not every service has.
+REQUIREMENTS: dict[str, list[str]] = {
+    "example": [EXAMPLE],
+    "example/test_callers.py": [EXAMPLE, AUTH],
+    "example/test_caller_spans.py": [EXAMPLE, AUTH, TRACING],
+    "features/test_soft_*.py": [SOFT_DELETE],
+    "kit/architecture/test_soft_delete.py": [SOFT_DELETE],
+    "kit/auth": [AUTH],
+    "kit/observability/test_tracing.py": [TRACING],
+    "support/identity_provider.py": [AUTH],
+    "test_request_path.py": [EXAMPLE],
+}
+
 
 def add_suite(service: Path) -> Path:
-    """Copy the suite into a service; return the service."""
+    """Copy the suite into a service, without tests of modules that it lacks; return the service."""
     ignored = shutil.ignore_patterns("__pycache__", "__main__.py")
     shutil.copytree(SUITE, service / PLACE, ignore=ignored, dirs_exist_ok=True)
+    modules = modules_of(service)
+    for pattern, required in REQUIREMENTS.items():
+        if not modules.issuperset(required):
+            for path in (service / PLACE).glob(pattern):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
     return service
+
+
+def modules_of(service: Path) -> set[str]:
+    """Return the optional modules that a service has."""
+    kit = service / "src/app/kit"
+    tracing = kit / "observability/tracing.py"
+    is_present = {
+        AUTH: (kit / "auth").is_dir(),
+        EXAMPLE: (service / "src/app/example").is_dir(),
+        SOFT_DELETE: (kit / "db/soft_delete.py").is_file(),
+        TRACING: tracing.is_file() and "opentelemetry" in tracing.read_text(),
+    }
+    return {name for name, present in is_present.items() if present}
 
 
 def parts_of(named: list[str]) -> list[list[str]]:

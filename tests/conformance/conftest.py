@@ -3,9 +3,10 @@
 import io
 import json
 import logging
+import os
 from collections.abc import AsyncGenerator, Callable, Generator
-from importlib.util import find_spec
 from typing import Any, cast
+from unittest.mock import patch
 
 import pytest
 from fastapi import FastAPI
@@ -13,32 +14,19 @@ from httpx2 import AsyncClient
 from sqlalchemy import URL
 from structlog.stdlib import ProcessorFormatter
 
-from app.kit.db.deletion import Model
 from app.kit.db.pool import PoolSettings
-from app.kit.observability import tracing
 from local_postgres import ephemeral
 from tests.conformance.support.cancellation import ignore_cancelled_connect_errors
 from tests.conformance.support.notes_service import NotesService, notes_on
 from tests.support.app import client_of
+from tests.support.authentication import auth_variables
 from tests.support.database import clone, migrated, settings_for
 
 ReadLog = Callable[[], list[dict[str, Any]]]
 
-# Tests of features that the service does not have.
+# Only the tests of the pooler that the service uses. The suite's copy lacks tests of other modules.
 collect_ignore = [
-    path
-    for path, is_present in {
-        "example": find_spec("app.example") is not None,
-        "example/test_callers.py": find_spec("app.kit.auth") is not None,
-        "example/test_caller_spans.py": find_spec("app.kit.auth") is not None
-        and hasattr(tracing, "exporter"),
-        "kit/auth": find_spec("app.kit.auth") is not None,
-        "kit/architecture/test_soft_delete.py": hasattr(Model, "deleted_at"),
-        "kit/db/test_pool.py": PoolSettings().pooler == "none",
-        "kit/db/test_pooler.py": PoolSettings().pooler == "pgbouncer",
-        "kit/observability/test_tracing.py": hasattr(tracing, "exporter"),
-    }.items()
-    if not is_present
+    "kit/db/test_pooler.py" if PoolSettings().pooler == "none" else "kit/db/test_pool.py"
 ]
 
 
@@ -53,6 +41,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def full_scale(pytestconfig: pytest.Config) -> bool:
     """Whether to run at full scale (minutes). The default scale shows the same in seconds."""
     return bool(pytestconfig.getoption("--full-scale", default=False))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _auth_environment() -> Generator[None]:
+    """Set the variables of sign-in, for tests that load settings or start processes."""
+    with patch.dict(os.environ, auth_variables()):
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -163,6 +163,6 @@ def test_update_writes_valid_answers_checksum(service_at: ServiceFactory, versio
 
 def has_valid_checksum(text: str) -> bool:
     """Return whether the checksum test of the service would pass."""
-    check = runpy.run_path(str(TEMPLATE / "tests/architecture/test_answers.py"))
+    check = runpy.run_path(str(TEMPLATE / "tests/architecture/test_copier_answers.py"))
     stored = check["CHECKSUM"].search(text)
     return bool(stored) and stored[1] == check["checksum_of"](text)

@@ -16,6 +16,7 @@ from app.example.catalog.repository import ProductRepository
 from app.main import create_app
 from tests.example.order_factories import Shop, open_shop
 from tests.support.app import client_of, running, with_prepared_routes
+from tests.support.authentication import client_headers
 from tests.support.database import settings_with
 
 Post = Callable[..., Task[Response]]
@@ -94,7 +95,9 @@ async def test_response_lost_after_commit_is_replayed(
         await own_app(scope, receive, lose)
 
     async with AsyncClient(
-        transport=ASGITransport(disconnected_app), base_url="http://test"
+        transport=ASGITransport(disconnected_app),
+        base_url="http://test",
+        headers=client_headers(),
     ) as client:
         with pytest.raises(ConnectionResetError):
             await client.post("/orders", json=shop.order(3), headers={"Idempotency-Key": "k"})
@@ -141,19 +144,20 @@ async def test_lock_timeout_on_key_returns_503_with_retry_after(
     ):
         shop = await open_shop(app, 10)
         request: dict[str, Any] = {"json": shop.order(3), "headers": {"Idempotency-Key": "k"}}
+        await client.post("/orders", json=shop.order(3), headers={"Idempotency-Key": "other"})
         async with shop.database.transaction() as session:
             # Simulates a slow request with this key.
             await session.execute(
                 text(
                     "INSERT INTO idempotency_keys (scope, key, fingerprint) "
-                    "VALUES ('place_order', 'k', '')"
+                    "SELECT scope, 'k', '' FROM idempotency_keys WHERE key = 'other'"
                 )
             )
             late = await client.post("/orders", **request)
             assert (late.status_code, late.headers["Retry-After"]) == (503, "1")
-            await session.execute(text("DELETE FROM idempotency_keys"))
+            await session.execute(text("DELETE FROM idempotency_keys WHERE key = 'k'"))
         assert (await client.post("/orders", **request)).status_code == 201
-        assert await shop.count("orders") == 1
+        assert await shop.count("orders") == 2
 
 
 @pytest.mark.parametrize("key", [b"", b"a b", b"a\tb", b"\xe9", b"\x7f", b"k" * 256])

@@ -9,14 +9,10 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.schema import CreateSchema
 
 from app.kit.db.base import Base
-from app.kit.db.deletion import Model
 from app.kit.migrations.autogenerate.schema_steps import schemas_of
 from app.registry import ROUTERS
 from tests.conformance.features import ROUTERS as ROUTERS_OF_CONFORMANCE
 from tests.support.database import clone
-
-# Skip tests of soft delete in a service without it.
-collect_ignore_glob = [] if hasattr(Model, "deleted_at") else ["test_soft_*.py"]
 
 # Runs before the first application is created.
 ROUTERS += ROUTERS_OF_CONFORMANCE

@@ -157,7 +157,14 @@ def test_plain_text_secret_is_detected() -> None:
 
 
 # These variables accept any text.
-FREE_TEXT = {"DATABASE_APPLICATION_NAME", "DATABASE_PASSWORD"}
+FREE_TEXT = {
+    "AUTH_AUDIENCE",
+    "AUTH_CLIENT_ID",
+    "AUTH_REQUIRED_SCOPES",
+    "AUTH_SCOPE_CLAIMS",
+    "DATABASE_APPLICATION_NAME",
+    "DATABASE_PASSWORD",
+}
 
 
 def validated_variables() -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.conformance.support.asgi import JSON, http_scope
 from tests.conformance.support.cancellation import CancelAtAwait
 from tests.conformance.support.notes_service import KINDS, NotesService
 
@@ -27,16 +28,7 @@ class RecordingClient:
     ) -> None:
         """Send a POST request, without a body or with these messages as its body."""
         parts = iter(body or [{"type": "http.request", "body": b""}])
-        scope: dict[str, Any] = {
-            "type": "http",
-            "asgi": {"version": "3.0", "spec_version": "2.4"},
-            "http_version": "1.1",
-            "method": "POST",
-            "scheme": "http",
-            "path": f"/kit/{self._kind}/{self.number}",
-            "query_string": b"",
-            "headers": [(b"content-type", b"application/json")],
-        }
+        scope = http_scope("POST", f"/kit/{self._kind}/{self.number}", JSON)
 
         async def receive() -> dict[str, Any]:
             return next(parts, {"type": "http.disconnect"})

@@ -18,6 +18,7 @@ from app.kit.http.settings import HttpSettings
 from app.kit.observability.health import router as health
 from app.main import create_app
 from app.settings import Settings
+from tests.conformance.support.asgi import http_scope
 from tests.support.app import client_of, running
 from tests.support.database import settings_for, settings_with
 
@@ -125,8 +126,7 @@ async def call(app: FastAPI, messages: "asyncio.Queue[dict[str, Any]]") -> list[
     async def send(message: Any) -> None:
         sent.append(message)
 
-    scope = {"type": "http", "http_version": "1.1", "method": "GET", "path": "/kit/work"}
-    await app({**scope, "query_string": b"", "headers": []}, messages.get, send)
+    await app(http_scope("GET", "/kit/work"), messages.get, send)
     return sent
 
 

@@ -16,6 +16,7 @@ from app.kit.http.middleware.request_limits import HEADERS_LIMIT
 from app.kit.http.settings import HttpSettings
 from app.main import create_app
 from app.settings import Settings
+from tests.conformance.support.asgi import http_scope
 from tests.support.app import client_of, running
 from tests.support.database import settings_for, settings_with
 
@@ -96,9 +97,7 @@ class Slow:
             self.sent = dict(message["headers"])
 
     async def call(self, app: FastAPI) -> None:
-        scope = {"type": "http", "http_version": "1.1", "method": "PUT", "path": "/kit/text"}
-        complete_scope = {**scope, "query_string": b"", "headers": self.headers}
-        await app(complete_scope, self.receive, self.send)
+        await app(http_scope("PUT", "/kit/text", *self.headers), self.receive, self.send)
 
 
 async def test_declared_oversized_body_is_rejected_without_reading_it() -> None:
@@ -167,7 +166,7 @@ async def test_slow_statement_is_cancelled_by_the_server(unpooled_url: URL) -> N
 
 async def test_started_response_is_not_subject_to_the_time_limit(own_database_url: URL) -> None:
     limited = settings_for(own_database_url).model_copy(
-        update={"http": HttpSettings(time_limit=0.05)}
+        update={"http": HttpSettings(time_limit=0.3)}
     )
     app = create_app(limited)
 
@@ -175,7 +174,7 @@ async def test_started_response_is_not_subject_to_the_time_limit(own_database_ur
     async def stream() -> StreamingResponse:
         async def parts() -> AsyncGenerator[str]:
             yield "first, "
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.4)
             yield "last"
 
         return StreamingResponse(parts())

@@ -18,6 +18,7 @@ from sqlalchemy import URL, text
 from app.kit.db.session import Database
 from app.kit.http.middleware.request_limits import HEADERS_LIMIT
 from app.kit.observability.garbage_collector import GC_THRESHOLD
+from tests.support.authentication import client_headers
 from tests.support.database import settings_with
 
 SLOW = """
@@ -89,7 +90,11 @@ async def test_sigterm_finishes_short_requests_cancels_long_ones_and_closes_conn
     database: Database, port: int, process: "subprocess.Popen[bytes]"
 ) -> None:
     url = f"http://127.0.0.1:{port}"
-    async with AsyncClient(base_url=url) as client, AsyncClient(base_url=url) as idle:
+    headers = client_headers()
+    async with (
+        AsyncClient(base_url=url, headers=headers) as client,
+        AsyncClient(base_url=url, headers=headers) as idle,
+    ):
         await wait_until_ready(idle)
         # Objects from the startup are excluded from garbage collection.
         assert (await idle.get("/kit/observability/garbage_collector")).json() == [

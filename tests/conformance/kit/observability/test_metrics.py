@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import URL
 
 from app.kit.db.connections.asyncpg_driver import has_listeners
+from app.kit.http.authentication import Authentication
 from app.kit.http.middleware.request_id import RequestIdMiddleware
 from app.kit.observability import statement_events
 from app.kit.settings import MetricsSettings, SettingsError
@@ -201,7 +202,11 @@ async def test_metrics_port_in_use_is_reported(url: URL, port: int, module_app: 
             pass
 
 
-async def test_without_metrics_port_nothing_is_installed(url: URL) -> None:
+async def test_without_metrics_port_nothing_is_installed(
+    url: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Authentication may add middleware around all others.
+    monkeypatch.setattr(Authentication, "wrap", lambda _self, app: app)
     threads = threading.active_count()
     async with observed_service(observed_settings(url)) as app:
         outermost = app.build_middleware_stack()
