@@ -15,6 +15,7 @@ from sqlalchemy import URL
 
 from local_postgres import ephemeral
 from tests.processes import UV, Server, environment, locked, succeed
+from tests.rendering import ROOT
 
 DEV = [UV, "run", "my-service", "dev"]
 FASTAPI_DEV = [UV, "run", "fastapi", "dev"]
@@ -49,6 +50,9 @@ def interpreter_for(service: Path, place: Path, version: str) -> Interpreter:
             UV_PROJECT_ENVIRONMENT=str(place),
             PATH=os.pathsep.join([SYSTEM, environment()["PATH"], *_python_directories()]),
         )
+        # The tests run the generator of features from the working tree.
+        needed = ROOT / "scaffold" / "pyproject.toml"
+        succeed(UV, "pip", "install", "--quiet", "--python", place, "-r", needed, cwd=service)
     return Interpreter(place / "bin" / "python")
 
 

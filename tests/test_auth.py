@@ -11,5 +11,5 @@ def test_service_without_auth_does_not_mention_tokens(render: Renderer) -> None:
         for name, content in files_under(render()).items()
         if any(word in content.lower() for word in WORDS)
     }
-    # How to add sign-in later, and the imports of endpoints that `scaffold` writes then.
-    assert found == {"devtools/scaffold/imports.py", "docs/updating.md"}
+    # How to add sign-in later.
+    assert found == {"docs/updating.md"}

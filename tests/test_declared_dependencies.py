@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.rendering import FLIPPED, Copy
+from tests.rendering import FLIPPED, ROOT, Copy, Renderer
 
 # Distributions with another name than the package that they contain.
 DISTRIBUTIONS = {
@@ -76,3 +76,13 @@ def test_imported_packages_are_declared(service: Copy, answers: dict[str, Any]) 
     assert undeclared(directory / "devtools", code | names(development)) == {}
     unbounded = [each for each in [*runtime, *development] if ",<" not in each]
     assert unbounded == []
+
+
+def test_generator_needs_only_its_dependencies_and_those_of_service(render: Renderer) -> None:
+    service = tomllib.loads((render() / "pyproject.toml").read_text(encoding="utf-8"))
+    package = tomllib.loads((ROOT / "scaffold" / "pyproject.toml").read_text(encoding="utf-8"))
+    needed: list[str] = package["project"]["dependencies"] + package["build-system"]["requires"]
+    declared = names(service["project"]["dependencies"] + needed)
+
+    assert undeclared(ROOT / "scaffold", declared) == {}
+    assert [each for each in needed if ",<" not in each] == []

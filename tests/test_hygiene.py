@@ -92,9 +92,7 @@ def texts(request: pytest.FixtureRequest, render: Renderer) -> dict[str, str]:
 
 
 def test_no_jinja_remains_in_service(texts: dict[str, str]) -> None:
-    # The templates of the command `scaffold` are for the service.
-    others = {name: text for name, text in texts.items() if not name.endswith(".tmpl")}
-    assert not {name for name, text in others.items() if LEFT_OVER_JINJA.search(text)}
+    assert not {name for name, text in texts.items() if LEFT_OVER_JINJA.search(text)}
 
 
 def test_files_end_with_one_newline(texts: dict[str, str]) -> None:
@@ -114,7 +112,7 @@ def test_files_have_no_trailing_whitespace_or_double_blank_lines(texts: dict[str
         assert not re.search(r"[ \t]\n", text), name
         # Python code has two blank lines between definitions.
         prose = re.sub(r"```python.*?```", "code", text, flags=re.DOTALL)
-        assert "\n\n\n" not in prose or name.endswith((".py", ".mako", ".tmpl")), name
+        assert "\n\n\n" not in prose or name.endswith((".py", ".mako")), name
 
 
 def test_service_contains_no_machine_path_or_registry(texts: dict[str, str]) -> None:

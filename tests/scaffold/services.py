@@ -9,11 +9,13 @@ from pathlib import Path
 from sqlalchemy import URL
 
 from tests.processes import environment, succeed
-from tests.rendering import git
+from tests.rendering import ROOT, git
 from tests.scaffold.random_models import Model
 from tests.services import Interpreter, address, new_database
 
 DRIVER = Path(__file__).with_name("driver.py")
+# The modules of a service, and the generator.
+PATHS = f"src:devtools:{ROOT}/scaffold/src"
 # The commands of a developer, in one process.
 MIGRATING = """
 import sys
@@ -38,7 +40,7 @@ def scaffold(interpreter: Interpreter, service: Path, calls: Sequence[Sequence[s
     ended = subprocess.run(
         [interpreter.python, DRIVER],
         cwd=service,
-        env=environment(PYTHONPATH="src:devtools"),
+        env=environment(PYTHONPATH=PATHS),
         input=json.dumps(list(calls)),
         capture_output=True,
         text=True,
@@ -81,7 +83,7 @@ def migrate(interpreter: Interpreter, server: URL, service: Path, message: str) 
     succeed(
         *(interpreter.python, "-c", MIGRATING, message),
         cwd=service,
-        PYTHONPATH="src:devtools",
+        PYTHONPATH=PATHS,
         DATABASE_URL=address(new_database(server)),
     )
 

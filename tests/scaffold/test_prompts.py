@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import URL
 
 from tests.rendering import Copy
+from tests.scaffold.services import PATHS
 from tests.services import Interpreter, address, new_database
 from tests.terminal import terminal
 
@@ -17,7 +18,7 @@ def test_prompt_rejects_invalid_field_and_continues(
 ) -> None:
     place = service(example=False)
     command = [interpreter.python, "-c", COMMAND, "scaffold", "note", "--dry-run"]
-    variables = {"PYTHONPATH": "src:devtools", "DATABASE_URL": address(new_database(server))}
+    variables = {"PYTHONPATH": PATHS, "DATABASE_URL": address(new_database(server))}
     with terminal(*command, cwd=place, **variables) as program:
         program.answer("Field", "title:wrong")
         program.expect("there is no type `wrong`")

@@ -11,7 +11,7 @@ from sqlalchemy import URL
 
 from tests.processes import environment, eventually, free_port, run, succeed
 from tests.rendering import Renderer, git
-from tests.scaffold.services import migrate, scaffold
+from tests.scaffold.services import PATHS, migrate, scaffold
 from tests.services import Interpreter, address, new_database, query
 
 pytestmark = pytest.mark.slow
@@ -30,7 +30,7 @@ REFUSED = [
     ("invoice version:int", "column of every model"),
     ("invoice copy:str", "has a meaning"),
     ("invoice date:date", "has a meaning"),
-    ("invoice relation:str", "has a meaning"),
+    ("invoice relationship:str", "has a meaning"),
     (f"invoice {'a' * 31}:int", "too long"),
     ("invoice number:str number:int", "used by two fields"),
     ("invoice customer:ref:customers customer_id:int", "used by two fields"),
@@ -142,7 +142,7 @@ def test_failed_migration_leaves_no_file(
 ) -> None:
     url = address(new_database(server))
     call = [interpreter.python, "-c", COMMAND, "scaffold", "invoice", "number:str"]
-    variables = {"PYTHONPATH": "src:devtools", "DATABASE_URL": url}
+    variables = {"PYTHONPATH": PATHS, "DATABASE_URL": url}
 
     # The migration is not applied to this database.
     ended = run(*call, cwd=place, **variables)
@@ -161,7 +161,7 @@ def test_interrupted_command_leaves_no_file(place: Path, interpreter: Interprete
         cwd=place,
         # Nothing listens on this port: the command waits for the database.
         env=environment(
-            PYTHONPATH="src:devtools", DATABASE_URL=f"postgresql://a@127.0.0.1:{free_port()}/test"
+            PYTHONPATH=PATHS, DATABASE_URL=f"postgresql://a@127.0.0.1:{free_port()}/test"
         ),
         start_new_session=True,
         # A shell without job control ignores SIGINT in background processes.
@@ -178,7 +178,7 @@ def test_interrupted_command_leaves_no_file(place: Path, interpreter: Interprete
 
 def test_existing_rows_get_a_value(place: Path, interpreter: Interpreter, server: URL) -> None:
     url = new_database(server)
-    variables = {"PYTHONPATH": "src:devtools", "DATABASE_URL": address(url)}
+    variables = {"PYTHONPATH": PATHS, "DATABASE_URL": address(url)}
     command = [interpreter.python, "-c", COMMAND]
     succeed(*command, "migrate", cwd=place, **variables)
     query(url, "INSERT INTO customers (name, created_at, updated_at) VALUES ('Ada', now(), now())")

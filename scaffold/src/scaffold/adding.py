@@ -41,7 +41,7 @@ def add_fields(
     models = Edits(f"{folder}/models.py", read(f"{folder}/models.py"))
     schemas = Edits(f"{folder}/schemas.py", read(f"{folder}/schemas.py"))
     is_record = "Model" not in map(ast.unparse, models.class_(target.cls).bases)
-    writes = any(schemas.find_class(f"{target.cls}{end}") for end in ("Create", "PatchModel"))
+    writes = any(schemas.find_class(f"{target.cls}{end}") for end in ("Create", "Changes"))
     options = Options(target.table, hard_delete=is_record, read_only=not writes)
     feature = Feature(target.name, fields, options, existing=target)
     check_references(feature)
@@ -162,7 +162,7 @@ def _edit_schemas(edits: Edits, feature: Feature) -> None:
     shown = edits.class_(f"{feature.cls}Out")
     if not feature.options.read_only:
         create = edits.class_(f"{feature.cls}Create")
-        changes = edits.class_(f"{feature.cls}PatchModel")
+        changes = edits.class_(f"{feature.cls}Changes")
         for column in feature.columns:
             if column.is_named:
                 edits.after_assignments(create, f"{column.cls} = {column.named}")

@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql.base import RESERVED_WORDS
 
 from app.kit.cli.errors import CommandFailed
 from app.kit.db.deletion import Model
+from scaffold.imports import KNOWN
 
 LONGEST = 30
 # Words such as bus, address, analysis, canvas and series are singular.
@@ -29,28 +30,10 @@ _TYPES = {
 }
 _OF_CODE = {
     *("app", "changes", "client", "db", "delete", "etag", "false", "key", "keys", "kit"),
-    *(
-        "mapped_column",
-        "matching",
-        "new",
-        "utc_now",
-        "number",
-        "optional_field",
-        "or_",
-        "order_by",
-        "page",
-    ),
-    *(
-        "load_options",
-        "problem_responses",
-        "repository",
-        "relationship",
-        "response",
-        "router",
-        "self",
-        "service",
-    ),
-    *("session", "statement", "status", "value_enum", "true", "unique_when_not_deleted", "values"),
+    *("load_options", "mapped_column", "matching", "new", "number", "optional_field", "or_"),
+    *("order_by", "page", "problem_responses", "relationship", "repository", "response", "router"),
+    *("self", "service", "session", "statement", "status", "true", "unique_when_not_deleted"),
+    *("utc_now", "value_enum", "values"),
 }
 _MAY_BE_FIELDS = {"number", "status", "key", "keys", "page", "response", "statement", "values"}
 
@@ -75,7 +58,8 @@ def check_field_name(name: str) -> None:
 def check_model_name(name: str) -> None:
     """Raise CommandFailed for a name that a model cannot have."""
     _check_form(name, "model")
-    if name in _SQL_KEYWORDS or name in _OF_CODE or hasattr(builtins, name):
+    is_taken = name in _OF_CODE or class_name(name) in KNOWN or hasattr(builtins, name)
+    if name in _SQL_KEYWORDS or is_taken:
         raise CommandFailed(f"`{name}` has a meaning in SQL, Python or the kit: use another name.")
 
 

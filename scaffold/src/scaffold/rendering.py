@@ -120,7 +120,7 @@ def _modules_of(path: str, feature: Feature) -> dict[str, str]:
         for each in _factories(feature):
             names |= {each.target.cls: each.target.module} | each.imports
         return names
-    schemas = [f"{cls}{end}" for end in ("Create", "PatchModel", "Query", "Out")]
+    schemas = [f"{cls}{end}" for end in ("Create", "Changes", "Query", "Out")]
     names |= dict.fromkeys(schemas, f"{package}.schemas")
     queries = [feature.view, "NEWEST", f"{cls}Repository", "matching"]
     return names | dict.fromkeys(queries, f"{package}.repository") | {"service": package}

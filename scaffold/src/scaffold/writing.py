@@ -1,4 +1,4 @@
-"""PatchModel of files: shown as a diff, or written with a migration, or not at all."""
+"""Changes of files: shown as a diff, or written with a migration, or not at all."""
 
 import difflib
 import re
