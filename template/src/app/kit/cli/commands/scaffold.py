@@ -5,7 +5,6 @@ cache, not into the environment of the service.
 """
 
 import ast
-import os
 import re
 import shutil
 import subprocess
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from pydantic_settings import BaseSettings
 
 from app.kit.cli.development_database import PROJECT_ROOT, is_development
 from app.kit.cli.errors import CommandFailed
@@ -30,6 +30,12 @@ _FOLDERS = """
 import jinja2, pathlib, scaffold
 print(*(pathlib.Path(each.__file__).parents[1] for each in (scaffold, jinja2)), sep="\\n")
 """
+
+
+class _Environment(BaseSettings):
+    # `uv run` sets it to its path.
+    uv: str | None = None
+
 
 if is_development():
 
@@ -107,7 +113,7 @@ def _has_commit(repository: Path, commit: str) -> bool:
 
 def _install(options: list[str]) -> list[str]:
     """Install the generator into the cache of uv; return the folders to import it from."""
-    uv = os.environ.get("UV") or shutil.which("uv")
+    uv = _Environment().uv or shutil.which("uv")
     if not uv:
         raise CommandFailed("scaffold needs uv: install it with `python3 -m pip install uv`.")
     address = re.sub(r"//[^/@]+@", "//", options[1].rpartition("git+")[2])
