@@ -49,7 +49,8 @@ def distribution_of(module: str) -> str:
 
 def undeclared(folder: Path, declared: set[str]) -> dict[str, str]:
     """Return the imported distributions that are not declared, with a file that imports each."""
-    own = {"app", "local_postgres", "oidc_issuer", "scaffold", "tests", "migrations"}
+    own = {"app", "local_postgres", "oidc_issuer", "scaffold", "scaffold_installer"}
+    own |= {"tests", "migrations"}
     return {
         distribution_of(module): file
         for module, file in imported(folder)

@@ -23,7 +23,7 @@ from tests.combinations import (
 )
 from tests.pgbouncer import PGBOUNCER
 from tests.processes import run, succeed
-from tests.rendering import Copy, Renderer
+from tests.rendering import ROOT, Copy, Renderer
 from tests.services import RUNNING_VERSION, Interpreter, address, new_database
 from tests.type_interfaces import Modules
 
@@ -89,14 +89,22 @@ def assert_ruff_passes(*services: Path) -> None:
 def test_service_passes_mypy(
     service: Copy, interpreter: Interpreter, mypy_cache: Path, answers: dict[str, Any]
 ) -> None:
-    interpreter.succeeds(service(**with_optional_files(answers)), "mypy", "--cache-dir", mypy_cache)
+    place = add_generator(service(**with_optional_files(answers)))
+    interpreter.succeeds(place, "mypy", "--cache-dir", mypy_cache)
+
+
+def add_generator(service: Path) -> Path:
+    """Add the generator of features to a service, to check its types; return the service."""
+    shutil.copytree(ROOT / "scaffold" / "src", service / "devtools", dirs_exist_ok=True)
+    return service
 
 
 @pytest.mark.slow
 @pytest.mark.full_suite
 def test_service_passes_pyright(render: Renderer, interpreter: Interpreter, tmp_path: Path) -> None:
     for answers in PAIRWISE:
-        shutil.copytree(render(**with_optional_files(answers)), tmp_path / combination_id(answers))
+        place = tmp_path / combination_id(answers)
+        add_generator(shutil.copytree(render(**with_optional_files(answers)), place))
     services = sorted(tmp_path.iterdir())
     # One error in each service shows that pyright checks all of them separately.
     wrong = [each / "src" / "app" / "features" / "wrong.py" for each in services]

@@ -1,0 +1,114 @@
+"""Installs the generator of the command `scaffold` from the repository of the template.
+
+It is the generator of the commit that the service was generated from. uv downloads it on first use
+into its cache, not into the environment of the service.
+"""
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from app.kit.cli.errors import CommandFailed
+
+REQUIREMENT = "copier-fastapi-sqlalchemy-scaffold @ git+{}@{}#subdirectory=scaffold"
+# Prints the folders of the generator and of its dependencies.
+_FOLDERS = """
+import jinja2, pathlib, scaffold
+print(*(pathlib.Path(each.__file__).parents[1] for each in (scaffold, jinja2)), sep="\\n")
+"""
+
+
+def load_generator(root: Path, service: str) -> Any:
+    """Return the module of the generator. Raises CommandFailed if it cannot be installed."""
+    spec = find_spec("scaffold")
+    # A folder without `__init__.py` is not the generator.
+    if spec is None or spec.origin is None:
+        sys.path += _install(root, uv_options(root, service))
+    return import_module("scaffold.command")
+
+
+def uv_options(root: Path, service: str) -> list[str]:
+    """Return the options of `uv run` that add the generator for a service.
+
+    Raises CommandFailed if `.copier-answers.yml` does not name the template.
+    """
+    answers = root / ".copier-answers.yml"
+    text = answers.read_text(encoding="utf-8") if answers.exists() else ""
+    source, commit = _value(text, "_src_path"), _value(text, "# Commit")
+    url, folder = git_url(source), root / Path(source).expanduser()
+    if source and not url and folder.is_dir():
+        if not _has_commit(folder, commit):
+            # A template without Git, or uncommitted changes of the template.
+            return ["--with-editable", str(folder / "scaffold")]
+        url = folder.resolve().as_uri()
+    if url and commit:
+        return ["--with", REQUIREMENT.format(url, commit)]
+    requirement = REQUIREMENT.format("ADDRESS", _value(text, "_commit") or "RELEASE")
+    raise CommandFailed(
+        f"{answers.name} does not lead to the template{source and f', {source}'}. Name its "
+        f"address: uv run --with '{requirement}' {service} scaffold …"
+    )
+
+
+def git_url(source: str) -> str:
+    """Return the URL for a `_src_path` of Copier, or an empty text for a local path."""
+    for shortcut, host in (("gh:", "github.com"), ("gl:", "gitlab.com")):
+        if source.startswith(shortcut):
+            path = source.removeprefix(shortcut).strip("/").removesuffix(".git")
+            return f"https://{host}/{path}.git"
+    # git@example.org:team/template.git
+    source = re.sub(r"^([\w.-]+@[\w.-]+):/?", r"ssh://\1/", source.removeprefix("git+"))
+    return source if re.match(r"[a-z]{3,}://", source) else ""
+
+
+def _value(text: str, name: str) -> str:
+    """Return the value of a line of YAML, or an empty text."""
+    found = re.search(rf"^{name}: (.+(?:\n +.+)*)", text, re.MULTILINE)
+    value = re.sub(r"\n +", " ", found[1]) if found else ""
+    if value.startswith("'"):
+        return value[1:-1].replace("''", "'")
+    return str(ast.literal_eval(value)) if value.startswith('"') else value
+
+
+def _has_commit(repository: Path, commit: str) -> bool:
+    command = ["git", "cat-file", "-e", f"{commit}^{{commit}}"]
+    if not (commit and shutil.which("git")):
+        return False
+    return subprocess.run(command, cwd=repository, capture_output=True, check=False).returncode == 0
+
+
+def _install(root: Path, options: list[str]) -> list[str]:
+    """Install the generator into the cache of uv; return the folders to import it from."""
+    uv = os.environ.get("UV") or shutil.which("uv")
+    if not uv:
+        raise CommandFailed("scaffold needs uv: install it with `python3 -m pip install uv`.")
+    address = re.sub(r"//[^/@]+@", "//", options[1].rpartition("git+")[2])
+    command = [uv, "run", "--quiet", "--no-project", "--python", sys.executable, *options]
+    reasons: list[str] = []
+    # The first use needs the network; the others find the generator in the cache.
+    for network in (["--offline"], []):
+        if not network:
+            print(f"Downloading the generator: {address}", file=sys.stderr)
+        ended = subprocess.run(
+            [*command, *network, "python", "-I", "-c", _FOLDERS],
+            # The settings of uv in pyproject.toml hold, such as an index.
+            cwd=root,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if ended.returncode == 0:
+            return ended.stdout.splitlines()
+        lines = [line.strip().removeprefix("cause: ") for line in ended.stderr.splitlines()]
+        reasons = [line for line in lines if line.startswith("fatal: ")] or lines[-1:]
+    raise CommandFailed(
+        f"scaffold cannot download its generator: {' '.join(reasons[:1])} Check the network and "
+        f"your access to {address}."
+    )
