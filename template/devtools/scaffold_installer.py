@@ -13,7 +13,6 @@ import sys
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from app.kit.cli.errors import CommandFailed
 
@@ -25,13 +24,13 @@ print(*(pathlib.Path(each.__file__).parents[1] for each in (scaffold, jinja2)), 
 """
 
 
-def load_generator(root: Path, service: str) -> Any:
-    """Return the module of the generator. Raises CommandFailed if it cannot be installed."""
+def run_generator(root: Path, service: str, arguments: list[str]) -> None:
+    """Run `scaffold` with these arguments. Raises CommandFailed."""
     spec = find_spec("scaffold")
     # A folder without `__init__.py` is not the generator.
     if spec is None or spec.origin is None:
         sys.path += _install(root, uv_options(root, service))
-    return import_module("scaffold.command")
+    import_module("scaffold.command").run(arguments, service)
 
 
 def uv_options(root: Path, service: str) -> list[str]:

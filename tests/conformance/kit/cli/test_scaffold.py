@@ -8,7 +8,7 @@ import pytest
 
 import scaffold_installer
 from app.kit.cli.errors import CommandFailed
-from scaffold_installer import git_url, load_generator, uv_options
+from scaffold_installer import git_url, run_generator, uv_options
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -81,4 +81,4 @@ def test_missing_uv_has_a_clear_error(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(scaffold_installer, "find_spec", missing)
     write_answers(tmp_path, f"# Commit: {COMMIT}", "_src_path: gh:a/b")
     with pytest.raises(CommandFailed, match="pip install uv"):
-        load_generator(tmp_path, "my-service")
+        run_generator(tmp_path, "my-service", [])

@@ -17,7 +17,6 @@ if is_development() and find_spec("scaffold_installer"):
     @commands.command(add_help_option=False, context_settings=_PASS_ON)
     def scaffold(context: typer.Context) -> None:
         """Write a feature: model, endpoints, tests and migration; or add a field to one."""
-        from scaffold_installer import load_generator
+        from scaffold_installer import run_generator
 
-        service = get_service(context).name
-        load_generator(PROJECT_ROOT, service).run(context.args, service)
+        run_generator(PROJECT_ROOT, get_service(context).name, context.args)
