@@ -13,9 +13,9 @@ from app.kit.http.application import Application
 from app.kit.http.authentication import Authentication
 from app.kit.migrations.runner import load_revisions
 from app.kit.observability.garbage_collector import freeze_gc
+from app.kit.observability.health import Readiness
 from app.kit.observability.logging import configure_logging
 from app.kit.observability.metrics import Metrics
-from app.kit.observability.readiness import Readiness
 from app.kit.observability.tracing import Tracing
 from app.kit.settings import SettingsError
 from app.registry import ROUTERS

@@ -7,8 +7,7 @@ import pytest
 import yaml
 
 from app.kit.db.settings import DatabaseSettings
-from app.kit.observability import readiness
-from app.kit.observability.health import router
+from app.kit.observability.health import PATIENCE, router
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 # Seconds that the process needs to close its connections after the last request.
@@ -68,7 +67,7 @@ def test_probes_request_existing_routes(container: dict[str, Any]) -> None:
         "readinessProbe": router.url_path_for("ready"),
     }
     # A shorter timeout would end the probe before it can report what is missing.
-    assert probes["readinessProbe"]["timeoutSeconds"] > readiness.PATIENCE
+    assert probes["readinessProbe"]["timeoutSeconds"] > PATIENCE
 
 
 def test_service_exposes_the_port_of_the_process(container: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The migrations and the models agree, in both directions."""
+"""The migrations, the models and the diagram in docs/ agree."""
 
 import io
 from contextlib import redirect_stdout
@@ -10,6 +10,8 @@ from alembic.script import ScriptDirectory
 from alembic.util import to_tuple
 from sqlalchemy import URL
 
+from app.about import NAME
+from app.kit.cli.commands.diagram import DOCS, FILE_NAME, page
 from app.kit.migrations.runner import alembic_config
 from tests.support.database import settings_for
 
@@ -48,3 +50,8 @@ def test_sql_is_generated_without_a_database(config: Config) -> None:
     # Each migration is one transaction.
     revisions = list(ScriptDirectory.from_config(config).walk_revisions())
     assert sql.count("BEGIN;") >= len(revisions)
+
+
+def test_diagram_in_docs_is_current_if_it_exists() -> None:
+    kept = DOCS / FILE_NAME
+    assert not kept.exists() or kept.read_text() == page(NAME), f"run `{NAME} diagram`"

@@ -3,10 +3,9 @@
 # Schemathesis does not type its cases.
 # pyright: reportUnknownVariableType=false
 
-import json
 import re
 from collections import defaultdict
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -26,6 +25,7 @@ from app.registry import ROUTERS
 from app.settings import Settings
 from tests.support.app import client_of, running
 
+_BASE_URL = "http://test"
 # Seconds. An endless stream of events exceeds it.
 TIME_LIMIT = 30
 # Longer than any string that Hypothesis generates.
@@ -51,10 +51,6 @@ def _application() -> FastAPI:
     return application
 
 
-def _openapi_schema() -> dict[str, Any]:
-    return _application().openapi()
-
-
 def modules() -> dict[str, str]:
     """Return the module of each endpoint, by operation id."""
     routes = [context.original_route for context in iter_route_contexts(_application().routes)]
@@ -67,7 +63,7 @@ def operations() -> dict[str, dict[str, Any]]:
     """Return the operations of the OpenAPI schema by method and path: `GET /users/{user_id}`."""
     return {
         f"{method.upper()} {path}": operation
-        for path, item in _openapi_schema()["paths"].items()
+        for path, item in _application().openapi()["paths"].items()
         for method, operation in item.items()
     }
 
@@ -77,7 +73,7 @@ def _generated() -> dict[str, Any]:
     # Imported here, because the import of Schemathesis takes a second.
     from schemathesis import openapi
 
-    document: Any = openapi.from_dict(_shortened(_openapi_schema()))
+    document: Any = openapi.from_dict(_shortened(_application().openapi()))
     found = [operation.ok() for operation in document.get_all_operations()]
     return {operation.label: operation for operation in found}
 
@@ -144,6 +140,7 @@ class FuzzedService:
         # Hide this frame: the assertion message contains everything.
         __tracebackhide__ = True
         from schemathesis import GenerationMode
+        from schemathesis.core.failures import FailureGroup
 
         strategy = _generated()[name].as_strategy(generation_mode=GenerationMode(mode))
         case: Any = data.draw(strategy)
@@ -151,17 +148,23 @@ class FuzzedService:
             generated = case.path_parameters[parameter]
             values = st.just(generated) | st.sampled_from(self.known[parameter])
             case.path_parameters[parameter] = data.draw(values)
-        request = _request_of(case)
+        response: Response | None = None
         try:
-            response = self.send(request)
+            response = self.send(_request_of(case))
+            is_expected = may_be_503 and response.status_code == 503
+            case.validate_response(response, checks=_checks(may_be_server_error=is_expected))
+            return
         except InvalidURL:
             # The client rejects URLs longer than 64 KiB, so the service never receives them.
             reject()
         except TimeoutError:
             problem = f"no response within {TIME_LIMIT} s"
-            raise AssertionError(_report(name, request, problem)) from None
-        if problem := _problem_of(case, response, may_be_503=may_be_503):
-            raise AssertionError(_report(name, request, problem, response))
+        except FailureGroup as group:
+            problem = "\n".join(f"{each.title}. {each.message}" for each in group.exceptions)
+        if response is not None:
+            problem += f"\n\nThe response: {response.status_code}\n  {response.text[:1000]}"
+        request = case.as_curl_command(base_url=_BASE_URL)
+        raise AssertionError(f"{name}: {problem}\n\nThe request:\n  {request[:4000]}")
 
 
 def _rows_in(content: Any) -> list[dict[str, Any]]:
@@ -170,7 +173,7 @@ def _rows_in(content: Any) -> list[dict[str, Any]]:
 
 
 def _request_of(case: Any) -> dict[str, Any]:
-    request: dict[str, Any] = case.as_transport_kwargs(base_url="http://test")
+    request: dict[str, Any] = case.as_transport_kwargs(base_url=_BASE_URL)
     # The service reads no cookies.
     request.pop("cookies", None)
     # httpx calls a body of bytes `content`.
@@ -179,43 +182,13 @@ def _request_of(case: Any) -> dict[str, Any]:
     return request
 
 
-def _problem_of(case: Any, response: Response, *, may_be_503: bool) -> str:
+def _checks(*, may_be_server_error: bool) -> list[Any]:
     from schemathesis.checks import not_a_server_error
-    from schemathesis.core.failures import FailureGroup
     from schemathesis.specs.openapi.checks import (
         content_type_conformance,
         response_schema_conformance,
         status_code_conformance,
     )
 
-    described = [
-        status_code_conformance,
-        content_type_conformance,
-        response_schema_conformance,
-    ]
-    is_expected = may_be_503 and response.status_code == 503
-    try:
-        case.validate_response(
-            response, checks=described if is_expected else [not_a_server_error, *described]
-        )
-    except FailureGroup as group:
-        return "\n".join(f"{each.title}. {each.message}" for each in group.exceptions)
-    return ""
-
-
-def _report(
-    name: str, request: dict[str, Any], problem: str, response: Response | None = None
-) -> str:
-    lines = [f"{name}: {problem}", "", "The request:", *_lines_of(request)]
-    if response is not None:
-        lines += ["", f"The response: {response.status_code}", f"  {response.text[:1000]}"]
-    return "\n".join(lines)
-
-
-def _lines_of(request: dict[str, Any]) -> Iterator[str]:
-    yield f"  {request['method']} {request['url']}"
-    for name in ("params", "headers", "json", "content", "data", "files"):
-        if request.get(name):
-            value = request[name]
-            shown = json.dumps(value) if name == "json" else repr(value)
-            yield f"  {name}: {shown[:2000]}"
+    described = [status_code_conformance, content_type_conformance, response_schema_conformance]
+    return described if may_be_server_error else [not_a_server_error, *described]

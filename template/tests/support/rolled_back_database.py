@@ -11,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from app.kit.db.connections.asyncpg_driver import Rows
 from app.kit.db.session import Database
 from tests.support.authentication import set_caller
-from tests.support.constraints import check_constraints
 
 
 @dataclass(frozen=True)
@@ -58,3 +57,14 @@ class RolledBackDatabase(Database):
             rows = (await self.connection.exec_driver_sql(sql, tuple(arguments))).all()
             await check_constraints(self.connection)
             return rows
+
+
+async def check_constraints(connection: AsyncConnection) -> None:
+    """Raise the error that a commit would raise for a violated deferred constraint.
+
+    A test's transaction always rolls back, so PostgreSQL never checks them at commit.
+    """
+    async with connection.begin_nested() as savepoint:
+        await connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
+        # Deferred again: the next request may violate a constraint until its own commit.
+        await savepoint.rollback()

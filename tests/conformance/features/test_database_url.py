@@ -17,7 +17,7 @@ from app.kit.db.engine import build_engine
 from app.kit.db.settings import DatabaseSettings
 from app.kit.errors.problems import Unavailable
 from app.kit.migrations.runner import load_revisions
-from app.kit.observability.readiness import Readiness
+from app.kit.observability.health import Readiness
 from tests.support.database import settings_for
 
 _SSL_REQUEST_LENGTH = 8

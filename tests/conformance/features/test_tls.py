@@ -15,7 +15,7 @@ from app.kit.db.engine import build_engine
 from app.kit.db.settings import DatabaseSettings
 from app.kit.errors.problems import Unavailable
 from app.kit.migrations.runner import load_revisions
-from app.kit.observability.readiness import Readiness
+from app.kit.observability.health import Readiness
 from local_postgres.binaries import SYSTEM, find_binaries
 from local_postgres.server import temp_dir, temporary
 from local_postgres.supervisor import Cluster

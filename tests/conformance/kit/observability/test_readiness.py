@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.kit.db.engine import build_migration_engine
 from app.kit.errors.problems import Unavailable
 from app.kit.migrations.runner import CodeRevisions
-from app.kit.observability.readiness import Readiness
+from app.kit.observability.health import Readiness
 from app.main import create_app
 from tests.support.app import client_of, running
 from tests.support.database import settings_for, settings_with

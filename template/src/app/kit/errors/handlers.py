@@ -39,7 +39,7 @@ from app.kit.errors.problems import (
 from app.kit.errors.undefined_tables import is_undefined_object
 from app.kit.http.matched_route import allowed_methods
 from app.kit.http.validation.request_fields import UNLISTED
-from app.kit.observability.readiness import migration_problem
+from app.kit.observability.health import migration_problem
 
 _log = structlog.get_logger(__name__)
 
