@@ -60,7 +60,7 @@ AUTHENTICATION = [
     "src/app/kit/auth/",
     "src/app/kit/http/authentication.py",
     "src/app/kit/cli/development_issuer.py",
-    "src/app/kit/db/caller.py",
+    "src/app/kit/db/current_user.py",
     "src/app/registry.py",
     "tests/architecture/test_public_routes.py",
     "tests/example/test_callers.py",

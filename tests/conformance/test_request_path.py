@@ -16,8 +16,8 @@ SOURCE = Path(app.__file__).parent
 # Not counted: middleware, request parsing, sign-in, logging, and type conversions of the engine.
 COMMON = (
     "kit/auth/",
-    "kit/db/caller.py",
-    "kit/db/types/",
+    "kit/db/current_user.py",
+    "kit/db/connections/asyncpg_types.py",
     "kit/http/",
     "kit/observability/logging.py",
     "kit/observability/metrics.py",

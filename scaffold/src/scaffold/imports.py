@@ -5,9 +5,8 @@ from collections.abc import Mapping
 
 _MODULES = {
     "app.kit.auth.routing": "ScopedAPIRouter",
-    "app.kit.db.base": "Base TimestampedModel utc_now",
+    "app.kit.db.base": "Base TimestampedModel utc_now value_enum",
     "app.kit.db.deletion": "DELETE_ERRORS Model delete_where unique_when_not_deleted",
-    "app.kit.db.types.enums": "value_enum",
     "app.kit.db.ids": "Id",
     "app.kit.queries.load_options": "load_options",
     "app.kit.writes.foreign_keys": "check_references",

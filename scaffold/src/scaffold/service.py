@@ -14,8 +14,7 @@ from sqlalchemy.orm import Mapper
 from app import registry
 from app.kit.cli.errors import CommandFailed
 from app.kit.db import deletion
-from app.kit.db.attributes import table_columns
-from app.kit.db.base import Base, TimestampedModel
+from app.kit.db.base import Base, TimestampedModel, table_columns
 from app.kit.db.ids import Id
 from app.kit.migrations.runner import PROJECT_ROOT
 from scaffold.names import snake_case

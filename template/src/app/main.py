@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from app.about import DESCRIPTION, NAME, TITLE
-from app.kit.db.connections.connection_limits import warn_if_too_many_connections
+from app.kit.db.connections.startup_checks import warn_if_too_many_connections
 from app.kit.db.session import Database
 from app.kit.http.application import Application
 from app.kit.http.authentication import Authentication

@@ -202,7 +202,7 @@ def test_streaming_endpoint_opens_its_own_session(app: FastAPI) -> None:
     for route in routes_of(app):
         assert not (is_streaming(route) and sessions_of(route)), (
             f"{route.path} continues after the request's transaction has ended: use "
-            "`ReadDatabaseDep` or `DatabaseDep` and open a session, see app.kit.http.streaming"
+            "`DatabaseDep` and open a session, see app.kit.http.streaming"
         )
 
 

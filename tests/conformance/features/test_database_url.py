@@ -11,8 +11,8 @@ from urllib.parse import quote
 import pytest
 from sqlalchemy import URL, text
 
+from app.kit.db.connections.startup_checks import DatabaseUnreachable, wait_for_database
 from app.kit.db.connections.url import parse_url
-from app.kit.db.connections.wait_for_database import DatabaseUnreachable, wait_for_database
 from app.kit.db.engine import build_engine
 from app.kit.db.settings import DatabaseSettings
 from app.kit.errors.problems import Unavailable

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from httpx2 import AsyncClient
 from sqlalchemy import func, select
 
-from app.kit.db.session import Database, ReadDatabaseDep
+from app.kit.db.session import Database, DatabaseDep
 from app.kit.http.application import Application
 from app.kit.http.schemas import ResponseModel
 from app.kit.http.streaming import CSV, ROWS_AT_ONCE, CsvLines, StreamedRows
@@ -36,13 +36,13 @@ STATEMENT = select(
 
 
 @application.get("/csv", response_class=CsvLines, responses=CSV)
-async def read_csv(database: ReadDatabaseDep, escape: bool = False) -> CsvLines:
+async def read_csv(database: DatabaseDep, escape: bool = False) -> CsvLines:
     """Export as CSV."""
     return CsvLines(database, STATEMENT, NoteLine, escape_formulas=escape)
 
 
 @application.get("/bytes")
-async def read_bytes(database: ReadDatabaseDep) -> StreamedRows:
+async def read_bytes(database: DatabaseDep) -> StreamedRows:
     """Export in a format that the team defines."""
 
     def encode(note: Note) -> bytes:

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import URL, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from app.kit.db.connections.wait_for_database import DatabaseUnreachable, wait_for_database
+from app.kit.db.connections.startup_checks import DatabaseUnreachable, wait_for_database
 from app.kit.db.engine import build_engine
 from app.kit.db.settings import DatabaseSettings
 from app.kit.errors.problems import Unavailable

@@ -10,10 +10,10 @@ from sqlalchemy.exc import StatementError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import undefer
 
+from app.kit.db.connections.asyncpg_types import UnreadableValue
 from app.kit.db.session import Database
 from app.kit.errors.database_errors import problem_from_db_error
 from app.kit.errors.problems import Problem
-from app.kit.errors.unreadable_values import UnreadableValue
 from app.kit.http.schemas import ResponseModel
 from app.kit.queries.compiled.json_sql import json_list
 from app.kit.queries.pagination import CursorQuery

@@ -6,8 +6,7 @@ import pytest
 from sqlalchemy import MetaData
 from sqlalchemy.orm import Mapped, mapped_column, registry
 
-from app.kit.db.attributes import next_version
-from app.kit.db.base import TimestampedModel
+from app.kit.db.base import TimestampedModel, next_version
 
 
 class Separate:

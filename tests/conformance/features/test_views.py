@@ -16,7 +16,7 @@ from sqlalchemy import QueuePool, Select, select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import selectinload
 
-from app.kit.db.attributes import primary_key
+from app.kit.db.base import primary_key
 from app.kit.db.session import Database
 from app.kit.errors.problems import NotFound
 from app.kit.queries.compiled.row_stream import BATCH_SIZE

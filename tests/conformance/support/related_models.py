@@ -21,7 +21,7 @@ from sqlalchemy.ext.associationproxy import AssociationProxy, association_proxy
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-from app.kit.db.types.enums import value_enum
+from app.kit.db.base import value_enum
 from tests.conformance.support.simple_models import Kind
 
 Moment = DateTime(timezone=True)

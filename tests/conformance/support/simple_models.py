@@ -6,8 +6,7 @@ from enum import StrEnum
 from sqlalchemy import DateTime, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from app.kit.db.base import utc_now
-from app.kit.db.types.enums import value_enum
+from app.kit.db.base import utc_now, value_enum
 
 
 class Own(DeclarativeBase):

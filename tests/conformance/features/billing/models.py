@@ -5,10 +5,9 @@ from enum import StrEnum
 from sqlalchemy import ForeignKey, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.kit.db.base import TimestampedModel
+from app.kit.db.base import TimestampedModel, value_enum
 from app.kit.db.deletion import Model
 from app.kit.db.ids import Id
-from app.kit.db.types.enums import value_enum
 
 SCHEMA = "conformance_billing"
 

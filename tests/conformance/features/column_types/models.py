@@ -47,11 +47,10 @@ from sqlalchemy.dialects.postgresql import (
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import BigInteger
 
-from app.kit.db.base import Base, TimestampedModel
+from app.kit.db.base import Base, TimestampedModel, value_enum
 from app.kit.db.deletion import Model
 from app.kit.db.ids import Id
 from app.kit.db.relationships import relationship
-from app.kit.db.types.enums import value_enum
 
 SCHEMA = "conformance_other"
 # Base.metadata creates the tables without a migration, so it must create the schema as well.

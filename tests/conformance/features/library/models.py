@@ -24,11 +24,10 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, column_property, mapped_column
 
-from app.kit.db.base import Base, TimestampedModel
+from app.kit.db.base import Base, TimestampedModel, value_enum
 from app.kit.db.deletion import Model
 from app.kit.db.ids import Id
 from app.kit.db.relationships import relationship
-from app.kit.db.types.enums import value_enum
 
 
 class Binding(StrEnum):

@@ -5,8 +5,8 @@ from enum import StrEnum
 from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.kit.db.base import value_enum
 from app.kit.db.deletion import Model
-from app.kit.db.types.enums import value_enum
 
 
 class Grade(StrEnum):

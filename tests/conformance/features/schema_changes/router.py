@@ -6,12 +6,12 @@ from fastapi import APIRouter
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.kit.db.session import ReadDatabaseDep, ReadSessionDep, SessionDep
+from app.kit.db.session import DatabaseDep, ReadSessionDep, SessionDep
 from app.kit.http.streaming import JSON_LINES, JsonLines
 from app.kit.queries.concurrent_reads import concurrent_reads
 from app.kit.queries.view import View
 from app.kit.writes.copy import copy_rows
-from app.kit.writes.transactions import DatabaseDep, run_with_retry
+from app.kit.writes.transactions import run_with_retry
 from tests.conformance.features.schema_changes.models import Sample
 from tests.conformance.features.schema_changes.schemas import SampleIn, SampleOut
 
@@ -59,7 +59,7 @@ async def export_samples_by_view(db: DatabaseDep) -> JsonLines:
 
 
 @router.get("/by-concurrent-reads", response_model=list[SampleOut])
-async def list_samples_by_concurrent_reads(database: ReadDatabaseDep) -> list[Sample]:
+async def list_samples_by_concurrent_reads(database: DatabaseDep) -> list[Sample]:
     """List samples."""
     async with concurrent_reads(database) as reads:
         first = reads.start(lambda session: session.scalars(_ALL))
@@ -68,7 +68,7 @@ async def list_samples_by_concurrent_reads(database: ReadDatabaseDep) -> list[Sa
 
 
 @router.get("/by-stream", responses=JSON_LINES)
-async def export_samples(database: ReadDatabaseDep) -> JsonLines:
+async def export_samples(database: DatabaseDep) -> JsonLines:
     """Stream samples."""
     return JsonLines(database, _ALL, SampleOut)
 

@@ -32,8 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import BIT, CIDR, INET, INT4RANGE, JSONB, MACADDR, TSVECTOR
 from sqlalchemy.orm import Mapped, deferred, mapped_column
 
-from app.kit.db.base import Base
-from app.kit.db.types.enums import value_enum
+from app.kit.db.base import Base, value_enum
 
 
 class Mood(StrEnum):

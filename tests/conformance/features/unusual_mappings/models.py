@@ -25,11 +25,10 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import INET, INT4RANGE, JSONB, TSVECTOR, Range
 from sqlalchemy.orm import Mapped, column_property, mapped_column
 
-from app.kit.db.base import Base
+from app.kit.db.base import Base, value_enum
 from app.kit.db.deletion import Model, unique_when_not_deleted
 from app.kit.db.ids import Id
 from app.kit.db.relationships import relationship
-from app.kit.db.types.enums import value_enum
 
 SCHEMA = "conformance assorted"
 

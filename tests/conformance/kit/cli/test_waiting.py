@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import URL, make_url, text
 
 from app import cli
-from app.kit.db.connections.wait_for_database import DatabaseUnreachable, wait_for_database
+from app.kit.db.connections.startup_checks import DatabaseUnreachable, wait_for_database
 from app.kit.db.session import Database
 from tests.support.database import settings_with
 

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import URL
 
-from app.kit.db.connections.connection_limits import warn_if_too_many_connections
+from app.kit.db.connections.startup_checks import warn_if_too_many_connections
 from app.kit.db.session import Database
 from app.main import create_app
 from tests.conformance.conftest import ReadLog

@@ -8,7 +8,7 @@ from httpx2 import AsyncClient
 from pydantic import RootModel
 from sqlalchemy import URL, QueuePool, func, select, text
 
-from app.kit.db.session import Database, ReadDatabaseDep, ReadSessionDep, SessionDep
+from app.kit.db.session import Database, DatabaseDep, ReadSessionDep, SessionDep
 from app.kit.errors.problems import Conflict
 from app.kit.http.streaming import JsonLines
 from app.main import create_app
@@ -44,7 +44,7 @@ def add_routes(app: FastAPI) -> None:
         await session.execute(text("SELECT 1/0"))
 
     @app.get("/kit/http/streaming")
-    async def stream(database: ReadDatabaseDep) -> JsonLines:
+    async def stream(database: DatabaseDep) -> JsonLines:
         return JsonLines(database, select(func.generate_series(1, 300)), Number)
 
 

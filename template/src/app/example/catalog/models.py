@@ -5,11 +5,10 @@ from enum import StrEnum
 from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.kit.db.base import TimestampedModel
+from app.kit.db.base import TimestampedModel, value_enum
 from app.kit.db.deletion import Model, unique_when_not_deleted
 from app.kit.db.ids import Id
 from app.kit.db.relationships import relationship
-from app.kit.db.types.enums import value_enum
 from app.kit.errors.problems import Conflict
 
 # Both fit into 32-bit columns. A sum of prices needs 64 bits.

@@ -18,10 +18,9 @@ from sqlalchemy import (
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.kit.db.base import Base, TimestampedModel
+from app.kit.db.base import Base, TimestampedModel, value_enum
 from app.kit.db.ids import Id
 from app.kit.db.relationships import relationship
-from app.kit.db.types.enums import value_enum
 from app.kit.errors.problems import Conflict
 
 # A total of 100 such lines at the highest price is 10**15. JSON integers are exact up to 2**53.

@@ -12,7 +12,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.kit.db.base import utc_now
-from app.kit.db.connections.wait_for_database import address
+from app.kit.db.connections.startup_checks import address
 from app.kit.db.settings import DatabaseSettings
 from app.kit.migrations.runner import (
     CodeRevisions,

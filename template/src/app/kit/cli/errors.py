@@ -6,7 +6,7 @@ user can fix.
 
 from alembic.util import CommandError
 
-from app.kit.db.connections.wait_for_database import DatabaseUnreachable
+from app.kit.db.connections.startup_checks import DatabaseUnreachable
 from app.kit.errors.problems import Unavailable
 from app.kit.settings import SettingsError
 

@@ -14,11 +14,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kit.cli.errors import CommandFailed
 from app.kit.cli.service import get_service
-from app.kit.db.connections.wait_for_database import wait_for_database
+from app.kit.db.connections.startup_checks import wait_for_database
 from app.kit.db.session import Database
-from app.kit.errors.database_errors import problem_from_db_error
+from app.kit.errors.database_errors import (
+    is_undefined_object,
+    missing_migration,
+    problem_from_db_error,
+)
 from app.kit.errors.problems import Unavailable
-from app.kit.errors.undefined_tables import is_undefined_object, missing_migration
 from app.kit.migrations.runner import applied_revisions, load_revisions, pending_migrations
 from app.kit.observability.logging import configure_logging
 from app.kit.settings import KitSettings

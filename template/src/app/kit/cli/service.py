@@ -22,7 +22,7 @@ from app.kit.cli.development_database import (
 from app.kit.cli.development_issuer import issuer_for
 from app.kit.cli.errors import CommandFailed
 from app.kit.cli.seeding import Seeder
-from app.kit.db.connections.wait_for_database import wait_for_database
+from app.kit.db.connections.startup_checks import wait_for_database
 from app.kit.db.engine import build_migration_engine
 from app.kit.migrations.runner import (
     PROJECT_ROOT,

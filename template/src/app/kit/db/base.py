@@ -1,7 +1,9 @@
-"""Base classes of the models."""
+"""Base classes of the models, and their attributes, columns and enum types."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
+from enum import StrEnum
+from functools import cache
 from typing import Any, ClassVar
 
 from pydantic import BaseModel
@@ -13,8 +15,12 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     DateTime,
+    Enum,
+    Integer,
     MetaData,
     Text,
+    TypeDecorator,
+    Uuid,
     any_,
     event,
     func,
@@ -23,9 +29,15 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.ext.asyncio import AsyncAttrs
-from sqlalchemy.orm import DeclarativeBase, Mapped, Mapper, mapped_column, object_session
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    InstrumentedAttribute,
+    Mapped,
+    Mapper,
+    mapped_column,
+    object_session,
+)
 
-from app.kit.db.attributes import next_version
 from app.kit.db.ids import PrimaryKey
 
 
@@ -38,6 +50,15 @@ def any_of(column: Any, values: Collection[Any]) -> ColumnElement[bool]:
 def utc_now() -> datetime:
     """Return the current time, timezone-aware, in UTC."""
     return datetime.now(UTC)
+
+
+def value_enum(members: type[StrEnum], name: str) -> Enum:
+    """Return a column type that uses the PostgreSQL enum type `name`.
+
+    It stores the values of the members. By default, SQLAlchemy stores the member names, which code
+    may rename.
+    """
+    return Enum(members, name=name, values_callable=lambda found: [each.value for each in found])
 
 
 class Base(AsyncAttrs, DeclarativeBase):
@@ -131,3 +152,62 @@ def in_base_table(
     base: Any = mapper.base_mapper.class_
     found = select(model.id).where(*conditions).correlate(None).with_for_update()
     return base, (base.id.in_(found),)
+
+
+def primary_key(entity: Any) -> InstrumentedAttribute[Any]:
+    """Return the primary key attribute of a model or alias.
+
+    Raises TypeError for a composite primary key.
+    """
+    mapper = getattr(entity, "__mapper__", None) or inspect(entity).mapper
+    names = [attribute_name(mapper, column) for column in mapper.primary_key]
+    if len(names) != 1:
+        raise TypeError(
+            f"{mapper.class_.__name__} has a composite primary key ({', '.join(names)});"
+            " write your own statements for it"
+        )
+    key: InstrumentedAttribute[Any] = getattr(entity, names[0])
+    return key
+
+
+def attribute_name(mapper: Any, column: Column[Any]) -> str:
+    """Return the name of the attribute that is mapped to a column."""
+    name: str = mapper.get_property_by_column(column).key
+    return name
+
+
+@cache
+def table_columns(mapper: Any) -> Mapping[str, Column[Any]]:
+    """Return the columns of a model by attribute name, without SQL expressions."""
+    columns: dict[str, Any] = dict(mapper.columns.items())
+    return {name: column for name, column in columns.items() if isinstance(column, Column)}
+
+
+def next_version(model: Any) -> dict[str, Any]:
+    """Return the version attribute and its new value, or {} for a model without a version column.
+
+    Bulk updates must set it: otherwise a session that read the row earlier would overwrite their
+    changes. PostgreSQL computes the value, because the statement is compiled once.
+
+    Raises TypeError for a column type whose next version PostgreSQL cannot compute.
+    """
+    mapper: Any = model.__mapper__
+    version = mapper.version_id_col
+    # With `version_id_generator=False` the server sets the version.
+    if version is None or mapper.version_id_generator is False:
+        return {}
+    name = attribute_name(mapper, version)
+    column_type = version.type
+    match column_type.impl_instance if isinstance(column_type, TypeDecorator) else column_type:
+        case Integer():
+            return {name: version + 1}
+        case DateTime():
+            return {name: func.clock_timestamp()}
+        case Uuid():
+            return {name: func.gen_random_uuid()}
+        case other:
+            raise TypeError(
+                f"{model.__name__}.{name}: PostgreSQL cannot compute the next version of type"
+                f" {other!r}: use an Integer, a DateTime or a Uuid, or `version_id_generator=False`"
+                " with a trigger"
+            )

@@ -6,18 +6,14 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 from sqlalchemy import Connection, NullPool, event, text
-from sqlalchemy.dialects.postgresql import CIDR, INET
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from app.kit.db.caller import CONNECTION_CLASS
 from app.kit.db.connections.asyncpg_driver import replace_closed_connections
+from app.kit.db.connections.asyncpg_types import check_values
+from app.kit.db.current_user import CONNECTION_CLASS
 from app.kit.db.pool import driver_arguments, pool_arguments
 from app.kit.db.settings import DatabaseSettings
-from app.kit.db.types.datetimes import check_time_zones
-from app.kit.db.types.intervals import check_intervals
-from app.kit.db.types.network_addresses import ExactCidr, ExactInet
 from app.kit.errors.redaction import hide_values
-from app.kit.errors.unreadable_values import report_unreadable
 from app.kit.queries.compiled.json_sql import parse_json
 
 _SET_LOCAL = text("SELECT set_config(:name, :value, true)")
@@ -92,12 +88,8 @@ def _build(
         json_deserializer=parse_json,
         **options,
     )
-    dialect = engine.sync_engine.dialect
-    dialect.colspecs = {**dialect.colspecs, INET: ExactInet, CIDR: ExactCidr}
-    check_time_zones(dialect)
-    check_intervals(engine.sync_engine)
+    check_values(engine.sync_engine)
     replace_closed_connections(engine.sync_engine)
-    event.listen(engine.sync_engine, "handle_error", report_unreadable)
     if settings.hide_parameters:
         event.listen(engine.sync_engine, "handle_error", hide_values)
     return engine

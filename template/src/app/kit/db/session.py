@@ -14,12 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from app.kit.db.base import Base
 from app.kit.db.connections.asyncpg_driver import Rows, fetch, has_listeners
+from app.kit.db.connections.asyncpg_types import UnreadableValue
 from app.kit.db.deletion import SyncSession
 from app.kit.db.engine import build_engine, build_read_engine, read_only
 from app.kit.db.settings import DatabaseSettings
 from app.kit.errors.database_errors import driver_error, is_server_error
 from app.kit.errors.problems import CommitOutcomeUnknown
-from app.kit.errors.unreadable_values import UnreadableValue
 from app.kit.observability.statement_events import (
     StatementListener,
     attach_listeners,
@@ -187,7 +187,6 @@ async def get_read_database(request: Request) -> Database:
 
 # For endpoints that use views, or that open sessions: concurrent reads, streams and retries.
 DatabaseDep = Annotated[Database, Depends(get_read_database)]
-ReadDatabaseDep = DatabaseDep
 
 
 async def get_read_session(request: Request) -> AsyncGenerator[AsyncSession]:

@@ -20,7 +20,7 @@ class DatabaseSettings(PoolSettings):
     # Password for `url` and `replica_url`, without percent-encoding.
     password: SecretStr | None = None
     application_name: str | None = Field(None, max_length=63)
-    # Processes of this service on all hosts that connect to the server. See `capacity`.
+    # Processes of this service on all hosts that connect to the server.
     processes: int = Field(1, ge=1, le=10_000)
 
     connect_timeout: float = Field(5, gt=0, le=300)

@@ -25,8 +25,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Mapped, Mapper, RelationshipProperty, aliased, mapped_column
 from sqlalchemy.sql.visitors import iterate
 
-from app.kit.db.attributes import next_version
-from app.kit.db.base import Base, TimestampedModel, in_base_table
+from app.kit.db.base import Base, TimestampedModel, in_base_table, next_version
 from app.kit.db.ids import Id
 
 S = TypeVar("S", bound=Executable)

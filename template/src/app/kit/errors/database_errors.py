@@ -13,13 +13,11 @@ from sqlalchemy.exc import DBAPIError, EmulatedDBAPIException, StatementError
 from sqlalchemy.orm.exc import UnmappedColumnError
 from sqlalchemy.schema import ColumnCollectionConstraint
 
-from app.kit.db.attributes import attribute_name
-from app.kit.db.base import Base
-from app.kit.db.types.datetimes import TimeZoneMismatch
+from app.kit.db.base import Base, attribute_name
+from app.kit.db.connections.asyncpg_types import TimeZoneMismatch, UnreadableValue
 from app.kit.errors.problems import Conflict, FieldProblem, Invalid, Problem, Unavailable
-from app.kit.errors.redaction import violating_key
-from app.kit.errors.unreadable_values import UnreadableValue, column_reported
 from app.kit.migrations.autogenerate.model_checks import stored_name
+from app.kit.queries.compiled.json_sql import SETTING
 
 _HAS_COLUMNS = (ColumnCollectionConstraint, Index)
 _UNAVAILABLE = (
@@ -41,7 +39,23 @@ _TYPE_DROPPED = "cache lookup failed for type"
 _ARGUMENT = re.compile(r"query argument \$(\d+)")
 _UPSERTED = re.compile(r"ON CONFLICT \(([^)]*)\)")
 _INSERTED = re.compile(r"INSERT INTO [^(]+\(([^)]*)\) VALUES")
+# SQLSTATE: undefined table, column, object (such as a type), function, schema.
+_UNDEFINED = {"42P01", "42703", "42704", "42883", "3F000"}
+_TABLE = re.compile(r'relation "(?:\w+\.)?(\w+)" does not exist')
+_COLUMN = re.compile(r'column "?(?:\w+\.)?(\w+)"?(?: of relation "\w+")? does not exist')
+# The error of an expression that cannot be written as JSON. It names the column.
+_UNREADABLE = re.compile(rf'"{re.escape(SETTING)}(.*)"')
 REQUIRED = "is required"
+# Violated constraints, by SQLSTATE.
+_VIOLATIONS: dict[str, tuple[type[Problem], str]] = {
+    "23505": (Conflict, "already exists"),
+    "23P01": (Conflict, "already exists"),
+    "23503": (Conflict, "does not exist or is still referenced"),
+    # ON DELETE RESTRICT, since PostgreSQL 18.
+    "23001": (Conflict, "does not exist or is still referenced"),
+    "23514": (Invalid, "is not allowed"),
+    "23502": (Invalid, REQUIRED),
+}
 # Part of the detail of these errors, because the transaction was not committed.
 _NOTHING_STORED = "Nothing was stored. Try again in a moment."
 
@@ -57,29 +71,19 @@ def problem_from_db_error(error: StatementError) -> Problem | None:
     # InternalClientError: the connection dropped, and the driver did not notice.
     if code.startswith(_UNAVAILABLE) or isinstance(driver, asyncpg.InternalClientError):
         return Unavailable(f"The database is unavailable or overloaded. {_NOTHING_STORED}")
-    if column := column_reported(driver):
-        return UnreadableValue([column])
-    columns = _columns_of(driver) or _column_in(driver)
-    match code:
-        case "23505" | "23P01":
-            return Conflict(*_explain(columns, "already exists"))
-        # 23001: ON DELETE RESTRICT, since PostgreSQL 18.
-        case "23503" | "23001":
-            return Conflict(*_explain(columns, "does not exist or is still referenced"))
-        case "23514":
-            return Invalid(*_explain(columns, "is not allowed"))
-        case "23502":
-            return Invalid(*_explain(columns, REQUIRED))
-        case "21000" if by := _UPSERTED.search(error.statement or ""):
-            columns = [name.strip(' "') for name in by[1].split(",")]
-            return Invalid(*_explain(_attributes(error, columns), "must be unique in the request"))
-        case _ if isinstance(driver, TimeZoneMismatch):
-            return Invalid(str(driver))
-        case _ if is_data_error(error):
-            columns = _attributes(error, _argument(error))
-            return Invalid(*_explain(columns, "is too long, out of range or invalid"))
-        case _:
-            return None
+    if code == "42704" and (found := _UNREADABLE.search(str(driver))):
+        return UnreadableValue([found[1]])
+    if code in _VIOLATIONS:
+        return _problem(*_VIOLATIONS[code], _columns_of(driver) or _column_in(driver))
+    if code == "21000" and (by := _UPSERTED.search(error.statement or "")):
+        columns = _attributes(_statement_tables(error), _names(by[1]))
+        return _problem(Invalid, "must be unique in the request", columns)
+    if isinstance(driver, TimeZoneMismatch):
+        return Invalid(str(driver))
+    if is_data_error(error):
+        columns = _attributes(_statement_tables(error), _argument(error))
+        return _problem(Invalid, "is too long, out of range or invalid", columns)
+    return None
 
 
 def is_data_error(error: StatementError) -> bool:
@@ -87,11 +91,6 @@ def is_data_error(error: StatementError) -> bool:
     code = getattr(driver_error(error), "sqlstate", None) or ""
     # 22012: a division by zero is a bug in the service.
     return code.startswith("22") and code != "22012"
-
-
-def rejected_key(error: StatementError) -> str | None:
-    """Return the value that violates a key of one column, in PostgreSQL's text format."""
-    return violating_key(driver_error(error))
 
 
 def _argument(error: StatementError) -> list[str]:
@@ -102,21 +101,28 @@ def _argument(error: StatementError) -> list[str]:
         return []
     number = int(found[1])
     if inserted := _INSERTED.match(sql):
-        columns = [name.strip(' "') for name in inserted[1].split(",")]
+        columns = _names(inserted[1])
         # Each row of the INSERT has a parameter for every column.
         return [columns[(number - 1) % len(columns)]]
     compared = re.search(rf'"?(\w+)"? *(?:=|<>|[<>]=?) *\${number}\b', sql)
     return [compared[1]] if compared else []
 
 
-def _attributes(error: StatementError, columns: list[str]) -> list[str]:
-    """Return the attribute names of these columns, in the tables that the statement names."""
-    words = set(re.findall(r"\w+", error.statement or ""))
-    tables = [table for table in Base.metadata.tables.values() if table.name in words]
+def _names(columns: str) -> list[str]:
+    return [name.strip(' "') for name in columns.split(",")]
+
+
+def _attributes(tables: list[Table], columns: list[str]) -> list[str]:
+    """Return the attribute names of these columns, in the first table that has them."""
     return [
         next((_attribute(table, table.c[name]) for table in tables if name in table.c), name)
         for name in columns
     ]
+
+
+def _statement_tables(error: StatementError) -> list[Table]:
+    words = set(re.findall(r"\w+", error.statement or ""))
+    return [table for table in Base.metadata.tables.values() if table.name in words]
 
 
 def driver_error(error: StatementError) -> BaseException | None:
@@ -146,20 +152,42 @@ def is_server_error(error: DBAPIError) -> bool:
     return severity == "ERROR" and not error.connection_invalidated
 
 
-def _explain(columns: list[str], message: str) -> tuple[str, *tuple[FieldProblem, ...]]:
+def is_undefined_object(error: StatementError) -> bool:
+    """Return whether a table, column, type, function or schema does not exist."""
+    return getattr(driver_error(error), "sqlstate", None) in _UNDEFINED
+
+
+def missing_migration(error: StatementError, program: str) -> str | None:
+    """Return a message if a table or column of the models does not exist; otherwise None.
+
+    The message assumes that no migration is pending.
+    """
+    message, missing = str(driver_error(error)), list[str]()
+    # Search for a column first: the message about a column may contain its table.
+    if found := _COLUMN.search(message):
+        tables = (table for table in _statement_tables(error) if found[1] in table.c)
+        missing = [f"Column {table.name}.{found[1]}" for table in tables]
+    elif found := _TABLE.search(message):
+        tables = (table for table in Base.metadata.tables.values() if table.name == found[1])
+        missing = [f"Table {table.name}" for table in tables]
+    return (
+        f"{missing[0]} does not exist, and no migration is pending. Write the migration with "
+        f'`{program} revision -m "…"`, and apply it with `{program} migrate`.'
+        if missing
+        else None
+    )
+
+
+def _problem(kind: type[Problem], message: str, columns: list[str]) -> Problem:
     match columns:
         case []:
-            return (f"A value {message}.",)
+            return kind(f"A value {message}.")
         case [column]:
-            return (f"{column} {message}.", FieldProblem(field=column, message=message))
+            return kind(f"{column} {message}.", FieldProblem(field=column, message=message))
         case _:
             # Each value alone may be valid.
-            named = " and ".join(columns)
-            together = f"the combination of {named} {message}"
-            return (
-                f"The combination of {named} {message}.",
-                FieldProblem(field="body", message=together),
-            )
+            text = f"combination of {' and '.join(columns)} {message}"
+            return kind(f"The {text}.", FieldProblem(field="body", message=f"the {text}"))
 
 
 def _columns_of(error: Any) -> list[str]:
@@ -196,12 +224,8 @@ def _columns(table: Table, item: Constraint | Index) -> list[str]:
 def _column_in(error: Any) -> list[str]:
     """Return the column that the error names (NOT NULL violations)."""
     name, table = getattr(error, "column_name", None), getattr(error, "table_name", None)
-    if not name:
-        return []
-    for item in _tables(error)[:1]:
-        if item.name == table:
-            return [_attribute(item, column) for column in item.columns if column.name == name]
-    return [name]
+    tables = [each for each in _tables(error)[:1] if each.name == table]
+    return _attributes(tables, [name]) if name else []
 
 
 def _attribute(table: Table, column: Any) -> str:

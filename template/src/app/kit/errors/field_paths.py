@@ -1,40 +1,83 @@
-"""Paths of the fields of a request, for database errors. They look like the paths of a 422."""
+"""The fields of a request that a database error is about, with the same paths as in a 422.
 
-from collections.abc import Iterator
+PostgreSQL and asyncpg do not always name the column of a rejected value. Then the values of the
+request are checked against the column types of the statement's tables.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
 from itertools import islice
 from typing import Any, cast
 
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    REAL,
+    BigInteger,
+    DateTime,
+    Enum,
+    Float,
+    Integer,
+    Numeric,
+    SmallInteger,
+    String,
+    Time,
+)
+from sqlalchemy.dialects.postgresql import CIDR, INET, INT4RANGE, INT8RANGE, NUMRANGE
+from sqlalchemy.exc import StatementError
+from sqlalchemy.types import TypeEngine
 from starlette.requests import Request
 
-from app.kit.errors.database_errors import REQUIRED
-from app.kit.errors.problems import Problem
+from app.kit.db.base import Base
+from app.kit.errors.database_errors import REQUIRED, driver_error, is_data_error
+from app.kit.errors.problems import MAX_ERRORS, FieldProblem, Invalid, Problem
+from app.kit.errors.redaction import violating_key
 
 # More than the rows of a batch.
 _MAX_PATHS = 2000
+_BOUNDS: dict[type[Any], TypeEngine[Any]] = {
+    INT4RANGE: Integer(),
+    INT8RANGE: BigInteger(),
+    NUMRANGE: Numeric(),
+}
+# REAL: precision in bits, largest and smallest number.
+_REAL_BITS, _REAL_MAX, _REAL_MIN = 24, 3.4028235677973366e38, 7.006e-46
+# NUMERIC: digits before and after the decimal point.
+_MOST_DIGITS, _MOST_DECIMALS = 131_072, 16_383
+_MAX_OFFSET = timedelta(hours=16)
 
 Path = tuple[str, ...]
 
 
-def locate_errors(request: Request, problem: Problem, value: str | None = None) -> Problem:
+def locate_errors(
+    request: Request, problem: Problem, error: StatementError | None = None
+) -> Problem:
     """Replace the column names in errors with the paths of the request's fields."""
-    for error in problem.errors:
-        name = error.field
-        error.field = _request_path(request, name, value)
-        if error.field == name and error.message == REQUIRED:
+    body = request.scope.get("app.body")
+    if error and is_data_error(error):
+        sent = {"body": body, "query": dict(request.query_params), "path": request.path_params}
+        if fields := list(islice(_out_of_range(sent, error.statement), MAX_ERRORS)):
+            return Invalid("A value does not fit its column.", *fields)
+    value = violating_key(driver_error(error)) if error else None
+    for each in problem.errors:
+        name = each.field
+        each.field = _request_path(request, body, name, value)
+        if each.field == name and each.message == REQUIRED:
             # The field is missing in the request, so expect it in the body.
-            error.field = f"body.{name}"
+            each.field = f"body.{name}"
     return problem
 
 
-def _request_path(request: Request, name: str, value: str | None) -> str:
-    body = request.scope.get("app.body")
+def _request_path(request: Request, body: Any, name: str, value: str | None) -> str:
     if "." in name or is_part_of_request(body, name, value):
         return name
     if name in request.path_params and not (isinstance(body, dict) and name in body):
         return f"path.{name}"
     if name in request.query_params and body is None:
         return f"query.{name}"
-    return name if body is None else field_path(body, name, value)
+    return field_path(body, name, value)
 
 
 def field_path(body: Any, name: str, value: str | None = None) -> str:
@@ -43,7 +86,7 @@ def field_path(body: Any, name: str, value: str | None = None) -> str:
     `value` is the rejected value as PostgreSQL prints it. It identifies the item of a list. If the
     body does not contain the field, return its name.
     """
-    found = dict(islice(_paths(body, name), _MAX_PATHS))
+    found = dict(islice(_named(body, name), _MAX_PATHS))
     if not found:
         return name
     # If items have the same value, the last one is the duplicate.
@@ -63,23 +106,103 @@ def is_part_of_request(body: Any, name: str, value: str | None) -> bool:
     """Return whether a name is a part of the request, and not the column of a rejected value."""
     if name not in ("body", "query", "path", "header"):
         return False
-    return value is None or not any(_paths(body, name))
+    return value is None or not any(_named(body, name))
 
 
-def _paths(value: Any, name: str, path: Path = ()) -> Iterator[tuple[Path, Any]]:
-    if isinstance(value, dict):
-        items: Iterator[tuple[object, object]] = iter(cast("dict[object, object]", value).items())
-    elif isinstance(value, list):
-        items = iter(enumerate(cast("list[object]", value)))
-    else:
-        return
+def _named(body: Any, name: str) -> Iterator[tuple[Path, Any]]:
+    """Yield the fields of a body with this name. The alias `priceCents` equals `price_cents`."""
+
+    def plain(text: str) -> str:
+        return text.replace("_", "").lower()
+
+    return _find(body, lambda key: plain(key) == plain(name))
+
+
+def _find(
+    value: Any, is_wanted: Callable[[str], bool], path: Path = ()
+) -> Iterator[tuple[Path, Any]]:
+    """Yield the path and value of each field whose name is wanted."""
+    match value:
+        case dict():
+            items = cast("Iterable[tuple[Any, Any]]", value.items())
+        case list():
+            items = enumerate(cast("Sequence[Any]", value))
+        case _:
+            return
     for key, item in items:
-        if isinstance(key, str) and _plain(key) == _plain(name):
+        if isinstance(key, str) and is_wanted(key):
             yield (*path, key), item
         else:
-            yield from _paths(item, name, (*path, str(key)))
+            yield from _find(item, is_wanted, (*path, str(key)))
 
 
-def _plain(name: str) -> str:
-    """Normalize a name, so that the alias `priceCents` equals `price_cents`."""
-    return name.replace("_", "").lower()
+def _out_of_range(sent: dict[str, Any], statement: str | None) -> Iterator[FieldProblem]:
+    """Yield the fields that do not fit the column of the same name in a table of the statement."""
+    # Without a statement, compare with the columns of all tables.
+    words = statement and set(re.findall(r"\w+", statement))
+    types: dict[str, list[Any]] = {}
+    for mapper in Base.registry.mappers:
+        for name, column in mapper.columns.items():
+            if not words or getattr(column.table, "name", None) in words:
+                types.setdefault(name, []).append(column.type)
+    for part, content in sent.items():
+        for path, value in _find(content, types.__contains__, (part,)):
+            if not all(_fits(kind, value) for kind in types[path[-1]]):
+                message = "is too long, out of range or invalid"
+                yield FieldProblem(field=".".join(path), message=message)
+
+
+def _fits(kind: Any, value: Any) -> bool:
+    """Return whether a column of this type can store a value of a request."""
+    match kind, value:
+        case ARRAY(), list():
+            return all(_fits(kind.item_type, item) for item in cast("Sequence[Any]", value))
+        case ((INT4RANGE() | INT8RANGE() | NUMRANGE()), dict()):
+            bounds = cast("dict[str, Any]", value).values()
+            return all(_fits(_BOUNDS[type(kind)], bound) for bound in bounds)
+        case (_, None | bool() | dict() | list()) | ((JSON() | Enum()), _):
+            return True
+        case _:
+            try:
+                return _text_fits(kind, str(value))
+            except (ArithmeticError, ValueError):
+                return False
+
+
+def _text_fits(kind: Any, text: str) -> bool:
+    match kind:
+        case Integer():
+            is_small, is_big = isinstance(kind, SmallInteger), isinstance(kind, BigInteger)
+            beyond = 1 << (15 if is_small else 63 if is_big else 31)
+            return -beyond <= Decimal(text) < beyond
+        case Float():
+            size = abs(float(text))
+            bits: int = _REAL_BITS if isinstance(kind, REAL) else kind.precision or 53
+            return bits > _REAL_BITS or not size or _REAL_MIN <= size < _REAL_MAX
+        case Numeric():
+            return _decimal_fits(Decimal(text), kind.precision, kind.scale)
+        case String():
+            return kind.length is None or len(text.rstrip(" ")) <= int(kind.length)
+        case DateTime():
+            moment = datetime.fromisoformat(text)
+            if kind.timezone:
+                moment.astimezone(UTC)
+            return bool(kind.timezone) == (moment.tzinfo is not None)
+        case Time():
+            offset = time.fromisoformat(text).utcoffset()
+            is_aware = offset is not None and abs(offset) < _MAX_OFFSET
+            return is_aware if kind.timezone else offset is None
+        case INET() | CIDR():
+            # PostgreSQL cannot store a scope id.
+            return "%" not in text
+        case _:
+            return True
+
+
+def _decimal_fits(number: Decimal, precision: int | None, scale: int | None) -> bool:
+    whole = _MOST_DIGITS if precision is None else precision - (scale or 0)
+    # PostgreSQL rounds first: 99.995 does not fit NUMERIC(4, 2).
+    rounded = number if scale is None else abs(number) + Decimal(5).scaleb(-scale - 1)
+    exponent = number.as_tuple().exponent
+    # The exponent of NaN and infinity is not an integer.
+    return isinstance(exponent, int) and rounded.adjusted() < whole and exponent >= -_MOST_DECIMALS

@@ -18,12 +18,10 @@ from starlette.exceptions import HTTPException
 
 from app.kit.errors.database_errors import (
     driver_error,
-    is_data_error,
+    is_undefined_object,
     problem_from_db_error,
-    rejected_key,
 )
 from app.kit.errors.field_paths import locate_errors
-from app.kit.errors.out_of_range import out_of_range_fields
 from app.kit.errors.problems import (
     MAX_ERRORS,
     PROBLEM_MEDIA_TYPE,
@@ -36,7 +34,6 @@ from app.kit.errors.problems import (
     Unavailable,
     status_title,
 )
-from app.kit.errors.undefined_tables import is_undefined_object
 from app.kit.http.matched_route import allowed_methods
 from app.kit.http.validation.request_fields import UNLISTED
 from app.kit.observability.health import migration_problem
@@ -121,11 +118,7 @@ async def _on_database_error(request: Request, error: Any) -> Response:
     if problem := problem_from_db_error(error):
         if isinstance(problem, Unavailable):
             _log.warning("database unavailable", error=type(driver_error(error)).__name__)
-        if is_data_error(error) and (
-            fields := out_of_range_fields(_sent(request), error.statement)
-        ):
-            problem = Invalid("A value does not fit its column.", *fields)
-        return response_from_problem(locate_errors(request, problem, rejected_key(error)))
+        return response_from_problem(locate_errors(request, problem, error))
     if is_undefined_object(error) and (problem := await migration_problem(request.app, error)):
         return response_from_problem(problem)
     return await handle_unexpected_error(request, error)
@@ -134,14 +127,6 @@ async def _on_database_error(request: Request, error: Any) -> Response:
 async def _on_rejected_value(request: Request, error: Any) -> Response:
     # A statement that did not run through SQLAlchemy.
     return await _on_database_error(request, StatementError(str(error), None, None, error))
-
-
-def _sent(request: Request) -> dict[str, Any]:
-    return {
-        "body": request.scope.get("app.body"),
-        "query": dict(request.query_params),
-        "path": request.path_params,
-    }
 
 
 async def _on_stale(_request: Request, _error: Any) -> Response:

@@ -13,8 +13,7 @@ from urllib.parse import quote
 from fastapi import Depends, Header, Response
 from pydantic import BaseModel
 
-from app.kit.db.attributes import attribute_name
-from app.kit.db.base import TimestampedModel
+from app.kit.db.base import TimestampedModel, attribute_name
 from app.kit.errors.problems import Problem
 
 _SAFE = "!#$&'()*+/:;<=>?@[]^`{|}"

@@ -16,7 +16,7 @@ from alembic.script import Script, ScriptDirectory
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.kit.db.connections.wait_for_database import wait_for_database
+from app.kit.db.connections.startup_checks import wait_for_database
 from app.kit.db.engine import build_migration_engine
 from app.kit.settings import KitSettings
 

@@ -10,11 +10,11 @@ from pydantic import BaseModel
 from sqlalchemy.exc import SQLAlchemyError, StatementError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.kit.db.connections.wait_for_database import network_failure
+from app.kit.db.connections.startup_checks import network_failure
 from app.kit.db.engine import build_probe_engine
 from app.kit.db.settings import DatabaseSettings
+from app.kit.errors.database_errors import missing_migration
 from app.kit.errors.problems import Problem, Unavailable, problem_responses
-from app.kit.errors.undefined_tables import missing_migration
 from app.kit.migrations.runner import (
     CodeRevisions,
     RevisionTableUnreadable,

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from sqlalchemy import ClauseElement, Executable, Select, bindparam, select, update
 from sqlalchemy.orm.interfaces import ORMOption
 
-from app.kit.db.attributes import next_version, primary_key, table_columns
+from app.kit.db.base import next_version, primary_key, table_columns
 from app.kit.db.deletion import exclude_deleted
 
 LoadOptions: TypeAlias = tuple[ORMOption, ...]

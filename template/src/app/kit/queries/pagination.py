@@ -12,7 +12,7 @@ from sqlalchemy.orm import Bundle
 from sqlalchemy.orm.interfaces import ORMOption
 from sqlalchemy.sql import operators
 
-from app.kit.db.attributes import primary_key
+from app.kit.db.base import primary_key
 
 T = TypeVar("T")
 

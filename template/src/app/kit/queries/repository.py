@@ -8,8 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapper
 from sqlalchemy.orm.interfaces import ORMOption
 
-from app.kit.db.attributes import primary_key, table_columns
-from app.kit.db.base import Base, any_of
+from app.kit.db.base import Base, any_of, primary_key, table_columns
 from app.kit.db.deletion import delete_row
 from app.kit.db.ids import Id
 from app.kit.errors.problems import NotFound

@@ -13,7 +13,7 @@ from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import aliased
 from sqlalchemy.sql.cache_key import CacheKey
 
-from app.kit.db.attributes import primary_key
+from app.kit.db.base import primary_key
 from app.kit.db.deletion import exclude_deleted
 from app.kit.db.session import Database
 from app.kit.errors.problems import NotFound

@@ -20,8 +20,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.kit.db.attributes import attribute_name, next_version, table_columns
-from app.kit.db.base import TimestampedModel, any_of, utc_now
+from app.kit.db.base import (
+    TimestampedModel,
+    any_of,
+    attribute_name,
+    next_version,
+    table_columns,
+    utc_now,
+)
 from app.kit.db.deletion import delete_where
 from app.kit.db.ids import Id
 

@@ -13,8 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Mapper
 from sqlalchemy.sql.functions import now
 
-from app.kit.db.attributes import table_columns
-from app.kit.db.base import TimestampedModel, utc_now
+from app.kit.db.base import TimestampedModel, table_columns, utc_now
 from app.kit.db.ids import Id
 from app.kit.writes.bulk import Row
 

@@ -18,8 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapper, aliased
 
-from app.kit.db.attributes import attribute_name
-from app.kit.db.base import Base, any_of, table_name
+from app.kit.db.base import Base, any_of, attribute_name, table_name
 from app.kit.db.deletion import INCLUDE_DELETED, Model
 from app.kit.db.ids import Id
 from app.kit.db.session import Database

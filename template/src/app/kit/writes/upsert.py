@@ -16,8 +16,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.kit.db.attributes import next_version
-from app.kit.db.base import TimestampedModel
+from app.kit.db.base import TimestampedModel, next_version
 from app.kit.db.deletion import not_deleted
 from app.kit.errors.problems import Conflict, FieldProblem
 from app.kit.writes.bulk import CHUNK_SIZE, OPTIONS, Row, chunks, with_discriminator

@@ -21,7 +21,7 @@ from app.kit.cli.development_database import (
 )
 from app.kit.cli.errors import CommandFailed
 from app.kit.cli.service import Service, get_service
-from app.kit.db.connections.wait_for_database import address, wait_for_database
+from app.kit.db.connections.startup_checks import address, wait_for_database
 from app.kit.db.engine import build_migration_engine
 from app.kit.migrations.runner import (
     alembic_config,

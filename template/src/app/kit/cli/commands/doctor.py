@@ -23,8 +23,12 @@ from app.kit.cli.checks import (
 )
 from app.kit.cli.development_database import configured_database_url, local_settings
 from app.kit.cli.service import Service, get_service, has_local_database
-from app.kit.db.connections.connection_limits import available_connections, required_connections
-from app.kit.db.connections.wait_for_database import address, probe_connection
+from app.kit.db.connections.startup_checks import (
+    address,
+    available_connections,
+    probe_connection,
+    required_connections,
+)
 from app.kit.db.engine import build_probe_engine
 from app.kit.db.settings import DatabaseSettings
 from app.kit.errors.problems import Unavailable

@@ -16,9 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import greenlet_spawn
 from sqlalchemy.util.concurrency import in_greenlet
 
+from app.kit.db.connections.asyncpg_types import UnreadableValue, is_unreadable, unreadable_value
 from app.kit.errors.problems import Unavailable
 from app.kit.errors.redaction import redact
-from app.kit.errors.unreadable_values import UnreadableValue, is_unreadable, unreadable_value
 
 Rows = Sequence[Sequence[Any]]
 

@@ -20,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import aliased
 from sqlalchemy.sql.util import ClauseAdapter, find_tables
 
-from app.kit.db.attributes import primary_key
+from app.kit.db.base import primary_key
 from app.kit.db.deletion import exclude_deleted
 from app.kit.queries.compiled.json_sql import check_json, json_list, json_object
 from app.kit.queries.pagination import check_statement, distinct_by, order_terms, repeats_rows

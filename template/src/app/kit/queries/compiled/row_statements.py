@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 from sqlalchemy import Column, Insert, Update, bindparam, insert, inspect, update
 from sqlalchemy.orm import Mapper
 
-from app.kit.db.attributes import attribute_name, next_version, primary_key, table_columns
+from app.kit.db.base import attribute_name, next_version, primary_key, table_columns
 
 # Functions that compute the default of each attribute for one execution.
 Defaults: TypeAlias = dict[str, Callable[[], Any]]

@@ -11,7 +11,7 @@ from sqlalchemy.sql.cache_key import CacheKey
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
 
-from app.kit.db.caller import as_caller
+from app.kit.db.current_user import as_caller
 from app.kit.db.session import Database
 
 # A database runs each statement in its own transaction. A session runs it in its transaction.

@@ -1,0 +1,177 @@
+"""Reject parameters that asyncpg would change silently, and report values that it cannot read."""
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, time, timedelta
+from traceback import walk_tb
+from typing import Any
+
+import asyncpg
+from sqlalchemy import DateTime, Dialect, Engine, ExceptionContext, Time, event
+from sqlalchemy.dialects.postgresql import CIDR, INET, TSTZMULTIRANGE, TSTZRANGE, Range
+from sqlalchemy.dialects.postgresql.ranges import AbstractMultiRange, AbstractSingleRange
+from sqlalchemy.types import NullType, TypeEngine
+
+from app.kit.errors.problems import Conflict
+
+# date, time, timestamp, timestamptz, interval and timetz; their arrays, ranges and multiranges.
+_SCALARS_AND_ARRAYS = {1082, 1083, 1114, 1184, 1186, 1266, 1182, 1183, 1115, 1185, 1187, 1270}
+_OIDS = _SCALARS_AND_ARRAYS | {3908, 3910, 3912, 4533, 4534, 4535}
+# The source file of asyncpg's functions that decode dates and times.
+_DECODERS = "datetime.pyx"
+_DAYS_OF_YEAR, _DAYS_OF_MONTH = 365, 30  # the same as asyncpg
+
+Check = Callable[[Any], Any]
+
+
+class TimeZoneMismatch(asyncpg.DataError):
+    """A value without a UTC offset for a column with a time zone, or the reverse.
+
+    The driver would assume the time zone of the process, or drop the offset. A session raises a
+    StatementError with this exception as `orig`.
+    """
+
+
+class UnreadableValue(Conflict):
+    """A row contains a date or time that Python cannot represent.
+
+    These are dates outside the years 1 to 9999, the time 24:00, and long intervals. They are rare,
+    because only SQL can store them, no API request.
+    """
+
+    def __init__(self, columns: Iterable[str]) -> None:
+        named = " or ".join(dict.fromkeys(columns)) or "a column"
+        super().__init__(
+            f"The value of {named} in a row is outside the years 1 to 9999, or is not a valid time "
+            "of day. Correct the row in the database."
+        )
+
+
+def check_values(engine: Engine) -> None:
+    """Check the values of an engine's statements.
+
+    A parameter of the wrong kind raises a StatementError. A stored value that asyncpg cannot read
+    raises UnreadableValue.
+    """
+    dialect = engine.dialect
+    dialect.colspecs = {**dialect.colspecs, **_checked_types(dict(dialect.colspecs))}
+    event.listen(engine, "connect", _set_interval_codec)
+    event.listen(engine, "handle_error", _report_unreadable)
+
+
+# ---------------------------------------------------------------------------- parameters
+def _checked_types(specs: dict[Any, Any]) -> dict[Any, Any]:
+    def offset_check(kind: Any) -> Check:
+        return _with_offset if kind.timezone else _without_offset
+
+    def bounds_check(kind: TypeEngine[Any]) -> Check:
+        has_zone = isinstance(kind, TSTZRANGE | TSTZMULTIRANGE)
+        check = _with_offset if has_zone else _without_offset
+        return lambda value: _check_bounds(value, check)
+
+    return {
+        DateTime: _checked(specs[DateTime], offset_check, result_processor=_result_processor),
+        Time: _checked(specs[Time], offset_check),
+        # Untyped parameters, as in `text()`.
+        NullType: _checked(NullType, lambda _: _with_offset),
+        AbstractSingleRange: _checked(specs[AbstractSingleRange], bounds_check),
+        AbstractMultiRange: _checked(specs[AbstractMultiRange], bounds_check),
+        INET: _checked(INET, lambda _: _without_scope_id),
+        CIDR: _checked(CIDR, lambda _: _without_scope_id),
+    }
+
+
+def _checked(implementation: Any, check_for: Callable[[Any], Check], **methods: Any) -> Any:
+    """Return a subclass of a type's implementation that checks each parameter."""
+
+    def bind_processor(self: TypeEngine[Any], dialect: Dialect) -> Check:
+        check, convert = check_for(self), implementation.bind_processor(self, dialect)
+        return (lambda value: convert(check(value))) if convert else check
+
+    methods["bind_processor"] = bind_processor
+    return type(implementation.__name__, (implementation,), methods)
+
+
+def _with_offset(value: Any) -> Any:
+    # Fast path for the most common values.
+    if value is None or getattr(value, "tzinfo", None) is UTC:
+        return value
+    # A `time` in a named zone has no offset, because there is no date.
+    if isinstance(value, datetime | time) and value.utcoffset() is None:
+        raise TimeZoneMismatch(f"A {type(value).__name__} must have a UTC offset.")
+    return value
+
+
+def _without_offset(value: Any) -> Any:
+    if isinstance(value, datetime | time) and value.tzinfo is not None:
+        raise TimeZoneMismatch(
+            f"A {type(value).__name__} must not have a UTC offset: its column has no time zone."
+        )
+    return value
+
+
+def _check_bounds(value: Any, check: Check) -> Any:
+    for each in [value] if isinstance(value, Range) else value or ():
+        if isinstance(each, Range):
+            check(each.lower)
+            check(each.upper)
+    return value
+
+
+def _without_scope_id(value: Any) -> Any:
+    # PostgreSQL cannot store a scope id, and asyncpg drops it.
+    if "%" in str(value):
+        raise asyncpg.DataError("an IP address must not have a scope id")
+    return value
+
+
+# ---------------------------------------------------------------------------- results
+def _result_processor(
+    self: DateTime, _dialect: Dialect, _coltype: object
+) -> Callable[[datetime | None], datetime | None] | None:
+    return _add_offset if self.timezone else None
+
+
+def _add_offset(value: datetime | None) -> datetime | None:
+    # asyncpg returns `infinity` and `-infinity` as `datetime.max` and `datetime.min`.
+    return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+
+
+def _set_interval_codec(connection: Any, _record: Any) -> None:
+    # asyncpg counts days in 32 bits, which overflows from 9 million years on.
+    connection.run_async(
+        lambda driver: driver.set_type_codec(
+            "interval",
+            schema="pg_catalog",
+            encoder=lambda value: (0, value.days, value.seconds * 10**6 + value.microseconds),
+            decoder=_read_interval,
+            format="tuple",
+        )
+    )
+
+
+def _read_interval(value: tuple[int, int, int]) -> timedelta:
+    months, days, microseconds = value
+    years = int(months / 12)
+    days += years * _DAYS_OF_YEAR + (months - years * 12) * _DAYS_OF_MONTH
+    return timedelta(days=days, microseconds=microseconds)
+
+
+def is_unreadable(error: BaseException) -> bool:
+    """Return whether a date or time could not be decoded."""
+    code = [frame.f_code for frame, _ in walk_tb(error.__traceback__)]
+    return isinstance(error, ValueError | OverflowError) and any(
+        each is _read_interval.__code__ or each.co_filename.endswith(_DECODERS) for each in code
+    )
+
+
+def unreadable_value(columns: Iterable[tuple[str, int]]) -> UnreadableValue:
+    """Return the error for a row with these columns. It names those with a date or time."""
+    return UnreadableValue(name for name, oid in columns if oid in _OIDS)
+
+
+def _report_unreadable(context: ExceptionContext) -> Exception | None:
+    if not is_unreadable(context.original_exception):
+        return None
+    execution: Any = context.execution_context
+    described = execution.cursor.description if execution else None
+    return unreadable_value((name, oid) for name, oid, *_ in described or ())

@@ -1,0 +1,187 @@
+"""Checks at startup: the database accepts connections, and as many as the pools may open."""
+
+import asyncio
+import logging
+import socket
+import ssl
+from dataclasses import dataclass
+from time import monotonic
+
+import asyncpg
+import structlog
+from sqlalchemy import URL, text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from app.kit.db.engine import build_migration_engine
+from app.kit.db.session import Database
+from app.kit.db.settings import DatabaseSettings
+from app.kit.errors.database_errors import driver_error
+from app.kit.errors.problems import Unavailable
+
+# Commands wait before they configure structlog.
+_console = logging.getLogger(__name__)
+_log = structlog.get_logger(__name__)
+
+_PAUSE = 0.2
+# asyncpg raises a plain ConnectionError. Only its text shows that the server has no TLS.
+_NO_TLS = "rejected SSL upgrade"
+_MAY_PASS = (
+    "08",  # the pooler cannot reach the server
+    "53300",  # too many connections
+    "57P",  # the server is starting or stopping
+)
+# Seconds. An unresponsive server must not delay the start of the service.
+_LIMITS_TIMEOUT = 1.5
+# `reserved_connections` is new in PostgreSQL 16.
+_AVAILABLE = text("""
+    SELECT current_setting('max_connections')::int
+         - current_setting('superuser_reserved_connections')::int
+         - coalesce(current_setting('reserved_connections', true)::int, 0)
+""")
+
+
+class DatabaseUnreachable(Exception):
+    """The database cannot be reached. The message has its address and the reason, no secrets."""
+
+
+@dataclass(frozen=True)
+class ConnectionFailure:
+    """The reason why a database cannot be reached, and whether a retry may succeed."""
+
+    reason: str
+    may_pass: bool = False
+
+
+async def wait_for_database(settings: DatabaseSettings) -> None:
+    """Wait until the database accepts connections, up to `startup_timeout` seconds (0: try once).
+
+    Logs a warning when it starts to wait. Raises DatabaseUnreachable after the timeout, or
+    immediately for permanent errors: a wrong password, an unknown database or host.
+    """
+    limit, where = settings.startup_timeout, address(settings.sqlalchemy_url)
+    deadline = monotonic() + limit
+    is_reported = False
+    bounds = {"connect_timeout": min(settings.connect_timeout, limit or 5)}
+    engine = build_migration_engine(settings.model_copy(update=bounds), "waiting")
+    try:
+        while refusal := await probe_connection(engine):
+            if not refusal.may_pass or monotonic() + _PAUSE >= deadline:
+                within = f" within {limit:g} s" if limit and refusal.may_pass else ""
+                raise DatabaseUnreachable(
+                    f"The database at {where} cannot be reached{within}: {refusal.reason}."
+                )
+            if not is_reported:
+                is_reported = True
+                message = "Waiting up to %g seconds for the database at %s: %s."
+                _console.warning(message, limit, where, refusal.reason)
+            await asyncio.sleep(_PAUSE)
+    finally:
+        await engine.dispose()
+
+
+def address(url: URL) -> str:
+    """Return the host and port of a URL, without secrets."""
+    host = url.host or url.query.get("host") or "localhost"
+    port = url.port or url.query.get("port") or 5432
+    # In a list of hosts, each host includes its port.
+    return f"{host}:{port}" if isinstance(host, str) else ",".join(host)
+
+
+async def probe_connection(engine: AsyncEngine) -> ConnectionFailure | None:
+    """Try to connect once. Return the reason for a failure, or None."""
+    try:
+        async with engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+    except Unavailable as error:
+        return network_failure(error.__cause__)
+    except DBAPIError as error:
+        driver = driver_error(error)
+        code = getattr(driver, "sqlstate", None) or ""
+        is_invalid = isinstance(driver, asyncpg.InternalClientError)
+        return ConnectionFailure(str(driver), may_pass=code.startswith(_MAY_PASS) or is_invalid)
+    return None
+
+
+def network_failure(error: BaseException | None) -> ConnectionFailure:
+    """Return the reason for a failed connection, without secrets."""
+    match error:
+        case ssl.SSLCertVerificationError():
+            return ConnectionFailure(f"its TLS certificate {_certificate_problem(error)}")
+        case ssl.SSLError():
+            return ConnectionFailure(f"the TLS handshake failed ({error.reason})")
+        case ConnectionError() if _NO_TLS in str(error):
+            return ConnectionFailure("the server has no TLS, which sslmode requires")
+        case socket.gaierror(errno=socket.EAI_AGAIN):
+            reason = "DNS cannot resolve the host name at the moment"
+        case socket.gaierror():
+            return ConnectionFailure("the host name is unknown")
+        case TimeoutError():
+            reason = "the connection timed out"
+        case ConnectionRefusedError() | FileNotFoundError():
+            reason = "the connection was refused"
+        case _:
+            is_dropped = isinstance(error, ConnectionError)
+            return ConnectionFailure("the connection was lost", may_pass=is_dropped)
+    return ConnectionFailure(reason, may_pass=True)
+
+
+def _certificate_problem(error: ssl.SSLCertVerificationError) -> str:
+    message = error.verify_message.rstrip(".")
+    # OpenSSL's codes.
+    match error.verify_code:
+        case 9:
+            return "is not valid yet: check the clocks of both machines"
+        case 10:
+            return "has expired: renew it on the server"
+        case 62 | 64:  # a host name, an IP address
+            return (
+                f"is for another host ({message}): use the host name of the certificate, or "
+                "sslmode=verify-ca to trust the certificate for any host"
+            )
+        case _:
+            return f"is not trusted ({message}): see sslrootcert and sslmode in the URL"
+
+
+def required_connections(settings: DatabaseSettings) -> int:
+    """Return the maximum number of connections from one process to each server; 0 with PgBouncer.
+
+    A process has two pools, one for writing and one for reading. Without a replica, both connect
+    to the primary. The readiness check opens one more connection for some milliseconds, which is
+    not counted. PgBouncer opens the server connections, and has its own limits.
+    """
+    if settings.pooler == "pgbouncer":
+        return 0
+    pool = settings.pool_size + settings.max_overflow
+    return pool if settings.replica_url else 2 * pool
+
+
+async def available_connections(connection: AsyncConnection) -> int:
+    """Return the number of connections that the server accepts from non-superusers."""
+    return int(await connection.scalar(_AVAILABLE) or 0)
+
+
+async def warn_if_too_many_connections(database: Database, settings: DatabaseSettings) -> None:
+    """Log a warning if all processes together can open more connections than a server accepts."""
+    if not (each := required_connections(settings)):
+        return
+    servers = {"primary": database.engine}
+    if settings.replica_url:
+        servers["replica"] = database.read_engine
+    for server, engine in servers.items():
+        try:
+            async with asyncio.timeout(_LIMITS_TIMEOUT), engine.connect() as connection:
+                granted = await available_connections(connection)
+        except (SQLAlchemyError, Unavailable, TimeoutError):
+            # The service starts without a database: requests get status 503 until it is reachable.
+            continue
+        processes, wanted = settings.processes, settings.processes * each
+        if wanted > granted:
+            _log.warning(
+                f"{processes} processes with up to {each} connections each need {wanted}, "
+                f"but the {server} accepts {granted}. Lower DATABASE_POOL_SIZE, or use PgBouncer.",
+                processes=processes,
+                connections_each=each,
+                wanted=wanted,
+                granted=granted,
+            )
