@@ -66,7 +66,7 @@ class _Move:
         self, service: Path, moves: Moves, old: dict[str, bytes], new: dict[str, bytes]
     ) -> None:
         self.service, self.moves, self.old, self.new = service, moves, old, new
-        self.head, self.entries = committed_files(service)
+        self.head, self.executable = committed_files(service)
         self.said: list[str] = []
         # The text of each changed file before the change.
         self.changed: dict[str, bytes] = {}
@@ -136,7 +136,7 @@ class _Move:
         if file.read_bytes() != content:
             file.write_bytes(content)
             self.changed[target] = self.head[path]
-        if self.entries[path][0] == "100755":
+        if path in self.executable:
             file.chmod(file.stat().st_mode | 0o111)
         if not is_clean:
             mark_unmerged(self.service, target, *map(style.encode, (before, ours, theirs.text)))
@@ -155,10 +155,7 @@ class _Move:
     def mark_merged(self, path: str) -> None:
         """Remove a conflict from the Git index."""
         if git(self.service, "ls-files", "-u", "--", path):
-            prefix = (git(self.service, "rev-parse", "--show-prefix") or b"").decode().strip()
-            mode, blob = self.entries[path]
-            entry = f"0 {'0' * 40}\t{prefix}{path}\n{mode} {blob} 0\t{prefix}{path}"
-            git(self.service, "update-index", "--index-info", given=entry.encode())
+            git(self.service, "reset", "--quiet", "--", path)
 
     # ------------------------------------------------------------------ the team's files
     def rewrite_own_code(self) -> None:
@@ -215,22 +212,19 @@ class _Move:
                 (place / "__init__.py").write_bytes(self.head[package])
 
 
-def committed_files(service: Path) -> tuple[dict[str, bytes], dict[str, tuple[str, str]]]:
-    """Return the content of each committed file, and its mode and its blob."""
+def committed_files(service: Path) -> tuple[dict[str, bytes], set[str]]:
+    """Return the content of each committed file, and the names of executable files."""
     listed = (git(service, "ls-tree", "-r", "-z", "HEAD") or b"").decode("utf-8", "surrogateescape")
-    entries: dict[str, tuple[str, str]] = {}
-    for line in filter(None, listed.split("\0")):
-        mode, kind, blob = line.partition("\t")[0].split()
-        if kind == "blob" and mode != "120000":
-            entries[line.partition("\t")[2]] = mode, blob
-    given = "".join(f"{blob}\n" for _, blob in entries.values()).encode()
+    lines = [line.partition("\t") for line in listed.split("\0")]
+    entries = {path: head.split() for head, _, path in lines if head.startswith("100")}
+    given = "".join(f"{blob}\n" for _, _, blob in entries.values()).encode()
     output = git(service, "cat-file", "--batch", given=given) or b""
     files: dict[str, bytes] = {}
     for path in entries:
         head, _, output = output.partition(b"\n")
         size = int(head.split()[-1])
         files[path], output = output[:size], output[size + 1 :]
-    return files, entries
+    return files, {path for path, (mode, *_) in entries.items() if mode == "100755"}
 
 
 def files_of(service: Path) -> list[str]:

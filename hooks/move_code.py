@@ -13,7 +13,6 @@ from hooks.move_list import Moves
 
 Statement = ast.Import | ast.ImportFrom
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
-LINE_LENGTH = 100
 
 
 def parse(text: str) -> ast.Module | None:
@@ -35,14 +34,6 @@ def rewrite(text: str, module: str, moves: Moves, *, is_package: bool = False) -
         return text
     package = module if is_package else module.rpartition(".")[0]
     return moves.rewrite_text(_Rewriting(text, tree, module, package, moves).result())
-
-
-def is_relative(text: str) -> bool:
-    """Return whether a module has relative imports."""
-    tree = parse(text)
-    return tree is not None and any(
-        isinstance(node, ast.ImportFrom) and node.level for node in ast.walk(tree)
-    )
 
 
 @dataclass
@@ -82,12 +73,13 @@ class _Rewriting:
         for node in self.nodes:
             self.rewrite_use(node)
         self.add_imports(imports)
-        source = self.source
-        for start, end in sorted(self.edits, reverse=True):
+        result, last = b"", 0
+        for start, end in sorted(self.edits, key=lambda span: (span[0], -span[1])):
             # An attribute that is replaced as a whole contains a name that is replaced too.
-            if not any(a <= start < end <= b and (a, b) != (start, end) for a, b in self.edits):
-                source = source[:start] + self.edits[start, end] + source[end:]
-        return source.decode("utf-8")
+            if start >= last:
+                result += self.source[last:start] + self.edits[start, end]
+                last = end
+        return (result + self.source[last:]).decode("utf-8")
 
     # ------------------------------------------------------------------ names
     def rename_own_names(self) -> None:
@@ -177,9 +169,6 @@ class _Rewriting:
         for module in modules:
             names = sorted(name for of, name in found if of == module)
             line = f"from {module} import {', '.join(names)}" if module else f"import {names[0]}"
-            if len(indent + line) > LINE_LENGTH:
-                lines = "".join(f"{self.newline}{indent}    {name}," for name in names)
-                line = f"from {module} import ({lines}{self.newline}{indent})"
             statements.append(line)
         comments = re.findall(rb"#[^\r\n]*", self.source[start:end])
         if comments:
@@ -187,10 +176,10 @@ class _Rewriting:
         self.edits[start, end] = separator.join(statements).encode()
 
     def follow_import(self, node: ast.Import) -> None:
-        """Note the modules that `import a.b as c` binds; `rewrite_text` rewrites the statement."""
+        """Note the modules that an import binds; `rewrite_text` rewrites the statement."""
         for each in node.names:
-            if each.asname and each.name in self.moves.old_modules:
-                self.aliases[each.asname] = each.name
+            if each.name in self.moves.old_modules:
+                self.aliases[each.asname or each.name] = each.name
 
     def add_imports(self, imports: list[Statement]) -> None:
         """Add the imports of names that left the module through which the code used them."""
@@ -217,10 +206,9 @@ class _Rewriting:
             case ast.Attribute(value=ast.Name(id=owner), attr=name) if owner in self.classes:
                 members = self.moves.members[self.classes[owner]]
                 self.rename_attribute(node, members.get(name, name))
-            case ast.Attribute(value=ast.Name(id=alias), attr=name) if alias in self.aliases:
-                self.rewrite_attribute(node, self.aliases[alias], name)
-            case ast.Attribute():
-                self.follow_chain(node)
+            case ast.Attribute(value=ast.Name() | ast.Attribute() as owner, attr=name):
+                if self.aliases and (module := self.aliases.get(ast.unparse(owner))):
+                    self.rewrite_attribute(node, module, name)
             case ast.Call(args=[ast.Name(id=alias), ast.Constant(value=str(name)), *_]):
                 # monkeypatch.setattr(module, "name", …)
                 if new := self.moves.names.get(f"{self.aliases.get(alias)}.{name}"):
@@ -257,13 +245,6 @@ class _Rewriting:
     def rename_attribute(self, node: ast.Attribute, new: str) -> None:
         end = self.span(node)[1]
         self.edits[end - len(node.attr.encode()), end] = new.encode()
-
-    def follow_chain(self, node: ast.Attribute) -> None:
-        """Import the new module of `a.b.c` if the statement `import a.b` no longer does."""
-        full = ast.unparse(node)
-        new = self.moves.names.get(full)
-        if new and new.rpartition(".")[0] != self.moves.module(full.rpartition(".")[0]):
-            self.added.add(f"import {new.rpartition('.')[0]}")
 
     def rename_in_strings(self, node: ast.AST) -> None:
         for each in ast.walk(node):

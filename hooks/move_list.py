@@ -80,47 +80,25 @@ class Moves:
                 return new + rest
         return self.packages.get(text, text)
 
-    def targets(self, path: str) -> list[str]:
-        """Return the new paths, without the suffix, of the content of an old module's file."""
-        old = module_of(path)
-        if old is None:
-            return [path]
-        of_names = [new for name, new in self.names.items() if name.rpartition(".")[0] == old]
-        modules = [self.module(old), *(new.rpartition(".")[0] for new in of_names)]
-        return [path_of(module) for module in dict.fromkeys(modules)]
-
     def rewrite_text(self, text: str) -> str:
         """Rewrite dotted names of modules, and paths of files, in any text."""
-        text = self._dotted.sub(lambda found: self.dotted(found[0]), text)
-        return self._paths.sub(lambda found: self._path(found[0]), text)
+        return self._words.sub(lambda found: self._word(found[0]), text)
 
     @cached_property
-    def _dotted(self) -> re.Pattern[str]:
-        tops = "|".join(
-            sorted({module.partition(".")[0] for module in self.old_modules} or {"app"})
-        )
-        return re.compile(rf"(?<![\w./-])(?:{tops})(?:\.[^\W\d]\w*)+")
+    def _words(self) -> re.Pattern[str]:
+        tops = "|".join(sorted({module.partition(".")[0] for module in self.old_modules}))
+        return re.compile(rf"(?<![\w-])(?<!\w[./])(?:(?:src|devtools)/)?(?:{tops})(?:[./]\w+)+")
 
-    @cached_property
-    def _paths(self) -> re.Pattern[str]:
-        tops = "|".join(
-            sorted({module.partition(".")[0] for module in self.old_modules} or {"app"})
-        )
-        return re.compile(
-            rf"(?<![\w-])(?<!\w[./])(?:(?:src|devtools)/)?(?:{tops})(?:/\w+)+(?:\.\w+)?"
-        )
-
-    def _path(self, path: str) -> str:
-        stem, suffix = (path[:-3], ".py") if path.endswith(".py") else (path, "")
-        start, package = "", stem
-        for root in set(ROOTS.values()):
-            if stem.startswith(root):
-                start, package = root, stem.removeprefix(root)
+    def _word(self, word: str) -> str:
+        if "/" not in word:
+            return self.dotted(word)
+        stem = word.removesuffix(".py")
+        package = stem.removeprefix("src/").removeprefix("devtools/")
         old = package.replace("/", ".")
         new = self.modules.get(old) or self.packages.get(old)
         if new is None:
-            return path
-        return (path_of(new) if start else new.replace(".", "/")) + suffix
+            return word
+        return word.replace(stem, new.replace(".", "/") if package == stem else path_of(new))
 
 
 def module_of(path: str) -> str | None:

@@ -85,12 +85,11 @@ def carry_imports(base: str, ours: str, theirs: str) -> tuple[str, str]:
     before, mine, new = blocks
     if before is None or mine is None or new is None:
         return base, ours
-    had, have, get = before.names, mine.names, new.names
-    carried = new.changed(
-        added=[each for each in have if each not in {*had, *get}],
-        removed={each for each in had if each not in have},
-    )
-    return before.replaced(new.text), mine.replaced(carried)
+    removed = {*before.names} - {*mine.names}
+    carried = [name for name in new.names if name not in removed]
+    carried += [name for name in mine.names if name not in {*before.names, *new.names}]
+    text = new.text if carried == new.names else statements_of(carried)
+    return before.replaced(new.text), mine.replaced(text)
 
 
 @dataclass(frozen=True)
@@ -116,29 +115,17 @@ class Block:
         """Return the module with another block."""
         return "".join([*self.lines[: self.first], text, *self.lines[self.last :]])
 
-    def changed(self, added: list[Imported], removed: set[Imported]) -> str:
-        """Return the text of the block with other names."""
-        lines = list(self.lines)
-        for statement in reversed(self.statements):
-            kept = [name for name in names_in(statement) if name not in removed]
-            if len(kept) < len(statement.names):
-                text = "".join(statement_of(module, [(module, *rest)]) for module, *rest in kept)
-                lines[statement.lineno - 1 : statement.end_lineno] = [text]
-        cut = len(self.lines) - self.last
-        modules = dict.fromkeys(module for module, *_ in added)
-        new = (
-            statement_of(module, [each for each in added if each[0] == module])
-            for module in modules
-        )
-        return "".join([*lines[self.first : len(lines) - cut], *new])
 
-
-def statement_of(module: str, names: list[Imported]) -> str:
-    """Return the line that imports names of a module."""
-    words = [name + (f" as {alias}" if alias else "") for _, name, alias in names]
-    if not module:
-        return "".join(f"import {word}\n" for word in words)
-    return f"from {module} import {', '.join(words)}\n"
+def statements_of(names: list[Imported]) -> str:
+    """Return the lines that import names, one for each module; ruff sorts them."""
+    words: dict[str, list[str]] = {}
+    for module, name, alias in names:
+        head = f"from {module} import " if module else f"import {name}"
+        words.setdefault(head, []).append(name + (f" as {alias}" if alias else ""))
+    return "".join(
+        f"{head if head.startswith('from') else 'import '}{', '.join(each)}\n"
+        for head, each in words.items()
+    )
 
 
 def names_in(node: Statement) -> list[Imported]:
