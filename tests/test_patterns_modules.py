@@ -27,11 +27,8 @@ INTERNAL = {
     "kit/http/validation/model_field.py",
     "kit/http/middleware/content_negotiation.py",
     "kit/http/middleware/problem_documents.py",
-    "kit/http/openapi/schema_names.py",
-    "kit/http/openapi/schema_corrections.py",
     "kit/queries/compiled/statement_cache.py",
     "kit/queries/compiled/columns.py",
-    "kit/http/openapi/response_headers.py",
     "kit/http/schemas.py",
 }
 

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from fastapi import APIRouter, FastAPI
 
 from app.kit.auth.caller import Caller, public, requires
-from app.kit.auth.keys import KeySet
+from app.kit.auth.provider import KeySet
 from app.kit.auth.settings import AuthSettings
 from app.kit.http.application import Application
 from app.kit.http.authentication import Authentication

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.kit.auth.transactions import CallerConnection, as_caller
+from app.kit.auth.audit import CallerConnection, as_caller
 
 __all__ = ["CONNECTION_CLASS", "as_caller"]
 

@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from app.kit.http.matched_route import is_health_path
+from app.kit.http.asgi import is_health_path
 
 # Seconds to send the last spans at shutdown. The SDK itself has no limit.
 PATIENCE = 3

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Mapping
 
 _MODULES = {
-    "app.kit.auth.routing": "ScopedAPIRouter",
+    "app.kit.auth.caller": "ScopedAPIRouter",
     "app.kit.db.base": "Base TimestampedModel utc_now value_enum",
     "app.kit.db.deletion": "DELETE_ERRORS Model delete_where unique_when_not_deleted",
     "app.kit.db.ids": "Id",

@@ -11,9 +11,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.about import NAME
-from app.kit.auth.audit import current_subject
+from app.kit.auth.audit import SETTING, current_subject
 from app.kit.auth.openapi import scopes_of
-from app.kit.auth.transactions import SETTING
 from app.registry import ROUTERS
 from oidc_issuer import Issuer, running
 

@@ -8,8 +8,11 @@ from fastapi import FastAPI
 from sqlalchemy import URL, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from app.kit.http.middleware.concurrency_limiter import AcquireResult, ConcurrencyLimiter
-from app.kit.http.middleware.resources import Resources
+from app.kit.http.middleware.concurrency_limiter import (
+    AcquireResult,
+    ConcurrencyLimiter,
+    Resources,
+)
 from app.main import create_app
 from tests.support.app import client_of, running
 from tests.support.database import settings_with

@@ -13,7 +13,7 @@ from app.kit.errors.problems import problem_responses
 from app.kit.http import application
 from app.kit.http.application import Application
 from app.kit.http.etag import ETag
-from app.kit.http.openapi.response_headers import document_headers
+from app.kit.http.openapi.document import document_headers
 from tests.support.app import client_of
 
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from app.kit.http.middleware.time_limit import TimeLimit
+from app.kit.http.middleware.request_limits import TimeLimit
 
 
 async def block(limit: TimeLimit, seconds: float, stop_after: float | None = None) -> bool:

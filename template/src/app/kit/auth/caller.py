@@ -1,20 +1,20 @@
 """The caller of a request: the subject, scopes and claims of a verified access token."""
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Annotated, Any, TypeVar
 
-from fastapi import Depends
+from fastapi import APIRouter, Depends, params
 from fastapi.dependencies.models import Dependant
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
 from app.kit.auth.errors import InsufficientScope
-from app.kit.http.matched_route import HEALTH, current_route
+from app.kit.http.asgi import HEALTH, READING, current_route
 
 # The key of `request.user` in the ASGI scope.
 CALLER = "user"
@@ -126,6 +126,36 @@ def requires(*scopes: str) -> Any:
 
     _SCOPES[get_caller_with_scopes] = scopes
     return Depends(get_caller_with_scopes)
+
+
+class ScopedAPIRouter(APIRouter):
+    """A router whose POST, PUT, PATCH and DELETE endpoints need the scope `writes`.
+
+    Reads need a token, but no scope. `dependencies=[requires(…)]` of an endpoint adds scopes.
+    """
+
+    def __init__(self, *, writes: str, **options: Any) -> None:
+        super().__init__(**options)
+        self.writes = writes
+
+    def add_api_route(
+        self,
+        path: str,
+        endpoint: Callable[..., Any],
+        *,
+        methods: set[str] | list[str] | None = None,
+        dependencies: Sequence[params.Depends] | None = None,
+        **options: Any,
+    ) -> None:
+        """Add an endpoint; a write gets the scope of the router."""
+        added = () if READING.issuperset(methods or READING) else (requires(self.writes),)
+        super().add_api_route(
+            path,
+            endpoint,
+            methods=methods,
+            dependencies=[*added, *(dependencies or ())],
+            **options,
+        )
 
 
 def required_scopes(dependant: Dependant) -> list[str] | None:

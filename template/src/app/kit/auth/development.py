@@ -9,7 +9,7 @@ import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
@@ -18,6 +18,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.kit.cli.development_database import PROJECT_ROOT, is_development
 from app.kit.cli.errors import CommandFailed
+
+commands = typer.Typer()
 
 # The client of the API documentation page.
 CLIENT_ID = "docs"
@@ -107,3 +109,14 @@ def fetch_token(name: str, subject: str, scope: str, state: Path = _STATE) -> st
             f"No development issuer is running. Start one with `uv run {name} dev`."
         ) from error
     return token
+
+
+@commands.command()
+def token(
+    context: typer.Context,
+    sub: Annotated[str, typer.Option(help="The subject: who the caller is")] = "alice",
+    scope: Annotated[str, typer.Option(help="Scopes, separated by spaces")] = "",
+) -> None:
+    """Print an access token of the issuer that `dev` started."""
+    # Not `get_service`, whose module imports this one.
+    typer.echo(fetch_token(context.obj.name, sub, scope))

@@ -34,7 +34,7 @@ from app.kit.errors.problems import (
     Unavailable,
     status_title,
 )
-from app.kit.http.matched_route import allowed_methods
+from app.kit.http.asgi import allowed_methods
 from app.kit.http.validation.request_fields import UNLISTED
 from app.kit.observability.health import migration_problem
 

@@ -107,6 +107,7 @@ class CommitOutcomeUnknown(Problem):
 MAX_ERRORS = 100
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
+PROBLEM_SCHEMA = {"$ref": f"#/components/schemas/{ProblemDocument.__name__}"}
 
 
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -128,3 +129,9 @@ def problem_example(status: int) -> dict[str, Any]:
     if status == Invalid.status:
         document.errors = [FieldProblem(field="body.name", message="Field required")]
     return document.model_dump(exclude_none=True)
+
+
+def problem_content(status: int) -> dict[str, Any]:
+    """Return the description and the content of an error response in the OpenAPI schema."""
+    content = {"schema": PROBLEM_SCHEMA, "example": problem_example(status)}
+    return {"description": status_title(status), "content": {PROBLEM_MEDIA_TYPE: content}}

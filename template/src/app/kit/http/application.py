@@ -10,30 +10,22 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from app.kit.errors.handlers import add_exception_handlers
-from app.kit.errors.problems import (
-    PROBLEM_MEDIA_TYPE,
-    ProblemDocument,
-    problem_example,
-    problem_responses,
-)
 from app.kit.http.authentication import Authentication
 from app.kit.http.docs_pages import mount_docs
-from app.kit.http.indexed_router import IndexedRouter
-from app.kit.http.middleware.content_negotiation import CHECKED_TYPES, ContentNegotiationMiddleware
+from app.kit.http.middleware.content_negotiation import ContentNegotiationMiddleware
 from app.kit.http.middleware.request_id import RequestIdMiddleware
 from app.kit.http.middleware.request_limits import RequestLimitsMiddleware
 from app.kit.http.middleware.security import add_security_middleware
-from app.kit.http.openapi.document import tag_descriptions
-from app.kit.http.openapi.response_headers import document_headers
-from app.kit.http.openapi.schema_corrections import correct_schemas
-from app.kit.http.openapi.schema_names import rename_schemas
-from app.kit.http.routing import StrictRoute, make_strict
+from app.kit.http.openapi.document import (
+    COMMON_RESPONSES,
+    document_errors,
+    document_headers,
+    tag_descriptions,
+)
+from app.kit.http.openapi.schemas import correct_schemas, rename_schemas
+from app.kit.http.routing import IndexedRouter, StrictRoute, make_strict
 from app.kit.http.settings import HttpSettings
 from app.kit.observability.metrics import Metrics
-
-# Marks the inherited 422 response, which is removed from operations without input.
-_INHERITED = "x-inherited"
-_REFERENCE = {"$ref": f"#/components/schemas/{ProblemDocument.__name__}"}
 
 
 class Application(FastAPI):
@@ -60,10 +52,7 @@ class Application(FastAPI):
             # Generated clients use these ids as method names.
             generate_unique_id_function=lambda route: route.name,
             dependencies=dependencies,
-            responses={
-                422: {**problem_responses(422)[422], _INHERITED: True},
-                **problem_responses(503),
-            },
+            responses=COMMON_RESPONSES,
             **options,
         )
         add_exception_handlers(self)
@@ -114,44 +103,13 @@ class Application(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI schema, which is built once."""
         with self._lock:
-            return self._document()
-
-    def _document(self) -> dict[str, Any]:
-        if self.openapi_schema is None:
-            self.openapi_tags = self.openapi_tags or tag_descriptions(self)
-            document = super().openapi()
-            for path in document["paths"].values():
-                for operation in path.values():
-                    responses: dict[str, Any] = operation["responses"]
-                    is_inherited = responses.get("422", {}).pop(_INHERITED, False)
-                    if is_inherited and not operation.keys() & {"parameters", "requestBody"}:
-                        del responses["422"]
-                    if body := operation.get("requestBody"):
-                        _add_body_errors(responses, body["content"])
-                    for status, response in responses.items():
-                        _retype(status, response.get("content", {}))
-                    operation["responses"] = dict(sorted(responses.items()))
-            if self.authentication:
-                self.authentication.describe(self, document)
-            document_headers(document)
-            rename_schemas(document)
-            correct_schemas(document)
-        return super().openapi()
-
-
-def _add_body_errors(responses: dict[str, Any], accepted: dict[str, Any]) -> None:
-    """Add the errors of a request body: 408 (too slow), 413 (too large), 415 (wrong type)."""
-    is_checked = not CHECKED_TYPES.isdisjoint(accepted)
-    for status, documented in problem_responses(408, 413, *([415] if is_checked else [])).items():
-        content = {"application/json": {"schema": _REFERENCE}}
-        responses.setdefault(
-            str(status), {"description": documented["description"], "content": content}
-        )
-
-
-def _retype(status: str, content: dict[str, Any]) -> None:
-    # FastAPI documents every model with the media type of the success response.
-    if content.get("application/json", {}).get("schema") == _REFERENCE:
-        example = problem_example(int(status))
-        content.pop("application/json")
-        content[PROBLEM_MEDIA_TYPE] = {"schema": _REFERENCE, "example": example}
+            if self.openapi_schema is None:
+                self.openapi_tags = self.openapi_tags or tag_descriptions(self)
+                document = super().openapi()
+                document_errors(document)
+                if self.authentication:
+                    self.authentication.describe(self, document)
+                document_headers(document)
+                rename_schemas(document)
+                correct_schemas(document)
+            return super().openapi()

@@ -15,7 +15,7 @@ from sqlalchemy import QueuePool
 from starlette.types import Scope
 
 from app.kit.db.session import Database
-from app.kit.http.matched_route import route_template
+from app.kit.http.asgi import route_template
 from app.kit.http.middleware.concurrency_limiter import ConcurrencyLimiter
 from app.kit.settings import MetricsSettings, SettingsError
 

@@ -16,8 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.kit.errors.handlers import response_from_problem
 from app.kit.errors.problems import Problem
-from app.kit.http.matched_route import ROOT, routes_at
-from app.kit.http.middleware.asgi_headers import header
+from app.kit.http.asgi import ROOT, header, routes_at
 from app.kit.http.middleware.request_limits import HAS_BODY
 
 _JSON = re.compile(r"application/(?:[^\s;]+\+)?json", re.IGNORECASE)

@@ -8,8 +8,7 @@ from time import perf_counter
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.kit.http.matched_route import route_template
-from app.kit.http.middleware.asgi_headers import header, set_header
+from app.kit.http.asgi import header, route_template, set_header
 from app.kit.observability.logging import ACCESS_LOG
 
 HEADER = "X-Request-ID"

@@ -3,17 +3,16 @@
 The headers follow OWASP's recommendations for APIs. They are constant, so no library is needed.
 """
 
+import re
 from http import HTTPStatus
 
 from starlette.datastructures import URL
 from starlette.middleware.cors import CORSMiddleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.kit.errors.handlers import response_from_problem
 from app.kit.errors.problems import Problem
-from app.kit.http.matched_route import is_health_path
-from app.kit.http.middleware.asgi_headers import Headers, set_default_headers
+from app.kit.http.asgi import Headers, header, is_health_path, set_default_headers
 from app.kit.http.middleware.problem_documents import ProblemDocumentsMiddleware
 from app.kit.http.settings import ANY, HttpSettings
 
@@ -83,22 +82,16 @@ class TrustedHostsMiddleware:
 
     def __init__(self, app: ASGIApp, settings: HttpSettings) -> None:
         self.app = app
-        self.hosts = settings.hosts
+        hosts = (re.escape(host).replace(r"\*", r"[\w.-]*") for host in settings.hosts)
+        self.hosts = re.compile(rf"({'|'.join(hosts)})(:\d+)?", re.ASCII | re.IGNORECASE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request."""
-        trusted = False
-
-        async def trust(_scope: Scope, _receive: Receive, _send: Send) -> None:
-            nonlocal trusted
-            trusted = True
-
-        async def refuse(_message: Message) -> None:
-            """Discard the plain-text response of Starlette."""
-
-        check = TrustedHostMiddleware(trust, self.hosts, www_redirect=False)
-        await check(scope, receive, refuse)
-        if trusted or is_health_path(scope):
+        """Handle one request or WebSocket."""
+        if (
+            scope["type"] == "lifespan"
+            or self.hosts.fullmatch(header(scope, b"host"))
+            or is_health_path(scope)
+        ):
             await self.app(scope, receive, send)
         else:
             problem = UntrustedHost("The host is not in HTTP_HOSTS.")

@@ -22,9 +22,8 @@ from fastapi.utils import is_body_allowed_for_status_code
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.kit.http.middleware.asgi_headers import header
+from app.kit.http.asgi import header, may_have_body
 from app.kit.http.middleware.request_limits import replayed
-from app.kit.http.routing import may_have_body
 from app.kit.http.validation.json_body import JsonRequest
 from app.kit.http.validation.model_field import (
     ModelField,

@@ -1,4 +1,4 @@
-"""Names of schemas in the OpenAPI document. Client generators use them as class names."""
+"""Schemas of the OpenAPI document, named and written as client generators need them."""
 
 import json
 import re
@@ -7,8 +7,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 PREFIX = "#/components/schemas/"
+_BOUNDS = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"})
+# FastAPI converts bounds to float, which rounds the largest bigint up.
+_EXACT = {2.0**63: 2**63 - 1}
 
-Schemas = dict[str, dict[str, Any]]
+Schema = dict[str, Any]
+Schemas = dict[str, Schema]
 
 
 def objects_in(node: Any) -> Iterator[dict[str, Any]]:
@@ -59,8 +63,8 @@ def _merged(schemas: Schemas) -> dict[str, str]:
         same -= different
 
 
-def _normalized(schema: dict[str, Any], names: dict[str, str]) -> str:
-    copy: dict[str, Any] = json.loads(json.dumps(schema))
+def _normalized(schema: Schema, names: dict[str, str]) -> str:
+    copy: Schema = json.loads(json.dumps(schema))
     _replace_references(copy, names)
     return json.dumps(copy, sort_keys=True)
 
@@ -101,3 +105,47 @@ def _module(name: str, title: str) -> list[str]:
 
 def _camel_case(name: str) -> str:
     return "".join(part[:1].upper() + part[1:] for part in re.split(r"\W|_", name))
+
+
+def correct_schemas(document: dict[str, Any]) -> None:
+    """Write bounds of integers as integers, and defaults of request bodies as descriptions."""
+    for schema in objects_in(document):
+        if schema.get("type") == "integer":
+            for name in _BOUNDS & schema.keys():
+                bound = schema[name]
+                if isinstance(bound, float) and bound.is_integer():
+                    inclusive = name in ("minimum", "maximum")
+                    schema[name] = _EXACT.get(bound, int(bound)) if inclusive else int(bound)
+    schemas: Schemas = document.get("components", {}).get("schemas", {})
+    for name in _request_schemas(document, schemas):
+        for field in schemas[name].get("properties", {}).values():
+            _describe_default(field)
+
+
+def _request_schemas(document: dict[str, Any], schemas: Schemas) -> set[str]:
+    """Return the names of the schemas that request bodies refer to, at any depth."""
+    found: set[str] = set()
+    nodes: list[Any] = [
+        operation["requestBody"]
+        for path in document["paths"].values()
+        for operation in path.values()
+        if "requestBody" in operation
+    ]
+    while nodes:
+        for each in objects_in(nodes.pop()):
+            name = str(each.get("$ref", "")).removeprefix(PREFIX)
+            if name in schemas and name not in found:
+                found.add(name)
+                nodes.append(schemas[name])
+    return found
+
+
+def _describe_default(field: Schema) -> None:
+    """Move a default to the description: openapi-typescript makes such fields required."""
+    if "default" not in field:
+        return
+    default = field.pop("default")
+    text = f"Default: `{json.dumps(default, ensure_ascii=False)}`"
+    description = field.get("description", "").rstrip(".")
+    field["description"] = f"{description}. {text}" if description else text
+    field.setdefault("examples", [default])
