@@ -1,7 +1,7 @@
 """The identity provider: its configuration and its public keys, fetched on demand and cached."""
 
 from asyncio import CancelledError, Task, create_task, shield, timeout, to_thread
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache
 from http import HTTPStatus
@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import structlog
 from httpx2 import AsyncClient, HTTPError, InvalidURL, create_ssl_context
 from jwt import PyJWK
-from jwt.exceptions import PyJWKError, PyJWTError
+from jwt.exceptions import PyJWTError
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from app.kit.auth.settings import AuthSettings, check_url
@@ -77,8 +77,12 @@ class KeySet:
     """The public keys of one response of the provider (JSON Web Key Set, RFC 7517)."""
 
     def __init__(self, keys: Iterable[Any] = ()) -> None:
-        self._keys = list(_readable(keys))
-        self._found: dict[tuple[str | None, str], PyJWK | None] = {}
+        self._keys: list[_KeyData] = []
+        for key in keys:
+            # A key of another kind must not invalidate the others (RFC 7517, section 5).
+            with suppress(ValidationError):
+                self._keys.append(_KeyData.model_validate(key))
+        self._found: dict[tuple[str | None, str], PyJWK] = {}
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -89,32 +93,17 @@ class KeySet:
         A token without a key id needs a set with a single key for its algorithm.
         """
         wanted = kid, algorithm
-        if wanted in self._found:
-            return self._found[wanted]
-        fitting = [each for each in self._keys if each.fits(algorithm)]
-        if kid is not None:
-            fitting = [each for each in fitting if each.kid == kid]
-        key = _parsed(fitting[0], algorithm) if len(fitting) == 1 else None
-        if key:
+        if wanted not in self._found:
+            fitting = [key for key in self._keys if key.fits(algorithm) and kid in (None, key.kid)]
+            if len(fitting) != 1:
+                return None
+            try:
+                key = PyJWK(fitting[0].model_dump(exclude_none=True), algorithm)
+            except (PyJWTError, ValueError):
+                return None
             # Unknown ids are not stored: clients choose them.
             self._found[wanted] = key
-        return key
-
-
-def _readable(keys: Iterable[Any]) -> Iterator[_KeyData]:
-    for key in keys:
-        try:
-            yield _KeyData.model_validate(key)
-        except ValidationError:
-            # A key of another kind must not invalidate the others (RFC 7517, section 5).
-            continue
-
-
-def _parsed(key: _KeyData, algorithm: str) -> PyJWK | None:
-    try:
-        return PyJWK(key.model_dump(exclude_none=True), algorithm)
-    except (PyJWKError, PyJWTError, ValueError):
-        return None
+        return self._found[wanted]
 
 
 class Provider:

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.kit.errors.handlers import response_from_problem
 from app.kit.errors.problems import CommitOutcomeUnknown, Problem, Unavailable
-from app.kit.http.asgi import Headers, header, is_health_path, path_of
+from app.kit.http.asgi import header, is_health_path, path_of
 from app.kit.http.middleware.concurrency_limiter import (
     AcquireResult,
     ConcurrencyLimiter,
@@ -84,7 +84,8 @@ class RequestLimitsMiddleware:
 
     async def _admit(self, scope: Scope, receive: Receive, send: Send) -> Problem | None:
         """Call the application, or return the reason for not calling it."""
-        if _size(scope["headers"]) > HEADERS_LIMIT:
+        size = sum(len(name) + len(value) + _SEPARATORS for name, value in scope["headers"])
+        if size > HEADERS_LIMIT:
             return HeadersTooLarge()
         body: bytes | None = None
         limit = self.time_limit.start()
@@ -179,16 +180,11 @@ class TimeLimit:
             block.reschedule(now)
 
 
-def _size(headers: Headers) -> int:
-    return sum(len(name) + len(value) + _SEPARATORS for name, value in headers)
-
-
 async def _body(scope: Scope, receive: Receive, limit: int) -> bytes:
     """Return the whole body. Raises RequestTooLarge and ClientDisconnect."""
     announced = header(scope, b"content-length")
-    size, received = int(announced) if announced.isdecimal() else 0, 0
-    parts: list[bytes] = []
-    more = True
+    size = int(announced) if announced.isdecimal() else 0
+    parts, received, more = list[bytes](), 0, True
     while more and size <= limit:
         message = await receive()
         if message["type"] == "http.disconnect":
@@ -210,9 +206,7 @@ def _has_left(receive: Receive) -> bool:
     try:
         next(receiving)
     except StopIteration as received:
-        message: Message = received.value
-        gone: bool = message["type"] == "http.disconnect"
-        return gone
+        return bool(received.value["type"] == "http.disconnect")
     receiving.close()
     return False
 
