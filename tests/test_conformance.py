@@ -86,11 +86,15 @@ def test_service_passes_feature_tests(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "answers",
+    [{"telemetry": True, "auth": "oidc"}, {"example": False, "soft_delete": False}],
+    ids=["most_modules", "fewest_modules"],
+)
 def test_conformance_suite_is_strictly_typed(
-    service: Copy, interpreter: Interpreter, mypy_cache: Path
+    service: Copy, interpreter: Interpreter, mypy_cache: Path, answers: dict[str, Any]
 ) -> None:
-    # Some tests use modules that exist only with these answers.
-    place = add_suite(service(telemetry=True, auth="oidc"))
+    place = add_suite(service(**answers))
 
     interpreter.succeeds(place, "mypy", "--cache-dir", mypy_cache, PLACE)
 
