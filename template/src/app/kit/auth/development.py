@@ -16,8 +16,9 @@ from urllib.request import urlopen
 import typer
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from app.kit.cli.development_database import PROJECT_ROOT, is_development
+from app.kit.cli.development_database import is_development
 from app.kit.cli.errors import CommandFailed
+from app.kit.migrations.runner import PROJECT_ROOT
 
 commands = typer.Typer()
 

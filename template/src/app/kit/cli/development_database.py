@@ -11,7 +11,6 @@ from collections.abc import Generator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from importlib.util import find_spec
-from pathlib import Path
 from threading import Thread
 from typing import Any, TypeVar
 
@@ -20,12 +19,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import URL
 
 from app.kit.cli.errors import CommandFailed
-from app.kit.migrations.runner import create_schema
+from app.kit.migrations.runner import PROJECT_ROOT, create_schema
 from app.kit.settings import KitSettings
 
 S = TypeVar("S", bound=KitSettings)
-
-PROJECT_ROOT = Path(__file__).resolve().parents[4]
 
 
 class _Environment(BaseSettings):
@@ -80,17 +77,10 @@ def local_server(*, ephemeral: bool = False) -> Generator[URL]:
 
 def is_local_server_in_use() -> bool:
     """Return whether another process uses this project's server."""
-    with suppress(ImportError, FileNotFoundError):  # Windows, no `devtools`, or never started
-        import fcntl
+    with suppress(ImportError):  # Windows, or no `devtools`
+        from local_postgres.server import is_in_use
 
-        from local_postgres.binaries import PostgresUnavailable, find_binaries
-        from local_postgres.supervisor import Cluster, try_lock
-
-        with suppress(PostgresUnavailable):
-            cluster = Cluster(PROJECT_ROOT / ".pgdata", *find_binaries(), durable=True)
-            with cluster.path(".users").open() as users:
-                # While a supervisor stops the server, it holds the exclusive lock.
-                return try_lock(users, fcntl.LOCK_SH) and not try_lock(users, fcntl.LOCK_EX)
+        return is_in_use(PROJECT_ROOT)
     return False
 
 

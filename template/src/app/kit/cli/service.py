@@ -22,8 +22,6 @@ from app.kit.cli.development_database import (
 from app.kit.cli.development_issuer import issuer_for
 from app.kit.cli.errors import CommandFailed
 from app.kit.cli.seeding import Seeder
-from app.kit.db.connections.startup_checks import wait_for_database
-from app.kit.db.engine import build_migration_engine
 from app.kit.migrations.runner import (
     PROJECT_ROOT,
     alembic_config,
@@ -31,6 +29,7 @@ from app.kit.migrations.runner import (
     create_schema,
     format_revisions,
     migrate,
+    migration_connection,
     pending_migrations,
 )
 from app.kit.settings import KitSettings
@@ -91,13 +90,8 @@ class Service:
             yield settings
 
     async def _check(self, settings: KitSettings, heads: frozenset[str]) -> None:
-        await wait_for_database(settings.database)
-        engine = build_migration_engine(settings.database, self.name)
-        try:
-            async with engine.connect() as connection:
-                applied = await applied_revisions(connection)
-        finally:
-            await engine.dispose()
+        async with migration_connection(settings, self.name) as connection:
+            applied = await applied_revisions(connection)
         if applied != heads:
             raise CommandFailed(pending_migrations("database", applied, heads, self.name))
 

@@ -3,9 +3,9 @@
 import asyncio
 import logging
 import sys
-from collections.abc import Generator, Set
+from collections.abc import AsyncGenerator, Generator, Set
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -55,11 +55,18 @@ def create_schema(settings: KitSettings) -> None:
 
 
 async def _has_schema(settings: KitSettings) -> bool:
+    async with migration_connection(settings, "schema") as connection:
+        return bool(await connection.scalar(_HAS_SCHEMA))
+
+
+@asynccontextmanager
+async def migration_connection(settings: KitSettings, name: str) -> AsyncGenerator[AsyncConnection]:
+    """Wait for the database, and yield a connection of the role that runs migrations."""
     await wait_for_database(settings.database)
-    engine = build_migration_engine(settings.database, "schema")
+    engine = build_migration_engine(settings.database, name)
     try:
         async with engine.connect() as connection:
-            return bool(await connection.scalar(_HAS_SCHEMA))
+            yield connection
     finally:
         await engine.dispose()
 

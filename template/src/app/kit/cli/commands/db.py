@@ -12,7 +12,6 @@ import typer
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.kit.cli.development_database import (
     configured_database_url,
@@ -21,13 +20,13 @@ from app.kit.cli.development_database import (
 )
 from app.kit.cli.errors import CommandFailed
 from app.kit.cli.service import Service, get_service
-from app.kit.db.connections.startup_checks import address, wait_for_database
-from app.kit.db.engine import build_migration_engine
+from app.kit.db.connections.startup_checks import address
 from app.kit.migrations.runner import (
     alembic_config,
     applied_revisions,
     create_schema,
     format_revisions,
+    migration_connection,
     pending_revisions,
 )
 from app.kit.settings import KitSettings
@@ -129,27 +128,16 @@ def status(context: typer.Context) -> None:
 
 
 async def _print_status(service: Service, settings: KitSettings) -> None:
-    await wait_for_database(settings.database)
-    engine = build_migration_engine(settings.database, service.name)
-    try:
-        async with engine.connect() as connection:
-            await _print_status_of(connection, service, settings)
-    finally:
-        await engine.dispose()
-
-
-async def _print_status_of(
-    connection: AsyncConnection, service: Service, settings: KitSettings
-) -> None:
-    version, name = (await connection.execute(_SERVER)).one()
+    async with migration_connection(settings, service.name) as connection:
+        version, name = (await connection.execute(_SERVER)).one()
+        size = await connection.scalar(_SIZE)
+        applied = await applied_revisions(connection)
     is_local = not configured_database_url(env_file=True)
     where = f"{address(settings.database.sqlalchemy_url)}, database {name}"
     typer.echo(f"Database   {'local, .pgdata' if is_local else where}")
     typer.echo(f"Server     PostgreSQL {version}")
-    typer.echo(f"Size       {await connection.scalar(_SIZE)}")
-    script = ScriptDirectory.from_config(alembic_config(settings))
-    applied = await applied_revisions(connection)
-    pending = pending_revisions(script, applied)
+    typer.echo(f"Size       {size}")
+    pending = pending_revisions(ScriptDirectory.from_config(alembic_config(settings)), applied)
     typer.echo(f"Migration  {format_revisions(applied)}")
     if not pending:
         typer.echo("Pending    none")
@@ -160,17 +148,14 @@ async def _print_status_of(
 
 
 async def _delete_everything(settings: KitSettings) -> None:
-    engine = build_migration_engine(settings.database, "reset")
     try:
-        async with engine.begin() as connection:
+        async with migration_connection(settings, "reset") as connection, connection.begin():
             await connection.execute(_DELETE_EVERYTHING)
     except DBAPIError as error:
         raise CommandFailed(
             f"The local database could not be reset: {error.driver_exception}. Another session "
             "uses it: end that session, and reset it again."
         ) from error
-    finally:
-        await engine.dispose()
 
 
 def _libpq(settings: KitSettings) -> URL:

@@ -4,8 +4,9 @@ from importlib.util import find_spec
 
 import typer
 
-from app.kit.cli.development_database import PROJECT_ROOT, is_development
+from app.kit.cli.development_database import is_development
 from app.kit.cli.service import get_service
+from app.kit.migrations.runner import PROJECT_ROOT
 
 commands = typer.Typer()
 
