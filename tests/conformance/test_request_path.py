@@ -16,8 +16,9 @@ SOURCE = Path(app.__file__).parent
 # Not counted: middleware, request parsing, sign-in, logging, and types of columns.
 COMMON = (
     "kit/auth/",
-    "kit/db/current_user.py",
     "kit/db/connections/asyncpg_types.py",
+    "kit/db/current_user.py",
+    "kit/db/ids.py",
     "kit/http/",
     "kit/observability/logging.py",
     "kit/observability/metrics.py",
