@@ -130,7 +130,7 @@ class _Move:
             return
         before, ours = self.rewritten(path, base.text), self.rewritten(path, style.text)
         is_python = target.endswith(".py")
-        text, is_clean = merge(before, ours, theirs.text, is_python=is_python)
+        text, is_clean = merge(before, ours, theirs.text, is_python=is_python, exists=self.exists)
         file = self.service / target
         self.merged[target] = content = style.encode(text)
         if file.read_bytes() != content:
@@ -142,6 +142,12 @@ class _Move:
             mark_unmerged(self.service, target, *map(style.encode, (before, ours, theirs.text)))
         elif target == path:
             self.mark_merged(path)
+
+    def exists(self, module: str) -> bool:
+        """Return whether a module is not of the service, or exists."""
+        stem = self.service / path_of(module)
+        is_own = module.startswith(("app.", "tests."))
+        return not is_own or stem.is_dir() or stem.with_name(f"{stem.name}.py").exists()
 
     def rewritten(self, path: str, text: str) -> str:
         """Return the text of a file with new names."""

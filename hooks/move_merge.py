@@ -5,6 +5,7 @@ import io
 import re
 import subprocess
 import tokenize
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -43,11 +44,21 @@ class Text:
         return (text.replace("\n", "\r\n") if self.has_crlf else text).encode(self.encoding)
 
 
-def merge(base: str, ours: str, theirs: str, *, is_python: bool) -> tuple[str, bool]:
-    """Return the merged text, and whether it has no conflict."""
+def merge(
+    base: str,
+    ours: str,
+    theirs: str,
+    *,
+    is_python: bool,
+    exists: Callable[[str], bool] = lambda _: True,
+) -> tuple[str, bool]:
+    """Return the merged text, and whether it has no conflict.
+
+    Imports of modules that do not exist, because the team deleted them, are left out.
+    """
     if not is_python:
         return merge_lines(base, ours, theirs)
-    base, ours = carry_imports(base, ours, theirs)
+    base, ours = carry_imports(base, ours, theirs, exists)
     ours, tail = split_tail(base, ours)
     merged, is_clean = merge_lines(base, ours, theirs)
     return merged + tail, is_clean
@@ -76,7 +87,9 @@ def merge_lines(base: str, ours: str, theirs: str) -> tuple[str, bool]:
     return ended.stdout.decode("utf-8"), ended.returncode == 0
 
 
-def carry_imports(base: str, ours: str, theirs: str) -> tuple[str, str]:
+def carry_imports(
+    base: str, ours: str, theirs: str, exists: Callable[[str], bool]
+) -> tuple[str, str]:
     """Give both old versions the imports of the new one, and carry the team's changes of them.
 
     Otherwise an import of the team conflicts with each changed import next to it.
@@ -86,7 +99,7 @@ def carry_imports(base: str, ours: str, theirs: str) -> tuple[str, str]:
     if before is None or mine is None or new is None:
         return base, ours
     removed = {*before.names} - {*mine.names}
-    carried = [name for name in new.names if name not in removed]
+    carried = [name for name in new.names if name not in removed and exists(name[0])]
     carried += [name for name in mine.names if name not in {*before.names, *new.names}]
     text = new.text if carried == new.names else statements_of(carried)
     return before.replaced(new.text), mine.replaced(text)

@@ -178,6 +178,16 @@ def test_import_next_to_changed_imports_does_not_conflict() -> None:
     assert lines == ["from c import d", "from z import x, y as w", "from own import this"]
 
 
+def test_import_of_a_module_that_the_team_deleted_is_left_out() -> None:
+    new = BASE.replace("from z", "from app.example.a import a\nfrom z")
+
+    merged, is_clean = merge(
+        BASE, BASE, new, is_python=True, exists=lambda module: module != "app.example.a"
+    )
+
+    assert (merged, is_clean) == (BASE, True)
+
+
 def test_definition_after_a_changed_definition_does_not_conflict() -> None:
     own = "\n\ndef own(): ...\n"
 
