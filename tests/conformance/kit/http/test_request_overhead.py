@@ -27,7 +27,7 @@ from app.kit.http.etag import ETag
 from app.kit.http.middleware.concurrency_limiter import AcquireResult, ConcurrencyLimiter
 from app.kit.http.middleware.request_id import RequestIdMiddleware
 from app.kit.http.middleware.request_limits import RequestLimitsMiddleware
-from app.kit.http.middleware.security import add_security_middleware
+from app.kit.http.middleware.security import add_security_middleware, security_headers
 from app.kit.http.settings import HttpSettings
 from app.kit.observability.logging import configure_logging
 from app.kit.observability.metrics import Metrics
@@ -215,7 +215,8 @@ async def test_middleware_does_not_decode_headers_or_rebuild_constant_ones(
 ) -> None:
     settings = HttpSettings(hsts=3600)
     layers = RequestIdMiddleware(
-        add_security_middleware(RequestLimitsMiddleware(nothing, settings, 1), settings)
+        add_security_middleware(RequestLimitsMiddleware(nothing, settings, 1), settings),
+        headers=security_headers(settings),
     )
     items_calls, get_calls = spy(Headers, "items"), spy(Headers, "get")
     responses = [await pass_layers([(b"x-request-id", b"it")], layers) for _ in range(2)]

@@ -15,7 +15,7 @@ from app.kit.http.docs_pages import mount_docs
 from app.kit.http.middleware.content_negotiation import ContentNegotiationMiddleware
 from app.kit.http.middleware.request_id import RequestIdMiddleware
 from app.kit.http.middleware.request_limits import RequestLimitsMiddleware
-from app.kit.http.middleware.security import add_security_middleware
+from app.kit.http.middleware.security import add_security_middleware, security_headers
 from app.kit.http.openapi.document import (
     COMMON_RESPONSES,
     document_errors,
@@ -77,8 +77,9 @@ class Application(FastAPI):
             self.metrics.watch(limits.limiter, self.concurrency_limit)
         # Outside the concurrency limit: CORS preflights and untrusted hosts take no slot.
         app = add_security_middleware(app, self.http)
-        # Outermost, so that every response has a request id and a log event.
-        app = RequestIdMiddleware(app, self.metrics.request if self.metrics else None)
+        # Outermost, so that every response has a request id, security headers and a log event.
+        count = self.metrics.request if self.metrics else None
+        app = RequestIdMiddleware(app, count, security_headers(self.http))
         return self.authentication.wrap(app) if self.authentication else app
 
     def setup(self) -> None:

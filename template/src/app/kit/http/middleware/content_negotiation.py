@@ -8,14 +8,14 @@ from asyncio import Event
 from collections.abc import Sequence
 from functools import cached_property
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import Any
 
 from fastapi.routing import iter_route_contexts
+from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.kit.errors.handlers import response_from_problem
-from app.kit.errors.problems import Problem
+from app.kit.errors.handlers import problem_response
 from app.kit.http.asgi import ROOT, header, routes_at
 from app.kit.http.middleware.request_limits import HAS_BODY
 
@@ -29,25 +29,6 @@ _FORMS = (_FORM, _MULTIPART)
 CHECKED_TYPES = frozenset({"application/json", *_FORMS})
 # Headers of a body, which a 304 response does not have.
 _OF_BODY = frozenset({b"content-length", b"content-type"})
-
-
-class UnsupportedMediaType(Problem):
-    """The endpoint expects JSON, but the request has another content type."""
-
-    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
-    headers: ClassVar[dict[str, str]] = {"Accept": "application/json"}
-
-
-class UnsupportedForm(UnsupportedMediaType):
-    """The endpoint expects a form, but the request has another content type."""
-
-    headers: ClassVar[dict[str, str]] = {"Accept": f"{_FORM}, {_MULTIPART}"}
-
-
-class UnsupportedUpload(UnsupportedMediaType):
-    """The endpoint expects files, but the request has another content type."""
-
-    headers: ClassVar[dict[str, str]] = {"Accept": _MULTIPART}
 
 
 class ContentNegotiationMiddleware:
@@ -68,8 +49,8 @@ class ContentNegotiationMiddleware:
         scope[ROOT] = scope.get("root_path", "")
         if scope["method"] == "HEAD" and self._is_get(scope):
             await self._head(scope, receive, send)
-        elif scope.get(HAS_BODY) and (problem := self._find_problem(scope)):
-            await response_from_problem(problem)(scope, receive, send)
+        elif scope.get(HAS_BODY) and (response := self._reject(scope)):
+            await response(scope, receive, send)
         elif scope["method"] in ("GET", "HEAD"):
             await self.app(scope, receive, _conditional(scope, send))
         else:
@@ -111,14 +92,15 @@ class ContentNegotiationMiddleware:
             # Copy the route to the original scope, for the log and the metrics.
             scope.update({**inner, "method": "HEAD"})
 
-    def _find_problem(self, scope: Scope) -> Problem | None:
+    def _reject(self, scope: Scope) -> Response | None:
+        """Return a response if the endpoint does not accept the content type of a request."""
         content_type = header(scope, b"content-type")
         media_type = content_type.partition(";")[0].strip().lower()
         if _JSON.fullmatch(media_type) and not self._has_form:
             return None
         for route in routes_at(self.routes, scope):
             if route.methods and scope["method"] in route.methods:
-                return _refuse(getattr(route, "body_field", None), media_type, content_type)
+                return _reject(getattr(route, "body_field", None), media_type, content_type)
         return None
 
     @cached_property
@@ -133,22 +115,24 @@ def _declared(body: Any) -> str:
     return media_type
 
 
-def _refuse(body: Any, media_type: str, content_type: str) -> Problem | None:
-    """Return a problem if an endpoint does not accept the content type of a request."""
+def _reject(body: Any, media_type: str, content_type: str) -> Response | None:
     declared = _declared(body)
+    accepted = f"{_FORM}, {_MULTIPART}"
     if _JSON.fullmatch(declared) and not _JSON.fullmatch(media_type):
-        return UnsupportedMediaType(
-            "Send the body as JSON, with the header Content-Type: application/json."
-        )
-    if declared == _FORM and media_type not in _FORMS:
-        return UnsupportedForm(f"Send the body as a form, with the header Content-Type: {_FORM}.")
-    if declared == _MULTIPART and media_type != _MULTIPART:
-        return UnsupportedUpload(f"Send the body as a form of the type {_MULTIPART}.")
-    if declared in _FORMS and "charset" in _UTF_8.sub("", content_type).lower():
+        accepted = "application/json"
+        detail = "Send the body as JSON, with the header Content-Type: application/json."
+    elif declared == _FORM and media_type not in _FORMS:
+        detail = f"Send the body as a form, with the header Content-Type: {_FORM}."
+    elif declared == _MULTIPART and media_type != _MULTIPART:
+        accepted = _MULTIPART
+        detail = f"Send the body as a form of the type {_MULTIPART}."
+    elif declared in _FORMS and "charset" in _UTF_8.sub("", content_type).lower():
         # Some codecs of Python take minutes, and some return bytes.
-        return UnsupportedForm("Send the form in UTF-8, without another charset.")
-    # An endpoint with another declared type checks the body itself.
-    return None
+        detail = "Send the form in UTF-8, without another charset."
+    else:
+        # An endpoint with another declared type checks the body itself.
+        return None
+    return problem_response(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail, headers={"Accept": accepted})
 
 
 def _conditional(scope: Scope, send: Send) -> Send:

@@ -1,14 +1,22 @@
-"""Request ids, in logs, error documents and response headers."""
+"""Request ids, in logs, error documents and response headers, and the other common headers."""
 
 import re
 from collections.abc import Callable
+from http import HTTPStatus
 from secrets import token_hex
 from time import perf_counter
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.kit.http.asgi import header, route_template, set_header
+from app.kit.http.asgi import (
+    Headers,
+    header,
+    route_template,
+    set_default_headers,
+    set_header,
+)
+from app.kit.http.middleware.security import make_location_relative
 from app.kit.observability.logging import ACCESS_LOG
 
 HEADER = "X-Request-ID"
@@ -20,13 +28,20 @@ _HAS_ID = "app.has_request_id"
 
 
 class RequestIdMiddleware:
-    """Adds an id to each request and WebSocket, and logs one line per request."""
+    """Adds an id to each request and WebSocket, and logs one line per request.
+
+    `headers` are added to each response that does not set them.
+    """
 
     def __init__(
-        self, app: ASGIApp, count: Callable[[Scope, int | None, float], None] | None = None
+        self,
+        app: ASGIApp,
+        count: Callable[[Scope, int | None, float], None] | None = None,
+        headers: Headers = (),
     ) -> None:
         self.app = app
         self.count = count
+        self.headers = headers
         # Looked up once: structlog would look up both for each request.
         [token] = structlog.contextvars.bind_contextvars(request_id="").values()
         self.request_id = token.var
@@ -65,8 +80,11 @@ class RequestIdMiddleware:
         async def send_named(message: Message) -> None:
             if message["type"] == "http.response.start":
                 # A plain int: the log would show an HTTPStatus with its name.
-                statuses.append(int(message["status"]))
+                statuses.append(status := int(message["status"]))
+                set_default_headers(message, self.headers)
                 set_header(message, _NAME, request_id)
+                if 300 <= status < 400 or status == HTTPStatus.CREATED:
+                    make_location_relative(message, scope)
             await send(message)
 
         started = perf_counter()

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.kit.errors.handlers import response_from_problem
 from app.kit.errors.problems import Problem
-from app.kit.http.asgi import Headers, header, is_health_path, set_default_headers
+from app.kit.http.asgi import Headers, header, is_health_path
 from app.kit.http.middleware.problem_documents import ProblemDocumentsMiddleware
 from app.kit.http.settings import ANY, HttpSettings
 
@@ -26,30 +26,7 @@ class UntrustedHost(Problem):
     status = HTTPStatus.BAD_REQUEST
 
 
-class SecurityHeadersMiddleware:
-    """Adds security headers to each response that does not set them."""
-
-    def __init__(self, app: ASGIApp, settings: HttpSettings) -> None:
-        self.app = app
-        self.headers = _headers(settings)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request. Other scopes than HTTP pass through."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-
-        async def send_secured(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                set_default_headers(message, self.headers)
-                if 300 <= message["status"] < 400 or message["status"] == HTTPStatus.CREATED:
-                    _make_location_relative(message, scope)
-            await send(message)
-
-        await self.app(scope, receive, send_secured)
-
-
-def _make_location_relative(message: Message, scope: Scope) -> None:
+def make_location_relative(message: Message, scope: Scope) -> None:
     """Remove scheme and host from the `Location` header, because a client can forge them."""
     if all(name != b"location" for name, _ in message["headers"]):
         return
@@ -64,7 +41,8 @@ def _make_location_relative(message: Message, scope: Scope) -> None:
     ]
 
 
-def _headers(settings: HttpSettings) -> Headers:
+def security_headers(settings: HttpSettings) -> Headers:
+    """Return the headers of every response that does not set them itself."""
     headers = [
         (b"content-security-policy", _DATA),
         (b"x-content-type-options", b"nosniff"),
@@ -99,7 +77,7 @@ class TrustedHostsMiddleware:
 
 
 def add_security_middleware(app: ASGIApp, settings: HttpSettings) -> ASGIApp:
-    """Add the middleware for hosts, origins and security headers."""
+    """Add the middleware for hosts, origins and their errors."""
     if settings.origins:
         app = CORSMiddleware(
             app,
@@ -124,4 +102,4 @@ def add_security_middleware(app: ASGIApp, settings: HttpSettings) -> ASGIApp:
         )
     if settings.hosts and ANY not in settings.hosts:
         app = TrustedHostsMiddleware(app, settings)
-    return SecurityHeadersMiddleware(ProblemDocumentsMiddleware(app), settings)
+    return ProblemDocumentsMiddleware(app)
