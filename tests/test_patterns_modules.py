@@ -8,7 +8,6 @@ from tests.rendering import Renderer, files_under
 INTERNAL = {
     "kit/http/authentication.py",
     "kit/cli/development_issuer.py",
-    "kit/queries/cursor.py",
     "kit/db/revisions.py",
     "kit/db/current_user.py",
     "kit/migrations/autogenerate/enum_types.py",
@@ -19,7 +18,6 @@ INTERNAL = {
     "kit/writes/transactions.py",
     "kit/migrations/autogenerate/schema_steps.py",
     "kit/db/soft_delete.py",
-    "kit/queries/sort_types.py",
     "kit/cli/development_database.py",
     "kit/settings_sources.py",
     "kit/http/validation/limits.py",

@@ -22,8 +22,8 @@ from app.kit.db.ids import Id
 from app.kit.db.session import ReadSessionDep, SessionDep
 from app.kit.queries.compiled.columns import columns_of
 from app.kit.queries.compiled.rows import RowValidator
-from app.kit.queries.load_options import load_options
 from app.kit.queries.pagination import Page
+from app.kit.queries.repository import load_options
 
 router = APIRouter(prefix="/without", tags=["measured"])
 

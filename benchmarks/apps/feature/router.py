@@ -13,8 +13,8 @@ from app.features.measured.schemas import Keys, NewRow, NewRows, Row, RowChanges
 from app.kit.db.ids import Id
 from app.kit.db.session import DatabaseDep, ReadSessionDep, SessionDep
 from app.kit.http.streaming import JSON_LINES, JsonLines
-from app.kit.queries.cursor import CursorPosition, encode_cursor
-from app.kit.queries.load_options import load_options
+from app.kit.queries.keyset import CursorPosition, encode_cursor
+from app.kit.queries.repository import load_options
 from app.kit.queries.view import View
 from app.kit.writes.copy import copy_returning
 

@@ -8,7 +8,7 @@ import typer
 from app.kit.cli.jobs import job
 from app.kit.db.base import utc_now
 from app.kit.db.session import Database
-from app.kit.writes.purge import purge as purge_deleted
+from app.kit.writes.deleted_rows import purge as purge_deleted
 
 commands = typer.Typer()
 

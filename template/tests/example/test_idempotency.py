@@ -8,7 +8,7 @@ import pytest
 from fastapi import FastAPI
 from httpx2 import AsyncClient, Response
 
-from app.example.idempotency.service import delete_expired_keys
+from app.example.idempotency import delete_expired_keys
 from app.kit.db.base import utc_now
 from tests.example.catalog_factories import as_json, count_products, product_rows
 from tests.example.order_factories import Shop, open_shop

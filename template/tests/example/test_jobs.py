@@ -12,8 +12,7 @@ from sqlalchemy import URL, event, insert, select
 from typer.testing import CliRunner, Result
 
 from app.cli import cli
-from app.example.idempotency.models import IdempotencyKey
-from app.example.idempotency.service import delete_expired_keys
+from app.example.idempotency import IdempotencyKey, delete_expired_keys
 from app.example.posts.models import Post
 from app.example.posts.repository import PostRepository
 from app.example.posts.service import delete_old_posts
@@ -22,6 +21,7 @@ from app.example.users.service import deactivate_users
 from app.kit.db.base import utc_now
 from app.kit.db.ids import Id
 from app.kit.db.session import Database
+from app.kit.queries.repository import load_options
 from tests.example.factories import make_post, make_tag, make_user
 from tests.example.order_factories import wait_for_blocked
 from tests.support.statements import counting
@@ -183,7 +183,7 @@ async def test_cancelled_job_keeps_committed_batches_and_can_be_repeated(
 ) -> None:
     keys = await make_old_posts(database, 25)
     async with database.transaction() as session:
-        await PostRepository(session).lock([keys[22]])
+        await PostRepository(session).lock_many([keys[22]], *load_options())
         job = create_task(delete_old_posts(database, RECENTLY, size=10))
         await wait_for_blocked(database, 1)
         job.cancel()

@@ -16,7 +16,7 @@ from app.example.users.models import Profile, User
 from app.kit.db.base import utc_now
 from app.kit.db.deletion import cascade_soft_delete, delete_row
 from app.kit.db.session import Database
-from app.kit.writes.purge import purge as purge_deleted
+from app.kit.writes.deleted_rows import purge as purge_deleted
 from tests.example.factories import make_post, make_tag, make_user
 from tests.support.statements import counting
 

@@ -12,7 +12,7 @@ from app.example.posts.models import Post
 from app.example.users.models import User
 from app.kit.db.session import Database
 from app.kit.errors.problems import Conflict
-from app.kit.writes.restore import restore
+from app.kit.writes.deleted_rows import restore
 from tests.example.factories import make_post, make_user
 from tests.example.order_factories import wait_for_blocked
 

@@ -12,11 +12,12 @@ from app.example.catalog.models import Category, Product, ProductStatus
 from app.example.posts.models import Post
 from app.kit.db.base import any_of, utc_now
 from app.kit.db.session import Database
-from app.kit.writes.batches import delete_in_batches, update_in_batches
 from app.kit.writes.bulk import (
+    delete_in_batches,
     delete_many,
     insert_many,
     insert_returning,
+    update_in_batches,
     update_many,
     update_where,
 )

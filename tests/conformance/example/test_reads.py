@@ -13,8 +13,8 @@ from app.example.tags.repository import TagRepository
 from app.example.users.models import User
 from app.example.users.repository import USER_OUT, UserRepository
 from app.kit.db.session import Database
-from app.kit.queries import by_primary_key
-from app.kit.queries.load_options import load_options
+from app.kit.queries import repository
+from app.kit.queries.repository import load_options
 from app.kit.writes.copy import copy_rows
 from tests.example.factories import make_post, make_tag, make_user
 from tests.example.http_requests import count_rows_scanned
@@ -107,7 +107,7 @@ async def test_get_compiles_its_statement_once(
     def fail(*_columns: object) -> None:
         raise AssertionError
 
-    monkeypatch.setattr(by_primary_key, "select", fail)
+    monkeypatch.setattr(repository, "select", fail)
     with monkeypatch.context() as within:
         # The soft-delete filter is not added again either.
         within.setattr(Select, "options", fail)
@@ -124,7 +124,7 @@ async def test_update_by_id_compiles_its_statement_once(
     def fail(*_columns: object) -> None:
         raise AssertionError
 
-    monkeypatch.setattr(by_primary_key, "update", fail)
+    monkeypatch.setattr(repository, "update_row", fail)
     assert (await users.change(people[1].id, {"name": "Bo"}, *USER_OUT)).name == "Bo"
     assert people[0].name == "Ada"
 

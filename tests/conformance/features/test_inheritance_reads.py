@@ -13,7 +13,6 @@ from app.kit.db.session import Database
 from app.kit.errors.problems import NotFound
 from app.kit.http.schemas import ResponseModel
 from app.kit.queries.compiled.statement_cache import cache_key, prepare
-from app.kit.queries.keyset import read_keyset_page
 from app.kit.queries.pagination import CursorQuery, PageQuery
 from app.kit.queries.repository import Repository
 from app.kit.queries.sorting import order_by
@@ -26,6 +25,7 @@ from tests.conformance.features.inheritance.models import (
     Person,
     Seat,
 )
+from tests.conformance.support.keyset import read_keyset_page
 
 
 class DocumentIn(BaseModel):

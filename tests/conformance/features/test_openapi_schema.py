@@ -22,7 +22,7 @@ from app.kit.http.schemas import (
 )
 from app.kit.observability.health import router as health
 from app.kit.queries.pagination import CursorPage, Page, PageQuery
-from app.kit.writes.batch_requests import Batch
+from app.kit.writes.request_checks import Batch
 
 T = TypeVar("T")
 BIGINT = 2**63 - 1

@@ -12,16 +12,15 @@ from sqlalchemy.orm import joinedload
 from app.kit.db.session import Database
 from app.kit.errors.database_errors import problem_from_db_error
 from app.kit.http.schemas import PatchModel, ResponseModel
-from app.kit.queries.keyset import read_keyset_page
-from app.kit.queries.load_options import load_options
 from app.kit.queries.pagination import CursorQuery, PageQuery
-from app.kit.queries.repository import Repository
+from app.kit.queries.repository import Repository, load_options
 from app.kit.queries.sorting import order_by
 from app.kit.queries.view import View
 from app.kit.writes.bulk import insert_many, insert_returning, update_many, update_where
 from app.kit.writes.copy import copy_rows
 from app.kit.writes.upsert import upsert_many
 from tests.conformance.features.renamed_attributes.models import Crate, Parcel, Size, Stamp
+from tests.conformance.support.keyset import read_keyset_page
 
 WITH_STAMPS = load_options(joinedload(Parcel.stamps))
 

@@ -12,8 +12,7 @@ from app.kit.db.base import utc_now
 from app.kit.db.deletion import INCLUDE_DELETED, delete_row, delete_where
 from app.kit.db.session import Database
 from app.kit.errors.problems import NotFound
-from app.kit.writes.purge import purge
-from app.kit.writes.restore import restore
+from app.kit.writes.deleted_rows import purge, restore
 from tests.conformance.features.hierarchies.models import (
     Boat,
     Car,

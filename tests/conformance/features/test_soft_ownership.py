@@ -9,7 +9,7 @@ from sqlalchemy.orm import selectinload
 from app.kit.db.base import utc_now
 from app.kit.db.deletion import INCLUDE_DELETED, delete_row, delete_where
 from app.kit.errors.problems import Conflict
-from app.kit.writes.restore import restore
+from app.kit.writes.deleted_rows import restore
 from tests.conformance.features.ownership.models import (
     Account,
     Address,

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from app.kit.db.base import utc_now
 from app.kit.db.deletion import delete_row
 from app.kit.db.session import Database
-from app.kit.writes.purge import purge
+from app.kit.writes.deleted_rows import purge
 from tests.conformance.features.purging.models import (
     Claim,
     Crew,

@@ -12,8 +12,7 @@ from app.kit.db.session import Database
 from app.kit.errors.problems import Conflict
 from app.kit.queries.repository import Repository
 from app.kit.writes.bulk import delete_many, insert_returning
-from app.kit.writes.purge import purge
-from app.kit.writes.restore import restore
+from app.kit.writes.deleted_rows import purge, restore
 from app.kit.writes.upsert import upsert_many
 from tests.conformance.features.rows import stored, visible
 from tests.conformance.features.unusual_mappings.models import (

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from sqlalchemy import JSON, Integer, column, delete, func, literal_column, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.kit.queries.cursor import CursorPosition, InvalidCursor, encode_cursor
-from app.kit.queries.keyset import read_keyset_page
+from app.kit.queries.keyset import CursorPosition, InvalidCursor, encode_cursor
 from app.kit.queries.pagination import CursorPageResult, CursorQuery
 from app.kit.queries.sorting import SortOrder, order_by
 from tests.conformance.features.sorting.models import SortSample
+from tests.conformance.support.keyset import read_keyset_page
 
 # PostgreSQL literals, because the driver cannot encode all of these values.
 TIMES = [

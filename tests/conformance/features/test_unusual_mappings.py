@@ -15,9 +15,8 @@ from sqlalchemy.orm import aliased, selectinload, undefer
 from app.kit.db.session import Database
 from app.kit.http.etag import EntityTag
 from app.kit.http.schemas import ResponseModel
-from app.kit.queries.load_options import load_options
 from app.kit.queries.pagination import CursorQuery, PageQuery
-from app.kit.queries.repository import Repository
+from app.kit.queries.repository import Repository, load_options
 from app.kit.queries.sorting import SortOrder, order_by
 from app.kit.queries.view import View
 from app.kit.writes.bulk import (

@@ -6,11 +6,11 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.example.posts.models import Post
-from app.example.posts.repository import PostRepository
 from app.example.users.models import Profile, User
 from app.kit.db.base import utc_now
 from app.kit.db.deletion import delete_where
 from app.kit.db.session import Database
+from app.kit.writes.bulk import delete_in_batches
 from tests.example.factories import make_post, make_tag, make_user
 from tests.support.statements import counting
 
@@ -65,12 +65,11 @@ async def test_rows_are_deleted_by_criteria_with_owned_rows(session: AsyncSessio
 
 
 async def test_old_posts_are_removed_in_batches_with_owned_rows(session: AsyncSession) -> None:
-    posts = [await make_post(session, tags=[await make_tag(session)]) for _ in range(5)]
-    repository = PostRepository(session)
-    first = await repository.delete_old(utc_now(), size=3)
-    second = await repository.delete_old(utc_now(), after=first[-1], size=3)
-    assert [*first, *second] == sorted(post.id for post in posts)
-    assert await repository.delete_old(utc_now(), size=3) == []
+    for _ in range(5):
+        await make_post(session, tags=[await make_tag(session)])
+    old = Post.updated_at < utc_now()
+    assert await delete_in_batches(session, Post, old, size=3) == 5
+    assert await delete_in_batches(session, Post, old, size=3) == 0
     assert await session.scalar(text("SELECT count(*) FROM posts")) == 0
     assert await session.scalar(text("SELECT count(*) FROM post_tags")) == 0
 

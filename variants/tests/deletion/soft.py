@@ -20,12 +20,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased, joinedload, selectinload, subqueryload
 
 from app.example.posts.models import Post
-from app.example.posts.repository import PostRepository
 from app.example.users.models import User
-from app.example.users.repository import UserRepository
 from app.kit.db.base import utc_now
 from app.kit.db.deletion import delete_row, delete_where
 from app.kit.db.session import Database
+from app.kit.writes.bulk import delete_in_batches, update_in_batches
 from app.kit.writes.upsert import upsert_many
 from tests.example.factories import make_post, make_user
 from tests.support.statements import counting
@@ -157,22 +156,22 @@ async def test_to_one_relationship_to_a_deleted_row_is_none(session: AsyncSessio
 
 
 async def test_old_posts_are_hidden_in_batches(session: AsyncSession) -> None:
-    posts = [await make_post(session) for _ in range(5)]
-    repository = PostRepository(session)
-    first = await repository.delete_old(utc_now(), size=3)
-    second = await repository.delete_old(utc_now(), after=first[-1], size=3)
-    assert [*first, *second] == sorted(post.id for post in posts)
-    assert await repository.delete_old(utc_now(), size=3) == []
+    for _ in range(5):
+        await make_post(session)
+    old = Post.updated_at < utc_now()
+    assert await delete_in_batches(session, Post, old, size=3) == 5
+    assert await delete_in_batches(session, Post, old, size=3) == 0
     assert await session.scalar(text("SELECT count(*) FROM posts WHERE deleted_at IS NULL")) == 0
     assert await session.scalar(text("SELECT count(*) FROM posts")) == 5
 
 
 async def test_a_deleted_user_is_not_deactivated(session: AsyncSession) -> None:
-    gone, idle = await make_user(session), await make_user(session)
+    gone, _idle = await make_user(session), await make_user(session)
     await delete_row(session, gone)
-    assert await UserRepository(session).deactivate(utc_now()) == [idle.id]
-    active = await session.scalars(text("SELECT id FROM users WHERE is_active"))
-    assert [str(key) for key in active] == [str(gone.id)]
+    active = User.is_active.is_(True)
+    assert await update_in_batches(session, User, active, values={"is_active": False}) == 1
+    found = await session.scalars(text("SELECT id FROM users WHERE is_active"))
+    assert [str(key) for key in found] == [str(gone.id)]
 
 
 async def test_rows_are_deleted_by_criteria_with_owned_rows(session: AsyncSession) -> None:

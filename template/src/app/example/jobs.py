@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from app.example.idempotency.service import delete_expired_keys
+from app.example.idempotency import delete_expired_keys
 from app.example.posts.service import delete_old_posts
 from app.example.users.service import deactivate_users
 from app.kit.cli.jobs import job

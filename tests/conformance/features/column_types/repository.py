@@ -5,10 +5,8 @@ from typing import Any
 
 from sqlalchemy import select
 
-from app.kit.queries.keyset import read_keyset_page
-from app.kit.queries.load_options import load_options
 from app.kit.queries.pagination import CursorPageResult, PageQuery, PageResult
-from app.kit.queries.repository import Repository
+from app.kit.queries.repository import Repository, load_options
 from app.kit.queries.sorting import order_by
 from app.kit.queries.view import View
 from app.kit.writes.upsert import UpsertResult, upsert_many
@@ -20,6 +18,7 @@ from tests.conformance.features.column_types.schemas import (
     TypedRowQuery,
     TypedRowSort,
 )
+from tests.conformance.support.keyset import read_keyset_page
 
 SAMPLE_OUT = load_options()
 SAMPLES = View(TypedRowOut, TypedRow)

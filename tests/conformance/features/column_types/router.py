@@ -10,7 +10,7 @@ from app.kit.db.session import DatabaseDep, ReadSessionDep, SessionDep
 from app.kit.errors.problems import problem_responses
 from app.kit.http.streaming import JSON_LINES, JsonLines
 from app.kit.queries.pagination import CursorPage, CursorPageResult, Page, PageQuery, PageResult
-from app.kit.writes.batch_requests import Batch
+from app.kit.writes.request_checks import Batch
 from app.kit.writes.upsert import UpsertResult
 from tests.conformance.features.column_types.models import (
     TypedBicycle,

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Body, Depends, Header, Query, Request
 from pydantic import BaseModel
 
 from app.kit.queries.pagination import PageQuery
-from app.kit.writes.batch_requests import Batch
+from app.kit.writes.request_checks import Batch
 from tests.conformance.features.requests.schemas import Everything, Slot
 
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 
 from app.kit.db.session import SessionDep
 from app.kit.http.schemas import RequestModel
-from app.kit.writes.batch_requests import Batch
+from app.kit.writes.request_checks import Batch
 from tests.conformance.features.stored_values.models import Room
 
 router = APIRouter(prefix="/conformance/rooms", tags=["conformance"])

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import BigInteger, Boolean, Column, DateTime, Integer, MetaData, String, Table, Uuid
 
-from app.kit.queries.cursor import CursorPosition, InvalidCursor, decode_cursor, encode_cursor
+from app.kit.queries.keyset import CursorPosition, InvalidCursor, decode_cursor, encode_cursor
 from app.kit.queries.sorting import SortKey, SortOrder
 
 COLUMNS = Table(
@@ -107,7 +107,7 @@ def test_value_that_is_not_text_is_rejected_despite_valid_digest(
     def valid_digest(*_: object) -> str:
         return str(digest)
 
-    monkeypatch.setattr("app.kit.queries.cursor._digest", valid_digest)
+    monkeypatch.setattr("app.kit.queries.keyset._digest", valid_digest)
     assert decode_cursor(forged(4, "other"), SCOPE, TYPES).values != VALUES
     with pytest.raises(InvalidCursor):
         decode_cursor(forged(position, value), SCOPE, TYPES)

@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.schema import CreateTable
 
-from app.kit.queries.keyset import read_keyset_page
 from app.kit.queries.pagination import CursorPageResult, CursorQuery
 from app.kit.queries.sorting import SortOrder, order_by
+from tests.conformance.support.keyset import read_keyset_page
 
 
 class SeparateBase(DeclarativeBase):

@@ -7,7 +7,7 @@ from sqlalchemy import URL, text
 
 from app.kit.db.session import Database
 from app.kit.errors.problems import Conflict
-from app.kit.writes.batch_requests import validate_then_store
+from app.kit.writes.request_checks import validate_then_store
 from tests.support.database import settings_for
 
 CREATE = text("CREATE TABLE kit_words (word text PRIMARY KEY)")

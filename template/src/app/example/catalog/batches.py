@@ -11,13 +11,13 @@ from app.example.catalog.schemas import ProductCreate, ProductIn, ProductsAdded
 from app.kit.db.base import any_of
 from app.kit.db.ids import Id
 from app.kit.errors.problems import FieldProblem
-from app.kit.writes.batch_requests import (
+from app.kit.writes.bulk import insert_returning
+from app.kit.writes.request_checks import (
     find_duplicates,
     find_invalid,
     raise_if_invalid,
     validate_then_store,
 )
-from app.kit.writes.bulk import insert_returning
 from app.kit.writes.upsert import UpsertResult, upsert_many
 
 TAKEN = "already exists"

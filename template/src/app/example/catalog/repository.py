@@ -14,8 +14,7 @@ from app.example.catalog.schemas import (
 )
 from app.kit.db.session import Database
 from app.kit.errors.problems import NotFound
-from app.kit.queries.load_options import load_options
-from app.kit.queries.repository import Repository
+from app.kit.queries.repository import Repository, load_options
 from app.kit.queries.sorting import order_by
 from app.kit.queries.view import View
 

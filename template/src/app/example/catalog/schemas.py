@@ -153,6 +153,29 @@ class ProductLine(ResponseModel):
     stock: int
 
 
+class StockTransfer(RequestModel):
+    """A quantity to move from the stock of one product to another."""
+
+    from_product_id: Id
+    to_product_id: Id
+    quantity: int = Field(ge=1, le=MAX_STOCK)
+
+
+class StockOut(ResponseModel):
+    """The stock of a product."""
+
+    id: Id
+    sku: str
+    stock: int
+
+
+class Transferred(ResponseModel):
+    """The stock of both products after a transfer."""
+
+    giver: StockOut
+    taker: StockOut
+
+
 class ProductsAdded(ResponseModel):
     """The ids of the new products, in the order of the rows."""
 

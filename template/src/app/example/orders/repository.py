@@ -5,8 +5,7 @@ from sqlalchemy.orm import selectinload
 
 from app.example.orders.models import Order, OrderStatus
 from app.example.orders.schemas import OrderOut, OrderQuery
-from app.kit.queries.load_options import load_options
-from app.kit.queries.repository import Repository
+from app.kit.queries.repository import Repository, load_options
 from app.kit.queries.sorting import order_by
 from app.kit.queries.view import View
 

@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.example.catalog.models import Product, ProductStatus
 from app.example.catalog.repository import ProductRepository
-from app.example.catalog.stock import return_stock
+from app.example.catalog.service import return_stock
 from app.example.orders.models import Order, OrderLine
 from app.example.orders.repository import ORDER_OUT, OrderRepository
 from app.example.orders.schemas import LineCreate, OrderCreate

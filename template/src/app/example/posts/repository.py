@@ -1,21 +1,14 @@
 """Queries for posts."""
 
-from collections.abc import Collection
-from datetime import datetime
-
-from sqlalchemy import ARRAY, Select, any_, literal, or_, select
+from sqlalchemy import Select, or_
 from sqlalchemy.orm import joinedload, selectinload
 
 from app.example.posts.models import Post
 from app.example.posts.schemas import PostFilter, PostOut, PostSort
 from app.example.tags.models import Tag
-from app.kit.db.ids import Id
-from app.kit.queries.load_options import load_options
-from app.kit.queries.repository import Repository
+from app.kit.queries.repository import Repository, load_options
 from app.kit.queries.sorting import order_by
 from app.kit.queries.view import View
-from app.kit.writes.batches import delete_batch
-from app.kit.writes.bulk import CHUNK_SIZE
 
 POSTS = View(PostOut, Post)
 # Load options for a post that is updated and then returned as `PostOut`.
@@ -33,21 +26,6 @@ class PostRepository(Repository[Post]):
     """Repository of posts."""
 
     model = Post
-
-    async def delete_old(
-        self, before: datetime, after: Id | None = None, size: int = CHUNK_SIZE
-    ) -> list[Id]:
-        """Delete one batch of the posts not updated since `before`. Return their ids."""
-        old = Post.updated_at < before
-        return await delete_batch(self.session, Post, old, after=after, size=size)
-
-    async def lock(self, keys: Collection[Id]) -> None:
-        """Lock these posts FOR UPDATE."""
-        wanted = Post.id == any_(literal(list(keys), ARRAY(Post.id.type)))
-        # All transactions lock rows in the order of their ids, which prevents deadlocks.
-        await self.session.execute(
-            select(Post.id).where(wanted).order_by(Post.id).with_for_update()
-        )
 
 
 def matching(query: PostFilter) -> Select[Post]:

@@ -7,8 +7,7 @@ from sqlalchemy import Select, select
 from app.example.tags.models import Tag
 from app.example.tags.schemas import TagOut, TagQuery
 from app.kit.errors.problems import FieldProblem, Invalid
-from app.kit.queries.load_options import load_options
-from app.kit.queries.repository import Repository
+from app.kit.queries.repository import Repository, load_options
 from app.kit.queries.view import View
 
 TAGS = View(TagOut, Tag)

@@ -1,7 +1,5 @@
 """Queries for users."""
 
-from datetime import datetime
-
 from sqlalchemy import Select, or_
 from sqlalchemy.orm import joinedload
 
@@ -17,13 +15,9 @@ from app.example.users.schemas import (
     UserSort,
 )
 from app.kit.db.ids import Id
-from app.kit.queries.compiled.statement_cache import Connectable
-from app.kit.queries.load_options import load_options
-from app.kit.queries.repository import Repository
+from app.kit.queries.repository import Repository, load_options
 from app.kit.queries.sorting import order_by
-from app.kit.queries.view import View
-from app.kit.writes.batches import update_batch
-from app.kit.writes.bulk import CHUNK_SIZE
+from app.kit.queries.view import Connectable, View
 
 USERS = View(UserOut, User)
 USER_DETAILS = View(UserDetail, User)
@@ -37,8 +31,6 @@ ORDERS = {
     UserSort.OLDEST: order_by(User.id, User.created_at.asc()),
     UserSort.NAME: order_by(User.id, User.name.asc()),
 }
-
-
 NEWEST_POSTS = order_by(Post.id, Post.created_at.desc())
 
 
@@ -50,21 +42,6 @@ class UserRepository(Repository[User]):
     async def by_email(self, email: str) -> User | None:
         """Return the user with this email address, or None. Case is ignored."""
         return await self.get_one_or_none(User.email == email.lower())
-
-    async def deactivate(
-        self, idle_since: datetime, after: Id | None = None, size: int = CHUNK_SIZE
-    ) -> list[Id]:
-        """Deactivate a batch of users inactive since `idle_since`, and return their ids."""
-        return await update_batch(
-            self.session,
-            User,
-            User.is_active.is_(True),
-            User.updated_at < idle_since,
-            ~User.posts.any(Post.created_at >= idle_since),
-            values={"is_active": False},
-            after=after,
-            size=size,
-        )
 
 
 async def overview(db: Connectable, key: Id) -> UserOverview:

@@ -1,18 +1,22 @@
 """Business logic for users."""
 
+from asyncio import to_thread
 from datetime import datetime
 
+from pwdlib import PasswordHash
+from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.example.posts.models import Post
 from app.example.users.models import Profile, User
-from app.example.users.passwords import hash_password
 from app.example.users.repository import USER_DETAIL, UserRepository
 from app.example.users.schemas import ProfileIn, UserCreate
 from app.kit.db.ids import Id
 from app.kit.db.session import Database
 from app.kit.errors.problems import NotFound
-from app.kit.writes.batches import run_in_batches
-from app.kit.writes.bulk import CHUNK_SIZE
+from app.kit.writes.bulk import CHUNK_SIZE, update_in_batches
+
+_hasher = PasswordHash.recommended()
 
 
 async def register_user(new: UserCreate, session: AsyncSession) -> User:
@@ -48,8 +52,17 @@ async def remove_profile(user_id: Id, session: AsyncSession) -> None:
 
 async def deactivate_users(database: Database, idle_since: datetime, size: int = CHUNK_SIZE) -> int:
     """Deactivate users without updates and posts since `idle_since`. Return their number."""
+    return await update_in_batches(
+        database,
+        User,
+        User.is_active.is_(True),
+        User.updated_at < idle_since,
+        ~User.posts.any(Post.created_at >= idle_since),
+        values={"is_active": False},
+        size=size,
+    )
 
-    async def batch(session: AsyncSession, after: Id | None) -> list[Id]:
-        return await UserRepository(session).deactivate(idle_since, after, size)
 
-    return await run_in_batches(database, batch)
+async def hash_password(password: SecretStr) -> str:
+    """Return the hash of a password. Hashing takes tens of milliseconds, so it runs in a thread."""
+    return await to_thread(_hasher.hash, password.get_secret_value())

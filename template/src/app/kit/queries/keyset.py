@@ -1,27 +1,28 @@
 """Keyset (cursor) pagination: a page costs the same at any depth."""
 
+import hashlib
 import json
+from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
-from typing import Any, TypeAlias, TypeVar
+from dataclasses import dataclass, replace
+from functools import cache
+from types import GenericAlias
+from typing import Any, Literal, TypeAlias
 
+from pydantic import TypeAdapter
 from sqlalchemy import Select, select, tuple_, union_all
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm.interfaces import ORMOption
 
-from app.kit.queries.cursor import CursorPosition, InvalidCursor, decode_cursor, encode_cursor
+from app.kit.errors.problems import FieldProblem, Invalid
 from app.kit.queries.pagination import (
     CursorPageResult,
     CursorQuery,
     check_statement,
     distinct_by,
-    has_entities,
     repeats_rows,
 )
 from app.kit.queries.sorting import SortOrder
 
-T = TypeVar("T")
 Values = tuple[Any, ...]
 # Bytes. A cursor omits longer values, and the next page reads them from the row again.
 _LONGEST = 1000
@@ -29,21 +30,61 @@ _LONGEST = 1000
 # Runs a statement and returns its rows.
 Find: TypeAlias = Callable[[Select[Any]], Awaitable[list[Any]]]
 
+VERSION = 2
 
-async def read_keyset_page(
-    session: AsyncSession,
-    query: CursorQuery,
-    statement: Select[T],
-    order: SortOrder,
-    *plan: ORMOption,
-) -> CursorPageResult[T]:
-    """Return one page of a statement. See `paginate_keyset`."""
 
-    async def find(page: Select[Any]) -> list[Any]:
-        result = await session.execute(page.options(*plan))
-        return list(result.unique() if has_entities(page) else result)
+class InvalidCursor(Invalid):
+    """The cursor is from another list, or from the same list with another sort or filter."""
 
-    return await paginate_keyset(find, find, query, statement, order)
+    def __init__(self) -> None:
+        message = "must be `next` or `previous` of a page with the same sort and filters"
+        problem = FieldProblem(field="query.cursor", message=message)
+        super().__init__("The cursor does not belong to this list.", problem)
+
+
+@dataclass(frozen=True, slots=True)
+class CursorPosition:
+    """A position after a row (or before it if `backward`).
+
+    Without values, it is the start of the list (or its end if `backward`).
+    """
+
+    values: tuple[Any, ...] | None = None
+    backward: bool = False
+
+
+def encode_cursor(place: CursorPosition, scope: str, types: tuple[Any, ...]) -> str:
+    """Return the cursor of a position. It is valid only for the same `scope`."""
+    content = (VERSION, place.backward, place.values, _digest(place, scope, types))
+    return urlsafe_b64encode(_format(types).dump_json(content)).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str, scope: str, types: tuple[Any, ...]) -> CursorPosition:
+    """Return the position of a cursor, with values of these types, or raise `InvalidCursor`."""
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        content = b64decode(padded, altchars=b"-_", validate=True)
+        _version, backward, values, digest = _format(types).validate_json(content, strict=True)
+    except ValueError:
+        raise InvalidCursor from None
+    place = CursorPosition(values, backward)
+    if digest != _digest(place, scope, types):
+        raise InvalidCursor
+    return place
+
+
+def _digest(place: CursorPosition, scope: str, types: tuple[Any, ...]) -> str:
+    # The digest detects mistakes, it is not a signature. A forged cursor gives no additional
+    # access: the filters come from the request, and the values are validated.
+    content = _format(types).dump_json((VERSION, place.backward, place.values, scope))
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+@cache
+def _format(types: tuple[Any, ...]) -> TypeAdapter[Any]:
+    values = GenericAlias(tuple, types)
+    content: Any = GenericAlias(tuple, (Literal[2], bool, values | None, str))
+    return TypeAdapter(content)
 
 
 async def paginate_keyset(

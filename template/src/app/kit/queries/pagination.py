@@ -8,7 +8,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import ColumnElement, Select, func, inspect, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Bundle
 from sqlalchemy.orm.interfaces import ORMOption
 from sqlalchemy.sql import operators
 
@@ -100,21 +99,15 @@ async def read_page(
     root = _root(model, statement)
     key = primary_key(root)
     ordered = statement.order_by(key)
-    if repeats := repeats_rows(statement):
+    if repeats_rows(statement):
         ordered = distinct_by(ordered, order_terms(ordered))
     # With joined-table inheritance, the primary key already selects from the join.
     one_table = len(inspect(root).mapper.tables) == 1
     keys = ordered.with_only_columns(key, maintain_column_froms=one_table)
     counted = select(func.count()).select_from(keys.order_by(None).subquery())
     total = await session.scalar(counted) or 0
-    page = ordered.limit(query.limit).offset(query.offset)
-    entities = has_entities(statement)
-    if query.offset and not entities and not repeats:
-        # Selects primary keys first: otherwise the subqueries would run for skipped rows too.
-        here = keys.limit(query.limit).offset(query.offset).correlate(None)
-        page = ordered.where(key.in_(here))
-    rows = await session.scalars(page.options(*plan))
-    items = rows.unique().all() if entities else rows.all()
+    rows = await session.scalars(ordered.limit(query.limit).offset(query.offset).options(*plan))
+    items = rows.unique().all() if has_entities(statement) else rows.all()
     return PageResult(items, total, query.limit, query.offset)
 
 
@@ -133,12 +126,12 @@ def check_statement(statement: Any) -> None:
     parts = cast("Any", statement)
     if parts._limit_clause is not None or parts._offset_clause is not None:
         raise TypeError("A page sets LIMIT and OFFSET itself. Limit the rows in a subquery.")
-    if parts._distinct and not (has_entities(statement) or _is_bundle(statement)):
+    if parts._distinct and not has_entities(statement):
         raise TypeError("A page of columns does not support DISTINCT. Use it in a subquery.")
 
 
 def has_entities(statement: Any) -> bool:
-    """Return whether the statement returns ORM objects, not columns or a projection."""
+    """Return whether the statement returns ORM objects, not columns."""
     shown = statement.column_descriptions[0]
     return shown.get("entity") is not None and shown["expr"] is shown["entity"]
 
@@ -178,7 +171,3 @@ def _without_direction(clause: Any) -> ColumnElement[Any]:
 
 def _is_label(clause: Any) -> bool:
     return getattr(clause, "__visit_name__", "") in ("label_reference", "textual_label_reference")
-
-
-def _is_bundle(statement: Any) -> bool:
-    return isinstance(statement.column_descriptions[0]["expr"], Bundle)

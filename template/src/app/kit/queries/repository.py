@@ -1,23 +1,42 @@
-"""Base class of repositories."""
+"""Base class of repositories, and the loader options of their entities."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 from typing import Any, ClassVar, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Select, exists, func, inspect, select
+from sqlalchemy import (
+    ClauseElement,
+    ColumnElement,
+    Select,
+    Update,
+    bindparam,
+    exists,
+    func,
+    inspect,
+    select,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapper
+from sqlalchemy.orm import Mapper, raiseload
 from sqlalchemy.orm.interfaces import ORMOption
 
 from app.kit.db.base import Base, any_of, primary_key, table_columns
-from app.kit.db.deletion import delete_row
+from app.kit.db.deletion import delete_row, exclude_deleted
 from app.kit.db.ids import Id
 from app.kit.errors.problems import NotFound
-from app.kit.queries.by_primary_key import select_by_primary_key, update_by_primary_key
-from app.kit.queries.load_options import has_joins, load_options
+from app.kit.queries.compiled.row_statements import arguments, update_row
 from app.kit.queries.pagination import PageQuery, PageResult, read_page
 
 M = TypeVar("M", bound=Base)
 T = TypeVar("T")
+
+
+def load_options(*loads: ORMOption) -> tuple[ORMOption, ...]:
+    """Return loader options that load only these relationships. Accessing others raises an error.
+
+    These options override the lazy strategy of the service.
+    """
+    return (*loads, raiseload("*"))
+
 
 # A constant, so that cached statements reuse the same options.
 _ALONE = load_options()
@@ -46,9 +65,9 @@ class Repository(Generic[M]):
         With `for_update`, lock it FOR NO KEY UPDATE.
         """
         model: Any = self.model
-        statement = select_by_primary_key(model, plan)
+        statement = _select_by_key(model, plan)
         rows = await self.session.scalars(
-            self._locking(statement) if for_update else statement, {"key": key}
+            self._locking(statement) if for_update else statement, {"row__key": key}
         )
         return self._found(key, rows.unique().first())
 
@@ -118,10 +137,8 @@ class Repository(Generic[M]):
     async def update(self, record: M, changes: Mapping[str, Any]) -> M:
         """Set attributes of a row. Raises TypeError if a name is not a column."""
         # A subclass may have more columns than the model of the repository.
-        columns = table_columns(type(record).__mapper__)
+        _check_columns(type(record), changes)
         for name, value in changes.items():
-            if name not in columns:
-                raise TypeError(f"{type(record).__name__} has no column {name!r} to update")
             setattr(record, name, value)
         await self.session.flush()
         return record
@@ -144,15 +161,17 @@ class Repository(Generic[M]):
             # Joined-table inheritance: UPDATE … RETURNING writes only one table.
             return await self.update(await self.get(key, *plan, for_update=True), changes)
         # RETURNING cannot join other tables, so `joinedload` needs another SELECT.
-        joined = has_joins(plan)
-        statement, values = update_by_primary_key(self.model, _ALONE if joined else plan, changes)
+        joined = any(map(_is_join, plan))
+        statement, values = _update_by_key(self.model, _ALONE if joined else plan, changes)
         rows = await self.session.scalars(statement, {"row__key": key, **values})
         row = self._found(key, rows.unique().first())
         if not joined:
             return row
         model: Any = self.model
-        again = select_by_primary_key(model, plan).execution_options(populate_existing=True)
-        return self._found(key, (await self.session.scalars(again, {"key": key})).unique().first())
+        again = _select_by_key(model, plan).execution_options(populate_existing=True)
+        return self._found(
+            key, (await self.session.scalars(again, {"row__key": key})).unique().first()
+        )
 
     async def delete(self, key: Id) -> None:
         """Delete the row with this primary key, or raise `NotFound`."""
@@ -181,3 +200,52 @@ class Repository(Generic[M]):
         return statement.with_for_update(
             of=self.model, key_share=True, skip_locked=skip_locked
         ).execution_options(populate_existing=True)
+
+
+# Building a statement takes as long as running it, and a service has few combinations of model,
+# loader options and columns.
+@lru_cache(maxsize=500)
+def _select_by_key(model: Any, plan: tuple[ORMOption, ...]) -> Select[Any]:
+    """Return the statement that reads the row with primary key `:row__key`."""
+    return exclude_deleted(
+        select(model).where(primary_key(model) == bindparam("row__key")).options(*plan)
+    )
+
+
+def _update_by_key(
+    model: Any, plan: tuple[ORMOption, ...], changes: Mapping[str, Any]
+) -> tuple[Update, dict[str, Any]]:
+    """Return the statement that updates and returns the row with primary key `:row__key`.
+
+    The second value are its other parameters.
+    """
+    _check_columns(model, changes)
+    expressions = {name: value for name, value in changes.items() if _is_expression(value)}
+    values = {name: value for name, value in changes.items() if name not in expressions}
+    statement = _update_to_values(model, plan, tuple(values))
+    return statement.values(expressions) if expressions else statement, arguments(values)
+
+
+@lru_cache(maxsize=500)
+def _update_to_values(model: Any, plan: tuple[ORMOption, ...], names: tuple[str, ...]) -> Any:
+    # `populate_existing` refreshes the object from RETURNING.
+    options = {"populate_existing": True, "synchronize_session": False}
+    statement = update_row(model, names).returning(model).options(*plan)
+    return exclude_deleted(statement.execution_options(**options))
+
+
+def _check_columns(model: type[Base], names: Iterable[str]) -> None:
+    columns = table_columns(model.__mapper__)
+    for name in names:
+        if name not in columns:
+            raise TypeError(f"{model.__name__} has no column {name!r} to update")
+
+
+def _is_expression(value: Any) -> bool:
+    return isinstance(value, ClauseElement) or hasattr(value, "__clause_element__")
+
+
+def _is_join(load: Any) -> bool:
+    """Return whether a loader option contains a `joinedload`."""
+    parts = getattr(load, "context", ())
+    return any(("lazy", "joined") in (part.strategy or ()) for part in parts)

@@ -7,11 +7,25 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import StringConstraints
 from sqlalchemy import (
+    ARRAY,
+    CHAR,
+    JSON,
+    BigInteger,
     ColumnElement,
+    DateTime,
+    Dialect,
+    Double,
+    Enum,
+    Float,
     Index,
+    Integer,
     Label,
+    Numeric,
     PrimaryKeyConstraint,
+    String,
     Text,
+    Time,
+    TypeDecorator,
     UnaryExpression,
     UniqueConstraint,
     and_,
@@ -19,11 +33,10 @@ from sqlalchemy import (
     literal,
     tuple_,
 )
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql import operators
-from sqlalchemy.types import TypeEngine
-
-from app.kit.queries.sort_types import type_as_text
+from sqlalchemy.types import NullType, TypeEngine
 
 # PostgreSQL's text format of a value, or True if the value is too long for a cursor.
 _Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")] | Literal[True]
@@ -162,12 +175,13 @@ def _check_unique(key: Sequence[InstrumentedAttribute[Any]]) -> None:
 def _unique_columns(mapper: Any) -> Iterator[set[str]]:
     for table in mapper.tables:
         for item in (*table.constraints, *table.indexes):
-            unique = item.unique if isinstance(item, Index) else isinstance(item, _UNIQUE)
+            unique = (
+                item.unique
+                if isinstance(item, Index)
+                else isinstance(item, (PrimaryKeyConstraint, UniqueConstraint))
+            )
             if unique:
                 yield {column.key for column in item.columns}
-
-
-_UNIQUE = (PrimaryKeyConstraint, UniqueConstraint)
 
 
 def _parse(term: UnaryExpression[Any]) -> SortKey:
@@ -185,3 +199,56 @@ def _nulls(term: Any) -> tuple[bool | None, Any]:
     if modifier in (operators.nulls_first_op, operators.nulls_last_op):
         return modifier is operators.nulls_first_op, term.element
     return None, term
+
+
+_DIALECT: Dialect = postgresql.asyncpg.dialect()  # type: ignore[no-untyped-call]  # no annotations
+
+
+def type_as_text(expression: ColumnElement[Any]) -> TypeEngine[Any]:
+    """Return the type to cast the values of an expression to and from text, without loss.
+
+    It has no length or precision, because the type of an expression is inferred, and values may
+    exceed it. Raises TypeError for a type that PostgreSQL cannot sort.
+    """
+    found = _unlimited(expression.type)
+    if found is None:
+        raise TypeError(
+            f"{expression}: PostgreSQL does not sort {expression.type!r}."
+            " Sort by an expression of another type, such as a field cast to text."
+            " Set the type of an untyped expression with type_coerce()."
+        )
+    return found
+
+
+def _unlimited(kind: TypeEngine[Any]) -> TypeEngine[Any] | None:
+    if isinstance(kind, TypeDecorator):
+        stored: TypeEngine[Any] = kind.type_engine(_DIALECT)
+    else:
+        stored = kind.dialect_impl(_DIALECT)
+    match stored:
+        case postgresql.JSONB():
+            return stored
+        case NullType() | JSON() | postgresql.JSONPATH():
+            return None
+        case ARRAY(item_type=item):
+            # PostgreSQL compares only arrays of the same type.
+            return None if _unlimited(item) is None else ARRAY(item)
+        case Enum(native_enum=True):
+            return stored
+        case CHAR(length=length):
+            return CHAR(length)
+        case String():
+            return Text()
+        case Integer():
+            return BigInteger()
+        case Float():
+            # The conversion of float4 to float8 is exact, the text of float4 is not.
+            return Double()
+        case Numeric():
+            return Numeric()
+        case DateTime(timezone=timezone):
+            return DateTime(timezone=timezone)
+        case Time(timezone=timezone):
+            return Time(timezone=timezone)
+        case other:
+            return other

@@ -32,6 +32,8 @@ from app.kit.queries.keyset import paginate_keyset
 from app.kit.queries.pagination import CursorPageResult, CursorQuery, PageQuery, PageResult
 from app.kit.queries.sorting import SortOrder
 
+__all__ = ["Connectable", "View"]
+
 S = TypeVar("S", bound=BaseModel)
 
 
@@ -66,7 +68,7 @@ class View(Generic[S]):
     async def get(self, db: Connectable, key: Any) -> S:
         """Return the row with this primary key, or raise `NotFound`."""
         by_key, cached = self._by_key
-        values = {"key": key}
+        values = {"row__key": key}
         found = await self._statements.read(db, by_key, self._selects.rows, values, cached)
         if not found:
             raise self._not_found(key)
@@ -186,7 +188,7 @@ class View(Generic[S]):
             columns = columns_of(self.schema, self.model)
             return exclude_deleted(update_row(self.model, values).returning(*columns))
 
-        given = arguments(values) | {"key": key}
+        given = arguments(values) | {"row__key": key}
         rows = await self._statements.write(db, ("update", names), build, given)
         if not rows:
             raise self._not_found(key)
@@ -198,7 +200,7 @@ class View(Generic[S]):
 
     @cached_property
     def _by_key(self) -> tuple[Select[Any], CacheKey | None]:
-        statement = self.select().where(primary_key(self.model) == bindparam("key"))
+        statement = self.select().where(primary_key(self.model) == bindparam("row__key"))
         return statement, cache_key(statement)
 
     def _not_found(self, key: Any) -> NotFound:

@@ -1,23 +1,15 @@
-"""Bulk statements: insert, update and delete many rows.
+"""Bulk statements: insert, update and delete many rows, in one statement or in batches.
 
 Rows are read from an iterable in chunks. All rows of one call must name the same columns. Primary
 keys are sent as one array, because the driver accepts at most 32,767 parameters. No ORM objects are
 created: column defaults apply, validators and methods of the model do not run.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, cast
 
-from sqlalchemy import (
-    Column,
-    ColumnElement,
-    CursorResult,
-    insert,
-    inspect,
-    select,
-    update,
-)
+from sqlalchemy import Column, ColumnElement, CursorResult, insert, inspect, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kit.db.base import (
@@ -30,21 +22,8 @@ from app.kit.db.base import (
 )
 from app.kit.db.deletion import delete_where
 from app.kit.db.ids import Id
-
-# `any_of` is re-exported for existing imports.
-__all__ = [
-    "CHUNK_SIZE",
-    "OPTIONS",
-    "Row",
-    "any_of",
-    "chunks",
-    "delete_many",
-    "insert_many",
-    "insert_returning",
-    "update_many",
-    "update_where",
-    "with_discriminator",
-]
+from app.kit.db.session import Database
+from app.kit.writes.transactions import run_with_retry
 
 Row = Mapping[str, Any]
 
@@ -150,8 +129,69 @@ async def update_many(
 async def delete_many(
     session: AsyncSession, model: type[TimestampedModel], keys: Collection[Id]
 ) -> int:
-    """Delete the rows with these primary keys, in the same way as `erase`. Return their number."""
+    """Delete the rows with these primary keys, like `delete_row`. Return their number."""
     return await delete_where(session, model, any_of(model.id, keys))
+
+
+async def update_in_batches(
+    db: AsyncSession | Database,
+    model: type[TimestampedModel],
+    *conditions: ColumnElement[bool],
+    values: Row,
+    size: int = CHUNK_SIZE,
+) -> int:
+    """Like `update_where`, with one statement per `size` rows, in the order of their primary keys.
+
+    With the database instead of a session, each batch is a transaction of its own, which is retried
+    like in `run_with_retry`: locks are short, and committed batches survive an interruption.
+    """
+
+    async def update_rows(session: AsyncSession, keys: Collection[Id]) -> None:
+        await update_many(session, model, keys, values)
+
+    return await _in_batches(db, model, conditions, size, update_rows)
+
+
+async def delete_in_batches(
+    db: AsyncSession | Database,
+    model: type[TimestampedModel],
+    *conditions: ColumnElement[bool],
+    size: int = CHUNK_SIZE,
+) -> int:
+    """Like `delete_where`, in batches like those of `update_in_batches`."""
+
+    async def delete_rows(session: AsyncSession, keys: Collection[Id]) -> None:
+        await delete_many(session, model, keys)
+
+    return await _in_batches(db, model, conditions, size, delete_rows)
+
+
+async def _in_batches(
+    db: AsyncSession | Database,
+    model: type[TimestampedModel],
+    conditions: Iterable[ColumnElement[bool]],
+    size: int,
+    write: Callable[[AsyncSession, Collection[Id]], Awaitable[None]],
+) -> int:
+    last: Id | None = None
+    count = 0
+
+    async def write_next(session: AsyncSession) -> list[Id]:
+        rows = select(model.id).where(*conditions).order_by(model.id).limit(size).with_for_update()
+        if last is not None:
+            # Skips the rows of earlier batches.
+            rows = rows.where(model.id > last)
+        keys = list(await session.scalars(rows))
+        if keys:
+            await write(session, keys)
+        return keys
+
+    while keys := await (
+        write_next(db) if isinstance(db, AsyncSession) else run_with_retry(db, write_next)
+    ):
+        count += len(keys)
+        last = keys[-1]
+    return count
 
 
 def with_discriminator(

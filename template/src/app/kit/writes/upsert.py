@@ -47,7 +47,7 @@ async def upsert_many(
         Conflict: the existing row is soft-deleted, or belongs to another subclass.
         IntegrityError: the row violates another unique index. This may also happen when another
             request inserts the same row concurrently; `validate_then_store` of
-            `app.kit.writes.batch_requests` handles that.
+            `app.kit.writes.request_checks` handles that.
 
     """
     mapper = inspect(model)

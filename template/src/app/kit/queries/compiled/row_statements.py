@@ -13,7 +13,7 @@ from app.kit.db.base import attribute_name, next_version, primary_key, table_col
 Defaults: TypeAlias = dict[str, Callable[[], Any]]
 
 # SQLAlchemy reserves the names of columns as parameter names.
-_PREFIX = "value_"
+_PREFIX = "new__"
 
 
 def insert_row(model: type[Any], names: Iterable[str]) -> Insert:
@@ -23,12 +23,12 @@ def insert_row(model: type[Any], names: Iterable[str]) -> Insert:
 
 
 def update_row(model: type[Any], names: Iterable[str]) -> Update:
-    """Return an UPDATE statement that sets these attributes in the row with primary key `:key`."""
+    """Return an UPDATE that sets these attributes in the row with primary key `:row__key`."""
     mapper = mapper_of(model)
     values = next_version(model) | {
         attribute_name(mapper, column): value for column, value in _values(mapper, names).items()
     }
-    return update(model).where(primary_key(model) == bindparam("key")).values(values)
+    return update(model).where(primary_key(model) == bindparam("row__key")).values(values)
 
 
 def arguments(values: Mapping[str, Any]) -> dict[str, Any]:

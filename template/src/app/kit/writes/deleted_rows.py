@@ -1,8 +1,8 @@
-"""Permanent deletion of soft-deleted rows."""
+"""Restore soft-deleted rows, or delete them permanently."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from sqlalchemy import (
     ColumnElement,
@@ -16,13 +16,65 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapper, aliased
+from sqlalchemy.orm import MANYTOONE, Mapper, RelationshipProperty, aliased
+from sqlalchemy.orm.interfaces import ORMOption
 
 from app.kit.db.base import Base, any_of, attribute_name, table_name
-from app.kit.db.deletion import INCLUDE_DELETED, Model
+from app.kit.db.deletion import INCLUDE_DELETED, Model, cascade_soft_delete
 from app.kit.db.ids import Id
 from app.kit.db.session import Database
+from app.kit.errors.problems import Conflict, NotFound
 from app.kit.writes.bulk import CHUNK_SIZE
+
+M = TypeVar("M", bound=Model)
+
+
+async def restore(session: AsyncSession, model: type[M], key: Id, *plan: ORMOption) -> M:
+    """Restore a soft-deleted row, and the owned rows that were deleted together with it.
+
+    Raises:
+        NotFound: no soft-deleted row has this primary key.
+        Conflict: a row that it belongs to is soft-deleted.
+        IntegrityError: another row uses one of its unique values, such as an email address.
+
+    """
+    found = select(model).where(model.id == key, model.deleted_at.is_not(None)).options(*plan)
+    options = INCLUDE_DELETED | {"populate_existing": True}
+    record = await session.scalar(found.with_for_update(of=model), execution_options=options)
+    if record is None or record.deleted_at is None:
+        raise NotFound(f"Deleted {model.__name__} {key} not found.")
+    for relation in inspect(type(record)).relationships:
+        if _must_exist(relation) and await _is_deleted(session, record, relation):
+            raise Conflict(f"The {relation.key} is deleted. Restore it first.")
+    when, record.deleted_at = record.deleted_at, None
+    await session.flush()
+    await cascade_soft_delete(session, type(record), [record.id], old=when, new=None)
+    if missing := inspect(record).unloaded.intersection(record.__mapper__.column_attrs.keys()):
+        # Load the columns of a subclass here: a deferred load would skip the row as deleted.
+        await session.refresh(record, missing)
+    return record
+
+
+def _must_exist(relation: RelationshipProperty[Any]) -> bool:
+    """Return whether the related row must exist first. Owned rows are restored later."""
+    refers = relation.direction is MANYTOONE and not relation.cascade.delete
+    return refers and issubclass(relation.mapper.class_, Model)
+
+
+async def _is_deleted(
+    session: AsyncSession, record: Model, relation: RelationshipProperty[Any]
+) -> bool:
+    model: Any = relation.parent.class_
+    target: Any = aliased(relation.mapper.class_, flat=True)
+    found = (
+        select(target.deleted_at)
+        .select_from(model)
+        .join(getattr(model, relation.key).of_type(target))
+        .where(model.id == record.id)
+        # FOR SHARE: a concurrent deletion waits for this transaction, and then sees the record.
+        .with_for_update(read=True, of=target)
+    )
+    return any((await session.scalars(found, execution_options=INCLUDE_DELETED)).all())
 
 
 async def purge(database: Database, before: datetime, size: int = CHUNK_SIZE) -> dict[str, int]:
@@ -30,7 +82,7 @@ async def purge(database: Database, before: datetime, size: int = CHUNK_SIZE) ->
 
     Uses one transaction per batch of `size` rows. A row is kept in these cases:
 
-    - An `Model` that is kept references it with ON DELETE CASCADE, directly or indirectly.
+    - A `Model` that is kept references it with ON DELETE CASCADE, directly or indirectly.
     - Any row references it with RESTRICT or NO ACTION.
     - It is part of a cycle of rows in one table.
     """
@@ -154,7 +206,7 @@ class _KeepConditions:
             # Children are deleted first, so a remaining child is kept. In a table that references
             # itself, a later pass deletes the row.
             return found
-        # The tables form a cycle, or the child is not an `Model`. The child itself does not keep
+        # The tables form a cycle, or the child is not a `Model`. The child itself does not keep
         # the row, but a row that the cascade would delete with it may.
         conditions = self.of(referring, child, (*path, key))
         if is_entity:

@@ -1,12 +1,23 @@
-"""Idempotency keys: the dependency for endpoints, and the deletion of old keys."""
+"""Idempotency keys: their table, the dependency for endpoints, and the deletion of old keys."""
 
 from datetime import datetime
 from typing import Annotated
 
-from app.example.idempotency.models import IdempotencyKey
 from app.kit.db.session import Database
 from app.kit.writes.bulk import CHUNK_SIZE
-from app.kit.writes.idempotency import IdempotentRequest, delete_expired, idempotent
+from app.kit.writes.idempotency import (
+    IdempotencyRecord,
+    IdempotentRequest,
+    delete_expired,
+    idempotent,
+)
+
+
+class IdempotencyKey(IdempotencyRecord):
+    """An idempotency key with the response to its request."""
+
+    __tablename__ = "idempotency_keys"
+
 
 # The example has no authentication, so all clients share one set of keys per operation. In a
 # service with users, pass `idempotent` a scope, so that each user has separate keys.
