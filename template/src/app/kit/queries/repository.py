@@ -64,12 +64,8 @@ class Repository(Generic[M]):
 
         With `for_update`, lock it FOR NO KEY UPDATE.
         """
-        model: Any = self.model
-        statement = _select_by_key(model, plan)
-        rows = await self.session.scalars(
-            self._locking(statement) if for_update else statement, {"row__key": key}
-        )
-        return self._found(key, rows.unique().first())
+        statement = _select_by_key(self.model, plan)
+        return await self._one(key, self._locking(statement) if for_update else statement)
 
     async def get_many(self, keys: Collection[Id], *plan: ORMOption) -> list[M]:
         """Return the rows with these primary keys, ordered by primary key. Ignore missing rows."""
@@ -163,15 +159,11 @@ class Repository(Generic[M]):
         # RETURNING cannot join other tables, so `joinedload` needs another SELECT.
         joined = any(map(_is_join, plan))
         statement, values = _update_by_key(self.model, _ALONE if joined else plan, changes)
-        rows = await self.session.scalars(statement, {"row__key": key, **values})
-        row = self._found(key, rows.unique().first())
-        if not joined:
-            return row
-        model: Any = self.model
-        again = _select_by_key(model, plan).execution_options(populate_existing=True)
-        return self._found(
-            key, (await self.session.scalars(again, {"row__key": key})).unique().first()
-        )
+        row = await self._one(key, statement, values)
+        if joined:
+            again = _select_by_key(self.model, plan).execution_options(populate_existing=True)
+            row = await self._one(key, again)
+        return row
 
     async def delete(self, key: Id) -> None:
         """Delete the row with this primary key, or raise `NotFound`."""
@@ -188,7 +180,9 @@ class Repository(Generic[M]):
         # A joined collection returns a row once for each of its items.
         return list((await self.session.scalars(statement)).unique())
 
-    def _found(self, key: Id, row: M | None) -> M:
+    async def _one(self, key: Id, statement: Any, values: Mapping[str, Any] | None = None) -> M:
+        rows = await self.session.scalars(statement, {"row__key": key, **(values or {})})
+        row: M | None = rows.unique().first()
         if row is None:
             raise NotFound(f"{self.model.__name__} {key} not found.")
         return row
@@ -217,7 +211,7 @@ def _update_by_key(
 ) -> tuple[Update, dict[str, Any]]:
     """Return the statement that updates and returns the row with primary key `:row__key`.
 
-    The second value are its other parameters.
+    The second value contains its other parameters.
     """
     _check_columns(model, changes)
     expressions = {name: value for name, value in changes.items() if _is_expression(value)}

@@ -118,7 +118,7 @@ class SortOrder:
 
     def reversed(self) -> Self:
         """Return the reverse order."""
-        return self._reversed
+        return replace(self, keys=tuple(key.reversed() for key in self.keys))
 
     def after(self, values: Sequence[Any]) -> list[ColumnElement[bool]]:
         """Return the conditions for rows after these values. Each is one range of an index."""
@@ -134,10 +134,6 @@ class SortOrder:
                 key.expression.is_(None) if value is None else key.expression == key.bound(value)
             )
         return ranges
-
-    @cached_property
-    def _reversed(self) -> Self:
-        return replace(self, keys=tuple(key.reversed() for key in self.keys))
 
 
 def order_by(
@@ -185,20 +181,16 @@ def _unique_columns(mapper: Any) -> Iterator[set[str]]:
 
 
 def _parse(term: UnaryExpression[Any]) -> SortKey:
-    nulls_first, inner = _nulls(term)
+    nulls_first: bool | None = None
+    inner: Any = term
+    if getattr(term, "modifier", None) in (operators.nulls_first_op, operators.nulls_last_op):
+        nulls_first, inner = term.modifier is operators.nulls_first_op, term.element
     if getattr(inner, "modifier", None) not in (operators.asc_op, operators.desc_op):
         raise TypeError(f"{term} has no direction. Add .asc() or .desc().")
     expression = inner.element
     if getattr(expression, "nullable", True) and nulls_first is None:
         raise TypeError(f"{term} may be NULL. Add .nulls_first() or .nulls_last().")
     return SortKey(expression, inner.modifier is operators.desc_op, nulls_first)
-
-
-def _nulls(term: Any) -> tuple[bool | None, Any]:
-    modifier = getattr(term, "modifier", None)
-    if modifier in (operators.nulls_first_op, operators.nulls_last_op):
-        return modifier is operators.nulls_first_op, term.element
-    return None, term
 
 
 _DIALECT: Dialect = postgresql.asyncpg.dialect()  # type: ignore[no-untyped-call]  # no annotations
