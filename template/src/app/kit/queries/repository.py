@@ -64,7 +64,8 @@ class Repository(Generic[M]):
 
         With `for_update`, lock it FOR NO KEY UPDATE.
         """
-        statement = _select_by_key(self.model, plan)
+        model: Any = self.model
+        statement = _select_by_key(model, plan)
         return await self._one(key, self._locking(statement) if for_update else statement)
 
     async def get_many(self, keys: Collection[Id], *plan: ORMOption) -> list[M]:
@@ -152,16 +153,17 @@ class Repository(Generic[M]):
         """
         if not changes:
             return await self.get(key, *plan)
-        mapper: Mapper[Any] = inspect(self.model)
+        model: Any = self.model
+        mapper: Mapper[Any] = inspect(model)
         if len(mapper.tables) > 1:
             # Joined-table inheritance: UPDATE … RETURNING writes only one table.
             return await self.update(await self.get(key, *plan, for_update=True), changes)
         # RETURNING cannot join other tables, so `joinedload` needs another SELECT.
         joined = any(map(_is_join, plan))
-        statement, values = _update_by_key(self.model, _ALONE if joined else plan, changes)
+        statement, values = _update_by_key(model, _ALONE if joined else plan, changes)
         row = await self._one(key, statement, values)
         if joined:
-            again = _select_by_key(self.model, plan).execution_options(populate_existing=True)
+            again = _select_by_key(model, plan).execution_options(populate_existing=True)
             row = await self._one(key, again)
         return row
 
