@@ -37,7 +37,8 @@ def public_names(file: Path) -> Iterator[str]:
             name = node.id
         elif isinstance(node, ast.alias) and node.asname == node.name:
             name = node.name
-        if name and not name.startswith("_"):
+        # A type variable has one letter, and is not public.
+        if len(name) > 1 and not name.startswith("_"):
             yield name
 
 
