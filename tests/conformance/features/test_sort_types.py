@@ -180,7 +180,7 @@ async def test_forged_cursor_is_rejected_for_every_type(
     def any_digest(*_: object) -> str:
         return "0"
 
-    monkeypatch.setattr("app.kit.queries.cursor._digest", any_digest)
+    monkeypatch.setattr("app.kit.queries.keyset._digest", any_digest)
     for name in sorted(VALUES.keys() - {"words", "name", "code", "posix", "level", "terms", "raw"}):
         await store(session, name, VALUES[name])
         for by in orders(name)[:2]:
