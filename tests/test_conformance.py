@@ -17,8 +17,8 @@ from tests.suite import FEATURES, PLACE, add_suite
 # tests/test_matrix.py runs the service's own tests for the other pairs of answers.
 ANSWERS: list[dict[str, Any]] = [
     {"pk_type": "uuid7", "soft_delete": True, "lazy_strategy": "raise_on_sql"},
-    {"pk_type": "int", "soft_delete": True, "lazy_strategy": "raise"},
-    {"pk_type": "uuid4", "soft_delete": False, "lazy_strategy": "selectin"},
+    {"pk_type": "int", "soft_delete": True, "lazy_strategy": "selectin"},
+    {"pk_type": "uuid4", "soft_delete": False, "lazy_strategy": "raise"},
     {"pk_type": "int", "soft_delete": False, "lazy_strategy": "select"},
 ]
 # The tests of the kit and the example. tests/test_pgbouncer.py runs them with other answers.

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import selectinload
 
 from app.kit.db.base import TimestampedModel
 from app.kit.db.deletion import delete_row, delete_where
@@ -80,6 +81,19 @@ async def test_self_reference_cascades_at_every_level(
     await delete(session, below)
 
     assert await visible(session, Folder) == [kept]
+
+
+@pytest.mark.parametrize("delete", [by_object, by_session])
+async def test_row_of_a_tree_is_deleted_without_its_parent(
+    session: AsyncSession, delete: Delete
+) -> None:
+    root = Folder(children=[Folder(children=[Folder(children=[])])])
+    await add(session, root)
+    child = root.children[0].id
+    session.expunge_all()
+    folder = await session.get_one(Folder, child, options=[selectinload(Folder.children)])
+    await delete(session, folder)
+    assert await visible(session, Folder) == [root.id]
 
 
 @every_delete_method

@@ -8,9 +8,11 @@ from typing import Annotated, Any, Self
 
 import asyncpg
 from fastapi import Depends, Request
-from sqlalchemy import QueuePool
+from sqlalchemy import QueuePool, event, inspect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+from sqlalchemy.orm import MANYTOONE, PassiveFlag, Session
+from sqlalchemy.orm.attributes import get_history, set_committed_value
 
 from app.kit.db.base import Base
 from app.kit.db.connections.asyncpg_driver import Rows, fetch, has_listeners
@@ -158,6 +160,21 @@ class Database:
             async with timeout(5):
                 await self.engine.dispose()
                 await self.read_engine.dispose()
+
+
+@event.listens_for(SyncSession, "before_flush")
+def _load_parents(session: Session, *_context: object) -> None:
+    # To sort the rows of a tree, a flush reads the parents of deleted rows. A lazy strategy that
+    # raises would not allow this.
+    for record in session.deleted:
+        state = inspect(record)
+        for relation in state.mapper.relationships:
+            is_parent = relation.direction is MANYTOONE and relation.key in state.unloaded
+            if is_parent and relation.mapper.common_parent(state.mapper):
+                get_history(record, relation.key, PassiveFlag.PASSIVE_OFF | PassiveFlag.NO_RAISE)
+                if relation.key in state.unloaded:
+                    # A new row without a parent.
+                    set_committed_value(record, relation.key, None)
 
 
 def get_database(request: Request) -> Database:
