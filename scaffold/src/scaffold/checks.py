@@ -84,7 +84,8 @@ def check_references(feature: Feature) -> None:
                 f"{spec}: rows of {each.target_cls} are only hidden, so rows that are deleted "
                 "permanently cannot follow: leave out --hard-delete, or use restrict."
             )
-        if each.is_owned and (each.repeated or not each.target_module.startswith("app.features.")):
+        is_feature = each.target and each.target.module.startswith("app.features.")
+        if each.is_owned and (each.repeated or not is_feature):
             raise CommandFailed(
                 f"{spec}: cascade adds a relationship to {each.target_cls}: it must be a model in "
                 "src/app/features, and the only reference to it."

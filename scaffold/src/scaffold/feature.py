@@ -8,13 +8,7 @@ from functools import cached_property
 from scaffold import service
 from scaffold.grammar import Field
 from scaffold.kinds import Column
-from scaffold.names import (
-    capitalized,
-    class_name,
-    plural_of,
-    with_article,
-    words,
-)
+from scaffold.names import class_name, plural_of, with_article, words
 from scaffold.reference import Reference
 from scaffold.service import Target, find_target
 
@@ -88,7 +82,7 @@ class Feature:
     @property
     def heading(self) -> str:
         """Many rows, at the beginning of a sentence."""
-        return capitalized(self.all_words)
+        return self.all_words.capitalize()
 
     @property
     def keeps_deleted_rows(self) -> bool:

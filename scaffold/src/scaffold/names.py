@@ -122,8 +122,3 @@ def words(name: str) -> str:
 def with_article(name: str) -> str:
     """Return words with the indefinite article: "an invoice line"."""
     return f"{'an' if name[0] in 'aeio' else 'a'} {words(name)}"
-
-
-def capitalized(text: str) -> str:
-    """Return a text that begins with a capital letter."""
-    return text[:1].upper() + text[1:]

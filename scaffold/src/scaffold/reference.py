@@ -33,11 +33,6 @@ class Reference:
         return with_article(self.target.name if self.target else self.owner)
 
     @property
-    def ondelete(self) -> str:
-        """The ON DELETE action of the foreign key."""
-        return self.field.ondelete
-
-    @property
     def is_many(self) -> bool:
         """Whether it refers to many rows."""
         return self.field.kind == "many"
@@ -46,11 +41,6 @@ class Reference:
     def target_cls(self) -> str:
         """The class of the rows it refers to."""
         return self.target.cls if self.target else class_name(self.owner)
-
-    @property
-    def target_module(self) -> str:
-        """The module of the rows that it refers to."""
-        return self.target.module if self.target else ""
 
     @property
     def key(self) -> str:
@@ -91,4 +81,4 @@ class Reference:
     def is_owned(self) -> bool:
         """Whether it is hidden together with the row that it refers to."""
         is_hidden = self.target is not None and self.target.keeps_deleted_rows
-        return is_hidden and self.ondelete == "CASCADE"
+        return is_hidden and self.field.ondelete == "CASCADE"

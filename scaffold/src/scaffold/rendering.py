@@ -16,7 +16,7 @@ from app.kit.cli.errors import CommandFailed
 from scaffold import service
 from scaffold.feature import Feature
 from scaffold.imports import definitions, with_imports
-from scaffold.names import capitalized, with_article
+from scaffold.names import with_article
 from scaffold.samples import Factory, factories_of
 from scaffold.writing import read
 
@@ -58,9 +58,7 @@ def _environment() -> Environment:
     )
     filters: dict[str, Any] = environment.filters
     filters["as_json"] = _as_json
-    filters["capitalized"] = capitalized
     filters["set"] = _set_of
-    filters["variable"] = _variable
     filters["with_article"] = with_article
     return environment
 
@@ -72,10 +70,6 @@ def _as_json(key: str) -> str:
 
 def _set_of(names: Iterable[str]) -> str:
     return "{" + ", ".join(f'"{name}"' for name in names) + "}"
-
-
-def _variable(key: str) -> str:
-    return key.removesuffix("_id")
 
 
 def _context(feature: Feature) -> dict[str, Any]:
