@@ -1,4 +1,6 @@
-"""Scaffold many random models: `uv run python -m tests.scaffold --models 1000 --seed 1`.
+"""Scaffold many random models.
+
+    PYTHONPATH=template/devtools uv run python -m tests.scaffold --models 1000 --seed 1
 
 Each service has other answers, and passes all checks of tests/scaffold/services.py. The seed and
 the answers of a service that fails are printed, and its directory is kept.
