@@ -27,10 +27,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.kit.db.base import Base, utc_now
-from app.kit.db.session import Database
+from app.kit.db.session import Database, DatabaseDep
 from app.kit.errors.problems import FieldProblem, Invalid
 from app.kit.writes.bulk import CHUNK_SIZE
-from app.kit.writes.transactions import DatabaseDep, run_with_retry
+from app.kit.writes.transactions import run_with_retry
 
 HEADER, REPLAYED = "Idempotency-Key", "Idempotent-Replayed"
 MAX_KEY_LENGTH = 255

@@ -10,11 +10,8 @@ import structlog
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.kit.db.session import Database, DatabaseDep
+from app.kit.db.session import Database
 from app.kit.errors.database_errors import driver_error, is_stale, problem_from_db_error
-
-# Endpoints may import `DatabaseDep` from this module.
-__all__ = ["DatabaseDep", "backoff", "run_with_retry", "savepoint"]
 
 T = TypeVar("T")
 
