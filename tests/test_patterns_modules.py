@@ -19,7 +19,6 @@ INTERNAL = {
     "kit/migrations/autogenerate/schema_steps.py",
     "kit/db/soft_delete.py",
     "kit/cli/development_database.py",
-    "kit/settings_sources.py",
     "kit/http/validation/limits.py",
     "kit/http/validation/json_types.py",
     "kit/http/validation/model_field.py",

@@ -1,5 +1,8 @@
 """Settings from the environment and `.env`. All are validated before the service starts."""
 
+import re
+from collections.abc import Iterator
+from difflib import get_close_matches
 from ipaddress import IPv4Address
 from typing import Any, ClassVar, Literal, Protocol, Self, cast
 
@@ -11,10 +14,12 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
+    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
@@ -22,12 +27,11 @@ from pydantic_settings import (
 from app.kit.db.settings import DatabaseSettings
 from app.kit.http.authentication import AuthenticationSettings
 from app.kit.http.settings import HttpSettings
-from app.kit.settings_sources import (
-    EnvironmentSource,
-    FileSource,
-    groups_of,
-    unknown_variables,
-    variable_of,
+
+# Variables that platforms set for a server called `database`, such as DATABASE_SERVICE_HOST
+# (Kubernetes), DATABASE_PORT_5432_TCP_ADDR (Docker) or DATABASE_URL_UNPOOLED; and HTTP_PROXY.
+_FOREIGN = re.compile(
+    r"(^|_)(url|uri|dsn|host|hostname|port|user|username|name|proxy|service|tcp|udp|env)(_|$)"
 )
 
 
@@ -55,6 +59,21 @@ class DevelopmentDefaults(Protocol):
     def __call__(self) -> dict[str, Any]:
         """Return default values of settings."""
         ...
+
+
+class EnvironmentSource(EnvSettingsSource):
+    """Reads the environment. Validation, not this source, reports values that are not JSON."""
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        """Decode JSON, or return the text if it is not JSON."""
+        try:
+            return super().decode_complex_value(field_name, field, value)
+        except ValueError:
+            return value
+
+
+class FileSource(EnvironmentSource, DotEnvSettingsSource):
+    """Reads `.env` in the same way."""
 
 
 class KitSettings(AuthenticationSettings):
@@ -109,14 +128,11 @@ class KitSettings(AuthenticationSettings):
     def _has_no_unknown_variable(
         cls, values: Any, validate: ModelWrapValidatorHandler[Self]
     ) -> Self:
-        problems: list[InitErrorDetails] = []
-        if isinstance(values, dict):
-            problems += [
-                _details("unknown_variable", message, location)
-                for location, message in unknown_variables(
-                    cls, cast("dict[str, Any]", values), cls.ignored_variables
-                )
-            ]
+        given = cast("dict[str, Any]", values if isinstance(values, dict) else {})
+        problems = [
+            _details("unknown_variable", message, location)
+            for location, message in unknown_variables(cls, given, cls.ignored_variables)
+        ]
         try:
             settings = validate(values)
         except ValidationError as error:
@@ -145,9 +161,8 @@ class KitSettings(AuthenticationSettings):
             try:
                 return cls(**overrides)
             except UnicodeDecodeError as error:
-                lines = [
-                    f"  .env: is not valid UTF-8 at byte {error.start + 1}: save the file as UTF-8"
-                ]
+                at = error.start + 1
+                lines = [f"  .env: is not valid UTF-8 at byte {at}: save the file as UTF-8"]
                 # Latin-1 decodes any byte, so the other variables are validated too.
                 readable: dict[str, Any] = {**overrides, "_env_file_encoding": "latin-1"}
                 cls(**readable)
@@ -155,15 +170,8 @@ class KitSettings(AuthenticationSettings):
             lines = [f"  {error.filename}: cannot be read: {error.strerror}"]
         except ValidationError as error:
             lines += _explain(cls, error)
-        raise SettingsError(
-            "\n".join(
-                [
-                    "The configuration is not valid:",
-                    *lines,
-                    "Set them in the environment or in .env. .env.example documents all variables.",
-                ]
-            )
-        )
+        advice = "Set them in the environment or in .env. .env.example documents all variables."
+        raise SettingsError("\n".join(["The configuration is not valid:", *lines, advice]))
 
 
 def _details(kind: str, message: str, location: tuple[int | str, ...]) -> InitErrorDetails:
@@ -174,12 +182,68 @@ def _details(kind: str, message: str, location: tuple[int | str, ...]) -> InitEr
 
 def _explain(model: type[BaseModel], error: ValidationError) -> list[str]:
     lines: list[str] = []
+    groups = groups_of(model)
     for problem in error.errors(include_input=False, include_url=False):
-        variable, path = variable_of(model, problem["loc"])
+        location = problem["loc"]
+        depth = 2 if location and location[0] in groups else 1
+        variable = "_".join(map(str, location[:depth])).upper()
+        path = ".".join(map(str, location[depth:]))
         message = "is not set" if problem["type"] == "missing" else problem["msg"]
         message = message.removeprefix("Value error, ")
-        if problem["type"] == "model_type" and variable.lower() in groups_of(model):
+        if problem["type"] == "model_type" and variable.lower() in groups:
             message = f"is not a setting, but the prefix of a group: {variable}_…"
-        parts = [part for part in (variable, path, message) if part]
-        lines.append("  " + ": ".join(parts))
+        lines.append("  " + ": ".join(filter(None, (variable, path, message))))
     return lines
+
+
+def groups_of(model: type[BaseModel]) -> dict[str, type[BaseModel]]:
+    """Return the fields that are groups of settings: `database` reads `DATABASE_…`."""
+    return {
+        name: field.annotation
+        for name, field in model.model_fields.items()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+    }
+
+
+def variables_of(model: type[BaseModel]) -> list[str]:
+    """Return the names of all environment variables that a settings class reads."""
+    groups = groups_of(model)
+    single = [name for name in _names_of(model) if name not in groups]
+    nested = [f"{prefix}_{name}" for prefix, group in groups.items() for name in _names_of(group)]
+    return [name.upper() for name in (*single, *nested)]
+
+
+def unknown_variables(
+    model: type[BaseModel], values: dict[str, Any], ignored: frozenset[str]
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield the location of each unknown variable, and an error message.
+
+    `values` has the environment variables with the prefix of a group, and all variables in `.env`.
+    """
+    groups = groups_of(model)
+    for name, value in values.items():
+        if name in groups and isinstance(value, dict):
+            known = _names_of(groups[name])
+            given = sorted({part.lower() for part in cast("dict[str, Any]", value)})
+            for part in (part for part in given if part not in known):
+                near = get_close_matches(part, known, 1, cutoff=0.8)
+                if f"{name}_{part}".upper() in ignored or (not near and _FOREIGN.search(part)):
+                    continue
+                yield (name, part), _message(f"{name}_{near[0]}".upper() if near else None)
+        # Other programs also read `.env`, so report only names that are similar to a setting.
+        elif name.lower() not in _names_of(model) and (
+            near := get_close_matches(name.upper(), variables_of(model), 1, cutoff=0.85)
+        ):
+            yield (name,), _message(near[0])
+
+
+def _message(near: str | None) -> str:
+    if near:
+        return f"is not a setting: did you mean {near}?"
+    return "is not a setting: remove it, or add it to `ignored_variables` in app.settings"
+
+
+def _names_of(model: type[BaseModel]) -> set[str]:
+    """Return the names and aliases of a model's fields in lower case."""
+    aliases = (field.validation_alias for field in model.model_fields.values())
+    return {name.lower() for name in (*model.model_fields, *aliases) if isinstance(name, str)}
