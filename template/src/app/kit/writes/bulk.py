@@ -142,8 +142,8 @@ async def update_in_batches(
 ) -> int:
     """Like `update_where`, with one statement per `size` rows, in the order of their primary keys.
 
-    With the database instead of a session, each batch is a transaction of its own, which is retried
-    like in `run_with_retry`: locks are short, and committed batches survive an interruption.
+    With the database instead of a session, each batch has its own transaction, with the retries of
+    `run_with_retry`: locks are short, and committed batches survive an interruption.
     """
 
     async def update_rows(session: AsyncSession, keys: Collection[Id]) -> None:
