@@ -207,7 +207,7 @@ def moved_name(name: str) -> str:
     is_variant = path.startswith("variants/")
     old = MODULES.get(path.split("/")[1]) if is_variant else f"app.{path.replace('/', '.')}"
     module, new = MOVES.imported(old or "", first)
-    new_path = path.replace("/caller/", "/current_user/")
+    new_path = path.replace("/caller/", "/current_user/").replace("identity", "development_issuer")
     place = new_path if is_variant else module.removeprefix("app.").replace(".", "/")
     renamed = MOVES.attributes | MOVES.members.get(f"{old}.{first}", {})
     return ".".join([place, new, *(renamed.get(each, each) for each in members)])
