@@ -56,6 +56,7 @@ TEAM_CHANGES = [
     ("README.md", "# Ours\n"),
     ("src/app/registry.py", "    notes,\n"),
 ]  # fmt: skip
+REGISTRY = "src/app/registry.py"
 DELETED = [".pre-commit-config.yaml"]
 # A test of the team in a folder of the kit's tests, which the template no longer has.
 OWN_TEST = "tests/kit/test_own.py"
@@ -92,10 +93,8 @@ def delete_example(team: Team) -> None:
     service = team.service
     service.remove("src/app/example", "tests/example")
     for name in ("posts", "tags", "users"):
-        service.replace(
-            "src/app/registry.py", f"from app.example.{name}.router import router as {name}\n", ""
-        )
-        service.replace("src/app/registry.py", f"    {name},\n", "")
+        service.replace(REGISTRY, f"from app.example.{name}.router import router as {name}\n", "")
+        service.replace(REGISTRY, f"    {name},\n", "")
     team.write_migration("drop the example", DROP_THE_EXAMPLE)
 
 
@@ -139,6 +138,9 @@ def test_updates_through_every_release_keep_team_changes(
     for release in LATER:
         update_service(service, release)
     update_service(at_once, CURRENT)
+    # The update sorts the imports of files without conflicts.
+    for each in (service, at_once):
+        interpreter.succeeds(each.directory, "ruff", "check", "--select", "I", "--fix", REGISTRY)
 
     assert files_without_seeded(at_once) == files_without_seeded(service)
     assert_valid(team, mypy_cache)
@@ -154,13 +156,13 @@ def files_without_seeded(service: Service) -> dict[str, bytes]:
 def update_service(service: Service, release: str) -> None:
     """Update, and resolve the only conflict: the team removed the example from the registry."""
     service.update(release)
-    assert set(service.conflicts()) <= {"src/app/registry.py"}
-    service.resolve_with_ours("src/app/registry.py")
+    assert set(service.conflicts()) <= {REGISTRY}
+    service.resolve_with_ours(REGISTRY)
     # Names of the template's side of the conflict; without them, mypy would fail.
-    registry = service.read("src/app/registry.py")
+    registry = service.read(REGISTRY)
     for name in ("jobs", "seed_example"):
         registry = registry.replace(f"    {name},\n", "")
-    service.write("src/app/registry.py", registry)
+    service.write(REGISTRY, registry)
 
 
 @pytest.mark.full_suite
