@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from hooks.move_code import Statement, parse
+from hooks.move_code import Definition, Statement, parse
 
 LABELS = ("-L", "before updating", "-L", "last update", "-L", "after updating")
 MARKERS = re.compile(r"^(<<<<<<<|>>>>>>>)( |$)", re.MULTILINE)
@@ -61,7 +61,48 @@ def merge(
     base, ours = carry_imports(base, ours, theirs, exists)
     ours, tail = split_tail(base, ours)
     merged, is_clean = merge_lines(base, ours, theirs)
+    if not is_clean and (aligned := align(base, ours, theirs)):
+        again, is_clean = merge_lines(*aligned, theirs)
+        merged = again if is_clean else merged
     return merged + tail, is_clean
+
+
+def align(base: str, ours: str, theirs: str) -> tuple[str, str] | None:
+    """Give both old versions the order of definitions of the new one, which may be of two modules.
+
+    Return None if the team changed anything but definitions and imports that the new version has.
+    """
+    blocks = [import_block(text) for text in (base, ours, theirs)]
+    texts = [block.replaced("") if block else "" for block in blocks]
+    before, mine, new = (definitions(text) for text in texts)
+    changed = [name for name in mine if before.get(name) != mine[name]]
+    if not changed or before.keys() != mine.keys() or not new.keys() >= {*changed}:
+        return None
+    for name in changed:
+        texts[1] = texts[1].replace(mine[name], before[name], 1)
+    block, own, given = blocks[1], texts[2], texts[2]
+    if texts[0] != texts[1] or block is None or blocks[2] is None:
+        return None
+    for name in changed:
+        given = given.replace(new[name], before[name], 1)
+        own = own.replace(new[name], mine[name], 1)
+    start = sum(map(len, blocks[2].lines[: blocks[2].first]))
+    return (
+        given[:start] + blocks[2].text + given[start:],
+        own[:start] + block.text + own[start:],
+    )
+
+
+def definitions(text: str) -> dict[str, str]:
+    """Return the source of each top-level function and class."""
+    tree, lines = parse(text), text.splitlines(keepends=True)
+    return {
+        node.name: "".join(
+            lines[min(each.lineno for each in [node, *node.decorator_list]) - 1 : node.end_lineno]
+        )
+        for node in (tree.body if tree else [])
+        if isinstance(node, Definition)
+    }
 
 
 def split_tail(base: str, ours: str) -> tuple[str, str]:

@@ -194,6 +194,21 @@ def test_definition_after_a_changed_definition_does_not_conflict() -> None:
     assert merge(BASE, BASE + own, NEW, is_python=True) == (NEW + own, True)
 
 
+def test_edit_of_a_function_that_changed_its_place_does_not_conflict() -> None:
+    base = (
+        "import a\n\n\ndef f():\n    x = a\n    return x\n\n\ndef g():\n    y = a\n    return y\n"
+    )
+    head, f, g = base.split("\n\n\n")
+    new = "\n\n\n".join([head.replace("a", "b"), "def other(): ...", g.strip(), f + "\n"])
+
+    for old in ("x = a", "y = a"):
+        merged, is_clean = merge(base, base.replace(old, f"{old}()"), new, is_python=True)
+        assert (merged, is_clean) == (new.replace(old, f"{old}()"), True)
+    outside = base.replace("\n\n\ndef g", "\nX = 1\n\n\ndef g").replace("x = a", "x = 1")
+    merged, _ = merge(base, outside, new, is_python=True)
+    assert "X = 1" in merged
+
+
 def test_edits_of_the_same_line_conflict() -> None:
     merged, is_clean = merge(BASE, BASE.replace("return b", "return 1"), NEW, is_python=True)
 
