@@ -58,7 +58,11 @@ def value_enum(members: type[StrEnum], name: str) -> Enum:
     It stores the values of the members. By default, SQLAlchemy stores the member names, which code
     may rename.
     """
-    return Enum(members, name=name, values_callable=lambda found: [each.value for each in found])
+    return Enum(members, name=name, values_callable=_values)
+
+
+def _values(members: type[StrEnum]) -> list[str]:
+    return [member.value for member in members]
 
 
 class Base(AsyncAttrs, DeclarativeBase):
@@ -180,7 +184,8 @@ def attribute_name(mapper: Any, column: Column[Any]) -> str:
 def table_columns(mapper: Any) -> Mapping[str, Column[Any]]:
     """Return the columns of a model by attribute name, without SQL expressions."""
     columns: dict[str, Any] = dict(mapper.columns.items())
-    return {name: column for name, column in columns.items() if isinstance(column, Column)}
+    expressions = {name for name, column in columns.items() if not isinstance(column, Column)}
+    return {name: column for name, column in columns.items() if name not in expressions}
 
 
 def next_version(model: Any) -> dict[str, Any]:

@@ -154,19 +154,18 @@ def _out_of_range(sent: dict[str, Any], statement: str | None) -> Iterator[Field
 
 def _fits(kind: Any, value: Any) -> bool:
     """Return whether a column of this type can store a value of a request."""
-    match kind, value:
-        case ARRAY(), list():
-            return all(_fits(kind.item_type, item) for item in cast("Sequence[Any]", value))
-        case ((INT4RANGE() | INT8RANGE() | NUMRANGE()), dict()):
-            bounds = cast("dict[str, Any]", value).values()
-            return all(_fits(_BOUNDS[type(kind)], bound) for bound in bounds)
-        case (_, None | bool() | dict() | list()) | ((JSON() | Enum()), _):
-            return True
-        case _:
-            try:
-                return _text_fits(kind, str(value))
-            except (ArithmeticError, ValueError):
-                return False
+    if isinstance(kind, ARRAY) and isinstance(value, list):
+        item_type: Any = cast("Any", kind).item_type
+        return all(_fits(item_type, item) for item in cast("Sequence[Any]", value))
+    if isinstance(kind, INT4RANGE | INT8RANGE | NUMRANGE) and isinstance(value, dict):
+        bounds = cast("dict[str, Any]", value).values()
+        return all(_fits(_BOUNDS[type(kind)], bound) for bound in bounds)
+    if value is None or isinstance(value, bool | dict | list) or isinstance(kind, JSON | Enum):
+        return True
+    try:
+        return _text_fits(kind, str(value))
+    except (ArithmeticError, ValueError):
+        return False
 
 
 def _text_fits(kind: Any, text: str) -> bool:

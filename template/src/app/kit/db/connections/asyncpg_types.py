@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, time, timedelta
 from traceback import walk_tb
-from typing import Any
+from typing import Any, TypeGuard
 
 import asyncpg
 from sqlalchemy import DateTime, Dialect, Engine, ExceptionContext, Time, event
@@ -109,9 +109,13 @@ def _without_offset(value: Any) -> Any:
     return value
 
 
+def _is_range(value: Any) -> TypeGuard[Range[Any]]:
+    return isinstance(value, Range)
+
+
 def _check_bounds(value: Any, check: Check) -> Any:
-    for each in [value] if isinstance(value, Range) else value or ():
-        if isinstance(each, Range):
+    for each in [value] if _is_range(value) else value or ():
+        if _is_range(each):
             check(each.lower)
             check(each.upper)
     return value
@@ -138,15 +142,20 @@ def _add_offset(value: datetime | None) -> datetime | None:
 
 def _set_interval_codec(connection: Any, _record: Any) -> None:
     # asyncpg counts days in 32 bits, which overflows from 9 million years on.
-    connection.run_async(
-        lambda driver: driver.set_type_codec(
+    async def set_codec(driver: Any) -> None:
+        await driver.set_type_codec(
             "interval",
             schema="pg_catalog",
-            encoder=lambda value: (0, value.days, value.seconds * 10**6 + value.microseconds),
+            encoder=_write_interval,
             decoder=_read_interval,
             format="tuple",
         )
-    )
+
+    connection.run_async(set_codec)
+
+
+def _write_interval(value: timedelta) -> tuple[int, int, int]:
+    return 0, value.days, value.seconds * 10**6 + value.microseconds
 
 
 def _read_interval(value: tuple[int, int, int]) -> timedelta:
