@@ -6,17 +6,14 @@ from functools import cache
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import (
-    ARRAY,
     ColumnClause,
     ColumnElement,
     Executable,
     Join,
     Select,
     and_,
-    any_,
     event,
     inspect,
-    literal,
     orm,
     true,
     update,
@@ -25,7 +22,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Mapped, Mapper, RelationshipProperty, aliased, mapped_column
 from sqlalchemy.sql.visitors import iterate
 
-from app.kit.db.base import Base, TimestampedModel, in_base_table, next_version
+from app.kit.db.base import Base, TimestampedModel, any_of, in_base_table, next_version
 from app.kit.db.ids import Id
 
 S = TypeVar("S", bound=Executable)
@@ -86,9 +83,8 @@ def set_deleted_at_of_owned(
     for relation in owning_relationships(owner) if ids else ():
         child = relation.mapper.class_
         parent: Any = aliased(relation.parent.class_, flat=True)
-        among = parent.id == any_(literal(list(ids), ARRAY(parent.id.type)))
         # The relationship's join condition covers composite keys, secondary tables and directions.
-        owned = and_(among, getattr(parent, relation.key).expression)
+        owned = and_(any_of(parent.id, ids), getattr(parent, relation.key).expression)
         children = set_deleted_at(session, child, owned, old=old, new=new)
         set_deleted_at_of_owned(session, child, children, old=old, new=new)
 
