@@ -6,7 +6,7 @@ The pages load nothing from other hosts, so they also work without internet acce
 import os
 import re
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from hashlib import sha256
 from http import HTTPStatus
 from pathlib import Path
@@ -74,6 +74,8 @@ class _Assets(StaticFiles):
 def mount_docs(app: FastAPI) -> None:
     """Add Swagger UI and ReDoc at the `docs_url` and `redoc_url` of an application."""
     document, redirect = app.openapi_url, app.swagger_ui_oauth2_redirect_url
+    if not document:
+        return
 
     def swagger_ui(root: str) -> HTMLResponse:
         return get_swagger_ui_html(
@@ -87,9 +89,6 @@ def mount_docs(app: FastAPI) -> None:
             swagger_ui_parameters=app.swagger_ui_parameters,
         )
 
-    def back_from_login(_root: str) -> HTMLResponse:
-        return get_swagger_ui_oauth2_redirect_html()
-
     def redoc(root: str) -> HTMLResponse:
         return get_redoc_html(
             openapi_url=f"{root}{document}",
@@ -99,32 +98,28 @@ def mount_docs(app: FastAPI) -> None:
             with_google_fonts=False,
         )
 
-    def show(path: str | None, page: Callable[[str], HTMLResponse]) -> None:
-        async def endpoint(request: Request) -> HTMLResponse:
-            return _with_policy(page(_root(request)))
-
+    for path, page in {
+        app.docs_url: swagger_ui,
+        app.docs_url and redirect: lambda _root: get_swagger_ui_oauth2_redirect_html(),
+        app.redoc_url: redoc,
+    }.items():
         if path:
-            app.add_route(path, endpoint, include_in_schema=False)
-
-    if not document:
-        return
-    show(app.docs_url, swagger_ui)
-    show(app.docs_url and redirect, back_from_login)
-    show(app.redoc_url, redoc)
+            app.add_route(path, _endpoint(page), include_in_schema=False)
     app.mount(_PLACE, _Assets(directory=_FILES))
 
 
-def _root(request: Request) -> str:
-    """Return the path prefix of the service behind a proxy."""
-    root: str = request.scope.get("root_path", "")
-    return root.rstrip("/")
+def _endpoint(page: Callable[[str], HTMLResponse]) -> Callable[[Request], Awaitable[HTMLResponse]]:
+    """Return an endpoint whose Content-Security-Policy allows only scripts of the service."""
 
+    async def endpoint(request: Request) -> HTMLResponse:
+        # The path prefix of the service behind a proxy.
+        root: str = request.scope.get("root_path", "")
+        response = page(root.rstrip("/"))
+        scripts = ["'self'"]
+        for script in _SCRIPT.findall(bytes(response.body).decode()):
+            digest = b64encode(sha256(script.encode()).digest()).decode()
+            scripts.append(f"'sha256-{digest}'")
+        response.headers["Content-Security-Policy"] = _POLICY.format(scripts=" ".join(scripts))
+        return response
 
-def _with_policy(page: HTMLResponse) -> HTMLResponse:
-    """Add a Content-Security-Policy: only scripts of the page and of the service may run."""
-    scripts = ["'self'"]
-    for script in _SCRIPT.findall(bytes(page.body).decode()):
-        digest = b64encode(sha256(script.encode()).digest()).decode()
-        scripts.append(f"'sha256-{digest}'")
-    page.headers["Content-Security-Policy"] = _POLICY.format(scripts=" ".join(scripts))
-    return page
+    return endpoint
