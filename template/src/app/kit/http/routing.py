@@ -1,8 +1,9 @@
 """Routes with strict validation, and a router that finds the route of a request by its path."""
 
+import re
 from collections.abc import Callable, Coroutine, Iterable
 from itertools import takewhile
-from typing import Any, TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.params import Form
@@ -61,7 +62,7 @@ class IndexedRouter(APIRouter):
 
     # The keys of all routes; None until the next request builds the index.
     _keys: frozenset[Key] | None = None
-    _apps: dict[Key, ASGIApp]
+    _parts: "dict[Key, _Part]"
 
     @classmethod
     def install(cls, app: FastAPI) -> None:
@@ -79,64 +80,62 @@ class IndexedRouter(APIRouter):
             await self.app(scope, receive, send)
             return
         if self._keys is None:
-            routes = iter_route_contexts(self.routes)
-            self._keys = frozenset(key for route in routes for key in _keys(route) or ())
-            self._apps = {}
-        key = _key(scope["method"], path_of(scope))
+            contexts = iter_route_contexts(self.routes)
+            self._keys = frozenset(key for context in contexts for key in _keys(context) or ())
+            self._parts = {}
+        path = path_of(scope)
+        key = _key(scope["method"], path)
         if key not in self._keys:
             await self.app(scope, receive, send)
             return
-        if (app := self._apps.get(key)) is None:
-            app = self._apps[key] = self._app(key)
+        if (part := self._parts.get(key)) is None:
+            part = self._parts[key] = self._part(key)
         # For `request.url_for`, which needs all routes.
         scope.setdefault("router", self)
-        await app(scope, receive, send)
+        # FastAPI's router names the route in the span.
+        routes = () if "fastapi.telemetry" in scope else part.routes
+        for route, regex, app in routes:
+            if (match := regex.match(path)) and key[0] in (route.methods or ()):
+                if app is None:
+                    break
+                _select(scope, route, match.groupdict())
+                await app(scope, receive, send)
+                return
+        await part.fallback(scope, receive, send)
 
-    def _app(self, key: Key) -> ASGIApp:
-        """Return an application with the routes that have a key."""
-        part = APIRouter()
+    def _part(self, key: Key) -> "_Part":
+        """Return the part of this router with the routes that have a key."""
+        router = APIRouter()
         # If none of them matches, try all routes: for 405, and for routes that were added later.
-        part.__dict__ |= self.__dict__ | {"default": self.app, "redirect_slashes": False}
-        part.routes = [
+        router.__dict__ |= self.__dict__ | {"default": self.app, "redirect_slashes": False}
+        router.routes = [
             route
             for route in self.routes
             if any(_may_match(each, key) for each in iter_route_contexts([route]))
         ]
-        routes = [each for each in iter_route_contexts(part.routes) if _may_match(each, key)]
+        routes = [each for each in iter_route_contexts(router.routes) if _may_match(each, key)]
         strict = takewhile(lambda each: type(each.original_route) is StrictRoute, routes)
-        return _Routes(strict, part.app)
+        return _Part([(each, each.path_regex, _app(each)) for each in strict], router.app)
 
 
-class _Routes:
-    """Passes a request to the first matching route, or to FastAPI if no route matches."""
+class _Part(NamedTuple):
+    """Routes with the regular expressions of their paths and their applications."""
 
-    def __init__(self, routes: Iterable[RouteContext], fallback: ASGIApp) -> None:
-        self._fallback = fallback
-        self._routes = [(each, each.path_regex, self._endpoint(each)) for each in routes]
+    routes: list[tuple[RouteContext, re.Pattern[str], ASGIApp | None]]
+    # FastAPI's router for all other requests.
+    fallback: ASGIApp
 
-    def _endpoint(self, route: RouteContext) -> ASGIApp | None:
-        if isinstance(getattr(route.body_field, "field_info", None), Form):
-            # FastAPI's router sets the limits of forms.
-            return None
-        app: ASGIApp = route.app
-        try:
-            return FastEndpoint(route, app)
-        except Unsupported:
-            return app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request."""
-        path = path_of(scope)
-        # FastAPI's router names the route in the span.
-        routes = () if "fastapi.telemetry" in scope else self._routes
-        for route, regex, endpoint in routes:
-            if (match := regex.match(path)) and scope["method"] in (route.methods or ()):
-                if endpoint is None:
-                    break
-                _select(scope, route, match.groupdict())
-                await endpoint(scope, receive, send)
-                return
-        await self._fallback(scope, receive, send)
+def _app(route: RouteContext) -> ASGIApp | None:
+    """Return the application of a route, or None if FastAPI's router must call it."""
+    if isinstance(getattr(route.body_field, "field_info", None), Form):
+        # FastAPI's router sets the limits of forms.
+        return None
+    app: ASGIApp = route.app
+    try:
+        return FastEndpoint(route, app)
+    except Unsupported:
+        return app
 
 
 def _select(scope: Scope, route: RouteContext, found: dict[str, str]) -> None:

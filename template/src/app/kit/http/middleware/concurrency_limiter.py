@@ -8,7 +8,6 @@ takes the last free one.
 from asyncio import AbstractEventLoop, CancelledError, Future, TimerHandle, get_running_loop
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import cached_property
 from typing import NamedTuple
@@ -140,16 +139,6 @@ class ConcurrencyLimiter:
             self._watch(loop, min(queue[0].until for queue in self._queues.values()))
 
 
-@dataclass(slots=True)
-class _Part:
-    """A path segment, and the segments that may follow it."""
-
-    name: str = ""
-    following: "dict[str, _Part]" = field(default_factory=dict[str, "_Part"])
-    # Whether all longer paths belong to the same resource.
-    is_collection: bool = False
-
-
 class Resources:
     """The resources of an application, by the paths of its routes.
 
@@ -162,32 +151,33 @@ class Resources:
 
     def name_of(self, path: str) -> str:
         """Return the resource of a path, or an empty string if no route has its first segment."""
-        place = self._root
-        for part in path.split("/"):
-            if part:
-                following = place.following
-                found = following.get(part) or following.get(_PARAMETER)
-                if found is None:
-                    break
-                place = found
-                if place.is_collection:
-                    break
-        return place.name
+        name = ""
+        for part in filter(None, path.split("/")):
+            longer = f"{name}/{part}"
+            if longer not in self._prefixes:
+                longer = f"{name}/{_PARAMETER}"
+            if longer not in self._prefixes:
+                break
+            name = longer
+            if self._prefixes[name]:
+                break
+        return name
 
     @cached_property
-    def _root(self) -> _Part:
+    def _prefixes(self) -> dict[str, bool]:
+        """The prefixes of paths, and whether all longer paths belong to the same resource."""
         # Built at the first request, because routes may be added until then.
-        root = _Part()
+        prefixes: dict[str, bool] = {}
         for route in iter_route_contexts(self.routes):
-            place, is_named, is_collection = root, False, not (route.methods or set()) <= READING
+            name, is_named, is_collection = "", False, not (route.methods or set()) <= READING
             for part in filter(None, (route.path or "").split("/")):
                 is_parameter = "{" in part
                 if is_parameter and is_named:
                     is_collection = True
                     break
                 is_named = is_named or not is_parameter
-                name = _PARAMETER if is_parameter else part
-                place = place.following.setdefault(name, _Part(f"{place.name}/{name}"))
+                name += f"/{_PARAMETER if is_parameter else part}"
+                prefixes.setdefault(name, False)
             if is_named and (is_collection or not route.methods):
-                place.is_collection = True
-        return root
+                prefixes[name] = True
+        return prefixes
