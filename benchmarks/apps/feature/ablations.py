@@ -21,7 +21,7 @@ from app.features.measured.schemas import Keys, NewRow, NewRows, Row, RowChanges
 from app.kit.db.ids import Id
 from app.kit.db.session import ReadSessionDep, SessionDep
 from app.kit.queries.compiled.columns import columns_of
-from app.kit.queries.compiled.rows import RowValidator
+from app.kit.queries.compiled.results import RowValidator
 from app.kit.queries.pagination import Page
 from app.kit.queries.repository import load_options
 

@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute, APIWebSocketRoute, iter_route_contexts
 from starlette.routing import Mount
 
 from app.kit.http.routing import StrictRoute
-from app.kit.http.validation.model_field import find_differences
+from app.kit.http.validation.request_fields import find_differences
 
 
 def lenient_routes(app: FastAPI) -> list[str]:

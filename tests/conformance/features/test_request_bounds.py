@@ -18,7 +18,7 @@ from app.kit.http.application import Application
 from app.kit.http.schemas import LongStr, ShortStr
 from app.kit.http.validation import strict_schemas
 from app.kit.http.validation.json_body import parse
-from app.kit.http.validation.limits import MAX_EMBEDDED, MAX_PARSED, new_budget
+from app.kit.http.validation.value_checks import MAX_EMBEDDED, MAX_PARSED, new_budget
 from tests.support.app import client_of
 
 JSON = {"Content-Type": "application/json"}

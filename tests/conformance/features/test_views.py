@@ -19,7 +19,7 @@ from sqlalchemy.orm import selectinload
 from app.kit.db.base import primary_key
 from app.kit.db.session import Database
 from app.kit.errors.problems import NotFound
-from app.kit.queries.compiled.row_stream import BATCH_SIZE
+from app.kit.queries.compiled.results import BATCH_SIZE
 from app.kit.queries.pagination import CursorQuery, PageQuery
 from app.kit.queries.sorting import order_by
 from app.kit.queries.view import View

@@ -1,5 +1,6 @@
 """PostgreSQL rejects writes in read-only sessions."""
 
+from asyncio import sleep
 from collections.abc import AsyncGenerator
 
 import pytest
@@ -58,6 +59,7 @@ async def test_single_read_is_one_round_trip(unpooled_url: URL) -> None:
     with counting_round_trips(database.engine) as sent:
         async with database.transaction() as session:
             await session.execute(text("SELECT 1"))
+    await sleep(0)
     assert sorted(sent) == ["BEGIN;", "COMMIT;", "SELECT 1"]
     await database.close()
 

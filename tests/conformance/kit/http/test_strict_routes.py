@@ -8,7 +8,7 @@ from fastapi.routing import APIRoute
 
 from app.kit.http.application import Application
 from app.kit.http.schemas import UtcDatetime
-from app.kit.http.validation.model_field import find_differences
+from app.kit.http.validation.request_fields import find_differences
 from tests.architecture.test_strict_routes import lenient_routes
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.orm import MANYTOONE, PassiveFlag, Session
 from sqlalchemy.orm.attributes import get_history, set_committed_value
+from sqlalchemy.util import greenlet_spawn
 
 from app.kit.db.base import Base
 from app.kit.db.connections.asyncpg_driver import Rows, fetch, has_listeners
@@ -89,15 +90,29 @@ class Database:
 
         Raises CommitOutcomeUnknown if the connection drops during the commit.
         """
-        committing = False
+        session = self.sessions()
+        sync = session.sync_session
+        # Sends nothing: the first statement opens the transaction in PostgreSQL.
+        transaction = sync.begin().__enter__()
+        is_committing = False
+
+        def commit() -> None:
+            nonlocal is_committing
+            sync.flush()
+            # After the flush, only COMMIT can fail.
+            is_committing = True
+            transaction.__exit__(None, None, None)
+            sync.close()
+
         try:
-            async with self.sessions() as session, session.begin():
-                yield session
-                await session.flush()
-                # After the flush, only COMMIT can fail.
-                committing = True
-        except DBAPIError as error:
-            if committing and not is_server_error(error):
+            yield session
+            # One greenlet for all, and no task to close the session.
+            await greenlet_spawn(commit)
+        except BaseException as error:
+            async with session:
+                await greenlet_spawn(transaction.__exit__, type(error), error, error.__traceback__)
+            lost = isinstance(error, DBAPIError) and not is_server_error(error)
+            if is_committing and lost:
                 self.counts.outcomes_unknown += 1
                 raise CommitOutcomeUnknown("The connection to the database was lost") from error
             raise

@@ -14,8 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.kit.http.asgi import current_route, may_have_body, path_of
 from app.kit.http.validation.fast_endpoint import FastEndpoint
 from app.kit.http.validation.json_body import JsonRequest
-from app.kit.http.validation.model_field import Unsupported
-from app.kit.http.validation.request_fields import prepare
+from app.kit.http.validation.request_fields import Unsupported, prepare
 
 # The method of a request, the number of slashes in its path, and the first segment.
 Key: TypeAlias = tuple[str, int, str]

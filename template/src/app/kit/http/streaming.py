@@ -13,7 +13,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import Send
 
 from app.kit.db.session import Database
-from app.kit.queries.compiled.row_stream import BATCH_SIZE, RowStream
+from app.kit.queries.compiled.results import BATCH_SIZE, RowStream
 
 MEDIA_TYPE = "application/x-ndjson"
 CSV_MEDIA_TYPE = "text/csv"

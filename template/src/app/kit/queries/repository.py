@@ -23,7 +23,7 @@ from app.kit.db.base import Base, any_of, primary_key, table_columns
 from app.kit.db.deletion import delete_row, exclude_deleted
 from app.kit.db.ids import Id
 from app.kit.errors.problems import NotFound
-from app.kit.queries.compiled.row_statements import arguments, update_row
+from app.kit.queries.compiled.insert_update import arguments, update_row
 from app.kit.queries.pagination import PageQuery, PageResult, read_page
 
 M = TypeVar("M", bound=Base)

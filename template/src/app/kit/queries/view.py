@@ -18,15 +18,14 @@ from app.kit.db.deletion import exclude_deleted
 from app.kit.db.session import Database
 from app.kit.errors.problems import NotFound
 from app.kit.queries.compiled.columns import CURSOR, ViewSelects, columns_of, cursor_values
-from app.kit.queries.compiled.row_statements import (
+from app.kit.queries.compiled.insert_update import (
     arguments,
     insert_defaults,
     insert_row,
     update_defaults,
     update_row,
 )
-from app.kit.queries.compiled.row_stream import RowStream
-from app.kit.queries.compiled.rows import RowValidator
+from app.kit.queries.compiled.results import RowStream, RowValidator
 from app.kit.queries.compiled.statement_cache import Connectable, StatementCache, cache_key
 from app.kit.queries.keyset import paginate_keyset
 from app.kit.queries.pagination import CursorPageResult, CursorQuery, PageQuery, PageResult

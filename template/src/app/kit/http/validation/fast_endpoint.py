@@ -25,14 +25,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.kit.http.asgi import header, may_have_body
 from app.kit.http.middleware.request_limits import replayed
 from app.kit.http.validation.json_body import JsonRequest
-from app.kit.http.validation.model_field import (
-    ModelField,
+from app.kit.http.validation.request_fields import (
     Unsupported,
     is_plain_model,
     plain_alias,
+    prepare,
     solve_generator,
 )
-from app.kit.http.validation.request_fields import prepare
 
 Function: TypeAlias = Callable[..., Awaitable[Any]]
 
@@ -46,7 +45,7 @@ _JSON = (b"content-type", b"application/json")
 
 class _Parameter(NamedTuple):
     # `alias` is None for a whole body or query.
-    field: ModelField
+    field: Any
     place: str
     alias: str | None
 

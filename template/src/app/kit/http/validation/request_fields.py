@@ -1,19 +1,34 @@
-"""Validation of request parameters with the core schemas of `strict_schemas`."""
+"""Validation of request parameters with the core schemas of `strict_schemas`.
 
-from collections.abc import Callable, Iterator
+FastAPI has no public interface for the validation of parameters. Only this module uses its private
+class of a parameter. `tests/architecture/test_strict_routes.py` fails if FastAPI changes it.
+"""
+
+import inspect
+from collections.abc import Awaitable, Callable, Iterator
 from copy import copy
 from functools import cached_property
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from fastapi import params
 from fastapi.dependencies.models import Dependant
-from pydantic import ValidationError
-from pydantic_core import SchemaValidator
+from pydantic import BaseModel, ValidationError
+from pydantic_core import CoreSchema, SchemaValidator
 from starlette.datastructures import UploadFile
 
 from app.kit.http.validation import strict_schemas
-from app.kit.http.validation.limits import SHORT, new_budget
-from app.kit.http.validation.model_field import ModelField, ReplacedField
+from app.kit.http.validation.value_checks import SHORT, new_budget
+
+try:
+    from fastapi._compat import ModelField, field_annotation_is_sequence, get_cached_model_fields
+    from fastapi.dependencies import utils
+
+    solve_generator: Callable[..., Awaitable[Any]] = utils._solve_generator  # pyright: ignore[reportPrivateUsage] - there is no public one
+except (AttributeError, ImportError) as error:
+    raise ImportError(
+        "This version of FastAPI has no fastapi._compat.ModelField, on which app.kit.http depends: "
+        "install the version of FastAPI that uv.lock had before, and update the template"
+    ) from error
 
 Validated = tuple[Any, list[dict[str, Any]]]
 Location = tuple[int | str, ...]
@@ -21,7 +36,11 @@ Location = tuple[int | str, ...]
 UNLISTED = "unlisted_errors"
 
 
-class RequestField(ReplacedField):
+class Unsupported(Exception):
+    """FastAPI must handle an endpoint or a request."""
+
+
+class RequestField(ModelField):
     """A parameter in a path, query, header, cookie or form, validated leniently."""
 
     def validate(
@@ -37,6 +56,12 @@ class RequestField(ReplacedField):
         if not isinstance(value, str) or len(value) > SHORT:
             new_budget()
         return _validate(self._lenient, value, loc)
+
+    @property
+    def core_schema(self) -> CoreSchema:
+        """Return the core schema with which FastAPI validates the parameter."""
+        schema: CoreSchema = self._type_adapter.core_schema
+        return schema
 
     @cached_property
     def _lenient(self) -> SchemaValidator:
@@ -95,6 +120,44 @@ def prepare(dependant: Dependant) -> None:
         fields[:] = [_replaced(field) for field in fields]
     for part in dependant.dependencies:
         prepare(part)
+
+
+def is_plain_model(field: ModelField) -> bool:
+    """Return whether a query parameter is a model, each of whose fields has one name and value."""
+    model = field.field_info.annotation
+    if not (isinstance(model, type) and issubclass(model, BaseModel)):
+        return False
+    for each in get_cached_model_fields(model):
+        plain_alias(each)
+    return True
+
+
+def plain_alias(field: ModelField) -> str:
+    """Return the only name of a parameter with one value. Raises Unsupported for others."""
+    info, config = field.field_info, field.config or {}
+    types = (info.annotation, *get_args(info.annotation))
+    alias = info.validation_alias or field.alias
+    if (
+        not isinstance(alias, str)
+        or info.validate_default
+        or config.get("populate_by_name")
+        or config.get("validate_by_name")
+        or config.get("validate_by_alias") is False
+        or field_annotation_is_sequence(info.annotation)
+        or any(isinstance(each, type) and issubclass(each, BaseModel) for each in types)
+    ):
+        raise Unsupported
+    return alias
+
+
+def find_differences(field: Any) -> list[str]:
+    """Return the attributes that the kit uses and this parameter lacks."""
+    validate = getattr(field, "validate", None)
+    taken = list(inspect.signature(validate).parameters) if validate else []
+    found = [] if taken == ["value", "values", "loc"] else [f"validate({', '.join(taken)})"]
+    schema = getattr(getattr(field, "_type_adapter", None), "core_schema", None)
+    found += [] if isinstance(schema, dict) else ["_type_adapter.core_schema"]
+    return found + [name for name in ("field_info", "name", "alias") if not hasattr(field, name)]
 
 
 def _replaced(field: ModelField) -> ModelField:

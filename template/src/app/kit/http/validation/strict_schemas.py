@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError, core_schema
 
 from app.kit.errors.problems import MAX_ERRORS
 from app.kit.http.schemas import without_nul
-from app.kit.http.validation.json_types import (
+from app.kit.http.validation.value_checks import (
     MOST_WHITESPACE,
     embedded,
     exact,
@@ -23,8 +23,9 @@ from app.kit.http.validation.json_types import (
     no_timestamp,
     of_types,
     short_before_strip,
+    within_errors,
+    within_parsed,
 )
-from app.kit.http.validation.limits import within_errors, within_parsed
 
 # Keys of a core schema whose values contain no schema for validation.
 _SKIPPED = frozenset({"serialization", "metadata", "config", "default", "expected", "members"})
