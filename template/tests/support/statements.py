@@ -49,8 +49,7 @@ def counting_round_trips(engine: AsyncEngine) -> Generator[Statements]:
     """Record every round trip to the server, including `BEGIN` and `COMMIT`.
 
     Use it with committing sessions on open connections: the first use of a statement on a
-    connection adds a round trip, because the driver prepares it. The driver reports COMMIT in the
-    next iteration of the event loop: `await sleep(0)` before you assert it.
+    connection adds a round trip. COMMIT is reported in the next iteration of the event loop.
     """
     with counting(engine) as statements:
 
