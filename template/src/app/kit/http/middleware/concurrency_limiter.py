@@ -9,6 +9,7 @@ from asyncio import AbstractEventLoop, CancelledError, Future, TimerHandle, get_
 from collections import deque
 from collections.abc import Callable, Sequence
 from enum import Enum, auto
+from math import inf
 from functools import cached_property
 from typing import NamedTuple
 
@@ -112,9 +113,16 @@ class ConcurrencyLimiter:
 
     def _first(self) -> str | None:
         """Return the resource whose request gets the next slot, or None."""
-        self._remove(lambda waiting: waiting.turn.done())
-        ready = [resource for resource in self._queues if self._has_slot_for(resource)]
-        return min(ready, key=lambda resource: self._queues[resource][0].until, default=None)
+        # A loop without function calls: this runs for each request that waits.
+        first, oldest = None, inf
+        for resource, queue in tuple(self._queues.items()):
+            while queue and queue[0].turn.done():
+                queue.popleft()
+            if not queue:
+                del self._queues[resource]
+            elif queue[0].until < oldest and self._has_slot_for(resource):
+                first, oldest = resource, queue[0].until
+        return first
 
     def _remove(self, ended: Callable[[_Waiting], bool]) -> None:
         """Remove requests from the front of each queue. Reject those without a result."""
