@@ -9,8 +9,8 @@ from asyncio import AbstractEventLoop, CancelledError, Future, TimerHandle, get_
 from collections import deque
 from collections.abc import Callable, Sequence
 from enum import Enum, auto
-from math import inf
 from functools import cached_property
+from math import inf
 from typing import NamedTuple
 
 from fastapi.routing import iter_route_contexts
