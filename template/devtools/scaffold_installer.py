@@ -108,6 +108,6 @@ def _install(root: Path, options: list[str]) -> list[str]:
         lines = [line.strip().removeprefix("cause: ") for line in ended.stderr.splitlines()]
         reasons = [line for line in lines if line.startswith("fatal: ")] or lines[-1:]
     raise CommandFailed(
-        f"scaffold cannot download its generator: {' '.join(reasons[:1])} Check the network and "
-        f"your access to {address}."
+        f"scaffold cannot download its generator: {' '.join(reasons[:1]).rstrip('.')}. Check the "
+        f"network and your access to {address}."
     )
