@@ -88,7 +88,8 @@ def _install(root: Path, options: list[str]) -> list[str]:
     uv = os.environ.get("UV") or shutil.which("uv")
     if not uv:
         raise CommandFailed("scaffold needs uv: install it with `python3 -m pip install uv`.")
-    address = re.sub(r"//[^/@]+@", "//", options[1].rpartition("git+")[2])
+    # Without the password and the commit.
+    address = re.sub(r"(?<=//)[^/@]+@|@\w+#.*", "", options[1].rpartition("git+")[2])
     command = [uv, "run", "--quiet", "--no-project", "--python", sys.executable, *options]
     reasons: list[str] = []
     # The first use needs the network; the others find the generator in the cache.
@@ -108,6 +109,6 @@ def _install(root: Path, options: list[str]) -> list[str]:
         lines = [line.strip().removeprefix("cause: ") for line in ended.stderr.splitlines()]
         reasons = [line for line in lines if line.startswith("fatal: ")] or lines[-1:]
     raise CommandFailed(
-        f"scaffold cannot download its generator: {' '.join(reasons[:1]).rstrip('.')}. Check the "
-        f"network and your access to {address}."
+        f"scaffold cannot download its generator: {' '.join(reasons[:1]).rstrip('.')}. Check "
+        f"git, the network and your access to {address}."
     )
