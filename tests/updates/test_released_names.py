@@ -63,3 +63,15 @@ def test_released_name_is_importable_after_the_update(
                 lost.append(f"{module}.{name}")
 
     assert not lost, "add a line to hooks/moves.toml, or announce the removal in CHANGELOG.md"
+
+
+def test_new_names_exist(template: Template, rendering: Callable[..., Path]) -> None:
+    new = rendering(template, CURRENT, auth="oidc")
+    targets = [name.rpartition(".") for name in {*MOVES.modules.values(), *MOVES.names.values()}]
+
+    lacking = [
+        f"{parent}.{name}"
+        for parent, _, name in targets
+        if name not in names_of(new / path_of(parent))
+    ]
+    assert not lacking
