@@ -25,21 +25,7 @@ MIN_SHARED_MEMORY = 2**30  # several times what a test run needs
 
 def development(root: Path) -> AbstractContextManager[URL]:
     """Yield the URL of a durable server with data in `root/.pgdata`. Raises PostgresUnavailable."""
-    return _running(_durable(root))
-
-
-def _durable(root: Path) -> Cluster:
-    return Cluster(root.resolve() / ".pgdata", *find_binaries(), durable=True)
-
-
-def is_in_use(root: Path) -> bool:
-    """Return whether a process uses the durable server with data in `root/.pgdata`."""
-    with ExitStack() as stack:
-        stack.enter_context(suppress(FileNotFoundError, PostgresUnavailable))  # never started
-        users = stack.enter_context(_durable(root).path(".users").open())
-        # While a supervisor stops the server, it holds the exclusive lock.
-        return try_lock(users, fcntl.LOCK_SH) and not try_lock(users, fcntl.LOCK_EX)
-    return False
+    return _running(Cluster(root.resolve() / ".pgdata", *find_binaries(), durable=True))
 
 
 def ephemeral(max_connections: int = 100) -> AbstractContextManager[URL]:

@@ -33,7 +33,7 @@ class AuditMixin:
 
     Every write of the kit sets them: sessions, views, bulk statements and COPY. A value is None for
     a write without a caller, such as a job. Write the base class after it:
-    `class Invoice(AuditMixin, Record)`.
+    `class Invoice(AuditMixin, TimestampedModel)`.
     """
 
     created_by: Mapped[str | None] = mapped_column(String(SUBJECT_LENGTH), default=current_subject)

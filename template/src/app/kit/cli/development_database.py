@@ -77,10 +77,17 @@ def local_server(*, ephemeral: bool = False) -> Generator[URL]:
 
 def is_local_server_in_use() -> bool:
     """Return whether another process uses this project's server."""
-    with suppress(ImportError):  # Windows, or no `devtools`
-        from local_postgres.server import is_in_use
+    with suppress(ImportError, FileNotFoundError):  # Windows, no `devtools`, or never started
+        import fcntl
 
-        return is_in_use(PROJECT_ROOT)
+        from local_postgres.binaries import PostgresUnavailable, find_binaries
+        from local_postgres.supervisor import Cluster, try_lock
+
+        with suppress(PostgresUnavailable):
+            cluster = Cluster(PROJECT_ROOT / ".pgdata", *find_binaries(), durable=True)
+            with cluster.path(".users").open() as users:
+                # While a supervisor stops the server, it holds the exclusive lock.
+                return try_lock(users, fcntl.LOCK_SH) and not try_lock(users, fcntl.LOCK_EX)
     return False
 
 
