@@ -7,11 +7,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from types import GenericAlias
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from pydantic import TypeAdapter
 from sqlalchemy import Select, select, tuple_, union_all
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm.interfaces import ORMOption
+from typing_extensions import deprecated
 
 from app.kit.errors.problems import FieldProblem, Invalid
 from app.kit.queries.pagination import (
@@ -19,10 +22,12 @@ from app.kit.queries.pagination import (
     CursorQuery,
     check_statement,
     distinct_by,
+    has_entities,
     repeats_rows,
 )
 from app.kit.queries.sorting import SortOrder
 
+T = TypeVar("T")
 Values = tuple[Any, ...]
 # Bytes. A cursor omits longer values, and the next page reads them from the row again.
 _LONGEST = 1000
@@ -85,6 +90,23 @@ def _format(types: tuple[Any, ...]) -> TypeAdapter[Any]:
     values = GenericAlias(tuple, types)
     content: Any = GenericAlias(tuple, (Literal[2], bool, values | None, str))
     return TypeAdapter(content)
+
+
+@deprecated("use View.feed; it is removed in 0.10.0")
+async def keyset_page(
+    session: AsyncSession,
+    query: CursorQuery,
+    statement: Select[T],
+    order: SortOrder,
+    *options: ORMOption,
+) -> CursorPageResult[T]:
+    """Return one page of a statement. See `paginate_keyset`."""
+
+    async def find(page: Select[Any]) -> list[Any]:
+        result = await session.execute(page.options(*options))
+        return list(result.unique() if has_entities(page) else result)
+
+    return await paginate_keyset(find, find, query, statement, order)
 
 
 async def paginate_keyset(
