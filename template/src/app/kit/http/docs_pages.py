@@ -89,6 +89,9 @@ def mount_docs(app: FastAPI) -> None:
             swagger_ui_parameters=app.swagger_ui_parameters,
         )
 
+    def redirect_page(_root: str) -> HTMLResponse:
+        return get_swagger_ui_oauth2_redirect_html()
+
     def redoc(root: str) -> HTMLResponse:
         return get_redoc_html(
             openapi_url=f"{root}{document}",
@@ -98,11 +101,11 @@ def mount_docs(app: FastAPI) -> None:
             with_google_fonts=False,
         )
 
-    for path, page in {
-        app.docs_url: swagger_ui,
-        app.docs_url and redirect: lambda _root: get_swagger_ui_oauth2_redirect_html(),
-        app.redoc_url: redoc,
-    }.items():
+    for path, page in (
+        (app.docs_url, swagger_ui),
+        (app.docs_url and redirect, redirect_page),
+        (app.redoc_url, redoc),
+    ):
         if path:
             app.add_route(path, _endpoint(page), include_in_schema=False)
     app.mount(_PLACE, _Assets(directory=_FILES))
