@@ -20,7 +20,7 @@ HEAD = """\
 # What each answer changes
 
 `uv run python -m tests.options` writes this page. It compares a service with default answers to
-services in which one answer differs. The reasons are from `tests/options.toml`.
+services in which one answer differs. The explanations come from `tests/options.toml`.
 `tests/test_blast_radius.py` fails if this page is outdated.
 """
 
@@ -33,7 +33,7 @@ def heading(name: str, question: dict[str, Any]) -> str:
 def section(option: str, answer: Any, before: dict[str, bytes], after: dict[str, bytes]) -> str:
     """Return the section about one answer."""
     default = questionnaire()[option]["default"]
-    # The default of `tune_pool` is computed: yes only with a pool setting in `--data`.
+    # The default of `tune_pool` is computed: true only with a pool setting in `--data`.
     before_it = format_answer(False if "{%" in str(default) else default)
     return (
         f"### {format_answer(answer)} instead of {before_it}\n\n{format_difference(before, after)}"
@@ -42,7 +42,7 @@ def section(option: str, answer: Any, before: dict[str, bytes], after: dict[str,
 
 def format_answer(answer: Any) -> str:
     """Format an answer as in the answers file."""
-    text = {True: "yes", False: "no"}[answer] if isinstance(answer, bool) else str(answer)
+    text = str(answer).lower() if isinstance(answer, bool) else str(answer)
     return f"`{text}`"
 
 
