@@ -71,6 +71,6 @@ def _from_environment() -> Settings:
     try:
         return Settings.load()
     except SettingsError as error:
-        # The server calls this factory at start-up: exit with the message, not a traceback.
+        # The server calls this factory at startup: exit with the message, not a traceback.
         sys.stderr.write(f"{error}\n")
         raise SystemExit(2) from None

@@ -87,7 +87,7 @@ class Readiness:
         return self._pending
 
     async def log_status(self) -> None:
-        """Log the state at start-up. The service starts even if it is not ready."""
+        """Log the state at startup. The service starts even if it is not ready."""
         if obstacle := await self._obstacle():
             _log.warning(f"not ready: {obstacle}")
 
