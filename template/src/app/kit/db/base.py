@@ -188,6 +188,15 @@ def table_columns(mapper: Any) -> Mapping[str, Column[Any]]:
     return {name: column for name, column in columns.items() if name not in expressions}
 
 
+def column_of(model: Any, name: str, *, used_by: str) -> Column[Any]:
+    """Return the column of an attribute. Raises TypeError if the model has no such column."""
+    # For modules of release 0.6 that an update kept, because a service imports them.
+    column: Column[Any] | None = table_columns(model.__mapper__).get(name)
+    if column is None:
+        raise TypeError(f"{used_by}.{name}: {model.__name__} has no column attribute of this name")
+    return column
+
+
 def next_version(model: Any) -> dict[str, Any]:
     """Return the version attribute and its new value, or {} for a model without a version column.
 
