@@ -17,7 +17,7 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.example.posts import statistics
-from app.example.posts.repository import ORDERS, POSTS
+from app.example.posts.repository import POSTS, SORT_ORDERS
 from app.example.posts.repository import matching as matching_posts
 from app.example.posts.schemas import FeedQuery, PostQuery
 from app.example.users.repository import USERS
@@ -33,7 +33,7 @@ Query = Callable[[AsyncSession], Awaitable[Any]]
 async def feed(session: AsyncSession) -> None:
     """Read the first page of the feed."""
     query = FeedQuery.model_validate({})
-    await POSTS.feed(session, query, matching_posts(query), ORDERS[query.sort])
+    await POSTS.feed(session, query, matching_posts(query), SORT_ORDERS[query.sort])
 
 
 async def posts(session: AsyncSession) -> None:

@@ -11,9 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.example.posts.models import Post
 from app.example.posts.repository import (
-    ORDERS,
     POST_OUT,
     POSTS,
+    SORT_ORDERS,
     PostRepository,
 )
 from app.example.posts.schemas import PostOut, PostQuery, PostSort
@@ -29,7 +29,7 @@ router = APIRouter(prefix="/without", tags=["measured"])
 
 ROW = load_options()
 POST_ROWS = RowValidator(PostOut, Post)
-NEWEST = ORDERS[PostSort.NEWEST].clauses
+NEWEST = SORT_ORDERS[PostSort.NEWEST].clauses
 
 
 @router.get("/read-only/{key}", response_model=Row)

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from sqlalchemy import select
 
 from app.example.posts.models import Post
-from app.example.posts.repository import ORDERS, POSTS, PostRepository
+from app.example.posts.repository import POSTS, SORT_ORDERS, PostRepository
 from app.example.posts.schemas import FeedQuery, NewestQuery, PostOut, PostSort
 from app.features.measured.schemas import Keys, NewRow, NewRows, Row, RowChanges
 from app.kit.db.ids import Id
@@ -22,7 +22,7 @@ router = APIRouter(prefix="/measured", tags=["measured"])
 
 ROW = load_options()
 ROWS = View(Row, Post)
-NEWEST = ORDERS[PostSort.NEWEST]
+NEWEST = SORT_ORDERS[PostSort.NEWEST]
 
 
 @router.get("/nothing")

@@ -51,11 +51,6 @@ async def count_products(session: AsyncSession) -> int:
     return await session.scalar(select(func.count()).select_from(Product)) or 0
 
 
-def as_json(key: object) -> Any:
-    """Return an id as it appears in JSON: integers unchanged, others as text."""
-    return key if isinstance(key, int) else str(key)
-
-
 async def _store(session: AsyncSession, record: M) -> M:
     session.add(record)
     await session.commit()

@@ -33,6 +33,11 @@ async def make_post(session: AsyncSession, **values: Any) -> Post:
     return await _store(session, Post(**{"author": author, "title": title, "tags": []} | values))
 
 
+def as_json(key: object) -> Any:
+    """Return an id as it appears in JSON: integers unchanged, others as text."""
+    return key if isinstance(key, int) else str(key)
+
+
 async def _store(session: AsyncSession, record: M) -> M:
     session.add(record)
     await session.commit()

@@ -11,8 +11,8 @@ from sqlalchemy import text
 from app.example.catalog.models import Product, ProductStatus
 from app.example.users.models import User
 from app.kit.db.session import Database
-from tests.example.catalog_factories import as_json, make_category, make_product
-from tests.example.factories import make_user
+from tests.example.catalog_factories import make_category, make_product
+from tests.example.factories import as_json, make_user
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,11 @@ from httpx2 import AsyncClient, Response
 
 from app.example.posts.models import Post
 from app.example.posts.schemas import PostCreate
-from app.example.posts.service import write_post
+from app.example.posts.service import create_post
 from app.example.users.models import User
 from app.kit.db.deletion import delete_where
 from app.kit.db.session import Database
-from tests.example.catalog_factories import as_json
-from tests.example.factories import make_post, make_user
+from tests.example.factories import as_json, make_post, make_user
 from tests.example.order_factories import wait_for_blocked
 
 Write = Callable[[AsyncClient, User, Post], Coroutine[Any, Any, Response]]
@@ -78,7 +77,7 @@ async def test_deleting_author_deletes_post_written_concurrently(
     new = PostCreate(author_id=author.id, title="Last")
 
     async with database.transaction() as session:
-        await write_post(new, session)
+        await create_post(new, session)
         request = create_task(committing_client.delete(f"/users/{author.id}"))
         await wait_for_blocked(database, 1)
     assert (await request).status_code == 204

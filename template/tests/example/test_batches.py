@@ -14,12 +14,12 @@ from app.kit.db.session import Database
 from app.kit.writes import transactions
 from app.kit.writes.bulk import insert_many
 from tests.example.catalog_factories import (
-    as_json,
     count_products,
     make_category,
     make_product,
     product_rows,
 )
+from tests.example.factories import as_json
 from tests.example.order_factories import wait_for_blocked
 from tests.support.statements import counting
 

@@ -7,8 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.example.posts.models import Post
-from tests.example.catalog_factories import as_json
-from tests.example.factories import make_post, make_user
+from tests.example.factories import as_json, make_post, make_user
 from tests.example.order_factories import open_shop
 from tests.support.auth import ANONYMOUS, TESTER, bearer
 

@@ -18,7 +18,8 @@ from app.example.catalog.models import (
 from app.example.catalog.repository import matching
 from app.example.catalog.schemas import ProductFilter
 from app.kit.db.session import Database
-from tests.example.catalog_factories import as_json, make_category, make_product, product_payload
+from tests.example.catalog_factories import make_category, make_product, product_payload
+from tests.example.factories import as_json
 from tests.support.statements import counting
 
 

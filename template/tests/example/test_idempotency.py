@@ -10,7 +10,8 @@ from httpx2 import AsyncClient, Response
 
 from app.example.idempotency import delete_expired_keys
 from app.kit.db.base import utc_now
-from tests.example.catalog_factories import as_json, count_products, product_rows
+from tests.example.catalog_factories import count_products, product_rows
+from tests.example.factories import as_json
 from tests.example.order_factories import Shop, open_shop
 from tests.support.statements import counting
 

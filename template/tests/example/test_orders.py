@@ -15,8 +15,8 @@ from app.example.catalog.models import ProductStatus
 from app.example.orders.models import Order, OrderLine
 from app.kit.db.session import Database
 from app.kit.writes import transactions
-from tests.example.catalog_factories import as_json, make_product
-from tests.example.factories import make_user
+from tests.example.catalog_factories import make_product
+from tests.example.factories import as_json, make_user
 from tests.example.order_factories import open_shop
 from tests.support.statements import counting
 

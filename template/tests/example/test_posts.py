@@ -6,8 +6,7 @@ import pytest
 from httpx2 import AsyncClient
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from tests.example.catalog_factories import as_json
-from tests.example.factories import make_post, make_tag, make_user
+from tests.example.factories import as_json, make_post, make_tag, make_user
 
 
 async def test_post_is_created_with_existing_tags(

@@ -11,8 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.example.tags.models import Tag
 from app.kit.db.session import Database
-from tests.example.catalog_factories import as_json
-from tests.example.factories import make_post, make_tag, make_user
+from tests.example.factories import as_json, make_post, make_tag, make_user
 
 
 async def test_import_keeps_valid_names_and_reports_invalid_ones(

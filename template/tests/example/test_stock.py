@@ -9,7 +9,7 @@ from httpx2 import AsyncClient
 
 from app.example.catalog.models import MAX_STOCK
 from app.kit.writes import transactions
-from tests.example.catalog_factories import as_json
+from tests.example.factories import as_json
 from tests.example.order_factories import open_shop
 
 

@@ -8,8 +8,7 @@ from sqlalchemy import text
 from app.kit.auth.caller import Caller, Claims, no_caller, set_current_caller
 from app.kit.db.session import Database
 from tests.conformance.conftest import ReadLog
-from tests.example.catalog_factories import as_json
-from tests.example.factories import make_user
+from tests.example.factories import as_json, make_user
 from tests.support.auth import bearer
 
 # An audit trigger, as a team would write it.

@@ -25,7 +25,7 @@ from app.example.tags.models import Tag
 from app.main import create_app
 from tests.conformance.support.crash_server import CrashingServer, crashing_server
 from tests.conformance.support.tcp_proxy import Break, TcpProxy, tcp_proxy
-from tests.example.catalog_factories import as_json
+from tests.example.factories import as_json
 from tests.example.order_factories import Shop, open_shop
 from tests.support.app import client_of, running
 from tests.support.database import migrated, settings_with

@@ -7,7 +7,7 @@ from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.example.posts.models import Post
-from app.example.posts.repository import ORDERS, POSTS, matching
+from app.example.posts.repository import POSTS, SORT_ORDERS, matching
 from app.example.posts.schemas import FeedQuery, PostSort
 from app.kit.db.session import Database
 from tests.example.factories import make_user
@@ -36,9 +36,9 @@ async def test_deep_page_scans_no_more_rows_than_its_size(
     await session.execute(text("SET LOCAL enable_seqscan = off"))
     query = FeedQuery.model_validate({"sort": sort, "limit": 100})
     for _ in range(20):
-        page = await POSTS.feed(session, query, matching(query), ORDERS[query.sort])
+        page = await POSTS.feed(session, query, matching(query), SORT_ORDERS[query.sort])
         query = query.model_copy(update={"cursor": page.next})
     # An index range per sort column, and the rows of the page.
     query = query.model_copy(update={"limit": 10})
-    last = POSTS.feed(session, query, matching(query), ORDERS[query.sort])
+    last = POSTS.feed(session, query, matching(query), SORT_ORDERS[query.sort])
     assert await count_rows_scanned(database, session, "posts", last) <= 60

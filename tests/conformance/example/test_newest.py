@@ -11,7 +11,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.example.posts.models import Post
-from app.example.posts.repository import ORDERS, POST_OUT
+from app.example.posts.repository import POST_OUT, SORT_ORDERS
 from app.example.posts.schemas import PostOut, PostSort
 from app.example.tags.models import Tag
 from tests.example.factories import make_post, make_tag, make_user
@@ -37,7 +37,8 @@ POSTS = st.lists(
 
 async def serialized_from_entities(session: AsyncSession) -> bytes:
     """Return the newest posts as JSON, serialized from entities."""
-    newest = select(Post).order_by(*ORDERS[PostSort.NEWEST].clauses).limit(20).options(*POST_OUT)
+    order = SORT_ORDERS[PostSort.NEWEST]
+    newest = select(Post).order_by(*order.clauses).limit(20).options(*POST_OUT)
     found = await session.scalars(newest.execution_options(populate_existing=True))
     posts = [PostOut.model_validate(post) for post in found]
     return TypeAdapter(list[PostOut]).dump_json(posts)

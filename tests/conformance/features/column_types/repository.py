@@ -34,7 +34,7 @@ def _orders(descending: bool) -> dict[TypedRowSort, Any]:
     }
 
 
-ORDERS = {descending: _orders(descending) for descending in (False, True)}
+SORT_ORDERS = {descending: _orders(descending) for descending in (False, True)}
 
 
 class TypedRowRepository(Repository[TypedRow]):
@@ -54,7 +54,7 @@ class TypedRowRepository(Repository[TypedRow]):
 
     async def feed(self, query: TypedRowFeed) -> CursorPageResult[TypedRow]:
         """Return one page by cursor."""
-        ordered = ORDERS[query.descending][query.sort]
+        ordered = SORT_ORDERS[query.descending][query.sort]
         return await read_keyset_page(self.session, query, select(TypedRow), ordered, *SAMPLE_OUT)
 
     async def put(self, rows: Sequence[TypedRowCreate]) -> UpsertResult:

@@ -23,7 +23,7 @@ from app.kit.writes.upsert import UpsertResult, upsert_many
 TAKEN = "already exists"
 
 
-async def add_products(rows: Sequence[ProductCreate], session: AsyncSession) -> ProductsAdded:
+async def create_products(rows: Sequence[ProductCreate], session: AsyncSession) -> ProductsAdded:
     """Create products and return their ids in the order of the rows."""
 
     async def check() -> None:

@@ -24,7 +24,7 @@ PRODUCT_LINES = View(ProductLine, Product)
 # Load options for a product that is updated and then returned as `ProductOut`.
 PRODUCT_OUT = load_options(joinedload(Product.category))
 
-ORDERS = {
+SORT_ORDERS = {
     ProductSort.NAME: order_by(Product.id, Product.name.asc()),
     ProductSort.NEWEST: order_by(Product.id, Product.created_at.desc()),
     ProductSort.CHEAPEST: order_by(Product.id, Product.price_cents.asc()),
@@ -61,7 +61,7 @@ def matching_categories(query: CategoryQuery) -> Select[Category]:
 
 def matching(query: ProductFilter) -> Select[Product]:
     """Return a SELECT of the products that match the filters, in the requested order."""
-    statement = PRODUCTS.select().order_by(*ORDERS[query.sort].clauses)
+    statement = PRODUCTS.select().order_by(*SORT_ORDERS[query.sort].clauses)
     if query.q is not None:
         statement = statement.where(
             or_(

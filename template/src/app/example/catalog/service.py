@@ -17,14 +17,14 @@ from app.kit.http.schemas import UtcDatetime
 from app.kit.writes.bulk import delete_in_batches, update_in_batches
 
 
-async def add_product(new: ProductCreate, session: AsyncSession) -> Product:
+async def create_product(new: ProductCreate, session: AsyncSession) -> Product:
     """Create a product. Raises `Invalid` if its category does not exist."""
     category = await _existing_category(new.category_id, session)
     product = Product(category=category, **new.model_dump(exclude={"category_id"}))
     return await ProductRepository(session).add(product)
 
 
-async def revise_product(
+async def update_product(
     product: Product, changes: ProductChanges, session: AsyncSession
 ) -> Product:
     """Update a product. Raises `Invalid` if the new category does not exist."""

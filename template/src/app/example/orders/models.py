@@ -27,7 +27,7 @@ from app.kit.errors.problems import Conflict
 MAX_QUANTITY = 10_000
 
 
-class NotWaiting(Conflict):
+class AlreadyProcessed(Conflict):
     """The order is already dispatched or cancelled."""
 
 
@@ -82,16 +82,16 @@ class Order(TimestampedModel):
         return lines.scalar_subquery()
 
     def dispatch(self) -> None:
-        """Dispatch the order, or raise `NotWaiting`. The row must be locked."""
+        """Dispatch the order, or raise `AlreadyProcessed`. The row must be locked."""
         self._set_status(OrderStatus.DISPATCHED)
 
     def cancel(self) -> None:
-        """Cancel the order, or raise `NotWaiting`. The row must be locked."""
+        """Cancel the order, or raise `AlreadyProcessed`. The row must be locked."""
         self._set_status(OrderStatus.CANCELLED)
 
     def _set_status(self, status: OrderStatus) -> None:
         if self.status is not OrderStatus.PLACED:
-            raise NotWaiting(f"The order is already {self.status.value}.")
+            raise AlreadyProcessed(f"The order is already {self.status.value}.")
         self.status = status
 
 

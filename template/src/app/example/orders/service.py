@@ -31,7 +31,7 @@ async def place_order(new: OrderCreate, session: AsyncSession) -> Order:
 
 async def cancel_order(order_id: Id, session: AsyncSession) -> Order:
     """Cancel an order and return its products to the stock."""
-    # A concurrent cancellation waits for this lock, and then raises `NotWaiting`.
+    # A concurrent cancellation waits for this lock, and then raises `AlreadyProcessed`.
     order = await OrderRepository(session).get(order_id, *ORDER_OUT, for_update=True)
     order.cancel()
     await return_stock({line.product_id: line.quantity for line in order.lines}, session)

@@ -14,7 +14,7 @@ POSTS = View(PostOut, Post)
 # Load options for a post that is updated and then returned as `PostOut`.
 POST_OUT = load_options(joinedload(Post.author), selectinload(Post.tags))
 
-ORDERS = {
+SORT_ORDERS = {
     PostSort.NEWEST: order_by(Post.id, Post.created_at.desc()),
     PostSort.OLDEST: order_by(Post.id, Post.created_at.asc()),
     PostSort.TITLE: order_by(Post.id, Post.title.asc()),
@@ -30,7 +30,7 @@ class PostRepository(Repository[Post]):
 
 def matching(query: PostFilter) -> Select[Post]:
     """Return a SELECT of the posts that match the filters, in the requested order."""
-    statement = POSTS.select().order_by(*ORDERS[query.sort].clauses)
+    statement = POSTS.select().order_by(*SORT_ORDERS[query.sort].clauses)
     if query.q is not None:
         statement = statement.where(
             or_(

@@ -26,7 +26,7 @@ POST_SUMMARIES = View(PostSummary, Post)
 USER_OUT = load_options()
 USER_DETAIL = load_options(joinedload(User.profile))
 
-ORDERS = {
+SORT_ORDERS = {
     UserSort.NEWEST: order_by(User.id, User.created_at.desc()),
     UserSort.OLDEST: order_by(User.id, User.created_at.asc()),
     UserSort.NAME: order_by(User.id, User.name.asc()),
@@ -55,7 +55,7 @@ async def overview(db: Connectable, key: Id) -> UserOverview:
 
 def matching(query: UserQuery) -> Select[User]:
     """Return a SELECT of the users that match the filters, in the requested order."""
-    statement = USERS.select().order_by(*ORDERS[query.sort].clauses)
+    statement = USERS.select().order_by(*SORT_ORDERS[query.sort].clauses)
     if query.q is not None:
         statement = statement.where(
             or_(

@@ -19,7 +19,7 @@ from app.kit.writes.bulk import CHUNK_SIZE, update_in_batches
 _hasher = PasswordHash.recommended()
 
 
-async def register_user(new: UserCreate, session: AsyncSession) -> User:
+async def create_user(new: UserCreate, session: AsyncSession) -> User:
     """Create a user, and their profile if one is given, in one transaction."""
     return await UserRepository(session).add(
         User(
@@ -41,7 +41,7 @@ async def replace_profile(user_id: Id, new: ProfileIn, session: AsyncSession) ->
     return profile
 
 
-async def remove_profile(user_id: Id, session: AsyncSession) -> None:
+async def delete_profile(user_id: Id, session: AsyncSession) -> None:
     """Delete the profile of a user. Raises `NotFound` if there is none."""
     user = await UserRepository(session).get(user_id, *USER_DETAIL)
     if user.profile is None:
