@@ -38,6 +38,19 @@ async def test_orders_overview_runs_several_counts(
     }
 
 
+async def test_best_sellers_are_counted_by_product(
+    own_app: FastAPI, committing_client: AsyncClient
+) -> None:
+    shop = await open_shop(own_app, 10, 10)
+    one, other = shop.products
+    assert (await committing_client.post("/orders", json=shop.order(1, 1))).is_success
+    for product, sku in ((one, "NEW"), (other, one.sku)):
+        await committing_client.patch(f"/products/{product.id}", json={"sku": sku})
+    assert (await committing_client.post("/orders", json=shop.order(1, 4))).is_success
+    sellers = (await committing_client.get("/orders/overview")).json()["best_sellers"]
+    assert [seller["quantity"] for seller in sellers] == [5, 2]
+
+
 async def test_orders_overview_reads_replica_unless_no_cache(
     own_database_url: URL, template: URL
 ) -> None:

@@ -42,7 +42,7 @@ class OrderStatus(StrEnum):
 class Order(TimestampedModel):
     """An order of a user. Orders are cancelled, never deleted.
 
-    There is no relationship to the user, because the user may be deleted later.
+    There is no relationship to the user: it would not load a soft-deleted user.
     """
 
     __tablename__ = "orders"
@@ -76,10 +76,10 @@ class Order(TimestampedModel):
     @classmethod
     def _total_cents(cls) -> ColumnElement[int]:
         # The SQL expression for views. The sum may exceed 32 bits.
-        price = cast(OrderLine.quantity, BigInteger) * OrderLine.unit_price_cents
-        total = select(cast(func.coalesce(func.sum(price), 0), BigInteger))
-        lines = total.where(OrderLine.order_id == cls.id).correlate_except(OrderLine)
-        return lines.scalar_subquery()
+        line_total = cast(OrderLine.quantity, BigInteger) * OrderLine.unit_price_cents
+        total = select(cast(func.coalesce(func.sum(line_total), 0), BigInteger))
+        total = total.where(OrderLine.order_id == cls.id).correlate_except(OrderLine)
+        return total.scalar_subquery()
 
     def dispatch(self) -> None:
         """Dispatch the order, or raise `AlreadyProcessed`. The row must be locked."""
@@ -98,8 +98,8 @@ class Order(TimestampedModel):
 class OrderLine(Base):
     """A line of an order: an association object of an order and a product.
 
-    There is no relationship to the product, because the product may be changed or deleted later.
-    The line stores SKU, name and price as they were when the order was placed.
+    There is no relationship to the product: its SKU, name and price may change later, and it would
+    not load a soft-deleted product. The line stores their values at the time of the order.
     """
 
     __tablename__ = "order_lines"

@@ -8,7 +8,7 @@ from app.kit.db.session import Database
 from app.kit.http.schemas import ResponseModel
 from app.kit.queries.concurrent_reads import concurrent_reads
 
-_price = cast(OrderLine.quantity, Numeric) * OrderLine.unit_price_cents
+_line_total = cast(OrderLine.quantity, Numeric) * OrderLine.unit_price_cents
 
 
 class Seller(ResponseModel):
@@ -19,7 +19,7 @@ class Seller(ResponseModel):
 
 
 class OrderOverview(ResponseModel):
-    """Statistics of all orders. Each query runs in a separate transaction."""
+    """Statistics of all orders."""
 
     orders: dict[OrderStatus, int]
     revenue_cents: int
@@ -27,7 +27,7 @@ class OrderOverview(ResponseModel):
 
 
 async def overview(database: Database) -> OrderOverview:
-    """Return statistics of all orders. The three queries run concurrently."""
+    """Return statistics of all orders. Three transactions read them concurrently."""
     async with concurrent_reads(database) as reads:
         orders = reads.start(_by_status)
         revenue = reads.start(_revenue)
@@ -43,18 +43,21 @@ async def _by_status(session: AsyncSession) -> dict[OrderStatus, int]:
 
 
 async def _revenue(session: AsyncSession) -> int:
-    sold = select(func.sum(_price)).join(Order.lines).where(Order.status != OrderStatus.CANCELLED)
+    total = select(func.sum(_line_total)).join(Order.lines)
+    sold = total.where(Order.status != OrderStatus.CANCELLED)
     return int(await session.scalar(sold) or 0)
 
 
 async def _best_sellers(session: AsyncSession) -> list[Seller]:
+    # Grouped by product: its SKU may change, and another product may then use the old one.
+    sku = func.max(OrderLine.sku).label("sku")
     quantity = cast(func.sum(OrderLine.quantity), BigInteger).label("quantity")
     sold = (
-        select(OrderLine.sku, quantity)
+        select(sku, quantity)
         .join(OrderLine.order)
         .where(Order.status != OrderStatus.CANCELLED)
-        .group_by(OrderLine.sku)
-        .order_by(quantity.desc(), OrderLine.sku)
+        .group_by(OrderLine.product_id)
+        .order_by(quantity.desc(), sku, OrderLine.product_id)
         .limit(5)
     )
     return [Seller.model_validate(row) for row in await session.execute(sold)]

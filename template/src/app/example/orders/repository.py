@@ -1,9 +1,9 @@
 """Queries for orders."""
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, literal_column, select
 from sqlalchemy.orm import selectinload
 
-from app.example.orders.models import Order, OrderStatus
+from app.example.orders.models import Order
 from app.example.orders.schemas import OrderOut, OrderQuery
 from app.kit.queries.repository import Repository, load_options
 from app.kit.queries.sorting import order_by
@@ -24,7 +24,8 @@ class OrderRepository(Repository[Order]):
 
     async def claim_waiting(self, limit: int) -> list[Order]:
         """Lock and return the oldest orders to dispatch. Skip those that are already locked."""
-        waiting = select(Order).where(Order.status == OrderStatus.PLACED)
+        # A literal, as in the partial index: a generic plan for a bound parameter cannot use it.
+        waiting = select(Order).where(Order.status == literal_column("'placed'"))
         return await self.claim(waiting.order_by(*OLDEST.clauses), limit, *ORDER_OUT)
 
 

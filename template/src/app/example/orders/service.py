@@ -18,6 +18,8 @@ from app.kit.errors.problems import FieldProblem, Invalid
 
 async def place_order(new: OrderCreate, session: AsyncSession) -> Order:
     """Place an order at current prices, and reduce the stock of its products."""
+    # No lock: an order stays valid if its user is deleted later. If the row of the user is removed,
+    # the foreign key rejects the order.
     if not await UserRepository(session).exists(User.id == new.user_id):
         problem = FieldProblem(field="body.user_id", message="user not found")
         raise Invalid("The user does not exist.", problem)
