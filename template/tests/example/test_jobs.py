@@ -105,6 +105,17 @@ async def test_delete_old_posts_keeps_recently_updated_posts(
     assert run("delete-old-posts", "--days", "30").output == "0 posts deleted\n"
 
 
+async def test_delete_old_posts_keeps_posts_with_new_tags(
+    committing_client: AsyncClient, database: Database, run: Run
+) -> None:
+    async with database.sessions() as session:
+        post = await make_post(session, updated_at=LONG_AGO)
+        tag = await make_tag(session)
+    change = {"tags": [tag.name]}
+    assert (await committing_client.patch(f"/posts/{post.id}", json=change)).is_success
+    assert run("delete-old-posts", "--days", "30").output == "0 posts deleted\n"
+
+
 async def make_keys(database: Database, *created_at: datetime) -> None:
     """Store idempotency keys with these creation times."""
     rows = [

@@ -85,6 +85,13 @@ async def test_by_day_includes_days_without_posts(
     ]
 
 
+async def test_by_day_excludes_scheduled_posts(client: AsyncClient, session: AsyncSession) -> None:
+    await make_post(session, published_at=datetime(2999, 1, 1, tzinfo=UTC))
+    params: dict[str, Any] = {"until": "2999-01-01", "days": 1}
+    response = await client.get("/posts/statistics/by-day", params=params)
+    assert response.json() == [{"day": "2999-01-01", "posts": 0}]
+
+
 async def test_by_day_defaults_to_thirty_days_until_today(client: AsyncClient) -> None:
     days = (await client.get("/posts/statistics/by-day")).json()
     assert len(days) == 30

@@ -41,6 +41,6 @@ def matching(query: PostFilter) -> Select[Post]:
     if query.author_id is not None:
         statement = statement.where(Post.author_id == query.author_id)
     if query.tag is not None:
-        # EXISTS, not a join: a join could return a post twice and count it twice.
+        # EXISTS, not a join: it returns each post once, even if a condition matches several tags.
         statement = statement.where(Post.tags.any(Tag.name == query.tag))
     return statement

@@ -58,7 +58,7 @@ class PostSort(StrEnum):
 class PostFilter(BaseModel):
     """Filters and sort order of posts."""
 
-    q: SearchStr | None = Field(None, description="Part of the title or body")
+    q: SearchStr | None = Field(default=None, description="Part of the title or body")
     author_id: Id | None = None
     tag: TagName | None = None
     sort: PostSort = PostSort.NEWEST

@@ -53,7 +53,9 @@ class DayCount(ResponseModel):
     posts: int
 
 
-_published = func.count(Post.id).filter(Post.published_at <= func.now()).label("published")
+# A post with a later time is scheduled.
+_is_published = Post.published_at <= func.now()
+_published = func.count(Post.id).filter(_is_published).label("published")
 
 
 async def totals(session: AsyncSession) -> PostTotals:
@@ -104,7 +106,11 @@ _DAYS = text("""
 async def by_day(session: AsyncSession, query: DayQuery) -> list[DayCount]:
     """Return the number of posts published per day, oldest day first. Days without posts have 0."""
     days = _DAYS.bindparams(until=query.until, days=query.days).subquery("days")
-    on_the_day = and_(Post.published_at >= days.c.starts_at, Post.published_at < days.c.ends_at)
+    on_the_day = and_(
+        Post.published_at >= days.c.starts_at,
+        Post.published_at < days.c.ends_at,
+        _is_published,
+    )
     statement = (
         select(days.c.day, func.count(Post.id).label("posts"))
         .outerjoin(Post, on_the_day)
