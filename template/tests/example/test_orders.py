@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.example.catalog.models import ProductStatus
 from app.example.orders.models import Order, OrderLine
-from app.example.orders.repository import OrderRepository
 from app.kit.db.session import Database
 from app.kit.writes import transactions
 from tests.example.catalog_factories import make_product
@@ -319,20 +318,6 @@ async def test_order_lines_have_check_constraints(
     statement = insert(OrderLine).values(order_id=order.id, product_id=product.id, **line)
     with pytest.raises(IntegrityError, match="ck_order_lines"):
         await session.execute(statement)
-
-
-async def test_dispatch_uses_partial_index_in_a_generic_plan(
-    session: AsyncSession, database: Database
-) -> None:
-    with counting(database.engine) as statements:
-        assert await OrderRepository(session).claim_waiting(1) == []
-    # PostgreSQL prefers a sequential scan for an empty table.
-    for setting in ("enable_seqscan = off", "plan_cache_mode = force_generic_plan"):
-        await session.execute(text(f"SET LOCAL {setting}"))
-    await session.execute(text(f"PREPARE claim AS {statements[0]}"))
-    plan = "\n".join(await session.scalars(text("EXPLAIN EXECUTE claim(1)")))
-    await session.execute(text("DEALLOCATE claim"))
-    assert "using ix_orders_waiting" in plan
 
 
 async def test_status_is_stored_by_value(session: AsyncSession) -> None:

@@ -9,10 +9,12 @@ from fastapi import FastAPI
 from httpx2 import AsyncClient
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.example.catalog.repository import ProductRepository
 from app.example.orders.repository import OrderRepository
 from app.kit.db.ids import Id
+from app.kit.db.session import Database
 from app.kit.errors.problems import NotFound
 from tests.example.order_factories import open_shop
 from tests.support.statements import counting
@@ -148,3 +150,17 @@ async def test_concurrent_deletes_return_one_404(
         path = f"/tags/{(await committing_client.post('/tags', json={'name': name})).json()['id']}"
         responses = await gather(committing_client.delete(path), committing_client.delete(path))
         assert sorted(response.status_code for response in responses) == [204, 404]
+
+
+async def test_dispatch_uses_partial_index_in_a_generic_plan(
+    session: AsyncSession, database: Database
+) -> None:
+    with counting(database.engine) as statements:
+        assert await OrderRepository(session).claim_waiting(1) == []
+    # PostgreSQL prefers a sequential scan for an empty table.
+    for setting in ("enable_seqscan = off", "plan_cache_mode = force_generic_plan"):
+        await session.execute(text(f"SET LOCAL {setting}"))
+    await session.execute(text(f"PREPARE claim AS {statements[0]}"))
+    plan = "\n".join(await session.scalars(text("EXPLAIN EXECUTE claim(1)")))
+    await session.execute(text("DEALLOCATE claim"))
+    assert "using ix_orders_waiting" in plan
