@@ -1,4 +1,4 @@
-"""Rows that conflict with a concurrent insert after they were validated."""
+"""Savepoints, and rows that conflict with a concurrent insert after they were validated."""
 
 from collections.abc import AsyncGenerator
 
@@ -6,8 +6,9 @@ import pytest
 from sqlalchemy import URL, text
 
 from app.kit.db.session import Database
-from app.kit.errors.problems import Conflict
+from app.kit.errors.problems import Conflict, Invalid
 from app.kit.writes.request_checks import validate_then_store
+from app.kit.writes.transactions import savepoint
 from tests.support.database import settings_for
 
 CREATE = text("CREATE TABLE kit_words (word text PRIMARY KEY)")
@@ -62,4 +63,21 @@ async def test_row_is_stored_after_conflicting_row_is_deleted(database: Database
 async def test_remaining_conflicting_row_is_a_conflict(database: Database) -> None:
     with pytest.raises(Conflict):
         await store_with_concurrent_insert(database, delete_conflicting_row=False)
+    assert await count(database) == 1
+
+
+@pytest.mark.parametrize(
+    "rejecting",
+    ["CAST(:value AS date)", "CAST(CAST(:value AS text) AS date)"],
+    ids=["driver", "server"],
+)
+async def test_invalid_value_rolls_back_only_the_savepoint(
+    database: Database, rejecting: str
+) -> None:
+    async with database.transaction() as session:
+        await session.execute(INSERT)
+        with pytest.raises(Invalid):
+            async with savepoint(session):
+                await session.execute(DELETE)
+                await session.execute(text(f"SELECT {rejecting}"), {"value": "some day"})
     assert await count(database) == 1

@@ -7,11 +7,12 @@ from random import SystemRandom
 from typing import TypeVar
 
 import structlog
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kit.db.session import Database
 from app.kit.errors.database_errors import driver_error, is_stale, problem_from_db_error
+from app.kit.errors.problems import Unavailable
 
 T = TypeVar("T")
 
@@ -63,8 +64,9 @@ async def savepoint(session: AsyncSession) -> AsyncGenerator[None]:
     try:
         async with session.begin_nested():
             yield
-    except (DataError, IntegrityError) as error:
-        # Other errors, such as a deadlock or a dropped connection, end the whole transaction.
-        if problem := problem_from_db_error(error):
-            raise problem from error
-        raise
+    except StatementError as error:
+        problem = problem_from_db_error(error)
+        # Unavailable, such as a deadlock or a dropped connection, ends the whole transaction.
+        if problem is None or isinstance(problem, Unavailable):
+            raise
+        raise problem from error
