@@ -1,12 +1,13 @@
 """Bulk loads with COPY."""
 
+import traceback
 from enum import Enum
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import func, select, text
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -52,7 +53,7 @@ async def test_copy_returns_keys_of_pydantic_models_in_order(
     # The sequence of a numeric key continues after the copied rows.
     assert await insert_many(session, Tag, [{"name": "d"}]) == 1
     assert await copy_returning(session, Tag, []) == []
-    with pytest.raises(TypeError, match="same columns"):
+    with pytest.raises(TypeError, match="same keys"):
         await copy_rows(session, Tag, [rows[0], TagImport.model_construct(names=[])])
 
 
@@ -68,12 +69,13 @@ async def test_copy_rolls_back_with_its_transaction(own_app: FastAPI) -> None:
 async def test_copy_error_is_translated_like_an_insert_error(session: AsyncSession) -> None:
     rows = await product_rows(session, 2)
     rows[1]["sku"] = rows[0]["sku"]
-    with pytest.raises(DBAPIError) as copied:
+    with pytest.raises(IntegrityError) as copied:
         async with session.begin_nested():
             await copy_rows(session, Product, rows)
     with pytest.raises(IntegrityError) as inserted:
         async with session.begin_nested():
             await insert_many(session, Product, rows)
+    assert rows[0]["sku"] not in "".join(traceback.format_exception(copied.value))
     assert repr(problem_from_db_error(copied.value)) == repr(problem_from_db_error(inserted.value))
     assert await count_products(session) == 0
 

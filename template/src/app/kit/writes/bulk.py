@@ -1,7 +1,7 @@
 """Bulk statements: insert, update and delete many rows, in one statement or in batches.
 
-Rows are read from an iterable in chunks. All rows of one call must name the same columns. Primary
-keys are sent as one array, because the driver accepts at most 32,767 parameters. No ORM objects are
+Rows are read from an iterable in chunks. All rows of one call must have the same keys. Primary keys
+are sent as one array, because the driver accepts at most 32,767 parameters. No ORM objects are
 created: column defaults apply, validators and methods of the model do not run.
 """
 
@@ -213,7 +213,7 @@ def chunks(
 ) -> Iterator[list[dict[str, Any]]]:
     """Yield the rows in lists of `size`.
 
-    Raises TypeError for an unknown column, and if rows do not all name the same columns.
+    Raises TypeError for an unknown column, and for rows with different keys.
     """
     columns = table_columns(model.__mapper__).keys()
     remaining = iter(rows)
@@ -223,5 +223,5 @@ def chunks(
         if unknown := named - columns:
             raise TypeError(f"{model.__name__} has no column {', '.join(sorted(unknown))}")
         if any(row.keys() != named for row in part):
-            raise TypeError("The rows of one call must all name the same columns.")
+            raise TypeError("All rows of one call must have the same keys.")
         yield part

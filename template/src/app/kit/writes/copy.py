@@ -8,12 +8,12 @@ from typing import Any
 import asyncpg
 from pydantic import BaseModel
 from sqlalchemy import Column, Dialect, func, inspect, select
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Mapper
 from sqlalchemy.sql.functions import now
 
 from app.kit.db.base import TimestampedModel, table_columns, utc_now
+from app.kit.db.connections.asyncpg_driver import wrap_driver_error
 from app.kit.db.ids import Id
 from app.kit.writes.bulk import Row
 
@@ -31,9 +31,9 @@ async def copy_rows(
 ) -> int:
     """Load rows with COPY in the session's transaction. Return the number of rows.
 
-    A row is a mapping or a Pydantic model, such as a request body. All rows must name the same
-    columns. PostgreSQL sets `created_at` and `updated_at`, unless the rows name them. If it rejects
-    one row, no row is stored.
+    A row is a mapping or a Pydantic model, such as a request body. All rows must have the same
+    keys. PostgreSQL sets `created_at` and `updated_at`, unless the rows contain them. If it
+    rejects one row, no row is stored.
     """
     return await _copy(session, model, rows)
 
@@ -60,9 +60,10 @@ async def _copy(
         return 0
     await session.flush()
     connection = await session.connection()
-    driver = await _in_transaction(connection)
+    adapter = await _in_transaction(connection)
+    driver = adapter.driver_connection
     # COPY encodes values for the column types that the driver cached, and PostgreSQL does not check
-    # them. After a migration changes a type, it would store wrong values.
+    # them. After a migration changed a type, PostgreSQL would store wrong values.
     await driver.reload_schema_state()
     table: Any = model.__table__
     values = _values(model, first, connection.dialect)
@@ -76,18 +77,19 @@ async def _copy(
             records=_records(chain([first], remaining), list(values.values()), first),
         )
     except asyncpg.PostgresError as error:
-        raise DBAPIError(f"COPY {table.name}", None, error) from error
+        engine = connection.engine.sync_engine
+        raise wrap_driver_error(error, f"COPY {table.name}", adapter, engine) from error
     return int(status.removeprefix("COPY "))
 
 
 async def _in_transaction(connection: AsyncConnection) -> Any:
-    """Return the driver's connection, in a transaction."""
+    """Send BEGIN if needed, and return SQLAlchemy's adapter of the connection."""
     adapter: Any = (await connection.get_raw_connection()).dbapi_connection
     # SQLAlchemy sends BEGIN before its first statement, but COPY runs on the driver, and would
     # commit at once. Only this private method sends BEGIN without another statement.
     if adapter._transaction is None:
         await adapter._start_transaction()
-    return adapter.driver_connection
+    return adapter
 
 
 async def _new_keys(session: AsyncSession, model: type[TimestampedModel], count: int) -> list[Id]:
@@ -105,11 +107,11 @@ async def _new_keys(session: AsyncSession, model: type[TimestampedModel], count:
 def _records(
     rows: Iterable[CopyRow], columns: list[Values], first: CopyRow
 ) -> Iterator[tuple[Any, ...]]:
-    shape: Callable[[Any], Any] = type if isinstance(first, BaseModel) else len
+    shape: Callable[[Any], Any] = type if isinstance(first, BaseModel) else frozenset
     remaining = iter(rows)
     while part := list(islice(remaining, _CHUNK)):
         if set(map(shape, part)) != {shape(first)}:
-            raise TypeError("The rows of one COPY must all name the same columns.")
+            raise TypeError("All rows of one COPY must have the same keys.")
         # Converting by column takes half as long as by row.
         yield from zip(*(values(part) for values in columns), strict=True)
 
@@ -136,7 +138,8 @@ def _values(model: type[TimestampedModel], row: CopyRow, dialect: Dialect) -> di
         if name in named:
             values[column.name] = _each(value_of(name), convert)
         elif _is_now(column):
-            # The driver needs half of its time to encode two timestamps per row.
+            # PostgreSQL sets the same time. Encoding two timestamps per row takes half of the
+            # driver's time.
             continue
         elif column.default is not None or _is_of_mapper(column, mapper):
             values[column.name] = _default(column, mapper, convert)
@@ -148,7 +151,7 @@ def _is_utc_now(default: Any) -> bool:
 
 
 def _is_now(column: Column[Any]) -> bool:
-    """Return whether Python and PostgreSQL have the same default: the current time."""
+    """Return whether the default is the current time, in Python and in PostgreSQL."""
     is_same = column.default is not None and _is_utc_now(column.default)
     return is_same and isinstance(getattr(column.server_default, "arg", None), now)
 

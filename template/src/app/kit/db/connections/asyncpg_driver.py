@@ -63,6 +63,18 @@ async def fetch(engine: AsyncEngine, sql: str, values: Sequence[Any]) -> Rows:
             await _check_in(sync, connection)
 
 
+def wrap_driver_error(
+    error: asyncpg.PostgresError, sql: str, connection: Any, engine: Engine
+) -> BaseException:
+    """Return the exception that a session raises for an error of asyncpg."""
+    try:
+        # SQLAlchemy's adapter converts it.
+        connection._handle_exception(error)
+    except engine.dialect.loaded_dbapi.Error as converted:
+        return _sqlalchemy_error(converted, sql, engine, lost=False)
+    return error
+
+
 def _is_lost(engine: Engine, connection: Any, error: Any) -> bool:
     # After an InternalClientError the driver does not report the connection as closed.
     cause = error.__cause__
