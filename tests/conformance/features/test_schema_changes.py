@@ -19,6 +19,7 @@ READS = [
     "session",
     "star",
     "compiled-read",
+    "feed",
     "concurrent-reads",
     "stream",
     "view-stream",

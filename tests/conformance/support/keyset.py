@@ -16,12 +16,12 @@ async def read_keyset_page(
     query: CursorQuery,
     statement: Select[Any],
     order: SortOrder,
-    *plan: ORMOption,
+    *options: ORMOption,
 ) -> CursorPageResult[Any]:
     """Return one page of a statement by cursor, with entities instead of response schemas."""
 
     async def find(page: Select[Any]) -> list[Any]:
-        result = await session.execute(page.options(*plan))
+        result = await session.execute(page.options(*options))
         return list(result.unique() if has_entities(page) else result)
 
     return await paginate_keyset(find, find, query, statement, order)

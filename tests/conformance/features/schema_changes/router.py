@@ -1,14 +1,17 @@
 """Sample endpoints: one for each way to execute statements."""
 
 from http import HTTPStatus
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kit.db.session import DatabaseDep, ReadSessionDep, SessionDep
 from app.kit.http.streaming import JSON_LINES, JsonLines
 from app.kit.queries.concurrent_reads import concurrent_reads
+from app.kit.queries.pagination import CursorPage, CursorPageResult, CursorQuery
+from app.kit.queries.sorting import order_by
 from app.kit.queries.view import View
 from app.kit.writes.copy import copy_rows
 from app.kit.writes.transactions import run_with_retry
@@ -50,6 +53,14 @@ async def count_samples_by_star(session: ReadSessionDep) -> int:
 async def list_samples_by_compiled_read(db: DatabaseDep) -> list[SampleOut]:
     """List samples."""
     return await _SAMPLES.list(db, _ALL)
+
+
+@router.get("/by-feed", response_model=CursorPage[SampleOut])
+async def list_samples_by_feed(
+    query: Annotated[CursorQuery, Query()], session: SessionDep
+) -> CursorPageResult[SampleOut]:
+    """List samples."""
+    return await _SAMPLES.feed(session, query, _ALL, order_by(Sample.id))
 
 
 @router.get("/by-view-stream", responses=JSON_LINES)

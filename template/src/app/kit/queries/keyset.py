@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from types import GenericAlias
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from pydantic import TypeAdapter
 from sqlalchemy import Select, select, tuple_, union_all
@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.interfaces import ORMOption
 from typing_extensions import deprecated
 
+from app.kit.errors.database_errors import driver_error
 from app.kit.errors.problems import FieldProblem, Invalid
 from app.kit.queries.pagination import (
     CursorPageResult,
@@ -29,12 +30,13 @@ from app.kit.queries.sorting import SortOrder
 
 T = TypeVar("T")
 Values = tuple[Any, ...]
-# Bytes. A cursor omits longer values, and the next page reads them from the row again.
-_LONGEST = 1000
+# Bytes. A cursor omits longer values. The next page reads them from the row again.
+_MAX_VALUE_SIZE = 1000
 
-# Runs a statement and returns its rows.
+# A function that runs a statement and returns its rows.
 Find: TypeAlias = Callable[[Select[Any]], Awaitable[list[Any]]]
 
+# The version of the cursor format.
 VERSION = 2
 
 
@@ -58,9 +60,9 @@ class CursorPosition:
     backward: bool = False
 
 
-def encode_cursor(place: CursorPosition, scope: str, types: tuple[Any, ...]) -> str:
+def encode_cursor(position: CursorPosition, scope: str, types: tuple[Any, ...]) -> str:
     """Return the cursor of a position. It is valid only for the same `scope`."""
-    content = (VERSION, place.backward, place.values, _digest(place, scope, types))
+    content = (VERSION, position.backward, position.values, _digest(position, scope, types))
     return urlsafe_b64encode(_format(types).dump_json(content)).decode().rstrip("=")
 
 
@@ -69,26 +71,26 @@ def decode_cursor(cursor: str, scope: str, types: tuple[Any, ...]) -> CursorPosi
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         content = b64decode(padded, altchars=b"-_", validate=True)
-        _version, backward, values, digest = _format(types).validate_json(content, strict=True)
+        version, backward, values, digest = _format(types).validate_json(content, strict=True)
     except ValueError:
         raise InvalidCursor from None
-    place = CursorPosition(values, backward)
-    if digest != _digest(place, scope, types):
+    position = CursorPosition(values, backward)
+    if version != VERSION or digest != _digest(position, scope, types):
         raise InvalidCursor
-    return place
+    return position
 
 
-def _digest(place: CursorPosition, scope: str, types: tuple[Any, ...]) -> str:
+def _digest(position: CursorPosition, scope: str, types: tuple[Any, ...]) -> str:
     # The digest detects mistakes, it is not a signature. A forged cursor gives no additional
     # access: the filters come from the request, and the values are validated.
-    content = _format(types).dump_json((VERSION, place.backward, place.values, scope))
+    content = _format(types).dump_json((VERSION, position.backward, position.values, scope))
     return hashlib.sha256(content).hexdigest()[:16]
 
 
 @cache
 def _format(types: tuple[Any, ...]) -> TypeAdapter[Any]:
     values = GenericAlias(tuple, types)
-    content: Any = GenericAlias(tuple, (Literal[2], bool, values | None, str))
+    content: Any = GenericAlias(tuple, (int, bool, values | None, str))
     return TypeAdapter(content)
 
 
@@ -161,7 +163,7 @@ async def _find(
     order: SortOrder,
     start: CursorPosition,
 ) -> list[Any]:
-    """Return the rows after a position, each with the values of its cursor."""
+    """Return up to `limit` rows after a position, each with the values of its cursor."""
     direction = order.reversed() if start.backward else order
     page = statement
     try:
@@ -171,8 +173,8 @@ async def _find(
         page = page.add_columns(*(key.as_text for key in order.keys))
         return await find(page.order_by(None).order_by(*direction.clauses).limit(limit))
     except DBAPIError as error:
-        # A forged cursor may contain invalid values (22) or deep nesting (54).
-        code = str(getattr(error.driver_exception, "sqlstate", ""))
+        # A forged cursor may contain invalid values (SQLSTATE class 22) or deep nesting (54).
+        code = str(getattr(driver_error(error), "sqlstate", ""))
         if start.values is not None and code.startswith(("22", "54")):
             raise InvalidCursor from error
         raise
@@ -186,7 +188,7 @@ def _values(order: SortOrder, row: Any) -> Values:
     ties = len(order.keys) - order.unique
     return tuple(
         True
-        if index < ties and len(json.dumps(value, ensure_ascii=False).encode()) > _LONGEST
+        if index < ties and len(json.dumps(value, ensure_ascii=False).encode()) > _MAX_VALUE_SIZE
         else value
         for index, value in enumerate(row)
     )
@@ -202,6 +204,7 @@ async def _complete(find: Find, statement: Select[Any], order: SortOrder, values
     unique = zip(order.keys[-order.unique :], values[-order.unique :], strict=True)
     row: Any = statement.with_only_columns(*(key.as_text for key in order.keys)).order_by(None)
     if repeats_rows(statement):
+        # DISTINCT ON requires its expressions first in ORDER BY.
         row = row.order_by(*order.clauses)
     row = row.where(*(key.expression == key.bound(value) for key, value in unique)).limit(1)
     found = await find(row)
