@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import ARRAY, Interval, Text, cast, select, text
+from sqlalchemy import ARRAY, URL, Interval, Text, cast, select, text
 from sqlalchemy.exc import StatementError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import undefer
@@ -13,7 +13,7 @@ from sqlalchemy.orm import undefer
 from app.kit.db.connections.asyncpg_types import UnreadableValue
 from app.kit.db.session import Database
 from app.kit.errors.database_errors import problem_from_db_error
-from app.kit.errors.problems import Problem
+from app.kit.errors.problems import CommitOutcomeUnknown, Problem
 from app.kit.http.schemas import ResponseModel
 from app.kit.queries.compiled.json_sql import json_list
 from app.kit.queries.pagination import CursorQuery
@@ -21,6 +21,7 @@ from app.kit.queries.sorting import order_by
 from app.kit.queries.view import View
 from tests.conformance.features.sorting.models import SortSample
 from tests.support.app import client_of
+from tests.support.database import settings_with
 
 VALUES = [
     ("days", '{2026-02-28,"0044-03-15 BC"}'),
@@ -149,6 +150,16 @@ async def test_unreadable_value_is_a_409(own_app: FastAPI) -> None:
         response = await client.get("/conformance/days")
     assert response.status_code == 409
     assert "The value of day in a row" in response.json()["detail"]
+
+
+async def test_unreadable_returned_row_is_an_unknown_outcome(own_database_url: URL) -> None:
+    settings = settings_with(own_database_url, pooler="none").database
+    database = Database.open(settings, "conformance")
+    insert = "INSERT INTO conformance_sort_samples (day) VALUES ('0044-03-15 BC') RETURNING day"
+    with pytest.raises(CommitOutcomeUnknown, match="cannot read"):
+        await database.fetch_committed(insert, [])
+    assert database.counts.outcomes_unknown == 1
+    await database.close()
 
 
 async def test_other_database_errors_are_not_unreadable_values(session: AsyncSession) -> None:

@@ -1,6 +1,6 @@
 """Sessions and transactions: one session and one transaction per request."""
 
-from asyncio import timeout
+from asyncio import gather, timeout
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -106,26 +106,26 @@ class Database:
 
         try:
             yield session
-            # One greenlet for all, and no task to close the session.
+            # Flush, commit and close in one greenlet, which is faster than one for each.
             await greenlet_spawn(commit)
         except BaseException as error:
             async with session:
                 await greenlet_spawn(transaction.__exit__, type(error), error, error.__traceback__)
             lost = isinstance(error, DBAPIError) and not is_server_error(error)
             if is_committing and lost:
-                self.counts.outcomes_unknown += 1
-                raise CommitOutcomeUnknown("The connection to the database was lost") from error
+                raise self._outcome_unknown("The connection to the database was lost") from error
             raise
 
     def reading(self, *, fresh: bool = False) -> AbstractAsyncContextManager[AsyncSession]:
         """Return a read-only session in autocommit mode, for use with `async with`.
 
-        A replica lags behind the primary. With `fresh`, the session reads from the primary.
+        It reads from the replica if one is configured, which lags behind the primary. With `fresh`,
+        it reads from the primary.
         """
         return self.sessions(bind=self.primary_read_engine if fresh else self.read_engine)
 
     async def fetch(self, sql: str, arguments: Sequence[Any]) -> Rows:
-        """Run a single read-only statement outside a transaction, and return its rows."""
+        """Run a single read-only statement in autocommit mode, and return its rows."""
         engine = self.read_engine
         if has_listeners(engine):
             async with engine.connect() as connection:
@@ -138,8 +138,9 @@ class Database:
         Raises CommitOutcomeUnknown if the connection drops before the server responds.
         """
         engine = self.engine
-        # asyncpg sends two messages per statement. Outside a transaction, a pooler may send them
-        # to different connections.
+        # SQLAlchemy must run the statement if the engine has listeners. Without a QueuePool, the
+        # service uses PgBouncer, which may send the two messages of a statement outside a
+        # transaction to different connections.
         if has_listeners(engine) or not isinstance(engine.pool, QueuePool):
             async with self.transaction() as session:
                 connection = await session.connection()
@@ -147,16 +148,19 @@ class Database:
         try:
             return await fetch(engine, sql, arguments)
         except UnreadableValue as error:
-            raise CommitOutcomeUnknown(
+            raise self._outcome_unknown(
                 "The returned row has a value that Python cannot read"
             ) from error
         except DBAPIError as error:
-            # asyncpg cannot decode the returned row after a composite type has changed.
+            # After a migration changed a composite type, asyncpg cannot decode the returned row.
             unread = isinstance(driver_error(error), asyncpg.OutdatedSchemaCacheError)
             if error.connection_invalidated or unread:
-                self.counts.outcomes_unknown += 1
-                raise CommitOutcomeUnknown("The response of the database was lost") from error
+                raise self._outcome_unknown("The response of the database was lost") from error
             raise
+
+    def _outcome_unknown(self, message: str) -> CommitOutcomeUnknown:
+        self.counts.outcomes_unknown += 1
+        return CommitOutcomeUnknown(message)
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncGenerator[AsyncSession]:
@@ -171,16 +175,19 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection. Stop waiting for an unresponsive server after 5 seconds."""
-        with suppress(TimeoutError):
-            async with timeout(5):
-                await self.engine.dispose()
-                await self.read_engine.dispose()
+        await gather(_close(self.engine), _close(self.read_engine))
+
+
+async def _close(engine: AsyncEngine) -> None:
+    with suppress(TimeoutError):
+        async with timeout(5):
+            await engine.dispose()
 
 
 @event.listens_for(SyncSession, "before_flush")
 def _load_parents(session: Session, *_context: object) -> None:
-    # To sort the rows of a tree, a flush reads the parents of deleted rows. A lazy strategy that
-    # raises would not allow this.
+    # To delete the rows of a tree in order, a flush reads their parents. With a lazy strategy that
+    # raises, this would fail, so load the parents here.
     for record in session.deleted:
         state = inspect(record)
         for relation in state.mapper.relationships:
@@ -188,7 +195,7 @@ def _load_parents(session: Session, *_context: object) -> None:
             if is_parent and relation.mapper.common_parent(state.mapper):
                 get_history(record, relation.key, PassiveFlag.PASSIVE_OFF | PassiveFlag.NO_RAISE)
                 if relation.key in state.unloaded:
-                    # A new row without a parent.
+                    # A row without a parent that this session added: nothing was loaded.
                     set_committed_value(record, relation.key, None)
 
 
