@@ -63,6 +63,13 @@ async def test_timeout_error_names_the_address_and_no_secret(
     )
 
 
+async def test_error_names_the_address_of_migration_url(own_database_url: URL) -> None:
+    unreachable = settings_with(own_database_url.set(host="127.0.0.1", port=1, query={})).database
+    settings = settings_with(own_database_url, migration_url=unreachable.url, startup_timeout=0)
+    with pytest.raises(DatabaseUnreachable, match=r"at 127\.0\.0\.1:1 cannot be reached"):
+        await wait_for_database(settings.database)
+
+
 @pytest.mark.parametrize(
     "address", ["/missing_test", f"//app:{SECRET}@missing.invalid/app"], ids=["database", "host"]
 )

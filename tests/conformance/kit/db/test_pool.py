@@ -3,6 +3,7 @@
 from sqlalchemy import URL, text
 
 from app.about import NAME
+from app.kit.db.engine import build_migration_engine
 from app.kit.db.session import Database, SessionDep
 from app.main import create_app
 from tests.support.app import client_of, running
@@ -30,6 +31,10 @@ async def test_timeouts_and_application_name_apply_on_the_server(own_database_ur
             mine = "SELECT application_name FROM pg_stat_activity WHERE pid = pg_backend_pid()"
             assert await connection.scalar(text(mine)) == "reports"
     await database.close()
+    engine = build_migration_engine(settings.database, NAME)
+    async with engine.connect() as connection:
+        assert await connection.scalar(text("SHOW application_name")) == "reports migrate"
+    await engine.dispose()
 
 
 async def test_jit_is_off_by_default(own_database_url: URL) -> None:

@@ -48,7 +48,7 @@ def build_migration_engine(settings: DatabaseSettings, application_name: str) ->
     if settings.migration_url:
         changes |= {"url": settings.migration_url, "password": None, "pooler": "none"}
     direct = settings.model_copy(update=changes)
-    engine = _build(direct, f"{application_name} migrate", poolclass=NullPool)
+    engine = _build(direct, application_name, purpose="migrate", poolclass=NullPool)
     if direct.pooler == "pgbouncer":
         event.listen(engine.sync_engine, "begin", partial(_limit_transaction, direct))
     return engine
@@ -66,17 +66,24 @@ def build_probe_engine(settings: DatabaseSettings, application_name: str) -> Asy
     options: dict[str, Any] = {"poolclass": NullPool}
     if settings.pooler != "pgbouncer":
         options["isolation_level"] = "AUTOCOMMIT"
-    return _build(settings, f"{application_name} readiness", **options)
+    return _build(settings, application_name, purpose="readiness", **options)
 
 
 def _build(
-    settings: DatabaseSettings, application_name: str, *, reads: bool = False, **options: Any
+    settings: DatabaseSettings,
+    application_name: str,
+    *,
+    purpose: str = "",
+    reads: bool = False,
+    **options: Any,
 ) -> AsyncEngine:
+    suffix = f" {purpose}" if purpose else ""
+    name = (settings.application_name or application_name)[: 63 - len(suffix)] + suffix
     engine = create_async_engine(
         settings.sqlalchemy_url,
         connect_args={
             "timeout": settings.connect_timeout,
-            "server_settings": _server_settings(settings, application_name, reads=reads),
+            "server_settings": _server_settings(settings, name, reads=reads),
             "connection_class": CONNECTION_CLASS,
             **driver_arguments(settings),
         },
@@ -98,7 +105,7 @@ def _build(
 def _server_settings(
     settings: DatabaseSettings, application_name: str, *, reads: bool
 ) -> dict[str, str]:
-    name = {"application_name": (settings.application_name or application_name)[:63]}
+    name = {"application_name": application_name}
     if settings.pooler == "pgbouncer":
         # PgBouncer rejects the other settings. Set them with ALTER ROLE … SET lock_timeout.
         return name

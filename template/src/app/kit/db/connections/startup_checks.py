@@ -59,11 +59,12 @@ async def wait_for_database(settings: DatabaseSettings) -> None:
     Logs a warning when it starts to wait. Raises DatabaseUnreachable after the timeout, or
     immediately for permanent errors: a wrong password, an unknown database or host.
     """
-    limit, where = settings.startup_timeout, address(settings.sqlalchemy_url)
+    limit = settings.startup_timeout
     deadline = monotonic() + limit
     is_reported = False
     bounds = {"connect_timeout": min(settings.connect_timeout, limit or 5)}
     engine = build_migration_engine(settings.model_copy(update=bounds), "waiting")
+    where = address(engine.url)
     try:
         while refusal := await probe_connection(engine):
             if not refusal.may_pass or monotonic() + _PAUSE >= deadline:
