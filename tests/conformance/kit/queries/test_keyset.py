@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import DateTime, UnaryExpression, delete, insert, select
+from sqlalchemy import DateTime, Index, UnaryExpression, delete, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.schema import CreateTable
@@ -182,6 +182,23 @@ async def test_previous_page_of_an_empty_page_is_the_last_page(things: AsyncSess
     before = await page(things, by, 3, rest.previous)
     assert [row.id for row in before.items] == keys[:2]
     assert (before.next, before.previous) == (None, None)
+
+
+def test_partial_unique_index_is_no_unique_key() -> None:
+    class Numbered(SeparateBase):
+        __tablename__ = "kit_numbered"
+        __table_args__ = (
+            Index("ix_first", "first", unique=True, postgresql_where=text("is_current")),
+            Index("ix_second", "second", unique=True),
+        )
+        id: Mapped[int] = mapped_column(primary_key=True)
+        first: Mapped[int]
+        second: Mapped[int]
+        is_current: Mapped[bool]
+
+    with pytest.raises(TypeError, match="not unique"):
+        order_by(Numbered.first)
+    assert order_by(Numbered.second).unique == 1
 
 
 def test_nullable_sort_term_needs_null_position() -> None:

@@ -1,5 +1,6 @@
 """Deterministic sort orders, with a unique key as tiebreaker."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -38,6 +39,8 @@ from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql import operators
 from sqlalchemy.types import NullType, TypeEngine
 
+from app.kit.db.deletion import not_deleted
+
 # PostgreSQL's text format of a value, or True if the value is too long for a cursor.
 _Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")] | Literal[True]
 
@@ -66,7 +69,7 @@ class SortKey:
 
     @cached_property
     def text_type(self) -> TypeEngine[Any]:
-        """The type that converts values to text and back; TypeError if it has no order."""
+        """The type that converts values to text and back. Raises TypeError if it has no order."""
         return type_as_text(self.expression)
 
     @cached_property
@@ -79,7 +82,7 @@ class SortKey:
         return cast(literal(text, Text), self.text_type)
 
     def after(self, value: str | None) -> list[ColumnElement[bool]]:
-        """Return the conditions for rows after this value."""
+        """Return the conditions for rows after this value: any of them must be true."""
         if value is None:
             return [self.expression.is_not(None)] if self.nulls_first else []
         bound = self.bound(value)
@@ -162,7 +165,9 @@ def _check_unique(key: Sequence[InstrumentedAttribute[Any]]) -> None:
     named = ", ".join(map(str, key))
     names = {each.expression.key for each in key}
     if not any(unique <= names for unique in _unique_columns(key[0].class_.__mapper__)):
-        raise TypeError(f"{named} is not unique. Pass the whole primary key to order() as a tuple.")
+        raise TypeError(
+            f"{named} is not unique. Pass the whole primary key to order_by() as a tuple."
+        )
     for each in key:
         if getattr(each.expression, "nullable", True):
             raise TypeError(f"{each} may be NULL, so it is not unique. Pass the primary key.")
@@ -172,12 +177,23 @@ def _unique_columns(mapper: Any) -> Iterator[set[str]]:
     for table in mapper.tables:
         for item in (*table.constraints, *table.indexes):
             unique = (
-                item.unique
+                item.unique and _contains_all_rows(item, mapper.class_)
                 if isinstance(item, Index)
                 else isinstance(item, (PrimaryKeyConstraint, UniqueConstraint))
             )
             if unique:
                 yield {column.key for column in item.columns}
+
+
+def _contains_all_rows(index: Index, model: type[Any]) -> bool:
+    """Return whether an index contains every row of a model, except for deleted rows."""
+    condition = index.dialect_options["postgresql"].get("where")
+    return condition is None or _unqualified(condition) in map(_unqualified, not_deleted(model))
+
+
+def _unqualified(condition: Any) -> str:
+    """Return the SQL of a condition without the table of its first column."""
+    return re.sub(r"^\S+\.", "", str(condition).strip("() ")).casefold()
 
 
 def _parse(term: UnaryExpression[Any]) -> SortKey:
