@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import text
 
 from app.kit.db.base import utc_now
 from app.kit.db.deletion import delete_row
@@ -23,6 +24,19 @@ from tests.conformance.features.purging.models import (
 )
 from tests.conformance.features.rows import stored
 from tests.conformance.features.test_ownership import add
+
+# Fails once, because a rollback does not reset a sequence.
+DEADLOCK_ONCE = [
+    "CREATE SEQUENCE conformance_deletes",
+    """CREATE FUNCTION conformance_deadlock() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF nextval('conformance_deletes') = 1 THEN
+            RAISE EXCEPTION USING ERRCODE = 'deadlock_detected';
+        END IF;
+        RETURN OLD;
+    END $$""",
+    """CREATE TRIGGER conformance_deadlock BEFORE DELETE ON conformance_depots
+    FOR EACH ROW EXECUTE FUNCTION conformance_deadlock()""",
+]
 
 
 @pytest.mark.parametrize("size", [1, 1000])
@@ -131,3 +145,17 @@ async def test_purge_removes_circular_references_without_other_references(
         assert await stored(session, Crew) == 2
         assert await stored(session, Sailor) == 3
         assert await stored(session, Medal) == 1
+
+
+async def test_purge_retries_a_batch_after_a_deadlock(own_app: FastAPI) -> None:
+    database: Database = own_app.state.database
+    async with database.transaction() as session:
+        for statement in DEADLOCK_ONCE:
+            await session.execute(text(statement))
+        await add(session, depot := Depot(code="a"))
+        await delete_row(session, depot)
+
+    removed = await purge(database, before=utc_now() + timedelta(minutes=1))
+
+    assert removed["conformance_depots"] == 1
+    assert database.counts.retries == 1

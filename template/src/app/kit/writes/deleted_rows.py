@@ -25,11 +25,12 @@ from app.kit.db.ids import Id
 from app.kit.db.session import Database
 from app.kit.errors.problems import Conflict, NotFound
 from app.kit.writes.bulk import CHUNK_SIZE
+from app.kit.writes.transactions import run_with_retry
 
 M = TypeVar("M", bound=Model)
 
 
-async def restore(session: AsyncSession, model: type[M], key: Id, *plan: ORMOption) -> M:
+async def restore(session: AsyncSession, model: type[M], key: Id, *options: ORMOption) -> M:
     """Restore a soft-deleted row, and the owned rows that were deleted together with it.
 
     Raises:
@@ -38,9 +39,11 @@ async def restore(session: AsyncSession, model: type[M], key: Id, *plan: ORMOpti
         IntegrityError: another row uses one of its unique values, such as an email address.
 
     """
-    found = select(model).where(model.id == key, model.deleted_at.is_not(None)).options(*plan)
-    options = INCLUDE_DELETED | {"populate_existing": True}
-    record = await session.scalar(found.with_for_update(of=model), execution_options=options)
+    found = select(model).where(model.id == key, model.deleted_at.is_not(None)).options(*options)
+    execution_options = INCLUDE_DELETED | {"populate_existing": True}
+    record = await session.scalar(
+        found.with_for_update(of=model), execution_options=execution_options
+    )
     if record is None or record.deleted_at is None:
         raise NotFound(f"Deleted {model.__name__} {key} not found.")
     for relation in inspect(type(record)).relationships:
@@ -78,9 +81,10 @@ async def _is_deleted(
 
 
 async def purge(database: Database, before: datetime, size: int = CHUNK_SIZE) -> dict[str, int]:
-    """Delete rows permanently that were soft-deleted before this time. Return the rows per table.
+    """Delete rows permanently that were soft-deleted before this time. Return the counts by table.
 
-    Uses one transaction per batch of `size` rows. A row is kept in these cases:
+    Each batch of `size` rows has its own transaction, with the retries of `run_with_retry`. A row
+    is kept in these cases:
 
     - A `Model` that is kept references it with ON DELETE CASCADE, directly or indirectly.
     - Any row references it with RESTRICT or NO ACTION.
@@ -102,10 +106,14 @@ async def purge(database: Database, before: datetime, size: int = CHUNK_SIZE) ->
 async def _purge_table(database: Database, model: type[Model], before: datetime, size: int) -> int:
     last: list[Id] = []
     count = 0
+
+    async def purge_next(session: AsyncSession) -> tuple[list[Id], int]:
+        keys = await _lock_next(session, model, before, last, size)
+        return keys, await _delete(session, model, keys)
+
     while True:
-        async with database.transaction() as session:
-            last = await _next(session, model, before, last, size)
-            count += await _remove(session, model, last)
+        last, deleted = await run_with_retry(database, purge_next)
+        count += deleted
         if len(last) < size:
             return count
 
@@ -122,7 +130,7 @@ def _children_first() -> list[type[Model]]:
     return [model for model in ordered if model is not None and issubclass(model, Model)]
 
 
-async def _next(
+async def _lock_next(
     session: AsyncSession, model: type[Model], before: datetime, last: list[Id], size: int
 ) -> list[Id]:
     """Lock the next batch and return its primary keys. Skip rows that are being restored."""
@@ -190,8 +198,8 @@ class _KeepConditions:
         key: ForeignKeyConstraint,
         path: tuple[ForeignKeyConstraint, ...],
     ) -> ColumnElement[bool] | None:
-        is_entity = issubclass(referring.class_, Model)
-        if not is_entity and not any(issubclass(each, Model) for each in _reached_from(referring)):
+        is_model = issubclass(referring.class_, Model)
+        if not is_model and not any(issubclass(each, Model) for each in _reached_from(referring)):
             return None
         child: Any = aliased(referring.class_, flat=True)
         target = key.referred_table.alias()
@@ -201,15 +209,15 @@ class _KeepConditions:
         base = referring.base_mapper.class_
         if base is self.model:
             found = found.where(child.id != self.model.id)
-        is_later = is_entity and self.order.index(base) > self.order.index(self.model)
-        if key in path or (is_entity and not is_later):
+        is_later = is_model and self.order.index(base) > self.order.index(self.model)
+        if key in path or (is_model and not is_later):
             # Children are deleted first, so a remaining child is kept. In a table that references
             # itself, a later pass deletes the row.
             return found
         # The tables form a cycle, or the child is not a `Model`. The child itself does not keep
         # the row, but a row that the cascade would delete with it may.
         conditions = self.of(referring, child, (*path, key))
-        if is_entity:
+        if is_model:
             conditions += [child.deleted_at.is_(None), child.deleted_at >= self.before]
         return found.where(or_(*conditions)) if conditions else None
 
@@ -231,7 +239,7 @@ def _refers(
         yield getattr(child, name) == target.c[element.column.key]
 
 
-async def _remove(session: AsyncSession, model: type[Model], keys: Sequence[Id]) -> int:
+async def _delete(session: AsyncSession, model: type[Model], keys: Sequence[Id]) -> int:
     if not keys:
         return 0
     statement = delete(model).where(any_of(model.id, keys))
@@ -243,6 +251,6 @@ async def _remove(session: AsyncSession, model: type[Model], keys: Sequence[Id])
         if len(keys) == 1:
             return 0
         half = len(keys) // 2
-        first = await _remove(session, model, keys[:half])
-        return first + await _remove(session, model, keys[half:])
+        first = await _delete(session, model, keys[:half])
+        return first + await _delete(session, model, keys[half:])
     return cast("CursorResult[Any]", result).rowcount
