@@ -65,7 +65,7 @@ class SyncSession(Session):
         return None if hidden else found
 
     def delete(self, instance: object) -> None:
-        """Soft-delete an `Model` and the rows it owns. Remove the row of any other model."""
+        """Soft-delete a `Model` and the rows it owns. Remove the row of any other model."""
         self.delete_all([instance])
 
     def delete_all(self, instances: Iterable[object]) -> None:
@@ -90,7 +90,7 @@ def unique_when_not_deleted(*columns: str) -> Index:
 
 
 async def delete_row(session: AsyncSession, record: TimestampedModel) -> None:
-    """Soft-delete an `Model` and the rows it owns. Remove the row of any other model."""
+    """Soft-delete a `Model` and the rows it owns. Remove the row of any other model."""
     await session.delete(record)
     await session.flush()
 
@@ -119,14 +119,14 @@ async def cascade_soft_delete(
 ) -> None:
     """Change `deleted_at` of the rows that these rows own, from `old` to `new`.
 
-    The same rows as by `ON DELETE CASCADE`, with one statement per child table.
+    These are the rows that `ON DELETE CASCADE` would delete. Sends one UPDATE per relationship.
     """
     await session.run_sync(set_deleted_at_of_owned, owner, ids, old=old, new=new)
 
 
 @event.listens_for(SyncSession, "before_flush")
 def _hide_orphans(session: Session, *_context: object) -> None:
-    # This flush would remove the orphans of a relationship with `delete-orphan`. Soft-delete them.
+    # With `delete-orphan`, this flush would delete the orphans. Soft-delete them instead.
     when = utc_now()
     for owner in session.dirty:
         for relation in owning_relationships(inspect(owner).mapper.class_):
@@ -142,7 +142,8 @@ def _hide_orphans(session: Session, *_context: object) -> None:
                 ):
                     continue
                 child.deleted_at = child.deleted_at or when
-                # Keep the owner, which a restored row needs. Then the row is not an orphan.
+                # Keep the reference to the owner, which the row needs when it is restored. The
+                # session then does not treat the row as an orphan.
                 attribute.impl.sethasparent(state, inspect(owner), True)
                 if relation.direction is ONETOMANY and relation.back_populates:
                     set_committed_value(child, relation.back_populates, owner)
@@ -162,9 +163,9 @@ def _hide_owned(session: Session, _context: object) -> None:
 
 @event.listens_for(SyncSession, "do_orm_execute")
 def _without_deleted(state: ORMExecuteState) -> None:
-    # Eager loads inherit the criteria and `living_only`. A lazy load may have only one of them, and
-    # gets the criteria again: a repeated condition is harmless, a missing one is not. A refresh
-    # must find a row of the identity map even if it is deleted.
+    # Filter each statement once: `living_only` marks a filtered statement, and eager loads inherit
+    # it. A lazy load may be filtered again, because it may have lost only the mark. A column load
+    # refreshes an object of the session, whose row may be deleted.
     if state.is_update or state.is_delete:
         _join_base_table(state)
     options = state.execution_options

@@ -116,7 +116,7 @@ def table_name(model: type[Base]) -> str:
 
 
 class TimestampedModel(Base):
-    """A model with a primary key and timestamps, whose rows are hard-deleted."""
+    """A model with a primary key and timestamps."""
 
     __abstract__ = True
 
@@ -145,10 +145,10 @@ def _set_updated_at(mapper: Mapper[Any], _connection: Connection, record: Timest
 def in_base_table(
     model: type[Any], *conditions: ColumnElement[bool]
 ) -> tuple[Any, tuple[ColumnElement[bool], ...]]:
-    """Return the class whose table has the timestamps, and the conditions for that class.
+    """Return the class to update or delete, whose table has the timestamps, and its conditions.
 
-    For joined-table inheritance this is the base class, because UPDATE and DELETE write one table.
-    A subquery with the conditions then selects and locks the rows.
+    UPDATE and DELETE write one table. With joined-table inheritance, this is the table of the base
+    class, and the condition is a subquery that selects and locks the rows of the model.
     """
     mapper: Mapper[Any] = inspect(model)
     if len(mapper.tables) == 1:

@@ -45,7 +45,7 @@ class Model(TimestampedModel):
 
 @cache
 def owning_relationships(owner: type[Any]) -> tuple[RelationshipProperty[Any], ...]:
-    """Return the relationships that delete entities with their owner, including subclasses'."""
+    """Return the relationships whose rows are soft-deleted with their owner, also of subclasses."""
     mapper: Mapper[Any] = inspect(owner)
     found = {each for sub in mapper.self_and_descendants for each in sub.relationships}
     owning = (each for each in found if each.cascade.delete)
@@ -105,8 +105,9 @@ def filter_select(statement: Any, criteria: Container[Any] | None = None) -> Any
     """Return a SELECT in which `with_loader_criteria` filters every entity.
 
     `with_loader_criteria` misses entities inside window functions, FILTER, WITHIN GROUP, `extract`
-    and joins that were not built with `Select.join`. This function adds a condition to WHERE for
-    each of them. The condition is always true, so that `include_deleted` still finds every row.
+    and joins that were not built with `Select.join`. For each of them, this function adds a
+    condition to WHERE that names the entity, so that `with_loader_criteria` filters it. The
+    condition is always true: with `include_deleted`, the statement returns every row.
 
     Raises TypeError for an outer join that cannot be filtered, if `criteria` contains an entity of
     the join. Without `criteria`, every outer join of this kind raises.
@@ -123,7 +124,8 @@ def filter_select(statement: Any, criteria: Container[Any] | None = None) -> Any
 
 @compiles(Select)
 def _filter_nested(statement: Any, compiler: Any, **options: Any) -> str:
-    # The session filters the outermost SELECT. Nested SELECTs are filtered at compilation.
+    # SQLAlchemy calls this for every SELECT of the process that it compiles, including nested ones.
+    # The session filters only the outermost SELECT.
     filtered = filter_select(statement, compiler._global_attributes)
     text: str = compiler.visit_select(filtered, **options)
     return text

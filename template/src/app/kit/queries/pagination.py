@@ -28,7 +28,7 @@ class PageQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    limit: int = Field(20, ge=1, le=100, description="Rows on a page")
+    limit: int = Field(20, ge=1, le=100, description="Maximum number of rows")
     offset: int = Field(0, ge=0, le=100_000, description="Rows to skip")
 
 
@@ -58,13 +58,16 @@ class CursorQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    limit: int = Field(20, ge=1, le=100, description="Rows on a page")
+    limit: int = Field(20, ge=1, le=100, description="Maximum number of rows")
     cursor: str | None = Field(
         None, max_length=8_000, description="`next` or `previous` of an earlier response"
     )
 
     def scope(self) -> str:
-        """Return a string that identifies list, sort order and filters. A cursor is bound to it."""
+        """Return the name of this class, the sort order and the filters, as one string.
+
+        A cursor is valid only for the same string. Lists with the same query class share it.
+        """
         return type(self).__name__ + self.model_dump_json(exclude={"limit", "cursor"})
 
 
@@ -92,7 +95,7 @@ async def read_page(
     model: Any,
     query: PageQuery,
     statement: Select[Any],
-    plan: Sequence[ORMOption],
+    options: Sequence[ORMOption],
 ) -> PageResult[Any]:
     """Return one page of a statement and the total number of rows."""
     check_statement(statement)
@@ -106,7 +109,8 @@ async def read_page(
     keys = ordered.with_only_columns(key, maintain_column_froms=one_table)
     counted = select(func.count()).select_from(keys.order_by(None).subquery())
     total = await session.scalar(counted) or 0
-    rows = await session.scalars(ordered.limit(query.limit).offset(query.offset).options(*plan))
+    limited = ordered.limit(query.limit).offset(query.offset)
+    rows = await session.scalars(limited.options(*options))
     items = rows.unique().all() if has_entities(statement) else rows.all()
     return PageResult(items, total, query.limit, query.offset)
 

@@ -45,7 +45,7 @@ _ALONE = load_options()
 class Repository(Generic[M]):
     """Reads and writes rows of one model, whose primary key is a single column of any name.
 
-    Methods flush. Only the session dependency commits.
+    Methods flush, and never commit.
     """
 
     model: ClassVar[type[Any]]
@@ -59,48 +59,53 @@ class Repository(Generic[M]):
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
 
-    async def get(self, key: Id, *plan: ORMOption, for_update: bool = False) -> M:
+    async def get(self, key: Id, *options: ORMOption, for_update: bool = False) -> M:
         """Return the row with this primary key, or raise `NotFound`.
 
         With `for_update`, lock it FOR NO KEY UPDATE.
         """
         model: Any = self.model
-        statement = _select_by_key(model, plan)
+        statement = _select_by_key(model, options)
         return await self._one(key, self._locking(statement) if for_update else statement)
 
-    async def get_many(self, keys: Collection[Id], *plan: ORMOption) -> list[M]:
+    async def get_many(self, keys: Collection[Id], *options: ORMOption) -> list[M]:
         """Return the rows with these primary keys, ordered by primary key. Ignore missing rows."""
-        return await self._all(self._among(keys, plan))
+        return await self._all(self._among(keys, options))
 
-    async def get_one_or_none(self, condition: ColumnElement[bool], *plan: ORMOption) -> M | None:
-        """Return the row that matches a condition on a unique column, or None."""
-        rows = await self.session.scalars(select(self.model).where(condition).options(*plan))
+    async def get_one_or_none(
+        self, condition: ColumnElement[bool], *options: ORMOption
+    ) -> M | None:
+        """Return the row that matches a condition on a unique column, or None.
+
+        If several rows match, return any of them.
+        """
+        rows = await self.session.scalars(select(self.model).where(condition).options(*options))
         row: M | None = rows.unique().first()
         return row
 
-    async def lock_many(self, keys: Collection[Id], *plan: ORMOption) -> list[M]:
+    async def lock_many(self, keys: Collection[Id], *options: ORMOption) -> list[M]:
         """Lock the rows with these primary keys FOR NO KEY UPDATE and return them.
 
         Rows are locked in the order of their primary keys, so that concurrent calls cannot
         deadlock. Missing rows are ignored.
         """
-        return await self._all(self._locking(self._among(keys, plan)))
+        return await self._all(self._locking(self._among(keys, options)))
 
-    async def lock_many_for_share(self, keys: Collection[Id], *plan: ORMOption) -> list[M]:
+    async def lock_many_for_share(self, keys: Collection[Id], *options: ORMOption) -> list[M]:
         """Lock the rows with these primary keys FOR SHARE and return them.
 
         Use it for rows that a new row references: other transactions can share the lock, but cannot
         update or delete the rows. Missing rows are ignored.
         """
-        held = self._among(keys, plan).with_for_update(of=self.model, read=True)
+        held = self._among(keys, options).with_for_update(of=self.model, read=True)
         return await self._all(held.execution_options(populate_existing=True))
 
-    async def claim(self, statement: Select[M], limit: int, *plan: ORMOption) -> list[M]:
+    async def claim(self, statement: Select[M], limit: int, *options: ORMOption) -> list[M]:
         """Lock and return the first rows of a statement, with FOR NO KEY UPDATE SKIP LOCKED.
 
         Concurrent workers get different rows, and do not wait for each other.
         """
-        first = statement.order_by(primary_key(self.model)).limit(limit).options(*plan)
+        first = statement.order_by(primary_key(self.model)).limit(limit).options(*options)
         return await self._all(self._locking(first, skip_locked=True))
 
     async def exists(self, *conditions: ColumnElement[bool]) -> bool:
@@ -117,13 +122,16 @@ class Repository(Generic[M]):
         found = select(key).where(*conditions).limit(at_most).subquery()
         return await self.session.scalar(select(func.count()).select_from(found)) or 0
 
-    async def page(self, query: PageQuery, statement: Select[T], *plan: ORMOption) -> PageResult[T]:
+    async def page(
+        self, query: PageQuery, statement: Select[T], *options: ORMOption
+    ) -> PageResult[T]:
         """Return one page of a statement and the total number of rows.
 
-        The primary key breaks ties. A row that a join repeats is returned once per combination of
-        ORDER BY values. Raises TypeError for a statement with LIMIT or OFFSET.
+        The primary key is the last term of ORDER BY. If a join repeats a row, the result contains
+        it once per combination of ORDER BY values. Raises TypeError for a statement with LIMIT or
+        OFFSET.
         """
-        return await read_page(self.session, self.model, query, statement, plan)
+        return await read_page(self.session, self.model, query, statement, options)
 
     async def add(self, record: M) -> M:
         """Insert a row. Its generated values are set when this returns."""
@@ -140,9 +148,10 @@ class Repository(Generic[M]):
         await self.session.flush()
         return record
 
-    async def change(self, key: Id, changes: Mapping[str, Any], *plan: ORMOption) -> M:
-        """Update the row with this primary key in one statement and return it.
+    async def change(self, key: Id, changes: Mapping[str, Any], *options: ORMOption) -> M:
+        """Update the row with this primary key and return it.
 
+        Sends one statement, or more for `joinedload` and for a model with joined-table inheritance.
         A value may be an SQL expression. Validators and methods of the model do not run; use `get`
         and `update` if they must.
 
@@ -152,18 +161,18 @@ class Repository(Generic[M]):
 
         """
         if not changes:
-            return await self.get(key, *plan)
+            return await self.get(key, *options)
         model: Any = self.model
         mapper: Mapper[Any] = inspect(model)
         if len(mapper.tables) > 1:
             # Joined-table inheritance: UPDATE … RETURNING writes only one table.
-            return await self.update(await self.get(key, *plan, for_update=True), changes)
+            return await self.update(await self.get(key, *options, for_update=True), changes)
         # RETURNING cannot join other tables, so `joinedload` needs another SELECT.
-        joined = any(map(_is_join, plan))
-        statement, values = _update_by_key(model, _ALONE if joined else plan, changes)
+        joined = any(map(_is_join, options))
+        statement, values = _update_by_key(model, _ALONE if joined else options, changes)
         row = await self._one(key, statement, values)
         if joined:
-            again = _select_by_key(model, plan).execution_options(populate_existing=True)
+            again = _select_by_key(model, options).execution_options(populate_existing=True)
             row = await self._one(key, again)
         return row
 
@@ -174,9 +183,9 @@ class Repository(Generic[M]):
         record: Any = await self.get(key, *_ALONE, for_update=True)
         await delete_row(self.session, record)
 
-    def _among(self, keys: Collection[Id], plan: tuple[ORMOption, ...]) -> Select[M]:
+    def _among(self, keys: Collection[Id], options: tuple[ORMOption, ...]) -> Select[M]:
         key = primary_key(self.model)
-        return select(self.model).where(any_of(key, keys)).order_by(key).options(*plan)
+        return select(self.model).where(any_of(key, keys)).order_by(key).options(*options)
 
     async def _all(self, statement: Select[M]) -> list[M]:
         # A joined collection returns a row once for each of its items.
@@ -201,15 +210,15 @@ class Repository(Generic[M]):
 # Building a statement takes as long as running it, and a service has few combinations of model,
 # loader options and columns.
 @lru_cache(maxsize=500)
-def _select_by_key(model: Any, plan: tuple[ORMOption, ...]) -> Select[Any]:
+def _select_by_key(model: Any, options: tuple[ORMOption, ...]) -> Select[Any]:
     """Return the statement that reads the row with primary key `:row__key`."""
     return exclude_deleted(
-        select(model).where(primary_key(model) == bindparam("row__key")).options(*plan)
+        select(model).where(primary_key(model) == bindparam("row__key")).options(*options)
     )
 
 
 def _update_by_key(
-    model: Any, plan: tuple[ORMOption, ...], changes: Mapping[str, Any]
+    model: Any, options: tuple[ORMOption, ...], changes: Mapping[str, Any]
 ) -> tuple[Update, dict[str, Any]]:
     """Return the statement that updates and returns the row with primary key `:row__key`.
 
@@ -218,16 +227,16 @@ def _update_by_key(
     _check_columns(model, changes)
     expressions = {name: value for name, value in changes.items() if _is_expression(value)}
     values = {name: value for name, value in changes.items() if name not in expressions}
-    statement = _update_to_values(model, plan, tuple(values))
+    statement = _update_to_values(model, options, tuple(values))
     return statement.values(expressions) if expressions else statement, arguments(values)
 
 
 @lru_cache(maxsize=500)
-def _update_to_values(model: Any, plan: tuple[ORMOption, ...], names: tuple[str, ...]) -> Any:
+def _update_to_values(model: Any, options: tuple[ORMOption, ...], names: tuple[str, ...]) -> Any:
     # `populate_existing` refreshes the object from RETURNING.
-    options = {"populate_existing": True, "synchronize_session": False}
-    statement = update_row(model, names).returning(model).options(*plan)
-    return exclude_deleted(statement.execution_options(**options))
+    execution = {"populate_existing": True, "synchronize_session": False}
+    statement = update_row(model, names).returning(model).options(*options)
+    return exclude_deleted(statement.execution_options(**execution))
 
 
 def _check_columns(model: type[Base], names: Iterable[str]) -> None:

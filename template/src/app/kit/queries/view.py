@@ -66,9 +66,11 @@ class View(Generic[S]):
 
     async def get(self, db: Connectable, key: Any) -> S:
         """Return the row with this primary key, or raise `NotFound`."""
-        by_key, cached = self._by_key
+        statement, cached_key = self._by_key
         values = {"row__key": key}
-        found = await self._statements.read(db, by_key, self._selects.rows, values, cached)
+        found = await self._statements.read(
+            db, statement, self._selects.rows, values, cached_key
+        )
         if not found:
             raise self._not_found(key)
         return self._rows.one(found[0])
@@ -87,8 +89,9 @@ class View(Generic[S]):
     ) -> PageResult[S]:
         """Return one page of a statement and the total number of rows.
 
-        The primary key breaks ties. A row that a join repeats is returned once per combination of
-        ORDER BY values. Raises TypeError for a statement with LIMIT or OFFSET.
+        The primary key is the last term of ORDER BY. If a join repeats a row, the result contains
+        it once per combination of ORDER BY values. Raises TypeError for a statement with LIMIT or
+        OFFSET.
         """
         key = cache_key(statement)
         build = self._selects.deep_page if query.offset else self._selects.first_page

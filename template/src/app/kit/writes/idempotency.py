@@ -7,7 +7,8 @@ header `Idempotent-Replayed: true`.
 Only successful responses are stored. After an error, the key is free. A retry that arrives while
 the first request is running waits for it, and gets status 503 after `lock_timeout`.
 
-The header follows draft-ietf-httpapi-idempotency-key-header. Quotes are part of the key.
+The header follows draft-ietf-httpapi-idempotency-key-header, where a key is a quoted string. The
+quotes are optional, and part of the key: `"a"` and `a` are different keys.
 """
 
 import json
@@ -99,23 +100,23 @@ class IdempotentRequest:
 
     async def _answer(self, work: Work, session: AsyncSession) -> Response:
         route = self.request.scope["route"]
-        body = _written(await work(session), route.response_model)
+        body = _serialize(await work(session), route.response_model)
         return _json(body, route.status_code or 200, dict(self.response.headers))
 
     async def _answer_once(
         self, work: Work, key: str, fingerprint: bytes, session: AsyncSession
     ) -> Response:
-        kept = await claim_key(session, self.model, self.scope, key, fingerprint)
-        if kept.fingerprint != fingerprint:
+        record = await claim_key(session, self.model, self.scope, key, fingerprint)
+        if record.fingerprint != fingerprint:
             problem = FieldProblem(field=f"header.{HEADER}", message="was used for another request")
             raise IdempotencyKeyMismatch(
                 "The idempotency key was used for another request.", problem
             )
-        if kept.status is not None:
-            return _json(kept.body, kept.status, {**(kept.headers or {}), REPLAYED: "true"})
+        if record.status is not None:
+            return _json(record.body, record.status, {**(record.headers or {}), REPLAYED: "true"})
         answer = await self._answer(work, session)
-        kept.status, kept.body = answer.status_code, bytes(answer.body)
-        kept.headers = dict(self.response.headers)
+        record.status, record.body = answer.status_code, bytes(answer.body)
+        record.headers = dict(self.response.headers)
         return answer
 
 
@@ -132,8 +133,8 @@ def idempotent(
     """Return a dependency that provides `IdempotentRequest`, for use in `Annotated`.
 
     With authentication, the scope must contain the client: otherwise a client could read another
-    client's response. `operation_scope(request)` contains Starlette's `request.user`. Without one,
-    pass a dependency that returns `operation_scope(request)` and the client's id.
+    client's response. `operation_scope` includes Starlette's `request.user`. If no middleware sets
+    it, pass a dependency that returns `operation_scope(request)` together with the client's id.
     """
 
     async def build(
@@ -160,7 +161,7 @@ async def _fingerprint(request: Request) -> bytes:
     return sha256(json.dumps(parts, sort_keys=True).encode()).digest()
 
 
-def _written(result: object, schema: Any) -> bytes:
+def _serialize(result: object, schema: Any) -> bytes:
     adapter = _adapter(schema)
     try:
         return adapter.dump_json(

@@ -52,10 +52,10 @@ def raise_if_invalid(invalid: Sequence[FieldProblem], taken: Sequence[FieldProbl
 async def validate_then_store(
     session: AsyncSession, check: Callable[[], Awaitable[None]], store: Callable[[], Awaitable[T]]
 ) -> T:
-    """Run `check`, which raises for invalid rows by name, and then `store` in a savepoint.
+    """Run `check`, which raises a problem that names the invalid rows, and `store` in a savepoint.
 
-    After a conflict, both run once more. Another request may have stored a row between them. If the
-    row is the same, the second check passes, and an upsert updates it.
+    If `store` raises `Conflict`, both run once more, because another request may have stored a row
+    after the check. The second check names that row, or accepts it for an upsert.
     """
     await check()
     try:

@@ -69,8 +69,8 @@ async def upsert_many(
             .on_conflict_do_update(
                 index_elements=index,
                 index_where=_predicate(model, by, index),
-                set_=_touched(model) | changes,
-                where=_replaceable(model),
+                set_=_automatic_values(model) | changes,
+                where=_update_condition(model),
             )
             # `xmax` is 0 for an inserted row. ON CONFLICT locks an existing row before the update,
             # which sets `xmax`. (From PostgreSQL 18 on, `old IS NULL` says the same.)
@@ -101,8 +101,8 @@ def _predicate(model: type[TimestampedModel], by: Sequence[str], columns: Sequen
     raise TypeError(f"{model.__name__} has no unique index on {', '.join(by)}")
 
 
-def _replaceable(model: type[TimestampedModel]) -> ColumnElement[bool] | None:
-    """Return the condition that queries of the model apply; None if they find every row."""
+def _update_condition(model: type[TimestampedModel]) -> ColumnElement[bool] | None:
+    """Return the condition that queries of the model add; None if they return every row."""
     mapper = inspect(model)
     conditions = not_deleted(model)
     if mapper.single and mapper.polymorphic_on is not None:
@@ -111,7 +111,7 @@ def _replaceable(model: type[TimestampedModel]) -> ColumnElement[bool] | None:
     return and_(*conditions) if conditions else None
 
 
-def _touched(model: type[TimestampedModel]) -> dict[str, Any]:
+def _automatic_values(model: type[TimestampedModel]) -> dict[str, Any]:
     """Return the values of `onupdate` and version columns, which SQLAlchemy does not add here."""
     on_update = [column for column in model.__table__.columns if column.onupdate is not None]
     excluded = insert(model).excluded
