@@ -104,6 +104,7 @@ async def test_unknown_or_inconsistent_column_is_an_error(session: AsyncSession,
         await load(session, Product, [row | {"colour": "red"} for row in rows])
     with pytest.raises(TypeError, match="same keys"):
         await load(session, Product, [rows[0], rows[1] | {"version": 2}])
+    await session.rollback()
     renamed = {"version" if name == "sku" else name: value for name, value in rows[1].items()}
     with pytest.raises(TypeError, match="same keys"):
         await load(session, Product, [rows[0], renamed])

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 
 import pytest
 from sqlalchemy import URL, text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kit.db.session import Database
 from app.kit.errors.problems import Conflict, Invalid
@@ -74,10 +75,13 @@ async def test_remaining_conflicting_row_is_a_conflict(database: Database) -> No
 async def test_invalid_value_rolls_back_only_the_savepoint(
     database: Database, rejecting: str
 ) -> None:
+    async def delete_and_fail(session: AsyncSession) -> None:
+        async with savepoint(session):
+            await session.execute(DELETE)
+            await session.execute(text(f"SELECT {rejecting}"), {"value": "some day"})
+
     async with database.transaction() as session:
         await session.execute(INSERT)
         with pytest.raises(Invalid):
-            async with savepoint(session):
-                await session.execute(DELETE)
-                await session.execute(text(f"SELECT {rejecting}"), {"value": "some day"})
+            await delete_and_fail(session)
     assert await count(database) == 1

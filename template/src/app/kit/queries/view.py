@@ -68,9 +68,7 @@ class View(Generic[S]):
         """Return the row with this primary key, or raise `NotFound`."""
         statement, cached_key = self._by_key
         values = {"row__key": key}
-        found = await self._statements.read(
-            db, statement, self._selects.rows, values, cached_key
-        )
+        found = await self._statements.read(db, statement, self._selects.rows, values, cached_key)
         if not found:
             raise self._not_found(key)
         return self._rows.one(found[0])
