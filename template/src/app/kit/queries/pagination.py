@@ -1,17 +1,19 @@
 """Pagination by offset or by cursor, and checks of paginated statements."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import ColumnElement, Select, func, inspect, select
+from sqlalchemy import ColumnElement, Index, Select, func, inspect, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.interfaces import ORMOption
 from sqlalchemy.sql import operators
 
 from app.kit.db.base import primary_key
+from app.kit.db.deletion import not_deleted
 
 T = TypeVar("T")
 
@@ -175,3 +177,14 @@ def _without_direction(clause: Any) -> ColumnElement[Any]:
 
 def _is_label(clause: Any) -> bool:
     return getattr(clause, "__visit_name__", "") in ("label_reference", "textual_label_reference")
+
+
+def contains_all_rows(index: Index, model: type[Any]) -> bool:
+    """Return whether an index contains every row of a model, except for deleted rows."""
+    condition = index.dialect_options["postgresql"].get("where")
+    return condition is None or _unqualified(condition) in map(_unqualified, not_deleted(model))
+
+
+def _unqualified(condition: Any) -> str:
+    """Return the SQL of a condition without the table of its first column."""
+    return re.sub(r"^\S+\.", "", str(condition).strip("() ")).casefold()

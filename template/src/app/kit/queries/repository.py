@@ -64,8 +64,7 @@ class Repository(Generic[M]):
 
         With `for_update`, lock it FOR NO KEY UPDATE.
         """
-        model: Any = self.model
-        statement = _select_by_key(model, options)
+        statement = _select_by_key(self.model, options)
         return await self._one(key, self._locking(statement) if for_update else statement)
 
     async def get_many(self, keys: Collection[Id], *options: ORMOption) -> list[M]:
@@ -75,10 +74,7 @@ class Repository(Generic[M]):
     async def get_one_or_none(
         self, condition: ColumnElement[bool], *options: ORMOption
     ) -> M | None:
-        """Return the row that matches a condition on a unique column, or None.
-
-        If several rows match, return any of them.
-        """
+        """Return the first row that matches a condition, on a unique column, or None."""
         rows = await self.session.scalars(select(self.model).where(condition).options(*options))
         row: M | None = rows.unique().first()
         return row
@@ -149,9 +145,8 @@ class Repository(Generic[M]):
         return record
 
     async def change(self, key: Id, changes: Mapping[str, Any], *options: ORMOption) -> M:
-        """Update the row with this primary key and return it.
+        """Update the row with this primary key, in one statement if possible, and return it.
 
-        Sends one statement, or more for `joinedload` and for a model with joined-table inheritance.
         A value may be an SQL expression. Validators and methods of the model do not run; use `get`
         and `update` if they must.
 
@@ -220,10 +215,7 @@ def _select_by_key(model: Any, options: tuple[ORMOption, ...]) -> Select[Any]:
 def _update_by_key(
     model: Any, options: tuple[ORMOption, ...], changes: Mapping[str, Any]
 ) -> tuple[Update, dict[str, Any]]:
-    """Return the statement that updates and returns the row with primary key `:row__key`.
-
-    The second value contains its other parameters.
-    """
+    """Return the statement that updates the row with key `:row__key`, and its other parameters."""
     _check_columns(model, changes)
     expressions = {name: value for name, value in changes.items() if _is_expression(value)}
     values = {name: value for name, value in changes.items() if name not in expressions}

@@ -1,6 +1,5 @@
 """Deterministic sort orders, with a unique key as tiebreaker."""
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -39,7 +38,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql import operators
 from sqlalchemy.types import NullType, TypeEngine
 
-from app.kit.db.deletion import not_deleted
+from app.kit.queries.pagination import contains_all_rows
 
 # PostgreSQL's text format of a value, or True if the value is too long for a cursor.
 _Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")] | Literal[True]
@@ -165,9 +164,7 @@ def _check_unique(key: Sequence[InstrumentedAttribute[Any]]) -> None:
     named = ", ".join(map(str, key))
     names = {each.expression.key for each in key}
     if not any(unique <= names for unique in _unique_columns(key[0].class_.__mapper__)):
-        raise TypeError(
-            f"{named} is not unique. Pass the whole primary key to order_by() as a tuple."
-        )
+        raise TypeError(f"{named} is not unique. Pass the whole primary key as a tuple.")
     for each in key:
         if getattr(each.expression, "nullable", True):
             raise TypeError(f"{each} may be NULL, so it is not unique. Pass the primary key.")
@@ -177,23 +174,12 @@ def _unique_columns(mapper: Any) -> Iterator[set[str]]:
     for table in mapper.tables:
         for item in (*table.constraints, *table.indexes):
             unique = (
-                item.unique and _contains_all_rows(item, mapper.class_)
+                item.unique and contains_all_rows(item, mapper.class_)
                 if isinstance(item, Index)
                 else isinstance(item, (PrimaryKeyConstraint, UniqueConstraint))
             )
             if unique:
                 yield {column.key for column in item.columns}
-
-
-def _contains_all_rows(index: Index, model: type[Any]) -> bool:
-    """Return whether an index contains every row of a model, except for deleted rows."""
-    condition = index.dialect_options["postgresql"].get("where")
-    return condition is None or _unqualified(condition) in map(_unqualified, not_deleted(model))
-
-
-def _unqualified(condition: Any) -> str:
-    """Return the SQL of a condition without the table of its first column."""
-    return re.sub(r"^\S+\.", "", str(condition).strip("() ")).casefold()
 
 
 def _parse(term: UnaryExpression[Any]) -> SortKey:

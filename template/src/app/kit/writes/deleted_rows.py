@@ -40,10 +40,8 @@ async def restore(session: AsyncSession, model: type[M], key: Id, *options: ORMO
 
     """
     found = select(model).where(model.id == key, model.deleted_at.is_not(None)).options(*options)
-    execution_options = INCLUDE_DELETED | {"populate_existing": True}
-    record = await session.scalar(
-        found.with_for_update(of=model), execution_options=execution_options
-    )
+    execution = INCLUDE_DELETED | {"populate_existing": True}
+    record = await session.scalar(found.with_for_update(of=model), execution_options=execution)
     if record is None or record.deleted_at is None:
         raise NotFound(f"Deleted {model.__name__} {key} not found.")
     for relation in inspect(type(record)).relationships:
@@ -83,8 +81,7 @@ async def _is_deleted(
 async def purge(database: Database, before: datetime, size: int = CHUNK_SIZE) -> dict[str, int]:
     """Delete rows permanently that were soft-deleted before this time. Return the counts by table.
 
-    Each batch of `size` rows has its own transaction, with the retries of `run_with_retry`. A row
-    is kept in these cases:
+    Each batch of `size` rows runs with `run_with_retry`. A row is kept in these cases:
 
     - A `Model` that is kept references it with ON DELETE CASCADE, directly or indirectly.
     - Any row references it with RESTRICT or NO ACTION.
@@ -93,8 +90,7 @@ async def purge(database: Database, before: datetime, size: int = CHUNK_SIZE) ->
     removed: dict[str, int] = {}
     for model in _children_first():
         count = 0
-        # Repeat for a table that references itself, directly or indirectly: the referencing rows
-        # are deleted before the rows that they reference.
+        # In a table that references itself, the referencing rows are deleted first.
         while part := await _purge_table(database, model, before, size):
             count += part
             if model not in _reached_from(inspect(model)):
@@ -104,8 +100,7 @@ async def purge(database: Database, before: datetime, size: int = CHUNK_SIZE) ->
 
 
 async def _purge_table(database: Database, model: type[Model], before: datetime, size: int) -> int:
-    last: list[Id] = []
-    count = 0
+    last, count = list[Id](), 0
 
     async def purge_next(session: AsyncSession) -> tuple[list[Id], int]:
         keys = await _lock_next(session, model, before, last, size)
@@ -141,8 +136,7 @@ async def _lock_next(
         .order_by(model.id)
         .limit(size)
     )
-    beyond = due.where(model.id > last[-1]) if last else due
-    locked = beyond.with_for_update(skip_locked=True)
+    locked = (due.where(model.id > last[-1]) if last else due).with_for_update(skip_locked=True)
     return list(await session.scalars(locked, execution_options=INCLUDE_DELETED))
 
 
@@ -232,8 +226,7 @@ def _refers(
             yield target.c[column.key] == getattr(row, attribute_name(model, column))
     else:
         # The foreign key references the table of a subclass.
-        (target_id,) = target.primary_key
-        yield target_id == row.id
+        yield from (target_id == row.id for target_id in target.primary_key)
     for element in key.elements:
         name = attribute_name(referring, element.parent)
         yield getattr(child, name) == target.c[element.column.key]
