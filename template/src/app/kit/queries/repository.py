@@ -64,7 +64,8 @@ class Repository(Generic[M]):
 
         With `for_update`, lock it FOR NO KEY UPDATE.
         """
-        statement = _select_by_key(self.model, options)
+        model: Any = self.model
+        statement = _select_by_key(model, options)
         return await self._one(key, self._locking(statement) if for_update else statement)
 
     async def get_many(self, keys: Collection[Id], *options: ORMOption) -> list[M]:
