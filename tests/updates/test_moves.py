@@ -115,6 +115,9 @@ PATHS = {
 
 def customize(service: Service) -> None:
     """Change files of the kit, and add code that uses old paths and names."""
+    # Committed first: Git converts line endings by the attributes that the index has.
+    service.path(".gitattributes").unlink(missing_ok=True)
+    service.commit()
     texts = {
         PATHS["own"]: OWN_MODULE,
         PATHS["test"]: OWN_TEST,
@@ -141,7 +144,6 @@ def customize(service: Service) -> None:
     with_crlf = service.path(f"{KIT}/db/repository.py")
     with_crlf.write_bytes(with_crlf.read_bytes().replace(b"\n", b"\r\n"))
     with_crlf.chmod(0o755)
-    service.path(".gitattributes").unlink(missing_ok=True)
     service.commit()
 
 
