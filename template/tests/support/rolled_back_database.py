@@ -49,10 +49,11 @@ class RolledBackDatabase(Database):
     def reading(self, *, fresh: bool = False) -> AbstractAsyncContextManager[AsyncSession]:
         return self._reading()
 
-    def snapshot(self) -> AbstractAsyncContextManager[AsyncSession]:
-        raise NotImplementedError(
-            "A snapshot needs its own transaction. Use `committing_client` in this test."
-        )
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncGenerator[AsyncSession]:
+        message = "A snapshot needs its own transaction. Use `committing_client` in this test."
+        raise NotImplementedError(message)
+        yield  # makes the function a generator, as in `Database`
 
     async def fetch(self, sql: str, arguments: Sequence[Any]) -> Rows:
         return (await self.connection.exec_driver_sql(sql, tuple(arguments))).all()
