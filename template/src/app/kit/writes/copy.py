@@ -1,6 +1,6 @@
 """Bulk load with COPY, the fastest way to insert many rows."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from itertools import chain, islice, repeat
 from operator import attrgetter, itemgetter
 from typing import Any
@@ -104,10 +104,14 @@ async def _new_keys(session: AsyncSession, model: type[TimestampedModel], count:
     return list(await session.scalars(numbers))
 
 
+def _keys(row: Any) -> frozenset[str]:
+    return frozenset(row)
+
+
 def _records(
     rows: Iterable[CopyRow], columns: list[Values], first: CopyRow
 ) -> Iterator[tuple[Any, ...]]:
-    shape: Callable[[Any], Any] = type if isinstance(first, BaseModel) else frozenset
+    shape: Callable[[Any], Hashable] = type if isinstance(first, BaseModel) else _keys
     remaining = iter(rows)
     while part := list(islice(remaining, _CHUNK)):
         if set(map(shape, part)) != {shape(first)}:
