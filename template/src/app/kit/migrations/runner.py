@@ -45,9 +45,7 @@ def migrate(settings: KitSettings, revision: str = "heads") -> None:
 
 
 def create_schema(settings: KitSettings) -> None:
-    """Apply all migrations to a database that has never been migrated.
-
-    A database that was downgraded to `base` stays empty: a developer may be editing the migrations.
+    """Apply all migrations if none has been applied yet.
 
     Can be called while an event loop is running.
     """

@@ -21,9 +21,7 @@ _LONGEST = 2000
 _log = structlog.get_logger(__name__)
 
 
-def attach_listeners(
-    engine: AsyncEngine, pool: str, listeners: Sequence[StatementListener]
-) -> None:
+def attach_listeners(engine: AsyncEngine, pool: str, tells: Sequence[StatementListener]) -> None:
     """Call the listeners after each statement on a pool, also after a failed one."""
     sync = engine.sync_engine
 
@@ -33,14 +31,14 @@ def attach_listeners(
             sync.dialect.do_execute(cursor, statement, parameters, context)
         finally:
             seconds = perf_counter() - began
-            for listener in listeners:
-                listener(pool, statement, seconds)
+            for tell in tells:
+                tell(pool, statement, seconds)
         # True: SQLAlchemy does not execute the statement again.
         return True
 
     def on_query(query: Any) -> None:
-        for listener in listeners:
-            listener(pool, query.query, query.elapsed)
+        for tell in tells:
+            tell(pool, query.query, query.elapsed)
 
     def connect(connection: Any, _record: Any) -> None:
         # Reports statements that asyncpg runs directly, such as BEGIN and `Database.fetch`.
@@ -54,7 +52,7 @@ def attach_listeners(
 def slow_statements(milliseconds: float) -> StatementListener:
     """Return a listener that logs statements of this duration or longer."""
 
-    def log_slow(pool: str, statement: str, seconds: float) -> None:
+    def tell(pool: str, statement: str, seconds: float) -> None:
         if (took := seconds * 1000) >= milliseconds:
             _log.warning(
                 "slow statement",
@@ -63,4 +61,4 @@ def slow_statements(milliseconds: float) -> StatementListener:
                 pool=pool,
             )
 
-    return log_slow
+    return tell

@@ -72,7 +72,7 @@ class TrustedHostsMiddleware:
         ):
             await self.app(scope, receive, send)
         else:
-            problem = UntrustedHost("The service does not accept requests for this host.")
+            problem = UntrustedHost("The host is not in HTTP_HOSTS.")
             await response_from_problem(problem)(scope, receive, send)
 
 
