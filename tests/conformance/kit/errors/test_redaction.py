@@ -1,11 +1,12 @@
 """Row values appear in exceptions and logs only if the settings allow it."""
 
+import asyncio
 import traceback
 
 import pytest
 from fastapi import FastAPI
 from httpx2 import AsyncClient
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from sqlalchemy import URL, text
 from sqlalchemy.exc import DBAPIError
 
@@ -85,12 +86,25 @@ async def test_invalid_row_is_logged_without_its_values(
     async def in_endpoint() -> Size:
         return Size.model_validate({"size": SECRET})
 
-    for path in ("/kit/answer", "/kit/within"):
+    @own_app.get("/kit/cause")
+    async def as_cause() -> None:
+        try:
+            await in_endpoint()
+        except ValidationError as error:
+            raise RuntimeError("unreadable row") from error
+
+    @own_app.get("/kit/group")
+    async def in_task_group() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(in_endpoint())
+
+    paths = ["/kit/answer", "/kit/within", "/kit/cause", "/kit/group"]
+    for path in paths:
         response = await committing_client.get(path)
         assert response.status_code == 500
         assert SECRET not in response.text
     traces = [line["exception"] for line in read_log() if "exception" in line]
-    assert ["size (int_parsing)" in trace for trace in traces] == [True, True]
+    assert ["size (int_parsing)" in trace for trace in traces] == [True] * len(paths)
     assert SECRET not in str(read_log())
 
 

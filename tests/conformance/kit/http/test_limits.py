@@ -156,6 +156,24 @@ async def test_request_over_time_limit_is_rolled_back_and_returns_its_connection
         assert await slow_then_fast(app, client) == (1, None)
 
 
+async def test_cancelled_request_that_stored_nothing_may_be_retried() -> None:
+    app = application(time_limit=0.2)
+
+    @app.api_route("/kit/sleep", methods=["GET", "POST"])
+    async def sleep() -> None:
+        await asyncio.sleep(5)
+
+    async with client_of(app) as client:
+        # Only one of the POST requests gets the slot. The other one waits for it.
+        posts = [client.post("/kit/sleep") for _ in range(2)]
+        responses = [*await asyncio.gather(*posts), await client.get("/kit/sleep")]
+
+    assert [each.status_code for each in responses] == [503, 503, 503]
+    assert [each.headers.get("Retry-After") for each in responses] == [None, "1", "1"]
+    stored = ["may or may not" in each.json()["detail"] for each in responses]
+    assert stored == [True, False, False]
+
+
 async def test_slow_statement_is_cancelled_by_the_server(unpooled_url: URL) -> None:
     settings = settings_with(
         unpooled_url, pooler="none", pool_size=1, max_overflow=0, statement_timeout=0.2

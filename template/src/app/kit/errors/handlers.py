@@ -1,4 +1,4 @@
-"""Exception handlers: the only module that converts exceptions to responses."""
+"""Exception handlers, which convert exceptions to problem documents."""
 
 import http.client
 import json
@@ -9,7 +9,7 @@ from typing import Any, cast
 import asyncpg
 import structlog
 from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError, ResponseValidationError
+from fastapi.exceptions import RequestValidationError, ValidationException
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -93,7 +93,7 @@ async def _on_invalid_request(_request: Request, error: Any) -> Response:
     counted = sum(item["ctx"]["count"] for item in error.errors() if item["type"] == UNLISTED)
     detail = "The request is not valid."
     if more := len(listed) - len(errors) + counted:
-        detail += f" {more} more errors are not listed."
+        detail += f" Errors not listed: {more}."
     return response_from_problem(Invalid(detail, *errors))
 
 
@@ -174,9 +174,26 @@ _HANDLERS: dict[type[Exception], Callable[[Request, Any], Awaitable[Response]]] 
 }
 
 
-def _without_values(error: Exception) -> Exception:
-    # Pydantic's message contains values.
-    if not isinstance(error, ValidationError | ResponseValidationError):
+def _without_values(error: BaseException) -> BaseException:
+    """Replace validation errors in a chain of exceptions, because their messages contain values."""
+    each, seen = error, {id(error)}
+    while (inner := each.__cause__ or each.__context__) and id(inner) not in seen:
+        # Setting the cause also hides the context.
+        if each.__cause__:
+            each.__cause__ = _redacted(inner)
+        else:
+            each.__context__ = _redacted(inner)
+        each = inner
+        seen.add(id(each))
+    return _redacted(error)
+
+
+def _redacted(error: BaseException) -> BaseException:
+    if isinstance(error, BaseExceptionGroup):
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        parts = [_without_values(each) for each in group.exceptions]
+        return group.derive(parts).with_traceback(group.__traceback__)
+    if not isinstance(error, ValidationError | ValidationException):
         return error
     errors = [f"{'.'.join(map(str, item['loc']))} ({item['type']})" for item in error.errors()]
     redacted = ValueError(f"{type(error).__name__}: {', '.join(errors)}")

@@ -1,7 +1,7 @@
 """Prometheus metrics of this process, on a separate port.
 
-Without a port, nothing is counted. Counts that the pools and the limiter already have are read when
-Prometheus requests them. docs/observability.md lists the metrics.
+If METRICS_PORT is not set, nothing is counted. The pools and the concurrency limiter keep their own
+counts, which are read when Prometheus scrapes the metrics. docs/observability.md lists them.
 """
 
 from asyncio import to_thread
@@ -48,10 +48,10 @@ class Metrics:
             registry=self.registry,
         )
         # Cached, because the lookup of a metric by its labels takes longer than the observation.
-        self._of_route: dict[tuple[str, str | None, int], Histogram] = {}
-        self._of_pool: dict[str, Histogram] = {}
-        self._kept = StateCollector()
-        self.registry.register(self._kept)
+        self._by_route: dict[tuple[str, str | None, int], Histogram] = {}
+        self._by_pool: dict[str, Histogram] = {}
+        self._state = StateCollector()
+        self.registry.register(self._state)
         ProcessCollector(registry=self.registry)
         self._server: tuple[Any, Any] | None = None
 
@@ -63,7 +63,7 @@ class Metrics:
     def request(self, scope: Scope, status: int | None, seconds: float) -> None:
         """Record a finished request. The status is None if no response was sent."""
         key = scope["method"], route_template(scope), (status or 0) // 100
-        child = self._of_route.get(key)
+        child = self._by_route.get(key)
         if child is None:
             child = self._child(*key)
         child.observe(seconds)
@@ -73,26 +73,26 @@ class Metrics:
         known = method in _METHODS
         child = self._requests.labels(method if known else OTHER, route or OTHER, status)
         if known:
-            self._of_route[method, route, hundreds] = child
+            self._by_route[method, route, hundreds] = child
         return child
 
     def statement(self, pool: str, _statement: str, seconds: float) -> None:
         """Record a statement."""
-        child = self._of_pool.get(pool)
+        child = self._by_pool.get(pool)
         if child is None:
-            child = self._of_pool[pool] = self._statements.labels(pool)
+            child = self._by_pool[pool] = self._statements.labels(pool)
         child.observe(seconds)
 
     def watch(self, limiter: ConcurrencyLimiter, concurrency_limit: int) -> None:
         """Report the requests of this concurrency limiter."""
-        self._kept.limiter, self._kept.concurrency_limit = limiter, concurrency_limit
+        self._state.limiter, self._state.concurrency_limit = limiter, concurrency_limit
 
     def start(self, database: Database) -> None:
         """Report this database too, and start the server.
 
         Raises SettingsError if the port is not available.
         """
-        self._kept.database = database
+        self._state.database = database
         host, port = str(self.settings.host), self.settings.port or 0
         try:
             self._server = start_http_server(port, host, self.registry)
@@ -124,8 +124,8 @@ class StateCollector(Collector):
         if self.limiter:
             yield from _limiter_metrics(self.limiter, self.concurrency_limit)
         if self.database:
-            yield from _of_pools(self.database)
-            yield from _of_database(self.database)
+            yield from _pool_metrics(self.database)
+            yield from _database_metrics(self.database)
 
 
 def _limiter_metrics(limiter: ConcurrencyLimiter, concurrency_limit: int) -> Iterable[Metric]:
@@ -139,13 +139,13 @@ def _limiter_metrics(limiter: ConcurrencyLimiter, concurrency_limit: int) -> Ite
     yield CounterMetricFamily("http_requests_shed", "Requests rejected with 503", limiter.rejected)
 
 
-def _of_pools(database: Database) -> Iterable[Metric]:
+def _pool_metrics(database: Database) -> Iterable[Metric]:
     size = GaugeMetricFamily("db_pool_size", "Maximum connections of a pool", labels=["pool"])
     connections = GaugeMetricFamily(
         "db_pool_connections", "Open connections of a pool", labels=["pool", "state"]
     )
     waiting = GaugeMetricFamily(
-        "db_pool_waiting", "Tasks that wait for a connection", labels=["pool"]
+        "db_pool_waiting", "Requests that wait for a connection", labels=["pool"]
     )
     for name, engine in database.pools.items():
         pool = engine.sync_engine.pool
@@ -168,7 +168,7 @@ def _waiting(pool: Any) -> int:
     return len(pool._pool._queue._getters)
 
 
-def _of_database(database: Database) -> Iterable[Metric]:
+def _database_metrics(database: Database) -> Iterable[Metric]:
     counts = database.counts
     yield CounterMetricFamily("db_retries", "Retried transactions", counts.retries)
     yield CounterMetricFamily(
