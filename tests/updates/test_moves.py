@@ -27,8 +27,10 @@ KIT = "src/app/kit"
 MAX_CPU_SECONDS = 30
 # The releases whose services are also measured and type-checked after the update.
 CHECKED = ["0.5.1", "0.8.0"]
+# The last patches of the minor releases before the move.
+OLD = LAST_PATCHES[: LAST_PATCHES.index("0.8.0") + 1]
 UPDATES: list[tuple[str, dict[str, Any]]] = [
-    *((version, {}) for version in LAST_PATCHES if version not in CHECKED),
+    *((version, {}) for version in OLD if version not in CHECKED),
     ("0.8.0", {"auth": "oidc", "telemetry": True, "soft_delete": False, "pk_type": "int"}),
 ]
 # Definitions that the team adds to files of the kit, and the new paths.
