@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import cast
 
 from hooks.move_list import Moves
 
@@ -260,11 +261,11 @@ class _Rewriting:
 
     def span(self, node: ast.AST) -> tuple[int, int]:
         """Return the positions of a node in the source, in bytes."""
-        assert isinstance(node, ast.stmt | ast.expr | ast.alias)  # noqa: S101
-        assert node.end_lineno is not None and node.end_col_offset is not None  # noqa: S101, PT018
+        # The nodes that are passed have the four positions of an expression.
+        located = cast("ast.expr", node)
         return (
-            self.starts[node.lineno - 1] + node.col_offset,
-            self.starts[node.end_lineno - 1] + node.end_col_offset,
+            self.starts[located.lineno - 1] + located.col_offset,
+            self.starts[cast("int", located.end_lineno) - 1] + cast("int", located.end_col_offset),
         )
 
 

@@ -81,7 +81,7 @@ async def read_page(pool: Pool, limit: int = 20) -> Any:
 
 
 @app.get("/after", response_model=list[Post])
-async def list_after(pool: Pool, created_at: datetime, id: UUID, limit: int = 20) -> Any:  # noqa: A002  the name of the parameter
+async def list_after(pool: Pool, created_at: datetime, id: UUID, limit: int = 20) -> Any:  # noqa: A002 - the name of the parameter
     """R4."""
     return _POSTS.validate_json(await pool.fetchval(AFTER, limit, created_at, id))
 

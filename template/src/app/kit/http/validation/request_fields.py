@@ -46,7 +46,7 @@ class RequestField(ModelField):
     def validate(
         self,
         value: Any,
-        values: dict[str, Any] = {},  # noqa: B006, FastAPI's signature
+        values: dict[str, Any] = {},  # noqa: B006 - FastAPI's signature
         *,
         loc: Location = (),
     ) -> Validated:
@@ -78,7 +78,7 @@ class JsonField(RequestField):
     def validate(
         self,
         value: Any,
-        values: dict[str, Any] = {},  # noqa: B006, FastAPI's signature
+        values: dict[str, Any] = {},  # noqa: B006 - FastAPI's signature
         *,
         loc: Location = (),
     ) -> Validated:
