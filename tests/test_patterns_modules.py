@@ -4,14 +4,13 @@ import re
 
 from tests.rendering import Renderer, files_under
 
-# Internal and deprecated modules, and other names of modules.
+# Internal modules, and other names of modules.
 INTERNAL = {
     "kit/http/authentication.py",
     "kit/cli/development_issuer.py",
     "kit/db/revisions.py",
     "kit/db/current_user.py",
     "kit/migrations/autogenerate/enum_types.py",
-    "kit/writes/batches.py",
     "kit/writes/idempotency.py",
     "kit/migrations/autogenerate/operation_order.py",
     "kit/migrations/autogenerate/steps.py",

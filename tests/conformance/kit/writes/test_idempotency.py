@@ -68,17 +68,17 @@ async def notes(own_app: FastAPI) -> AsyncGenerator[AsyncClient]:
         return stored
 
     @own_app.post("/kit/notes/{note}", status_code=201, response_model=Note)
-    async def write(note: str, once: Repeatable) -> Response:
-        once.response.headers["ETag"] = f'"{note}"'
-        return await once.do(partial(store, note))
+    async def write(note: str, idempotency: Repeatable) -> Response:
+        idempotency.response.headers["ETag"] = f'"{note}"'
+        return await idempotency.run(partial(store, note))
 
     @own_app.post("/kit/callers/{note}", response_model=Note)
-    async def write_of_caller(note: str, once: RepeatableByCaller) -> Response:
-        return await once.do(partial(store, note))
+    async def write_of_caller(note: str, idempotency: RepeatableByCaller) -> Response:
+        return await idempotency.run(partial(store, note))
 
     @own_app.post("/kit/races/{note}", response_model=Note)
-    async def race(note: str, once: Repeatable) -> Response:
-        return await once.do(partial(fail_once, note))
+    async def race(note: str, idempotency: Repeatable) -> Response:
+        return await idempotency.run(partial(fail_once, note))
 
     async with client_of(own_app) as client:
         yield client

@@ -7,14 +7,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from types import GenericAlias
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 from pydantic import TypeAdapter
 from sqlalchemy import Select, select, tuple_, union_all
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm.interfaces import ORMOption
-from typing_extensions import deprecated
 
 from app.kit.errors.database_errors import driver_error
 from app.kit.errors.problems import FieldProblem, Invalid
@@ -23,12 +20,10 @@ from app.kit.queries.pagination import (
     CursorQuery,
     check_statement,
     distinct_by,
-    has_entities,
     repeats_rows,
 )
 from app.kit.queries.sorting import SortOrder
 
-T = TypeVar("T")
 Values = tuple[Any, ...]
 # Bytes. A cursor omits longer values. The next page reads them from the row again.
 _MAX_VALUE_SIZE = 1000
@@ -92,23 +87,6 @@ def _format(types: tuple[Any, ...]) -> TypeAdapter[Any]:
     values = GenericAlias(tuple, types)
     content: Any = GenericAlias(tuple, (int, bool, values | None, str))
     return TypeAdapter(content)
-
-
-@deprecated("use View.feed; it is removed in 0.10.0")
-async def keyset_page(
-    session: AsyncSession,
-    query: CursorQuery,
-    statement: Select[T],
-    order: SortOrder,
-    *options: ORMOption,
-) -> CursorPageResult[T]:
-    """Return one page of a statement. See `paginate_keyset`."""
-
-    async def find(page: Select[Any]) -> list[Any]:
-        result = await session.execute(page.options(*options))
-        return list(result.unique() if has_entities(page) else result)
-
-    return await paginate_keyset(find, find, query, statement, order)
 
 
 async def paginate_keyset(

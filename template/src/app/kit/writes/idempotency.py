@@ -26,6 +26,7 @@ from sqlalchemy import CursorResult, SmallInteger, String, delete, func, select
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
+from typing_extensions import deprecated
 
 from app.kit.db.base import Base, utc_now
 from app.kit.db.session import Database, DatabaseDep
@@ -85,7 +86,7 @@ class IdempotentRequest:
     scope: str
     key: str | None
 
-    async def do(self, work: Work) -> Response:
+    async def run(self, work: Work) -> Response:
         """Run `work` with `run_with_retry`, or return the stored response for the idempotency key.
 
         The result of `work` is serialized with the `response_model` before the commit. If it is
@@ -97,6 +98,11 @@ class IdempotentRequest:
         return await run_with_retry(
             self.database, partial(self._answer_once, work, self.key, fingerprint)
         )
+
+    @deprecated("use run; it is removed in 0.11.0")
+    async def do(self, work: Work) -> Response:
+        """Call `run`."""
+        return await self.run(work)
 
     async def _answer(self, work: Work, session: AsyncSession) -> Response:
         route = self.request.scope["route"]
