@@ -150,7 +150,7 @@ async def test_running_and_queued_requests_are_reported(
     module_client: AsyncClient, read: Read
 ) -> None:
     await module_client.get(f"{SESSION_READ}/1")
-    rejected = (await read())["http_requests_shed_total"]
+    rejected = (await read())["http_requests_rejected_total"]
     slow_requests = [
         asyncio.create_task(module_client.get(f"{SESSION_READ}/{number}?seconds=1.2"))
         for number in range(3)
@@ -163,14 +163,15 @@ async def test_running_and_queued_requests_are_reported(
     assert seen["db_pool_connections read in_use"] == 1
     assert seen["db_pool_connections read idle"] == 0
     assert seen["db_pool_waiting read"] == 1
-    assert (seen["http_places"], seen["http_requests_at_work"]) == (2, 2)
-    assert (seen["http_requests_waiting"], seen["http_requests_shed_total"]) == (1, rejected)
+    assert (seen["http_concurrency_limit"], seen["http_requests_in_progress"]) == (2, 2)
+    assert (seen["http_requests_waiting"], seen["http_requests_rejected_total"]) == (1, rejected)
 
     statuses = sorted([response.status_code for response in await asyncio.gather(*slow_requests)])
 
     assert statuses == [200, 200, 503]
     seen = await read()
-    assert (seen["http_requests_shed_total"], seen["http_requests_waiting"]) == (rejected + 1, 0)
+    assert seen["http_requests_rejected_total"] == rejected + 1
+    assert seen["http_requests_waiting"] == 0
     assert (seen["db_pool_connections read in_use"], seen["db_pool_waiting read"]) == (0, 0)
 
 

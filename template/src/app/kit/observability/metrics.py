@@ -1,12 +1,12 @@
 """Prometheus metrics of this process, on a separate port.
 
-Without a port, nothing is counted. Counts that the pools and the limiter already have are read when
-Prometheus requests them. docs/observability.md lists the metrics.
+Without a port, nothing is counted. Each request of Prometheus reads the state of the pools and of the
+concurrency limiter. docs/observability.md lists the metrics.
 """
 
 from asyncio import to_thread
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from prometheus_client import CollectorRegistry, Histogram, ProcessCollector, start_http_server
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -48,10 +48,10 @@ class Metrics:
             registry=self.registry,
         )
         # Cached, because the lookup of a metric by its labels takes longer than the observation.
-        self._of_route: dict[tuple[str, str | None, int], Histogram] = {}
-        self._of_pool: dict[str, Histogram] = {}
-        self._kept = StateCollector()
-        self.registry.register(self._kept)
+        self._request_histograms: dict[tuple[str, str | None, int], Histogram] = {}
+        self._statement_histograms: dict[str, Histogram] = {}
+        self._state = StateCollector()
+        self.registry.register(self._state)
         ProcessCollector(registry=self.registry)
         self._server: tuple[Any, Any] | None = None
 
@@ -63,36 +63,36 @@ class Metrics:
     def request(self, scope: Scope, status: int | None, seconds: float) -> None:
         """Record a finished request. The status is None if no response was sent."""
         key = scope["method"], route_template(scope), (status or 0) // 100
-        child = self._of_route.get(key)
-        if child is None:
-            child = self._child(*key)
-        child.observe(seconds)
+        histogram = self._request_histograms.get(key)
+        if histogram is None:
+            histogram = self._request_histogram(*key)
+        histogram.observe(seconds)
 
-    def _child(self, method: str, route: str | None, hundreds: int) -> Histogram:
-        status = f"{hundreds}xx" if hundreds else OTHER
-        known = method in _METHODS
-        child = self._requests.labels(method if known else OTHER, route or OTHER, status)
-        if known:
-            self._of_route[method, route, hundreds] = child
-        return child
+    def _request_histogram(self, method: str, route: str | None, status_class: int) -> Histogram:
+        status = f"{status_class}xx" if status_class else OTHER
+        if method not in _METHODS:
+            return self._requests.labels(OTHER, route or OTHER, status)
+        histogram = self._requests.labels(method, route or OTHER, status)
+        self._request_histograms[method, route, status_class] = histogram
+        return histogram
 
     def statement(self, pool: str, _statement: str, seconds: float) -> None:
         """Record a statement."""
-        child = self._of_pool.get(pool)
-        if child is None:
-            child = self._of_pool[pool] = self._statements.labels(pool)
-        child.observe(seconds)
+        histogram = self._statement_histograms.get(pool)
+        if histogram is None:
+            histogram = self._statement_histograms[pool] = self._statements.labels(pool)
+        histogram.observe(seconds)
 
     def watch(self, limiter: ConcurrencyLimiter, concurrency_limit: int) -> None:
-        """Report the requests of this concurrency limiter."""
-        self._kept.limiter, self._kept.concurrency_limit = limiter, concurrency_limit
+        """Export the state of this concurrency limiter."""
+        self._state.limiter, self._state.concurrency_limit = limiter, concurrency_limit
 
     def start(self, database: Database) -> None:
-        """Report this database too, and start the server.
+        """Export the state of the pools of this database, and start the server.
 
         Raises SettingsError if the port is not available.
         """
-        self._kept.database = database
+        self._state.database = database
         host, port = str(self.settings.host), self.settings.port or 0
         try:
             self._server = start_http_server(port, host, self.registry)
@@ -124,22 +124,24 @@ class StateCollector(Collector):
         if self.limiter:
             yield from _limiter_metrics(self.limiter, self.concurrency_limit)
         if self.database:
-            yield from _of_pools(self.database)
-            yield from _of_database(self.database)
+            yield from _pool_metrics(self.database)
+            yield from _transaction_metrics(self.database)
 
 
 def _limiter_metrics(limiter: ConcurrencyLimiter, concurrency_limit: int) -> Iterable[Metric]:
     yield GaugeMetricFamily(
-        "http_places", "Maximum number of concurrent requests", concurrency_limit
+        "http_concurrency_limit", "Maximum number of concurrent requests", concurrency_limit
     )
     yield GaugeMetricFamily(
-        "http_requests_at_work", "Requests in progress", concurrency_limit - limiter.free
+        "http_requests_in_progress", "Requests in progress", concurrency_limit - limiter.free
     )
     yield GaugeMetricFamily("http_requests_waiting", "Queued requests", limiter.waiting)
-    yield CounterMetricFamily("http_requests_shed", "Requests rejected with 503", limiter.rejected)
+    yield CounterMetricFamily(
+        "http_requests_rejected", "Requests rejected with 503", limiter.rejected
+    )
 
 
-def _of_pools(database: Database) -> Iterable[Metric]:
+def _pool_metrics(database: Database) -> Iterable[Metric]:
     size = GaugeMetricFamily("db_pool_size", "Maximum connections of a pool", labels=["pool"])
     connections = GaugeMetricFamily(
         "db_pool_connections", "Open connections of a pool", labels=["pool", "state"]
@@ -151,24 +153,15 @@ def _of_pools(database: Database) -> Iterable[Metric]:
         pool = engine.sync_engine.pool
         # With PgBouncer, the pool is a NullPool.
         if isinstance(pool, QueuePool):
-            size.add_metric([name], _max_connections(pool))
+            size.add_metric([name], pool.size() + cast("Any", pool)._max_overflow)
             connections.add_metric([name, "in_use"], pool.checkedout())
             connections.add_metric([name, "idle"], pool.checkedin())
-            waiting.add_metric([name], _waiting(pool))
+            # SQLAlchemy has no public counter. Waiting tasks are in the asyncio queue in its queue.
+            waiting.add_metric([name], len(cast("Any", pool)._pool._queue._getters))
     yield from (size, connections, waiting)
 
 
-def _max_connections(pool: Any) -> int:
-    maximum: int = pool.size() + pool._max_overflow
-    return maximum
-
-
-def _waiting(pool: Any) -> int:
-    # SQLAlchemy has no public counter. Waiting tasks are in the asyncio queue inside its queue.
-    return len(pool._pool._queue._getters)
-
-
-def _of_database(database: Database) -> Iterable[Metric]:
+def _transaction_metrics(database: Database) -> Iterable[Metric]:
     counts = database.counts
     yield CounterMetricFamily("db_retries", "Retried transactions", counts.retries)
     yield CounterMetricFamily(

@@ -72,7 +72,7 @@ def _change(operation: ops.MigrateOperation, *, is_new: bool) -> ReviewedOperati
         case ops.AlterColumnOp():
             return _altered(operation)
         case ops.CreateIndexOp():
-            risk = "blocks writes to the table during the build; use `with concurrently():`"
+            risk = "blocks writes to the table during the build; use `with outside_transaction():`"
             return ReviewedOperation(
                 f"create index {operation.index_name}", None if is_new else risk
             )
