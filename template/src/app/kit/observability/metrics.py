@@ -1,6 +1,6 @@
 """Prometheus metrics of this process, on a separate port.
 
-Without a port, nothing is counted. Each request of Prometheus reads the state of the pools and of the
+Without a port, nothing is counted. Each request of Prometheus reads the state of the pools and the
 concurrency limiter. docs/observability.md lists the metrics.
 """
 

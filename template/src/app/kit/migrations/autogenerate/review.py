@@ -72,7 +72,10 @@ def _change(operation: ops.MigrateOperation, *, is_new: bool) -> ReviewedOperati
         case ops.AlterColumnOp():
             return _altered(operation)
         case ops.CreateIndexOp():
-            risk = "blocks writes to the table during the build; use `with outside_transaction():`"
+            risk = (
+                "blocks writes to the table during the build: "
+                "use outside_transaction() and postgresql_concurrently=True"
+            )
             return ReviewedOperation(
                 f"create index {operation.index_name}", None if is_new else risk
             )
