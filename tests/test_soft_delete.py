@@ -8,7 +8,7 @@ EXCEPTIONS = {".copier-answers.yml", "docs/updating.md"}
 WORDS = (
     "deleted_at",
     "include_deleted",
-    "living_only",
+    "excludes_deleted",
     "restor",
     "purge",
     "purging",

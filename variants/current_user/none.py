@@ -1,4 +1,4 @@
-"""The caller in the database: none, because every endpoint is public."""
+"""The connection class and the current user in the database: none, as endpoints are public."""
 
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""The caller in the database: each transaction sets it."""
+"""The current user in the database: each transaction sets it."""
 
 from typing import Any
 

@@ -101,9 +101,9 @@ async def delete_where(
     """Delete the matching rows like `delete_row`, and return the number of matching rows."""
     if issubclass(model, Model):
         when = utc_now()
-        hidden = await session.run_sync(set_deleted_at, model, *conditions, old=None, new=when)
-        await cascade_soft_delete(session, model, hidden, old=None, new=when)
-        return len(hidden)
+        deleted = await session.run_sync(set_deleted_at, model, *conditions, old=None, new=when)
+        await cascade_soft_delete(session, model, deleted, old=None, new=when)
+        return len(deleted)
     stored, where = in_base_table(model, *conditions)
     result = await session.execute(delete(stored).where(*where))
     return cast("CursorResult[Any]", result).rowcount
@@ -125,8 +125,8 @@ async def cascade_soft_delete(
 
 
 @event.listens_for(SyncSession, "before_flush")
-def _hide_orphans(session: Session, *_context: object) -> None:
-    # With `delete-orphan`, this flush would delete the orphans. Soft-delete them instead.
+def _soft_delete_orphans(session: Session, *_context: object) -> None:
+    # With `delete-orphan`, this flush would delete the orphans permanently.
     when = utc_now()
     for owner in session.dirty:
         for relation in owning_relationships(inspect(owner).mapper.class_):
@@ -135,11 +135,8 @@ def _hide_orphans(session: Session, *_context: object) -> None:
             attribute: Any = relation.class_attribute
             for child in inspect(owner).attrs[relation.key].history.deleted:
                 state = inspect(child)
-                if (
-                    state is None
-                    or not state.persistent
-                    or attribute.hasparent(state, optimistic=True)
-                ):
+                is_stored = state is not None and state.persistent
+                if not is_stored or attribute.hasparent(state, optimistic=True):
                     continue
                 child.deleted_at = child.deleted_at or when
                 # Keep the reference to the owner, which the row needs when it is restored. The
@@ -150,26 +147,26 @@ def _hide_orphans(session: Session, *_context: object) -> None:
 
 
 @event.listens_for(SyncSession, "after_flush")
-def _hide_owned(session: Session, _context: object) -> None:
-    hidden: dict[tuple[type[Model], datetime], list[Id]] = defaultdict(list)
+def _soft_delete_owned(session: Session, _context: object) -> None:
+    deleted: dict[tuple[type[Model], datetime], list[Id]] = defaultdict(list)
     for record in session.dirty:
         if isinstance(record, Model):
             changed = inspect(record).attrs.deleted_at.history
             if changed.added and changed.added[0] and not any(changed.deleted):
-                hidden[type(record), changed.added[0]].append(record.id)
-    for (model, when), ids in hidden.items():
+                deleted[type(record), changed.added[0]].append(record.id)
+    for (model, when), ids in deleted.items():
         set_deleted_at_of_owned(session, model, ids, old=None, new=when)
 
 
 @event.listens_for(SyncSession, "do_orm_execute")
-def _without_deleted(state: ORMExecuteState) -> None:
-    # Filter each statement once: `living_only` marks a filtered statement, and eager loads inherit
-    # it. A lazy load may be filtered again, because it may have lost only the mark. A column load
-    # refreshes an object of the session, whose row may be deleted.
+def _exclude_deleted(state: ORMExecuteState) -> None:
+    # `excludes_deleted` marks a filtered statement, so that it is not filtered again. Eager loads
+    # inherit the option, but lazy loads may lose it: they are then filtered twice, which is
+    # harmless. A column load refreshes an object of the session, whose row may be deleted.
     if state.is_update or state.is_delete:
         _join_base_table(state)
     options = state.execution_options
-    if state.is_column_load or options.get("include_deleted") or options.get("living_only"):
+    if state.is_column_load or options.get("include_deleted") or options.get("excludes_deleted"):
         return
     if state.is_insert and getattr(state.statement, "select", None) is not None:
         state.statement = state.statement.options(NOT_DELETED)
@@ -179,7 +176,7 @@ def _without_deleted(state: ORMExecuteState) -> None:
     elif state.is_update or state.is_delete:
         state.statement = filter_other_tables(statement)
     if state.is_select or state.is_update or state.is_delete:
-        state.update_execution_options(living_only=True)
+        state.update_execution_options(excludes_deleted=True)
         state.statement = state.statement.options(NOT_DELETED)
 
 

@@ -1,6 +1,6 @@
 """Base classes of the models, and their attributes, columns and enum types."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
@@ -95,16 +95,18 @@ def _as_json(_record: Any, value: Any, *_: Any) -> Any:
 
 @event.listens_for(Base, "after_mapper_constructed", propagate=True)
 def _return_computed_columns(mapper: Any, _model: Any) -> None:
-    """Add the columns that PostgreSQL computes to RETURNING, which saves a second statement."""
+    """Return the values that PostgreSQL computes in an UPDATE, instead of a second statement."""
     columns: list[Column[Any]] = [each for each in mapper.columns if isinstance(each, Column)]
-    expressions = (column.onupdate for column in columns)
-    on_update = any(value is not None and value.is_clause_element for value in expressions)
-    if on_update or any(column.server_onupdate is not None for column in columns):
-        mapper.eager_defaults = True
+    for column in columns:
+        on_update = column.onupdate
+        is_expression = on_update is not None and on_update.is_clause_element
+        if is_expression or column.server_onupdate is not None:
+            mapper.eager_defaults = True
 
 
 @event.listens_for(Base, "mapper_configured", propagate=True)
-def _check_version(_mapper: Any, model: type[Base]) -> None:
+def _reject_unsupported_version(_mapper: Any, model: type[Base]) -> None:
+    # Raises the TypeError when the service starts, not in the first bulk update.
     next_version(model)
 
 
@@ -145,10 +147,10 @@ def _set_updated_at(mapper: Mapper[Any], _connection: Connection, record: Timest
 def in_base_table(
     model: type[Any], *conditions: ColumnElement[bool]
 ) -> tuple[Any, tuple[ColumnElement[bool], ...]]:
-    """Return the class to update or delete, whose table has the timestamps, and its conditions.
+    """Return the base class of a model, and conditions that select the same rows in its table.
 
-    UPDATE and DELETE write one table. With joined-table inheritance, this is the table of the base
-    class, and the condition is a subquery that selects and locks the rows of the model.
+    UPDATE and DELETE write one table. With joined-table inheritance, the table of the base class
+    has the timestamps. The condition is a subquery that selects and locks the rows of the model.
     """
     mapper: Mapper[Any] = inspect(model)
     if len(mapper.tables) == 1:
@@ -183,9 +185,16 @@ def attribute_name(mapper: Any, column: Column[Any]) -> str:
 @cache
 def table_columns(mapper: Any) -> Mapping[str, Column[Any]]:
     """Return the columns of a model by attribute name, without SQL expressions."""
-    columns: dict[str, Any] = dict(mapper.columns.items())
-    expressions = {name for name, column in columns.items() if not isinstance(column, Column)}
-    return {name: column for name, column in columns.items() if name not in expressions}
+    columns: dict[str, Column[Any]] = {
+        name: column for name, column in mapper.columns.items() if isinstance(column, Column)
+    }
+    return columns
+
+
+def check_columns(model: type[Base], names: Iterable[str]) -> None:
+    """Raise TypeError for a name that is not an attribute with a column."""
+    if unknown := set(names).difference(table_columns(model.__mapper__)):
+        raise TypeError(f"{model.__name__} has no column {', '.join(sorted(unknown))}")
 
 
 def column_of(model: Any, name: str, *, used_by: str) -> Column[Any]:
@@ -201,7 +210,7 @@ def next_version(model: Any) -> dict[str, Any]:
     """Return the version attribute and its new value, or {} for a model without a version column.
 
     Bulk updates must set it: otherwise a session that read the row earlier would overwrite their
-    changes. PostgreSQL computes the value, because the statement is compiled once.
+    changes. The value is an SQL expression, because each row has its own version.
 
     Raises TypeError for a column type whose next version PostgreSQL cannot compute.
     """

@@ -29,12 +29,12 @@ def build_read_engine(settings: DatabaseSettings, application_name: str) -> Asyn
 
     PostgreSQL rejects writes on it.
     """
-    at = settings.model_copy(update={"url": settings.replica_url or settings.url})
     pool = pool_arguments(settings)
+    settings = settings.model_copy(update={"url": settings.replica_url or settings.url})
     if settings.pooler == "pgbouncer":
-        return read_only(_build(at, application_name, **pool))
+        return read_only(_build(settings, application_name, **pool))
     # Without BEGIN and COMMIT, a read is a single round trip.
-    return _build(at, application_name, reads=True, isolation_level="AUTOCOMMIT", **pool)
+    return _build(settings, application_name, reads=True, isolation_level="AUTOCOMMIT", **pool)
 
 
 def read_only(engine: AsyncEngine) -> AsyncEngine:

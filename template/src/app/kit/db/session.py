@@ -138,9 +138,8 @@ class Database:
         Raises CommitOutcomeUnknown if the connection drops before the server responds.
         """
         engine = self.engine
-        # SQLAlchemy must run the statement if the engine has listeners. Without a QueuePool, the
-        # service uses PgBouncer, which may send the two messages of a statement outside a
-        # transaction to different connections.
+        # Listeners need SQLAlchemy. Without a QueuePool, the service uses PgBouncer: outside a
+        # transaction, it may send the two messages of one statement to different connections.
         if has_listeners(engine) or not isinstance(engine.pool, QueuePool):
             async with self.transaction() as session:
                 connection = await session.connection()
@@ -153,8 +152,8 @@ class Database:
             ) from error
         except DBAPIError as error:
             # After a migration changed a composite type, asyncpg cannot decode the returned row.
-            unread = isinstance(driver_error(error), asyncpg.OutdatedSchemaCacheError)
-            if error.connection_invalidated or unread:
+            is_unread = isinstance(driver_error(error), asyncpg.OutdatedSchemaCacheError)
+            if error.connection_invalidated or is_unread:
                 raise self._outcome_unknown("The response of the database was lost") from error
             raise
 
@@ -186,8 +185,8 @@ async def _close(engine: AsyncEngine) -> None:
 
 @event.listens_for(SyncSession, "before_flush")
 def _load_parents(session: Session, *_context: object) -> None:
-    # To delete the rows of a tree in order, a flush reads their parents. With a lazy strategy that
-    # raises, this would fail, so load the parents here.
+    # A flush reads the parents of deleted rows, to delete the rows of a tree in order. This would
+    # fail with a lazy strategy that raises, so load the parents before.
     for record in session.deleted:
         state = inspect(record)
         for relation in state.mapper.relationships:

@@ -42,13 +42,13 @@ class DatabaseSettings(PoolSettings):
 
     @field_validator("url", "replica_url", "migration_url")
     @classmethod
-    def _is_a_database_url(cls, url: SecretStr | None) -> SecretStr | None:
+    def _check_url(cls, url: SecretStr | None) -> SecretStr | None:
         if url:
             parse_url(url.get_secret_value())
         return url
 
     @model_validator(mode="after")
-    def _has_a_pool_that_fits(self) -> Self:
+    def _reject_pre_ping_behind_pgbouncer(self) -> Self:
         if self.pooler == "pgbouncer" and self.pool_pre_ping:
             raise ValueError("POOL_PRE_PING has no effect behind PgBouncer. Set it to false.")
         return self

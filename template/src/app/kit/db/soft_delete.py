@@ -27,7 +27,8 @@ from app.kit.db.ids import Id
 
 S = TypeVar("S", bound=Executable)
 INCLUDE_DELETED = {"include_deleted": True}
-_NAMED = "soft_delete_named"
+# Annotation of a condition that `filter_select` added for an entity.
+_ADDED_FOR = "soft_delete_added_for"
 _CRITERIA = "additional_entity_criteria"  # SQLAlchemy's key for the criteria of a statement
 
 
@@ -59,9 +60,9 @@ def set_deleted_at(
     old: datetime | None,
     new: datetime | None,
 ) -> Sequence[Id]:
-    """Set `deleted_at` of matching rows from `old` to `new`. Return their primary keys.
+    """Set `deleted_at` of matching rows from `old` to `new`, not of the rows that they own.
 
-    Does not change the rows that they own.
+    Returns the primary keys of the changed rows.
     """
     # The new version makes a concurrent update of the old version fail.
     values = {"deleted_at": new, **next_version(model)}
@@ -89,7 +90,7 @@ def set_deleted_at_of_owned(
         set_deleted_at_of_owned(session, child, children, old=old, new=new)
 
 
-# Created once: creating criteria takes longer than looking up a compiled statement.
+# A constant, because creating it takes longer than looking up a compiled statement.
 NOT_DELETED = orm.with_loader_criteria(
     Model, lambda cls: cls.deleted_at.is_(None), include_aliases=True
 )
@@ -98,27 +99,30 @@ NOT_DELETED = orm.with_loader_criteria(
 def exclude_deleted(statement: S) -> S:
     """Return the statement without deleted rows. A session does this for each statement."""
     filtered: Any = filter_select(statement) if isinstance(statement, Select) else statement
-    return cast("S", filtered.options(NOT_DELETED).execution_options(living_only=True))
+    return cast("S", filtered.options(NOT_DELETED).execution_options(excludes_deleted=True))
 
 
 def filter_select(statement: Any, criteria: Container[Any] | None = None) -> Any:
     """Return a SELECT in which `with_loader_criteria` filters every entity.
 
-    `with_loader_criteria` misses entities inside window functions, FILTER, WITHIN GROUP, `extract`
-    and joins that were not built with `Select.join`. For each of them, this function adds a
-    condition to WHERE that names the entity, so that `with_loader_criteria` filters it. The
-    condition is always true: with `include_deleted`, the statement returns every row.
+    `with_loader_criteria` filters the entities that it finds in columns, WHERE and `Select.join`.
+    It misses entities in window functions, FILTER, WITHIN GROUP, `extract` and other joins. For
+    each of them, this function adds the condition `true` to WHERE, annotated with the entity.
 
-    Raises TypeError for an outer join that cannot be filtered, if `criteria` contains an entity of
-    the join. Without `criteria`, every outer join of this kind raises.
+    Raises TypeError for an outer join that was not built with `Select.join`, because a condition in
+    WHERE would also remove its rows without a match. With `criteria`, the join raises only if one
+    of its entities has a criterion.
     """
     bare = [each for each in statement._raw_columns if "parententity" not in each._annotations]
     joins: list[Any] = [source for source in statement._from_obj if isinstance(source, Join)]
-    found = {*_entities_in(bare), *(side for each in joins for side in _sides(each, criteria))}
-    for entity in found - {each._annotations.get(_NAMED) for each in statement._where_criteria}:
-        named = cast("Any", true())._annotate({"parententity": inspect(entity), _NAMED: entity})
+    found = {*_entities_in(bare)}.union(*(_entities_of_join(join, criteria) for join in joins))
+    added = {each._annotations.get(_ADDED_FOR) for each in statement._where_criteria}
+    for entity in found - added:
+        annotations = {"parententity": inspect(entity), _ADDED_FOR: entity}
+        condition = cast("Any", true())._annotate(annotations)
         # Makes SQLAlchemy treat it as an ORM statement.
-        statement = statement.where(named._set_propagate_attrs(entity.deleted_at._propagate_attrs))
+        orm_attributes = entity.deleted_at._propagate_attrs
+        statement = statement.where(condition._set_propagate_attrs(orm_attributes))
     return statement
 
 
@@ -157,14 +161,13 @@ def _entities_in(clauses: Iterable[Any]) -> Iterator[Any]:
                 yield found.entity
 
 
-def _sides(source: Any, criteria: Container[Any] | None) -> Iterator[Any]:
-    """Yield the entities of a join."""
-    for side in (source.left, source.right):
+def _entities_of_join(join: Any, criteria: Container[Any] | None) -> Iterator[Any]:
+    for side in (join.left, join.right):
         found = side._annotations.get("parententity")
         if isinstance(side, Join):
-            yield from _sides(side, criteria)
+            yield from _entities_of_join(side, criteria)
         elif found is not None and issubclass(found.mapper.class_, Model):
-            is_outer = source.full or (source.isouter and side is source.right)
+            is_outer = join.full or (join.isouter and side is join.right)
             if is_outer and (criteria is None or (_CRITERIA, found.mapper) in criteria):
                 raise TypeError(
                     f"An outer join with {found} would return deleted rows. Use "
@@ -186,16 +189,16 @@ def _reject_unsupported(mapper: Mapper[Any], model: type[Base]) -> None:
             f"{model.__name__} is a `Model`, but inherits from {base.__name__}, which is not. "
             f"Queries of {base.__name__} would return deleted rows. Make {base.__name__} a `Model`."
         )
-    entities: dict[Any, str] = {
+    names: dict[Any, str] = {
         each.local_table: each.class_.__name__
         for each in mapper.registry.mappers
         if issubclass(each.class_, Model)
     }
     for relation in mapper.relationships:
-        link = entities.get(relation.secondary)
-        if link and not _excludes_deleted(relation):
+        name = names.get(relation.secondary)
+        if name and not _excludes_deleted(relation):
             raise TypeError(
-                f"{relation} would follow deleted rows of {link}. Use a relationship to {link} "
+                f"{relation} would follow deleted rows of {name}. Use a relationship to {name} "
                 "instead of `secondary`, or set `viewonly=True` and add `deleted_at IS NULL` to "
                 "`primaryjoin` or `secondaryjoin`."
             )

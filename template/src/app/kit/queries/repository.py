@@ -1,6 +1,6 @@
 """Base class of repositories, and the loader options of their entities."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapper, raiseload
 from sqlalchemy.orm.interfaces import ORMOption
 
-from app.kit.db.base import Base, any_of, primary_key, table_columns
+from app.kit.db.base import Base, any_of, check_columns, primary_key
 from app.kit.db.deletion import delete_row, exclude_deleted
 from app.kit.db.ids import Id
 from app.kit.errors.problems import NotFound
@@ -139,7 +139,7 @@ class Repository(Generic[M]):
     async def update(self, record: M, changes: Mapping[str, Any]) -> M:
         """Set attributes of a row. Raises TypeError if a name is not a column."""
         # A subclass may have more columns than the model of the repository.
-        _check_columns(type(record), changes)
+        check_columns(type(record), changes)
         for name, value in changes.items():
             setattr(record, name, value)
         await self.session.flush()
@@ -217,7 +217,7 @@ def _update_by_key(
     model: Any, options: tuple[ORMOption, ...], changes: Mapping[str, Any]
 ) -> tuple[Update, dict[str, Any]]:
     """Return the statement that updates the row with key `:row__key`, and its other parameters."""
-    _check_columns(model, changes)
+    check_columns(model, changes)
     expressions = {name: value for name, value in changes.items() if _is_expression(value)}
     values = {name: value for name, value in changes.items() if name not in expressions}
     statement = _update_to_values(model, options, tuple(values))
@@ -230,13 +230,6 @@ def _update_to_values(model: Any, options: tuple[ORMOption, ...], names: tuple[s
     execution = {"populate_existing": True, "synchronize_session": False}
     statement = update_row(model, names).returning(model).options(*options)
     return exclude_deleted(statement.execution_options(**execution))
-
-
-def _check_columns(model: type[Base], names: Iterable[str]) -> None:
-    columns = table_columns(model.__mapper__)
-    for name in names:
-        if name not in columns:
-            raise TypeError(f"{model.__name__} has no column {name!r} to update")
 
 
 def _is_expression(value: Any) -> bool:

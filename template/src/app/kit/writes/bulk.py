@@ -16,6 +16,7 @@ from app.kit.db.base import (
     TimestampedModel,
     any_of,
     attribute_name,
+    check_columns,
     next_version,
     table_columns,
     utc_now,
@@ -85,8 +86,7 @@ async def update_where(
     """Update every row that matches the conditions. Return the number of rows."""
     mapper = inspect(model)
     changes = next_version(model) | dict(values)
-    if unknown := changes.keys() - table_columns(mapper).keys():
-        raise TypeError(f"{model.__name__} has no column {', '.join(sorted(unknown))}")
+    check_columns(model, changes)
     if len(mapper.tables) > 1:
         return await _update_tables(session, model, conditions, changes)
     result = await session.execute(update(model).where(*conditions).values(changes))
@@ -215,13 +215,12 @@ def chunks(
 
     Raises TypeError for an unknown column, and for rows with different keys.
     """
-    columns = table_columns(model.__mapper__).keys()
     remaining = iter(rows)
-    named: set[str] | None = None
+    names: set[str] | None = None
     while part := [dict(row) for row in islice(remaining, size)]:
-        named = set(part[0]) if named is None else named
-        if unknown := named - columns:
-            raise TypeError(f"{model.__name__} has no column {', '.join(sorted(unknown))}")
-        if any(row.keys() != named for row in part):
+        if names is None:
+            names = set(part[0])
+            check_columns(model, names)
+        if any(row.keys() != names for row in part):
             raise TypeError("All rows of one call must have the same keys.")
         yield part

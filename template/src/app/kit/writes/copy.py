@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Mapper
 from sqlalchemy.sql.functions import now
 
-from app.kit.db.base import TimestampedModel, table_columns, utc_now
+from app.kit.db.base import TimestampedModel, check_columns, table_columns, utc_now
 from app.kit.db.connections.asyncpg_driver import wrap_driver_error
 from app.kit.db.ids import Id
 from app.kit.writes.bulk import Row
@@ -132,8 +132,7 @@ def _values(model: type[TimestampedModel], row: CopyRow, dialect: Dialect) -> di
     value_of: Any = attrgetter if isinstance(row, BaseModel) else itemgetter
     # With single-table inheritance, this excludes the columns of other subclasses.
     columns = table_columns(mapper)
-    if unknown := named - columns.keys():
-        raise TypeError(f"{model.__name__} has no column {', '.join(sorted(unknown))}")
+    check_columns(model, named)
     values: dict[str, Values] = {}
     # PostgreSQL sets the other columns, from their server defaults.
     for name, column in columns.items():

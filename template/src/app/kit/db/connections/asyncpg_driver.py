@@ -31,28 +31,26 @@ def replace_closed_connections(engine: Engine) -> None:
 
 
 def has_listeners(engine: AsyncEngine) -> bool:
-    """Return whether the engine needs SQLAlchemy to run its statements.
-
-    This holds with echo, with execution options, and with listeners for statements.
-    """
-    sync = engine.sync_engine
-    return bool(sync.echo or sync.get_execution_options() or sync.dispatch.before_cursor_execute)
+    """Return whether SQLAlchemy must run the statements: for echo, options or event listeners."""
+    sync_engine = engine.sync_engine
+    options = sync_engine.get_execution_options()
+    return bool(sync_engine.echo or options or sync_engine.dispatch.before_cursor_execute)
 
 
 async def fetch(engine: AsyncEngine, sql: str, values: Sequence[Any]) -> Rows:
     """Run a statement with positional parameters (`$1`), and return its rows."""
-    sync = engine.sync_engine
+    sync_engine = engine.sync_engine
     connection: Any = None
     try:
-        connection = await _check_out(sync)
-        return await _run(connection, sql, values)
+        connection = await _check_out(sync_engine)
+        return await _fetch_rows(connection, sql, values)
     except UnreadableValue:
-        raise
-    except sync.dialect.loaded_dbapi.Error as error:
-        lost = connection is not None and _is_lost(sync, connection, error)
+        raise  # the connection stays usable
+    except sync_engine.dialect.loaded_dbapi.Error as error:
+        lost = connection is not None and _is_lost(sync_engine, connection, error)
         if connection is not None and lost:
             await greenlet_spawn(connection.invalidate, error)
-        raise _sqlalchemy_error(error, sql, sync, lost=lost) from error
+        raise _sqlalchemy_error(error, sql, sync_engine, lost=lost) from error
     except BaseException:
         # A cancelled task leaves unread results on the connection.
         if connection:
@@ -60,7 +58,7 @@ async def fetch(engine: AsyncEngine, sql: str, values: Sequence[Any]) -> Rows:
         raise
     finally:
         if connection:
-            await _check_in(sync, connection)
+            await _check_in(sync_engine, connection)
 
 
 def wrap_driver_error(
@@ -76,7 +74,8 @@ def wrap_driver_error(
 
 
 def _is_lost(engine: Engine, connection: Any, error: Any) -> bool:
-    # After an InternalClientError the driver does not report the connection as closed.
+    # After an InternalClientError, the driver's state is invalid, but the driver reports an open
+    # connection. Its subclass OutdatedSchemaCacheError invalidates only a prepared statement.
     cause = error.__cause__
     is_invalid = isinstance(cause, asyncpg.InternalClientError) and not isinstance(
         cause, asyncpg.OutdatedSchemaCacheError
@@ -94,6 +93,7 @@ async def _check_out(engine: Engine) -> Any:
 
 
 def _has_pre_ping(pool: Any) -> bool:
+    # SQLAlchemy has no public attribute for it.
     pre_ping: bool = pool._pre_ping
     return pre_ping
 
@@ -107,9 +107,9 @@ async def _check_in(engine: Engine, connection: Any) -> None:
         await greenlet_spawn(connection.close)
 
 
-async def _run(connection: Any, sql: str, values: Sequence[Any]) -> Rows:
+async def _fetch_rows(connection: Any, sql: str, values: Sequence[Any]) -> Rows:
     try:
-        rows: Rows = await _fetch(connection.driver_connection, sql, values)
+        rows: Rows = await _fetch_or_reload(connection.driver_connection, sql, values)
     except (ValueError, OverflowError) as error:
         if not is_unreadable(error):
             raise
@@ -124,12 +124,12 @@ async def _run(connection: Any, sql: str, values: Sequence[Any]) -> Rows:
     return rows
 
 
-async def _fetch(driver: Any, sql: str, values: Sequence[Any]) -> Any:
+async def _fetch_or_reload(driver: Any, sql: str, values: Sequence[Any]) -> Any:
     try:
         return await driver.fetch(sql, *values)
     except asyncpg.InternalServerError:
-        # The cached statement may use a type that a migration dropped. It is safe to retry:
-        # nothing was stored.
+        # The cached statement may use a type that a migration dropped. After this error, nothing
+        # is stored, so it is safe to send the statement again.
         await driver.reload_schema_state()
     return await driver.fetch(sql, *values)
 
@@ -162,15 +162,15 @@ def _connect(dialect: Any, _record: Any, args: Any, kwargs: Any) -> Any:
 
 
 def _reconnect_after_driver_fault(context: ExceptionContext) -> None:
-    # Either the connection dropped between two reads, and the driver's state is invalid. Or the
-    # driver closed a prepared statement after a composite type changed (OutdatedSchemaCacheError),
-    # and SQLAlchemy would reuse that statement.
+    # InternalClientError: the connection dropped between two reads, so the driver's state is
+    # invalid. OutdatedSchemaCacheError is a subclass: a composite type changed, and the driver
+    # closed a prepared statement that SQLAlchemy would use again.
     if isinstance(context.original_exception.__cause__, asyncpg.InternalClientError):
         context.is_disconnect = True
 
 
 def _reject_closed(connection: Any, _record: Any, _proxy: Any) -> None:
-    # The event loop knows whether the server closed the connection, without a round trip. The
-    # pool then opens a new connection.
+    # The event loop knows without a round trip whether the server closed the connection. After a
+    # DisconnectionError, the pool opens a new one.
     if connection.driver_connection.is_closed():
         raise DisconnectionError

@@ -13,9 +13,12 @@ from sqlalchemy.types import NullType, TypeEngine
 
 from app.kit.errors.problems import Conflict
 
-# date, time, timestamp, timestamptz, interval and timetz; their arrays, ranges and multiranges.
-_SCALARS_AND_ARRAYS = {1082, 1083, 1114, 1184, 1186, 1266, 1182, 1183, 1115, 1185, 1187, 1270}
-_OIDS = _SCALARS_AND_ARRAYS | {3908, 3910, 3912, 4533, 4534, 4535}
+# PostgreSQL's ids of these types.
+_DATE_TIME_TYPES = {
+    *(1082, 1083, 1114, 1184, 1186, 1266),  # date, time, timestamp, timestamptz, interval, timetz
+    *(1182, 1183, 1115, 1185, 1187, 1270),  # their arrays
+    *(3908, 3910, 3912, 4533, 4534, 4535),  # their ranges and multiranges
+}
 # The source file of asyncpg's functions that decode dates and times.
 _DECODERS = "datetime.pyx"
 _DAYS_OF_YEAR, _DAYS_OF_MONTH = 365, 30  # the same as asyncpg
@@ -34,8 +37,8 @@ class TimeZoneMismatch(asyncpg.DataError):
 class UnreadableValue(Conflict):
     """A row contains a date or time that Python cannot represent.
 
-    These are dates outside the years 1 to 9999, the time 24:00, and long intervals. They are rare,
-    because only SQL can store them, no API request.
+    For example, a date outside the years 1 to 9999, the time 24:00, or a long interval. Only SQL
+    can store such a value; an API request cannot.
     """
 
     def __init__(self, columns: Iterable[str]) -> None:
@@ -59,22 +62,24 @@ def check_values(engine: Engine) -> None:
 
 
 # ---------------------------------------------------------------------------- parameters
-def _checked_types(specs: dict[Any, Any]) -> dict[Any, Any]:
-    def offset_check(kind: Any) -> Check:
-        return _with_offset if kind.timezone else _without_offset
+def _checked_types(implementations: dict[Any, Any]) -> dict[Any, Any]:
+    def offset_check(column_type: Any) -> Check:
+        return _with_offset if column_type.timezone else _without_offset
 
-    def bounds_check(kind: TypeEngine[Any]) -> Check:
-        has_zone = isinstance(kind, TSTZRANGE | TSTZMULTIRANGE)
+    def bounds_check(column_type: TypeEngine[Any]) -> Check:
+        has_zone = isinstance(column_type, TSTZRANGE | TSTZMULTIRANGE)
         check = _with_offset if has_zone else _without_offset
         return lambda value: _check_bounds(value, check)
 
     return {
-        DateTime: _checked(specs[DateTime], offset_check, result_processor=_result_processor),
-        Time: _checked(specs[Time], offset_check),
+        DateTime: _checked(
+            implementations[DateTime], offset_check, result_processor=_result_processor
+        ),
+        Time: _checked(implementations[Time], offset_check),
         # Untyped parameters, as in `text()`.
         NullType: _checked(NullType, lambda _: _with_offset),
-        AbstractSingleRange: _checked(specs[AbstractSingleRange], bounds_check),
-        AbstractMultiRange: _checked(specs[AbstractMultiRange], bounds_check),
+        AbstractSingleRange: _checked(implementations[AbstractSingleRange], bounds_check),
+        AbstractMultiRange: _checked(implementations[AbstractMultiRange], bounds_check),
         INET: _checked(INET, lambda _: _without_scope_id),
         CIDR: _checked(CIDR, lambda _: _without_scope_id),
     }
@@ -141,7 +146,7 @@ def _add_offset(value: datetime | None) -> datetime | None:
 
 
 def _set_interval_codec(connection: Any, _record: Any) -> None:
-    # asyncpg counts days in 32 bits, which overflows from 9 million years on.
+    # asyncpg's decoder counts days in 32 bits: it overflows for intervals over 9 million years.
     async def set_codec(driver: Any) -> None:
         await driver.set_type_codec(
             "interval",
@@ -167,15 +172,17 @@ def _read_interval(value: tuple[int, int, int]) -> timedelta:
 
 def is_unreadable(error: BaseException) -> bool:
     """Return whether a date or time could not be decoded."""
-    code = [frame.f_code for frame, _ in walk_tb(error.__traceback__)]
+    # asyncpg raises a plain ValueError or OverflowError. Only the traceback shows its origin.
+    functions = [frame.f_code for frame, _ in walk_tb(error.__traceback__)]
     return isinstance(error, ValueError | OverflowError) and any(
-        each is _read_interval.__code__ or each.co_filename.endswith(_DECODERS) for each in code
+        code is _read_interval.__code__ or code.co_filename.endswith(_DECODERS)
+        for code in functions
     )
 
 
 def unreadable_value(columns: Iterable[tuple[str, int]]) -> UnreadableValue:
-    """Return the error for a row with these columns. It names those with a date or time."""
-    return UnreadableValue(name for name, oid in columns if oid in _OIDS)
+    """Return the error for a row. Of its columns (name, type id), it names those with a time."""
+    return UnreadableValue(name for name, oid in columns if oid in _DATE_TIME_TYPES)
 
 
 def _report_unreadable(context: ExceptionContext) -> Exception | None:

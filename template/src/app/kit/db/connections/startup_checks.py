@@ -23,10 +23,12 @@ from app.kit.errors.problems import Unavailable
 _console = logging.getLogger(__name__)
 _log = structlog.get_logger(__name__)
 
+# Seconds between two attempts to connect.
 _PAUSE = 0.2
 # asyncpg raises a plain ConnectionError. Only its text shows that the server has no TLS.
 _NO_TLS = "rejected SSL upgrade"
-_MAY_PASS = (
+# Errors (SQLSTATE prefixes) after which a retry may succeed.
+_TEMPORARY = (
     "08",  # the pooler cannot reach the server
     "53300",  # too many connections
     "57P",  # the server is starting or stopping
@@ -62,20 +64,20 @@ async def wait_for_database(settings: DatabaseSettings) -> None:
     limit = settings.startup_timeout
     deadline = monotonic() + limit
     is_reported = False
-    bounds = {"connect_timeout": min(settings.connect_timeout, limit or 5)}
-    engine = build_migration_engine(settings.model_copy(update=bounds), "waiting")
-    where = address(engine.url)
+    shorter = {"connect_timeout": min(settings.connect_timeout, limit or 5)}
+    engine = build_migration_engine(settings.model_copy(update=shorter), "waiting")
+    server = address(engine.url)
     try:
-        while refusal := await probe_connection(engine):
-            if not refusal.may_pass or monotonic() + _PAUSE >= deadline:
-                within = f" within {limit:g} s" if limit and refusal.may_pass else ""
+        while failure := await probe_connection(engine):
+            if not failure.may_pass or monotonic() + _PAUSE >= deadline:
+                within = f" within {limit:g} s" if limit and failure.may_pass else ""
                 raise DatabaseUnreachable(
-                    f"The database at {where} cannot be reached{within}: {refusal.reason}."
+                    f"The database at {server} cannot be reached{within}: {failure.reason}."
                 )
             if not is_reported:
                 is_reported = True
                 message = "Waiting up to %g seconds for the database at %s: %s."
-                _console.warning(message, limit, where, refusal.reason)
+                _console.warning(message, limit, server, failure.reason)
             await asyncio.sleep(_PAUSE)
     finally:
         await engine.dispose()
@@ -100,7 +102,7 @@ async def probe_connection(engine: AsyncEngine) -> ConnectionFailure | None:
         driver = driver_error(error)
         code = getattr(driver, "sqlstate", None) or ""
         is_invalid = isinstance(driver, asyncpg.InternalClientError)
-        return ConnectionFailure(str(driver), may_pass=code.startswith(_MAY_PASS) or is_invalid)
+        return ConnectionFailure(str(driver), may_pass=code.startswith(_TEMPORARY) or is_invalid)
     return None
 
 
@@ -164,7 +166,8 @@ async def available_connections(connection: AsyncConnection) -> int:
 
 async def warn_if_too_many_connections(database: Database, settings: DatabaseSettings) -> None:
     """Log a warning if all processes together can open more connections than a server accepts."""
-    if not (each := required_connections(settings)):
+    per_process = required_connections(settings)
+    if not per_process:
         return
     servers = {"primary": database.engine}
     if settings.replica_url:
@@ -172,17 +175,18 @@ async def warn_if_too_many_connections(database: Database, settings: DatabaseSet
     for server, engine in servers.items():
         try:
             async with asyncio.timeout(_LIMITS_TIMEOUT), engine.connect() as connection:
-                granted = await available_connections(connection)
+                available = await available_connections(connection)
         except (SQLAlchemyError, Unavailable, TimeoutError):
             # The service starts without a database: requests get status 503 until it is reachable.
             continue
-        processes, wanted = settings.processes, settings.processes * each
-        if wanted > granted:
+        processes, required = settings.processes, settings.processes * per_process
+        if required > available:
             _log.warning(
-                f"{processes} processes with up to {each} connections each need {wanted}, "
-                f"but the {server} accepts {granted}. Lower DATABASE_POOL_SIZE, or use PgBouncer.",
+                f"{processes} processes with up to {per_process} connections each need {required}, "
+                f"but the {server} accepts {available}. Lower DATABASE_POOL_SIZE, or use "
+                "PgBouncer.",
                 processes=processes,
-                connections_each=each,
-                wanted=wanted,
-                granted=granted,
+                connections_each=per_process,
+                wanted=required,
+                granted=available,
             )

@@ -12,30 +12,30 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 DRIVER = "postgresql+asyncpg"
-_NAMES = {"postgres", "postgresql", DRIVER}
-_DSN = "postgresql:///?"
+_DRIVER_NAMES = {"postgres", "postgresql", DRIVER}
+_DSN_PREFIX = "postgresql:///?"
 # A URL with several hosts. SQLAlchemy supports them only in `?host=`.
-_HOSTS = re.compile(r"^([\w+]+://(?:[^/?#]*@)?)([^/?#@]*,[^/?#@]*)(.*)$", re.DOTALL)
+_URL_WITH_HOSTS = re.compile(r"^([\w+]+://(?:[^/?#]*@)?)([^/?#@]*,[^/?#@]*)(.*)$", re.DOTALL)
 # SQLAlchemy's format for each of several hosts.
-_HOST = re.compile(r"[^:]+:\d+")
+_HOST_WITH_PORT = re.compile(r"[^:]+:\d+")
 
 _FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl", "passfile")
 _VERIFYING = ("verify-ca", "verify-full")
-_SESSIONS = ("any", "primary", "standby", "read-write", "read-only", "prefer-standby")
-_VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
+_SESSION_ATTRIBUTES = ("any", "primary", "standby", "read-write", "read-only", "prefer-standby")
+_TLS_VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 # Parameters with a fixed set of values.
-_VALUES = {
+_ALLOWED_VALUES = {
     "ssl": ("disable", "allow", "prefer", "require", *_VERIFYING),
     "sslnegotiation": ("postgres", "direct"),
-    "ssl_min_protocol_version": _VERSIONS,
-    "ssl_max_protocol_version": _VERSIONS,
-    "target_session_attrs": _SESSIONS,
+    "ssl_min_protocol_version": _TLS_VERSIONS,
+    "ssl_max_protocol_version": _TLS_VERSIONS,
+    "target_session_attrs": _SESSION_ATTRIBUTES,
 }
-_KNOWN = {*_FILES, *_VALUES, "sslpassword", "host", "port", "options", "command_timeout"}
+_KNOWN = {*_FILES, *_ALLOWED_VALUES, "sslpassword", "host", "port", "options", "command_timeout"}
 # Parameters that asyncpg accepts as keyword arguments. It accepts the others only in a DSN.
-_ARGUMENTS = {"ssl", "passfile", "host", "port", "command_timeout", "target_session_attrs"}
+_KEYWORD_ARGUMENTS = {"ssl", "passfile", "host", "port", "command_timeout", "target_session_attrs"}
 # Parameters of libpq and other drivers, with the replacement in this service.
-_INSTEAD = {
+_REPLACEMENTS = {
     name: replacement
     for names, replacement in {
         "application_name fallback_application_name": "set DATABASE_APPLICATION_NAME",
@@ -61,7 +61,7 @@ _INSTEAD = {
     for name in names.split()
 }
 # Values of `ssl` and `sslmode` in other drivers.
-_MEANT = {
+_SSL_HINTS = {
     **dict.fromkeys(("true", "1", "yes", "on"), "ssl=true is sslmode=require"),
     **dict.fromkeys(("false", "0", "no", "off"), "ssl=false is sslmode=disable"),
     "no-verify": "no-verify is sslmode=require",
@@ -77,13 +77,13 @@ def parse_url(text: str) -> URL:
     """
     hosts: list[str] = []
     text = text.strip()
-    if several := _HOSTS.match(text):
-        text, hosts = several[1] + several[3], several[2].split(",")
+    if match := _URL_WITH_HOSTS.match(text):
+        text, hosts = match[1] + match[3], match[2].split(",")
     try:
         url = make_url(text)
     except (ArgumentError, ValueError):
         raise ValueError("is not a URL like postgresql://user:password@host:5432/name") from None
-    if url.drivername not in _NAMES:
+    if url.drivername not in _DRIVER_NAMES:
         raise ValueError(f"must begin with postgresql://, not {url.drivername}://")
     if "@" in (url.host or ""):
         # The parsed host contains a part of the password, so a later message would show it.
@@ -91,31 +91,31 @@ def parse_url(text: str) -> URL:
     if blank := _blank_parameters(text):
         raise ValueError(f"has no value for {', '.join(blank)}: add one, or remove the parameter")
     query = dict[str, Any](url.query)
-    if str(query.get("dsn")).startswith(_DSN):
+    if str(query.get("dsn")).startswith(_DSN_PREFIX):
         # A URL that this function has already converted.
-        query |= parse_qsl(query.pop("dsn").removeprefix(_DSN))
+        query |= parse_qsl(query.pop("dsn").removeprefix(_DSN_PREFIX))
     # A socket directory instead of a host is percent-encoded.
     host = unquote(url.host or "") or None
     if host and host.startswith("/"):
         host, query["host"] = None, host
-    query = _with_hosts(_translated(query), [unquote(each) for each in hosts])
+    query = _with_hosts(_asyncpg_parameters(query), [unquote(each) for each in hosts])
     _check_tls(query)
     _check_port(url.port)
     if not url.database:
         raise ValueError("has no database name: add it after the host, as in //host:5432/name")
-    if dsn := {name: query.pop(name) for name in sorted(query.keys() - _ARGUMENTS)}:
-        query["dsn"] = _DSN + urlencode(dsn, quote_via=quote)
+    if dsn := {name: query.pop(name) for name in sorted(query.keys() - _KEYWORD_ARGUMENTS)}:
+        query["dsn"] = _DSN_PREFIX + urlencode(dsn, quote_via=quote)
     return url.set(drivername=DRIVER, host=host, query=query)
 
 
 def _blank_parameters(text: str) -> list[str]:
     """Return the known parameters that have no value in a URL. SQLAlchemy ignores them."""
     given = text.rpartition("?")[2].split("&")
-    known = sorted({*_KNOWN, *_INSTEAD, "sslmode", "channel_binding"})
+    known = sorted({*_KNOWN, *_REPLACEMENTS, "sslmode", "channel_binding"})
     return [name for name in known if name in given or f"{name}=" in given]
 
 
-def _translated(query: dict[str, Any]) -> dict[str, Any]:
+def _asyncpg_parameters(query: dict[str, Any]) -> dict[str, Any]:
     """Return the parameters with asyncpg's names. Raises ValueError for an invalid parameter."""
     if repeated := sorted(k for k, v in query.items() if k != "host" and not isinstance(v, str)):
         raise ValueError(f"repeats {', '.join(repeated)}: keep one")
@@ -129,14 +129,14 @@ def _translated(query: dict[str, Any]) -> dict[str, Any]:
             "authenticate the server by its certificate"
         )
     if unknown := sorted(query.keys() - _KNOWN):
-        advice = ", ".join(f"{name} ({_INSTEAD.get(name, 'remove it')})" for name in unknown)
+        advice = ", ".join(f"{name} ({_REPLACEMENTS.get(name, 'remove it')})" for name in unknown)
         raise ValueError(f"has parameters that asyncpg does not support: {advice}")
-    for name, values in _VALUES.items():
+    for name, values in _ALLOWED_VALUES.items():
         if query.get(name, values[0]) not in values:
-            meant = _MEANT.get(query[name].lower()) if name == "ssl" else None
+            hint = _SSL_HINTS.get(query[name].lower()) if name == "ssl" else None
             raise ValueError(
                 f"has an unknown {'sslmode' if name == 'ssl' else name}: use one of "
-                f"{', '.join(values)}{f' ({meant})' if meant else ''}"
+                f"{', '.join(values)}{f' ({hint})' if hint else ''}"
             )
     if not query.get("command_timeout", "1").replace(".", "", 1).isdecimal():
         raise ValueError("has a command_timeout that is not a number of seconds")
@@ -145,24 +145,24 @@ def _translated(query: dict[str, Any]) -> dict[str, Any]:
 
 def _with_hosts(query: Mapping[str, Any], hosts: list[str]) -> dict[str, Any]:
     """Return the query with several hosts in SQLAlchemy's format: `host=a:5432&host=b:5432`."""
-    found, ports = query.get("host", ()), query.get("port", "")
-    hosts = hosts or (found.split(",") if isinstance(found, str) else [*found])
+    given, port = query.get("host", ()), query.get("port", "")
+    hosts = hosts or (given.split(",") if isinstance(given, str) else [*given])
     if len(hosts) < 2:
-        _check_port(ports or None)
+        _check_port(port or None)
         return dict(query)
-    each = ports.split(",") if "," in ports else [ports] * len(hosts)
-    if len(each) != len(hosts):
+    ports = port.split(",") if "," in port else [port] * len(hosts)
+    if len(ports) != len(hosts):
         raise ValueError("has several hosts, but another number of ports")
-    named = zip(hosts, each, strict=True)
-    full = tuple(host if ":" in host else f"{host}:{port or 5432}" for host, port in named)
-    if not all(map(_HOST.fullmatch, full)):
+    pairs = zip(hosts, ports, strict=True)
+    addresses = tuple(host if ":" in host else f"{host}:{port or 5432}" for host, port in pairs)
+    if not all(map(_HOST_WITH_PORT.fullmatch, addresses)):
         raise ValueError(
             "has several hosts, but not all in the format name:5432: use a host name instead of an "
             "IPv6 address, and leave no host empty"
         )
-    for host in full:
-        _check_port(host.partition(":")[2])
-    return {name: value for name, value in query.items() if name != "port"} | {"host": full}
+    for each in addresses:
+        _check_port(each.partition(":")[2])
+    return {name: value for name, value in query.items() if name != "port"} | {"host": addresses}
 
 
 def _check_port(port: object) -> None:
@@ -186,8 +186,8 @@ def _check_tls(query: dict[str, Any]) -> None:
             raise ValueError("has sslrootcert=system, which needs sslmode=verify-full")
         paths = ssl.get_default_verify_paths()
         query["sslrootcert"] = paths.cafile or paths.openssl_cafile
-    is_there = "sslrootcert" in query or "PGSSLROOTCERT" in os.environ
-    if query.get("ssl") in _VERIFYING and not (is_there or _has_default_certificates()):
+    has_root = "sslrootcert" in query or "PGSSLROOTCERT" in os.environ
+    if query.get("ssl") in _VERIFYING and not (has_root or _has_default_certificates()):
         raise ValueError(
             f"has sslmode={query['ssl']}, which needs trusted certificates: add sslrootcert=FILE, "
             "or sslrootcert=system for a certificate of a public CA"
