@@ -137,11 +137,11 @@ PATTERNS = (
         Variant("/without/returning"),
     ),
     Pattern(
-        "`Repository.change`, without reading first",
-        "`get` and `update`",
+        "update with a view",
+        "unit of work",
         "R6",
+        Variant(VIEW_ROW),
         Variant(ROW),
-        Variant("/without/change/{key}"),
     ),
     Pattern(
         "COPY",

@@ -146,14 +146,19 @@ def deprecated_names(directory: Path) -> set[str]:
 
 
 def uses_of(names: set[str], source: str) -> set[str]:
-    """Return the names that a module uses, except as attributes of other packages."""
+    """Return the names that a module uses, except its variables and attributes of packages."""
     tree = ast.parse(source)
     imports = (node for node in ast.walk(tree) if isinstance(node, ast.Import))
     others = {each.asname or each.name for node in imports for each in node.names}
+    variables = {
+        node.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
     used: set[str] = set()
     for node in ast.walk(tree):
         match node:
-            case ast.Name(id=name, ctx=ast.Load()):
+            case ast.Name(id=name, ctx=ast.Load()) if name not in variables:
                 used.add(name)
             case ast.Attribute(value=ast.Name(id=owner)) if owner in others:
                 pass  # `typer.Argument`

@@ -17,7 +17,7 @@ from app.example.posts.repository import (
     PostRepository,
 )
 from app.example.posts.schemas import PostOut, PostQuery, PostSort
-from app.features.measured.schemas import Keys, NewRow, NewRows, Row, RowChanges
+from app.features.measured.schemas import Keys, NewRow, NewRows, Row
 from app.kit.db.ids import Id
 from app.kit.db.session import ReadSessionDep, SessionDep
 from app.kit.queries.compiled.columns import columns_of
@@ -121,10 +121,3 @@ async def create_objects(new: NewRows, session: SessionDep) -> Keys:
     session.add_all(rows)
     await session.flush()
     return Keys(ids=[row.id for row in rows])
-
-
-@router.patch("/change/{key}", response_model=Row)
-async def read_and_update(key: Id, changes: RowChanges, session: SessionDep) -> Post:
-    """R6 with a read before the update."""
-    posts = PostRepository(session)
-    return await posts.update(await posts.get(key, *ROW), changes.sent())

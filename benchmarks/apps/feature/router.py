@@ -98,7 +98,8 @@ async def create_rows(new: NewRows, session: SessionDep) -> Keys:
 @router.patch("/rows/{key}", response_model=Row)
 async def change_row(key: Id, changes: RowChanges, session: SessionDep) -> Post:
     """R6 with an entity."""
-    return await PostRepository(session).change(key, changes.sent(), *ROW)
+    posts = PostRepository(session)
+    return await posts.update(await posts.get(key, *ROW), changes.sent())
 
 
 @router.patch("/view/{key}", response_model=Row)

@@ -8,7 +8,7 @@ from httpx2 import AsyncClient
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.exc import StaleDataError
 
-from app.example.catalog.repository import ProductRepository
+from app.example.catalog.repository import PRODUCTS, ProductRepository
 from tests.example.catalog_factories import make_product
 from tests.example.order_factories import open_shop
 
@@ -105,8 +105,7 @@ async def test_concurrent_updates_of_the_same_version_return_one_conflict(
 
 
 async def test_update_without_reading_increments_version(session: AsyncSession) -> None:
-    products, product = ProductRepository(session), await make_product(session)
-    changed = await products.change(product.id, {"name": "New"})
-    assert changed is product
-    assert (product.name, product.version) == ("New", 2)
-    assert (await products.change(product.id, {})).version == 2
+    product = await make_product(session)
+    updated = await PRODUCTS.update(session, product.id, {"name": "New"})
+    assert (updated.name, updated.version) == ("New", 2)
+    assert (await PRODUCTS.update(session, product.id, {})).version == 2

@@ -7,6 +7,10 @@ from fastapi import FastAPI, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.example.idempotency import IdempotencyDep
+from app.example.users.models import User
+from app.example.users.repository import USER_OUT, UserRepository
+from app.kit.errors.problems import NotFound
+from tests.example.factories import make_user
 from tests.support.app import client_of
 
 
@@ -28,3 +32,13 @@ async def test_deprecated_do_runs_the_request_once(own_app: FastAPI) -> None:
         ]
 
     assert [response.json() for response in responses] == [1, 1]
+
+
+async def test_deprecated_change_updates_a_row_by_id(session: AsyncSession) -> None:
+    users, user = UserRepository(session), await make_user(session, name="Ada")
+    for value, name in [("Bo", "Bo"), (User.name + "!", "Bo!"), (User.email, user.email)]:
+        with pytest.deprecated_call(match=r"use View\.update, .*; it is removed in"):
+            assert (await users.change(user.id, {"name": value}, *USER_OUT)).name == name
+    await users.delete(user.id)
+    with pytest.deprecated_call(), pytest.raises(NotFound):
+        await users.change(user.id, {"name": "Ada"})

@@ -115,28 +115,6 @@ async def test_get_compiles_its_statement_once(
     await users.delete(people[3].id)
 
 
-async def test_update_by_id_compiles_its_statement_once(
-    session: AsyncSession, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    users, people = UserRepository(session), [await make_user(session) for _ in range(2)]
-    await users.change(people[0].id, {"name": "Ada"}, *USER_OUT)
-
-    def fail(*_columns: object) -> None:
-        raise AssertionError
-
-    monkeypatch.setattr(repository, "update_row", fail)
-    assert (await users.change(people[1].id, {"name": "Bo"}, *USER_OUT)).name == "Bo"
-    assert people[0].name == "Ada"
-
-
-async def test_update_accepts_sql_expressions_for_columns_only(session: AsyncSession) -> None:
-    users, user = UserRepository(session), await make_user(session, name="Ada")
-    assert (await users.change(user.id, {"name": User.name + "!"}, *USER_OUT)).name == "Ada!"
-    assert (await users.change(user.id, {"name": User.email}, *USER_OUT)).name == user.email
-    with pytest.raises(TypeError, match="'posts'"):
-        await users.change(user.id, {"posts": []}, *USER_OUT)
-
-
 async def test_relationship_outside_load_options_raises(
     session: AsyncSession,
 ) -> None:

@@ -170,8 +170,8 @@ async def test_reserved_attribute_names_and_composite_keys(session: AsyncSession
     await plain.update(
         session, key, {"key": "x", "row": "y", "value_key": "z", "metadata_": {"b": 2}}
     )
-    record = await Pieces(session).change(
-        key, {"key": "xx", "row": "yy", "dict": "d", "json": {"q": 1}}
+    record = await Pieces(session).update(
+        await Pieces(session).get(key), {"key": "xx", "row": "yy", "dict": "d", "json": {"q": 1}}
     )
     assert (record.key, record.row, record.value_key, record.metadata_) == (
         "xx",
@@ -217,7 +217,7 @@ async def test_self_referential_many_to_many_and_computed_columns(session: Async
     assert [each.name for each in rows] == ["b", "c", "a"]
     updated = await View(FanName, Fan).update(session, b.id, {"score": 30})
     assert str(updated.rank) == "10.00"
-    changed = await Fans(session).change(c.id, {"score": 60})
+    changed = await Fans(session).update(c, {"score": 60})
     assert str(changed.rank) == "20.00"
     found = await Fans(session).page(
         PageQuery(),
@@ -257,7 +257,7 @@ async def test_datetime_version_column(own_app: FastAPI) -> None:
     assert after.version > before.version
     async with database.transaction() as session:
         assert await update_many(session, Show, [show.id], {"title": "c"}) == 1
-        again = await Shows(session).change(show.id, {"title": "d"})
+        again = await Shows(session).update(await Shows(session).get(show.id), {"title": "d"})
         assert again.version > after.version
         await upsert_many(session, Show, [{"title": "d"}, {"title": "e"}], by=["title"])
     async with database.transaction() as session:
@@ -308,7 +308,9 @@ async def test_single_table_inheritance_with_renamed_discriminator(session: Asyn
         await update_where(session, Router, Router.label == "big box", values={"routes": {"b": 1}})
         == 3
     )
-    changed = await Devices(session).change(keys[0], {"raw": b"x", "ports": Range(2, 3)})
+    changed = await Devices(session).update(
+        await Devices(session).get(keys[0]), {"raw": b"x", "ports": Range(2, 3)}
+    )
     assert isinstance(changed, Router)
     by = order_by(
         Device.id,
@@ -346,8 +348,7 @@ async def test_joined_inheritance_over_three_tables_with_renamed_keys(
     )
     shown = await view.get(session, key)
     assert (shown.name, shown.arms, shown.power) == ("x", 7, 4)
-    changed = await Assets(session).change(key, {"name": "y"})
-    changed = await Robots(session).change(key, {"name": "y", "arms": 8})
+    changed = await Robots(session).update(await Robots(session).get(key), {"name": "y", "arms": 8})
     assert (changed.name, changed.arms) == ("y", 8)
     by = order_by(Robot.id, Robot.power.desc(), Robot.name.asc())
     rows = await all_pages(session, view, by, limit=2)

@@ -103,10 +103,10 @@ async def update_sample_of_everything(
 
 @samples.put("/{sample_id}", response_model=TypedRowOut, responses=problem_responses(404, 409))
 async def replace_sample_of_everything(
-    sample_id: Id, new: TypedRowCreate, session: SessionDep
-) -> TypedRow:
+    sample_id: Id, new: TypedRowCreate, db: DatabaseDep
+) -> TypedRowOut:
     """Replace all fields in one statement."""
-    return await TypedRowRepository(session).change(sample_id, dict(new), *SAMPLE_OUT)
+    return await SAMPLES.update(db, sample_id, dict(new))
 
 
 @samples.delete("/{sample_id}", status_code=HTTPStatus.NO_CONTENT, responses=problem_responses(404))
@@ -143,8 +143,9 @@ async def get_vehicle_of_everything(vehicle_id: Id, session: ReadSessionDep) -> 
 async def update_vehicle_of_everything(
     vehicle_id: Id, changes: TypedVehicleChanges, session: SessionDep
 ) -> TypedVehicle:
-    """Update a vehicle in one statement."""
-    return await TypedVehicleRepository(session).change(vehicle_id, changes.sent())
+    """Update the fields that the request contains."""
+    vehicle = await TypedVehicleRepository(session).get(vehicle_id)
+    return await TypedVehicleRepository(session).update(vehicle, changes.sent())
 
 
 @vehicles.delete(

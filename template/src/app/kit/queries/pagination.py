@@ -1,4 +1,4 @@
-"""Pagination by offset or by cursor, and checks of paginated statements."""
+"""Pagination by offset or by cursor: query parameters, pages, and the statements of a page."""
 
 import re
 from collections.abc import Sequence
@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import ColumnElement, Index, Select, func, inspect, select
+from sqlalchemy import ColumnElement, Index, Select, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
-from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm.interfaces import ORMOption
 from sqlalchemy.sql import operators
 
 from app.kit.db.base import primary_key
@@ -92,37 +90,26 @@ class CursorPage(BaseModel, Generic[T]):
     previous: str | None = Field(description="Cursor of the previous page; null on the first page")
 
 
-async def read_page(
-    session: AsyncSession,
-    model: Any,
-    query: PageQuery,
-    statement: Select[Any],
-    options: Sequence[ORMOption],
-) -> PageResult[Any]:
-    """Return one page of a statement and the total number of rows."""
+def ordered_rows(statement: Select[Any]) -> Select[Any]:
+    """Add the primary key as the last term of ORDER BY, and remove repeated rows."""
     check_statement(statement)
-    root = _root(model, statement)
-    key = primary_key(root)
-    ordered = statement.order_by(key)
-    if repeats_rows(statement):
-        ordered = distinct_by(ordered, order_terms(ordered))
-    # With joined-table inheritance, the primary key already selects from the join.
-    one_table = len(inspect(root).mapper.tables) == 1
-    keys = ordered.with_only_columns(key, maintain_column_froms=one_table)
-    counted = select(func.count()).select_from(keys.order_by(None).subquery())
-    total = await session.scalar(counted) or 0
-    limited = ordered.limit(query.limit).offset(query.offset)
-    rows = await session.scalars(limited.options(*options))
-    items = rows.unique().all() if has_entities(statement) else rows.all()
-    return PageResult(items, total, query.limit, query.offset)
+    ordered = statement.order_by(_primary_key(statement))
+    if not repeats_rows(statement):
+        return ordered
+    distinct: Select[Any] = distinct_by(ordered, order_terms(ordered))
+    return distinct
 
 
-def _root(model: Any, statement: Select[Any]) -> Any:
-    """Return the entity that the statement selects: the model, a subclass, or an alias."""
-    entity: Any = statement.column_descriptions[0].get("entity")
-    found = inspect(entity, raiseerr=False)
-    common = found is not None and found.mapper.base_mapper
-    return entity if common is model.__mapper__.base_mapper else model
+def count_rows(statement: Select[Any]) -> Select[int]:
+    """Return a SELECT of the number of rows on all pages."""
+    ordered, key = ordered_rows(statement), _primary_key(statement)
+    keys = ordered.with_only_columns(key, maintain_column_froms=True).order_by(None)
+    return select(func.count().label("total")).select_from(keys.subquery())
+
+
+def _primary_key(statement: Any) -> Any:
+    # The entity may be a subclass or an alias of the model.
+    return primary_key(statement.column_descriptions[0]["entity"])
 
 
 def check_statement(statement: Any) -> None:

@@ -13,7 +13,6 @@ from sqlalchemy import (
     Text,
     bindparam,
     cast,
-    func,
     inspect,
     select,
 )
@@ -23,7 +22,7 @@ from sqlalchemy.sql.util import ClauseAdapter, find_tables
 from app.kit.db.base import primary_key
 from app.kit.db.deletion import exclude_deleted
 from app.kit.queries.compiled.json_sql import check_json, json_list, json_object
-from app.kit.queries.pagination import check_statement, distinct_by, order_terms, repeats_rows
+from app.kit.queries.pagination import count_rows, ordered_rows, repeats_rows
 
 Schema: TypeAlias = type[BaseModel]
 
@@ -51,14 +50,14 @@ class ViewSelects:
 
     def first_page(self, statement: Select[Any]) -> Select[Any]:
         """Select the rows of a page, with the parameters `page_limit` and `page_offset`."""
-        return self.rows(_limited(self._ordered(statement)))
+        return self.rows(_limited(ordered_rows(statement)))
 
     def deep_page(self, statement: Select[Any]) -> Select[Any]:
         """Select the rows of a page, with the page as a subquery of primary keys."""
         if repeats_rows(statement) or not self.has_relationships:
             return self.first_page(statement)
         # Otherwise PostgreSQL would read relationships of the rows that OFFSET skips.
-        ordered, key = self._ordered(statement), primary_key(self.model)
+        ordered, key = ordered_rows(statement), primary_key(self.model)
         keys = _limited(ordered).with_only_columns(key, maintain_column_froms=True)
         return self.rows(ordered.where(key.in_(keys.correlate(None))))
 
@@ -70,19 +69,7 @@ class ViewSelects:
 
     def total(self, statement: Select[Any]) -> Select[Any]:
         """Count the rows of a paginated statement."""
-        key = primary_key(self.model)
-        keys = self._ordered(statement).with_only_columns(key, maintain_column_froms=True)
-        counted = keys.order_by(None).subquery()
-        return exclude_deleted(select(func.count().label("total")).select_from(counted))
-
-    def _ordered(self, statement: Select[Any]) -> Select[Any]:
-        """Order the rows of a paginated statement, and return each only once."""
-        check_statement(statement)
-        ordered = statement.order_by(primary_key(self.model))
-        if not repeats_rows(statement):
-            return ordered
-        distinct: Select[Any] = distinct_by(ordered, order_terms(ordered))
-        return distinct
+        return exclude_deleted(count_rows(statement))
 
 
 def _limited(statement: Select[Any]) -> Select[Any]:
