@@ -42,11 +42,12 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show each log event of a failed test once: stderr already has the complete event."""
     report = yield
-    names = [name for name, _ in report.sections]
+    names = {name for name, _ in report.sections}
     report.sections = [
         (name, content)
         for name, content in report.sections
-        if name.replace("Captured log", "Captured stderr") not in names or "log" not in name
+        # "Captured log call" repeats the events of "Captured stderr call".
+        if "log" not in name or name.replace("log", "stderr") not in names
     ]
     return report
 
@@ -140,7 +141,7 @@ def own_database_url(template: URL) -> Generator[URL]:
 
 @pytest.fixture(scope="session")
 def prepared(database_url: URL) -> FastAPI:
-    """An app that never starts. Apps with their own database reuse its routes."""
+    """An app that is never started. `own_app` uses its routes, which are prepared only once."""
     return create_app(settings_for(database_url))
 
 

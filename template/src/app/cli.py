@@ -35,7 +35,7 @@ for commands in COMMANDS:
     cli.add_typer(commands)
 
 
-# Commands of a team: list them in COMMANDS in src/app/registry.py, or define them below this line.
+# Add your own commands to COMMANDS in src/app/registry.py, or define them below this line.
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 
@@ -24,7 +24,7 @@ from app.settings import Settings
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Create the application. Without `settings`, read them from the environment."""
-    # A caller that passes settings, such as a test, also uses the process for other code.
+    # A caller that passes settings, such as a test, runs other code in the same process.
     owns_process = settings is None
     settings = settings or _from_environment()
     configure_logging(settings.log)
@@ -34,22 +34,24 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-        listeners = [metrics.statement] if metrics else []
-        app.state.database = database = Database.open(settings.database, NAME, *listeners)
-        if metrics:
-            metrics.start(database)
-        app.state.readiness = readiness = Readiness(settings.database, NAME, load_revisions())
-        await readiness.log_status()
-        await warn_if_too_many_connections(database, settings.database)
-        if owns_process:
-            freeze_gc()
-        yield
-        await readiness.close()
-        await database.close()
-        await authentication.close()
-        if metrics:
-            await metrics.stop()
-        await tracing.close()
+        # Closes in reverse order, also if startup or another `close` fails.
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(tracing.close)
+            if metrics:
+                stack.push_async_callback(metrics.stop)
+            stack.push_async_callback(authentication.close)
+            listeners = [metrics.statement] if metrics else []
+            app.state.database = database = Database.open(settings.database, NAME, *listeners)
+            stack.push_async_callback(database.close)
+            if metrics:
+                metrics.start(database)
+            app.state.readiness = readiness = Readiness(settings.database, NAME, load_revisions())
+            stack.push_async_callback(readiness.close)
+            await readiness.log_status()
+            await warn_if_too_many_connections(database, settings.database)
+            if owns_process:
+                freeze_gc()
+            yield
 
     app = Application(
         title=TITLE,

@@ -61,11 +61,11 @@ class AdminConnection:
     def close(self) -> None:
         """Close all connections; the next statement reconnects."""
         if self._portal is not None:
-            self._portal.call(self._hang_up)
+            self._portal.call(self._terminate_all)
         self._cleanup.close()
         self._portal = None
 
-    async def _hang_up(self) -> None:
+    async def _terminate_all(self) -> None:
         while self._connections:
             _, connection = self._connections.popitem()
             connection.terminate()
@@ -151,7 +151,8 @@ def _exit_without_migration(url: URL) -> None:
             pytest.exit(
                 f"Models and migrations have different columns: {', '.join(columns)}. Write the "
                 f'migration: uv run {NAME} revision -m "…", review it, and run '
-                "the tests again. After a changed answer, docs/updating.md says what it must do.",
+                "the tests again. If you changed an answer of the template, docs/updating.md says "
+                "what the migration must do.",
                 returncode=1,
             )
     except CommandError:

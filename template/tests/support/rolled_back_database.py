@@ -17,7 +17,7 @@ from tests.support.authentication import set_caller
 class RolledBackDatabase(Database):
     """Commits into the transaction of one connection and reads from it.
 
-    Sessions behave as in production: one per request, and a read-only session cannot write.
+    Each request has its own session, as in production, and a read-only session cannot write.
     """
 
     connection: AsyncConnection = field(kw_only=True)
@@ -48,6 +48,12 @@ class RolledBackDatabase(Database):
 
     def reading(self, *, fresh: bool = False) -> AbstractAsyncContextManager[AsyncSession]:
         return self._reading()
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncGenerator[AsyncSession]:
+        message = "A snapshot needs its own transaction. Use `committing_client` in this test."
+        raise NotImplementedError(message)
+        yield  # makes the function a generator, as in `Database`
 
     async def fetch(self, sql: str, arguments: Sequence[Any]) -> Rows:
         return (await self.connection.exec_driver_sql(sql, tuple(arguments))).all()

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.support.authentication import STATEMENTS
 
-# Sent by the test's own transaction, never in production.
+# The test's own transaction sends these, so savepoints of the service are not counted either.
 _TEST_STATEMENTS = (
     "SAVEPOINT",
     "RELEASE SAVEPOINT",

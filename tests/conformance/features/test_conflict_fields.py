@@ -82,6 +82,19 @@ async def test_long_keys_are_shortened_in_errors() -> None:
     assert len(response.content) < 1000
 
 
+async def test_long_keys_are_shortened_in_conflicts() -> None:
+    app: FastAPI = Application()
+
+    @app.post("/orders")
+    async def create(lines: dict[str, dict[str, str]]) -> None:
+        raise Conflict("It is taken.", FieldProblem(field="sku", message="already exists"))
+
+    client: AsyncClient = client_of(app)
+    response = await client.post("/orders", json={"x" * 1_000_000: {"sku": "b"}})
+    assert response.status_code == 409
+    assert len(response.content) < 1000
+
+
 def test_columns_of_expression_index() -> None:
     table = Table("people", MetaData(), Column("id", Integer), Column("email", String))
     assert _columns(table, Index("by_text", text("lower(email)"), _table=table)) == ["email"]

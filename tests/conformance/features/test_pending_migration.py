@@ -42,7 +42,8 @@ async def test_pending_migration_is_reported_without_traceback(
     assert set(await call_all_endpoints(committing_client)) == {(503, expected)}
 
     events = read_log()
-    assert {each["event"] for each in events if each["level"] == "error"} == {expected}
+    errors = {(each["event"], each["reason"]) for each in events if each["level"] == "error"}
+    assert errors == {("pending migration", expected)}
     assert "Traceback" not in json.dumps(events)
 
 
@@ -66,7 +67,8 @@ async def test_missing_migration_is_reported_without_traceback(
         f"{name} does not exist, and no migration is pending. Write the migration with "
         f'`{NAME} revision -m "…"`, and apply it with `{NAME} migrate`.'
     )
-    assert {each["event"] for each in events if each["level"] == "error"} == {expected}
+    errors = {(each["event"], each["reason"]) for each in events if each["level"] == "error"}
+    assert errors == {("missing migration", expected)}
     assert "Traceback" not in json.dumps(events)
 
 

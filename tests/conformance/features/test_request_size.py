@@ -71,7 +71,7 @@ async def test_number_of_unlisted_errors_is_limited(
 
     response = await client.post("/conformance/requests/everything", json={"numbers": numbers})
 
-    detail = f"The request is not valid. {counted} more errors are not listed."
+    detail = f"The request is not valid. Errors not listed: {counted}."
     assert response.json()["detail"] == detail
     assert len(response.json()["errors"]) == 100
 

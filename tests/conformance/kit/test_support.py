@@ -76,6 +76,13 @@ async def test_deferred_constraint_fails_at_the_end_of_a_request(
     assert await session.scalar(text("SELECT count(*) FROM kit_rig")) == 1
 
 
+@pytest.mark.usefixtures("client")
+async def test_snapshot_names_the_fixture_to_use(app: FastAPI) -> None:
+    with pytest.raises(NotImplementedError, match="committing_client"):
+        async with app.state.database.snapshot():
+            pass
+
+
 def test_wrong_statement_count_lists_the_statements() -> None:
     statements = Statements(["SELECT 1", "SELECT 2"])
     statements.assert_count(2)

@@ -1,5 +1,6 @@
 """The engine as the server and the clients see it."""
 
+import pytest
 from fastapi import FastAPI
 from httpx2 import AsyncClient
 from sqlalchemy import URL, text
@@ -7,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.about import NAME
 from app.kit.db.engine import build_probe_engine
-from app.kit.db.session import SessionDep
+from app.kit.db.session import Database, SessionDep
 from app.main import create_app
 from tests.support.app import client_of, running
 from tests.support.database import settings_for, settings_with
@@ -16,6 +17,22 @@ from tests.support.database import settings_for, settings_with
 async def test_application_name_is_set(connection: AsyncConnection) -> None:
     name = await connection.scalar(text("SHOW application_name"))
     assert name == NAME
+
+
+async def test_failed_startup_closes_connections(
+    unpooled_url: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(database: Database, _settings: object) -> None:
+        async with database.reading() as session:
+            await session.execute(text("SELECT 1"))
+        raise RuntimeError
+
+    monkeypatch.setattr("app.main.warn_if_too_many_connections", fail)
+    app = create_app(settings_with(unpooled_url, pooler="none"))
+    with pytest.raises(RuntimeError):
+        async with running(app):
+            raise AssertionError
+    assert app.state.database.read_engine.pool.checkedin() == 0
 
 
 async def test_closed_connection_is_replaced_before_a_request(

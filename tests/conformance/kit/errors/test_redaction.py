@@ -5,7 +5,7 @@ import traceback
 import pytest
 from fastapi import FastAPI
 from httpx2 import AsyncClient
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from sqlalchemy import URL, text
 from sqlalchemy.exc import DBAPIError
 
@@ -85,12 +85,42 @@ async def test_invalid_row_is_logged_without_its_values(
     async def in_endpoint() -> Size:
         return Size.model_validate({"size": SECRET})
 
-    for path in ("/kit/answer", "/kit/within"):
-        response = await committing_client.get(path)
+    @own_app.get("/kit/cause")
+    async def as_cause() -> None:
+        try:
+            await in_endpoint()
+        except ValidationError as error:
+            raise RuntimeError("unreadable row") from error
+
+    @own_app.get("/kit/context")
+    async def while_handled() -> None:
+        try:
+            await in_endpoint()
+        except ValidationError:
+            raise RuntimeError("unreadable row")  # noqa: B904
+
+    # Not a failing task group: in Python 3.11, it leaves the task of all tests marked as cancelled.
+    @own_app.get("/kit/group")
+    async def in_group() -> None:
+        try:
+            await in_endpoint()
+        except ValidationError as error:
+            raise ExceptionGroup("unreadable rows", [RuntimeError(), error]) from None
+
+    @own_app.get("/kit/cycle")
+    async def in_cycle() -> None:
+        try:
+            await in_group()
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from group
+
+    places = ["answer", "within", "cause", "context", "group", "cycle"]
+    for place in places:
+        response = await committing_client.get(f"/kit/{place}")
         assert response.status_code == 500
         assert SECRET not in response.text
     traces = [line["exception"] for line in read_log() if "exception" in line]
-    assert ["size (int_parsing)" in trace for trace in traces] == [True, True]
+    assert ["size (int_parsing)" in trace for trace in traces] == [True] * len(places)
     assert SECRET not in str(read_log())
 
 

@@ -40,6 +40,12 @@ def application(**http: object) -> Application:
     return app
 
 
+async def slow_parts() -> AsyncGenerator[str]:
+    yield "first, "
+    await asyncio.sleep(0.4)
+    yield "last"
+
+
 async def in_parts(*parts: bytes) -> AsyncGenerator[bytes]:
     for part in parts:
         yield part
@@ -156,6 +162,30 @@ async def test_request_over_time_limit_is_rolled_back_and_returns_its_connection
         assert await slow_then_fast(app, client) == (1, None)
 
 
+async def test_cancelled_request_that_stored_nothing_may_be_retried() -> None:
+    app = application(time_limit=0.2)
+
+    @app.api_route("/kit/sleep", methods=["GET", "POST"])
+    async def sleep() -> None:
+        await asyncio.sleep(5)
+
+    @app.get("/kit/streaming")
+    async def stream() -> StreamingResponse:
+        return StreamingResponse(slow_parts())
+
+    async with client_of(app) as client:
+        started = await client.post("/kit/sleep")
+        reading = await client.get("/kit/sleep")
+        # The streaming response keeps the only slot for longer than the time limit.
+        _, queued = await asyncio.gather(client.get("/kit/streaming"), client.post("/kit/sleep"))
+
+    responses = (started, reading, queued)
+    assert [each.status_code for each in responses] == [503, 503, 503]
+    assert [each.headers.get("Retry-After") for each in responses] == [None, "1", "1"]
+    unknown = ["may or may not" in each.json()["detail"] for each in responses]
+    assert unknown == [True, False, False]
+
+
 async def test_slow_statement_is_cancelled_by_the_server(unpooled_url: URL) -> None:
     settings = settings_with(
         unpooled_url, pooler="none", pool_size=1, max_overflow=0, statement_timeout=0.2
@@ -172,12 +202,7 @@ async def test_started_response_is_not_subject_to_the_time_limit(own_database_ur
 
     @app.get("/kit/http/streaming")
     async def stream() -> StreamingResponse:
-        async def parts() -> AsyncGenerator[str]:
-            yield "first, "
-            await asyncio.sleep(0.25)
-            yield "last"
-
-        return StreamingResponse(parts())
+        return StreamingResponse(slow_parts())
 
     async with client_of(app) as client:
         # The first request prepares the routes, which may take longer.

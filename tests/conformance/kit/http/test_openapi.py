@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
+from unittest.mock import Mock
 
 import pytest
 from fastapi import APIRouter, Body, FastAPI
@@ -65,6 +66,17 @@ def test_tag_is_described_by_the_docstring_of_its_module() -> None:
 def test_custom_tag_description_is_kept() -> None:
     tags = [{"name": "kit", "description": "Said."}]
     assert Application(openapi_tags=tags).openapi()["tags"] == tags
+
+
+def test_failed_build_of_the_schema_starts_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    application = Application()
+
+    with monkeypatch.context() as patch:
+        patch.setattr("app.kit.http.application.document_errors", Mock(side_effect=RuntimeError))
+        with pytest.raises(RuntimeError):
+            application.openapi()
+
+    assert application.openapi() == Application().openapi()
 
 
 def test_openapi_copy_is_written_and_current(run: Run, app: FastAPI) -> None:

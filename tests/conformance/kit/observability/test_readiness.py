@@ -14,6 +14,7 @@ from app.kit.errors.problems import Unavailable
 from app.kit.migrations.runner import CodeRevisions
 from app.kit.observability.health import Readiness
 from app.main import create_app
+from tests.conformance.conftest import ReadLog
 from tests.support.app import client_of, running
 from tests.support.database import settings_for, settings_with
 
@@ -75,6 +76,13 @@ async def test_database_without_migrations_is_not_ready(
     detail = await reason(own_database_url, TWO_HEADS)
     assert detail == behind("none")
     assert await reason(own_database_url, NO_REVISION) is None
+
+
+async def test_startup_logs_the_reason(own_database_url: URL, read_log: ReadLog) -> None:
+    url = own_database_url.set(database="missing")
+    await Readiness(settings_for(url).database, "kit", NO_REVISION).log_status()
+    (event,) = [line for line in read_log() if line["event"] == "not ready"]
+    assert event["reason"].startswith("The database cannot be reached")
 
 
 async def test_concurrent_probes_share_one_check(own_database_url: URL) -> None:

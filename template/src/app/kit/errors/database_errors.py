@@ -43,7 +43,7 @@ _INSERTED = re.compile(r"INSERT INTO [^(]+\(([^)]*)\) VALUES")
 _UNDEFINED = {"42P01", "42703", "42704", "42883", "3F000"}
 _TABLE = re.compile(r'relation "(?:\w+\.)?(\w+)" does not exist')
 _COLUMN = re.compile(r'column "?(?:\w+\.)?(\w+)"?(?: of relation "\w+")? does not exist')
-# The error of an expression that cannot be written as JSON. It names the column.
+# PostgreSQL's error for a value that JSON cannot represent, see `SETTING`. It contains the column.
 _UNREADABLE = re.compile(rf'"{re.escape(SETTING)}(.*)"')
 REQUIRED = "is required"
 # Violated constraints, by SQLSTATE.

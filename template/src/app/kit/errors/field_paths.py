@@ -1,4 +1,4 @@
-"""The fields of a request that a database error is about, with the same paths as in a 422.
+"""Find the request fields that a database error is about. Paths are those of a validation error.
 
 PostgreSQL and asyncpg do not always name the column of a rejected value. Then the values of the
 request are checked against the column types of the statement's tables.
@@ -46,6 +46,7 @@ _BOUNDS: dict[type[Any], TypeEngine[Any]] = {
 _REAL_BITS, _REAL_MAX, _REAL_MIN = 24, 3.4028235677973366e38, 7.006e-46
 # NUMERIC: digits before and after the decimal point.
 _MOST_DIGITS, _MOST_DECIMALS = 131_072, 16_383
+# PostgreSQL accepts only smaller UTC offsets.
 _MAX_OFFSET = timedelta(hours=16)
 
 Path = tuple[str, ...]
@@ -103,7 +104,10 @@ def field_path(body: Any, name: str, value: str | None = None) -> str:
 
 
 def is_part_of_request(body: Any, name: str, value: str | None) -> bool:
-    """Return whether a name is a part of the request, and not the column of a rejected value."""
+    """Return whether `name` means a part of the request, such as `body`, and not a field.
+
+    A field may have the same name: then the body contains it, and a value was rejected.
+    """
     if name not in ("body", "query", "path", "header"):
         return False
     return value is None or not any(_named(body, name))

@@ -1,4 +1,4 @@
-"""Exception handlers: the only module that converts exceptions to responses."""
+"""Exception handlers, which convert exceptions to problem documents."""
 
 import http.client
 import json
@@ -9,7 +9,7 @@ from typing import Any, cast
 import asyncpg
 import structlog
 from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError, ResponseValidationError
+from fastapi.exceptions import RequestValidationError, ValidationException
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -93,7 +93,7 @@ async def _on_invalid_request(_request: Request, error: Any) -> Response:
     counted = sum(item["ctx"]["count"] for item in error.errors() if item["type"] == UNLISTED)
     detail = "The request is not valid."
     if more := len(listed) - len(errors) + counted:
-        detail += f" {more} more errors are not listed."
+        detail += f" Errors not listed: {more}."
     return response_from_problem(Invalid(detail, *errors))
 
 
@@ -174,10 +174,22 @@ _HANDLERS: dict[type[Exception], Callable[[Request, Any], Awaitable[Response]]] 
 }
 
 
-def _without_values(error: Exception) -> Exception:
-    # Pydantic's message contains values.
-    if not isinstance(error, ValidationError | ResponseValidationError):
-        return error
-    errors = [f"{'.'.join(map(str, item['loc']))} ({item['type']})" for item in error.errors()]
-    redacted = ValueError(f"{type(error).__name__}: {', '.join(errors)}")
-    return redacted.with_traceback(error.__traceback__)
+def _without_values(error: BaseException, *outer: BaseException) -> BaseException:
+    """Replace validation errors in a chain or group of exceptions. Their messages have values."""
+    if isinstance(error, ValidationError | ValidationException):
+        errors = [f"{'.'.join(map(str, item['loc']))} ({item['type']})" for item in error.errors()]
+        redacted = ValueError(f"{type(error).__name__}: {', '.join(errors)}")
+        return redacted.with_traceback(error.__traceback__)
+    cause, context = error.__cause__, error.__context__
+    inner, seen = cause or (None if error.__suppress_context__ else context), (*outer, error)
+    # A chain may have cycles, for example if an exception of a group is raised from the group.
+    chained = None if inner is None or inner in seen else _without_values(inner, *seen)
+    if isinstance(error, BaseExceptionGroup):
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        parts = [_without_values(each, *seen) for each in group.exceptions]
+        error = group.derive(parts).with_traceback(group.__traceback__)
+    if cause:
+        error.__cause__ = chained
+    else:
+        error.__context__ = chained
+    return error

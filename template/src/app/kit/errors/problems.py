@@ -32,6 +32,8 @@ def _shortened(field: str) -> str:
 class FieldProblem(BaseModel):
     """An error in one field of a request."""
 
+    model_config = ConfigDict(validate_assignment=True)
+
     field: Annotated[str, AfterValidator(_shortened)] = Field(
         description="Path of the field, such as `body.email` or `query.limit`"
     )
@@ -98,7 +100,7 @@ class CommitOutcomeUnknown(Problem):
 
     def __init__(self, what: str) -> None:
         super().__init__(
-            f"{what}. The request may or may not have been stored. Check before you retry, or "
+            f"{what}. The changes may or may not have been stored. Check before you retry, or "
             "retry with the same Idempotency-Key."
         )
 

@@ -7,7 +7,7 @@ from sqlalchemy import ExceptionContext
 
 # SQLSTATE class of data exceptions: `invalid input syntax for type date: "tomorow"`.
 _QUOTES_A_VALUE = "22"
-# `(email)=(ada@example.org)`; the key of several columns has a comma.
+# Matches `(email)=(ada@example.org)`, but no key of several columns: `(a, b)=(1, 2)`.
 _KEY = re.compile(r"\([^,]*\)=\((.*)\)", re.DOTALL)
 # The attribute of an exception that stores the rejected value.
 REJECTED_KEY = "rejected_key"

@@ -77,7 +77,7 @@ class Application(FastAPI):
             self.metrics.watch(limits.limiter, self.concurrency_limit)
         # Outside the concurrency limit: CORS preflights and untrusted hosts take no slot.
         app = add_security_middleware(app, self.http)
-        # Outermost, so that every response has a request id, security headers and a log event.
+        # Outside of these: every response has a request id, security headers and a log event.
         count = self.metrics.request if self.metrics else None
         app = RequestIdMiddleware(app, count, security_headers(self.http))
         return self.authentication.wrap(app) if self.authentication else app
@@ -107,10 +107,13 @@ class Application(FastAPI):
             if self.openapi_schema is None:
                 self.openapi_tags = self.openapi_tags or tag_descriptions(self)
                 document = super().openapi()
+                # FastAPI has cached it. If a step fails, the next call must start again.
+                self.openapi_schema = None
                 document_errors(document)
                 if self.authentication:
                     self.authentication.describe(self, document)
                 document_headers(document)
                 rename_schemas(document)
                 correct_schemas(document)
-            return super().openapi()
+                self.openapi_schema = document
+            return self.openapi_schema

@@ -48,7 +48,7 @@ UtcDatetime = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
 class RequestModel(BaseModel):
-    """A request body. Unknown fields are an error."""
+    """Base class of request bodies. A field that the class does not declare is an error."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -62,7 +62,11 @@ class PatchModel(RequestModel):
 
 
 def optional_field() -> Any:
-    """Declare a field of `PatchModel` that may be omitted, but must not be null."""
+    """Return the default of a `PatchModel` field that may be omitted, but must not be null.
+
+    For example: `title: ShortStr = optional_field()`.
+    """
+    # Not `default=None`, which OpenAPI would show although null is invalid.
     return Field(default_factory=lambda: None)
 
 

@@ -52,8 +52,9 @@ async def migration_lock(engine: AsyncEngine, settings: DatabaseSettings) -> Asy
         while True:
             async with connection.begin():
                 if await connection.scalar(_TRY, {"key": LOCK_KEY}):
-                    # CREATE INDEX CONCURRENTLY waits for transactions with an older snapshot. An
-                    # idle transaction keeps the snapshot of its last statement, but SET takes none.
+                    # Must be the last statement of this transaction. An idle transaction keeps the
+                    # snapshot of its last statement, for which CREATE INDEX CONCURRENTLY would
+                    # wait. SET takes no snapshot.
                     await connection.execute(
                         text("SET LOCAL idle_in_transaction_session_timeout = 0")
                     )
@@ -86,7 +87,7 @@ async def retry_on_lock_timeout(
     """Run the migrations, and retry when one cannot lock a table within `lock_timeout`.
 
     A migration that waits for a table blocks every later statement on that table. Each attempt
-    therefore stops after `lock_timeout` seconds, and the next one starts as many seconds later.
+    therefore waits for at most `lock_timeout` seconds. The pause between attempts is as long.
 
     Raises `MigrationBlocked` after `ATTEMPTS` attempts.
     """

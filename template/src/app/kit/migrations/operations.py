@@ -92,9 +92,9 @@ $replace$
 
 
 def downgrade_revisions(revisions: Sequence[str]) -> None:
-    """Run the downgrades of these revisions in reverse order.
+    """Run the downgrades of these revisions, newest first. The revision history does not change.
 
-    Pass the revisions oldest first. The revision history does not change.
+    Pass the revisions in the order of `upgrade_revisions`: oldest first.
     """
     for revision in reversed(revisions):
         _module_of(revision).downgrade()

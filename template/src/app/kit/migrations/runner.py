@@ -45,7 +45,9 @@ def migrate(settings: KitSettings, revision: str = "heads") -> None:
 
 
 def create_schema(settings: KitSettings) -> None:
-    """Apply all migrations if none has been applied yet.
+    """Apply all migrations to a database that has never been migrated.
+
+    A database that was downgraded to `base` stays empty: a developer may be editing the migrations.
 
     Can be called while an event loop is running.
     """

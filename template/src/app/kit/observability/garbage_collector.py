@@ -6,8 +6,8 @@ requests. With many concurrent requests, this takes a quarter of the time of a s
 
 import gc
 
-# Allocations between two collections: those of a few requests. Python's default is less than one
-# request. Uncollected garbage takes some megabytes at most.
+# Number of allocations between two collections. A few requests make as many. Python's default is
+# less than one request makes. Uncollected garbage takes a few megabytes at most.
 GC_THRESHOLD = 10_000
 
 

@@ -75,10 +75,10 @@ class Readiness:
     async def check(self) -> None:
         """Raise Unavailable unless the service is ready. The result is at most one second old."""
         if self._task is None or (self._task.done() and monotonic() - self._checked_at >= LIFETIME):
-            self._task = asyncio.create_task(self._obstacle())
+            self._task = asyncio.create_task(self._find_problem())
         # Shielded: if one client disconnects, other requests still wait for this check.
-        if obstacle := await asyncio.shield(self._task):
-            raise Unavailable(obstacle)
+        if problem := await asyncio.shield(self._task):
+            raise Unavailable(problem)
 
     async def pending_migrations(self) -> str | None:
         """Return a message about pending migrations, or None. It is at most one second old."""
@@ -88,8 +88,8 @@ class Readiness:
 
     async def log_status(self) -> None:
         """Log the state at startup. The service starts even if it is not ready."""
-        if obstacle := await self._obstacle():
-            _log.warning(f"not ready: {obstacle}")
+        if problem := await self._find_problem():
+            _log.warning("not ready", reason=problem)
 
     async def close(self) -> None:
         """Cancel a check in progress."""
@@ -97,13 +97,13 @@ class Readiness:
             self._task.cancel()
             await asyncio.wait([self._task], timeout=PATIENCE)
 
-    async def _obstacle(self) -> str | None:
+    async def _find_problem(self) -> str | None:
         self._pending = None
         try:
             checks = [
                 self._check_server(server, engine) for server, engine in self._engines.items()
             ]
-            found = [obstacle for obstacle in await asyncio.gather(*checks) if obstacle]
+            found = [problem for problem in await asyncio.gather(*checks) if problem]
             return " ".join(found) or None
         finally:
             self._checked_at = monotonic()
@@ -140,10 +140,10 @@ async def migration_problem(app: FastAPI, error: StatementError) -> Problem | No
     if readiness is None:
         return None
     if pending := await readiness.pending_migrations():
-        _log.error(pending)
+        _log.error("pending migration", reason=pending)
         return Unavailable(pending)
     if missing := missing_migration(error, readiness.name):
-        _log.error(missing)
+        _log.error("missing migration", reason=missing)
         return Problem("The database lacks a table or column. The log names it.")
     return None
 

@@ -43,7 +43,7 @@ def configure_logging(settings: LogSettings) -> None:
         # Without local variables, which may contain secrets.
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
         if settings.format == "json"
-        else [_for_people()]
+        else [_console_renderer()]
     )
     handler = _Handler()
     fast = [_write_requests] if settings.format == "json" else []
@@ -98,7 +98,7 @@ def _has_content(record: logging.LogRecord) -> bool:
     return "[SQL parameters hidden" not in str(record.msg)
 
 
-def _for_people() -> structlog.dev.ConsoleRenderer:
+def _console_renderer() -> structlog.dev.ConsoleRenderer:
     return structlog.dev.ConsoleRenderer(
         colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
     )

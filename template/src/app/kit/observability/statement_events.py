@@ -21,7 +21,9 @@ _LONGEST = 2000
 _log = structlog.get_logger(__name__)
 
 
-def attach_listeners(engine: AsyncEngine, pool: str, tells: Sequence[StatementListener]) -> None:
+def attach_listeners(
+    engine: AsyncEngine, pool: str, listeners: Sequence[StatementListener]
+) -> None:
     """Call the listeners after each statement on a pool, also after a failed one."""
     sync = engine.sync_engine
 
@@ -31,14 +33,14 @@ def attach_listeners(engine: AsyncEngine, pool: str, tells: Sequence[StatementLi
             sync.dialect.do_execute(cursor, statement, parameters, context)
         finally:
             seconds = perf_counter() - began
-            for tell in tells:
-                tell(pool, statement, seconds)
+            for listener in listeners:
+                listener(pool, statement, seconds)
         # True: SQLAlchemy does not execute the statement again.
         return True
 
     def on_query(query: Any) -> None:
-        for tell in tells:
-            tell(pool, query.query, query.elapsed)
+        for listener in listeners:
+            listener(pool, query.query, query.elapsed)
 
     def connect(connection: Any, _record: Any) -> None:
         # Reports statements that asyncpg runs directly, such as BEGIN and `Database.fetch`.
@@ -52,7 +54,7 @@ def attach_listeners(engine: AsyncEngine, pool: str, tells: Sequence[StatementLi
 def slow_statements(milliseconds: float) -> StatementListener:
     """Return a listener that logs statements of this duration or longer."""
 
-    def tell(pool: str, statement: str, seconds: float) -> None:
+    def log_slow(pool: str, statement: str, seconds: float) -> None:
         if (took := seconds * 1000) >= milliseconds:
             _log.warning(
                 "slow statement",
@@ -61,4 +63,4 @@ def slow_statements(milliseconds: float) -> StatementListener:
                 pool=pool,
             )
 
-    return tell
+    return log_slow

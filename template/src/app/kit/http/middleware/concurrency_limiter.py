@@ -1,8 +1,8 @@
 """A FIFO concurrency limiter that is fair between resources.
 
-A resource may hold at most `SHARE` times as many slots as are free. If a locked table blocks the
-requests of one resource, the other resources still get slots. A resource that holds a slot never
-takes the last free one.
+A resource may take another slot while it holds fewer than `SHARE` times the free slots, minus one.
+If a locked table blocks the requests of one resource, the other resources still get slots. A
+resource that holds a slot never takes the last free one.
 """
 
 from asyncio import AbstractEventLoop, CancelledError, Future, TimerHandle, get_running_loop
@@ -18,7 +18,7 @@ from starlette.routing import BaseRoute
 
 from app.kit.http.asgi import READING
 
-# One resource holds at most two thirds of all slots: 7 of 10, 11 of 16.
+# One resource may hold about two thirds of all slots: 7 of 10, or 11 of 16.
 SHARE = 2
 _PARAMETER = "*"
 
@@ -31,10 +31,10 @@ class AcquireResult(Enum):
     DISCONNECTED = auto()
 
 
-class _Waiting(NamedTuple):
-    turn: Future[AcquireResult]
-    until: float
-    has_left: Callable[[], bool]
+class _QueuedRequest(NamedTuple):
+    future: Future[AcquireResult]
+    deadline: float
+    is_disconnected: Callable[[], bool]
 
 
 class ConcurrencyLimiter:
@@ -49,7 +49,7 @@ class ConcurrencyLimiter:
         self.rejected = 0
         # Keyed by resource. Resources without slots or queued requests have no entry.
         self._used: dict[str, int] = {}
-        self._queues: dict[str, deque[_Waiting]] = {}
+        self._queues: dict[str, deque[_QueuedRequest]] = {}
         self._timer: TimerHandle | None = None
 
     @property
@@ -57,7 +57,7 @@ class ConcurrencyLimiter:
         """The number of requests that wait for a slot."""
         # The copies are atomic: another thread reads the metrics.
         queues = [tuple(queue) for queue in tuple(self._queues.values())]
-        return sum(not each.turn.done() for queue in queues for each in queue)
+        return sum(not each.future.done() for queue in queues for each in queue)
 
     def try_acquire(self, resource: str = "") -> bool:
         """Take a slot if the resource may have one; return whether it did."""
@@ -66,23 +66,27 @@ class ConcurrencyLimiter:
         self._take(resource)
         return True
 
-    async def acquire(self, has_left: Callable[[], bool], resource: str = "") -> AcquireResult:
+    async def acquire(
+        self, is_disconnected: Callable[[], bool], resource: str = ""
+    ) -> AcquireResult:
         """Take a slot, or wait for one. The caller holds a slot only if the result is `ACQUIRED`.
 
-        `has_left` returns whether the client has disconnected. It is called when a slot is free.
+        `is_disconnected` is called when a slot is free. It returns whether the client has
+        disconnected.
         """
         if self.try_acquire(resource):
             return AcquireResult.ACQUIRED
         loop = get_running_loop()
-        turn: Future[AcquireResult] = loop.create_future()
-        until = loop.time() + self.wait_limit
+        future: Future[AcquireResult] = loop.create_future()
+        deadline = loop.time() + self.wait_limit
         if not self._queues:
-            self._watch(loop, until)
-        self._queues.setdefault(resource, deque()).append(_Waiting(turn, until, has_left))
+            self._start_timer(loop, deadline)
+        queued = _QueuedRequest(future, deadline, is_disconnected)
+        self._queues.setdefault(resource, deque()).append(queued)
         try:
-            return await turn
+            return await future
         except CancelledError:
-            if not turn.cancelled() and turn.result() is AcquireResult.ACQUIRED:
+            if not future.cancelled() and future.result() is AcquireResult.ACQUIRED:
                 # The slot was assigned in the same iteration of the event loop: release it.
                 self.release(resource)
             raise
@@ -96,13 +100,13 @@ class ConcurrencyLimiter:
         self._used[resource] -= 1
         if not self._used[resource]:
             del self._used[resource]
-        while self._queues and (first := self._first()) is not None:
+        while self._queues and (first := self._next_resource()) is not None:
             waiting = self._queues[first].popleft()
-            if waiting.has_left():
-                waiting.turn.set_result(AcquireResult.DISCONNECTED)
+            if waiting.is_disconnected():
+                waiting.future.set_result(AcquireResult.DISCONNECTED)
             else:
                 self._take(first)
-                waiting.turn.set_result(AcquireResult.ACQUIRED)
+                waiting.future.set_result(AcquireResult.ACQUIRED)
 
     def _has_slot_for(self, resource: str) -> bool:
         return self._used.get(resource, 0) < SHARE * self.free - self._reserved
@@ -111,47 +115,46 @@ class ConcurrencyLimiter:
         self.free -= 1
         self._used[resource] = self._used.get(resource, 0) + 1
 
-    def _first(self) -> str | None:
+    def _next_resource(self) -> str | None:
         """Return the resource whose request gets the next slot, or None."""
         # A loop without function calls: this runs for each request that waits.
         first, oldest = None, inf
         for resource, queue in tuple(self._queues.items()):
-            while queue and queue[0].turn.done():
+            while queue and queue[0].future.done():
                 queue.popleft()
             if not queue:
                 del self._queues[resource]
-            elif queue[0].until < oldest and self._has_slot_for(resource):
-                first, oldest = resource, queue[0].until
+            elif queue[0].deadline < oldest and self._has_slot_for(resource):
+                first, oldest = resource, queue[0].deadline
         return first
 
-    def _remove(self, ended: Callable[[_Waiting], bool]) -> None:
+    def _remove_ended(self, ended: Callable[[_QueuedRequest], bool]) -> None:
         """Remove requests from the front of each queue. Reject those without a result."""
         for resource, queue in tuple(self._queues.items()):
             while queue and ended(queue[0]):
-                turn = queue.popleft().turn
-                if not turn.done():
-                    turn.set_result(AcquireResult.TIMED_OUT)
+                future = queue.popleft().future
+                if not future.done():
+                    future.set_result(AcquireResult.TIMED_OUT)
             if not queue:
                 del self._queues[resource]
 
-    def _watch(self, loop: AbstractEventLoop, until: float) -> None:
+    def _start_timer(self, loop: AbstractEventLoop, deadline: float) -> None:
         # All requests have the same wait limit, so one timer for the oldest is enough.
         if self._timer:
             self._timer.cancel()
-        self._timer = loop.call_at(until, self._reject_late, loop)
+        self._timer = loop.call_at(deadline, self._reject_late, loop)
 
     def _reject_late(self, loop: AbstractEventLoop) -> None:
         now = loop.time()
-        self._remove(lambda waiting: waiting.turn.done() or waiting.until <= now)
+        self._remove_ended(lambda waiting: waiting.future.done() or waiting.deadline <= now)
         if self._queues:
-            self._watch(loop, min(queue[0].until for queue in self._queues.values()))
+            self._start_timer(loop, min(queue[0].deadline for queue in self._queues.values()))
 
 
 class Resources:
-    """The resources of an application, by the paths of its routes.
+    """Finds the resource of a path: a collection, with all paths below it.
 
-    `/posts`, `/posts/feed` and `/posts/{post_id}/tags` are one resource. The value of a path
-    parameter never selects another resource.
+    For example, `/posts`, `/posts/feed`, `/posts/1` and `/posts/2/tags` are one resource.
     """
 
     def __init__(self, routes: Sequence[BaseRoute]) -> None:

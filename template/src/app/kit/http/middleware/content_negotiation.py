@@ -49,7 +49,7 @@ class ContentNegotiationMiddleware:
         scope[ROOT] = scope.get("root_path", "")
         if scope["method"] == "HEAD" and self._is_get(scope):
             await self._head(scope, receive, send)
-        elif scope.get(HAS_BODY) and (response := self._reject(scope)):
+        elif scope.get(HAS_BODY) and (response := self._check_content_type(scope)):
             await response(scope, receive, send)
         elif scope["method"] in ("GET", "HEAD"):
             await self.app(scope, receive, _conditional(scope, send))
@@ -92,7 +92,7 @@ class ContentNegotiationMiddleware:
             # Copy the route to the original scope, for the log and the metrics.
             scope.update({**inner, "method": "HEAD"})
 
-    def _reject(self, scope: Scope) -> Response | None:
+    def _check_content_type(self, scope: Scope) -> Response | None:
         """Return a response if the endpoint does not accept the content type of a request."""
         content_type = header(scope, b"content-type")
         media_type = content_type.partition(";")[0].strip().lower()
@@ -100,7 +100,7 @@ class ContentNegotiationMiddleware:
             return None
         for route in routes_at(self.routes, scope):
             if route.methods and scope["method"] in route.methods:
-                return _reject(getattr(route, "body_field", None), media_type, content_type)
+                return _unsupported(getattr(route, "body_field", None), media_type, content_type)
         return None
 
     @cached_property
@@ -115,7 +115,7 @@ def _declared(body: Any) -> str:
     return media_type
 
 
-def _reject(body: Any, media_type: str, content_type: str) -> Response | None:
+def _unsupported(body: Any, media_type: str, content_type: str) -> Response | None:
     declared = _declared(body)
     accepted = f"{_FORM}, {_MULTIPART}"
     if _JSON.fullmatch(declared) and not _JSON.fullmatch(media_type):
@@ -127,7 +127,7 @@ def _reject(body: Any, media_type: str, content_type: str) -> Response | None:
         accepted = _MULTIPART
         detail = f"Send the body as a form of the type {_MULTIPART}."
     elif declared in _FORMS and "charset" in _UTF_8.sub("", content_type).lower():
-        # Some codecs of Python take minutes, and some return bytes.
+        # Decoding with other codecs of Python may take minutes, or not return text.
         detail = "Send the form in UTF-8, without another charset."
     else:
         # An endpoint with another declared type checks the body itself.

@@ -1,4 +1,4 @@
-"""Request ids, in logs, error documents and response headers, and the other common headers."""
+"""Request ids in logs, problem documents and response headers. Also logs each request."""
 
 import re
 from collections.abc import Callable
@@ -42,7 +42,7 @@ class RequestIdMiddleware:
         self.app = app
         self.count = count
         self.headers = headers
-        # Looked up once: structlog would look up both for each request.
+        # Keep the context variable and the logger: structlog would look them up for each request.
         [token] = structlog.contextvars.bind_contextvars(request_id="").values()
         self.request_id = token.var
         self.request_id.reset(token)
@@ -91,8 +91,8 @@ class RequestIdMiddleware:
         try:
             await self.app(scope, receive, send_named)
         except Exception:
-            # Starlette raises an unexpected exception again after it has sent a 500 response. Any
-            # other exception occurred in the middle of a stream, and must close the connection.
+            # After a 500 response, Starlette raises the exception again, which is already logged.
+            # During any other response, the server must see it and close the connection.
             if statuses != [500]:
                 raise
         finally:

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.kit.errors.handlers import response_from_problem
 from app.kit.errors.problems import CommitOutcomeUnknown, Problem, Unavailable
-from app.kit.http.asgi import header, is_health_path, path_of
+from app.kit.http.asgi import READING, header, is_health_path, path_of
 from app.kit.http.middleware.concurrency_limiter import (
     AcquireResult,
     ConcurrencyLimiter,
@@ -27,6 +27,8 @@ from app.kit.http.settings import HttpSettings
 
 # Key in the ASGI scope: whether the request has a body.
 HAS_BODY = "app.has_body"
+# Key in the ASGI scope: whether the request waits for a slot.
+_IS_QUEUED = "app.is_queued"
 # Bytes of names, values and separators. uvicorn without httptools has the same limit.
 HEADERS_LIMIT = 65_536
 _SEPARATORS = len(": \r\n")
@@ -83,7 +85,7 @@ class RequestLimitsMiddleware:
             await response_from_problem(problem)(scope, receive, send)
 
     async def _admit(self, scope: Scope, receive: Receive, send: Send) -> Problem | None:
-        """Call the application, or return the reason for not calling it."""
+        """Call the application. Return a problem if the request is rejected or cancelled."""
         size = sum(len(name) + len(value) + _SEPARATORS for name, value in scope["headers"])
         if size > HEADERS_LIMIT:
             return HeadersTooLarge()
@@ -107,7 +109,7 @@ class RequestLimitsMiddleware:
                     return problem
                 except ClientDisconnect:
                     return None
-                return await self._queue(scope, body, receive, send_in_time)
+                return await self._run(scope, body, receive, send_in_time)
         except TimeoutError:
             if not limit.expired():
                 raise
@@ -115,11 +117,12 @@ class RequestLimitsMiddleware:
             self.time_limit.end(limit)
         if body is None:
             return RequestTimeout("The request did not arrive in time.")
-        return CommitOutcomeUnknown("The request took too long and was cancelled")
+        message = "The request took too long and was cancelled"
+        if scope["method"] in READING or scope.get(_IS_QUEUED):
+            return Unavailable(f"{message}. Try again in a moment.")
+        return CommitOutcomeUnknown(message)
 
-    async def _queue(
-        self, scope: Scope, body: bytes, receive: Receive, send: Send
-    ) -> Problem | None:
+    async def _run(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> Problem | None:
         received = replayed(body, receive)
         scope[HAS_BODY] = bool(body)
         if is_health_path(scope):
@@ -127,11 +130,13 @@ class RequestLimitsMiddleware:
             return None
         resource = self.resources.name_of(path_of(scope))
         if not self.limiter.try_acquire(resource):
-            turn = await self.limiter.acquire(partial(_has_left, receive), resource)
-            if turn is AcquireResult.TIMED_OUT:
+            scope[_IS_QUEUED] = True
+            result = await self.limiter.acquire(partial(_is_disconnected, receive), resource)
+            scope[_IS_QUEUED] = False
+            if result is AcquireResult.TIMED_OUT:
                 self.limiter.rejected += 1
                 return Unavailable("The service is busy. Try again in a moment.")
-            if turn is AcquireResult.DISCONNECTED:
+            if result is AcquireResult.DISCONNECTED:
                 return None
         try:
             await self.app(scope, received, send)
@@ -198,7 +203,7 @@ async def _body(scope: Scope, receive: Receive, limit: int) -> bytes:
     return b"".join(parts)
 
 
-def _has_left(receive: Receive) -> bool:
+def _is_disconnected(receive: Receive) -> bool:
     """Return whether the client has disconnected. After the body, no other message can arrive."""
     # Poll once instead of awaiting: a task that waits for the message would make a small request
     # take a third longer.

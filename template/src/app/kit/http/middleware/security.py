@@ -72,7 +72,7 @@ class TrustedHostsMiddleware:
         ):
             await self.app(scope, receive, send)
         else:
-            problem = UntrustedHost("The host is not in HTTP_HOSTS.")
+            problem = UntrustedHost("The service does not accept requests for this host.")
             await response_from_problem(problem)(scope, receive, send)
 
 
