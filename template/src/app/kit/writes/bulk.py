@@ -84,10 +84,9 @@ async def update_where(
     values: Row,
 ) -> int:
     """Update every row that matches the conditions. Return the number of rows."""
-    mapper = inspect(model)
     changes = next_version(model) | dict(values)
     check_columns(model, changes)
-    if len(mapper.tables) > 1:
+    if len(inspect(model).tables) > 1:
         return await _update_tables(session, model, conditions, changes)
     result = await session.execute(update(model).where(*conditions).values(changes))
     return cast("CursorResult[Any]", result).rowcount
@@ -100,22 +99,22 @@ async def _update_tables(
     changes: Row,
 ) -> int:
     """Update a model with joined-table inheritance, with one statement per table."""
-    mapper = inspect(model)
+    columns = table_columns(inspect(model))
     found = select(model.id).where(*conditions).order_by(model.id)
     keys = (await session.scalars(found.with_for_update(key_share=True))).all()
-    for part in mapper.iterate_to_root() if keys else ():
-        stored: dict[str, Any] = {} if part.inherits else {"updated_at": utc_now()}
-        stored |= {
+    for mapper in inspect(model).iterate_to_root() if keys else ():
+        values: dict[str, Any] = {} if mapper.inherits else {"updated_at": utc_now()}
+        values |= {
             name: value
             for name, value in changes.items()
-            if table_columns(mapper)[name].table is part.local_table
+            if columns[name].table is mapper.local_table
         }
-        if stored:
-            table: Any = part.class_
+        if values:
+            entity: Any = mapper.class_
             # A value may be an expression with columns of the parent's table.
-            joined = [] if part.inherit_condition is None else [part.inherit_condition]
-            statement = update(table).where(any_of(table.id, keys), *joined)
-            await session.execute(statement.values(stored))
+            joined = [] if mapper.inherit_condition is None else [mapper.inherit_condition]
+            statement = update(entity).where(any_of(entity.id, keys), *joined)
+            await session.execute(statement.values(values))
     return len(keys)
 
 
@@ -145,11 +144,9 @@ async def update_in_batches(
     With the database instead of a session, each batch has its own transaction, with the retries of
     `run_with_retry`: locks are short, and committed batches survive an interruption.
     """
-
-    async def update_rows(session: AsyncSession, keys: Collection[Id]) -> None:
-        await update_many(session, model, keys, values)
-
-    return await _in_batches(db, model, conditions, size, update_rows)
+    return await _in_batches(
+        db, model, conditions, size, lambda session, keys: update_many(session, model, keys, values)
+    )
 
 
 async def delete_in_batches(
@@ -159,11 +156,9 @@ async def delete_in_batches(
     size: int = CHUNK_SIZE,
 ) -> int:
     """Like `delete_where`, in batches like those of `update_in_batches`."""
-
-    async def delete_rows(session: AsyncSession, keys: Collection[Id]) -> None:
-        await delete_many(session, model, keys)
-
-    return await _in_batches(db, model, conditions, size, delete_rows)
+    return await _in_batches(
+        db, model, conditions, size, lambda session, keys: delete_many(session, model, keys)
+    )
 
 
 async def _in_batches(
@@ -171,7 +166,7 @@ async def _in_batches(
     model: type[TimestampedModel],
     conditions: Iterable[ColumnElement[bool]],
     size: int,
-    write: Callable[[AsyncSession, Collection[Id]], Awaitable[None]],
+    write: Callable[[AsyncSession, Collection[Id]], Awaitable[object]],
 ) -> int:
     last: Id | None = None
     count = 0
@@ -186,12 +181,15 @@ async def _in_batches(
             await write(session, keys)
         return keys
 
-    while keys := await (
-        write_next(db) if isinstance(db, AsyncSession) else run_with_retry(db, write_next)
-    ):
+    while True:
+        if isinstance(db, AsyncSession):
+            keys = await write_next(db)
+        else:
+            keys = await run_with_retry(db, write_next)
+        if not keys:
+            return count
         count += len(keys)
         last = keys[-1]
-    return count
 
 
 def with_discriminator(

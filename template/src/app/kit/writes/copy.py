@@ -20,7 +20,7 @@ from app.kit.writes.bulk import Row
 # A Pydantic model has a value for each of its fields, sent by the client or not.
 CopyRow = Row | BaseModel
 # Returns the values of one column for several rows.
-Values = Callable[[Sequence[CopyRow]], Iterable[Any]]
+ColumnValues = Callable[[Sequence[CopyRow]], Iterable[Any]]
 Convert = Callable[[Any], Any]
 # Rows per conversion step.
 _CHUNK = 1000
@@ -66,9 +66,11 @@ async def _copy(
     # them. After a migration changed a type, PostgreSQL would store wrong values.
     await driver.reload_schema_state()
     table: Any = model.__table__
-    values = _values(model, first, connection.dialect)
+    values = _column_values(model, first, connection.dialect)
     if keys:
-        values[table.primary_key.columns[0].name] = _next_of(iter(keys))
+        remaining_keys = iter(keys)
+        key_column = table.primary_key.columns[0].name
+        values[key_column] = lambda rows: islice(remaining_keys, len(rows))
     try:
         status: str = await driver.copy_records_to_table(
             table.name,
@@ -109,7 +111,7 @@ def _keys(row: Any) -> frozenset[str]:
 
 
 def _records(
-    rows: Iterable[CopyRow], columns: list[Values], first: CopyRow
+    rows: Iterable[CopyRow], columns: list[ColumnValues], first: CopyRow
 ) -> Iterator[tuple[Any, ...]]:
     shape: Callable[[Any], Hashable] = type if isinstance(first, BaseModel) else _keys
     remaining = iter(rows)
@@ -120,77 +122,62 @@ def _records(
         yield from zip(*(values(part) for values in columns), strict=True)
 
 
-def _values(model: type[TimestampedModel], row: CopyRow, dialect: Dialect) -> dict[str, Values]:
-    """Return a function per column that returns its values, from the rows or from its default."""
+def _column_values(
+    model: type[TimestampedModel], row: CopyRow, dialect: Dialect
+) -> dict[str, ColumnValues]:
+    """Return the functions for the columns that COPY sets. PostgreSQL sets the other columns."""
     mapper = inspect(model)
     if len(mapper.tables) > 1:
         raise TypeError(
             f"copy_rows writes one table, but {model.__name__} has {len(mapper.tables)}:"
             " use `insert_many`"
         )
-    named = type(row).model_fields.keys() if isinstance(row, BaseModel) else row.keys()
-    value_of: Any = attrgetter if isinstance(row, BaseModel) else itemgetter
+    names = type(row).model_fields.keys() if isinstance(row, BaseModel) else row.keys()
+    get_value: Any = attrgetter if isinstance(row, BaseModel) else itemgetter
+    check_columns(model, names)
+    values: dict[str, ColumnValues] = {}
     # With single-table inheritance, this excludes the columns of other subclasses.
-    columns = table_columns(mapper)
-    check_columns(model, named)
-    values: dict[str, Values] = {}
-    # PostgreSQL sets the other columns, from their server defaults.
-    for name, column in columns.items():
+    for name, column in table_columns(mapper).items():
         # The same conversion as for any statement. For example, an enum is stored by its value.
         convert = column.type.dialect_impl(dialect).bind_processor(dialect)
-        if name in named:
-            values[column.name] = _each(value_of(name), convert)
-        elif _is_now(column):
-            # PostgreSQL sets the same time. Encoding two timestamps per row takes half of the
-            # driver's time.
-            continue
-        elif column.default is not None or _is_of_mapper(column, mapper):
-            values[column.name] = _default(column, mapper, convert)
+        if name in names:
+            values[column.name] = _per_row(get_value(name), convert)
+        elif default := _default(column, mapper, convert):
+            values[column.name] = default
     return values
 
 
-def _is_utc_now(default: Any) -> bool:
-    return getattr(default.arg, "__wrapped__", None) is utc_now
-
-
-def _is_now(column: Column[Any]) -> bool:
-    """Return whether the default is the current time, in Python and in PostgreSQL."""
-    is_same = column.default is not None and _is_utc_now(column.default)
-    return is_same and isinstance(getattr(column.server_default, "arg", None), now)
-
-
-def _is_of_mapper(column: Column[Any], mapper: Mapper[Any]) -> bool:
-    if column is mapper.version_id_col:
-        return callable(mapper.version_id_generator)
-    return column is mapper.polymorphic_on
-
-
-def _default(column: Column[Any], mapper: Mapper[Any], convert: Convert | None) -> Values:
-    if column is mapper.polymorphic_on:
-        return _same(lambda: mapper.polymorphic_identity, convert)
-    generate: Any = mapper.version_id_generator
-    if column is mapper.version_id_col and callable(generate):
-        return _each(lambda _row: generate(None), convert)
+def _default(
+    column: Column[Any], mapper: Mapper[Any], convert: Convert | None
+) -> ColumnValues | None:
+    """Return the default values of a column. None: PostgreSQL sets them."""
     default: Any = column.default
-    if _is_utc_now(default):
+    next_version: Any = mapper.version_id_generator
+    if column is mapper.polymorphic_on:
+        return _constant(lambda: mapper.polymorphic_identity, convert)
+    if column is mapper.version_id_col and callable(next_version):
+        return _per_row(lambda _row: next_version(None), convert)
+    if default is None:
+        return None
+    if getattr(default.arg, "__wrapped__", None) is utc_now:
+        if isinstance(getattr(column.server_default, "arg", None), now):
+            # Encoding two timestamps per row takes half of the driver's time.
+            return None
         # All rows of a chunk get the same time, because a call per row would be slow.
-        return _same(utc_now, convert)
+        return _constant(utc_now, convert)
     if default.is_callable:
-        return _each(lambda _row: default.arg(None), convert)
+        return _per_row(lambda _row: default.arg(None), convert)
     if default.is_scalar:
-        return _same(lambda: default.arg, convert)
+        return _constant(lambda: default.arg, convert)
     raise TypeError(f"copy_rows cannot compute the default of {column}: set it in each row")
 
 
-def _each(value_of: Convert, convert: Convert | None) -> Values:
+def _per_row(get_value: Convert, convert: Convert | None) -> ColumnValues:
     if convert is None:
-        return lambda rows: map(value_of, rows)
-    return lambda rows: map(convert, map(value_of, rows))
+        return lambda rows: map(get_value, rows)
+    return lambda rows: map(convert, map(get_value, rows))
 
 
-def _same(value: Callable[[], Any], convert: Convert | None) -> Values:
-    return lambda rows: repeat(convert(value()) if convert else value(), len(rows))
-
-
-def _next_of(keys: Iterator[Id]) -> Values:
-    return lambda rows: islice(keys, len(rows))
+def _constant(get_value: Callable[[], Any], convert: Convert | None) -> ColumnValues:
+    # Called and converted once per chunk.
+    return lambda rows: repeat(convert(get_value()) if convert else get_value(), len(rows))

@@ -93,23 +93,23 @@ async def purge(database: Database, before: datetime, size: int = CHUNK_SIZE) ->
         # In a table that references itself, the referencing rows are deleted first.
         while part := await _purge_table(database, model, before, size):
             count += part
-            if model not in _reached_from(inspect(model)):
+            if model not in _deleted_with(inspect(model)):
                 break
         removed[table_name(model)] = count
     return removed
 
 
 async def _purge_table(database: Database, model: type[Model], before: datetime, size: int) -> int:
-    last, count = list[Id](), 0
+    keys, count = list[Id](), 0
 
     async def purge_next(session: AsyncSession) -> tuple[list[Id], int]:
-        keys = await _lock_next(session, model, before, last, size)
-        return keys, await _delete(session, model, keys)
+        batch = await _lock_next(session, model, before, keys, size)
+        return batch, await _delete(session, model, batch)
 
     while True:
-        last, deleted = await run_with_retry(database, purge_next)
+        keys, deleted = await run_with_retry(database, purge_next)
         count += deleted
-        if len(last) < size:
+        if len(keys) < size:
             return count
 
 
@@ -126,18 +126,20 @@ def _children_first() -> list[type[Model]]:
 
 
 async def _lock_next(
-    session: AsyncSession, model: type[Model], before: datetime, last: list[Id], size: int
+    session: AsyncSession, model: type[Model], before: datetime, previous: list[Id], size: int
 ) -> list[Id]:
-    """Lock the next batch and return its primary keys. Skip rows that are being restored."""
-    kept = _KeepConditions(model, before).of(inspect(model), model)
+    """Lock the batch after the previous one, and return its keys. Skip rows that are restored."""
+    kept = _KeepConditions(model, before).for_row(inspect(model), model)
     due = (
         select(model.id)
         .where(model.deleted_at < before, *(~each for each in kept))
         .order_by(model.id)
         .limit(size)
     )
-    locked = (due.where(model.id > last[-1]) if last else due).with_for_update(skip_locked=True)
-    return list(await session.scalars(locked, execution_options=INCLUDE_DELETED))
+    if previous:
+        due = due.where(model.id > previous[-1])
+    due = due.with_for_update(skip_locked=True)
+    return list(await session.scalars(due, execution_options=INCLUDE_DELETED))
 
 
 def _cascades_to(mapper: Mapper[Any]) -> list[tuple[Mapper[Any], ForeignKeyConstraint]]:
@@ -156,15 +158,15 @@ def _cascades_to(mapper: Mapper[Any]) -> list[tuple[Mapper[Any], ForeignKeyConst
     return found
 
 
-def _reached_from(mapper: Mapper[Any]) -> set[type[Any]]:
+def _deleted_with(mapper: Mapper[Any]) -> set[type[Any]]:
     """Return the models whose rows ON DELETE CASCADE may delete with a row of the model."""
     found: set[type[Any]] = set()
-    following = [mapper]
-    while following:
-        for referring, _ in _cascades_to(following.pop()):
+    pending = [mapper]
+    while pending:
+        for referring, _ in _cascades_to(pending.pop()):
             if referring.base_mapper.class_ not in found:
                 found.add(referring.base_mapper.class_)
-                following.append(referring.base_mapper)
+                pending.append(referring.base_mapper)
     return found
 
 
@@ -175,10 +177,10 @@ class _KeepConditions:
         self.model, self.before = model, before
         self.order = _children_first()
 
-    def of(
+    def for_row(
         self, mapper: Mapper[Any], row: Any, path: tuple[ForeignKeyConstraint, ...] = ()
     ) -> list[ColumnElement[bool]]:
-        """Return the conditions for a row that the cascade reaches over the foreign keys `path`."""
+        """Return the conditions for a row. `path` has the foreign keys of the cascade to it."""
         return [
             condition
             for referring, key in _cascades_to(mapper)
@@ -193,11 +195,13 @@ class _KeepConditions:
         path: tuple[ForeignKeyConstraint, ...],
     ) -> ColumnElement[bool] | None:
         is_model = issubclass(referring.class_, Model)
-        if not is_model and not any(issubclass(each, Model) for each in _reached_from(referring)):
+        if not is_model and not any(issubclass(each, Model) for each in _deleted_with(referring)):
             return None
         child: Any = aliased(referring.class_, flat=True)
         target = key.referred_table.alias()
-        found = exists().select_from(child).where(*_refers(referring, child, key, target, row))
+        found = (
+            exists().select_from(child).where(*_join_conditions(referring, child, key, target, row))
+        )
         # Correlates with the outermost statement too.
         found = found.correlate_except(child, target)
         base = referring.base_mapper.class_
@@ -210,13 +214,13 @@ class _KeepConditions:
             return found
         # The tables form a cycle, or the child is not a `Model`. The child itself does not keep
         # the row, but a row that the cascade would delete with it may.
-        conditions = self.of(referring, child, (*path, key))
+        conditions = self.for_row(referring, child, (*path, key))
         if is_model:
             conditions += [child.deleted_at.is_(None), child.deleted_at >= self.before]
         return found.where(or_(*conditions)) if conditions else None
 
 
-def _refers(
+def _join_conditions(
     referring: Mapper[Any], child: Any, key: ForeignKeyConstraint, target: Any, row: Any
 ) -> Iterator[ColumnElement[bool]]:
     """Yield the join conditions between a child and the row that it references."""

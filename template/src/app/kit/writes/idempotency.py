@@ -93,10 +93,10 @@ class IdempotentRequest:
         not valid, the transaction rolls back.
         """
         if self.key is None:
-            return await run_with_retry(self.database, partial(self._answer, work))
+            return await run_with_retry(self.database, partial(self._respond, work))
         fingerprint = await _fingerprint(self.request)
         return await run_with_retry(
-            self.database, partial(self._answer_once, work, self.key, fingerprint)
+            self.database, partial(self._respond_once, work, self.key, fingerprint)
         )
 
     @deprecated("use run; it is removed in 0.11.0")
@@ -104,12 +104,12 @@ class IdempotentRequest:
         """Call `run`."""
         return await self.run(work)
 
-    async def _answer(self, work: Work, session: AsyncSession) -> Response:
+    async def _respond(self, work: Work, session: AsyncSession) -> Response:
         route = self.request.scope["route"]
         body = _serialize(await work(session), route.response_model)
         return _json(body, route.status_code or 200, dict(self.response.headers))
 
-    async def _answer_once(
+    async def _respond_once(
         self, work: Work, key: str, fingerprint: bytes, session: AsyncSession
     ) -> Response:
         record = await claim_key(session, self.model, self.scope, key, fingerprint)
@@ -120,10 +120,10 @@ class IdempotentRequest:
             )
         if record.status is not None:
             return _json(record.body, record.status, {**(record.headers or {}), REPLAYED: "true"})
-        answer = await self._answer(work, session)
-        record.status, record.body = answer.status_code, bytes(answer.body)
+        response = await self._respond(work, session)
+        record.status, record.body = response.status_code, bytes(response.body)
         record.headers = dict(self.response.headers)
-        return answer
+        return response
 
 
 async def operation_scope(request: Request) -> str:
@@ -147,10 +147,10 @@ def idempotent(
         request: Request,
         response: Response,
         database: DatabaseDep,
-        within: Annotated[str, Depends(scope)],
+        key_scope: Annotated[str, Depends(scope)],
         key: Key = None,
     ) -> IdempotentRequest:
-        return IdempotentRequest(request, response, database, model, within, key)
+        return IdempotentRequest(request, response, database, model, key_scope, key)
 
     return Depends(build)
 
@@ -196,7 +196,7 @@ async def claim_key(
     existing = select(model).where(model.scope == scope, model.key == key)
     row: K | None = None
     while row is None:
-        # Neither finds a row if `delete_expired` deletes it in between. Then insert again.
+        # Both return None if `delete_expired` deletes the row between them. Then insert again.
         row = await session.scalar(inserted) or await session.scalar(existing)
     return row
 

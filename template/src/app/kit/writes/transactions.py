@@ -31,27 +31,25 @@ async def run_with_retry(database: Database, work: Callable[[AsyncSession], Awai
 
     `work` must have no side effects outside its session, because a retry repeats them.
     """
-    for attempt in range(1, ATTEMPTS):
+    attempt = 1
+    while True:
         try:
-            return await _once(database, work)
+            async with database.transaction() as session:
+                return await work(session)
         except DBAPIError as error:
             code = getattr(driver_error(error), "sqlstate", None)
-            if code not in RETRYABLE_SQLSTATES and not is_stale(error):
+            is_retryable = code in RETRYABLE_SQLSTATES or is_stale(error)
+            if attempt == ATTEMPTS or not is_retryable:
                 raise
             database.counts.retries += 1
             _log.info("transaction retried", attempt=attempt, sqlstate=code)
         await sleep(backoff(attempt))
-    return await _once(database, work)
+        attempt += 1
 
 
 def backoff(attempt: int) -> float:
     """Return the seconds to wait after an attempt: exponential backoff with full jitter."""
     return _random.uniform(0, min(MAX_BACKOFF, MIN_BACKOFF * 2**attempt))
-
-
-async def _once(database: Database, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
-    async with database.transaction() as session:
-        return await work(session)
 
 
 @asynccontextmanager

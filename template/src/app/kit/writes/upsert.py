@@ -56,7 +56,7 @@ async def upsert_many(
             f"upsert_many writes one table, but {model.__name__} has {len(mapper.tables)}: "
             "insert with `insert_many`, update with `update_where`"
         )
-    new = old = 0
+    inserted = updated = 0
     for part in chunks(model, rows, chunk):
         columns: Any = model.__mapper__.columns
         index = [columns[name].name for name in by]
@@ -68,8 +68,8 @@ async def upsert_many(
             insert(model)
             .on_conflict_do_update(
                 index_elements=index,
-                index_where=_predicate(model, by, index),
-                set_=_automatic_values(model) | changes,
+                index_where=_index_predicate(model, by, index),
+                set_=_onupdate_and_version(model) | changes,
                 where=_update_condition(model),
             )
             # `xmax` is 0 for an inserted row. ON CONFLICT locks an existing row before the update,
@@ -79,19 +79,20 @@ async def upsert_many(
         # A fixed lock order prevents deadlocks between concurrent calls.
         part.sort(key=lambda row: [row[name] for name in by])
         new_rows = with_discriminator(model, part)
-        found = await session.scalars(statement, new_rows, execution_options=OPTIONS)
-        were_new = found.all()
-        if len(were_new) < len(part):
+        is_new = (await session.scalars(statement, new_rows, execution_options=OPTIONS)).all()
+        if len(is_new) < len(part):
             # `where` excluded an existing row: soft-deleted, or of another subclass.
             message = "already exists"
             fields = (FieldProblem(field=name, message=message) for name in by)
             raise Conflict(f"{' and '.join(by)} {message}.", *fields)
-        new += sum(were_new)
-        old += len(were_new) - sum(were_new)
-    return UpsertResult(new, old)
+        inserted += sum(is_new)
+        updated += len(is_new) - sum(is_new)
+    return UpsertResult(inserted, updated)
 
 
-def _predicate(model: type[TimestampedModel], by: Sequence[str], columns: Sequence[str]) -> Any:
+def _index_predicate(
+    model: type[TimestampedModel], by: Sequence[str], columns: Sequence[str]
+) -> Any:
     """Return the WHERE condition of the unique index on these columns; None if it has none."""
     table: Any = model.__table__
     for item in (*table.indexes, *table.constraints):
@@ -111,7 +112,7 @@ def _update_condition(model: type[TimestampedModel]) -> ColumnElement[bool] | No
     return and_(*conditions) if conditions else None
 
 
-def _automatic_values(model: type[TimestampedModel]) -> dict[str, Any]:
+def _onupdate_and_version(model: type[TimestampedModel]) -> dict[str, Any]:
     """Return the values of `onupdate` and version columns, which SQLAlchemy does not add here."""
     on_update = [column for column in model.__table__.columns if column.onupdate is not None]
     excluded = insert(model).excluded
