@@ -1,1 +1,1 @@
-"""Views: queries that return response schemas."""
+"""Reading rows: views, repositories, pagination and sort orders."""

@@ -26,9 +26,9 @@ class ConcurrentReads:
         self._limit = limit
 
     def start(self, read: Callable[[AsyncSession], Awaitable[T]]) -> Task[T]:
-        """Start a read. Use the result of its task after the `concurrent_reads` block.
+        """Start a read, or queue it if `at_once` reads are running.
 
-        At most `at_once` reads run at the same time; others are queued.
+        Use the result of the returned task after the `concurrent_reads` block.
         """
 
         async def run() -> T:

@@ -25,7 +25,9 @@ from app.kit.queries.pagination import (
 from app.kit.queries.sorting import SortOrder
 
 Values = tuple[Any, ...]
-# Bytes. A cursor omits longer values. The next page reads them from the row again.
+# A cursor contains this instead of a value of more than 1,000 bytes. The next page reads the value
+# from the row again.
+_OMITTED = True
 _MAX_VALUE_SIZE = 1000
 
 # A function that runs a statement and returns its rows.
@@ -97,8 +99,8 @@ async def paginate_keyset(
     Concurrent inserts and deletes neither repeat nor skip other rows. If a join returns a row
     several times, the page contains it once.
 
-    `find` returns tuples of an item and the values of its cursor. `find_values` returns only the
-    values of a cursor.
+    `find` runs a statement and returns tuples: an item, and the values of its cursor. `find_values`
+    runs a statement that selects only the values.
 
     Raises TypeError for a statement with GROUP BY, LIMIT or OFFSET.
     """
@@ -107,13 +109,15 @@ async def paginate_keyset(
     if parts._group_by_clauses:
         raise TypeError("A page does not support GROUP BY. Join a grouped subquery instead.")
     scope, types = query.scope(), order.types
-    start = (
-        decode_cursor(query.cursor, scope, types) if query.cursor is not None else CursorPosition()
-    )
+    start = CursorPosition()
+    if query.cursor is not None:
+        start = decode_cursor(query.cursor, scope, types)
     if repeats_rows(statement):
         statement = distinct_by(statement, [key.expression for key in order.keys])
 
+    # If the additional row exists, another page follows in this direction.
     found = await _find(find, find_values, query.limit + 1, statement, order, start)
+    has_more = len(found) > query.limit
     rows = found[: query.limit]
     if start.backward:
         rows = rows[::-1]
@@ -123,9 +127,9 @@ async def paginate_keyset(
         values = _values(order, rows[index][1:]) if rows else None
         return encode_cursor(CursorPosition(values, backward), scope, types)
 
-    # The query fetches one extra row. If that row exists, another page follows in this direction.
-    more, has_start = len(found) > query.limit, start.values is not None
-    has_next, has_previous = (has_start, more) if start.backward else (more, has_start)
+    # A page that starts at a position also has a page in the opposite direction.
+    has_start = start.values is not None
+    has_next, has_previous = (has_start, has_more) if start.backward else (has_more, has_start)
     return CursorPageResult(
         items=[row[0] for row in rows],
         next=cursor_at(-1, backward=False) if has_next else None,
@@ -143,17 +147,17 @@ async def _find(
 ) -> list[Any]:
     """Return up to `limit` rows after a position, each with the values of its cursor."""
     direction = order.reversed() if start.backward else order
-    page = statement
+    selected = statement
     try:
         if start.values is not None:
-            values = await _complete(find_values, statement, order, start.values)
-            page = _beyond(statement, direction, values, limit)
-        page = page.add_columns(*(key.as_text for key in order.keys))
-        return await find(page.order_by(None).order_by(*direction.clauses).limit(limit))
+            values = await _read_omitted(find_values, statement, order, start.values)
+            selected = _after(statement, direction, values, limit)
+        selected = selected.add_columns(*(key.as_text for key in order.keys))
+        return await find(selected.order_by(None).order_by(*direction.clauses).limit(limit))
     except DBAPIError as error:
         # A forged cursor may contain invalid values (SQLSTATE class 22) or deep nesting (54).
-        code = str(getattr(driver_error(error), "sqlstate", ""))
-        if start.values is not None and code.startswith(("22", "54")):
+        sqlstate = str(getattr(driver_error(error), "sqlstate", ""))
+        if start.values is not None and sqlstate.startswith(("22", "54")):
             raise InvalidCursor from error
         raise
 
@@ -163,21 +167,23 @@ def _values(order: SortOrder, row: Any) -> Values:
         if value is None and key.nulls_first is None:
             message = f"{key.expression} is NULL in a row. Add .nulls_first() or .nulls_last()."
             raise TypeError(message)
-    ties = len(order.keys) - order.unique
-    return tuple(
-        True
-        if index < ties and len(json.dumps(value, ensure_ascii=False).encode()) > _MAX_VALUE_SIZE
-        else value
-        for index, value in enumerate(row)
-    )
+    # The unique values are never omitted, because they identify the row.
+    terms, unique = row[: -order.unique], row[-order.unique :]
+    return (*(_OMITTED if _is_long(value) else value for value in terms), *unique)
 
 
-async def _complete(find: Find, statement: Select[Any], order: SortOrder, values: Values) -> Values:
-    """Return the values of a cursor. Values that are too long for a cursor are read from its row.
+def _is_long(value: Any) -> bool:
+    return len(json.dumps(value, ensure_ascii=False).encode()) > _MAX_VALUE_SIZE
+
+
+async def _read_omitted(
+    find: Find, statement: Select[Any], order: SortOrder, values: Values
+) -> Values:
+    """Return the values of a cursor, with the omitted ones read from its row.
 
     Raises InvalidCursor if the row does not exist any more.
     """
-    if True not in values:
+    if _OMITTED not in values:
         return values
     unique = zip(order.keys[-order.unique :], values[-order.unique :], strict=True)
     row: Any = statement.with_only_columns(*(key.as_text for key in order.keys)).order_by(None)
@@ -189,26 +195,27 @@ async def _complete(find: Find, statement: Select[Any], order: SortOrder, values
     if not found:
         raise InvalidCursor
     return tuple(
-        after if before is True else before for before, after in zip(values, found[0], strict=True)
+        stored if value is _OMITTED else value
+        for value, stored in zip(values, found[0], strict=True)
     )
 
 
-def _beyond(statement: Select[Any], order: SortOrder, values: Values, limit: int) -> Select[Any]:
+def _after(statement: Select[Any], order: SortOrder, values: Values, limit: int) -> Select[Any]:
     """Add the condition that selects the first `limit` rows after a position."""
     ranges = order.after(values)
     if len(ranges) == 1:
         return statement.where(ranges[0])
     # With `a OR b`, PostgreSQL would scan the index from its start. A UNION ALL of ranges uses an
     # index scan for each range.
-    columns = [key.expression.label(f"key_{index}") for index, key in enumerate(order.keys)]
-    ordered = statement.with_only_columns(*columns).order_by(None).order_by(*order.clauses)
-    nearest = (ordered.where(part).limit(limit).subquery().select() for part in ranges)
-    together = list(union_all(*nearest).subquery().c)
+    labels = [key.expression.label(f"key_{index}") for index, key in enumerate(order.keys)]
+    ordered = statement.with_only_columns(*labels).order_by(None).order_by(*order.clauses)
+    rows = (ordered.where(condition).limit(limit).subquery().select() for condition in ranges)
+    columns = list(union_all(*rows).subquery().c)
     # Limit the keys: with more keys, PostgreSQL might scan the whole index in order.
-    first = [
+    clauses = [
         replace(key, expression=column).clause
-        for key, column in zip(order.keys, together, strict=True)
+        for key, column in zip(order.keys, columns, strict=True)
     ]
-    found = select(*together[-order.unique :]).order_by(*first).limit(limit)
+    first = select(*columns[-order.unique :]).order_by(*clauses).limit(limit)
     unique = [key.expression for key in order.keys[-order.unique :]]
-    return statement.where((tuple_(*unique) if len(unique) > 1 else unique[0]).in_(found))
+    return statement.where((tuple_(*unique) if len(unique) > 1 else unique[0]).in_(first))

@@ -116,17 +116,17 @@ def check_statement(statement: Any) -> None:
     """Raise TypeError for a statement that does not support pagination."""
     if not isinstance(statement, Select):
         raise TypeError("A page needs a select(). Select from the UNION as a subquery.")
-    parts = cast("Any", statement)
-    if parts._limit_clause is not None or parts._offset_clause is not None:
+    clauses = cast("Any", statement)
+    if clauses._limit_clause is not None or clauses._offset_clause is not None:
         raise TypeError("A page sets LIMIT and OFFSET itself. Limit the rows in a subquery.")
-    if parts._distinct and not has_entities(statement):
+    if clauses._distinct and not has_entities(statement):
         raise TypeError("A page of columns does not support DISTINCT. Use it in a subquery.")
 
 
 def has_entities(statement: Any) -> bool:
     """Return whether the statement returns ORM objects, not columns."""
-    shown = statement.column_descriptions[0]
-    return shown.get("entity") is not None and shown["expr"] is shown["entity"]
+    first = statement.column_descriptions[0]
+    return first.get("entity") is not None and first["expr"] is first["entity"]
 
 
 def repeats_rows(statement: Any) -> bool:
@@ -137,9 +137,9 @@ def repeats_rows(statement: Any) -> bool:
     root: Any = statement._raw_columns[0]._annotations.get("parententity")
     if root is None:
         return False
-    own = {root.selectable, *(root.mapper.tables if root.is_mapper else ())}
-    named = (*statement._where_criteria, *statement._order_by_clauses)
-    return any(table not in own for part in named for table in part._from_objects)
+    own_tables = {root.selectable, *(root.mapper.tables if root.is_mapper else ())}
+    clauses = (*statement._where_criteria, *statement._order_by_clauses)
+    return any(table not in own_tables for clause in clauses for table in clause._from_objects)
 
 
 def distinct_by(statement: Any, terms: Sequence[ColumnElement[Any]]) -> Any:

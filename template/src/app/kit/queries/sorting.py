@@ -17,7 +17,6 @@ from sqlalchemy import (
     Double,
     Enum,
     Float,
-    Index,
     Integer,
     Label,
     Numeric,
@@ -40,8 +39,8 @@ from sqlalchemy.types import NullType, TypeEngine
 
 from app.kit.queries.pagination import contains_all_rows
 
-# PostgreSQL's text format of a value, or True if the value is too long for a cursor.
-_Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")] | Literal[True]
+# A value of a cursor: PostgreSQL's text format, or True if the cursor omits a long value.
+_CursorValue = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")] | Literal[True]
 
 
 # Expressions are cached, because many requests use the same order.
@@ -64,7 +63,7 @@ class SortKey:
     @cached_property
     def python_type(self) -> Any:
         """The Python type of its values in a cursor."""
-        return _Text if self.nulls_first is None else _Text | None
+        return _CursorValue if self.nulls_first is None else _CursorValue | None
 
     @cached_property
     def text_type(self) -> TypeEngine[Any]:
@@ -85,9 +84,8 @@ class SortKey:
         if value is None:
             return [self.expression.is_not(None)] if self.nulls_first else []
         bound = self.bound(value)
-        beyond = self.expression < bound if self.descending else self.expression > bound
-        # `nulls_first` is None if the column has no NULLs.
-        return [beyond, self.expression.is_(None)] if self.nulls_first is False else [beyond]
+        after = self.expression < bound if self.descending else self.expression > bound
+        return [after, self.expression.is_(None)] if self.nulls_first is False else [after]
 
     def reversed(self) -> Self:
         """Return the term with the opposite direction."""
@@ -125,14 +123,16 @@ class SortOrder:
     def after(self, values: Sequence[Any]) -> list[ColumnElement[bool]]:
         """Return the conditions for rows after these values. Each is one range of an index."""
         if self.is_uniform:
-            mine = tuple_(*(key.expression for key in self.keys))
-            theirs = [key.bound(value) for key, value in zip(self.keys, values, strict=True)]
-            return [mine < tuple_(*theirs) if self.keys[0].descending else mine > tuple_(*theirs)]
+            row = tuple_(*(key.expression for key in self.keys))
+            bound = tuple_(
+                *(key.bound(value) for key, value in zip(self.keys, values, strict=True))
+            )
+            return [row < bound if self.keys[0].descending else row > bound]
         ranges: list[ColumnElement[bool]] = []
-        ties: list[ColumnElement[bool]] = []
+        equal: list[ColumnElement[bool]] = []
         for key, value in zip(self.keys, values, strict=True):
-            ranges += [and_(*ties, part) for part in key.after(value)]
-            ties.append(
+            ranges += [and_(*equal, condition) for condition in key.after(value)]
+            equal.append(
                 key.expression.is_(None) if value is None else key.expression == key.bound(value)
             )
         return ranges
@@ -154,45 +154,43 @@ def order_by(
     keys = [_parse(term) for term in terms]
     # The same direction as the last term, so that one index covers both.
     descending = bool(keys) and keys[-1].descending
-    ties = [SortKey(each.expression, descending, nulls_first=None) for each in attributes]
-    for each in (*keys, *ties):
-        _ = each.text_type
-    return SortOrder((*keys, *ties), len(ties))
+    keys += [SortKey(column.expression, descending, nulls_first=None) for column in attributes]
+    for sort_key in keys:
+        type_as_text(sort_key.expression)
+    return SortOrder(tuple(keys), len(attributes))
 
 
-def _check_unique(key: Sequence[InstrumentedAttribute[Any]]) -> None:
-    named = ", ".join(map(str, key))
-    names = {each.expression.key for each in key}
-    if not any(unique <= names for unique in _unique_columns(key[0].class_.__mapper__)):
-        raise TypeError(f"{named} is not unique. Pass the whole primary key as a tuple.")
-    for each in key:
-        if getattr(each.expression, "nullable", True):
-            raise TypeError(f"{each} may be NULL, so it is not unique. Pass the primary key.")
+def _check_unique(attributes: Sequence[InstrumentedAttribute[Any]]) -> None:
+    names = {attribute.expression.key for attribute in attributes}
+    if not any(unique <= names for unique in _unique_columns(attributes[0].class_.__mapper__)):
+        key = ", ".join(map(str, attributes))
+        raise TypeError(f"{key} is not unique. Pass the whole primary key as a tuple.")
+    for attribute in attributes:
+        if getattr(attribute.expression, "nullable", True):
+            raise TypeError(f"{attribute} may be NULL, so it is not unique. Pass the primary key.")
 
 
 def _unique_columns(mapper: Any) -> Iterator[set[str]]:
     for table in mapper.tables:
-        for item in (*table.constraints, *table.indexes):
-            unique = (
-                item.unique and contains_all_rows(item, mapper.class_)
-                if isinstance(item, Index)
-                else isinstance(item, (PrimaryKeyConstraint, UniqueConstraint))
-            )
-            if unique:
-                yield {column.key for column in item.columns}
+        for constraint in table.constraints:
+            if isinstance(constraint, (PrimaryKeyConstraint, UniqueConstraint)):
+                yield {column.key for column in constraint.columns}
+        for index in table.indexes:
+            if index.unique and contains_all_rows(index, mapper.class_):
+                yield {column.key for column in index.columns}
 
 
 def _parse(term: UnaryExpression[Any]) -> SortKey:
     nulls_first: bool | None = None
-    inner: Any = term
+    directed: Any = term
     if getattr(term, "modifier", None) in (operators.nulls_first_op, operators.nulls_last_op):
-        nulls_first, inner = term.modifier is operators.nulls_first_op, term.element
-    if getattr(inner, "modifier", None) not in (operators.asc_op, operators.desc_op):
+        nulls_first, directed = term.modifier is operators.nulls_first_op, term.element
+    if getattr(directed, "modifier", None) not in (operators.asc_op, operators.desc_op):
         raise TypeError(f"{term} has no direction. Add .asc() or .desc().")
-    expression = inner.element
+    expression = directed.element
     if getattr(expression, "nullable", True) and nulls_first is None:
         raise TypeError(f"{term} may be NULL. Add .nulls_first() or .nulls_last().")
-    return SortKey(expression, inner.modifier is operators.desc_op, nulls_first)
+    return SortKey(expression, directed.modifier is operators.desc_op, nulls_first)
 
 
 _DIALECT: Dialect = postgresql.asyncpg.dialect()  # type: ignore[no-untyped-call]  # no annotations
@@ -204,21 +202,22 @@ def type_as_text(expression: ColumnElement[Any]) -> TypeEngine[Any]:
     It has no length or precision, because the type of an expression is inferred, and values may
     exceed it. Raises TypeError for a type that PostgreSQL cannot sort.
     """
-    found = _unlimited(expression.type)
-    if found is None:
+    text_type = _without_limits(expression.type)
+    if text_type is None:
         raise TypeError(
             f"{expression}: PostgreSQL does not sort {expression.type!r}."
             " Sort by an expression of another type, such as a field cast to text."
             " Set the type of an untyped expression with type_coerce()."
         )
-    return found
+    return text_type
 
 
-def _unlimited(kind: TypeEngine[Any]) -> TypeEngine[Any] | None:
-    if isinstance(kind, TypeDecorator):
-        stored: TypeEngine[Any] = kind.type_engine(_DIALECT)
+def _without_limits(column_type: TypeEngine[Any]) -> TypeEngine[Any] | None:
+    """Return the type without length and precision, or None if PostgreSQL cannot sort it."""
+    if isinstance(column_type, TypeDecorator):
+        stored: TypeEngine[Any] = column_type.type_engine(_DIALECT)
     else:
-        stored = kind.dialect_impl(_DIALECT)
+        stored = column_type.dialect_impl(_DIALECT)
     match stored:
         case postgresql.JSONB():
             return stored
@@ -226,7 +225,7 @@ def _unlimited(kind: TypeEngine[Any]) -> TypeEngine[Any] | None:
             return None
         case ARRAY(item_type=item):
             # PostgreSQL compares only arrays of the same type.
-            return None if _unlimited(item) is None else ARRAY(item)
+            return None if _without_limits(item) is None else ARRAY(item)
         case Enum(native_enum=True):
             return stored
         case CHAR(length=length):

@@ -46,11 +46,7 @@ class View(Generic[S]):
     Pass a session to run a method in its transaction. Pass the database (`DatabaseDep`) to run
     each statement in its own transaction. The first use raises TypeError if a field cannot be read
     from the model.
-
-    Args:
-        schema: the response schema.
-        model: the mapped class. `get`, `page` and `update` need a primary key of one column.
-
+    `get`, `page` and `update` need a model with a primary key of one column.
     """
 
     def __init__(self, schema: type[S], model: type[Any]) -> None:
@@ -62,16 +58,16 @@ class View(Generic[S]):
 
     def select(self) -> Select[Any]:
         """Return `select(model)`, to which you add filters, joins and an order."""
-        return self._all
+        return self._select
 
     async def get(self, db: Connectable, key: Any) -> S:
         """Return the row with this primary key, or raise `NotFound`."""
         statement, cached_key = self._by_key
         values = {"row__key": key}
-        found = await self._statements.read(db, statement, self._selects.rows, values, cached_key)
-        if not found:
+        rows = await self._statements.read(db, statement, self._selects.rows, values, cached_key)
+        if not rows:
             raise self._not_found(key)
-        return self._rows.one(found[0])
+        return self._rows.one(rows[0])
 
     async def first(self, db: Connectable, statement: Select[Any]) -> S | None:
         """Return the first row of a statement, or None."""
@@ -79,8 +75,7 @@ class View(Generic[S]):
 
     async def list(self, db: Connectable, statement: Select[Any]) -> list[S]:
         """Return every row of a statement. Limit it if the table can grow."""
-        found = await self._statements.read(db, statement, self._selects.rows)
-        return self._rows.all(found)
+        return self._rows.all(await self._statements.read(db, statement, self._selects.rows))
 
     async def page(
         self, db: Connectable, query: PageQuery, statement: Select[Any]
@@ -115,11 +110,10 @@ class View(Generic[S]):
 
         async def find(page: Select[Any]) -> list[Any]:
             rows = await self._statements.read(db, page, self._selects.rows_with_cursor)
-            shown = self._rows.all(rows)
             names = [name for name in next(iter(rows), ()) if name.startswith(CURSOR)]
             return [
                 (item, *(row[name] for name in names))
-                for item, row in zip(shown, rows, strict=True)
+                for item, row in zip(self._rows.all(rows), rows, strict=True)
             ]
 
         async def find_values(page: Select[Any]) -> list[Any]:
@@ -188,14 +182,14 @@ class View(Generic[S]):
             columns = columns_of(self.schema, self.model)
             return exclude_deleted(update_row(self.model, values).returning(*columns))
 
-        given = arguments(values) | {"row__key": key}
-        rows = await self._statements.write(db, ("update", names), build, given)
+        parameters = arguments(values) | {"row__key": key}
+        rows = await self._statements.write(db, ("update", names), build, parameters)
         if not rows:
             raise self._not_found(key)
         return self._rows.one(rows[0])
 
     @cached_property
-    def _all(self) -> Select[Any]:
+    def _select(self) -> Select[Any]:
         return select(self.model)
 
     @cached_property

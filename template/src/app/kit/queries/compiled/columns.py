@@ -1,4 +1,4 @@
-"""The columns of a model that a response schema selects, with relationships as JSON."""
+"""The statements of a view: the columns of its schema, with relationships as JSON."""
 
 import typing
 from collections.abc import Iterable
@@ -26,12 +26,15 @@ from app.kit.queries.pagination import count_rows, ordered_rows, repeats_rows
 
 Schema: TypeAlias = type[BaseModel]
 
-# Prefix of the cursor's columns. An attribute cannot contain a colon.
+# Prefix of the labels of cursor columns. The name of an attribute cannot contain a colon.
 CURSOR = "cursor:"
 
 
 class ViewSelects:
-    """Converts a statement that selects the model to statements for the fields of the schema."""
+    """Statements that select the fields of a schema instead of the model.
+
+    Each method changes the columns of a statement like `select(model).where(…).order_by(…)`.
+    """
 
     def __init__(self, schema: type[BaseModel], model: type[Any]) -> None:
         self.schema = schema
@@ -49,26 +52,32 @@ class ViewSelects:
         return exclude_deleted(statement.with_only_columns(*columns, maintain_column_froms=True))
 
     def first_page(self, statement: Select[Any]) -> Select[Any]:
-        """Select the rows of a page, with the parameters `page_limit` and `page_offset`."""
+        """Select the rows of a page, with the parameters `page_limit` and `page_offset`.
+
+        PostgreSQL also computes the columns of the rows that OFFSET skips.
+        """
         return self.rows(_limited(ordered_rows(statement)))
 
     def deep_page(self, statement: Select[Any]) -> Select[Any]:
-        """Select the rows of a page, with the page as a subquery of primary keys."""
+        """Select the same rows as `first_page`, by primary keys from a subquery.
+
+        PostgreSQL reads the relationships of these rows only, not of the rows that OFFSET skips.
+        """
         if repeats_rows(statement) or not self.has_relationships:
             return self.first_page(statement)
-        # Otherwise PostgreSQL would read relationships of the rows that OFFSET skips.
         ordered, key = ordered_rows(statement), primary_key(self.model)
         keys = _limited(ordered).with_only_columns(key, maintain_column_froms=True)
         return self.rows(ordered.where(key.in_(keys.correlate(None))))
 
     def rows_with_cursor(self, statement: Select[Any]) -> Select[Any]:
         """Select the columns of the schema and of the cursor."""
-        cursor = [each["expr"] for each in statement.column_descriptions[1:]]
+        # The statement selects the model, and then the columns of the cursor.
+        cursor = [column["expr"] for column in statement.column_descriptions[1:]]
         columns = columns_of(self.schema, self.model) + _with_labels(cursor)
         return exclude_deleted(statement.with_only_columns(*columns, maintain_column_froms=True))
 
     def total(self, statement: Select[Any]) -> Select[Any]:
-        """Count the rows of a paginated statement."""
+        """Count the rows on all pages."""
         return exclude_deleted(count_rows(statement))
 
 
@@ -79,9 +88,8 @@ def _limited(statement: Select[Any]) -> Select[Any]:
 
 def cursor_values(statement: Select[Any]) -> Select[Any]:
     """Select only the columns of the cursor."""
-    columns = [each["expr"] for each in statement.column_descriptions]
-    shown: Any = _with_labels(columns)
-    values = statement.with_only_columns(*shown, maintain_column_froms=True)
+    columns: Any = _with_labels([column["expr"] for column in statement.column_descriptions])
+    values = statement.with_only_columns(*columns, maintain_column_froms=True)
     return exclude_deleted(typing.cast("Select[Any]", values))
 
 
@@ -90,27 +98,27 @@ def _with_labels(columns: list[Any]) -> list[Any]:
 
 
 def columns_of(
-    schema: Schema, model: Any, within: tuple[Schema, ...] = ()
+    schema: Schema, model: Any, outer: tuple[Schema, ...] = ()
 ) -> list[ColumnElement[Any]]:
     """Return the columns of a model or alias for the fields of a schema.
 
     A field selects the attribute with its name or alias: a column, a `column_property`, a
     `hybrid_property` or a relationship. Raises TypeError if there is no such attribute.
     """
-    if schema in within:
+    if schema in outer:
         raise TypeError(
             f"{schema.__name__} contains itself, but a view needs a fixed depth:"
             " use another schema for the inner level."
         )
     # Resolves annotations with names that were defined after the schema.
     schema.model_rebuild()
-    relationships, within = inspect(model).mapper.relationships, (*within, schema)
+    relationships = inspect(model).mapper.relationships
     columns: list[ColumnElement[Any]] = []
     for field, name in attribute_names(schema).items():
         if name in relationships:
-            found = _related(schema, field, name, model, within)
+            related = _related_as_json(schema, field, name, model, (*outer, schema))
             # As text on the outermost level: asyncpg would call Python code to parse JSON.
-            columns.append((found if len(within) > 1 else cast(found, Text)).label(name))
+            columns.append((related if outer else cast(related, Text)).label(name))
         else:
             columns.append(_column(schema, field, name, model).label(name))
     return columns
@@ -118,13 +126,13 @@ def columns_of(
 
 def attribute_names(schema: Schema) -> dict[str, str]:
     """Return the name of the model attribute for each field of a schema."""
-    found: dict[str, str] = {}
+    names: dict[str, str] = {}
     for field, info in schema.model_fields.items():
         alias = info.validation_alias
         if not (alias is None or isinstance(alias, str)):
             raise TypeError(f"{schema.__name__}.{field}: a view needs an alias that is a string.")
-        found[field] = alias or field
-    return found
+        names[field] = alias or field
+    return names
 
 
 def _column(schema: Schema, field: str, name: str, model: Any) -> Any:
@@ -150,36 +158,36 @@ def _column(schema: Schema, field: str, name: str, model: Any) -> Any:
     return column
 
 
-def _related(
-    schema: Schema, field: str, name: str, model: Any, within: tuple[Schema, ...]
+def _related_as_json(
+    schema: Schema, field: str, name: str, model: Any, outer: tuple[Schema, ...]
 ) -> ColumnElement[Any]:
     """Return the related rows as JSON, in the order of the relationship."""
-    relation = inspect(model).mapper.relationships[name]
+    relationship = inspect(model).mapper.relationships[name]
     # Use an alias, because a model may have a relationship to itself.
-    other = aliased(relation.entity)
-    shown = _schema_in(schema, field)
-    columns = columns_of(shown, other, within)
+    target = aliased(relationship.entity)
+    target_schema = _related_schema(schema, field)
+    columns = columns_of(target_schema, target, outer)
     for column in columns:
-        check_json(column, f"{shown.__name__}.{column.key}")
-    joined = getattr(model, name).of_type(other).__clause_element__()
-    named = ClauseAdapter(inspect(other).selectable)
-    for table in find_tables(joined, check_columns=True):
-        # `joined` uses an alias of the secondary table too.
-        if relation.secondary is not None and table.is_derived_from(relation.secondary):
-            named.chain(ClauseAdapter(table))
+        check_json(column, f"{target_schema.__name__}.{column.key}")
+    join_condition = getattr(model, name).of_type(target).__clause_element__()
+    # Replaces the tables in `order_by` with the aliases in the join condition.
+    adapter = ClauseAdapter(inspect(target).selectable)
+    for table in find_tables(join_condition, check_columns=True):
+        if relationship.secondary is not None and table.is_derived_from(relationship.secondary):
+            adapter.chain(ClauseAdapter(table))
     rows = (
         select(*columns)
-        .where(joined)
-        .order_by(*(named.traverse(term) for term in relation.order_by or ()))
+        .where(join_condition)
+        .order_by(*(adapter.traverse(term) for term in relationship.order_by or ()))
         .correlate(model)
     )
-    written = json_list if relation.uselist else json_object
-    return written(rows, nan_as_null=False)
+    to_json = json_list if relationship.uselist else json_object
+    return to_json(rows, nan_as_null=False)
 
 
-def _schema_in(schema: Schema, field: str) -> Schema:
-    """Return the schema of the related rows, as in `list[TagOut]` or `AuthorOut | None`."""
-    found = list(_schemas(schema.model_fields[field].annotation))
+def _related_schema(schema: Schema, field: str) -> Schema:
+    """Return the schema in an annotation such as `list[TagOut]` or `AuthorOut | None`."""
+    found = list(_schemas_in(schema.model_fields[field].annotation))
     if len(found) != 1:
         raise TypeError(
             f"{schema.__name__}.{field}: the annotation of a relationship needs exactly one schema,"
@@ -188,8 +196,8 @@ def _schema_in(schema: Schema, field: str) -> Schema:
     return found[0]
 
 
-def _schemas(annotation: Any) -> Iterable[Schema]:
+def _schemas_in(annotation: Any) -> Iterable[Schema]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for part in get_args(annotation):
-        yield from _schemas(part)
+        yield from _schemas_in(part)

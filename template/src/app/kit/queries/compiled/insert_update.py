@@ -4,35 +4,39 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import lru_cache, partial
 from typing import Any, TypeAlias
 
-from sqlalchemy import Column, Insert, Update, bindparam, insert, inspect, update
+from sqlalchemy import BindParameter, Insert, Update, bindparam, insert, inspect, update
 from sqlalchemy.orm import Mapper
 
-from app.kit.db.base import attribute_name, next_version, primary_key, table_columns
+from app.kit.db.base import (
+    attribute_name,
+    check_columns,
+    next_version,
+    primary_key,
+    table_columns,
+)
 
 # Functions that compute the default of each attribute for one execution.
 Defaults: TypeAlias = dict[str, Callable[[], Any]]
 
-# SQLAlchemy reserves the names of columns as parameter names.
+# SQLAlchemy reserves parameter names that are equal to the names of columns.
 _PREFIX = "new__"
 
 
 def insert_row(model: type[Any], names: Iterable[str]) -> Insert:
     """Return an INSERT statement that sets these attributes."""
-    mapper = mapper_of(model)
-    return insert(model.__table__).values(_values(mapper, names))
+    columns = table_columns(mapper_of(model))
+    parameters = _parameters(model, names)
+    return insert(model.__table__).values({columns[name]: parameters[name] for name in parameters})
 
 
 def update_row(model: type[Any], names: Iterable[str]) -> Update:
     """Return an UPDATE that sets these attributes in the row with primary key `:row__key`."""
-    mapper = mapper_of(model)
-    values = next_version(model) | {
-        attribute_name(mapper, column): value for column, value in _values(mapper, names).items()
-    }
+    values = next_version(model) | _parameters(model, names)
     return update(model).where(primary_key(model) == bindparam("row__key")).values(values)
 
 
 def arguments(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters of a statement for these attribute values."""
+    """Return the named parameters of a statement that sets attributes to these values."""
     return {_PREFIX + name: value for name, value in values.items()}
 
 
@@ -40,14 +44,14 @@ def arguments(values: Mapping[str, Any]) -> dict[str, Any]:
 def insert_defaults(model: Any, names: Collection[str]) -> Defaults:
     """Return the Python-side defaults of the attributes that an INSERT does not set."""
     mapper = mapper_of(model)
-    found = _defaults(mapper, names, lambda column: column.default)
+    defaults = _defaults(mapper, names, lambda column: column.default)
     if mapper.polymorphic_on is not None:
-        found |= _discriminator(mapper, names)
+        defaults |= _discriminator(mapper, names)
     version: Any = mapper.version_id_col
     generate = mapper.version_id_generator
     if version is not None and callable(generate):
-        found[attribute_name(mapper, version)] = partial(generate, None)
-    return found
+        defaults[attribute_name(mapper, version)] = partial(generate, None)
+    return defaults
 
 
 @lru_cache(maxsize=500)
@@ -56,7 +60,7 @@ def update_defaults(model: Any, names: Collection[str]) -> Defaults:
     return _defaults(mapper_of(model), names, lambda column: column.onupdate)
 
 
-def _discriminator(mapper: Mapper[Any], names: Iterable[str]) -> Defaults:
+def _discriminator(mapper: Mapper[Any], names: Collection[str]) -> Defaults:
     """Return the value of the discriminator column (single-table inheritance)."""
     column: Any = mapper.polymorphic_on
     identity = mapper.polymorphic_identity
@@ -78,35 +82,28 @@ def mapper_of(model: type[Any]) -> Mapper[Any]:
     return mapper
 
 
-def _values(mapper: Mapper[Any], names: Iterable[str]) -> dict[Column[Any], Any]:
-    columns = {name: _column(mapper, name) for name in names}
-    return {
-        column: bindparam(_PREFIX + name, type_=column.type) for name, column in columns.items()
-    }
-
-
-def _column(mapper: Mapper[Any], name: str) -> Any:
-    column = table_columns(mapper).get(name)
-    if column is None:
-        raise TypeError(f"{mapper.class_.__name__} has no column for {name!r}.")
-    return column
+def _parameters(model: Any, names: Iterable[str]) -> dict[str, BindParameter[Any]]:
+    """Return a parameter for each attribute."""
+    columns = table_columns(mapper_of(model))
+    check_columns(model, names)
+    return {name: bindparam(_PREFIX + name, type_=columns[name].type) for name in names}
 
 
 def _defaults(
-    mapper: Mapper[Any], names: Iterable[str], default_of: Callable[[Any], Any]
+    mapper: Mapper[Any], names: Collection[str], default_of: Callable[[Any], Any]
 ) -> Defaults:
-    given = set(names)
-    found: dict[str, Callable[[], Any]] = {}
+    defaults: Defaults = {}
     for name, column in table_columns(mapper).items():
         default = default_of(column)
-        # The statement itself contains SQL expressions.
-        if name in given or default is None or not (default.is_callable or default.is_scalar):
+        # SQLAlchemy adds other defaults, which are SQL expressions, to the statement.
+        if name in names or default is None or not (default.is_callable or default.is_scalar):
             continue
-        found[name] = _call(default)
-    return found
+        defaults[name] = _default_function(default)
+    return defaults
 
 
-def _call(default: Any) -> Callable[[], Any]:
+def _default_function(default: Any) -> Callable[[], Any]:
     if default.is_callable:
-        return lambda: default.arg(None)
+        # The argument is the execution context, which does not exist here.
+        return partial(default.arg, None)
     return lambda: default.arg

@@ -38,19 +38,19 @@ from sqlalchemy.types import NullType
 # A SELECT of any number of columns.
 AnySelect: TypeAlias = Select[*tuple[Any, ...]]
 
-# Types whose JSON a schema parses without loss.
-_IN_LISTS = (Boolean, Date, Enum, Float, Integer, String, Uuid)
-_IN_JSON = (*_IN_LISTS, JSON, Numeric)
+# Types whose JSON a schema parses without loss: of the items of an array, and of a column.
+_ARRAY_ITEM_TYPES = (Boolean, Date, Enum, Float, Integer, String, Uuid)
+_COLUMN_TYPES = (*_ARRAY_ITEM_TYPES, JSON, Numeric)
 
 # A setting that does not exist. Reading it raises an error that contains the name of a column.
 SETTING = "unreadable."
 # Literals in the SQL text. Parameters would be sent with each execution.
 _UTC = literal_column("'UTC'", Text)
-_FORM = literal_column("""'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'""", Text)
-_NO_FRACTION, _ZONE = literal_column("'.000000Z'", Text), literal_column("'Z'", Text)
-_BEFORE_ALL, _AFTER_ALL = literal_column("'-infinity'", Text), literal_column("'infinity'", Text)
-_FIRST, _LAST = literal_column("'0001-01-01Z'", Text), literal_column("'9999-12-31Z'", Text)
-_LAST_MOMENT = literal_column("'9999-12-31 23:59:59.999999Z'", Text)
+_FORMAT = literal_column("""'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'""", Text)
+_NO_FRACTION, _UTC_SUFFIX = literal_column("'.000000Z'", Text), literal_column("'Z'", Text)
+_MINUS_INFINITY, _INFINITY = literal_column("'-infinity'", Text), literal_column("'infinity'", Text)
+_MIN_DATE, _MAX_DATE = literal_column("'0001-01-01Z'", Text), literal_column("'9999-12-31Z'", Text)
+_MAX_DATETIME = literal_column("'9999-12-31 23:59:59.999999Z'", Text)
 
 _NOT_FINITE = [
     literal_column("'NaN'::float8", Float),
@@ -61,12 +61,12 @@ _NOT_FINITE = [
 
 def json_object(statement: AnySelect, *, nan_as_null: bool = True) -> ColumnElement[Any]:
     """Return a scalar subquery: the only row of a statement as a JSON object, or null."""
-    return select(_object_of(statement, nan_as_null)).scalar_subquery()
+    return select(_row_as_json(statement, nan_as_null)).scalar_subquery()
 
 
 def json_list(statement: AnySelect, *, nan_as_null: bool = True) -> ColumnElement[Any]:
     """Return a scalar subquery: the rows of a statement, in order, as a JSON array."""
-    rows = func.array_to_json(func.array_agg(_object_of(statement, nan_as_null)))
+    rows = func.array_to_json(func.array_agg(_row_as_json(statement, nan_as_null)))
     return select(func.coalesce(rows, literal_column("'[]'"), type_=JSON)).scalar_subquery()
 
 
@@ -79,20 +79,20 @@ def parse_json(text: str) -> Any:
         return json.loads(text)
 
 
-def _object_of(statement: AnySelect, nan_as_null: bool) -> ColumnElement[Any]:
+def _row_as_json(statement: AnySelect, nan_as_null: bool) -> ColumnElement[Any]:
     rows = statement.subquery()
-    written = select(*(_written(column, nan_as_null) for column in rows.c)).subquery()
-    return func.row_to_json(written.table_valued(), type_=JSON)
+    values = select(*(_json_value(column, nan_as_null) for column in rows.c)).subquery()
+    return func.row_to_json(values.table_valued(), type_=JSON)
 
 
-def _written(column: ColumnElement[Any], nan_as_null: bool) -> ColumnElement[Any]:
+def _json_value(column: ColumnElement[Any], nan_as_null: bool) -> ColumnElement[Any]:
     match column.type:
         case DateTime():
-            return _time(_within(column, _LAST_MOMENT)).label(column.key)
+            return _datetime_as_text(_in_calendar(column, _MAX_DATETIME)).label(column.key)
         case Date():
-            return _within(column, _LAST).label(column.key)
+            return _in_calendar(column, _MAX_DATE).label(column.key)
         case ARRAY(item_type=Date()):
-            return _all_within(column).label(column.key)
+            return _all_in_calendar(column).label(column.key)
         case Float() if nan_as_null:
             return case((column.in_(_NOT_FINITE), None), else_=column).label(column.key)
         case Numeric():
@@ -101,23 +101,25 @@ def _written(column: ColumnElement[Any], nan_as_null: bool) -> ColumnElement[Any
             return column
 
 
-def _within(column: ColumnElement[Any], last: ColumnElement[Any]) -> ColumnElement[Any]:
+def _in_calendar(column: ColumnElement[Any], last: ColumnElement[Any]) -> ColumnElement[Any]:
     # Infinity becomes the first or last value of Python's calendar, as in asyncpg. Other values
     # outside the calendar raise an error, because Pydantic cannot parse them.
     return case(
-        (column.between(_FIRST, last), column),
-        (column == _BEFORE_ALL, _FIRST),
-        (column == _AFTER_ALL, last),
-        (column.is_not(None), _error(column)),
+        (column.between(_MIN_DATE, last), column),
+        (column == _MINUS_INFINITY, _MIN_DATE),
+        (column == _INFINITY, last),
+        (column.is_not(None), _raise_error(column)),
     )
 
 
-def _all_within(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    dates = func.array_replace(column, cast(_BEFORE_ALL, Date), cast(_FIRST, Date))
-    dates = func.array_replace(dates, cast(_AFTER_ALL, Date), cast(_LAST, Date), type_=column.type)
+def _all_in_calendar(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    dates = func.array_replace(column, cast(_MINUS_INFINITY, Date), cast(_MIN_DATE, Date))
+    dates = func.array_replace(
+        dates, cast(_INFINITY, Date), cast(_MAX_DATE, Date), type_=column.type
+    )
     # The comparison ignores items that are NULL.
-    beyond = or_(cast(_FIRST, Date) > any_(dates), cast(_LAST, Date) < any_(dates))
-    return case((beyond, _error(column)), else_=dates)
+    is_outside = or_(cast(_MIN_DATE, Date) > any_(dates), cast(_MAX_DATE, Date) < any_(dates))
+    return case((is_outside, _raise_error(column)), else_=dates)
 
 
 def setting_for(column: str) -> str:
@@ -125,39 +127,39 @@ def setting_for(column: str) -> str:
     return SETTING + column
 
 
-def _error(column: ColumnElement[Any]) -> ColumnElement[Any]:
+def _raise_error(column: ColumnElement[Any]) -> ColumnElement[Any]:
     setting = literal(setting_for(str(column.key)), Text, literal_execute=True)
     return cast(func.current_setting(setting), column.type)
 
 
-def _time(column: ColumnElement[Any]) -> ColumnElement[str]:
-    written = func.to_char(func.timezone(_UTC, column), _FORM)
+def _datetime_as_text(column: ColumnElement[Any]) -> ColumnElement[str]:
+    formatted = func.to_char(func.timezone(_UTC, column), _FORMAT)
     # Like Pydantic, omit the fraction of whole seconds.
-    return func.replace(written, _NO_FRACTION, _ZONE, type_=Text)
+    return func.replace(formatted, _NO_FRACTION, _UTC_SUFFIX, type_=Text)
 
 
 def check_json(column: ColumnElement[Any], where: str) -> None:
     """Raise TypeError if a schema cannot read a column as JSON. `where` starts the message."""
     match column.type:
-        case ARRAY(item_type=kind):
-            suits = isinstance(kind, _IN_LISTS)
-        case DateTime(timezone=zone) as kind:
-            suits = zone
-        case kind:
-            suits = isinstance(kind, _IN_JSON)
-    if isinstance(kind, NullType):
+        case ARRAY(item_type=value_type):
+            is_supported = isinstance(value_type, _ARRAY_ITEM_TYPES)
+        case DateTime(timezone=has_timezone) as value_type:
+            is_supported = has_timezone
+        case value_type:
+            is_supported = isinstance(value_type, _COLUMN_TYPES)
+    if isinstance(value_type, NullType):
         raise TypeError(f"{where}: the expression has no type: set it with `type_coerce`.")
-    if not suits:
+    if not is_supported:
         raise TypeError(
             f"{where}: {column.type!r} cannot be read from the JSON of a relationship:"
             " remove the field, or select a column_property that casts it."
         )
-    if isinstance(kind, Enum) and kind.enum_class and kind.enums != _values(kind.enum_class):
+    if (
+        isinstance(value_type, Enum)
+        and value_type.enum_class
+        and value_type.enums != [member.value for member in value_type.enum_class]
+    ):
         raise TypeError(
             f"{where}: the column stores the names of the enum members, but a schema reads their"
             " values: use `value_enum`."
         )
-
-
-def _values(members: Any) -> list[Any]:
-    return [member.value for member in members]

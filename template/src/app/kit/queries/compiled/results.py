@@ -39,13 +39,13 @@ class RowValidator(Generic[S]):
             try:
                 found: list[S] = self._from_text.validate_python(rows)
             except ValidationError:
-                # Either the error is repeated below, or only Python can parse the JSON.
+                # Some JSON is only parsed by Python. Any other error is raised again below.
                 pass
             else:
                 return found
-        return self._from_objects.validate_python([self._parsed(row) for row in rows])
+        return self._from_objects.validate_python([self._with_parsed_json(row) for row in rows])
 
-    def _parsed(self, row: dict[str, Any]) -> dict[str, Any]:
+    def _with_parsed_json(self, row: dict[str, Any]) -> dict[str, Any]:
         texts = {name: row[name] for name in self._related.values()}
         return row | {name: text and parse_json(text) for name, text in texts.items()}
 
@@ -69,14 +69,16 @@ class RowValidator(Generic[S]):
         definitions: list[Any] = core.get("definitions", [])
         node = core["schema"] if definitions else core
         if node["type"] == "definition-ref":
-            [node] = [each for each in definitions if each["ref"] == node["schema_ref"]]
+            [node] = [schema for schema in definitions if schema["ref"] == node["schema_ref"]]
         if node["type"] != "model" or node["schema"]["type"] != "model-fields":
             return None
         fields = {
-            name: {**field, "schema": _text(field["schema"])} if name in self._related else field
+            name: {**field, "schema": _from_json_text(field["schema"])}
+            if name in self._related
+            else field
             for name, field in node["schema"]["fields"].items()
         }
-        # Without the reference, which is unique in a schema.
+        # References must be unique, so omit the reference of the copy.
         model = {key: part for key, part in node.items() if key != "ref"}
         model["schema"] = {**node["schema"], "fields": fields}
         rows: Any = {"type": "list", "items_schema": model}
@@ -117,10 +119,11 @@ class RowStream(Generic[S]):
                     yield row
 
 
-def _text(schema: Any) -> Any:
-    """Return the core schema for JSON text of a schema."""
-    inner, text = schema, {"type": "json", "schema": schema}
+def _from_json_text(schema: Any) -> Any:
+    """Return a core schema that parses JSON text, and validates the value with `schema`."""
+    inner, json_text = schema, {"type": "json", "schema": schema}
     while inner["type"] == "default":
         inner = inner["schema"]
     # NULL is not JSON text.
-    return {"type": "nullable", "schema": text} if inner["type"] == "nullable" else text
+    is_nullable = inner["type"] == "nullable"
+    return {"type": "nullable", "schema": json_text} if is_nullable else json_text

@@ -1,6 +1,6 @@
 """Execution of prepared statements, on a pool connection or in the transaction of a session."""
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
@@ -18,11 +18,11 @@ from app.kit.db.session import Database
 Connectable: TypeAlias = Database | AsyncSession
 Row: TypeAlias = dict[str, Any]
 Values: TypeAlias = Mapping[str, Any]
+# A function that converts the value of a parameter or result column.
+Processor: TypeAlias = Callable[[Any], Any]
 
 # Statements per cache. A view needs one for each combination of filters and order.
 _CACHE_SIZE = 500
-Processor: TypeAlias = Callable[[Any], Any]
-
 # OIDs of float8 and numeric, which determine how a result value is converted.
 _FLOAT8, _NUMERIC = 701, 1700
 
@@ -49,10 +49,10 @@ class Prepared:
 
         Raises InvalidRequestError if a value is missing.
         """
-        given = self.compiled.construct_params(values, key.bindparams if key else None)
-        given.update(self.fixed)
+        named = self.compiled.construct_params(values, key.bindparams if key else None)
+        named.update(self.fixed)
         return [
-            process(given[name]) if process else given[name] for name, process in self.parameters
+            process(named[name]) if process else named[name] for name, process in self.parameters
         ]
 
     def rows(self, records: Iterable[Iterable[Any]]) -> list[dict[str, Any]]:
@@ -85,17 +85,18 @@ class StatementCache:
         Statements that differ only in parameter values share one cache entry. `values` sets named
         parameters. `key` is the cache key of the statement if it is known.
         """
-        known = self._of(db)
+        statements = self._statements_of(db)
         key = key or cache_key(statement)
+        # SQLAlchemy's key does not contain the execution options, which may change the SQL.
         entry = key and (build, key.key, *sorted(statement.get_execution_options().items()))
-        prepared = known.get(entry)
+        prepared = statements.get(entry)
         if prepared is None:
             built = build(statement)
             prepared = prepare(built, _dialect(db), key)
             if prepared is None:
                 return await _execute(db, built, values)
             if entry:
-                _store(known, entry, prepared)
+                _store(statements, entry, prepared)
         return await _fetch(db, prepared, prepared.arguments(key, values), write=False)
 
     async def write(
@@ -106,17 +107,17 @@ class StatementCache:
         With a database instead of a session, the statement is committed when this returns.
         """
         entry, build, values = as_caller(entry, build, values)
-        known = self._of(db)
-        prepared = known.get(entry)
+        statements = self._statements_of(db)
+        prepared = statements.get(entry)
         if prepared is None:
             built = build()
             prepared = prepare(built, _dialect(db))
             if prepared is None:
                 return await _execute(db, built, values, write=True)
-            _store(known, entry, prepared)
+            _store(statements, entry, prepared)
         return await _fetch(db, prepared, prepared.arguments(values=values), write=True)
 
-    def _of(self, db: Connectable) -> dict[Any, Prepared]:
+    def _statements_of(self, db: Connectable) -> dict[Any, Prepared]:
         return self._prepared.setdefault(_dialect(db), {})
 
 
@@ -124,10 +125,10 @@ def _dialect(db: Connectable) -> Dialect:
     return db.get_bind().dialect if isinstance(db, AsyncSession) else db.engine.dialect
 
 
-def _store(known: dict[Any, Prepared], entry: Hashable, prepared: Prepared) -> None:
-    if len(known) >= _CACHE_SIZE:
-        known.clear()
-    known[entry] = prepared
+def _store(statements: dict[Any, Prepared], entry: Hashable, prepared: Prepared) -> None:
+    if len(statements) >= _CACHE_SIZE:
+        statements.clear()
+    statements[entry] = prepared
 
 
 async def _fetch(
@@ -165,51 +166,52 @@ def cache_key(statement: Any) -> CacheKey | None:
     return key
 
 
-def prepare(
-    statement: Any, dialect: Dialect, key: CacheKey | None = None, names: Sequence[str] = ()
-) -> Prepared | None:
+def prepare(statement: Any, dialect: Dialect, key: CacheKey | None = None) -> Prepared | None:
     """Compile a statement that returns columns. Return None if its SQL depends on its values.
 
-    The SQL of `IN (…)` depends on the number of values. The IN condition of single-table
-    inheritance does not, because its values are fixed. `names` overrides the column names.
+    For example, the SQL of `IN (…)` depends on the number of values, unless the values are fixed,
+    as in the condition of single-table inheritance.
     """
     compiled: SQLCompiler = statement.compile(dialect=dialect, cache_key=key)
     sql, positions = compiled.string, list(compiled.positiontup or ())
     fixed: dict[str, Any] = {}
     types = {name: bind.type for name, bind in compiled.binds.items()}
-    in_text = compiled.post_compile_params | compiled.literal_execute_params
-    if in_text:
+    rendered_in_sql = compiled.post_compile_params | compiled.literal_execute_params
+    if rendered_in_sql:
         varying = object()
         values = _values(compiled, key, varying)
-        if any(values[compiled.bind_names[bind]] is varying for bind in in_text):
+        if any(values[compiled.bind_names[bind]] is varying for bind in rendered_in_sql):
             return None
         state = compiled.construct_expanded_state(values)
         sql, positions = state.statement, list(state.positiontup or ())
         for owner, parts in state.parameter_expansion.items():
             fixed |= {part: state.parameters[part] for part in parts}
             types |= dict.fromkeys(parts, types[owner])
-    columns = statement.exported_columns
-    shown = zip(names or [column.key or "" for column in columns], columns, strict=True)
     return Prepared(
         sql,
         compiled,
         tuple((name, _bind_processor(types[name], dialect)) for name in positions),
         fixed,
-        tuple((name, _result_processor(column.type, dialect)) for name, column in shown),
+        tuple(
+            (column.key or "", _result_processor(column.type, dialect))
+            for column in statement.exported_columns
+        ),
     )
 
 
 def _values(compiled: SQLCompiler, key: CacheKey | None, varying: object) -> dict[str, Any]:
     """Return the values of all parameters, with `varying` for those that each execution sets."""
-    given = {bind.key: varying for bind in compiled.binds.values() if bind.required}
-    others: list[Any] | None = [bindparam(None, varying) for _ in key.bindparams] if key else None
-    return dict(compiled.construct_params(given, others))
+    named = {bind.key: varying for bind in compiled.binds.values() if bind.required}
+    extracted: list[Any] | None = (
+        [bindparam(None, varying) for _ in key.bindparams] if key else None
+    )
+    return dict(compiled.construct_params(named, extracted))
 
 
-def _bind_processor(kind: TypeEngine[Any], dialect: Dialect) -> Processor | None:
-    return kind.dialect_impl(dialect).bind_processor(dialect)
+def _bind_processor(column_type: TypeEngine[Any], dialect: Dialect) -> Processor | None:
+    return column_type.dialect_impl(dialect).bind_processor(dialect)
 
 
-def _result_processor(kind: TypeEngine[Any], dialect: Dialect) -> Processor | None:
-    sent = _FLOAT8 if isinstance(kind, Float) else _NUMERIC
-    return kind.dialect_impl(dialect).result_processor(dialect, sent)
+def _result_processor(column_type: TypeEngine[Any], dialect: Dialect) -> Processor | None:
+    oid = _FLOAT8 if isinstance(column_type, Float) else _NUMERIC
+    return column_type.dialect_impl(dialect).result_processor(dialect, oid)
