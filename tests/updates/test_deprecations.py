@@ -22,6 +22,9 @@ PLACES = ["template/src/app/kit", "variants"]
 
 # The code of a command, of which only the command is public, and the statements of a view.
 INTERNAL = (
+    "kit/cli/checks.",
+    "kit/cli/commands/doctor.",
+    "kit/diagnosis/",
     "kit/commands/diagram.",
     "kit/diagram/",
     "kit/queries/columns.ViewSelects.",

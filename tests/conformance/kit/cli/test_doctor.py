@@ -10,7 +10,7 @@ from sqlalchemy import URL
 
 from app.about import NAME
 from app.kit.cli import checks
-from app.kit.cli.checks import CheckStatus
+from app.kit.cli.checks import Report
 from app.kit.cli.commands import doctor
 from app.kit.db.base import utc_now
 from app.kit.migrations.runner import CodeRevisions
@@ -51,19 +51,26 @@ def test_every_check_passes(unpooled_url: URL) -> None:
     assert check == [["ok", f"{name}:"] for name in (*names, "connections")]
 
 
-def test_pending_migration_is_a_failure() -> None:
-    code = CodeRevisions(frozenset({"a"}), frozenset({"a"}))
-    found = checks.revision(set(), code, "it", "do")
-    assert (found.state, found.advice) == (CheckStatus.FAILURE, "do")
-    assert found.found == "the schema is at none, the code requires a"
-
-
-def test_newer_schema_is_a_warning_and_multiple_heads_are_a_failure() -> None:
-    one = CodeRevisions(frozenset({"b"}), frozenset({"a", "b"}))
-    assert checks.revision({"c"}, one, "it", "").state is CheckStatus.WARNING
-    assert checks.revision({"b"}, one, "it", "").state is CheckStatus.OK
-    two = CodeRevisions(frozenset({"b", "c"}), frozenset({"a", "b", "c"}))
-    assert "alembic merge heads" in checks.revision({"b"}, two, "it", "").advice
+@pytest.mark.parametrize(
+    ("applied", "heads", "status", "text"),
+    [
+        ((), "b", "failure", "the schema is at none, the code requires b"),
+        ("a", "b", "failure", f"run `{NAME} migrate`"),
+        ("b", "b", "ok", "b, as the code requires"),
+        ("z", "b", "warning", "z, newer than the b of the code"),
+        ("b", "bc", "failure", "alembic merge heads"),
+    ],
+)
+def test_applied_migrations_are_compared_with_the_code(
+    capsys: pytest.CaptureFixture[str], applied: str, heads: str, status: str, text: str
+) -> None:
+    code = CodeRevisions(frozenset(heads), frozenset("abc"))
+    report = Report()
+    checks.check_revision(report, frozenset(applied), code, "database", NAME)
+    output = capsys.readouterr().out
+    assert re.match(rf"{status} +revision: ", output)
+    assert text in output
+    assert report.has_failure == (status == "failure")
 
 
 def test_unreachable_server_is_a_failure(unpooled_url: URL) -> None:
@@ -103,13 +110,18 @@ def test_configured_but_missing_pooler_is_a_warning(unpooled_url: URL) -> None:
     assert "no pooler found, so each transaction opens a connection" in line_of(result, "pooler")
 
 
-def test_undeclared_pooler_is_a_failure(unpooled_url: URL) -> None:
+def test_undeclared_pooler_is_a_failure(
+    unpooled_url: URL, capsys: pytest.CaptureFixture[str]
+) -> None:
     settings = settings_for(unpooled_url).database
     direct = settings.model_copy(update={"pooler": "none"})
     pooled = settings.model_copy(update={"pooler": "pgbouncer"})
-    found = checks.pooler(direct, "database", pooled=True)
-    assert (found.state, "DATABASE_POOLER=pgbouncer" in found.advice) == (CheckStatus.FAILURE, True)
-    assert checks.pooler(pooled, "database", pooled=True).state is CheckStatus.OK
+    report = Report()
+    checks.check_pooler(report, pooled, "database", is_pooled=True)
+    assert not report.has_failure
+    checks.check_pooler(report, direct, "database", is_pooled=True)
+    assert report.has_failure
+    assert "DATABASE_POOLER=pgbouncer" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -1,217 +1,235 @@
-"""Checks of `doctor`: servers, clocks, poolers, migrations and extensions."""
+"""Checks of `doctor`. Each one prints its result."""
 
 import re
-from collections.abc import AsyncIterator, Iterator, Set
-from enum import StrEnum
+from collections.abc import Set
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from alembic.config import Config
+import typer
 from alembic.script import ScriptDirectory
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.kit.db.base import utc_now
-from app.kit.db.connections.startup_checks import address
+from app.kit.db.connections.startup_checks import available_connections, required_connections
 from app.kit.db.settings import DatabaseSettings
-from app.kit.migrations.runner import (
-    CodeRevisions,
-    RevisionTableUnreadable,
-    applied_revisions,
-    format_revisions,
-)
+from app.kit.migrations.runner import CodeRevisions, format_revisions
 
 # The oldest major version that PostgreSQL still supports.
 MIN_POSTGRES_VERSION = 15
 # Seconds of difference between clocks: for a warning, and for a failure.
 CLOCK_SKEW_WARNING, CLOCK_SKEW_FAILURE = 1.0, 60.0
+# Bytes. 16 MiB is one WAL file.
+_MAX_REPLICATION_LAG = 16 * 2**20
 
 _FACTS = text("""
     SELECT current_setting('server_version') AS version,
-           current_setting('server_version_num')::int / 10000 AS major,
-           current_user AS role, current_database() AS name, pg_backend_pid() AS process,
-           pg_is_in_recovery() AS repeats,
+           current_setting('server_version_num')::int / 10000 AS major_version,
+           current_user AS role, current_database() AS database, pg_backend_pid() AS process_id,
+           pg_is_in_recovery() AS is_standby,
            CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()
-                ELSE pg_current_wal_lsn() END::text AS written
+                ELSE pg_current_wal_lsn() END::text AS wal_position
 """)
 _TIME = text("SELECT clock_timestamp()")
-_CREATED = re.compile(r"CREATE EXTENSION (?:IF NOT EXISTS )?\"?([\w-]+)", re.IGNORECASE)
-# The extensions of the server: whether the database has them, and whether the role may create them.
-# `may_be_created` is NULL if the role has another name on the server, as with some providers.
+_LAG = text("SELECT pg_wal_lsn_diff(CAST(:primary AS text)::pg_lsn, pg_last_wal_replay_lsn())")
+_CREATE_EXTENSION = re.compile(r"CREATE EXTENSION (?:IF NOT EXISTS )?\"?([\w-]+)", re.IGNORECASE)
+# The extensions on the server: whether the database has them, and whether the role may create them.
+# `may_create` is NULL if the role has another name on the server, as with some providers.
 _EXTENSIONS = text("""
-    SELECT offered.name, offered.installed_version IS NOT NULL AS is_there,
+    SELECT extension.name, extension.installed_version IS NOT NULL AS is_created,
            (SELECT role.rolsuper OR (version.trusted OR NOT version.superuser)
                    AND has_database_privilege(role.oid, current_database(), 'CREATE')
               FROM pg_roles AS role
-             WHERE role.rolname = coalesce(CAST(:role AS text), current_user)) AS may_be_created
-      FROM pg_available_extensions AS offered
+             WHERE role.rolname = coalesce(CAST(:role AS text), current_user)) AS may_create
+      FROM pg_available_extensions AS extension
       JOIN pg_available_extension_versions AS version
-        ON version.name = offered.name AND version.version = offered.default_version
+        ON version.name = extension.name AND version.version = extension.default_version
 """)
 
 
-class CheckStatus(StrEnum):
-    """The result of a check."""
+class Report:
+    """Prints the result of each check. Callers pass no secrets."""
 
-    OK = "ok"
-    WARNING = "warning"
-    FAILURE = "failure"
+    has_failure = False
 
+    def ok(self, check: str, result: str) -> None:
+        """Print a result that needs no action."""
+        _print("ok", "green", check, result)
 
-class Finding(NamedTuple):
-    """The result of one check, with advice unless it is ok. It contains no secret."""
+    def warning(self, check: str, result: str, advice: str) -> None:
+        """Print a problem that may cause a failure later."""
+        _print("warning", "yellow", check, result, advice)
 
-    state: CheckStatus
-    about: str
-    found: str
-    advice: str = ""
-
-
-def ok(about: str, found: str) -> Finding:
-    """Return a finding that needs no action."""
-    return Finding(CheckStatus.OK, about, found)
+    def failure(self, check: str, result: str, advice: str) -> None:
+        """Print a problem that stops the service."""
+        self.has_failure = True
+        _print("failure", "red", check, result, advice)
 
 
-def warning(about: str, found: str, advice: str) -> Finding:
-    """Return a finding for a problem that may cause a failure later."""
-    return Finding(CheckStatus.WARNING, about, found, advice)
+def _print(status: str, color: str, check: str, result: str, advice: str | None = None) -> None:
+    typer.echo(f"{typer.style(f'{status:<9}', fg=color)}{check}: {result}")
+    if advice:
+        typer.echo(f"{'':9}-> {advice}")
 
 
-def failure(about: str, found: str, advice: str) -> Finding:
-    """Return a finding for a problem that stops the service."""
-    return Finding(CheckStatus.FAILURE, about, found, advice)
-
-
-class ServerInfo(NamedTuple):
-    """Facts about a server."""
-
-    version: str
-    major: int
-    role: str
-    name: str
-    # Whether it is a standby.
-    repeats: bool
-    # WAL position, as text that PostgreSQL can compare.
-    written: str
-    # Seconds by which its clock is ahead of this machine.
-    ahead: float
-    # Whether a pooler is in front of it.
-    pooled: bool
-
-
-async def fetch_server_info(connection: AsyncConnection) -> ServerInfo:
-    """Query the facts of a server."""
-    row: Row[Any] = (await connection.execute(_FACTS)).one()
-    before = utc_now()
-    theirs = await connection.scalar(_TIME)
-    ours = before + (utc_now() - before) / 2
-    driver: Any = (await connection.get_raw_connection()).driver_connection
-    return ServerInfo(
-        *(row.version, row.major, row.role, row.name, row.repeats, row.written),
-        ahead=(theirs - ours).total_seconds(),
-        # A pooler sends the client a process id that does not exist on the server.
-        pooled=driver.get_server_pid() != row.process,
-    )
-
-
-def server_checks(facts: ServerInfo, server: str, settings: DatabaseSettings) -> Iterator[Finding]:
-    """Yield the findings about one server."""
-    where = f"{address(settings.sqlalchemy_url)}/{facts.name} as {facts.role}"
-    if facts.major < MIN_POSTGRES_VERSION:
-        found = f"PostgreSQL {facts.version} at {where}, which is no longer supported"
-        yield warning(server, found, f"upgrade it to {MIN_POSTGRES_VERSION} or newer")
+async def check_server(
+    report: Report, connection: AsyncConnection, settings: DatabaseSettings, server: str, where: str
+) -> Row[Any]:
+    """Check version, clock and pooler of a server. Return its facts."""
+    facts = (await connection.execute(_FACTS)).one()
+    result = f"PostgreSQL {facts.version} at {where}/{facts.database} as {facts.role}"
+    if facts.major_version < MIN_POSTGRES_VERSION:
+        advice = f"upgrade it to {MIN_POSTGRES_VERSION} or newer"
+        report.warning(server, f"{result}, which is no longer supported", advice)
     else:
-        yield ok(server, f"PostgreSQL {facts.version} at {where}")
-    yield clock(facts.ahead, server)
-    yield pooler(settings, server, pooled=facts.pooled)
+        report.ok(server, result)
+    before = utc_now()
+    server_time = await connection.scalar(_TIME)
+    local_time = before + (utc_now() - before) / 2
+    check_clock(report, (server_time - local_time).total_seconds(), server)
+    driver: Any = (await connection.get_raw_connection()).driver_connection
+    # A pooler sends the client a process id that does not exist on the server.
+    is_pooled = driver.get_server_pid() != facts.process_id
+    check_pooler(report, settings, server, is_pooled=is_pooled)
+    return facts
 
 
-def clock(ahead: float, server: str) -> Finding:
-    """Compare the clock of this machine with the clock of the server. Both write timestamps."""
-    about = "clock" if server == "database" else f"clock of {server}"
-    if abs(ahead) < CLOCK_SKEW_WARNING:
-        return ok(about, f"{abs(ahead):.2f} s from the clock of this machine")
-    found = f"{abs(ahead):.1f} s {'ahead of' if ahead > 0 else 'behind'} the clock of this machine"
-    advice = "synchronize both hosts (NTP): both generate primary keys and timestamps"
-    return (failure if abs(ahead) >= CLOCK_SKEW_FAILURE else warning)(about, found, advice)
-
-
-def pooler(settings: DatabaseSettings, server: str, *, pooled: bool) -> Finding:
-    """Check whether DATABASE_POOLER matches the server."""
-    about = "pooler" if server == "database" else f"pooler of {server}"
-    match settings.pooler, pooled:
-        case "none", False:
-            return ok(about, "none, as DATABASE_POOLER says")
-        case "none", _:
-            found = "a pooler such as PgBouncer is in front of PostgreSQL"
-            advice = "set DATABASE_POOLER=pgbouncer, or use the URL of PostgreSQL itself"
-            return failure(about, found, advice)
-        case _, True:
-            return ok(about, "present, as DATABASE_POOLER says; it must run in transaction mode")
-        case _:
-            found = "no pooler found, so each transaction opens a connection"
-            return warning(about, found, "set DATABASE_POOLER=none, or use the URL of PgBouncer")
-
-
-async def migration_checks(
-    connection: AsyncConnection, config: Config, server: str, migrate: str, role: str | None
-) -> AsyncIterator[Finding]:
-    """Compare the migrations of a database with the code.
-
-    `migrate` is the command for the advice. `role` is the role that runs migrations, if it is not
-    the role of the service.
-    """
-    about = "revision" if server == "database" else f"revision of {server}"
-    script = ScriptDirectory.from_config(config)
-    known = {each.revision: Path(each.path) for each in script.walk_revisions()}
-    code = CodeRevisions(heads=frozenset(script.get_heads()), known=frozenset(known))
-    try:
-        applied = await applied_revisions(connection)
-    except RevisionTableUnreadable:
-        found = "the role of the service may not read alembic_version"
-        yield failure(about, found, "as the owner: GRANT SELECT ON alembic_version TO the role")
+def check_clock(report: Report, skew: float, server: str) -> None:
+    """Check the seconds by which the clock of a server is ahead. Both machines write timestamps."""
+    check = "clock" if server == "database" else f"clock of {server}"
+    if abs(skew) < CLOCK_SKEW_WARNING:
+        report.ok(check, f"{abs(skew):.2f} s from the clock of this machine")
         return
-    yield revision(applied, code, about, migrate)
-    if server == "database":
-        yield await _extensions(connection, applied, known, role)
+    result = f"{abs(skew):.1f} s {'ahead of' if skew > 0 else 'behind'} the clock of this machine"
+    advice = "synchronize both hosts (NTP): both generate primary keys and timestamps"
+    add = report.failure if abs(skew) >= CLOCK_SKEW_FAILURE else report.warning
+    add(check, result, advice)
 
 
-def revision(applied: Set[str], code: CodeRevisions, about: str, migrate: str) -> Finding:
-    """Compare the migrations applied to a database with those of the code."""
+def check_pooler(
+    report: Report, settings: DatabaseSettings, server: str, *, is_pooled: bool
+) -> None:
+    """Check whether DATABASE_POOLER matches the server."""
+    check = "pooler" if server == "database" else f"pooler of {server}"
+    match settings.pooler, is_pooled:
+        case "none", False:
+            report.ok(check, "none, as DATABASE_POOLER says")
+        case "none", _:
+            result = "a pooler such as PgBouncer is in front of PostgreSQL"
+            advice = "set DATABASE_POOLER=pgbouncer, or use the URL of PostgreSQL itself"
+            report.failure(check, result, advice)
+        case _, True:
+            report.ok(check, "present, as DATABASE_POOLER says; it must run in transaction mode")
+        case _:
+            result = "no pooler found, so each transaction opens a connection"
+            report.warning(check, result, "set DATABASE_POOLER=none, or use the URL of PgBouncer")
+
+
+async def check_replication(
+    report: Report, connection: AsyncConnection, facts: Row[Any], primary: Row[Any] | None
+) -> None:
+    """Check whether a replica follows the primary; None if the primary could not be reached."""
+    if not facts.is_standby:
+        result = "not a standby: it receives no changes of the database"
+        advice = "set DATABASE_REPLICA_URL to a standby, or unset it"
+        report.failure("replication", result, advice)
+    elif not primary:
+        result = "not checked: the database could not be reached"
+        report.warning("replication", result, "fix DATABASE_URL first")
+    else:
+        lag = int(await connection.scalar(_LAG, {"primary": primary.wal_position}) or 0)
+        if lag > _MAX_REPLICATION_LAG:
+            advice = "reads return old rows: check the load of the standby"
+            report.warning("replication", f"{lag // 2**20} MiB behind", advice)
+        else:
+            report.ok("replication", f"{max(lag, 0)} bytes behind")
+
+
+def check_revision(
+    report: Report, applied: Set[str] | None, code: CodeRevisions, server: str, program: str
+) -> None:
+    """Compare the migrations applied to a database with those of the code.
+
+    `applied` is None if the role may not read them.
+    """
+    check = "revision" if server == "database" else f"revision of {server}"
+    if applied is None:
+        result = "the role of the service may not read alembic_version"
+        advice = "as the owner: GRANT SELECT ON alembic_version TO the role"
+        report.failure(check, result, advice)
+        return
     is_at, needed = format_revisions(applied), format_revisions(code.heads)
     if len(code.heads) > 1:
         advice = "merge them: alembic merge heads -m 'merge two branches'"
-        return failure(about, f"the migrations have multiple heads: {needed}", advice)
-    if applied == code.heads:
-        return ok(about, f"{is_at}, as the code requires")
-    if code.is_compatible(applied):
+        report.failure(check, f"the migrations have multiple heads: {needed}", advice)
+    elif applied == code.heads:
+        report.ok(check, f"{is_at}, as the code requires")
+    elif code.is_compatible(applied):
         advice = "expected during a release; otherwise deploy the code that has this migration"
-        return warning(about, f"{is_at}, newer than the {needed} of the code", advice)
-    return failure(about, f"the schema is at {is_at}, the code requires {needed}", migrate)
+        report.warning(check, f"{is_at}, newer than the {needed} of the code", advice)
+    else:
+        result = f"the schema is at {is_at}, the code requires {needed}"
+        report.failure(check, result, f"run `{program} migrate`")
 
 
-async def _extensions(
-    connection: AsyncConnection, applied: Set[str], known: dict[str, Path], role: str | None
-) -> Finding:
-    needed = {
-        name: each
-        for each, path in known.items()
-        for name in _CREATED.findall(path.read_text(encoding="utf-8"))
+def required_extensions(script: ScriptDirectory) -> dict[str, str]:
+    """Return the extensions that migrations create, each with the revision of a migration."""
+    return {
+        name: migration.revision
+        for migration in script.walk_revisions()
+        for name in _CREATE_EXTENSION.findall(Path(migration.path).read_text(encoding="utf-8"))
     }
-    if not needed:
-        return ok("extensions", "no migration needs one")
-    offered = {row.name: row for row in await connection.execute(_EXTENSIONS, {"role": role})}
-    missing = sorted(name for name in needed if name not in offered)
+
+
+async def check_extensions(
+    report: Report,
+    connection: AsyncConnection,
+    needed: dict[str, str],
+    applied: Set[str],
+    role: str | None,
+) -> None:
+    """Check whether the database has the extensions, or the role for migrations may create them.
+
+    `role` is None if the role of the connection runs the migrations.
+    """
+    available = {row.name: row for row in await connection.execute(_EXTENSIONS, {"role": role})}
+    missing = sorted(needed.keys() - available.keys())
+    absent = [
+        name for name in sorted(needed) if name in available and not available[name].is_created
+    ]
+    forbidden = [name for name in absent if available[name].may_create is False]
     if missing:
-        found = f"the server does not have {', '.join(missing)}"
+        result = f"the server does not have {', '.join(missing)}"
         advice = "install it on the host of the server (most are in postgresql-contrib)"
-        done = all(needed[name] in applied for name in missing)
-        return (warning if done else failure)("extensions", found, advice)
-    left_out = sorted(name for name in needed if not offered[name].is_there)
-    if refused := [name for name in left_out if offered[name].may_be_created is False]:
-        found = f"{', '.join(refused)}: on the server, but the migrating role may not create it"
-        return warning("extensions", found, "run CREATE EXTENSION in the database as administrator")
-    if left_out:
-        found = f"{', '.join(left_out)}: on the server, but not in the database yet"
-        return warning("extensions", found, "run migrate; if that is done, run CREATE EXTENSION")
-    return ok("extensions", f"{', '.join(sorted(needed))}: all present")
+        is_applied = all(needed[name] in applied for name in missing)
+        (report.warning if is_applied else report.failure)("extensions", result, advice)
+    elif forbidden:
+        result = f"{', '.join(forbidden)}: on the server, but the migrating role may not create it"
+        advice = "run CREATE EXTENSION in the database as administrator"
+        report.warning("extensions", result, advice)
+    elif absent:
+        result = f"{', '.join(absent)}: on the server, but not in the database yet"
+        report.warning("extensions", result, "run migrate; if that is done, run CREATE EXTENSION")
+    else:
+        present = (
+            f"{', '.join(sorted(needed))}: all present" if needed else "no migration needs one"
+        )
+        report.ok("extensions", present)
+
+
+async def check_connections(
+    report: Report, connection: AsyncConnection, settings: DatabaseSettings, server: str
+) -> None:
+    """Check whether the server allows the connections of all processes."""
+    check = "connections" if server == "database" else f"connections to {server}"
+    each, limit = required_connections(settings), await available_connections(connection)
+    if not each:
+        report.ok(check, f"limited by the pooler: keep its pools below the {limit} of the server")
+        return
+    total = settings.processes * each
+    result = f"{settings.processes} x {each} = {total} at most, the server allows {limit}"
+    if total <= limit:
+        report.ok(check, result)
+    else:
+        advice = "lower DATABASE_POOL_SIZE or DATABASE_PROCESSES, or use PgBouncer"
+        report.warning(check, result, advice)

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Self
 
 from alembic import command
 from alembic.config import Config
@@ -23,11 +24,8 @@ from app.kit.settings import KitSettings
 PROJECT_ROOT = Path(__file__).resolve().parents[4]
 
 _HAS_SCHEMA = text("SELECT to_regclass('alembic_version') IS NOT NULL")
+_CAN_READ = text("SELECT has_table_privilege(to_regclass('alembic_version'), 'SELECT')")
 _APPLIED = text("SELECT version_num FROM alembic_version")
-_EXISTS = text(
-    "SELECT found IS NOT NULL, has_table_privilege(found, 'SELECT')"
-    " FROM (SELECT to_regclass('alembic_version')::oid AS found) looked"
-)
 
 
 def alembic_config(settings: KitSettings) -> Config:
@@ -99,6 +97,12 @@ class CodeRevisions:
     heads: frozenset[str]
     known: frozenset[str]
 
+    @classmethod
+    def of(cls, script: ScriptDirectory) -> Self:
+        """Read the revisions of a folder of migrations."""
+        known = frozenset(migration.revision for migration in script.walk_revisions())
+        return cls(heads=frozenset(script.get_heads()), known=known)
+
     def is_compatible(self, applied: Set[str]) -> bool:
         """Return whether the code can run on a database with these applied revisions.
 
@@ -111,9 +115,8 @@ class CodeRevisions:
 @cache
 def load_revisions() -> CodeRevisions:
     """Read the revisions in `migrations/versions`."""
-    script = ScriptDirectory.from_config(Config(toml_file=PROJECT_ROOT / "pyproject.toml"))
-    known = frozenset(revision.revision for revision in script.walk_revisions())
-    return CodeRevisions(heads=frozenset(script.get_heads()), known=known)
+    config = Config(toml_file=PROJECT_ROOT / "pyproject.toml")
+    return CodeRevisions.of(ScriptDirectory.from_config(config))
 
 
 async def applied_revisions(connection: AsyncConnection) -> frozenset[str]:
@@ -122,10 +125,10 @@ async def applied_revisions(connection: AsyncConnection) -> frozenset[str]:
     Raises RevisionTableUnreadable if the role may not read them.
     """
     # Check first, because a failed statement would abort the caller's transaction.
-    exists, may_read = (await connection.execute(_EXISTS)).one()
-    if not exists:
+    can_read = await connection.scalar(_CAN_READ)
+    if can_read is None:  # no such table
         return frozenset()
-    if not may_read:
+    if not can_read:
         raise RevisionTableUnreadable
     return frozenset(await connection.scalars(_APPLIED))
 
@@ -135,10 +138,10 @@ def pending_revisions(script: ScriptDirectory, applied: Set[str]) -> list[Script
 
     Ignores applied revisions that the code does not contain.
     """
-    every = list(script.walk_revisions())
-    known = applied & {each.revision for each in every}
+    migrations = list(script.walk_revisions())
+    known = applied & {migration.revision for migration in migrations}
     done = {each.revision for head in known for each in script.iterate_revisions(head, "base")}
-    return [each for each in reversed(every) if each.revision not in done]
+    return [migration for migration in reversed(migrations) if migration.revision not in done]
 
 
 def format_revisions(revisions: Set[str]) -> str:
