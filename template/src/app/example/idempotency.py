@@ -25,5 +25,5 @@ IdempotencyDep = Annotated[IdempotentRequest, idempotent(IdempotencyKey)]
 
 
 async def delete_expired_keys(database: Database, before: datetime, size: int = CHUNK_SIZE) -> int:
-    """Delete the keys created before `before`. Return their number."""
+    """Delete the keys that were created before a time. Return their number."""
     return await delete_expired(database, IdempotencyKey, before, size)

@@ -20,12 +20,12 @@ from app.kit.cli.seeding import Seed
 from app.kit.db.base import TimestampedModel, any_of
 from app.kit.db.ids import Id
 
-AT_ONCE = 1000
-MOST_PRODUCTS = 5000
+BATCH_SIZE = 1000
+MAX_PRODUCTS = 5000
 # A constant, not the current time, so that a seed gives the same rows on any day.
 LATEST = datetime(2026, 1, 1, tzinfo=UTC)
 # No password has this hash, so these users cannot log in.
-NO_PASSWORD = "-"  # noqa: S105 - not a password
+UNUSABLE_PASSWORD = "-"  # noqa: S105 - not a password
 
 Rows = list[dict[str, Any]]
 
@@ -33,19 +33,19 @@ Rows = list[dict[str, Any]]
 async def seed_example(seed: Seed) -> None:
     """Insert users with profiles, posts and orders, and the tags and products that these need."""
     tags = await _insert_missing(seed, Tag, "name", [{"name": topic} for topic in TOPICS])
-    shelves = [{"name": name, "slug": name.lower()} for name in SHELVES]
-    categories = await _insert_missing(seed, Category, "slug", shelves)
+    category_rows = [{"name": name, "slug": name.lower()} for name in CATEGORIES]
+    categories = await _insert_missing(seed, Category, "slug", category_rows)
     products = _products(seed, categories)
     keys = await seed.insert(Product, products)
-    stocked = [row | {"id": key} for row, key in zip(products, keys, strict=True)]
-    for first in range(0, seed.amount, AT_ONCE):
-        numbers = range(first, min(first + AT_ONCE, seed.amount))
+    stored_products = [row | {"id": key} for row, key in zip(products, keys, strict=True)]
+    for start in range(0, seed.amount, BATCH_SIZE):
+        numbers = range(start, min(start + BATCH_SIZE, seed.amount))
         users = await seed.insert(User, [_user(seed, number) for number in numbers])
         await seed.copy(Profile, _profiles(seed, users))
         posts = await seed.insert(Post, [row for user in users for row in _posts(seed, user)])
         await seed.copy(PostTag, _post_tags(seed, posts, tags))
         orders = await seed.insert(Order, [row for user in users for row in _orders(seed, user)])
-        await seed.copy(OrderLine, _lines(seed, orders, stocked))
+        await seed.copy(OrderLine, _order_lines(seed, orders, stored_products))
         seed.advance(len(numbers))
 
 
@@ -67,31 +67,31 @@ async def _count(seed: Seed, model: type[TimestampedModel]) -> int:
 
 
 def _products(seed: Seed, categories: Sequence[Id]) -> Rows:
-    chance = seed.random
+    random = seed.random
     rows: Rows = []
-    for number in range(min(seed.amount // 5 + 10, MOST_PRODUCTS)):
-        name = f"{chance.choice(ADJECTIVES)} {chance.choice(THINGS)}"
-        status = chance.choices(list(ProductStatus), weights=[1, 8, 1])[0]
+    for number in range(min(seed.amount // 5 + 10, MAX_PRODUCTS)):
+        name = f"{random.choice(ADJECTIVES)} {random.choice(NOUNS)}"
+        status = random.choices(list(ProductStatus), weights=[1, 8, 1])[0]
         row = {
-            "category_id": chance.choice(categories),
+            "category_id": random.choice(categories),
             "sku": f"S{seed.number}-{number:05}",
             "slug": f"{name.lower().replace(' ', '-')}-{seed.number}-{number}",
             "name": name,
             "status": status,
-            "price_cents": chance.randrange(99, 20_000, 50),
-            # About one in ten is sold out.
-            "stock": max(0, chance.randrange(-20, 200)),
+            "price_cents": random.randrange(99, 20_000, 50),
+            # About one product in ten is sold out.
+            "stock": max(0, random.randrange(-20, 200)),
         }
         rows.append(row | _times(seed))
     return rows
 
 
 def _user(seed: Seed, number: int) -> dict[str, Any]:
-    first, last = seed.random.choice(FIRST), seed.random.choice(LAST)
+    first, last = seed.random.choice(FIRST_NAMES), seed.random.choice(LAST_NAMES)
     return {
         "email": f"{first}.{last}.{seed.number}.{number}@example.org".lower(),
         "name": f"{first} {last}",
-        "hashed_password": NO_PASSWORD,
+        "hashed_password": UNUSABLE_PASSWORD,
         "is_active": seed.random.random() < 0.95,
     } | _times(seed)
 
@@ -104,15 +104,15 @@ def _profiles(seed: Seed, users: Sequence[Id]) -> Iterator[dict[str, Any]]:
 
 
 def _posts(seed: Seed, user: Id) -> Iterator[dict[str, Any]]:
-    chance = seed.random
+    random = seed.random
     # Most users write a few posts, and a few users write many.
-    for _ in range(min(int(chance.expovariate(1 / 5)), 100)):
+    for _ in range(min(int(random.expovariate(1 / 5)), 100)):
         times = _times(seed)
-        is_draft = chance.random() < 0.2
+        is_draft = random.random() < 0.2
         yield {
             "author_id": user,
-            "title": f"{chance.choice(ADJECTIVES)} {chance.choice(TOPICS)}",
-            "body": " ".join(chance.choices(SENTENCES, k=chance.randint(1, 12))),
+            "title": f"{random.choice(ADJECTIVES)} {random.choice(TOPICS)}",
+            "body": " ".join(random.choices(SENTENCES, k=random.randint(1, 12))),
             "published_at": None if is_draft else times["created_at"] + timedelta(hours=1),
         } | times
 
@@ -129,7 +129,7 @@ def _orders(seed: Seed, user: Id) -> Iterator[dict[str, Any]]:
         yield {"user_id": user, "status": status} | _times(seed)
 
 
-def _lines(seed: Seed, orders: Sequence[Id], products: Rows) -> Iterator[dict[str, Any]]:
+def _order_lines(seed: Seed, orders: Sequence[Id], products: Rows) -> Iterator[dict[str, Any]]:
     for order in orders:
         for product in seed.random.sample(products, k=seed.random.randint(1, 4)):
             yield {
@@ -145,28 +145,29 @@ def _lines(seed: Seed, orders: Sequence[Id], products: Rows) -> Iterator[dict[st
 def _times(seed: Seed) -> dict[str, datetime]:
     """Return random `created_at` and `updated_at` values from the two years before LATEST."""
     created = LATEST - timedelta(seconds=seed.random.randrange(2 * 365 * 86_400))
+    # The third power: most rows were updated soon after they were created.
     updated = created + (LATEST - created) * seed.random.random() ** 3
     return {"created_at": created, "updated_at": updated}
 
 
 # Words of the example data. Adding a word changes the data of every seed.
-FIRST = [
+FIRST_NAMES = [
     *("Ada", "Amir", "Bela", "Chen", "Clara", "Dilek", "Edgar", "Elif", "Fatou", "Gita", "Hugo"),
     *("Ines", "Ivo", "Jonas", "Kaja", "Kofi", "Lena", "Luis", "Mara", "Mei", "Nadia", "Noor"),
     *("Olga", "Omar", "Pia", "Quentin", "Rosa", "Sami", "Tariq", "Uma", "Vera", "Yusuf", "Zoe"),
 ]
-LAST = [
+LAST_NAMES = [
     *("Abara", "Almeida", "Bauer", "Berg", "Costa", "Dahl", "Duran", "Eriksen", "Farkas", "Gupta"),
     *("Haddad", "Horvat", "Ito", "Jansen", "Kaya", "Keller", "Kimura", "Lund", "Marek", "Mbeki"),
     *("Moreau", "Nowak", "Okafor", "Park", "Quispe", "Rossi", "Santos", "Silva", "Tanaka", "Weber"),
 ]
-SHELVES = ["Books", "Coffee", "Garden", "Kitchen", "Lighting", "Music", "Paper", "Tea", "Tools"]
+CATEGORIES = ["Books", "Coffee", "Garden", "Kitchen", "Lighting", "Music", "Paper", "Tea", "Tools"]
 ADJECTIVES = [
     *("Blue", "Bright", "Calm", "Clever", "Early", "Folding", "Gentle", "Green", "Heavy", "Honest"),
     *("Light", "Little", "Long", "Lost", "Old", "Patient", "Plain", "Quiet", "Quick", "Round"),
     *("Second", "Silver", "Simple", "Slow", "Small", "Soft", "Steady", "Sturdy", "Warm", "Wooden"),
 ]
-THINGS = [
+NOUNS = [
     *("Basket", "Bell", "Bowl", "Brush", "Chair", "Clock", "Cup", "Drill", "Fork", "Jar", "Kettle"),
     *("Ladder", "Lamp", "Mug", "Notebook", "Pan", "Pen", "Plate", "Pot", "Rake", "Ruler", "Saw"),
     *("Scale", "Shelf", "Spade", "Spoon", "Stool", "Teapot", "Tray", "Vase", "Watering Can"),

@@ -20,20 +20,20 @@ from app.kit.writes.request_checks import (
 )
 from app.kit.writes.upsert import UpsertResult, upsert_many
 
-TAKEN = "already exists"
+ALREADY_EXISTS = "already exists"
 
 
 async def create_products(rows: Sequence[ProductCreate], session: AsyncSession) -> ProductsAdded:
     """Create products and return their ids in the order of the rows."""
 
     async def check() -> None:
-        owners = await _owners(session, rows)
-        skus = set(owners.values())
-        taken = [
-            *find_invalid(rows, "sku", TAKEN, lambda row: row.sku in skus),
-            *find_invalid(rows, "slug", TAKEN, lambda row: row.slug in owners),
+        sku_by_slug = await _stored_skus(session, rows)
+        skus = set(sku_by_slug.values())
+        conflicts = [
+            *find_invalid(rows, "sku", ALREADY_EXISTS, lambda row: row.sku in skus),
+            *find_invalid(rows, "slug", ALREADY_EXISTS, lambda row: row.slug in sku_by_slug),
         ]
-        raise_if_invalid(await _invalid(session, rows), taken)
+        raise_if_invalid(await _find_problems(session, rows), conflicts)
 
     async def store() -> dict[str, Id]:
         # Insert in the order of the SKUs: requests with the same products cannot deadlock.
@@ -49,11 +49,13 @@ async def put_products(rows: Sequence[ProductIn], session: AsyncSession) -> Upse
     """Create products, or update those with the same SKU. An update keeps the stock."""
 
     async def check() -> None:
-        owners = await _owners(session, rows)
-        taken = find_invalid(
-            rows, "slug", TAKEN, lambda row: owners.get(row.slug, row.sku) != row.sku
-        )
-        raise_if_invalid(await _invalid(session, rows), list(taken))
+        sku_by_slug = await _stored_skus(session, rows)
+
+        def is_slug_of_another_product(row: ProductIn) -> bool:
+            return row.slug in sku_by_slug and sku_by_slug[row.slug] != row.sku
+
+        conflicts = find_invalid(rows, "slug", ALREADY_EXISTS, is_slug_of_another_product)
+        raise_if_invalid(await _find_problems(session, rows), list(conflicts))
 
     async def store() -> UpsertResult:
         return await upsert_many(session, Product, (row.model_dump() for row in rows), by=["sku"])
@@ -61,8 +63,8 @@ async def put_products(rows: Sequence[ProductIn], session: AsyncSession) -> Upse
     return await validate_then_store(session, check, store)
 
 
-async def _owners(session: AsyncSession, rows: Sequence[ProductIn]) -> dict[str, str]:
-    """Map slug to SKU for the stored products that have the slug or SKU of a row."""
+async def _stored_skus(session: AsyncSession, rows: Sequence[ProductIn]) -> dict[str, str]:
+    """Return the SKU by slug of the stored products that have the SKU or slug of a row."""
     statement = select(Product.slug, Product.sku).where(
         or_(
             any_of(Product.sku, [row.sku for row in rows]),
@@ -72,7 +74,7 @@ async def _owners(session: AsyncSession, rows: Sequence[ProductIn]) -> dict[str,
     return dict((await session.execute(statement)).all())
 
 
-async def _invalid(session: AsyncSession, rows: Sequence[ProductIn]) -> list[FieldProblem]:
+async def _find_problems(session: AsyncSession, rows: Sequence[ProductIn]) -> list[FieldProblem]:
     wanted = {row.category_id for row in rows}
     known = set(await session.scalars(select(Category.id).where(any_of(Category.id, wanted))))
     return [

@@ -7,8 +7,8 @@ from app.example.catalog.models import Category, Product
 from app.example.catalog.schemas import (
     CategoryOut,
     CategoryQuery,
+    ProductCsvRow,
     ProductFilter,
-    ProductLine,
     ProductOut,
     ProductSort,
 )
@@ -20,7 +20,7 @@ from app.kit.queries.view import View
 
 CATEGORIES = View(CategoryOut, Category)
 PRODUCTS = View(ProductOut, Product)
-PRODUCT_LINES = View(ProductLine, Product)
+PRODUCT_CSV_ROWS = View(ProductCsvRow, Product)
 # Load options for a product that is updated and then returned as `ProductOut`.
 PRODUCT_OUT = load_options(joinedload(Product.category))
 

@@ -116,11 +116,11 @@ class ProductQuery(ProductFilter, PageQuery):
     """Query parameters of the list of products."""
 
 
-class ProductExport(ProductFilter, RequestModel):
+class ExportQuery(ProductFilter, RequestModel):
     """Query parameters of an export, which contains all rows."""
 
 
-class ClearanceQuery(RequestModel):
+class DiscontinuedQuery(RequestModel):
     """Query parameters that select discontinued products."""
 
     before: UtcDatetime = Field(description="Delete products last updated before this time")
@@ -142,7 +142,7 @@ class ProductOut(ResponseModel):
     updated_at: datetime
 
 
-class ProductLine(ResponseModel):
+class ProductCsvRow(ResponseModel):
     """A row of the CSV export."""
 
     id: Id

@@ -46,7 +46,7 @@ async def discontinue_category(category_id: Id, session: AsyncSession) -> int:
     )
 
 
-async def clear_out(before: UtcDatetime, session: AsyncSession) -> int:
+async def delete_discontinued(before: UtcDatetime, session: AsyncSession) -> int:
     """Delete the discontinued products not updated since `before`. Return their number."""
     return await delete_in_batches(
         session,
@@ -57,14 +57,14 @@ async def clear_out(before: UtcDatetime, session: AsyncSession) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class ProductPair:
     """The products of a stock transfer."""
 
     giver: Product
     taker: Product
 
 
-async def transfer_stock(transfer: StockTransfer, session: AsyncSession) -> Pair:
+async def transfer_stock(transfer: StockTransfer, session: AsyncSession) -> ProductPair:
     """Move stock from one product to another."""
     wanted = {"from_product_id": transfer.from_product_id, "to_product_id": transfer.to_product_id}
     # Locked in the order of their ids, so that opposite transfers cannot deadlock.
@@ -79,7 +79,7 @@ async def transfer_stock(transfer: StockTransfer, session: AsyncSession) -> Pair
     if len(products) == 1:
         problem = FieldProblem(field="body.to_product_id", message="must be another product")
         raise Invalid("A transfer needs two products.", problem)
-    pair = Pair(*(products[key] for key in wanted.values()))
+    pair = ProductPair(*(products[key] for key in wanted.values()))
     pair.giver.reserve(transfer.quantity)
     pair.taker.restock(transfer.quantity)
     await session.flush()

@@ -11,8 +11,8 @@ from app.kit.queries.concurrent_reads import concurrent_reads
 _line_total = cast(OrderLine.quantity, Numeric) * OrderLine.unit_price_cents
 
 
-class Seller(ResponseModel):
-    """Number of units sold of a product."""
+class BestSeller(ResponseModel):
+    """A product, with the number of units sold."""
 
     sku: str
     quantity: int
@@ -23,7 +23,7 @@ class OrderOverview(ResponseModel):
 
     orders: dict[OrderStatus, int]
     revenue_cents: int
-    best_sellers: list[Seller]
+    best_sellers: list[BestSeller]
 
 
 async def overview(database: Database) -> OrderOverview:
@@ -48,7 +48,7 @@ async def _revenue(session: AsyncSession) -> int:
     return int(await session.scalar(sold) or 0)
 
 
-async def _best_sellers(session: AsyncSession) -> list[Seller]:
+async def _best_sellers(session: AsyncSession) -> list[BestSeller]:
     # Grouped by product: its SKU may change, and another product may then use the old one.
     sku = func.max(OrderLine.sku).label("sku")
     quantity = cast(func.sum(OrderLine.quantity), BigInteger).label("quantity")
@@ -60,4 +60,4 @@ async def _best_sellers(session: AsyncSession) -> list[Seller]:
         .order_by(quantity.desc(), sku, OrderLine.product_id)
         .limit(5)
     )
-    return [Seller.model_validate(row) for row in await session.execute(sold)]
+    return [BestSeller.model_validate(row) for row in await session.execute(sold)]

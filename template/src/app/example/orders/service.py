@@ -25,7 +25,7 @@ async def place_order(new: OrderCreate, session: AsyncSession) -> Order:
         raise Invalid("The user does not exist.", problem)
     quantities = {line.product_id: line.quantity for line in new.lines}
     products = await ProductRepository(session).lock_many(quantities)
-    if problems := list(_problems(new.lines, {product.id: product for product in products})):
+    if problems := list(_find_problems(new.lines, {product.id: product for product in products})):
         raise Invalid("These products cannot be ordered.", *problems)
     lines = [_sell(product, quantities[product.id]) for product in products]
     return await OrderRepository(session).add(Order(user_id=new.user_id, lines=lines))
@@ -60,7 +60,7 @@ def _sell(product: Product, quantity: int) -> OrderLine:
     )
 
 
-def _problems(
+def _find_problems(
     lines: Sequence[LineCreate], products: Mapping[Id, Product]
 ) -> Iterator[FieldProblem]:
     seen: set[Id] = set()

@@ -55,7 +55,7 @@ class DayCount(ResponseModel):
 
 # A post with a later time is scheduled.
 _is_published = Post.published_at <= func.now()
-_published = func.count(Post.id).filter(_is_published).label("published")
+_published_count = func.count(Post.id).filter(_is_published).label("published")
 
 
 async def totals(session: AsyncSession) -> PostTotals:
@@ -65,7 +65,7 @@ async def totals(session: AsyncSession) -> PostTotals:
     average_per_user = select(cast(func.avg(counts.c.posts), Double)).scalar_subquery()
     statement = select(
         func.count(Post.id).label("posts"),
-        _published,
+        _published_count,
         func.count(Post.author_id.distinct()).label("authors"),
         average_per_user.label("average_per_user"),
         cast(func.avg(func.length(Post.body)), Double).label("average_length"),
@@ -78,7 +78,7 @@ async def by_author(session: AsyncSession, query: PageQuery) -> PageResult[Autho
     posts = func.count(Post.id).label("posts")
     latest_at = func.max(Post.created_at).label("latest_at")
     statement = (
-        select(User.id, User.name, posts, _published, latest_at)
+        select(User.id, User.name, posts, _published_count, latest_at)
         .outerjoin(User.posts)
         .group_by(User.id)
         .order_by(posts.desc(), User.id)
