@@ -30,7 +30,7 @@ FAIL_SERIALIZATION = text("DO $$ BEGIN RAISE 'lost' USING ERRCODE = '40001'; END
 class StoredResponse(IdempotencyRecord):
     """A table of this test, outside the service's migrations."""
 
-    __tablename__ = "kit_answers"
+    __tablename__ = "kit_responses"
     metadata = MetaData()
 
 
@@ -55,7 +55,7 @@ async def notes(own_app: FastAPI) -> AsyncGenerator[AsyncClient]:
     database: Database = own_app.state.database
     async with database.transaction() as session:
         await session.execute(text("CREATE TABLE kit_notes (text text)"))
-        await session.execute(CreateTable(StoredResponse.metadata.tables["kit_answers"]))
+        await session.execute(CreateTable(StoredResponse.metadata.tables["kit_responses"]))
     failures = iter([True, False])
 
     async def store(note: str, session: AsyncSession) -> dict[str, str]:
@@ -139,7 +139,7 @@ async def test_retry_after_serialization_failure_keeps_the_key(
 ) -> None:
     first, again = [await post(notes, "/races/a") for _ in range(2)]
     assert (first.status_code, again.status_code) == (200, 200)
-    assert (await stored(own_app), await stored(own_app, "answers")) == (1, 1)
+    assert (await stored(own_app), await stored(own_app, "responses")) == (1, 1)
 
 
 async def test_invalid_response_stores_nothing_with_or_without_key(
@@ -148,7 +148,7 @@ async def test_invalid_response_stores_nothing_with_or_without_key(
     path = f"/notes/{SECRET * 2}"
     assert (await post(notes, path)).status_code == 500
     assert (await notes.post(f"/kit{path}")).status_code == 500
-    assert (await stored(own_app), await stored(own_app, "answers")) == (0, 0)
+    assert (await stored(own_app), await stored(own_app, "responses")) == (0, 0)
     traces = [line["exception"] for line in read_log() if "exception" in line]
     assert len(traces) == 2
     assert all("string_too_long" in trace and SECRET not in trace for trace in traces)

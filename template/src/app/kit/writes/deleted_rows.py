@@ -129,7 +129,7 @@ async def _lock_next(
     session: AsyncSession, model: type[Model], before: datetime, previous: list[Id], size: int
 ) -> list[Id]:
     """Lock the batch after the previous one, and return its keys. Skip rows that are restored."""
-    kept = _KeepConditions(model, before).for_row(inspect(model), model)
+    kept = _keep_conditions(model, before, inspect(model), model)
     due = (
         select(model.id)
         .where(model.deleted_at < before, *(~each for each in kept))
@@ -170,33 +170,23 @@ def _deleted_with(mapper: Mapper[Any]) -> set[type[Any]]:
     return found
 
 
-class _KeepConditions:
-    """Conditions for keeping a row: ON DELETE CASCADE would delete another row that is kept."""
+def _keep_conditions(
+    purged: type[Model],
+    before: datetime,
+    mapper: Mapper[Any],
+    row: Any,
+    path: tuple[ForeignKeyConstraint, ...] = (),
+) -> list[ColumnElement[bool]]:
+    """Return conditions for keeping a row: ON DELETE CASCADE would delete another row that is kept.
 
-    def __init__(self, model: type[Model], before: datetime) -> None:
-        self.model, self.before = model, before
-        self.order = _children_first()
-
-    def for_row(
-        self, mapper: Mapper[Any], row: Any, path: tuple[ForeignKeyConstraint, ...] = ()
-    ) -> list[ColumnElement[bool]]:
-        """Return the conditions for a row. `path` has the foreign keys of the cascade to it."""
-        return [
-            condition
-            for referring, key in _cascades_to(mapper)
-            if (condition := self._condition(row, referring, key, path)) is not None
-        ]
-
-    def _condition(
-        self,
-        row: Any,
-        referring: Mapper[Any],
-        key: ForeignKeyConstraint,
-        path: tuple[ForeignKeyConstraint, ...],
-    ) -> ColumnElement[bool] | None:
+    `path` contains the foreign keys of the cascade from the purged row to this row.
+    """
+    conditions: list[ColumnElement[bool]] = []
+    order = _children_first()
+    for referring, key in _cascades_to(mapper):
         is_model = issubclass(referring.class_, Model)
         if not is_model and not any(issubclass(each, Model) for each in _deleted_with(referring)):
-            return None
+            continue
         child: Any = aliased(referring.class_, flat=True)
         target = key.referred_table.alias()
         found = (
@@ -205,19 +195,22 @@ class _KeepConditions:
         # Correlates with the outermost statement too.
         found = found.correlate_except(child, target)
         base = referring.base_mapper.class_
-        if base is self.model:
-            found = found.where(child.id != self.model.id)
-        is_later = is_model and self.order.index(base) > self.order.index(self.model)
-        if key in path or (is_model and not is_later):
-            # Children are deleted first, so a remaining child is kept. In a table that references
-            # itself, a later pass deletes the row.
-            return found
-        # The tables form a cycle, or the child is not a `Model`. The child itself does not keep
-        # the row, but a row that the cascade would delete with it may.
-        conditions = self.for_row(referring, child, (*path, key))
-        if is_model:
-            conditions += [child.deleted_at.is_(None), child.deleted_at >= self.before]
-        return found.where(or_(*conditions)) if conditions else None
+        if base is purged:
+            found = found.where(child.id != purged.id)
+        # Children are deleted first, so a remaining child is kept. In a table that references
+        # itself, a later pass deletes the row.
+        is_kept = is_model and order.index(base) <= order.index(purged)
+        if key not in path and not is_kept:
+            # The tables form a cycle, or the child is not a `Model`. The child itself does not keep
+            # the row, but a row that the cascade would delete with it may.
+            reasons = _keep_conditions(purged, before, referring, child, (*path, key))
+            if is_model:
+                reasons += [child.deleted_at.is_(None), child.deleted_at >= before]
+            if not reasons:
+                continue
+            found = found.where(or_(*reasons))
+        conditions.append(found)
+    return conditions
 
 
 def _join_conditions(

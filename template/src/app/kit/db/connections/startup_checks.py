@@ -52,7 +52,7 @@ class ConnectionFailure:
     """The reason why a database cannot be reached, and whether a retry may succeed."""
 
     reason: str
-    may_pass: bool = False
+    is_temporary: bool = False
 
 
 async def wait_for_database(settings: DatabaseSettings) -> None:
@@ -69,8 +69,8 @@ async def wait_for_database(settings: DatabaseSettings) -> None:
     server = address(engine.url)
     try:
         while failure := await probe_connection(engine):
-            if not failure.may_pass or monotonic() + _PAUSE >= deadline:
-                within = f" within {limit:g} s" if limit and failure.may_pass else ""
+            if not failure.is_temporary or monotonic() + _PAUSE >= deadline:
+                within = f" within {limit:g} s" if limit and failure.is_temporary else ""
                 raise DatabaseUnreachable(
                     f"The database at {server} cannot be reached{within}: {failure.reason}."
                 )
@@ -101,8 +101,10 @@ async def probe_connection(engine: AsyncEngine) -> ConnectionFailure | None:
     except DBAPIError as error:
         driver = driver_error(error)
         code = getattr(driver, "sqlstate", None) or ""
-        is_invalid = isinstance(driver, asyncpg.InternalClientError)
-        return ConnectionFailure(str(driver), may_pass=code.startswith(_TEMPORARY) or is_invalid)
+        is_temporary = code.startswith(_TEMPORARY) or isinstance(
+            driver, asyncpg.InternalClientError
+        )
+        return ConnectionFailure(str(driver), is_temporary)
     return None
 
 
@@ -125,8 +127,8 @@ def network_failure(error: BaseException | None) -> ConnectionFailure:
             reason = "the connection was refused"
         case _:
             is_dropped = isinstance(error, ConnectionError)
-            return ConnectionFailure("the connection was lost", may_pass=is_dropped)
-    return ConnectionFailure(reason, may_pass=True)
+            return ConnectionFailure("the connection was lost", is_temporary=is_dropped)
+    return ConnectionFailure(reason, is_temporary=True)
 
 
 def _certificate_problem(error: ssl.SSLCertVerificationError) -> str:
