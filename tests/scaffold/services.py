@@ -115,4 +115,4 @@ def check(
 
 def is_rule(path: Path) -> bool:
     """Whether a module has the rules on the structure and the code of features."""
-    return path.stem in ("test_structure", "test_house_rules", "test_code_rules")
+    return path.stem in ("test_structure", "test_code_rules", "test_soft_delete")

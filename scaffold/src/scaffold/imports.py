@@ -28,9 +28,9 @@ _MODULES = {
     "httpx2": "AsyncClient",
     "itertools": "count",
     "pydantic": "Field JsonValue",
-    "sqlalchemy": "ARRAY BigInteger Boolean Date DateTime ForeignKey Index Integer Numeric Select"
+    "sqlalchemy": "BigInteger Boolean Date DateTime ForeignKey Index Integer Numeric Select"
     " String Text Uuid delete false or_ true",
-    "sqlalchemy.dialects.postgresql": "JSONB",
+    "sqlalchemy.dialects.postgresql": "ARRAY JSONB",
     "sqlalchemy.ext.asyncio": "AsyncSession",
     "sqlalchemy.orm": "Mapped mapped_column",
     "typing": "TYPE_CHECKING Annotated Any",

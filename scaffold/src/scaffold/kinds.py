@@ -154,7 +154,8 @@ class Column:
             "bigint": "BigInteger",
             "decimal": f"Numeric({digits}, {places})",
             "enum": f'value_enum({self.cls}, "{self.type_name}")',
-            "json": "JSONB",
+            # SQL NULL instead of the JSON value null.
+            "json": "JSONB(none_as_null=True)" if self.field.optional else "JSONB",
         }
         items = {
             "text": "Text",
