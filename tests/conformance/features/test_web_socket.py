@@ -8,8 +8,11 @@ from collections.abc import AsyncGenerator
 
 import pytest
 import uvicorn
+from sqlalchemy import text
 from starlette.websockets import WebSocket
+from websockets.asyncio.client import connect
 
+from app.kit.db.session import Database, DatabaseDep, ReadSessionDep, SessionDep
 from app.kit.http.application import Application
 from app.kit.http.uvicorn_protocol import HttpProtocol, WebSocketProtocol
 
@@ -19,8 +22,9 @@ VERSION = "Sec-WebSocket-Version: 13\r\n"
 
 
 @pytest.fixture
-async def port() -> AsyncGenerator[int]:
+async def port(database: Database) -> AsyncGenerator[int]:
     app = Application()
+    app.state.database = database
 
     @app.websocket("/talk")
     async def talk(web_socket: WebSocket) -> None:
@@ -30,6 +34,19 @@ async def port() -> AsyncGenerator[int]:
     @app.websocket("/broken")
     async def fail(web_socket: WebSocket) -> None:
         raise RuntimeError
+
+    @app.websocket("/rows")
+    async def send_rows(
+        web_socket: WebSocket, db: DatabaseDep, session: SessionDep, read_session: ReadSessionDep
+    ) -> None:
+        await web_socket.accept()
+        async with db.reading() as reading:
+            for number, each in enumerate((reading, session, read_session)):
+                found = await each.scalar(
+                    text("SELECT CAST(:number AS integer)"), {"number": number}
+                )
+                await web_socket.send_json(found)
+        await web_socket.close()
 
     listening = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
@@ -95,3 +112,8 @@ async def test_response_to_handshake_has_request_id(port: int) -> None:
     assert json.loads(body)["request_id"] == "order-42"
     assert "x-request-id: order-42\r\n" in accepted
     assert re.search(r"x-request-id: [0-9a-f]{32}\r\n", generated)
+
+
+async def test_web_socket_can_use_the_database(port: int) -> None:
+    async with connect(f"ws://127.0.0.1:{port}/rows") as web_socket:
+        assert [json.loads(each) async for each in web_socket] == [0, 1, 2]

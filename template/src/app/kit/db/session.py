@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Self
 
 import asyncpg
-from fastapi import Depends, Request
+from fastapi import Depends
+from fastapi.requests import HTTPConnection
 from sqlalchemy import QueuePool, event, inspect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
@@ -198,19 +199,22 @@ def _load_parents(session: Session, *_context: object) -> None:
                     set_committed_value(record, relation.key, None)
 
 
-def get_database(request: Request) -> Database:
-    """Return the database that the lifespan of the application opened."""
+def get_database(request: HTTPConnection) -> Database:
+    """Return the database that the lifespan of the application opened.
+
+    Like the dependencies below, it accepts a request or a WebSocket.
+    """
     database: Database = request.app.state.database
     return database
 
 
-async def get_session(request: Request) -> AsyncGenerator[AsyncSession]:
+async def get_session(request: HTTPConnection) -> AsyncGenerator[AsyncSession]:
     """Yield the session of a request. Commit after the endpoint returns."""
     async with get_database(request).transaction() as session:
         yield session
 
 
-async def get_read_database(request: Request) -> Database:
+async def get_read_database(request: HTTPConnection) -> Database:
     """Return the database of a request.
 
     Reads use the replica if one is configured. A client that must read its own writes sends
@@ -227,7 +231,7 @@ async def get_read_database(request: Request) -> Database:
 DatabaseDep = Annotated[Database, Depends(get_read_database)]
 
 
-async def get_read_session(request: Request) -> AsyncGenerator[AsyncSession]:
+async def get_read_session(request: HTTPConnection) -> AsyncGenerator[AsyncSession]:
     """Yield a read-only session for a request."""
     # A direct call is faster than another dependency.
     database = await get_read_database(request)
