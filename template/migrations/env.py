@@ -14,7 +14,7 @@ from app.kit.cli.development_issuer import development_issuer
 from app.kit.db.base import Base
 from app.kit.db.engine import build_migration_engine
 from app.kit.migrations.autogenerate.comparators import COMPARISONS
-from app.kit.migrations.autogenerate.schema_steps import only_schemas_of
+from app.kit.migrations.autogenerate.schema_steps import is_not_view, only_schemas_of
 from app.kit.migrations.lock import migration_lock, retry_on_lock_timeout
 from app.settings import Settings
 
@@ -30,6 +30,7 @@ OPTIONS: dict[str, Any] = {
     # Only compare tables in the schemas that the models use.
     "include_schemas": True,
     "include_name": only_schemas_of(Base.metadata),
+    "include_object": is_not_view,
     # A migration that fails reverts only itself. CONCURRENTLY needs the other migrations committed.
     "transaction_per_migration": True,
 }

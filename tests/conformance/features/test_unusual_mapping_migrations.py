@@ -44,3 +44,17 @@ def test_migration_creates_drops_and_recreates_tables(project: Project) -> None:
     Table("kept", project.declare(), Column("id", Integer, primary_key=True), schema=SCHEMA)
     project.migrate()
     assert project.execute("SELECT typname::text FROM pg_type WHERE typtype = 'e'") == []
+
+
+def test_model_of_a_view_needs_no_migration(project: Project) -> None:
+    view = {"is_view": True}
+    Table("shown", project.declare(), Column("id", Integer, primary_key=True), info=view)
+    assert project.revise() is None
+    project.execute("CREATE VIEW shown AS SELECT 1 AS id")
+    project.check()
+    # The view becomes a table, and the other way round.
+    project.execute("DROP VIEW shown")
+    Table("shown", project.declare(), Column("id", Integer, primary_key=True))
+    project.migrate()
+    Table("shown", project.declare(), Column("id", Integer, primary_key=True), info=view)
+    assert project.revise() is None

@@ -40,6 +40,11 @@ def only_schemas_of(metadata: MetaData) -> Callable[[str | None, str, Any], bool
     return include_name
 
 
+def is_not_view(item: Any, _name: Any, _kind: Any, _reflected: Any, _compared: Any) -> bool:
+    """Return False for a model of a view. As the hook `include_object`, Alembic then ignores it."""
+    return not item.info.get("is_view")
+
+
 def missing_schemas(metadata: MetaData, connection: Connection) -> list[MigrationStep]:
     """Return a step for each schema of the models that does not exist in the database."""
     missing = schemas_of(metadata) - {*inspect(connection).get_schema_names()}
