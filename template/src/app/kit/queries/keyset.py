@@ -60,7 +60,7 @@ class CursorPosition:
 def encode_cursor(position: CursorPosition, scope: str, types: tuple[Any, ...]) -> str:
     """Return the cursor of a position. It is valid only for the same `scope`."""
     content = (VERSION, position.backward, position.values, _digest(position, scope, types))
-    return urlsafe_b64encode(_format(types).dump_json(content)).decode().rstrip("=")
+    return urlsafe_b64encode(_content_type(types).dump_json(content)).decode().rstrip("=")
 
 
 def decode_cursor(cursor: str, scope: str, types: tuple[Any, ...]) -> CursorPosition:
@@ -68,7 +68,7 @@ def decode_cursor(cursor: str, scope: str, types: tuple[Any, ...]) -> CursorPosi
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         content = b64decode(padded, altchars=b"-_", validate=True)
-        version, backward, values, digest = _format(types).validate_json(content, strict=True)
+        version, backward, values, digest = _content_type(types).validate_json(content, strict=True)
     except ValueError:
         raise InvalidCursor from None
     position = CursorPosition(values, backward)
@@ -80,12 +80,13 @@ def decode_cursor(cursor: str, scope: str, types: tuple[Any, ...]) -> CursorPosi
 def _digest(position: CursorPosition, scope: str, types: tuple[Any, ...]) -> str:
     # The digest detects mistakes, it is not a signature. A forged cursor gives no additional
     # access: the filters come from the request, and the values are validated.
-    content = _format(types).dump_json((VERSION, position.backward, position.values, scope))
+    content = _content_type(types).dump_json((VERSION, position.backward, position.values, scope))
     return hashlib.sha256(content).hexdigest()[:16]
 
 
 @cache
-def _format(types: tuple[Any, ...]) -> TypeAdapter[Any]:
+def _content_type(types: tuple[Any, ...]) -> TypeAdapter[Any]:
+    """Return the type of a cursor's content, which is a JSON array."""
     values = GenericAlias(tuple, types)
     content: Any = GenericAlias(tuple, (int, bool, values | None, str))
     return TypeAdapter(content)
@@ -105,8 +106,8 @@ async def paginate_keyset(
     Raises TypeError for a statement with GROUP BY, LIMIT or OFFSET.
     """
     check_statement(statement)
-    parts: Any = statement
-    if parts._group_by_clauses:
+    clauses: Any = statement
+    if clauses._group_by_clauses:
         raise TypeError("A page does not support GROUP BY. Join a grouped subquery instead.")
     scope, types = query.scope(), order.types
     start = CursorPosition()
@@ -186,12 +187,12 @@ async def _read_omitted(
     if _OMITTED not in values:
         return values
     unique = zip(order.keys[-order.unique :], values[-order.unique :], strict=True)
-    row: Any = statement.with_only_columns(*(key.as_text for key in order.keys)).order_by(None)
+    same_row = (key.expression == key.bound(value) for key, value in unique)
+    selected: Any = statement.with_only_columns(*(key.as_text for key in order.keys)).order_by(None)
     if repeats_rows(statement):
         # DISTINCT ON requires its expressions first in ORDER BY.
-        row = row.order_by(*order.clauses)
-    row = row.where(*(key.expression == key.bound(value) for key, value in unique)).limit(1)
-    found = await find(row)
+        selected = selected.order_by(*order.clauses)
+    found = await find(selected.where(*same_row).limit(1))
     if not found:
         raise InvalidCursor
     return tuple(

@@ -36,7 +36,7 @@ class ViewSelects:
     Each method changes the columns of a statement like `select(model).where(…).order_by(…)`.
     """
 
-    def __init__(self, schema: type[BaseModel], model: type[Any]) -> None:
+    def __init__(self, schema: Schema, model: type[Any]) -> None:
         self.schema = schema
         self.model = model
 
@@ -82,8 +82,8 @@ class ViewSelects:
 
 
 def _limited(statement: Select[Any]) -> Select[Any]:
-    limit, offset = (bindparam(f"page_{name}", type_=Integer) for name in ("limit", "offset"))
-    return statement.limit(limit).offset(offset)
+    limited = statement.limit(bindparam("page_limit", type_=Integer))
+    return limited.offset(bindparam("page_offset", type_=Integer))
 
 
 def cursor_values(statement: Select[Any]) -> Select[Any]:

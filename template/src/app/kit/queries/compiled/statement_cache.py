@@ -23,6 +23,8 @@ Processor: TypeAlias = Callable[[Any], Any]
 
 # Statements per cache. A view needs one for each combination of filters and order.
 _CACHE_SIZE = 500
+# Stands for the value of a parameter that each execution sets.
+_VARYING = object()
 # OIDs of float8 and numeric, which determine how a result value is converted.
 _FLOAT8, _NUMERIC = 701, 1700
 
@@ -178,9 +180,8 @@ def prepare(statement: Any, dialect: Dialect, key: CacheKey | None = None) -> Pr
     types = {name: bind.type for name, bind in compiled.binds.items()}
     rendered_in_sql = compiled.post_compile_params | compiled.literal_execute_params
     if rendered_in_sql:
-        varying = object()
-        values = _values(compiled, key, varying)
-        if any(values[compiled.bind_names[bind]] is varying for bind in rendered_in_sql):
+        values = _values(compiled, key)
+        if any(values[compiled.bind_names[bind]] is _VARYING for bind in rendered_in_sql):
             return None
         state = compiled.construct_expanded_state(values)
         sql, positions = state.statement, list(state.positiontup or ())
@@ -199,13 +200,11 @@ def prepare(statement: Any, dialect: Dialect, key: CacheKey | None = None) -> Pr
     )
 
 
-def _values(compiled: SQLCompiler, key: CacheKey | None, varying: object) -> dict[str, Any]:
-    """Return the values of all parameters, with `varying` for those that each execution sets."""
-    named = {bind.key: varying for bind in compiled.binds.values() if bind.required}
-    extracted: list[Any] | None = (
-        [bindparam(None, varying) for _ in key.bindparams] if key else None
-    )
-    return dict(compiled.construct_params(named, extracted))
+def _values(compiled: SQLCompiler, key: CacheKey | None) -> dict[str, Any]:
+    """Return the values of all parameters, with `_VARYING` for those that each execution sets."""
+    named = {bind.key: _VARYING for bind in compiled.binds.values() if bind.required}
+    extracted: list[Any] = [bindparam(None, _VARYING) for _ in key.bindparams] if key else []
+    return dict(compiled.construct_params(named, extracted or None))
 
 
 def _bind_processor(column_type: TypeEngine[Any], dialect: Dialect) -> Processor | None:
