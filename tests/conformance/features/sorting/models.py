@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import (
     ARRAY,
     CHAR,
+    DDL,
     REAL,
     BigInteger,
     Boolean,
@@ -28,11 +29,25 @@ from sqlalchemy import (
     Text,
     Time,
     Uuid,
+    event,
 )
-from sqlalchemy.dialects.postgresql import BIT, CIDR, INET, INT4RANGE, JSONB, MACADDR, TSVECTOR
+from sqlalchemy.dialects.postgresql import (
+    BIT,
+    CIDR,
+    CITEXT,
+    INET,
+    INT4RANGE,
+    JSONB,
+    MACADDR,
+    TSVECTOR,
+)
 from sqlalchemy.orm import Mapped, deferred, mapped_column
 
 from app.kit.db.base import Base, value_enum
+
+
+CREATE_CITEXT = DDL("CREATE EXTENSION IF NOT EXISTS citext")  # type: ignore[no-untyped-call]  # no annotations
+event.listen(Base.metadata, "before_create", CREATE_CITEXT)
 
 
 class Mood(StrEnum):
@@ -70,6 +85,7 @@ class SortSample(Base):
     name: Mapped[str | None] = mapped_column(String(20))
     code: Mapped[str | None] = mapped_column(CHAR(4))
     posix: Mapped[str | None] = mapped_column(String(20, collation="C"))
+    email: Mapped[str | None] = mapped_column(CITEXT)
     mood: Mapped[Mood | None] = mapped_column(value_enum(Mood, "conformance_mood"))
     level: Mapped[Level | None] = mapped_column(Enum(Level, native_enum=False, length=10))
     uuid: Mapped[UUID | None] = mapped_column(Uuid)

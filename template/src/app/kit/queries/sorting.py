@@ -219,7 +219,8 @@ def _without_limits(column_type: TypeEngine[Any]) -> TypeEngine[Any] | None:
     else:
         stored = column_type.dialect_impl(_DIALECT)
     match stored:
-        case postgresql.JSONB():
+        case postgresql.JSONB() | postgresql.CITEXT():
+            # Text in a cursor would be compared with the case of its letters.
             return stored
         case NullType() | JSON() | postgresql.JSONPATH():
             return None
