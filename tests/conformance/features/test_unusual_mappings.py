@@ -5,6 +5,7 @@ from datetime import datetime
 from ipaddress import IPv4Interface
 from typing import Any
 
+import pytest
 from fastapi import FastAPI, Response
 from pydantic import Field
 from sqlalchemy import func, select
@@ -28,6 +29,7 @@ from app.kit.writes.bulk import (
 )
 from app.kit.writes.copy import copy_rows
 from app.kit.writes.upsert import upsert_many
+from tests.conformance.features.sorting.models import SortSample
 from tests.conformance.features.unusual_mappings.models import (
     Asset,
     Device,
@@ -367,3 +369,21 @@ async def test_joined_inheritance_over_three_tables_with_renamed_keys(
     assert len(await view.list(session, view.select())) == 1
     assert await Assets(session).count() == 1
     assert await Robots(session).get_many([key, other]) == []
+
+
+async def test_citext_is_copied(own_app: FastAPI) -> None:
+    database: Database = own_app.state.database
+    model: Any = SortSample
+    for _ in range(2):
+        async with database.transaction() as session:
+            assert await copy_rows(session, model, [{"email": "A@b.org"}, {"email": None}]) == 2
+            stored = await session.scalars(
+                select(SortSample.email).where(SortSample.email == "a@B.org")
+            )
+            assert set(stored) == {"A@b.org"}
+
+
+async def test_copy_names_a_type_that_the_driver_cannot_encode(session: AsyncSession) -> None:
+    model: Any = SortSample
+    with pytest.raises(TypeError, match=r"no binary format encoder for type tsvector.*insert_many"):
+        await copy_rows(session, model, [{"terms": "a"}])

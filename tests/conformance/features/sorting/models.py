@@ -45,7 +45,6 @@ from sqlalchemy.orm import Mapped, deferred, mapped_column
 
 from app.kit.db.base import Base, value_enum
 
-
 CREATE_CITEXT = DDL("CREATE EXTENSION IF NOT EXISTS citext")  # type: ignore[no-untyped-call]  # no annotations
 event.listen(Base.metadata, "before_create", CREATE_CITEXT)
 

@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 from pydantic import BaseModel
 from sqlalchemy import Column, Dialect, func, inspect, select
+from sqlalchemy.dialects.postgresql import CITEXT
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Mapper
 from sqlalchemy.sql.functions import now
@@ -22,6 +23,10 @@ CopyRow = Row | BaseModel
 # Returns the values of one column for several rows.
 ColumnValues = Callable[[Sequence[CopyRow]], Iterable[Any]]
 Convert = Callable[[Any], Any]
+_CITEXT_SCHEMA = """
+    SELECT nspname FROM pg_type JOIN pg_namespace ON pg_namespace.oid = typnamespace
+    WHERE pg_type.oid = 'citext'::regtype
+"""
 # Rows per conversion step.
 _CHUNK = 1000
 
@@ -66,6 +71,10 @@ async def _copy(
     # them. After a migration changed a type, PostgreSQL would store wrong values.
     await driver.reload_schema_state()
     table: Any = model.__table__
+    if any(isinstance(column.type, CITEXT) for column in table.columns):
+        # The driver encodes only built-in types for COPY. CITEXT has the format of text.
+        schema = await driver.fetchval(_CITEXT_SCHEMA)
+        await driver.set_builtin_type_codec("citext", schema=schema, codec_name="text")
     values = _column_values(model, first, connection.dialect)
     if keys:
         remaining_keys = iter(keys)
@@ -78,6 +87,11 @@ async def _copy(
             columns=list(values),
             records=_records(chain([first], remaining), list(values.values()), first),
         )
+    except asyncpg.InternalClientError as error:
+        if "no binary format encoder" not in str(error):
+            raise
+        message = f"copy_rows cannot write to {table.name}: {error}. Use `insert_many`."
+        raise TypeError(message) from error
     except asyncpg.PostgresError as error:
         engine = connection.engine.sync_engine
         raise wrap_driver_error(error, f"COPY {table.name}", adapter, engine) from error
