@@ -5,6 +5,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from pydantic import TypeAdapter
 from sqlalchemy import Text as SqlText
 from sqlalchemy import cast, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -47,10 +48,9 @@ async def test_entities_views_and_database_json_return_the_same_response(
     assert [row.model_dump_json() for row in shown] == entities
     shown_columns = [getattr(SortSample, name) for name in SampleOut.model_fields]
     document = json_list(select(*shown_columns).order_by(SortSample.number))
-    kept = json_list(select(SortSample.double), nan_as_null=False)
-    assert "NaN" in str(await session.scalar(select(kept)))
     (written,) = await session.scalars(select(cast(document, SqlText)))
-    assert written == f"[{','.join(entities)}]"
+    parsed = TypeAdapter(list[SampleOut]).validate_json(written)
+    assert [row.model_dump_json() for row in parsed] == entities
     for entity in entities:
         values = json.loads(entity)
         assert values["moment"].endswith("Z")

@@ -181,8 +181,7 @@ def _related_as_json(
         .order_by(*(adapter.traverse(term) for term in relationship.order_by or ()))
         .correlate(model)
     )
-    to_json = json_list if relationship.uselist else json_object
-    return to_json(rows, nan_as_null=False)
+    return json_list(rows) if relationship.uselist else json_object(rows)
 
 
 def _related_schema(schema: Schema, field: str) -> Schema:

@@ -1,8 +1,7 @@
 """SQL expressions that serialize rows and related rows to JSON in PostgreSQL.
 
-The JSON is the same, byte for byte, as the JSON of a Pydantic model with the same fields: compact,
-datetimes in UTC, decimals as strings. NaN and infinite floats are null, as in Pydantic. With
-`nan_as_null=False` they are strings ("NaN"), which Pydantic can parse.
+A Pydantic schema parses this JSON without loss. Datetimes are in UTC. Decimals, NaN and infinite
+floats are strings.
 """
 
 import json
@@ -47,26 +46,19 @@ SETTING = "unreadable."
 # Literals in the SQL text. Parameters would be sent with each execution.
 _UTC = literal_column("'UTC'", Text)
 _FORMAT = literal_column("""'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'""", Text)
-_NO_FRACTION, _UTC_SUFFIX = literal_column("'.000000Z'", Text), literal_column("'Z'", Text)
 _MINUS_INFINITY, _INFINITY = literal_column("'-infinity'", Text), literal_column("'infinity'", Text)
 _MIN_DATE, _MAX_DATE = literal_column("'0001-01-01Z'", Text), literal_column("'9999-12-31Z'", Text)
 _MAX_DATETIME = literal_column("'9999-12-31 23:59:59.999999Z'", Text)
 
-_NOT_FINITE = [
-    literal_column("'NaN'::float8", Float),
-    literal_column("'Infinity'::float8", Float),
-    literal_column("'-Infinity'::float8", Float),
-]
 
-
-def json_object(statement: AnySelect, *, nan_as_null: bool = True) -> ColumnElement[Any]:
+def json_object(statement: AnySelect) -> ColumnElement[Any]:
     """Return a scalar subquery: the only row of a statement as a JSON object, or null."""
-    return select(_row_as_json(statement, nan_as_null)).scalar_subquery()
+    return select(_row_as_json(statement)).scalar_subquery()
 
 
-def json_list(statement: AnySelect, *, nan_as_null: bool = True) -> ColumnElement[Any]:
+def json_list(statement: AnySelect) -> ColumnElement[Any]:
     """Return a scalar subquery: the rows of a statement, in order, as a JSON array."""
-    rows = func.array_to_json(func.array_agg(_row_as_json(statement, nan_as_null)))
+    rows = func.array_to_json(func.array_agg(_row_as_json(statement)))
     return select(func.coalesce(rows, literal_column("'[]'"), type_=JSON)).scalar_subquery()
 
 
@@ -79,22 +71,21 @@ def parse_json(text: str) -> Any:
         return json.loads(text)
 
 
-def _row_as_json(statement: AnySelect, nan_as_null: bool) -> ColumnElement[Any]:
+def _row_as_json(statement: AnySelect) -> ColumnElement[Any]:
     rows = statement.subquery()
-    values = select(*(_json_value(column, nan_as_null) for column in rows.c)).subquery()
+    values = select(*(_json_value(column) for column in rows.c)).subquery()
     return func.row_to_json(values.table_valued(), type_=JSON)
 
 
-def _json_value(column: ColumnElement[Any], nan_as_null: bool) -> ColumnElement[Any]:
+def _json_value(column: ColumnElement[Any]) -> ColumnElement[Any]:
     match column.type:
         case DateTime():
-            return _datetime_as_text(_in_calendar(column, _MAX_DATETIME)).label(column.key)
+            in_utc = func.timezone(_UTC, _in_calendar(column, _MAX_DATETIME))
+            return func.to_char(in_utc, _FORMAT, type_=Text).label(column.key)
         case Date():
             return _in_calendar(column, _MAX_DATE).label(column.key)
         case ARRAY(item_type=Date()):
             return _all_in_calendar(column).label(column.key)
-        case Float() if nan_as_null:
-            return case((column.in_(_NOT_FINITE), None), else_=column).label(column.key)
         case Numeric():
             return cast(column, Text).label(column.key)
         case _:
@@ -130,12 +121,6 @@ def setting_for(column: str) -> str:
 def _raise_error(column: ColumnElement[Any]) -> ColumnElement[Any]:
     setting = literal(setting_for(str(column.key)), Text, literal_execute=True)
     return cast(func.current_setting(setting), column.type)
-
-
-def _datetime_as_text(column: ColumnElement[Any]) -> ColumnElement[str]:
-    formatted = func.to_char(func.timezone(_UTC, column), _FORMAT)
-    # Like Pydantic, omit the fraction of whole seconds.
-    return func.replace(formatted, _NO_FRACTION, _UTC_SUFFIX, type_=Text)
 
 
 def check_json(column: ColumnElement[Any], where: str) -> None:
