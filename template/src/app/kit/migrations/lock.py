@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from textwrap import dedent
 from time import monotonic
 
 from alembic.util import CommandError
@@ -12,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.kit.db.settings import DatabaseSettings
-from app.kit.errors.database_errors import driver_error
+from app.kit.errors.database_errors import driver_error, is_server_error
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,12 @@ _HOLDER = text(
     " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
     " AND (l.classid::bigint << 32) + l.objid::bigint = :key"
 )
+# The rest of a rejected statement is not printed.
+_STATEMENT_LINES = 10
+
+
+class MigrationFailed(CommandError):
+    """PostgreSQL rejected a statement of a migration."""
 
 
 class MigrationBlocked(CommandError):
@@ -89,7 +96,8 @@ async def retry_on_lock_timeout(
     A migration that waits for a table blocks every later statement on that table. Each attempt
     therefore waits for at most `lock_timeout` seconds. The pause between attempts is as long.
 
-    Raises `MigrationBlocked` after `ATTEMPTS` attempts.
+    Raises `MigrationBlocked` after `ATTEMPTS` attempts, and `MigrationFailed` for any other error
+    of PostgreSQL.
     """
     for attempt in range(1, ATTEMPTS + 1):
         try:
@@ -98,6 +106,8 @@ async def retry_on_lock_timeout(
             return
         except DBAPIError as error:
             if getattr(driver_error(error), "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+                if is_server_error(error):
+                    raise MigrationFailed(_describe(error)) from error
                 raise
             if attempt == ATTEMPTS:
                 raise MigrationBlocked(
@@ -109,3 +119,10 @@ async def retry_on_lock_timeout(
             message = "Another transaction has locked the table. Next attempt in %g seconds."
             log.warning(message, settings.lock_timeout)
             await asyncio.sleep(settings.lock_timeout)
+
+
+def _describe(error: DBAPIError) -> str:
+    """Return the message and the hint of PostgreSQL, with the first lines of the statement."""
+    lines = dedent(error.statement or "").strip().splitlines()
+    shown = [*lines[:_STATEMENT_LINES], *(["…"] if len(lines) > _STATEMENT_LINES else [])]
+    return "\n".join([f"PostgreSQL rejected a statement: {driver_error(error)}", *shown])
