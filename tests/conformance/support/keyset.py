@@ -24,4 +24,4 @@ async def read_keyset_page(
         result = await session.execute(page.options(*options))
         return list(result.unique() if has_entities(page) else result)
 
-    return await paginate_keyset(find, find, query, statement, order)
+    return await paginate_keyset(find, query, statement, order)

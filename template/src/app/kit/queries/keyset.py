@@ -93,15 +93,14 @@ def _content_type(types: tuple[Any, ...]) -> TypeAdapter[Any]:
 
 
 async def paginate_keyset(
-    find: Find, find_values: Find, query: CursorQuery, statement: Select[Any], order: SortOrder
+    find: Find, query: CursorQuery, statement: Select[Any], order: SortOrder
 ) -> CursorPageResult[Any]:
     """Return one page of a statement in this order.
 
     Concurrent inserts and deletes neither repeat nor skip other rows. If a join returns a row
     several times, the page contains it once.
 
-    `find` runs a statement and returns tuples: an item, and the values of its cursor. `find_values`
-    runs a statement that selects only the values.
+    `find` runs a statement and returns tuples: an item, and the values of its cursor.
 
     Raises TypeError for a statement with GROUP BY, LIMIT or OFFSET.
     """
@@ -117,7 +116,7 @@ async def paginate_keyset(
         statement = distinct_by(statement, [key.expression for key in order.keys])
 
     # If the additional row exists, another page follows in this direction.
-    found = await _find(find, find_values, query.limit + 1, statement, order, start)
+    found = await _find(find, query.limit + 1, statement, order, start)
     has_more = len(found) > query.limit
     rows = found[: query.limit]
     if start.backward:
@@ -139,22 +138,17 @@ async def paginate_keyset(
 
 
 async def _find(
-    find: Find,
-    find_values: Find,
-    limit: int,
-    statement: Select[Any],
-    order: SortOrder,
-    start: CursorPosition,
+    find: Find, limit: int, statement: Select[Any], order: SortOrder, start: CursorPosition
 ) -> list[Any]:
     """Return up to `limit` rows after a position, each with the values of its cursor."""
     direction = order.reversed() if start.backward else order
     selected = statement
     try:
         if start.values is not None:
-            values = await _read_omitted(find_values, statement, order, start.values)
+            values = await _read_omitted(find, statement, order, start.values)
             selected = _after(statement, direction, values, limit)
-        selected = selected.add_columns(*(key.as_text for key in order.keys))
-        return await find(selected.order_by(None).order_by(*direction.clauses).limit(limit))
+        selected = _with_cursor(selected, order).order_by(*direction.clauses)
+        return await find(selected.limit(limit))
     except DBAPIError as error:
         # A forged cursor may contain invalid values (SQLSTATE class 22) or deep nesting (54).
         sqlstate = str(getattr(driver_error(error), "sqlstate", ""))
@@ -188,17 +182,20 @@ async def _read_omitted(
         return values
     unique = zip(order.keys[-order.unique :], values[-order.unique :], strict=True)
     same_row = (key.expression == key.bound(value) for key, value in unique)
-    selected: Any = statement.with_only_columns(*(key.as_text for key in order.keys)).order_by(None)
-    if repeats_rows(statement):
-        # DISTINCT ON requires its expressions first in ORDER BY.
-        selected = selected.order_by(*order.clauses)
+    # DISTINCT ON requires its expressions first in ORDER BY.
+    selected = _with_cursor(statement, order).order_by(*order.clauses)
     found = await find(selected.where(*same_row).limit(1))
     if not found:
         raise InvalidCursor
     return tuple(
         stored if value is _OMITTED else value
-        for value, stored in zip(values, found[0], strict=True)
+        for value, stored in zip(values, found[0][1:], strict=True)
     )
+
+
+def _with_cursor(statement: Select[Any], order: SortOrder) -> Select[Any]:
+    """Select the values of the cursor too, without ORDER BY."""
+    return statement.add_columns(*(key.as_text for key in order.keys)).order_by(None)
 
 
 def _after(statement: Select[Any], order: SortOrder, values: Values, limit: int) -> Select[Any]:

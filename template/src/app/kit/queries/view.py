@@ -17,7 +17,7 @@ from app.kit.db.base import primary_key
 from app.kit.db.deletion import exclude_deleted
 from app.kit.db.session import Database
 from app.kit.errors.problems import NotFound
-from app.kit.queries.compiled.columns import CURSOR, ViewSelects, columns_of, cursor_values
+from app.kit.queries.compiled.columns import CURSOR, ViewSelects, columns_of
 from app.kit.queries.compiled.insert_update import (
     arguments,
     insert_defaults,
@@ -116,11 +116,7 @@ class View(Generic[S]):
                 for item, row in zip(self._rows.all(rows), rows, strict=True)
             ]
 
-        async def find_values(page: Select[Any]) -> list[Any]:
-            rows = await self._statements.read(db, page, cursor_values)
-            return [tuple(row.values()) for row in rows]
-
-        return await paginate_keyset(find, find_values, query, statement, order)
+        return await paginate_keyset(find, query, statement, order)
 
     def stream(self, database: Database, statement: Select[Any]) -> RowStream[S]:
         """Return a stream of every row of a statement, for `JsonLines`, `CsvLines` or `async for`.

@@ -1,6 +1,5 @@
 """The statements of a view: the columns of its schema, with relationships as JSON."""
 
-import typing
 from collections.abc import Iterable
 from functools import cached_property
 from typing import Any, TypeAlias, get_args
@@ -73,7 +72,8 @@ class ViewSelects:
         """Select the columns of the schema and of the cursor."""
         # The statement selects the model, and then the columns of the cursor.
         cursor = [column["expr"] for column in statement.column_descriptions[1:]]
-        columns = columns_of(self.schema, self.model) + _with_labels(cursor)
+        columns = columns_of(self.schema, self.model)
+        columns += [column.label(f"{CURSOR}{index}") for index, column in enumerate(cursor)]
         return exclude_deleted(statement.with_only_columns(*columns, maintain_column_froms=True))
 
     def total(self, statement: Select[Any]) -> Select[Any]:
@@ -84,17 +84,6 @@ class ViewSelects:
 def _limited(statement: Select[Any]) -> Select[Any]:
     limited = statement.limit(bindparam("page_limit", type_=Integer))
     return limited.offset(bindparam("page_offset", type_=Integer))
-
-
-def cursor_values(statement: Select[Any]) -> Select[Any]:
-    """Select only the columns of the cursor."""
-    columns: Any = _with_labels([column["expr"] for column in statement.column_descriptions])
-    values = statement.with_only_columns(*columns, maintain_column_froms=True)
-    return exclude_deleted(typing.cast("Select[Any]", values))
-
-
-def _with_labels(columns: list[Any]) -> list[Any]:
-    return [column.label(f"{CURSOR}{index}") for index, column in enumerate(columns)]
 
 
 def columns_of(
