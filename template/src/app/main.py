@@ -64,6 +64,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         authentication=authentication,
         openapi_url="/openapi.json" if settings.docs else None,
     )
+    app.state.settings = settings
     for router in ROUTERS:
         app.include_router(router)
     return app

@@ -6,10 +6,13 @@ from typing import get_args
 
 import pytest
 from pydantic import BaseModel, Field, SecretStr
+from sqlalchemy import make_url
 
 from app.kit.settings import KitSettings, SettingsError
+from app.main import create_app
 from app.settings import Settings
 from tests.architecture.test_env_example import variables
+from tests.support.database import settings_for
 
 SECRET = "s3cret"
 SECRET_NAME = re.compile(r"(^|_)(passw\w*|secret|token|key|url|dsn|credential)(_|$)")
@@ -301,3 +304,8 @@ def test_env_file_in_another_encoding_is_reported_by_name(
 def test_env_file_may_start_with_a_byte_order_mark(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(f"DATABASE_URL={URL}\n", encoding="utf-8-sig")
     assert Settings.load().database.sqlalchemy_url.host == "db.example"
+
+
+def test_application_has_its_settings() -> None:
+    settings = settings_for(make_url(URL))
+    assert create_app(settings).state.settings is settings
