@@ -11,20 +11,6 @@ from sqlalchemy import URL
 
 from tests.support.commands import environment
 
-# All columns except ids and foreign keys.
-CONTENT = """
-    SELECT string_agg(line, E'\\n' ORDER BY line) FROM (
-        SELECT concat_ws(' ', u.email, u.name, u.is_active, u.created_at, p.title, p.published_at,
-                         p.body, t.name) AS line
-        FROM users u JOIN posts p ON p.author_id = u.id
-        JOIN post_tags f ON f.post_id = p.id JOIN tags t ON t.id = f.tag_id
-        UNION ALL
-        SELECT concat_ws(' ', u.email, o.status, o.created_at, l.sku, l.quantity, s.name, s.stock)
-        FROM users u JOIN orders o ON o.user_id = u.id JOIN order_lines l ON l.order_id = o.id
-        JOIN products s ON s.id = l.product_id
-    ) AS lines
-"""
-
 
 def test_seed_shows_progress_for_large_amounts(own_database_url: URL) -> None:
     with environment(own_database_url, PYTHONPATH=os.pathsep.join(sys.path), COLUMNS="100"):

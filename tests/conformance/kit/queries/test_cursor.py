@@ -13,7 +13,7 @@ from app.kit.queries.keyset import CursorPosition, InvalidCursor, decode_cursor,
 from app.kit.queries.sorting import SortKey, SortOrder
 
 COLUMNS = Table(
-    "of_this_test",
+    "sorted_rows",
     MetaData(),
     Column("id", Uuid(), primary_key=True),
     Column("count", Integer()),
@@ -71,9 +71,9 @@ def test_modified_or_truncated_cursor_is_rejected() -> None:
 
 
 @given(st.one_of(st.text(max_size=50), st.binary(max_size=50).map(lambda b: b.decode("latin-1"))))
-def test_arbitrary_text_is_rejected(garbage: str) -> None:
+def test_arbitrary_text_is_rejected(cursor: str) -> None:
     with pytest.raises(InvalidCursor):
-        decode_cursor(garbage, SCOPE, TYPES)
+        decode_cursor(cursor, SCOPE, TYPES)
 
 
 @given(st.integers(0, 5), st.recursive(st.none() | st.text() | st.floats(), st.lists))

@@ -175,13 +175,13 @@ async def test_view_statement_can_be_filtered_and_sorted(tables: AsyncSession) -
     assert [shelf.number for shelf in await list_shelves(tables, with_a_label)] == [1]
 
 
-class Backwards(Out):
+class ReversedLabels(Out):
     backwards: list[LabelOut]
 
 
 async def test_view_keeps_an_order_by_association_column(tables: AsyncSession) -> None:
     await make_shelves(tables)
-    view = View(Backwards, Shelf)
+    view = View(ReversedLabels, Shelf)
     (top,) = await view.list(tables, view.select().where(Shelf.name == "top"))
     assert [label.name for label in top.backwards] == ["c", "b", "a"]
 
@@ -198,11 +198,11 @@ class TwoSchemas(Out):
     books: list[BookOut | LabelOut]
 
 
-class NoForm(Out):
-    below: list["Lasting"]
+class UnsupportedType(Out):
+    below: list["IntervalOut"]
 
 
-class Lasting(Out):
+class IntervalOut(Out):
     lasts: timedelta
 
 
@@ -210,20 +210,20 @@ class Proxy(Out):
     book_titles: list[str]
 
 
-class InPython(Out):
+class ComputedInPython(Out):
     letters: int
 
 
-class ByName(Out):
-    books: list["Was"]
+class EnumNames(Out):
+    books: list["EnumNameOut"]
 
 
-class Was(Out):
+class EnumNameOut(Out):
     was: Kind
 
 
-class Endless(Out):
-    below: list["Endless"]
+class Recursive(Out):
+    below: list["Recursive"]
 
 
 @pytest.mark.parametrize(
@@ -232,11 +232,11 @@ class Endless(Out):
         (Unknown, "Unknown.pages: Shelf has no attribute 'pages'"),
         (NoSchema, "NoSchema.books: the annotation of a relationship needs exactly one schema"),
         (TwoSchemas, "TwoSchemas.books: the annotation of a relationship needs exactly one schema"),
-        (NoForm, "Lasting.lasts: Interval("),
+        (UnsupportedType, "IntervalOut.lasts: Interval("),
         (Proxy, "Proxy.book_titles: Shelf.book_titles is computed in Python"),
-        (InPython, "InPython.letters: Shelf.letters cannot be computed in SQL"),
-        (ByName, "Was.was: the column stores the names of the enum members"),
-        (Endless, "Endless contains itself"),
+        (ComputedInPython, "ComputedInPython.letters: Shelf.letters cannot be computed in SQL"),
+        (EnumNames, "EnumNameOut.was: the column stores the names of the enum members"),
+        (Recursive, "Recursive contains itself"),
     ],
 )
 def test_unsupported_attribute_is_rejected_by_name(schema: type[BaseModel], message: str) -> None:
