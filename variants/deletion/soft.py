@@ -61,8 +61,8 @@ class SyncSession(Session):
         # A row in the identity map is returned without a statement, so check it here.
         found: Any = super().get(*args, **options)
         given: Any = options.get("execution_options") or {}
-        hidden = isinstance(found, Model) and found.deleted_at and not given.get("include_deleted")
-        return None if hidden else found
+        is_deleted = isinstance(found, Model) and found.deleted_at
+        return None if is_deleted and not given.get("include_deleted") else found
 
     def delete(self, instance: object) -> None:
         """Soft-delete a `Model` and the rows it owns. Remove the row of any other model."""
@@ -129,11 +129,11 @@ def _soft_delete_orphans(session: Session, *_context: object) -> None:
     # With `delete-orphan`, this flush would delete the orphans permanently.
     when = utc_now()
     for owner in session.dirty:
-        for relation in owning_relationships(inspect(owner).mapper.class_):
-            if not relation.cascade.delete_orphan:
+        for relationship in owning_relationships(inspect(owner).mapper.class_):
+            if not relationship.cascade.delete_orphan:
                 continue
-            attribute: Any = relation.class_attribute
-            for child in inspect(owner).attrs[relation.key].history.deleted:
+            attribute: Any = relationship.class_attribute
+            for child in inspect(owner).attrs[relationship.key].history.deleted:
                 state = inspect(child)
                 is_stored = state is not None and state.persistent
                 if not is_stored or attribute.hasparent(state, optimistic=True):
@@ -142,8 +142,8 @@ def _soft_delete_orphans(session: Session, *_context: object) -> None:
                 # Keep the reference to the owner, which the row needs when it is restored. The
                 # session then does not treat the row as an orphan.
                 attribute.impl.sethasparent(state, inspect(owner), True)
-                if relation.direction is ONETOMANY and relation.back_populates:
-                    set_committed_value(child, relation.back_populates, owner)
+                if relationship.direction is ONETOMANY and relationship.back_populates:
+                    set_committed_value(child, relationship.back_populates, owner)
 
 
 @event.listens_for(SyncSession, "after_flush")

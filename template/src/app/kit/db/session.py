@@ -190,13 +190,14 @@ def _load_parents(session: Session, *_context: object) -> None:
     # fail with a lazy strategy that raises, so load the parents before.
     for record in session.deleted:
         state = inspect(record)
-        for relation in state.mapper.relationships:
-            is_parent = relation.direction is MANYTOONE and relation.key in state.unloaded
-            if is_parent and relation.mapper.common_parent(state.mapper):
-                get_history(record, relation.key, PassiveFlag.PASSIVE_OFF | PassiveFlag.NO_RAISE)
-                if relation.key in state.unloaded:
+        for relationship in state.mapper.relationships:
+            key = relationship.key
+            is_parent = relationship.direction is MANYTOONE and key in state.unloaded
+            if is_parent and relationship.mapper.common_parent(state.mapper):
+                get_history(record, key, PassiveFlag.PASSIVE_OFF | PassiveFlag.NO_RAISE)
+                if key in state.unloaded:
                     # A row without a parent that this session added: nothing was loaded.
-                    set_committed_value(record, relation.key, None)
+                    set_committed_value(record, key, None)
 
 
 def get_database(request: HTTPConnection) -> Database:

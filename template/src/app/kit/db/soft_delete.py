@@ -81,11 +81,11 @@ def set_deleted_at_of_owned(
     new: datetime | None,
 ) -> None:
     """Set `deleted_at` of all rows that these rows own, with one UPDATE per relationship."""
-    for relation in owning_relationships(owner) if ids else ():
-        child = relation.mapper.class_
-        parent: Any = aliased(relation.parent.class_, flat=True)
+    for relationship in owning_relationships(owner) if ids else ():
+        child = relationship.mapper.class_
+        parent: Any = aliased(relationship.parent.class_, flat=True)
         # The relationship's join condition covers composite keys, secondary tables and directions.
-        owned = and_(any_of(parent.id, ids), getattr(parent, relation.key).expression)
+        owned = and_(any_of(parent.id, ids), getattr(parent, relationship.key).expression)
         children = set_deleted_at(session, child, owned, old=old, new=new)
         set_deleted_at_of_owned(session, child, children, old=old, new=new)
 
@@ -194,22 +194,22 @@ def _reject_unsupported(mapper: Mapper[Any], model: type[Base]) -> None:
         for each in mapper.registry.mappers
         if issubclass(each.class_, Model)
     }
-    for relation in mapper.relationships:
-        name = names.get(relation.secondary)
-        if name and not _excludes_deleted(relation):
+    for relationship in mapper.relationships:
+        name = names.get(relationship.secondary)
+        if name and not _excludes_deleted(relationship):
             raise TypeError(
-                f"{relation} would follow deleted rows of {name}. Use a relationship to {name} "
+                f"{relationship} would follow deleted rows of {name}. Use a relationship to {name} "
                 "instead of `secondary`, or set `viewonly=True` and add `deleted_at IS NULL` to "
                 "`primaryjoin` or `secondaryjoin`."
             )
 
 
-def _excludes_deleted(relation: RelationshipProperty[Any]) -> bool:
-    secondary: Any = relation.secondary
+def _excludes_deleted(relationship: RelationshipProperty[Any]) -> bool:
+    secondary: Any = relationship.secondary
     deleted_at = secondary.c.deleted_at
-    return relation.viewonly and any(
+    return relationship.viewonly and any(
         isinstance(part, ColumnClause) and part.shares_lineage(deleted_at)
-        for condition in (relation.primaryjoin, relation.secondaryjoin)
+        for condition in (relationship.primaryjoin, relationship.secondaryjoin)
         if condition is not None
         for part in iterate(condition)
     )

@@ -44,9 +44,9 @@ async def restore(session: AsyncSession, model: type[M], key: Id, *options: ORMO
     record = await session.scalar(found.with_for_update(of=model), execution_options=execution)
     if record is None or record.deleted_at is None:
         raise NotFound(f"Deleted {model.__name__} {key} not found.")
-    for relation in inspect(type(record)).relationships:
-        if _must_exist(relation) and await _is_deleted(session, record, relation):
-            raise Conflict(f"The {relation.key} is deleted. Restore it first.")
+    for relationship in inspect(type(record)).relationships:
+        if _must_exist(relationship) and await _is_deleted(session, record, relationship):
+            raise Conflict(f"The {relationship.key} is deleted. Restore it first.")
     when, record.deleted_at = record.deleted_at, None
     await session.flush()
     await cascade_soft_delete(session, type(record), [record.id], old=when, new=None)
@@ -56,21 +56,21 @@ async def restore(session: AsyncSession, model: type[M], key: Id, *options: ORMO
     return record
 
 
-def _must_exist(relation: RelationshipProperty[Any]) -> bool:
+def _must_exist(relationship: RelationshipProperty[Any]) -> bool:
     """Return whether the related row must exist first. Owned rows are restored later."""
-    refers = relation.direction is MANYTOONE and not relation.cascade.delete
-    return refers and issubclass(relation.mapper.class_, Model)
+    refers = relationship.direction is MANYTOONE and not relationship.cascade.delete
+    return refers and issubclass(relationship.mapper.class_, Model)
 
 
 async def _is_deleted(
-    session: AsyncSession, record: Model, relation: RelationshipProperty[Any]
+    session: AsyncSession, record: Model, relationship: RelationshipProperty[Any]
 ) -> bool:
-    model: Any = relation.parent.class_
-    target: Any = aliased(relation.mapper.class_, flat=True)
+    model: Any = relationship.parent.class_
+    target: Any = aliased(relationship.mapper.class_, flat=True)
     found = (
         select(target.deleted_at)
         .select_from(model)
-        .join(getattr(model, relation.key).of_type(target))
+        .join(getattr(model, relationship.key).of_type(target))
         .where(model.id == record.id)
         # FOR SHARE: a concurrent deletion waits for this transaction, and then sees the record.
         .with_for_update(read=True, of=target)
