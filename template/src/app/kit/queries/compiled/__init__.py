@@ -1,0 +1,1 @@
+"""How views compile and run their statements. Only the kit uses these modules."""
