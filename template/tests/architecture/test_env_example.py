@@ -24,4 +24,4 @@ def variables(model: type[BaseModel], prefix: str = "") -> set[str]:
 def test_env_example_contains_exactly_the_settings() -> None:
     lines = ENV_EXAMPLE.read_text().splitlines()
     documented = {line.partition("=")[0] for line in lines if line and not line.startswith("#")}
-    assert documented == variables(Settings)
+    assert documented == variables(Settings), "list each setting below the marker line"

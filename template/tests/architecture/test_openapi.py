@@ -43,7 +43,7 @@ def test_examples_are_valid_requests(app: FastAPI) -> None:
     for body in bodies(app):
         # Examples are optional here.
         with suppress(MissingExample):
-            assert validation_errors(app, *body) == []
+            assert validation_errors(app, *body) == [], "give the fields valid `examples`"
 
 
 def test_every_error_is_a_problem_with_an_example(app: FastAPI) -> None:

@@ -158,7 +158,7 @@ class FuzzedService:
             # The client rejects URLs longer than 64 KiB, so the service never receives them.
             reject()
         except TimeoutError:
-            problem = f"no response within {TIME_LIMIT} s"
+            problem = f"no response within {TIME_LIMIT} s (list an endless stream in EXCLUDED)"
         except FailureGroup as group:
             problem = "\n".join(f"{each.title}. {each.message}" for each in group.exceptions)
         if response is not None:

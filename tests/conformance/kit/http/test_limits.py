@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
+from fastapi.sse import EventSourceResponse
 from httpx2 import AsyncClient
 from sqlalchemy import URL, text
 
@@ -208,6 +209,34 @@ async def test_started_response_is_not_subject_to_the_time_limit(own_database_ur
         # The first request prepares the routes, which may take longer.
         await client.get("/kit/http/streaming")
         assert (await client.get("/kit/http/streaming")).text == "first, last"
+
+
+async def test_event_stream_holds_no_slot() -> None:
+    app, started, messages = application(wait_limit=0.2), asyncio.Event(), list[Any]()
+
+    @app.get("/kit/text/events", response_class=EventSourceResponse)
+    async def events() -> AsyncGenerator[str]:
+        yield "first"
+        await asyncio.Event().wait()
+
+    async def receive() -> dict[str, Any]:
+        if started.is_set():
+            await asyncio.Event().wait()
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        messages.append(message)
+        started.set()
+
+    stream = asyncio.create_task(app(http_scope("GET", "/kit/text/events"), receive, send))
+    await started.wait()
+    assert messages[0]["status"] == 200
+    async with client_of(app) as client:
+        # The only slot is free, while the stream runs and after it ends.
+        for _ in range(2):
+            assert (await client.put("/kit/text", json=["it"])).status_code == 200
+            stream.cancel()
+            await asyncio.wait([stream])
 
 
 def test_openapi_documents_408_and_413_for_bodies() -> None:

@@ -29,6 +29,8 @@ from app.kit.http.settings import HttpSettings
 HAS_BODY = "app.has_body"
 # Key in the ASGI scope: whether the request waits for a slot.
 _IS_QUEUED = "app.is_queued"
+# Key in the ASGI scope: the resource of which the request holds a slot.
+_RESOURCE = "app.resource"
 # Bytes of names, values and separators. uvicorn without httptools has the same limit.
 HEADERS_LIMIT = 65_536
 _SEPARATORS = len(": \r\n")
@@ -61,7 +63,8 @@ class RequestTimeout(Problem):
 class RequestLimitsMiddleware:
     """Limits concurrent requests; rejects requests that are too large or take too long.
 
-    Health routes need no slot, so probes never wait for clients.
+    Health routes need no slot, so probes never wait for clients. A stream of server-sent events
+    releases its slot when it starts: it is endless, and waits most of the time.
     """
 
     def __init__(
@@ -99,6 +102,8 @@ class RequestLimitsMiddleware:
                     await sleep(0)
                 else:
                     self.time_limit.stop(limit)
+                    if _is_event_stream(message):
+                        self._release(scope)
             await send(message)
 
         try:
@@ -138,11 +143,18 @@ class RequestLimitsMiddleware:
                 return Unavailable("The service is busy. Try again in a moment.")
             if result is AcquireResult.DISCONNECTED:
                 return None
+        scope[_RESOURCE] = resource
         try:
             await self.app(scope, received, send)
         finally:
-            self.limiter.release(resource)
+            self._release(scope)
         return None
+
+    def _release(self, scope: Scope) -> None:
+        """Release the slot of a request, if it still has one."""
+        resource = scope.pop(_RESOURCE, None)
+        if resource is not None:
+            self.limiter.release(resource)
 
 
 class TimeLimit:
@@ -201,6 +213,13 @@ async def _body(scope: Scope, receive: Receive, limit: int) -> bytes:
     if size > limit:
         raise RequestTooLarge(f"The body of a request is limited to {limit} bytes.")
     return b"".join(parts)
+
+
+def _is_event_stream(start: Message) -> bool:
+    return any(
+        name == b"content-type" and value.startswith(b"text/event-stream")
+        for name, value in start["headers"]
+    )
 
 
 def _is_disconnected(receive: Receive) -> bool:
