@@ -10,7 +10,6 @@ INTERNAL = {
     "kit/cli/development_issuer.py",
     "kit/db/revisions.py",
     "kit/db/current_user.py",
-    "kit/migrations/autogenerate/enum_types.py",
     "kit/writes/idempotency.py",
     "kit/migrations/autogenerate/operation_order.py",
     "kit/migrations/autogenerate/steps.py",

@@ -136,14 +136,15 @@ def test_value_is_removed_and_another_added(project: Project) -> None:
     assert project.execute("SELECT kind::text FROM conformance_things") == ["b"]
 
 
-def test_text_column_becomes_enum_and_text_again(project: Project) -> None:
-    table(project, Column("kind", Text, server_default="a", nullable=False))
+@pytest.mark.parametrize("schema", [None, "public"])
+def test_text_column_becomes_enum_and_text_again(project: Project, schema: str | None) -> None:
+    table(project, Column("kind", Text, server_default="a", nullable=False), schema=schema)
     project.migrate()
     project.execute("INSERT INTO conformance_things VALUES (1, 'b')")
-    table(project, Column("kind", kind("a", "b"), server_default="b"))
+    table(project, Column("kind", kind("a", "b", schema=schema), server_default="b"), schema=schema)
     project.migrate()
     assert types(project) == ["conformance_kind:a,b"]
-    table(project, Column("kind", Text))
+    table(project, Column("kind", Text), schema=schema)
     project.migrate()
     assert types(project) == []
     assert project.execute("SELECT kind FROM conformance_things") == ["b"]

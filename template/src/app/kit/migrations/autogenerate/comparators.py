@@ -11,7 +11,6 @@ docs/database.md lists what is not compared.
 """
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 from alembic.autogenerate.api import AutogenContext
@@ -24,6 +23,7 @@ from alembic.operations.ops import (
     DropConstraintOp,
     DropIndexOp,
     ModifyTableOps,
+    UpgradeOps,
 )
 from alembic.runtime.plugins import Plugin
 from alembic.util import DispatchPriority, PriorityDispatchResult
@@ -34,6 +34,7 @@ from sqlalchemy import (
     DefaultClause,
     Enum,
     Index,
+    MetaData,
     String,
     Table,
 )
@@ -41,13 +42,17 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql.elements import conv
 from sqlalchemy.sql.operators import in_op
 
-from app.kit.migrations.autogenerate import enum_comparators, model_checks, operation_order
-from app.kit.migrations.autogenerate.enum_types import native_enum
-from app.kit.migrations.autogenerate.model_checks import stored_name
-from app.kit.migrations.autogenerate.schema_steps import renamed_values
-from app.kit.migrations.autogenerate.steps import default_sql
+from app.kit.migrations.autogenerate.enum_comparators import (
+    compare_enums,
+    is_array_change,
+    render_type,
+)
+from app.kit.migrations.autogenerate.model_checks import reject_models, stored_name
+from app.kit.migrations.autogenerate.operation_order import keep_equal_constraints, order_operations
+from app.kit.migrations.autogenerate.schema_steps import missing_objects, renamed_values
+from app.kit.migrations.autogenerate.steps import default_sql, native_enum
 
-__all__ = ["COMPARISONS", "compare_conditions", "compare_defaults"]
+__all__ = ["COMPARISONS"]
 
 # For `autogenerate_plugins` in migrations/env.py.
 COMPARISONS = [
@@ -55,9 +60,6 @@ COMPARISONS = [
     # Compares CHECK constraints by name.
     "alembic.ext.checkconstraint_byname",
     __name__,
-    model_checks.__name__,
-    operation_order.__name__,
-    enum_comparators.__name__,
 ]
 
 _WHOLE_CAST = re.compile(r"^CAST\((.*) AS [^()]+\)$", re.IGNORECASE | re.DOTALL)
@@ -67,7 +69,45 @@ _LITERAL = re.compile(r"'((?:[^']|'')*)'")
 _NOISE = re.compile(r"::(?:\"[^\"]+\"|[\w. ])+(?:\[\])*|\s+")
 
 
-def compare_defaults(
+def _check_models(
+    context: AutogenContext, _operations: UpgradeOps, _schemas: set[str | None]
+) -> PriorityDispatchResult:
+    if isinstance(context.metadata, MetaData):
+        reject_models(context.metadata)
+    return PriorityDispatchResult.CONTINUE
+
+
+def _complete_migration(
+    context: AutogenContext, operations: UpgradeOps, _schemas: set[str | None]
+) -> PriorityDispatchResult:
+    """Sort the operations of Alembic, and add those for enum types, schemas and sequences."""
+    metadata = context.metadata
+    if isinstance(metadata, MetaData) and context.connection is not None:
+        options: dict[str, Any] = context.opts
+        options["render_item"] = options.get("render_item") or render_type
+        order_operations(operations)
+        compare_enums(operations, metadata, context.inspector)
+        # Schemas before types, and types before tables.
+        operations.ops = [*missing_objects(metadata, context.inspector), *operations.ops]
+    return PriorityDispatchResult.CONTINUE
+
+
+def _compare_type(
+    _context: AutogenContext,
+    operation: AlterColumnOp,
+    _schema: str | None,
+    _table: str,
+    _name: str,
+    actual: Column[Any],
+    declared: Column[Any],
+) -> PriorityDispatchResult:
+    if is_array_change(actual.type, declared.type):
+        operation.modify_type = declared.type
+        return PriorityDispatchResult.STOP
+    return PriorityDispatchResult.CONTINUE
+
+
+def _compare_default(
     _context: AutogenContext,
     operation: AlterColumnOp,
     _schema: str | None,
@@ -88,19 +128,19 @@ def compare_defaults(
     if not as_text or (old is None and new is None):
         return PriorityDispatchResult.CONTINUE
     operation.existing_server_default = old if isinstance(old, DefaultClause) else None
-    if _default(actual) != _default(declared):
+    if _normalized_default(actual) != _normalized_default(declared):
         default: Any = new
         operation.modify_server_default = default
     return PriorityDispatchResult.STOP
 
 
-def _default(column: Column[Any]) -> str:
+def _normalized_default(column: Column[Any]) -> str:
     text = _WHOLE_CAST.sub(r"\1", default_sql(column.server_default) or "")
     parts = _QUOTED.split(text)
     return "".join(part if part.startswith("'") else _NOISE.sub("", part.lower()) for part in parts)
 
 
-def compare_conditions(
+def _compare_table(
     context: AutogenContext,
     operations: ModifyTableOps,
     schema: str | None,
@@ -108,39 +148,38 @@ def compare_conditions(
     actual: Table | None,
     declared: Table | None,
 ) -> PriorityDispatchResult:
-    """Drop and create the indexes and CHECK constraints whose conditions differ."""
-    if actual is None or declared is None:
-        return PriorityDispatchResult.CONTINUE
-    lost = set(_lost_values(actual, declared))
-    indexes = {index.name: index for index in actual.indexes}
-    for index in declared.indexes:
-        old = indexes.get(index.name)
-        if old is not None and _differ(_condition(old), _condition(index), lost):
-            operations.ops += [DropIndexOp.from_index(old), CreateIndexOp.from_index(index)]
-    _remove_duplicate_checks(operations)
-    checks: Any = context.inspector.get_check_constraints(name, schema=schema)
-    found = {check["name"]: check["sqltext"] for check in checks}
-    for check in [each for each in declared.constraints if isinstance(each, CheckConstraint)]:
-        stored = conv(stored_name(check) or "")
-        condition = found.get(stored)
-        literals = _literals(condition)
-        enum = _checked_enum(check)
-        if literals & lost or (condition and enum and literals != set(enum.enums)):
-            before = CheckConstraint(str(condition), name=stored, table=actual)
-            operations.ops += [
-                DropConstraintOp.from_constraint(before),
-                AddConstraintOp.from_constraint(check),
-            ]
+    keep_equal_constraints(context, operations)
+    if actual is not None and declared is not None:
+        removed_values = _removed_values(actual, declared)
+        _compare_indexes(operations, actual, declared, removed_values)
+        _remove_duplicate_checks(operations)
+        checks: Any = context.inspector.get_check_constraints(name, schema=schema)
+        conditions = {check["name"]: check["sqltext"] for check in checks}
+        _compare_checks(operations, actual, declared, conditions, removed_values)
     return PriorityDispatchResult.CONTINUE
 
 
-def _lost_values(actual: Table, declared: Table) -> Iterator[str]:
-    """Yield the values that the migration removes from the enum types of a table's columns."""
+def _removed_values(actual: Table, declared: Table) -> set[str]:
+    """Return the values that the migration removes from the enum types of a table's columns."""
+    removed: set[str] = set()
     for column in declared.columns:
         old = actual.columns.get(column.name)
         before, after = native_enum(None if old is None else old.type), native_enum(column.type)
         if before and after and not renamed_values(before.enums, after.enums):
-            yield from set(before.enums) - set(after.enums)
+            removed |= set(before.enums) - set(after.enums)
+    return removed
+
+
+def _compare_indexes(
+    operations: ModifyTableOps, actual: Table, declared: Table, removed_values: set[str]
+) -> None:
+    indexes = {index.name: index for index in actual.indexes}
+    for new in declared.indexes:
+        if (old := indexes.get(new.name)) is None:
+            continue
+        before, after = _condition(old), _condition(new)
+        if (before is None) != (after is None) or _literals(before) & removed_values:
+            operations.ops += [DropIndexOp.from_index(old), CreateIndexOp.from_index(new)]
 
 
 def _condition(index: Index) -> str | None:
@@ -148,12 +187,28 @@ def _condition(index: Index) -> str | None:
     return None if where is None else str(where)
 
 
-def _differ(old: str | None, new: str | None, lost: set[str]) -> bool:
-    return (old is None) != (new is None) or bool(_literals(old) & lost)
-
-
 def _literals(condition: str | None) -> set[str]:
     return {text.replace("''", "'") for text in _LITERAL.findall(condition or "")}
+
+
+def _compare_checks(
+    operations: ModifyTableOps,
+    actual: Table,
+    declared: Table,
+    conditions: dict[str | None, str],
+    removed_values: set[str],
+) -> None:
+    """Drop and create the CHECK constraints whose values change."""
+    for check in [each for each in declared.constraints if isinstance(each, CheckConstraint)]:
+        name = conv(stored_name(check) or "")
+        condition = conditions.get(name)
+        values, enum = _literals(condition), _checked_enum(check)
+        if values & removed_values or (condition and enum and values != set(enum.enums)):
+            old = CheckConstraint(str(condition), name=name, table=actual)
+            operations.ops += [
+                DropConstraintOp.from_constraint(old),
+                AddConstraintOp.from_constraint(check),
+            ]
 
 
 def _checked_enum(check: Any) -> Enum | None:
@@ -181,31 +236,10 @@ def _remove_duplicate_checks(operations: ModifyTableOps) -> None:
                 operations.ops.remove(each)
 
 
-def match_shortened_checks(
-    _context: AutogenContext,
-    operations: ModifyTableOps,
-    _schema: str | None,
-    _name: str,
-    _actual: Table | None,
-    _declared: Table | None,
-) -> PriorityDispatchResult:
-    """Keep a CHECK constraint with a shortened name, which Alembic would drop and recreate."""
-    dropped = {
-        each.constraint_name: each for each in operations.ops if isinstance(each, DropConstraintOp)
-    }
-    for added in [each for each in operations.ops if isinstance(each, CreateCheckConstraintOp)]:
-        name = stored_name(added.to_constraint())
-        if name != added.constraint_name and name in dropped:
-            operations.ops.remove(added)
-            operations.ops.remove(dropped[name])
-    return PriorityDispatchResult.CONTINUE
-
-
 _plugin = Plugin(__name__)
-_plugin.add_autogenerate_comparator(
-    compare_defaults, "column", "server_default", priority=DispatchPriority.FIRST
-)
-for _comparator in (match_shortened_checks, compare_conditions):
-    _plugin.add_autogenerate_comparator(
-        _comparator, "table", _comparator.__name__, priority=DispatchPriority.LAST
-    )
+_FIRST, _LAST = DispatchPriority.FIRST, DispatchPriority.LAST
+_plugin.add_autogenerate_comparator(_check_models, "schema", "models", priority=_FIRST)
+_plugin.add_autogenerate_comparator(_complete_migration, "schema", "completion", priority=_LAST)
+_plugin.add_autogenerate_comparator(_compare_table, "table", "constraints", priority=_LAST)
+_plugin.add_autogenerate_comparator(_compare_type, "column", "types", priority=_FIRST)
+_plugin.add_autogenerate_comparator(_compare_default, "column", "server_default", priority=_FIRST)

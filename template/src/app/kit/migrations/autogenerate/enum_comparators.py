@@ -7,35 +7,28 @@
 - A downgrade adds removed values again. It keeps added values, because rows may have them.
 """
 
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeGuard, cast
 
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
-from alembic.runtime.plugins import Plugin
-from alembic.util import CommandError, DispatchPriority, PriorityDispatchResult
-from sqlalchemy import Column, MetaData
+from alembic.util import CommandError
+from sqlalchemy import Column, Enum, Inspector, MetaData
 from sqlalchemy.types import ARRAY, TypeEngine
 
-from app.kit.migrations.autogenerate.enum_types import (
-    EnumCatalog,
-    Key,
-    native_enum,
-    native_enums,
-    render_type,
-    unused_types,
-)
 from app.kit.migrations.autogenerate.schema_steps import (
+    EnumName,
     change_values,
     create_type,
     drop_type,
-    missing_schemas,
-    missing_sequences,
 )
 from app.kit.migrations.autogenerate.steps import (
     DIALECT,
-    ConvertColumn,
     MigrationStep,
     default_sql,
+    native_enum,
+    native_enums,
+    op_execute,
     quote,
 )
 
@@ -43,148 +36,139 @@ _REMOVED = (ops.DropConstraintOp, ops.DropIndexOp)
 _ADDED = (ops.AddConstraintOp, ops.CreateIndexOp)
 
 
-def compare_enums(
-    context: AutogenContext, operations: ops.UpgradeOps, _schemas: set[str | None]
-) -> PriorityDispatchResult:
+def compare_enums(operations: ops.UpgradeOps, metadata: MetaData, inspector: Inspector) -> None:
     """Add the steps for enum types to a migration."""
-    metadata, connection = context.metadata, context.connection
-    if not isinstance(metadata, MetaData) or connection is None:
-        return PriorityDispatchResult.CONTINUE
-    options: dict[str, Any] = context.opts
-    options["render_item"] = options.get("render_item") or render_type
-    catalog = EnumCatalog.read(connection)
-    convert_columns(operations, metadata, catalog)
+    types: list[dict[str, Any]] = cast("Any", inspector).get_enums("*")
+    visible = {each["name"]: each["schema"] for each in types if each["visible"]}
+    default_schema = inspector.default_schema_name or "public"
+
+    def full_name(name: EnumName) -> EnumName:
+        return EnumName(name.schema or visible.get(name.name, default_schema), name.name)
+
+    existing = {EnumName(each["schema"], each["name"]): each["labels"] for each in types}
+    declared = _declared(metadata)
+    converted = _convert_columns(operations, metadata, default_schema, full_name)
+    removed = [*converted, *_dropped_enums(operations)]
     before: list[MigrationStep] = []
     after: list[MigrationStep] = []
-    declared = _declared(metadata)
-    for key, values in declared.items():
-        present = catalog.values.get(catalog.absolute(key))
-        if present is None:
-            before.append(create_type(key, values))
-        else:
-            first, last = change_values(key, present, values)
+    for name, values in declared.items():
+        if full_name(name) in existing:
+            first, last = change_values(name, existing[full_name(name)], values)
             before += first
             after += last
-    kept = {catalog.absolute(key) for key in declared}
-    unused = [key for key in unused_types(operations, catalog) if key not in kept]
-    after += [drop_type(catalog.relative(key), catalog.values[key]) for key in unused]
-    # Creates schemas before types, and types before tables.
-    operations.ops[:0] = [
-        *missing_schemas(metadata, connection),
-        *missing_sequences(metadata, connection),
-        *before,
+        else:
+            before.append(create_type(name, values))
+    used = {full_name(name) for name in declared}
+    unused = {full_name(EnumName.of(enum)): enum for enum in removed}
+    after += [
+        drop_type(EnumName.of(enum), list(enum.enums))
+        for name, enum in unused.items()
+        if name not in used
     ]
-    operations.ops += after
-    return PriorityDispatchResult.CONTINUE
+    operations.ops = [*before, *operations.ops, *after]
 
 
-def _declared(metadata: MetaData) -> dict[Key, list[str]]:
-    found: dict[Key, list[str]] = {}
+def _declared(metadata: MetaData) -> dict[EnumName, list[str]]:
+    found: dict[EnumName, list[str]] = {}
     for enum in native_enums(metadata):
-        key, values = Key.of(enum), list(enum.enums)
-        if found.setdefault(key, values) != values:
+        name, values = EnumName.of(enum), list(enum.enums)
+        if found.setdefault(name, values) != values:
             raise CommandError(
-                f"Two columns declare the enum type {key} with different values, {found[key]} and "
-                f"{values}. Use one Enum for both, or give one of them another name."
+                f"Two columns declare the enum type {name} with different values, {found[name]} "
+                f"and {values}. Use one Enum for both, or give one of them another name."
             )
     return found
 
 
-def compare_arrays(
-    _context: AutogenContext,
-    operation: ops.AlterColumnOp,
-    _schema: str | None,
-    _table: str,
-    _name: str,
-    actual: Column[Any],
-    declared: Column[Any],
-) -> PriorityDispatchResult:
-    """Detect a change between an enum and an array of it, which Alembic considers equal."""
-    are_enums = native_enum(actual.type) and native_enum(declared.type)
-    if are_enums and _is_array(actual.type) != _is_array(declared.type):
-        operation.modify_type = declared.type
-        return PriorityDispatchResult.STOP
-    return PriorityDispatchResult.CONTINUE
+def _dropped_enums(operations: ops.UpgradeOps) -> Iterator[Enum]:
+    """Yield the enum types of the columns that a migration drops."""
+    for operation in operations.ops:
+        items: list[Any] = []
+        if isinstance(operation, ops.DropTableOp):
+            items = cast("Any", operation)._reverse.columns
+        elif isinstance(operation, ops.ModifyTableOps):
+            drops = [each for each in operation.ops if isinstance(each, ops.DropColumnOp)]
+            items = [cast("Any", drop)._reverse.column for drop in drops]
+        for item in items:
+            if isinstance(item, Column) and (enum := native_enum(cast("Any", item).type)):
+                yield enum
 
 
-def convert_columns(operations: ops.UpgradeOps, metadata: MetaData, catalog: EnumCatalog) -> None:
-    """Replace type changes to or from an enum, because Alembic does not generate their cast."""
-    for modified in operations.ops:
-        if isinstance(modified, ops.ModifyTableOps):
-            altered = [each for each in modified.ops if isinstance(each, ops.AlterColumnOp)]
-            for operation in altered:
-                _convert(modified, operation, metadata, catalog)
-    operations.ops = [
-        each
-        for each in operations.ops
-        if not (isinstance(each, ops.ModifyTableOps) and each.is_empty())
-    ]
-
-
-def _convert(
-    modified: ops.ModifyTableOps,
-    operation: ops.AlterColumnOp,
+def _convert_columns(
+    operations: ops.UpgradeOps,
     metadata: MetaData,
-    catalog: EnumCatalog,
-) -> None:
-    old, new = operation.existing_type, operation.modify_type
-    if old is None or new is None or not (native_enum(old) or native_enum(new)):
-        return
-    operation.modify_type = None
-    if not _is_same(old, new, catalog):
-        column = _column(operation, metadata, catalog.default_schema)
-        step = _step(operation, column, old, new)
-        operation.existing_type = new
-        operation.modify_server_default = False
-        # Drop the CHECKs and indexes of the old type first, and create those of the new type last.
-        phases = {each: _phase(each) for each in modified.ops}
-        modified.ops = sorted(modified.ops, key=lambda each: phases[each])
-        position = sum(phase == 0 for phase in phases.values())
-        modified.ops.insert(position, step)
-    if not operation.has_changes():
-        modified.ops.remove(operation)
+    default_schema: str,
+    full_name: Callable[[EnumName], EnumName],
+) -> list[Enum]:
+    """Replace type changes to or from an enum, because Alembic does not generate their cast.
+
+    Return the enum types that these columns had.
+    """
+    replaced: list[Enum] = []
+    for table in [each for each in operations.ops if isinstance(each, ops.ModifyTableOps)]:
+        for change in [each for each in table.ops if isinstance(each, ops.AlterColumnOp)]:
+            old, new = change.existing_type, change.modify_type
+            if old is None or new is None:
+                continue
+            before, after = native_enum(old), native_enum(new)
+            if not before and not after:
+                continue
+            change.modify_type = None
+            is_same = (
+                before is not None
+                and after is not None
+                and _is_array(old) == _is_array(new)
+                and full_name(EnumName.of(before)) == full_name(EnumName.of(after))
+            )
+            if not is_same:
+                replaced += [before] if before else []
+                step = _conversion(change, _column(change, metadata, default_schema), old, new)
+                change.existing_type = new
+                change.modify_server_default = False
+                # The CHECKs and indexes of the old type are dropped before, those of the new type
+                # are created after.
+                removed = [each for each in table.ops if isinstance(each, _REMOVED)]
+                added = [each for each in table.ops if isinstance(each, _ADDED)]
+                others = [each for each in table.ops if each not in (*removed, *added)]
+                table.ops = [*removed, step, *others, *added]
+            if not change.has_changes():
+                table.ops.remove(change)
+    operations.ops = [
+        each for each in operations.ops if not isinstance(each, ops.ModifyTableOps) or each.ops
+    ]
+    return replaced
 
 
-def _phase(operation: ops.MigrateOperation) -> int:
-    return 0 if isinstance(operation, _REMOVED) else 2 if isinstance(operation, _ADDED) else 1
-
-
-def _is_same(old: TypeEngine[Any], new: TypeEngine[Any], catalog: EnumCatalog) -> bool:
-    first, second = native_enum(old), native_enum(new)
-    if first is None or second is None or _is_array(old) != _is_array(new):
-        return False
-    return catalog.absolute(Key.of(first)) == catalog.absolute(Key.of(second))
-
-
-def _is_array(kind: TypeEngine[Any]) -> bool:
-    return isinstance(kind, ARRAY)
-
-
-def _column(operation: ops.AlterColumnOp, metadata: MetaData, default: str) -> Column[Any]:
+def _column(change: ops.AlterColumnOp, metadata: MetaData, default_schema: str) -> Column[Any]:
+    # The schema of an operation is None for the default schema, also if the model names it.
+    schemas = {change.schema, default_schema} if change.schema is None else {change.schema}
     return next(
-        column
+        table.columns[change.column_name]
         for table in metadata.tables.values()
-        for column in table.columns
-        if (table.schema or default) == (operation.schema or default)
-        and (table.name, column.name) == (operation.table_name, operation.column_name)
+        if table.schema in schemas and table.name == change.table_name
     )
 
 
-def _step(
-    operation: ops.AlterColumnOp, column: Column[Any], old: TypeEngine[Any], new: TypeEngine[Any]
-) -> ConvertColumn:
-    upgrade = _alter(operation, old, new, default_sql(column.server_default))
-    old_default: Any = operation.existing_server_default
-    before = default_sql(old_default or None)
-    return ConvertColumn(operation, upgrade, _alter(operation, new, old, before))
+def _conversion(
+    change: ops.AlterColumnOp, column: Column[Any], old: TypeEngine[Any], new: TypeEngine[Any]
+) -> MigrationStep:
+    """Return the step that changes the type of a column and casts its values."""
+    old_default: Any = change.existing_server_default
+    upgrade = _alter_type(change, old, new, default_sql(column.server_default))
+    downgrade = _alter_type(change, new, old, default_sql(old_default or None))
+    return MigrationStep(
+        f"change the type of {change.table_name}.{change.column_name}",
+        [op_execute(upgrade)],
+        [op_execute(downgrade)],
+        risk="rewrites and locks the table, and fails if the new type lacks a stored value",
+    )
 
 
-def _alter(
-    operation: ops.AlterColumnOp, old: TypeEngine[Any], new: TypeEngine[Any], default: str | None
+def _alter_type(
+    change: ops.AlterColumnOp, old: TypeEngine[Any], new: TypeEngine[Any], default: str | None
 ) -> str:
-    column = quote(operation.column_name)
+    column, kind = quote(change.column_name), new.compile(dialect=DIALECT)
     suffix = "[]" if _is_array(old) and _is_array(new) else ""
-    kind = new.compile(dialect=DIALECT)
     value = f"{column}::text{suffix}::{kind}"
     if native_enum(old) and native_enum(new) and not suffix:
         # Converts a value to an array with one item, or an array to its first item.
@@ -192,20 +176,44 @@ def _alter(
             value = f"{column}[1]::text::{kind}"
         elif _is_array(new):
             value = f"CASE WHEN {column} IS NOT NULL THEN ARRAY[{column}::text]::{kind} END"
-    changes = [
-        "DROP DEFAULT",
-        f"TYPE {kind} USING {value}",
-        *([f"SET DEFAULT {default}"] if default else ()),
-    ]
-    table = quote(operation.table_name, operation.schema)
-    return f"ALTER TABLE {table} " + ", ".join(f"ALTER COLUMN {column} {each}" for each in changes)
+    actions = ["DROP DEFAULT", f"TYPE {kind} USING {value}"]
+    if default:
+        actions.append(f"SET DEFAULT {default}")
+    changes = ", ".join(f"ALTER COLUMN {column} {action}" for action in actions)
+    return f"ALTER TABLE {quote(change.table_name, change.schema)} {changes}"
 
 
-_plugin = Plugin(__name__)
-_plugin.add_autogenerate_comparator(
-    compare_arrays, "column", "types", priority=DispatchPriority.FIRST
-)
-# Runs after Alembic's comparison of tables.
-_plugin.add_autogenerate_comparator(
-    compare_enums, "schema", "enums", priority=DispatchPriority.LAST
-)
+def is_array_change(actual: TypeEngine[Any], declared: TypeEngine[Any]) -> bool:
+    """Return whether an enum becomes an array of enums or the reverse: Alembic sees no change."""
+    are_enums = native_enum(actual) and native_enum(declared)
+    return bool(are_enums) and _is_array(actual) != _is_array(declared)
+
+
+def render_type(kind: str, item: Any, context: AutogenContext) -> str | bool:
+    """Render a type in a migration (Alembic's `render_item`); False for Alembic's default.
+
+    A separate step creates and drops enum types, so columns get `create_type=False`.
+    """
+    if kind != "type":
+        return False
+    if enum := native_enum(item):
+        if not _is_array(item):
+            return _render_enum(enum)
+        dimensions = f", dimensions={item.dimensions}" if item.dimensions else ""
+        return f"sa.ARRAY({_render_enum(enum)}{dimensions})"
+    module = type(item).__module__
+    if not module.startswith("sqlalchemy."):
+        # Alembic renders a custom type with its module, but does not import the module.
+        context.imports.add(f"import {module}")
+    return False
+
+
+def _render_enum(enum: Enum) -> str:
+    schema, name = EnumName.of(enum)
+    values = "".join(f"{value!r}, " for value in enum.enums)
+    in_schema = f", schema={schema!r}" if schema else ""
+    return f"sa.Enum({values}name={name!r}{in_schema}, create_type=False)"
+
+
+def _is_array(kind: Any) -> TypeGuard[ARRAY[Any]]:
+    return isinstance(kind, ARRAY)

@@ -8,39 +8,30 @@ characters instead of bytes. Foreign keys that form a cycle leave no table to cr
 from collections.abc import Iterator
 from typing import Any, cast
 
-from alembic.autogenerate.api import AutogenContext
-from alembic.operations.ops import UpgradeOps
-from alembic.runtime.plugins import Plugin
-from alembic.util import CommandError, DispatchPriority, PriorityDispatchResult
+from alembic.util import CommandError
 from sqlalchemy import Constraint, Enum, Index, MetaData, Table
 from sqlalchemy.exc import IdentifierError
 from sqlalchemy.sql import ddl
 
-from app.kit.migrations.autogenerate.enum_types import native_enum
-from app.kit.migrations.autogenerate.steps import DIALECT
+from app.kit.migrations.autogenerate.steps import DIALECT, native_enum
 
-LIMIT = 63  # bytes
+MAX_BYTES = 63
 
 
-def reject_models(
-    context: AutogenContext, _operations: UpgradeOps, _schemas: set[str | None]
-) -> PriorityDispatchResult:
+def reject_models(metadata: MetaData) -> None:
     """Raise CommandError if a migration cannot create the models as they are declared."""
-    if isinstance(context.metadata, MetaData):
-        messages = long_names(context.metadata) + find_foreign_key_cycles(context.metadata)
-        if messages:
-            raise CommandError("\n".join(messages))
-    return PriorityDispatchResult.CONTINUE
+    if messages := long_names(metadata) + find_foreign_key_cycles(metadata):
+        raise CommandError("\n".join(messages))
 
 
 def stored_name(item: Constraint | Index) -> str | None:
     """Return the name of a constraint or index in the database, or None if it is unnamed."""
-    name = _shortened(item)
-    return None if name is None else name.encode()[:LIMIT].decode(errors="ignore")
+    name = _rendered_name(item)
+    return None if name is None else name.encode()[:MAX_BYTES].decode(errors="ignore")
 
 
-def _shortened(item: Constraint | Index) -> str | None:
-    """Return the name that SQLAlchemy renders."""
+def _rendered_name(item: Constraint | Index) -> str | None:
+    """Return the name as SQLAlchemy renders it: shortened, if it is from the naming convention."""
     if item.name is None:
         return None
     try:
@@ -52,50 +43,45 @@ def _shortened(item: Constraint | Index) -> str | None:
 
 def long_names(metadata: MetaData) -> list[str]:
     """Return an error message for each name in the models that PostgreSQL would truncate."""
-    return sorted({message for table in metadata.tables.values() for message in _long_names(table)})
+    messages = {
+        f"{what}: the name {name} has {size} bytes, but PostgreSQL allows {MAX_BYTES}. "
+        "Choose a shorter name."
+        for table in metadata.tables.values()
+        for what, name in _names(table)
+        if (size := len(name.encode())) > MAX_BYTES
+    }
+    unnamed = {
+        f"column {table.name}.{column.name}: its Enum has no name. Add name=…."
+        for table in metadata.tables.values()
+        for column in table.columns
+        if isinstance(column.type, Enum) and column.type.native_enum and not column.type.name
+    }
+    return sorted(messages | unnamed)
 
 
-def _long_names(table: Table) -> Iterator[str]:
+def _names(table: Table) -> Iterator[tuple[str, str]]:
+    """Yield what each name of a table belongs to, and the name."""
+    yield "table", table.name
+    yield "schema", table.schema or ""
     for column in table.columns:
-        yield from _judge(f"column of {table.name}", column.name)
+        yield f"column of {table.name}", column.name
         if enum := native_enum(column.type):
-            yield from _judge("enum type", str(enum.name))
-            for value in enum.enums:
-                yield from _judge(f"value of the enum type {enum.name}", value)
-        elif isinstance(column.type, Enum) and column.type.native_enum:
-            yield f"column {table.name}.{column.name}: its Enum has no name. Add name=…."
-    yield from _judge("table", table.name)
-    for name in filter(None, [table.schema]):
-        yield from _judge("schema", name)
+            yield "enum type", str(enum.name)
+            yield from ((f"value of the enum type {enum.name}", value) for value in enum.enums)
     items: list[Constraint | Index] = [*table.constraints, *table.indexes]
     for item in items:
-        yield from _judge(f"{type(item).__name__} of {table.name}", _shortened(item) or "")
-
-
-def _judge(what: str, name: str) -> Iterator[str]:
-    size = len(name.encode())
-    if size > LIMIT:
-        yield (
-            f"{what}: the name {name} has {size} bytes, but PostgreSQL allows {LIMIT}. "
-            "Choose a shorter name."
-        )
+        yield f"{type(item).__name__} of {table.name}", _rendered_name(item) or ""
 
 
 def find_foreign_key_cycles(metadata: MetaData) -> list[str]:
     """Return an error message if foreign keys without `use_alter` form a cycle; otherwise []."""
     sort = cast("Any", ddl).sort_tables_and_constraints
     *_, (_, keys) = sort(metadata.tables.values())
-    found = sorted(
+    cycle = sorted(
         f"{key.table.fullname}.{', '.join(key.column_keys)}" for key in keys if not key.use_alter
     )
-    named = " and ".join(found)
     message = (
-        f"The foreign keys {named} form a cycle, so no table can be created first. "
+        f"The foreign keys {' and '.join(cycle)} form a cycle, so no table can be created first. "
         "Add use_alter=True to one of them that may be NULL."
     )
-    return [message] if found else []
-
-
-Plugin(__name__).add_autogenerate_comparator(
-    reject_models, "schema", "models", priority=DispatchPriority.FIRST
-)
+    return [message] if cycle else []

@@ -3,92 +3,92 @@
 Alembic may drop a table before the foreign keys that reference it. It may also create a foreign key
 before its target table or unique constraint. A sorted migration drops foreign keys first, adds them
 last, and drops tables after it alters other tables.
+
+Alembic may also drop a constraint and create it again, although both are equal.
 """
 
-from collections.abc import Iterator
 from typing import Any, TypeAlias, cast
 
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
-from alembic.runtime.plugins import Plugin
-from alembic.util import DispatchPriority, PriorityDispatchResult
-from sqlalchemy import ForeignKeyConstraint, Table
+from sqlalchemy import ForeignKeyConstraint
 
-from app.kit.migrations.autogenerate.steps import MigrationStep
+from app.kit.migrations.autogenerate.model_checks import stored_name
 
 TableName: TypeAlias = tuple[str | None, str]
 
 
-def order_operations(
-    _context: AutogenContext, operations: ops.UpgradeOps, _schemas: set[str | None]
-) -> PriorityDispatchResult:
+def order_operations(operations: ops.UpgradeOps) -> None:
     """Sort the operations so that the upgrade and the downgrade can run."""
-    # Drop types after the tables that use them. Comparators may run in any order.
-    steps: list[ops.MigrateOperation] = []
-    while operations.ops and isinstance(operations.ops[-1], MigrationStep):
-        steps.insert(0, operations.ops.pop())
     first: list[ops.MigrateOperation] = []
+    middle: list[ops.MigrateOperation] = []
     last: list[ops.MigrateOperation] = []
-    dropped = [each for each in operations.ops if isinstance(each, ops.DropTableOp)]
-    changed = {
-        (each.schema, each.table_name)
-        for each in operations.ops
-        if isinstance(each, ops.ModifyTableOps)
-    }
-    others = [each for each in operations.ops if not isinstance(each, ops.DropTableOp)]
-    created: set[TableName] = set()
-    for each in others:
-        if isinstance(each, ops.CreateTableOp):
-            name = each.schema, each.table_name
-            created.add(name)
-            for key in _foreign_keys(each):
+    dropped: list[ops.DropTableOp] = []
+    # Tables that an operation alters or creates after the current one.
+    later = {_name(each) for each in operations.ops if isinstance(each, ops.ModifyTableOps)}
+    for operation in operations.ops:
+        if isinstance(operation, ops.DropTableOp):
+            dropped.append(operation)
+            continue
+        middle.append(operation)
+        if isinstance(operation, ops.CreateTableOp):
+            name = _name(operation)
+            later.discard(name)
+            for key in _foreign_keys(operation):
                 target = _target(key)
-                if target != name and (key.use_alter or target in changed - created):
-                    each.columns = [item for item in each.columns if item is not key]
-                    last.append(_in_table(name, _add(key)))
-        elif isinstance(each, ops.ModifyTableOps):
-            name = each.schema, each.table_name
-            first += [_in_table(name, one) for one in each.ops if _drops_foreign_key(one)]
-            last += [_in_table(name, one) for one in each.ops if _adds_foreign_key(one)]
-            each.ops = [
-                one for one in each.ops if not (_drops_foreign_key(one) or _adds_foreign_key(one))
-            ]
-    kept = [each for each in others if not isinstance(each, ops.ModifyTableOps) or each.ops]
-    children_first = list(_children_first(dropped, first))
-    operations.ops = [*first, *kept, *last, *children_first, *steps]
-    return PriorityDispatchResult.CONTINUE
+                if target != name and (key.use_alter or target in later):
+                    operation.columns = [each for each in operation.columns if each is not key]
+                    last.append(_in_table(name, _create(key)))
+        elif isinstance(operation, ops.ModifyTableOps):
+            drops = [each for each in operation.ops if _drops_foreign_key(each)]
+            adds = [each for each in operation.ops if isinstance(each, ops.CreateForeignKeyOp)]
+            first += [_in_table(_name(operation), each) for each in drops]
+            last += [_in_table(_name(operation), each) for each in adds]
+            operation.ops = [each for each in operation.ops if each not in (*drops, *adds)]
+            if not operation.ops:
+                middle.remove(operation)
+    drops_of_tables = _children_first(dropped, first)
+    operations.ops = [*first, *middle, *last, *drops_of_tables]
 
 
 def _children_first(
-    dropped: list[ops.DropTableOp], first: list[ops.MigrateOperation]
-) -> Iterator[ops.DropTableOp]:
-    """Yield each table after the tables that reference it. In a cycle, drop foreign keys first."""
-    remaining = sorted(dropped, key=lambda each: (each.schema or "", each.table_name))
+    tables: list[ops.DropTableOp], first: list[ops.MigrateOperation]
+) -> list[ops.DropTableOp]:
+    """Sort tables after the tables that reference them. In a cycle, drop foreign keys `first`."""
+    remaining = sorted(tables, key=lambda table: (table.schema or "", table.table_name))
+    result: list[ops.DropTableOp] = []
     while remaining:
-        free = [each for each in remaining if not list(_references(remaining, each))]
-        table = (free or remaining)[0]
-        for other, key in _references(remaining, table):
-            first.append(_in_table((other.schema, other.table_name), _drop(key)))
-            created = _created(other)
-            created.columns = [item for item in created.columns if item is not key]
+        unreferenced = [table for table in remaining if not _references(remaining, table)]
+        table = (unreferenced or remaining)[0]
+        for child, key in _references(remaining, table):
+            first.append(_in_table(_name(child), ops.DropConstraintOp.from_constraint(key)))
+            created = _reverse(child)
+            created.columns = [each for each in created.columns if each is not key]
         remaining.remove(table)
-        yield table
+        result.append(table)
+    return result
 
 
 def _references(
     tables: list[ops.DropTableOp], target: ops.DropTableOp
-) -> Iterator[tuple[ops.DropTableOp, ForeignKeyConstraint]]:
-    name = target.schema, target.table_name
-    for table in tables:
-        if table is not target and (created := _created(table)) is not None:
-            for key in _foreign_keys(created):
-                if _target(key) == name:
-                    yield table, key
+) -> list[tuple[ops.DropTableOp, ForeignKeyConstraint]]:
+    """Return the foreign keys of other tables that reference a table."""
+    return [
+        (table, key)
+        for table in tables
+        if table is not target
+        for key in _foreign_keys(_reverse(table))
+        if _target(key) == _name(target)
+    ]
 
 
-def _created(table: ops.DropTableOp) -> Any:
-    """Return the operation that creates the table again, which a downgrade runs."""
+def _reverse(table: ops.DropTableOp) -> Any:
+    """Return the operation of the downgrade, which creates the table. `reverse()` copies it."""
     return cast("Any", table)._reverse
+
+
+def _name(operation: ops.CreateTableOp | ops.DropTableOp | ops.ModifyTableOps) -> TableName:
+    return operation.schema, operation.table_name
 
 
 def _foreign_keys(table: ops.CreateTableOp) -> list[ForeignKeyConstraint]:
@@ -100,19 +100,11 @@ def _target(key: ForeignKeyConstraint) -> TableName:
     return ".".join(schema) or None, table
 
 
-def _add(key: ForeignKeyConstraint) -> ops.MigrateOperation:
+def _create(key: ForeignKeyConstraint) -> ops.MigrateOperation:
     operation = ops.CreateForeignKeyOp.from_constraint(key)
     # The operation already runs after the tables are created.
     operation.kw.pop("use_alter", None)
     return operation
-
-
-def _drop(key: ForeignKeyConstraint) -> ops.MigrateOperation:
-    return ops.DropConstraintOp.from_constraint(key)
-
-
-def _adds_foreign_key(operation: ops.MigrateOperation) -> bool:
-    return isinstance(operation, ops.CreateForeignKeyOp)
 
 
 def _drops_foreign_key(operation: ops.MigrateOperation) -> bool:
@@ -126,40 +118,39 @@ def _in_table(name: TableName, operation: ops.MigrateOperation) -> ops.ModifyTab
     return ops.ModifyTableOps(table, [operation], schema=schema)
 
 
-def match_foreign_keys(
-    context: AutogenContext,
-    operations: ops.ModifyTableOps,
-    _schema: str | None,
-    _name: str,
-    _actual: Table | None,
-    _declared: Table | None,
-) -> PriorityDispatchResult:
-    """Keep a foreign key that differs only in an explicit or implicit default schema."""
-    default = context.dialect.default_schema_name if context.dialect else None
-    dropped = [each for each in operations.ops if isinstance(each, ops.DropConstraintOp)]
-    for added in [each for each in operations.ops if isinstance(each, ops.CreateForeignKeyOp)]:
-        definition = _definition(added.to_constraint(), default)
-        for each in dropped:
-            old = each.to_constraint()
-            if isinstance(old, ForeignKeyConstraint) and _definition(old, default) == definition:
-                operations.ops.remove(each)
-                operations.ops.remove(added)
-                break
-    return PriorityDispatchResult.CONTINUE
+def keep_equal_constraints(context: AutogenContext, operations: ops.ModifyTableOps) -> None:
+    """Keep constraints that Alembic would drop and create again.
+
+    These are CHECK constraints with a shortened name, and foreign keys that differ only in an
+    explicit or implicit default schema.
+    """
+    default_schema = context.dialect.default_schema_name if context.dialect else None
+
+    def definition(operation: ops.AddConstraintOp | ops.DropConstraintOp) -> object:
+        constraint = operation.to_constraint()
+        if isinstance(constraint, ForeignKeyConstraint):
+            return _foreign_key(constraint, default_schema)
+        return stored_name(constraint)
+
+    drops = [each for each in operations.ops if isinstance(each, ops.DropConstraintOp)]
+    for added in [*operations.ops]:
+        match added:
+            case ops.CreateForeignKeyOp():
+                pass
+            case ops.CreateCheckConstraintOp(constraint_name=name):
+                if stored_name(added.to_constraint()) == name:
+                    continue
+            case _:
+                continue
+        equal = [each for each in drops if definition(each) == definition(added)]
+        if equal:
+            operations.ops.remove(equal[0])
+            operations.ops.remove(added)
+            drops.remove(equal[0])
 
 
-def _definition(key: ForeignKeyConstraint, default: str | None) -> tuple[Any, ...]:
-    targets = [each.target_fullname.removeprefix(f"{default}.") for each in key.elements]
+def _foreign_key(key: ForeignKeyConstraint, default_schema: str | None) -> object:
+    targets = [each.target_fullname.removeprefix(f"{default_schema}.") for each in key.elements]
     rules = [(rule or "NO ACTION").upper() for rule in (key.ondelete, key.onupdate)]
     timing = bool(key.deferrable), (key.initially or "IMMEDIATE").upper()
     return str(key.name), [*key.column_keys], targets, rules, timing
-
-
-_plugin = Plugin(__name__)
-_plugin.add_autogenerate_comparator(
-    match_foreign_keys, "table", "foreign keys", priority=DispatchPriority.LAST
-)
-# Runs after Alembic's comparison of tables.
-_plugin.add_autogenerate_comparator(
-    order_operations, "schema", "order", priority=DispatchPriority.LAST
-)

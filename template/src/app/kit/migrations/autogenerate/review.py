@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from alembic.operations import ops
+from sqlalchemy import Column
 
 from app.kit.migrations.autogenerate.steps import MigrationStep
 
-_LOST = "its data is lost. If it was renamed, which Alembic does not detect, write"
-_BLOCKS = "blocks writes to the table while it scans every row"
+_DATA_LOSS = "its data is lost. If it was renamed, which Alembic does not detect, write"
+_BLOCKS_WRITES = "blocks writes to the table while it scans every row"
 
 
 class ReviewedOperation(NamedTuple):
@@ -44,9 +45,9 @@ def reviewed_operations(operations: list[ops.MigrateOperation]) -> Iterator[Revi
             new.add(_table(operation))
         if isinstance(operation, ops.ModifyTableOps):
             for each in operation.ops:
-                yield _change(each, is_new=_table(operation) in new)
+                yield _review(each, is_new=_table(operation) in new)
         else:
-            yield _change(operation, is_new=_table(operation) in new)
+            yield _review(operation, is_new=_table(operation) in new)
 
 
 def _table(operation: Any) -> str:
@@ -55,70 +56,61 @@ def _table(operation: Any) -> str:
     return ".".join(filter(None, names))
 
 
-def _change(operation: ops.MigrateOperation, *, is_new: bool) -> ReviewedOperation:
+def _review(operation: ops.MigrateOperation, *, is_new: bool) -> ReviewedOperation:
+    table, risk = _table(operation), None
     match operation:
         case ops.CreateTableOp():
-            return ReviewedOperation(f"create table {_table(operation)}")
+            what = f"create table {table}"
         case ops.DropTableOp():
-            risk = f"{_LOST} op.rename_table"
-            return ReviewedOperation(f"drop table {_table(operation)}", risk)
+            what, risk = f"drop table {table}", f"{_DATA_LOSS} op.rename_table"
         case ops.AddColumnOp():
-            return _added(operation)
+            what, risk = f"add column {table}.{operation.column.name}", _risk_of(operation.column)
         case ops.DropColumnOp():
-            column = f"{_table(operation)}.{operation.column_name}"
-            return ReviewedOperation(
-                f"drop column {column}", f"{_LOST} op.alter_column(…, new_column_name=…)"
-            )
+            what = f"drop column {table}.{operation.column_name}"
+            risk = f"{_DATA_LOSS} op.alter_column(…, new_column_name=…)"
         case ops.AlterColumnOp():
-            return _altered(operation)
+            change, risk = _alteration(operation)
+            what = f"alter column {table}.{operation.column_name}{change}"
         case ops.CreateIndexOp():
+            what = f"create index {operation.index_name}"
             risk = (
                 "blocks writes to the table during the build: "
                 "use outside_transaction() and postgresql_concurrently=True"
             )
-            return ReviewedOperation(
-                f"create index {operation.index_name}", None if is_new else risk
-            )
         case ops.DropIndexOp():
-            return ReviewedOperation(f"drop index {operation.index_name}")
+            what = f"drop index {operation.index_name}"
         case ops.DropConstraintOp():
-            return ReviewedOperation(f"drop constraint {operation.constraint_name}")
+            what = f"drop constraint {operation.constraint_name}"
         case ops.AddConstraintOp():
             name = getattr(operation, "constraint_name", None)
-            return ReviewedOperation(f"add constraint {name}", None if is_new else _BLOCKS)
+            what, risk = f"add constraint {name}", _BLOCKS_WRITES
         case ops.CreateTableCommentOp() | ops.DropTableCommentOp():
-            return ReviewedOperation(f"change the comment of table {_table(operation)}")
+            what = f"change the comment of table {table}"
         case MigrationStep():
-            return ReviewedOperation(operation.what, operation.risk)
+            what, risk = operation.what, operation.risk
         case _:
-            return ReviewedOperation(
-                f"{type(operation).__name__}", "unknown operation: review it yourself"
-            )
+            what, risk = type(operation).__name__, "unknown operation: review it yourself"
+    is_harmless = is_new and isinstance(operation, ops.CreateIndexOp | ops.AddConstraintOp)
+    return ReviewedOperation(what, None if is_harmless else risk)
 
 
-def _added(operation: ops.AddColumnOp) -> ReviewedOperation:
-    column = operation.column
-    what = f"add column {_table(operation)}.{column.name}"
+def _risk_of(column: Column[Any]) -> str | None:
+    """Return the risk of a new column."""
     if column.computed is not None or column.identity is not None:
-        return ReviewedOperation(
-            what, "blocks reads and writes of the table while it rewrites every row"
-        )
+        return "blocks reads and writes of the table while it rewrites every row"
     if not column.nullable and column.server_default is None:
-        risk = "fails if the table has rows: add a server default, or add it nullable and backfill"
-        return ReviewedOperation(what, risk)
-    return ReviewedOperation(what)
+        return "fails if the table has rows: add a server default, or add it nullable and backfill"
+    return None
 
 
-def _altered(operation: ops.AlterColumnOp) -> ReviewedOperation:
-    what = f"alter column {_table(operation)}.{operation.column_name}"
+def _alteration(operation: ops.AlterColumnOp) -> tuple[str, str | None]:
+    """Return the change of a column, and its risk."""
     if operation.modify_type is not None:
-        return ReviewedOperation(
-            f"{what}, type {operation.modify_type!r}", f"{_BLOCKS}, and may rewrite it"
-        )
+        return f", type {operation.modify_type!r}", f"{_BLOCKS_WRITES}, and may rewrite it"
     if operation.modify_nullable is False:
-        return ReviewedOperation(f"{what}, NOT NULL", f"{_BLOCKS}, and fails if one is NULL")
+        return ", NOT NULL", f"{_BLOCKS_WRITES}, and fails if one is NULL"
     if operation.modify_nullable:
-        return ReviewedOperation(f"{what}, NULL allowed")
+        return ", NULL allowed", None
     if operation.modify_server_default is not False:
-        return ReviewedOperation(f"{what}, server default")
-    return ReviewedOperation(f"{what}, comment" if operation.modify_comment is not False else what)
+        return ", server default", None
+    return ", comment" if operation.modify_comment is not False else "", None

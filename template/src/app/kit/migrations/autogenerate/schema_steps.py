@@ -1,16 +1,16 @@
 """Steps of a migration that create and change schemas, sequences and enum types."""
 
 from collections.abc import Callable
-from typing import Any, TypeAlias, cast
+from typing import Any, NamedTuple, Self, TypeAlias, cast
 
-from sqlalchemy import Connection, MetaData, Sequence, inspect
+from sqlalchemy import Enum, Inspector, MetaData, Sequence
 from sqlalchemy.schema import CreateSequence
 
-from app.kit.migrations.autogenerate.enum_types import Key, native_enums
 from app.kit.migrations.autogenerate.steps import (
     DIALECT,
     MigrationStep,
     literal,
+    native_enums,
     op_execute,
     quote,
 )
@@ -20,12 +20,19 @@ Steps: TypeAlias = tuple[list[MigrationStep], list[MigrationStep]]
 _HELPER = "from app.kit.migrations.operations import replace_enum"
 
 
-def schemas_of(metadata: MetaData) -> set[str]:
-    """Return the schemas of the models' tables, enum types and sequences, except the default."""
-    tables = {table.schema for table in metadata.tables.values()}
-    enums: set[str | None] = {cast("Any", enum).schema for enum in native_enums(metadata)}
-    sequences = {sequence.schema for sequence in _sequences_of(metadata)}
-    return {name for name in tables | enums | sequences if name}
+class EnumName(NamedTuple):
+    """The name of an enum type. The schema is None if the type is on the search path."""
+
+    schema: str | None
+    name: str
+
+    @classmethod
+    def of(cls, enum: Enum) -> Self:
+        """Return the name of a type of the models or the database."""
+        return cls(cast("Any", enum).schema, str(enum.name))
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.name}" if self.schema else self.name
 
 
 def only_schemas_of(metadata: MetaData) -> Callable[[str | None, str, Any], bool]:
@@ -45,13 +52,31 @@ def is_not_view(item: Any, _name: Any, _kind: Any, _reflected: Any, _compared: A
     return not item.info.get("is_view")
 
 
-def missing_schemas(metadata: MetaData, connection: Connection) -> list[MigrationStep]:
-    """Return a step for each schema of the models that does not exist in the database."""
-    missing = schemas_of(metadata) - {*inspect(connection).get_schema_names()}
-    return [_create(name) for name in sorted(missing)]
+def schemas_of(metadata: MetaData) -> set[str]:
+    """Return the schemas of the models' tables, enum types and sequences, except the default."""
+    found = {EnumName.of(enum).schema for enum in native_enums(metadata)}
+    found |= {item.schema for item in (*metadata.tables.values(), *_sequences(metadata))}
+    return {name for name in found if name}
 
 
-def _create(name: str) -> MigrationStep:
+def _sequences(metadata: MetaData) -> list[Sequence]:
+    # SQLAlchemy has no public attribute for sequences. Identity and SERIAL columns have no entry.
+    found: dict[str, Sequence] = cast("Any", metadata)._sequences
+    return sorted(found.values(), key=lambda sequence: sequence.name)
+
+
+def missing_objects(metadata: MetaData, inspector: Inspector) -> list[MigrationStep]:
+    """Return a step for each schema and `Sequence` that only the models have."""
+    schemas = {*inspector.get_schema_names()}
+    steps = [_create_schema(name) for name in sorted(schemas_of(metadata) - schemas)]
+    for sequence in _sequences(metadata):
+        is_in_new_schema = sequence.schema and sequence.schema not in schemas
+        if is_in_new_schema or sequence.name not in inspector.get_sequence_names(sequence.schema):
+            steps.append(_create_sequence(sequence))
+    return steps
+
+
+def _create_schema(name: str) -> MigrationStep:
     return MigrationStep(
         f"create schema {name}",
         [op_execute(f"CREATE SCHEMA IF NOT EXISTS {quote(name)}")],
@@ -60,81 +85,61 @@ def _create(name: str) -> MigrationStep:
     )
 
 
-def missing_sequences(metadata: MetaData, connection: Connection) -> list[MigrationStep]:
-    """Return a step for each `Sequence` of the models that does not exist in the database."""
-    inspector = inspect(connection)
-    schemas = {*inspector.get_schema_names()}
-    return [
-        _create_sequence(each)
-        for each in sorted(_sequences_of(metadata), key=lambda each: each.name)
-        if (each.schema and each.schema not in schemas)
-        or each.name not in inspector.get_sequence_names(each.schema)
-    ]
-
-
-def _sequences_of(metadata: MetaData) -> list[Sequence]:
-    # SQLAlchemy has no public attribute for sequences. Identity and SERIAL columns have no entry.
-    found: dict[str, Sequence] = cast("Any", metadata)._sequences
-    return list(found.values())
-
-
 def _create_sequence(sequence: Sequence) -> MigrationStep:
-    sql = str(CreateSequence(sequence).compile(dialect=DIALECT))
     name = quote(sequence.name, sequence.schema)
-    risk = "the role of the service needs USAGE on it, unless it has default privileges"
-    what = f"create sequence {name}"
-    return MigrationStep(what, [op_execute(sql)], [op_execute(f"DROP SEQUENCE {name}")], risk=risk)
+    return MigrationStep(
+        f"create sequence {name}",
+        [op_execute(str(CreateSequence(sequence).compile(dialect=DIALECT)))],
+        [op_execute(f"DROP SEQUENCE {name}")],
+        risk="the role of the service needs USAGE on it, unless it has default privileges",
+    )
 
 
-def create_type(key: Key, values: list[str]) -> MigrationStep:
+def create_type(name: EnumName, values: list[str]) -> MigrationStep:
     """Return the step that creates an enum type."""
-    what = f"create the enum type {key}"
-    return MigrationStep(what, [_creation(key, values)], [_removal(key)])
+    type_name, labels = quote(name.name, name.schema), ", ".join(map(literal, values))
+    return MigrationStep(
+        f"create the enum type {name}",
+        [op_execute(f"CREATE TYPE {type_name} AS ENUM ({labels})")],
+        [op_execute(f"DROP TYPE {type_name}")],
+    )
 
 
-def drop_type(key: Key, values: list[str]) -> MigrationStep:
+def drop_type(name: EnumName, values: list[str]) -> MigrationStep:
     """Return the step that drops an enum type."""
-    what = f"drop the enum type {key}, which no column uses"
-    return MigrationStep(what, [_removal(key)], [_creation(key, values)])
+    create = create_type(name, values)
+    what = f"drop the enum type {name}, which no column uses"
+    return MigrationStep(what, create.downgrade, create.upgrade)
 
 
-def _creation(key: Key, values: list[str]) -> str:
-    named = ", ".join(map(literal, values))
-    return op_execute(f"CREATE TYPE {quote(key.name, key.schema)} AS ENUM ({named})")
-
-
-def _removal(key: Key) -> str:
-    return op_execute(f"DROP TYPE {quote(key.name, key.schema)}")
-
-
-def change_values(key: Key, old: list[str], new: list[str]) -> Steps:
+def change_values(name: EnumName, old: list[str], new: list[str]) -> Steps:
     """Return the steps to run before and after the changes of tables; both are empty if equal."""
     if old == new:
         return [], []
     if renamed := renamed_values(old, new):
-        return _rename(key, renamed)
+        return _rename(name, renamed)
     added = [value for value in new if value not in old]
     removed = [value for value in old if value not in new]
-    kept = [value for value in old if value in new]
-    is_reordered = kept != [value for value in new if value in old]
-    first: list[MigrationStep] = []
+    is_reordered = [value for value in old if value in new] != [
+        value for value in new if value in old
+    ]
+    before: list[MigrationStep] = []
     if added:
-        what = f"add to the enum type {key}: {', '.join(added)}"
-        order = new if not is_reordered else old + added
-        first = [MigrationStep(what, _add(key, added, order, old), _keep(key, added))]
+        keep = [f"# The enum type {name} keeps {', '.join(added)}: rows may have it.", "pass"]
+        add = _add(name, added, old + added if is_reordered else new, old)
+        before = [MigrationStep(f"add to the enum type {name}: {', '.join(added)}", add, keep)]
     if not removed and not is_reordered:
-        return first, []
+        return before, []
     if is_reordered:
-        what = f"change the order of the enum type {key} to {', '.join(new)}"
-        back = _replace(key, old + added)
+        what = f"change the order of the enum type {name} to {', '.join(new)}"
+        downgrade = _replace(name, old + added)
     else:
-        what = f"remove from the enum type {key}: {', '.join(removed)}"
-        back = _add(key, removed, old, new)
+        what = f"remove from the enum type {name}: {', '.join(removed)}"
+        downgrade = _add(name, removed, old, new)
     risk = "rewrites and locks each table that uses the type"
     if removed:
         risk += f", and fails while a row has {' or '.join(removed)}"
-    up = _replace(key, new)
-    return first, [MigrationStep(what, up, back, [_HELPER], risk)]
+    return before, [MigrationStep(what, _replace(name, new), downgrade, [_HELPER], risk)]
 
 
 def renamed_values(old: list[str], new: list[str]) -> list[tuple[str, str]]:
@@ -145,49 +150,34 @@ def renamed_values(old: list[str], new: list[str]) -> list[tuple[str, str]]:
     return pairs
 
 
-def _rename(key: Key, pairs: list[tuple[str, str]]) -> Steps:
-    name = quote(key.name, key.schema)
+def _rename(name: EnumName, pairs: list[tuple[str, str]]) -> Steps:
     changes = ", ".join(f"{old} to {new}" for old, new in pairs)
-    comment = [
+    alter = f"ALTER TYPE {quote(name.name, name.schema)} RENAME VALUE"
+    upgrade = [
         f"# Same position in the enum, so this is a rename: {changes}. Rows get the new name.",
         "# If this is a different value, write two migrations: add the new value, remove the old.",
+        *(op_execute(f"{alter} {literal(old)} TO {literal(new)}") for old, new in pairs),
     ]
-    up, down = (
-        [
-            op_execute(f"ALTER TYPE {name} RENAME VALUE {literal(a)} TO {literal(b)}")
-            for a, b in both
-        ]
-        for both in (pairs, [(new, old) for old, new in pairs])
-    )
-    what = f"rename in the enum type {key}: {changes}"
+    downgrade = [op_execute(f"{alter} {literal(new)} TO {literal(old)}") for old, new in pairs]
+    what = f"rename in the enum type {name}: {changes}"
     risk = "rows get the new name; see the comment in the file if it is a different value"
     # Rename before the tables change, in both directions: defaults use the new names.
-    return [MigrationStep(what, comment + up, [], risk=risk)], [MigrationStep(what, [], down)]
+    return [MigrationStep(what, upgrade, [], risk=risk)], [MigrationStep(what, [], downgrade)]
 
 
-def _add(key: Key, added: list[str], order: list[str], present: list[str]) -> list[str]:
+def _add(name: EnumName, added: list[str], order: list[str], present: list[str]) -> list[str]:
     """Add values outside the transaction, so that the transaction can use them."""
-    block = ["with op.get_context().autocommit_block():"]
-    # An empty line ends the block.
-    return [*block, *map(op_execute, _additions(key, added, order, present)), ""]
-
-
-def _additions(key: Key, added: list[str], order: list[str], present: list[str]) -> list[str]:
-    name = quote(key.name, key.schema)
-    statements: list[str] = []
+    lines = ["with op.get_context().autocommit_block():"]
     for value in added:
-        index = order.index(value)
         position = f" BEFORE {literal(present[0])}" if present else ""
-        if index:
+        if index := order.index(value):
             position = f" AFTER {literal(order[index - 1])}"
-        statements.append(f"ALTER TYPE {name} ADD VALUE IF NOT EXISTS {literal(value)}{position}")
-    return statements
+        add = f"ADD VALUE IF NOT EXISTS {literal(value)}{position}"
+        lines.append(op_execute(f"ALTER TYPE {quote(name.name, name.schema)} {add}"))
+    # An empty line ends the block.
+    return [*lines, ""]
 
 
-def _keep(key: Key, added: list[str]) -> list[str]:
-    return [f"# The enum type {key} keeps {', '.join(added)}: rows may have it.", "pass"]
-
-
-def _replace(key: Key, values: list[str]) -> list[str]:
-    schema = f", schema={str(key.schema)!r}" if key.schema else ""
-    return [f"replace_enum({key.name!r}, {values!r}{schema})"]
+def _replace(name: EnumName, values: list[str]) -> list[str]:
+    schema = f", schema={str(name.schema)!r}" if name.schema else ""
+    return [f"replace_enum({name.name!r}, {values!r}{schema})"]
