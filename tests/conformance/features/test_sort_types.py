@@ -229,6 +229,15 @@ def test_sort_term_without_direction_is_rejected() -> None:
         order_by(SortSample.number, SortSample.whole)  # type: ignore[arg-type]  # wrong on purpose
 
 
+async def test_sort_key_has_its_direction_in_a_term(session: AsyncSession) -> None:
+    with pytest.raises(TypeError, match=r"order_by\(key, .*number DESC\)"):
+        order_by(SortSample.number.desc())  # type: ignore[arg-type]  # wrong on purpose
+    await store(session, "whole", ["1", "2", "3"])
+    by = order_by(SortSample.number, SortSample.number.desc())
+    pages = await follow(session, by, 1, await page(session, by, 1, None), "next")
+    assert [row.whole for one in pages for row in one.items] == [3, 2, 1]
+
+
 def test_sort_key_that_is_not_unique_is_rejected() -> None:
     with pytest.raises(TypeError, match="not unique"):
         order_by(SortSample.whole)

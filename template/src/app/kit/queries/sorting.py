@@ -149,6 +149,8 @@ def order_by(
 
     Raises TypeError if PostgreSQL cannot sort a column, or if the key is not unique.
     """
+    if isinstance(key, UnaryExpression):
+        raise TypeError(f"The unique key has no direction. Write: order_by(key, {key})")
     attributes = [key] if isinstance(key, InstrumentedAttribute) else list(key)
     _check_unique(attributes)
     keys = [_parse(term) for term in terms]
