@@ -283,6 +283,9 @@ async def test_pages_reject_unsupported_statements(session: AsyncSession) -> Non
             await Parcels(session).page(query, statement)
         with pytest.raises(TypeError, match="page"):
             await read_keyset_page(session, CursorQuery(), statement, by)
+    by_text = PARCELS.select().join(Parcel.stamps).order_by("code")
+    with pytest.raises(TypeError, match="instead of the text 'code'"):
+        await PARCELS.page(session, query, by_text)
     with pytest.raises(TypeError, match="GROUP BY"):
         await read_keyset_page(session, CursorQuery(), PARCELS.select().group_by(Parcel.id), by)
     grouped = PARCELS.select().group_by(Parcel.id).order_by(Parcel.code)

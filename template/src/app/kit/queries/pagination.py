@@ -6,21 +6,14 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import ColumnElement, Index, Select, func, select
+from sqlalchemy import ColumnElement, Index, Select, TextClause, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
-from sqlalchemy.sql import operators
+from sqlalchemy.sql.util import unwrap_order_by
 
 from app.kit.db.base import primary_key
 from app.kit.db.deletion import not_deleted
 
 T = TypeVar("T")
-
-_MODIFIERS = (
-    operators.asc_op,
-    operators.desc_op,
-    operators.nulls_first_op,
-    operators.nulls_last_op,
-)
 
 
 class PageQuery(BaseModel):
@@ -150,20 +143,13 @@ def distinct_by(statement: Any, terms: Sequence[ColumnElement[Any]]) -> Any:
 
 def order_terms(statement: Any) -> list[ColumnElement[Any]]:
     """Return the expressions in ORDER BY, without their directions."""
-    return [_without_direction(clause) for clause in statement._order_by_clauses]
-
-
-def _without_direction(clause: Any) -> ColumnElement[Any]:
-    while getattr(clause, "modifier", None) in _MODIFIERS or _is_label(clause):
-        clause = clause.element
-    if isinstance(clause, str):
-        raise TypeError(f"Order by an expression instead of the text {clause!r}.")
-    expression: ColumnElement[Any] = clause
-    return expression
-
-
-def _is_label(clause: Any) -> bool:
-    return getattr(clause, "__visit_name__", "") in ("label_reference", "textual_label_reference")
+    terms: list[Any] = []
+    for clause in statement._order_by_clauses:
+        expressions: Any = unwrap_order_by(clause)
+        if not expressions and not isinstance(clause, TextClause):
+            raise TypeError(f"Order by an expression instead of the text {str(clause)!r}.")
+        terms += expressions or [clause]
+    return terms
 
 
 def contains_all_rows(index: Index, model: type[Any]) -> bool:
