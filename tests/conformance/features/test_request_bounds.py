@@ -1,103 +1,93 @@
-"""Values inside a body have size limits: parsing a number of 4 MB would block all other requests.
-
-The tests check limits, not times: parsing 200,000 characters takes less than 20 ms in every type.
-"""
+"""The time to validate a body is limited: 4 MB as a number would block all other requests."""
 
 import json
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from functools import partial
 from ipaddress import IPv4Address, IPv4Interface, IPv6Network
+from time import process_time
 from typing import Any, Literal
 
 import pytest
 from httpx2 import AsyncClient
-from pydantic import AnyUrl, BaseModel, ByteSize, IPvAnyAddress, Json, PostgresDsn, TypeAdapter
+from pydantic import (
+    AnyUrl,
+    BaseModel,
+    ByteSize,
+    EmailStr,
+    IPvAnyAddress,
+    Json,
+    NameEmail,
+    PostgresDsn,
+    TypeAdapter,
+)
 from pydantic_core import SchemaValidator, ValidationError
 
 from app.kit.http.application import Application
 from app.kit.http.schemas import LongStr, ShortStr
 from app.kit.http.validation import strict_schemas
-from app.kit.http.validation.json_body import parse
-from app.kit.http.validation.value_checks import MAX_EMBEDDED, MAX_PARSED, new_budget
+from app.kit.http.validation.json_body import MAX_LONG_NUMBERS, parse
+from app.kit.http.validation.value_checks import MAX_EMBEDDED, new_budget
 from tests.support.app import client_of
 
 JSON = {"Content-Type": "application/json"}
+TEXTS = ["9", " ", "1.", "1:", "a@", "http://a/", "[", "9,"]
 
 
 class Color(Enum):
     RED = "red"
 
 
-FIELDS = {
-    "amount": "9",
-    "address": "1.",
-    "email": "a@",
-    "at": "9",
-    "day": " ",
-    "length": "P1D",
-}
-
-
-@pytest.mark.parametrize("field", FIELDS)
-async def test_long_text_is_not_parsed(client: AsyncClient, field: str) -> None:
-    text = (FIELDS[field] * (MAX_PARSED + 1))[: MAX_PARSED + 1]
-
-    response = await client.post("/conformance/requests/everything", json={field: text})
-
-    assert response.status_code == 422
-    assert response.json()["errors"] == [
-        {"field": f"body.{field}", "message": "is too long to be parsed"}
-    ]
-
-
 def types() -> list[Any]:
     return [
         *(Decimal, IPv4Address, IPv4Interface, IPv6Network, IPvAnyAddress, AnyUrl, PostgresDsn),
-        *(ByteSize, Color, Literal["a"], complex),
+        *(ByteSize, Color, Literal["a"], complex, EmailStr, NameEmail, Json[Any]),
+        *(date, datetime, time, timedelta, ShortStr),
     ]
+
+
+for_json = partial(strict_schemas.for_json, fail_fast=True)
+
+
+def validator_of(kind: Any, convert: Callable[[Any], Any] = for_json) -> SchemaValidator:
+    new_budget()
+    return SchemaValidator(convert(TypeAdapter(kind).core_schema), _use_prebuilt=False)
 
 
 @pytest.mark.parametrize("kind", types())
 @pytest.mark.parametrize(
-    "convert", [strict_schemas.for_json, strict_schemas.for_errors, strict_schemas.for_parameters]
+    "convert",
+    [partial(strict_schemas.for_json, fail_fast=False), strict_schemas.for_parameters],
+    ids=["json", "parameters"],
 )
-def test_every_parsed_type_has_a_limit(kind: Any, convert: Any) -> None:
-    validator = SchemaValidator(convert(TypeAdapter(kind).core_schema), _use_prebuilt=False)
-    new_budget()
+def test_time_to_parse_text_is_proportional_to_its_length(kind: Any, convert: Any) -> None:
+    validator = validator_of(kind, convert)
+    begin = process_time()
 
-    with pytest.raises(ValidationError, match="is too long to be parsed"):
-        validator.validate_python("1" * (MAX_PARSED + 1))
+    for text in TEXTS:
+        for length in (2000, 20_000):
+            value = (text * length)[:length] + "x"
+            for _ in range(400_000 // length):
+                new_budget()
+                with suppress(ValidationError):
+                    validator.validate_python(value)
 
-
-def test_limit_applies_to_the_body_as_a_whole() -> None:
-    schema = TypeAdapter(list[Decimal]).core_schema
-    validator = SchemaValidator(strict_schemas.for_json(schema), _use_prebuilt=False)
-    number = "9" * (MAX_PARSED // 2)
-    for _ in range(2):
-        new_budget()
-        assert len(validator.validate_python([number] * 2)) == 2
-    new_budget()
-    with pytest.raises(ValidationError, match="is too long to be parsed"):
-        validator.validate_python([number] * 3)
-    # The limit on the number of values covers short texts.
-    new_budget()
-    assert len(validator.validate_python(["9" * 100] * 3000)) == 3000
+    # Usually 0.05 s.
+    assert process_time() - begin < 0.6
 
 
 def test_longest_postgresql_number_is_parsed() -> None:
-    schema = TypeAdapter(Decimal).core_schema
-    validator = SchemaValidator(strict_schemas.for_json(schema), _use_prebuilt=False)
     number = "9" * 131_072 + "." + "9" * 16_383
-    new_budget()
 
-    assert str(validator.validate_python(number)) == number
+    assert str(validator_of(Decimal).validate_python(number)) == number
 
 
 def test_embedded_json_documents_share_a_limit() -> None:
-    schema = TypeAdapter(list[Json[Any]]).core_schema
-    validator = SchemaValidator(strict_schemas.for_json(schema), _use_prebuilt=False)
+    validator = validator_of(list[Json[Any]])
     document = json.dumps([1] * (MAX_EMBEDDED // 2))
-    new_budget()
     assert len(validator.validate_python([document])) == 1
     new_budget()
     with pytest.raises(ValidationError, match="has too many values"):
@@ -107,7 +97,7 @@ def test_embedded_json_documents_share_a_limit() -> None:
     assert validator.validate_python([json.dumps("," * MAX_EMBEDDED)])
 
 
-async def test_length_is_limited_before_whitespace_is_stripped() -> None:
+async def test_length_is_limited_after_whitespace_is_stripped() -> None:
     class Titled(BaseModel):
         title: ShortStr
         text: LongStr = ""
@@ -119,10 +109,9 @@ async def test_length_is_limited_before_whitespace_is_stripped() -> None:
         return title
 
     client = client_of(app)
-    spaces = " " * 1000
-    response = await client.post("/titles", json={"title": f"a{spaces}"})
+    response = await client.post("/titles", json={"title": f"{' ' * 100_000}a{' ' * 100_000}"})
     assert response.json()["title"] == "a"
-    response = await client.post("/titles", json={"title": f"{spaces} {'a' * 200}"})
+    response = await client.post("/titles", json={"title": "a" * 201})
     assert response.status_code == 422
     message = "String should have at most 200 characters"
     assert response.json()["errors"] == [{"field": "body.title", "message": message}]
@@ -138,14 +127,15 @@ async def test_length_is_limited_before_whitespace_is_stripped() -> None:
 async def test_long_numbers_of_a_body_share_a_limit(
     client: AsyncClient, number: str, separator: str
 ) -> None:
-    count = MAX_PARSED // len(number) * 2 + 3
+    count = MAX_LONG_NUMBERS // len(number) * 2 + 3
     body = f'{{"integer": 1, "numbers": [{separator.join([number] * count)}]}}'
 
     response = await client.post("/conformance/requests/everything", content=body, headers=JSON)
 
     assert response.status_code == 422
     errors = response.json()["errors"]
-    assert errors[0] == {"field": "body.numbers.0", "message": "is too long to be parsed"}
+    assert errors[0]["field"].startswith("body.numbers.")
+    assert errors[0]["message"] == "is too long to be parsed"
     assert len(errors) <= 100
 
 

@@ -5,19 +5,18 @@ class of a parameter. `tests/architecture/test_strict_routes.py` fails if FastAP
 """
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from copy import copy
-from functools import cached_property
-from typing import Any, cast, get_args
+from functools import cached_property, partial
+from typing import Any, get_args
 
 from fastapi import params
 from fastapi.dependencies.models import Dependant
 from pydantic import BaseModel, ValidationError
-from pydantic_core import CoreSchema, SchemaValidator
-from starlette.datastructures import UploadFile
+from pydantic_core import SchemaValidator
 
 from app.kit.http.validation import strict_schemas
-from app.kit.http.validation.value_checks import SHORT, new_budget
+from app.kit.http.validation.value_checks import Location, find_unstorable, new_budget
 
 try:
     from fastapi._compat import ModelField, field_annotation_is_sequence, get_cached_model_fields
@@ -31,7 +30,6 @@ except (AttributeError, ImportError) as error:
     ) from error
 
 Validated = tuple[Any, list[dict[str, Any]]]
-Location = tuple[int | str, ...]
 # Type of the error entry that has the number of unlisted errors.
 UNLISTED = "unlisted_errors"
 
@@ -43,25 +41,13 @@ class Unsupported(Exception):
 class RequestField(ModelField):
     """A parameter in a path, query, header, cookie or form, validated leniently."""
 
-    def validate(
-        self,
-        value: Any,
-        values: dict[str, Any] = {},  # noqa: B006 - FastAPI's signature
-        *,
-        loc: Location = (),
-    ) -> Validated:
+    def validate(self, value: Any, values: Any = None, *, loc: Location = ()) -> Validated:
         """Return the value or None, and its errors."""
-        if errors := list(_nul_characters(value, loc)):
-            return None, errors
-        if not isinstance(value, str) or len(value) > SHORT:
-            new_budget()
-        return _validate(self._lenient, value, loc)
-
-    @property
-    def core_schema(self) -> CoreSchema:
-        """Return the core schema with which FastAPI validates the parameter."""
-        schema: CoreSchema = self._type_adapter.core_schema
-        return schema
+        errors: list[dict[str, Any]] = [
+            {"type": "unstorable_text", "loc": location, "msg": message}
+            for location, message in find_unstorable(value, loc)
+        ]
+        return (None, errors) if errors else _validate(self._lenient, value, loc)
 
     @cached_property
     def _lenient(self) -> SchemaValidator:
@@ -69,43 +55,30 @@ class RequestField(ModelField):
 
     def _compile(self, convert: Callable[[Any], Any]) -> SchemaValidator:
         # With prebuilt validators, Pydantic would use the original schemas of nested models.
-        return SchemaValidator(convert(self.core_schema), _use_prebuilt=False)
+        return SchemaValidator(convert(self._type_adapter.core_schema), _use_prebuilt=False)
 
 
 class JsonField(RequestField):
     """A JSON body or a field of one, validated strictly."""
 
-    def validate(
-        self,
-        value: Any,
-        values: dict[str, Any] = {},  # noqa: B006 - FastAPI's signature
-        *,
-        loc: Location = (),
-    ) -> Validated:
-        """Return the value or None, and its first errors with the number of further errors."""
-        new_budget()
+    def validate(self, value: Any, values: Any = None, *, loc: Location = ()) -> Validated:
+        """Return the value or None, and its errors, up to a limit."""
         if isinstance(value, bytes):
             # The content type is not JSON.
             return _validate(self._lenient, value, loc)
+        new_budget()
         try:
             return self._strict.validate_python(value, from_attributes=True), []
         except ValidationError:
-            pass
-        budget = new_budget()
-        validated, errors = _validate(self._explaining, value, loc)
-        if budget.dropped:
-            errors.append(
-                {"type": UNLISTED, "loc": loc, "msg": "", "ctx": {"count": budget.dropped}}
-            )
-        return validated, errors
+            return _validate(self._explaining, value, loc)
 
     @cached_property
     def _strict(self) -> SchemaValidator:
-        return self._compile(strict_schemas.for_json)
+        return self._compile(partial(strict_schemas.for_json, fail_fast=True))
 
     @cached_property
     def _explaining(self) -> SchemaValidator:
-        return self._compile(strict_schemas.for_errors)
+        return self._compile(partial(strict_schemas.for_json, fail_fast=False))
 
 
 def prepare(dependant: Dependant) -> None:
@@ -170,27 +143,10 @@ def _replaced(field: ModelField) -> ModelField:
 
 
 def _validate(validator: SchemaValidator, value: Any, loc: Location) -> Validated:
+    new_budget()
     try:
         return validator.validate_python(value, from_attributes=True), []
     except ValidationError as error:
         # The input may be large or a secret.
         found = error.errors(include_url=False, include_input=False, include_context=False)
         return None, [{**each, "loc": (*loc, *each["loc"])} for each in found]
-
-
-def _nul_characters(value: Any, loc: Location) -> Iterator[dict[str, Any]]:
-    match value:
-        case str():
-            if "\x00" in value:
-                message = "must not contain the NUL character"
-                yield {"type": "nul_character", "loc": loc, "msg": message}
-        case UploadFile():
-            yield from _nul_characters(value.filename, (*loc, "filename"))
-        case list():
-            for index, item in enumerate(cast("list[object]", value)):
-                yield from _nul_characters(item, (*loc, index))
-        case dict():
-            for key, item in cast("dict[str, object]", value).items():
-                yield from _nul_characters(item, (*loc, key))
-        case _:
-            pass

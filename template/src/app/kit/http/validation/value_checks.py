@@ -1,122 +1,140 @@
-"""Checks of single values for the core schemas of `strict_schemas`, and limits of their work.
+"""Checks of single values, and limits of the work that one request can cause.
 
-Each check returns the value. It replaces a value of the wrong type by an object that is never
-valid, so that Pydantic reports the error with its usual message.
+Most checks are a part of the core schemas of `strict_schemas`. They return the value, or replace a
+value of the wrong type by an object that is never valid, so that Pydantic reports the error with
+its usual message.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
-from math import isfinite
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from pydantic_core import PydanticCustomError, PydanticKnownError, ValidationError
+from starlette.datastructures import UploadFile
 
 from app.kit.errors.problems import MAX_ERRORS
 
-_SCALAR = (str, int, float, bool)
-_NUMBER = re.compile(r"\s*[+-]?\d*\.?\d*\s*")
+Location: TypeAlias = tuple[int | str, ...]
+
 _INVALID = object()
-# Characters that a string with `strip_whitespace` may have beyond its `max_length`.
-MOST_WHITESPACE = 1000
-# Stop the validation after this many errors beyond MAX_ERRORS.
-_MAX_COUNTED = 1000
-# Characters. Shorter strings do not count, such as dates, addresses and most numbers.
-SHORT = 100
-# Total characters of the longer strings of a body, and of its long numbers. The longest number of
-# PostgreSQL has 147,455 digits.
-MAX_PARSED = 200_000
+# Possessive quantifiers: the time to match is proportional to the length.
+_NUMBER = re.compile(r"\s*+[+-]?\d*+\.?\d*+\s*+")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+# Validation stops after this many errors.
+_MAX_COUNTED = MAX_ERRORS + 1000
+# A model that forbids extra fields reports each of them. No model has so many fields.
+_MAX_FIELDS = 1000
 # Values in all JSON documents that a body contains as strings.
 MAX_EMBEDDED = 50_000
-# Matches up to the character that starts the next value, in JSON without escaped quotes. There are
-# at most two strings before it, as in `"name": "Ada",`.
-_NEXT = rb'[^",\[{]*+(?:"[^"]*+(?:"|\Z)[^",\[{]*+){0,2}+[,\[{]'
-_NEXT_VALUE = re.compile(_NEXT)
-# Matching 100 values at once is several times faster than matching each.
-_MANY = 100
-_NEXT_VALUES = re.compile(b"(?:%s){100}" % _NEXT)
 
 
 @dataclass(slots=True)
 class Budget:
-    """The remaining limits of one validation, and its number of errors."""
+    """Counts of one validation: its errors, and the values that JSON in strings may still have."""
 
-    kept: int = 0
-    dropped: int = 0
-    parsed: int = MAX_PARSED
+    errors: int = 0
     embedded: int = MAX_EMBEDDED
 
 
 _budget: ContextVar[Budget] = ContextVar("budget")
 
 
-def new_budget() -> Budget:
+def new_budget() -> None:
     """Start a validation with full limits."""
-    budget = Budget()
-    _budget.set(budget)
-    return budget
+    _budget.set(Budget())
 
 
-def has_more_values(body: bytes, limit: int) -> bool:
-    """Return whether JSON has more values than the limit, objects and lists included.
+def count_values(body: bytes, limit: int) -> int:
+    """Return how many values JSON has, objects and lists included.
 
-    The count ends at the first syntax error.
+    The number may be too large up to the limit, and too small above it.
     """
     # Fast: count the bytes that can start a value. Strings may contain them too.
-    if len(body) - len(body.translate(None, b",[{")) < limit:
-        return False
-    body = without_escapes(body)
-    count = position = 0
-    for number, pattern in ((_MANY, _NEXT_VALUES), (1, _NEXT_VALUE)):
-        while count < limit and (match := pattern.match(body, position)):
-            count, position = count + number, match.end()
-    return count >= limit
+    count = _count_starts(body)
+    if count < limit:
+        return count + 1
+    if b"\\" in body:
+        body = body.replace(rb"\\", b"").replace(rb"\"", b"")
+    # A value has at most two strings: its key and itself.
+    parts = body.split(b'"', 4 * limit + 1)
+    return limit + 1 if len(parts) > 4 * limit + 1 else _count_starts(b"".join(parts[::2])) + 1
 
 
-def without_escapes(body: bytes) -> bytes:
-    """Return JSON without backslashes and quotes that are escaped."""
-    return body.replace(rb"\\", b"").replace(rb"\"", b"") if b"\\" in body else body
+def _count_starts(body: bytes) -> int:
+    return len(body) - len(body.translate(None, b",[{"))
 
 
-def within_parsed(value: Any) -> Any:
-    """Return the value. Raises PydanticCustomError if the strings to parse are too long."""
-    # The time to parse a date or an address depends on its length, even if it is not valid.
-    if isinstance(value, str) and (size := len(value)) > SHORT:
-        budget = _budget.get()
-        if size > budget.parsed:
-            raise PydanticCustomError("text_too_long", "is too long to be parsed")
-        budget.parsed -= size
-    return value
+class Rejected(str):
+    """The error message for a rejected number. It replaces the number in a parsed body."""
+
+
+def find_unstorable(value: Any, location: Location) -> Iterator[tuple[Location, str]]:
+    """Yield the location of each value and key that PostgreSQL cannot store, and a message."""
+    match value:
+        case Rejected():
+            yield location, value
+        case str():
+            if message := _message(value):
+                yield location, message
+        case dict():
+            for key, item in cast("dict[str, object]", value).items():
+                if message := _message(key):
+                    yield location, f"a key {message}"
+                else:
+                    yield from find_unstorable(item, (*location, key))
+        case list():
+            for index, item in enumerate(cast("list[object]", value)):
+                yield from find_unstorable(item, (*location, index))
+        case UploadFile():
+            yield from find_unstorable(value.filename, (*location, "filename"))
+        case _:
+            pass
+
+
+def _message(text: str) -> str | None:
+    if "\x00" in text:
+        return "must not contain the NUL character"
+    has_surrogate = not text.isascii() and _SURROGATE.search(text)
+    return "must not contain half of a surrogate pair" if has_surrogate else None
 
 
 def within_embedded(value: Any) -> Any:
-    """Return the value. Raises PydanticCustomError if JSON in strings has too many values."""
-    if isinstance(value, str) and len(value) > SHORT:
+    """Return JSON in a string. Raises PydanticCustomError for NUL and for too many values."""
+    if isinstance(value, str):
+        # The NUL check of the body does not parse JSON in strings.
+        if r"\u0000" in value.replace(r"\\", ""):
+            raise PydanticCustomError("nul_character", "must not contain the NUL character")
         budget = _budget.get()
-        text = value.encode(errors="replace")
-        if has_more_values(text, budget.embedded):
+        budget.embedded -= count_values(value.encode(errors="replace"), budget.embedded)
+        if budget.embedded < 0:
             raise PydanticCustomError("too_many_values", "has too many values")
-        values = len(text) - len(text.translate(None, b",[{")) + 1
-        budget.embedded = max(0, budget.embedded - values)
     return value
 
 
-def within_errors(value: Any, handler: Any) -> Any:
-    """Validate an item of a list or mapping. Count the errors beyond MAX_ERRORS."""
+def within_errors(value: Any, handler: Callable[[Any], Any]) -> Any:
+    """Validate an item of a list or mapping, unless there are too many errors already."""
     budget = _budget.get()
-    if budget.dropped >= _MAX_COUNTED:
+    if budget.errors >= _MAX_COUNTED:
         return value
-    full, kept = budget.kept >= MAX_ERRORS, budget.kept
+    before = budget.errors
     try:
         return handler(value)
     except ValidationError as error:
-        if full:
-            budget.dropped += error.error_count()
-            return value
         # Nested items have already counted their own errors.
-        budget.kept += max(0, error.error_count() - (budget.kept - kept))
+        budget.errors = before + error.error_count()
         raise
+
+
+def within_fields(value: Any) -> Any:
+    """Return the input of a model. Raises PydanticCustomError if it has too many fields."""
+    if isinstance(value, dict) and (count := len(cast("dict[str, Any]", value))) > _MAX_FIELDS:
+        message = "Object has {count} fields, most of them unknown"
+        raise PydanticCustomError("too_many_fields", message, {"count": count})
+    return value
 
 
 def no_number(value: Any) -> Any:
@@ -125,82 +143,41 @@ def no_number(value: Any) -> Any:
 
 
 def no_timestamp(value: Any) -> Any:
-    """Reject a number and a string with a number."""
-    # Pydantic would parse a number as seconds.
-    is_number = isinstance(within_parsed(value), str) and _NUMBER.fullmatch(value)
+    """Reject a number and a string with a number, which Pydantic would parse as seconds."""
+    is_number = isinstance(value, str) and _NUMBER.fullmatch(value)
     return _INVALID if is_number else no_number(value)
 
 
 def no_time(value: Any) -> Any:
     """Reject a date with a time, even midnight."""
-    has_time = isinstance(within_parsed(value), str) and len(value.strip()) > len("2026-01-31")
+    has_time = isinstance(value, str) and len(value.strip()) > len("2026-01-31")
     return _INVALID if has_time else no_timestamp(value)
 
 
 def exact(value: Any) -> Any:
     """Reject a boolean. Return the original text of an `ExactFloat`."""
     # The float has fewer digits than the number in the body.
-    return _INVALID if isinstance(value, bool) else within_parsed(getattr(value, "text", value))
+    return _INVALID if isinstance(value, bool) else getattr(value, "text", value)
 
 
 def finite(value: Any) -> Any:
     """Return data of any type. Raises PydanticKnownError for a number that is not finite."""
     # 1e999 is valid JSON, but Python parses it as infinity, which cannot be written as JSON.
-    if not _is_finite(value):
-        raise PydanticKnownError("finite_number")
-    return value
-
-
-def _is_finite(value: Any) -> bool:
-    return all(isfinite(each) for each in _leaves(value) if isinstance(each, float))
-
-
-def _leaves(value: Any) -> Iterator[Any]:
-    """Yield scalars and the keys of objects."""
-    # A loop is four times faster than a recursive function.
-    rest: list[Any] = [value]
-    while rest:
-        each = rest.pop()
-        if isinstance(each, dict):
-            found = cast("dict[object, object]", each)
-            rest += found
-            rest += found.values()
-        elif isinstance(each, list):
-            rest += cast("list[object]", each)
-        else:
-            yield each
-
-
-def embedded(value: Any, handler: Callable[[Any], Any]) -> Any:
-    """Parse a string as JSON. Raises PydanticCustomError for NUL and for too many values."""
-    parsed = handler(within_embedded(value))
-    # The NUL check of the body does not parse JSON in strings.
-    if r"\u0000" in str(value) and _has_nul(parsed):
-        raise PydanticCustomError("nul_character", "must not contain the NUL character")
-    return parsed
-
-
-def _has_nul(value: Any) -> bool:
-    return any("\x00" in each for each in _leaves(value) if isinstance(each, str))
+    if isinstance(value, float | dict | list):
+        # A validator of the model may have created objects of other types: TypeError.
+        with suppress(TypeError):
+            try:
+                json.dumps(value, allow_nan=False, ensure_ascii=False)
+            except ValueError:
+                raise PydanticKnownError("finite_number") from None
+    return cast("object", value)
 
 
 def of_types(types: set[type]) -> Callable[[Any], Any]:
     """Return a check that rejects `true`, 1.0 and "1" if the choice is the integer 1."""
 
     def check(value: Any) -> Any:
-        is_choice = not isinstance(value, _SCALAR) or type(value) in types
-        return within_parsed(value) if is_choice else _INVALID
-
-    return check
-
-
-def short_before_strip(length: int) -> Callable[[Any], Any]:
-    """Return a check of the length of a string before its whitespace is removed."""
-
-    def check(value: Any) -> Any:
-        # Stripping megabytes of whitespace takes a tenth of a second.
-        if isinstance(value, str) and len(value) > length + MOST_WHITESPACE:
-            raise PydanticKnownError("string_too_long", {"max_length": length})
-        return value
+        is_scalar = isinstance(value, str | int | float)
+        return _INVALID if is_scalar and type(value) not in types else value
 
     return check
