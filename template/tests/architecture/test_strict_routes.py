@@ -1,5 +1,6 @@
 """Every route validates its input like `StrictRoute`: a datetime without UTC offset is invalid."""
 
+import inspect
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, get_args, get_type_hints
@@ -10,7 +11,6 @@ from fastapi.routing import APIRoute, APIWebSocketRoute, iter_route_contexts
 from starlette.routing import Mount
 
 from app.kit.http.routing import StrictRoute
-from app.kit.http.validation.request_fields import find_differences
 
 
 def lenient_routes(app: FastAPI) -> list[str]:
@@ -47,6 +47,16 @@ def plain_datetimes(dependant: Dependant) -> Iterator[str]:
 def contains_datetime(hint: Any) -> bool:
     """Whether a type is `datetime`, or has it as a type argument."""
     return hint is datetime or any(map(contains_datetime, get_args(hint)))
+
+
+def find_differences(field: Any) -> list[str]:
+    """Return the attributes that the kit uses and this parameter lacks."""
+    validate = getattr(field, "validate", None)
+    taken = list(inspect.signature(validate).parameters) if validate else []
+    found = [] if taken == ["value", "values", "loc"] else [f"validate({', '.join(taken)})"]
+    schema = getattr(getattr(field, "_type_adapter", None), "core_schema", None)
+    found += [] if isinstance(schema, dict) else ["_type_adapter.core_schema"]
+    return found + [name for name in ("field_info", "name", "alias") if not hasattr(field, name)]
 
 
 def test_every_route_is_strict(app: FastAPI) -> None:

@@ -4,12 +4,14 @@
 
 import pytest
 from fastapi import FastAPI, Response
+from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.example.idempotency import IdempotencyDep
 from app.example.users.models import User
 from app.example.users.repository import USER_OUT, UserRepository
 from app.kit.errors.problems import NotFound
+from app.kit.http.etag import EntityTag
 from tests.example.factories import make_user
 from tests.support.app import client_of
 
@@ -42,3 +44,13 @@ async def test_deprecated_change_updates_a_row_by_id(session: AsyncSession) -> N
     await users.delete(user.id)
     with pytest.deprecated_call(), pytest.raises(NotFound):
         await users.change(user.id, {"name": "Ada"})
+
+
+def test_deprecated_show_sets_the_header() -> None:
+    class Versioned(BaseModel):
+        version: int = 3
+
+    response, row = Response(), Versioned()
+    with pytest.deprecated_call(match="use set_header; it is removed in"):
+        assert EntityTag(response, None).show(row) is row
+    assert response.headers["etag"] == '"3"'

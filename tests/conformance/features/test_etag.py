@@ -20,7 +20,7 @@ def test_etag_is_the_version_of_entity_or_response_model() -> None:
     for row in (WithVersion(version=3), LibraryBook(title="One", version=3)):
         tag = EntityTag(Response(), '"3"')
         tag.check(row)
-        assert tag.show(row) is row
+        assert tag.set_header(row) is row
         assert tag.response.headers["ETag"] == '"3"'
         with pytest.raises(PreconditionFailed):
             EntityTag(Response(), '"2"').check(row)
@@ -29,4 +29,4 @@ def test_etag_is_the_version_of_entity_or_response_model() -> None:
 def test_row_without_version_is_a_type_error() -> None:
     for row in (WithoutVersion(name="a"), LibraryWriter(name="a")):
         with pytest.raises(TypeError, match="has no version for an ETag"):
-            EntityTag(Response(), None).show(row)
+            EntityTag(Response(), None).set_header(row)

@@ -268,7 +268,7 @@ async def test_datetime_version_column(own_app: FastAPI) -> None:
     async with database.transaction() as session:
         await Shows(session).delete(show.id)
     response = Response()
-    EntityTag(response, None).show(again)
+    EntityTag(response, None).set_header(again)
     EntityTag(response, response.headers["ETag"]).check(again)
     assert re.fullmatch(r'"[!#-~]+"', response.headers["ETag"])
     assert await view.list(database, view.select().where(Show.title == "d")) == []

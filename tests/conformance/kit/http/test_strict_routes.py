@@ -8,8 +8,7 @@ from fastapi.routing import APIRoute
 
 from app.kit.http.application import Application
 from app.kit.http.schemas import UtcDatetime
-from app.kit.http.validation.request_fields import find_differences
-from tests.architecture.test_strict_routes import lenient_routes
+from tests.architecture.test_strict_routes import find_differences, lenient_routes
 
 
 def test_lenient_routes_are_found() -> None:

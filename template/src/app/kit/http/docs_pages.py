@@ -8,9 +8,7 @@ import re
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from hashlib import sha256
-from http import HTTPStatus
 from pathlib import Path
-from typing import ClassVar
 
 import fastapi_offline
 from fastapi import FastAPI, Request
@@ -19,15 +17,14 @@ from fastapi.openapi.docs import (
     get_swagger_ui_html,
     get_swagger_ui_oauth2_redirect_html,
 )
+from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from app.kit.errors.problems import Problem
-
 # The package also has a FastAPI subclass, which is not used here.
-_FILES = Path(fastapi_offline.__file__).parent / "static"
-_PLACE = "/docs-assets"
+_DIRECTORY = Path(fastapi_offline.__file__).parent / "static"
+_ASSETS = "/docs-assets"
 _SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 # ReDoc creates its styles and its search worker at run time.
 _POLICY = "; ".join(
@@ -45,17 +42,11 @@ _POLICY = "; ".join(
 )
 
 
-class FileMethodNotAllowed(Problem):
-    """The request would change a file."""
-
-    status = HTTPStatus.METHOD_NOT_ALLOWED
-    headers: ClassVar[dict[str, str]] = {"Allow": "GET, HEAD"}
-
-
-class _Assets(StaticFiles):
+class _Files(StaticFiles):
     async def get_response(self, path: str, scope: Scope) -> Response:
         if scope["method"] not in ("GET", "HEAD"):
-            raise FileMethodNotAllowed("Use GET or HEAD for this file.")
+            # Starlette's exception has no `Allow` header.
+            raise HTTPException(405, "Use GET or HEAD for this file.", {"Allow": "GET, HEAD"})
         return await super().get_response(path, scope)
 
     def file_response(
@@ -73,17 +64,17 @@ class _Assets(StaticFiles):
 
 def mount_docs(app: FastAPI) -> None:
     """Add Swagger UI and ReDoc at the `docs_url` and `redoc_url` of an application."""
-    document, redirect = app.openapi_url, app.swagger_ui_oauth2_redirect_url
-    if not document:
+    schema, redirect = app.openapi_url, app.swagger_ui_oauth2_redirect_url
+    if not schema:
         return
 
     def swagger_ui(root: str) -> HTMLResponse:
         return get_swagger_ui_html(
-            openapi_url=f"{root}{document}",
+            openapi_url=f"{root}{schema}",
             title=app.title,
-            swagger_js_url=f"{root}{_PLACE}/swagger-ui-bundle.js",
-            swagger_css_url=f"{root}{_PLACE}/swagger-ui.css",
-            swagger_favicon_url=f"{root}{_PLACE}/favicon.png",
+            swagger_js_url=f"{root}{_ASSETS}/swagger-ui-bundle.js",
+            swagger_css_url=f"{root}{_ASSETS}/swagger-ui.css",
+            swagger_favicon_url=f"{root}{_ASSETS}/favicon.png",
             oauth2_redirect_url=redirect and f"{root}{redirect}",
             init_oauth=app.swagger_ui_init_oauth,
             swagger_ui_parameters=app.swagger_ui_parameters,
@@ -94,10 +85,10 @@ def mount_docs(app: FastAPI) -> None:
 
     def redoc(root: str) -> HTMLResponse:
         return get_redoc_html(
-            openapi_url=f"{root}{document}",
+            openapi_url=f"{root}{schema}",
             title=app.title,
-            redoc_js_url=f"{root}{_PLACE}/redoc.standalone.js",
-            redoc_favicon_url=f"{root}{_PLACE}/favicon.png",
+            redoc_js_url=f"{root}{_ASSETS}/redoc.standalone.js",
+            redoc_favicon_url=f"{root}{_ASSETS}/favicon.png",
             with_google_fonts=False,
         )
 
@@ -108,7 +99,7 @@ def mount_docs(app: FastAPI) -> None:
     ):
         if path:
             app.add_route(path, _endpoint(page), include_in_schema=False)
-    app.mount(_PLACE, _Assets(directory=_FILES))
+    app.mount(_ASSETS, _Files(directory=_DIRECTORY))
 
 
 def _endpoint(page: Callable[[str], HTMLResponse]) -> Callable[[Request], Awaitable[HTMLResponse]]:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from fastapi import Depends, Header, Response
 from pydantic import BaseModel
+from typing_extensions import deprecated
 
 from app.kit.db.base import TimestampedModel, attribute_name
 from app.kit.errors.problems import Problem
@@ -47,7 +48,7 @@ class EntityTag:
             return
         raise PreconditionFailed("The resource has changed since it was read. Read it again.")
 
-    def show(self, row: R) -> R:
+    def set_header(self, row: R) -> R:
         """Set the response header `ETag` to the version of a row, and return the row.
 
         The row is a model with a version column, or a schema with a field `version`. Raises
@@ -55,6 +56,11 @@ class EntityTag:
         """
         self.response.headers["ETag"] = _tag(row)
         return row
+
+    @deprecated("use set_header; it is removed in 0.11.0")
+    def show(self, row: R) -> R:
+        """Set the header."""
+        return self.set_header(row)
 
 
 def _tag(row: TimestampedModel | BaseModel) -> str:

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.kit.http.asgi import current_route, may_have_body, path_of
 from app.kit.http.validation.fast_endpoint import FastEndpoint
 from app.kit.http.validation.json_body import JsonRequest
-from app.kit.http.validation.request_fields import Unsupported, prepare
+from app.kit.http.validation.request_fields import Unsupported, replace_fields
 
 # The method of a request, the number of slashes in its path, and the first segment.
 Key: TypeAlias = tuple[str, int, str]
@@ -27,20 +27,19 @@ class StrictRoute(APIRoute):
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the handler. It prepares the parameters of the route at the first request."""
+        """Return the handler. It replaces the parameters of the route at the first request."""
         handler = super().get_route_handler()
-        prepared = has_body = False
+        has_body: bool | None = None
 
         async def handle(request: Request) -> Response:
-            nonlocal prepared, has_body
-            if not prepared:
+            nonlocal has_body
+            if has_body is None:
                 route = current_route(request.scope)
-                prepare(route.dependant)
+                replace_fields(route.dependant)
                 has_body = may_have_body(route)
-                prepared = True
-            if has_body:
-                request = JsonRequest(request.scope, request.receive)
-            return await handler(request)
+            return await handler(
+                JsonRequest(request.scope, request.receive) if has_body else request
+            )
 
         return handle
 
@@ -97,7 +96,7 @@ class IndexedRouter(APIRouter):
             if (match := regex.match(path)) and key[0] in (route.methods or ()):
                 if app is None:
                     break
-                _select(scope, route, match.groupdict())
+                _set_route(scope, route, match.groupdict())
                 await app(scope, receive, send)
                 return
         await candidates.fallback(scope, receive, send)
@@ -114,7 +113,8 @@ class IndexedRouter(APIRouter):
         ]
         routes = [each for each in iter_route_contexts(router.routes) if _may_match(each, key)]
         strict = takewhile(lambda each: type(each.original_route) is StrictRoute, routes)
-        return _Candidates([(each, each.path_regex, _app(each)) for each in strict], router.app)
+        found = [(each, each.path_regex, _fast_app(each)) for each in strict]
+        return _Candidates(found, router.app)
 
 
 class _Candidates(NamedTuple):
@@ -125,7 +125,7 @@ class _Candidates(NamedTuple):
     fallback: ASGIApp
 
 
-def _app(route: RouteContext) -> ASGIApp | None:
+def _fast_app(route: RouteContext) -> ASGIApp | None:
     """Return the application of a route, or None if FastAPI's router must call it."""
     if isinstance(getattr(route.body_field, "field_info", None), Form):
         # FastAPI's router sets the limits of forms.
@@ -137,7 +137,7 @@ def _app(route: RouteContext) -> ASGIApp | None:
         return app
 
 
-def _select(scope: Scope, route: RouteContext, found: dict[str, str]) -> None:
+def _set_route(scope: Scope, route: RouteContext, found: dict[str, str]) -> None:
     """Set the same values in the scope as FastAPI's routers."""
     values = {name: route.param_convertors[name].convert(text) for name, text in found.items()}
     scope["path_params"] = {**scope.get("path_params", {}), **values}

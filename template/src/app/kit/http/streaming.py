@@ -103,7 +103,7 @@ class JsonLines(StreamedRows):
         def encode(row: BaseModel) -> bytes:
             return f"{row.model_dump_json()}\n".encode()
 
-        batches, _ = _in_form(database, statement, schema)
+        batches, _ = _batches_and_schema(database, statement, schema)
         self._start(batches, encode, media_type=MEDIA_TYPE, status_code=status_code)
 
 
@@ -146,7 +146,7 @@ class CsvLines(StreamedRows):
             values = row.model_dump(mode="json").values()
             return _csv_line([_cell(value, escape_formulas=escape_formulas) for value in values])
 
-        batches, schema = _in_form(database, statement, schema)
+        batches, schema = _batches_and_schema(database, statement, schema)
         header = _csv_line([*schema.model_fields, *schema.model_computed_fields])
         self._start(batches, encode, header, media_type=CSV_MEDIA_TYPE, status_code=status_code)
 
@@ -170,7 +170,7 @@ def _csv_line(cells: list[str]) -> bytes:
     return line.getvalue().encode()
 
 
-def _in_form(
+def _batches_and_schema(
     rows: Database | RowStream[Any], statement: Select[Any], schema: Schema
 ) -> tuple[AsyncGenerator[list[Any]], Schema]:
     """Return the batches of rows, and their schema."""

@@ -19,7 +19,7 @@ from app.kit.http.middleware.request_limits import HEADERS_LIMIT, HeadersTooLarg
 from app.kit.http.settings import HttpSettings
 
 # For an application without settings.
-_USUAL = HttpSettings()
+_DEFAULTS = HttpSettings()
 # Seconds to wait at shutdown for requests that are already on the network.
 RESPONSE_DELIVERY_TIME = 0.5
 
@@ -34,60 +34,60 @@ class Malformed(Problem):
 class HttpProtocol(HttpToolsProtocol):
     """Closes a connection if a request is too large, or takes too long to arrive."""
 
-    in_headers = False
-    received = 0  # bytes since the last headers or part of a body
-    asked = False  # whether a request arrived since the last check
-    next_look: TimerHandle
-    ends = False  # whether to close the connection after the next response
+    _in_headers = False
+    _received = 0  # bytes since the last headers or part of a body
+    _has_new_request = False  # since the last check of the timer
+    _is_shutting_down = False
+    _timer: TimerHandle
 
     def connection_made(self, transport: BaseTransport) -> None:
         """Start the timer of the connection."""
         super().connection_made(cast("Transport", transport))
-        self._look_later()
+        self._schedule_check()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the timer."""
-        self.next_look.cancel()
+        self._timer.cancel()
         super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
         """Start counting the bytes of the headers."""
         super().on_message_begin()
-        self.in_headers, self.received = True, 0
+        self._in_headers, self._received = True, 0
 
     def on_headers_complete(self) -> None:
         """Call the application, which checks the size of the headers."""
-        self.in_headers, self.received, self.asked = False, 0, True
+        self._in_headers, self._received, self._has_new_request = False, 0, True
         super().on_headers_complete()
-        if self.ends and self.cycle:
+        if self._is_shutting_down and self.cycle:
             self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         """Pass a part of the body to the application, which checks its size."""
-        self.received = 0
+        self._received = 0
         super().on_body(body)
 
     def data_received(self, data: bytes) -> None:
         """Parse received data."""
-        self.received += len(data)
+        self._received += len(data)
         super().data_received(data)
-        if self.received > HEADERS_LIMIT:
-            self._cut_off(HeadersTooLarge())
+        if self._received > HEADERS_LIMIT:
+            self._abort(HeadersTooLarge())
 
     def shutdown(self) -> None:
         """Close the connection after the next response, or after half a second without a request.
 
         Closing it immediately would reset a connection with a request that is not read yet.
         """
-        if self._is_answering or self.ends:
+        if self._is_responding or self._is_shutting_down:
             super().shutdown()
         else:
-            self.ends = True
+            self._is_shutting_down = True
             self.loop.call_later(RESPONSE_DELIVERY_TIME, self.shutdown)
 
     def send_400_response(self, msg: str) -> None:
         """Respond to malformed HTTP with a problem document, and close the connection."""
-        if self._is_answering and (self.cycle.response_started or not self.cycle.more_body):
+        if self._is_responding and (self.cycle.response_started or not self.cycle.more_body):
             # Finish the response to the earlier request first.
             self.cycle.keep_alive = False
             return
@@ -95,26 +95,26 @@ class HttpProtocol(HttpToolsProtocol):
         self.transport.close()
 
     @property
-    def _is_answering(self) -> bool:
+    def _is_responding(self) -> bool:
         return bool(self.cycle and not self.cycle.response_complete)
 
-    def _look_later(self) -> None:
+    def _schedule_check(self) -> None:
         # One timer per connection costs less than one per request.
-        http: HttpSettings = getattr(self.config.app, "http", _USUAL)
-        self.next_look = self.loop.call_later(http.time_limit, self._look)
-        self.asked = False
+        http: HttpSettings = getattr(self.config.app, "http", _DEFAULTS)
+        self._timer = self.loop.call_later(http.time_limit, self._check)
+        self._has_new_request = False
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         if self.transport.get_protocol() is not self:
             return  # upgraded to a WebSocket
-        if self.asked or self._is_answering:
-            self._look_later()
+        if self._has_new_request or self._is_responding:
+            self._schedule_check()
         else:
-            self._cut_off(RequestTimeout("The request did not arrive in time."))
+            self._abort(RequestTimeout("The request did not arrive in time."))
 
-    def _cut_off(self, problem: Problem) -> None:
+    def _abort(self, problem: Problem) -> None:
         # Do not write into the response to an earlier request.
-        if self.in_headers and not self._is_answering:
+        if self._in_headers and not self._is_responding:
             self._write(problem)
         self.transport.close()
 

@@ -28,7 +28,7 @@ _FORMS = (_FORM, _MULTIPART)
 # Only endpoints that declare one of these types are checked.
 CHECKED_TYPES = frozenset({"application/json", *_FORMS})
 # Headers of a body, which a 304 response does not have.
-_OF_BODY = frozenset({b"content-length", b"content-type"})
+_BODY_HEADERS = frozenset({b"content-length", b"content-type"})
 
 
 class ContentNegotiationMiddleware:
@@ -47,7 +47,7 @@ class ContentNegotiationMiddleware:
             await self.app(scope, receive, send)
             return
         scope[ROOT] = scope.get("root_path", "")
-        if scope["method"] == "HEAD" and self._is_get(scope):
+        if scope["method"] == "HEAD" and self._is_served_by_get(scope):
             await self._head(scope, receive, send)
         elif scope.get(HAS_BODY) and (response := self._check_content_type(scope)):
             await response(scope, receive, send)
@@ -56,7 +56,7 @@ class ContentNegotiationMiddleware:
         else:
             await self.app(scope, receive, send)
 
-    def _is_get(self, scope: Scope) -> bool:
+    def _is_served_by_get(self, scope: Scope) -> bool:
         """Return whether the path has a GET route, and no route before it accepts HEAD."""
         for route in routes_at(self.routes, scope):
             if not route.methods or "HEAD" in route.methods:
@@ -100,23 +100,24 @@ class ContentNegotiationMiddleware:
             return None
         for route in routes_at(self.routes, scope):
             if route.methods and scope["method"] in route.methods:
-                return _unsupported(getattr(route, "body_field", None), media_type, content_type)
+                return _check_media_type(route, media_type, content_type)
         return None
 
     @cached_property
     def _has_form(self) -> bool:
         routes = iter_route_contexts(self.routes)
-        return any(_declared(getattr(route, "body_field", None)) in _FORMS for route in routes)
+        return any(_declared_media_type(route) in _FORMS for route in routes)
 
 
-def _declared(body: Any) -> str:
+def _declared_media_type(route: Any) -> str:
     """Return the media type that an endpoint declares for its body."""
+    body = getattr(route, "body_field", None)
     media_type: str = getattr(getattr(body, "field_info", None), "media_type", "")
     return media_type
 
 
-def _unsupported(body: Any, media_type: str, content_type: str) -> Response | None:
-    declared = _declared(body)
+def _check_media_type(route: Any, media_type: str, content_type: str) -> Response | None:
+    declared = _declared_media_type(route)
     accepted = f"{_FORM}, {_MULTIPART}"
     if _JSON.fullmatch(declared) and not _JSON.fullmatch(media_type):
         accepted = "application/json"
@@ -137,13 +138,11 @@ def _unsupported(body: Any, media_type: str, content_type: str) -> Response | No
 
 def _conditional(scope: Scope, send: Send) -> Send:
     """Send 304 instead of a response whose `ETag` the client already has (RFC 9110, 13.1.2)."""
-    if not header(scope, b"if-none-match"):
-        return send
     # The header may be repeated.
-    given = [
-        value.decode("latin-1") for name, value in scope["headers"] if name == b"if-none-match"
-    ]
-    condition = ",".join(given)
+    given = [value for name, value in scope["headers"] if name == b"if-none-match"]
+    if not any(given):
+        return send
+    condition = b",".join(given).decode("latin-1")
     known = set(_TAG.findall(condition))  # without `W/`, for a weak comparison
     unchanged = False
 
@@ -156,7 +155,7 @@ def _conditional(scope: Scope, send: Send) -> Send:
                 condition.strip() == "*" or not known.isdisjoint(_TAG.findall(tags[0]))
             )
             if unchanged:
-                kept = [pair for pair in headers if pair[0] not in _OF_BODY]
+                kept = [pair for pair in headers if pair[0] not in _BODY_HEADERS]
                 message = {**message, "status": int(HTTPStatus.NOT_MODIFIED), "headers": kept}
         elif unchanged and message["type"] == "http.response.body":
             message = {**message, "body": b""}

@@ -13,9 +13,9 @@ from app.kit.errors.problems import MAX_ERRORS, FieldProblem
 _LONGEST_DETAIL = 1000  # bytes
 # Longer bodies are not errors of FastAPI, and pass unchanged.
 _LONGEST_ERROR = 1_000_000  # bytes
-_PLAIN = b"text/plain"
-_REPLACED = (_PLAIN, b"application/json")
-_OF_BODY = frozenset({b"content-length", b"content-type"})
+_PLAIN_TEXT = b"text/plain"
+_REPLACED_TYPES = (_PLAIN_TEXT, b"application/json")
+_BODY_HEADERS = frozenset({b"content-length", b"content-type"})
 # The ASGI extension for a response to a rejected WebSocket handshake.
 _DENIAL = "websocket.http.response"
 
@@ -44,7 +44,8 @@ class ProblemDocumentsMiddleware:
             nonlocal started, held, body
             if not started:
                 started = True
-                if message["status"] >= HTTPStatus.BAD_REQUEST and _type_of(message) in _REPLACED:
+                is_error = message["status"] >= HTTPStatus.BAD_REQUEST
+                if is_error and _media_type(message) in _REPLACED_TYPES:
                     held = message
                     return
             if held is None:
@@ -54,7 +55,7 @@ class ProblemDocumentsMiddleware:
             is_complete = not message.get("more_body")
             if not is_complete and len(body) <= _LONGEST_ERROR:
                 return
-            if _type_of(held) == _PLAIN and not is_complete:
+            if _media_type(held) == _PLAIN_TEXT and not is_complete:
                 body = body[:_LONGEST_DETAIL]
                 return
             start, held = held, None
@@ -94,9 +95,9 @@ class ProblemDocumentsMiddleware:
         await self.app(scope, receive, send_denial)
 
 
-def _type_of(message: Message) -> bytes:
+def _media_type(message: Message) -> bytes:
     kinds = [value for name, value in message.get("headers", ()) if name == b"content-type"]
-    return kinds[0].partition(b";")[0] if kinds else _PLAIN
+    return kinds[0].partition(b";")[0] if kinds else _PLAIN_TEXT
 
 
 class _Error(BaseModel):
@@ -117,7 +118,7 @@ class _Errors(BaseModel):
 def _problem(start: Message, body: bytes) -> Response | None:
     """Return a problem document, or None for JSON that is not an error of FastAPI."""
     errors: list[FieldProblem] = []
-    if _type_of(start) == _PLAIN:
+    if _media_type(start) == _PLAIN_TEXT:
         detail = body[:_LONGEST_DETAIL].decode(errors="replace")
     else:
         try:
@@ -130,6 +131,6 @@ def _problem(start: Message, body: bytes) -> Response | None:
             for each in (found if isinstance(found, list) else [])[:MAX_ERRORS]
         ]
     response = problem_response(start["status"], detail, errors)
-    kept = [pair for pair in start.get("headers", ()) if pair[0] not in _OF_BODY]
+    kept = [pair for pair in start.get("headers", ()) if pair[0] not in _BODY_HEADERS]
     response.raw_headers.extend(kept)
     return response

@@ -28,7 +28,7 @@ COMMON_RESPONSES: dict[int | str, dict[str, Any]] = {
     422: {**problem_responses(422)[422], _INHERITED: True},
     **problem_responses(503),
 }
-_COMPONENTS = {
+_HEADERS = {
     "X-Request-ID": ("Id of the request, as in logs and error documents", "string"),
     "ETag": ("Version of the resource, for If-Match and If-None-Match", "string"),
     "Retry-After": (
@@ -41,7 +41,7 @@ _COMPONENTS = {
     ),
     "Accept": ("Media types that the endpoint accepts", "string"),
 }
-_OF_STATUS = {"415": "Accept", "503": "Retry-After"}
+_HEADER_OF_STATUS = {"415": "Accept", "503": "Retry-After"}
 _IF_NONE_MATCH = {
     "name": "If-None-Match",
     "in": "header",
@@ -95,7 +95,7 @@ def document_errors(document: dict[str, Any]) -> None:
 def document_headers(document: dict[str, Any]) -> None:
     """Add response headers to all operations of an OpenAPI document, and correct parameters."""
     components = document.setdefault("components", {}).setdefault("headers", {})
-    for name, (description, kind) in _COMPONENTS.items():
+    for name, (description, kind) in _HEADERS.items():
         components.setdefault(name, {"description": description, "schema": {"type": kind}})
     for path in document["paths"].values():
         for method, operation in path.items():
@@ -118,7 +118,9 @@ def _document_operation(method: str, operation: dict[str, Any]) -> None:
         operation["responses"] = responses = dict(sorted(responses.items()))
     for status, response in responses.items():
         is_success = status.startswith("2")
-        sent = {"X-Request-ID", _OF_STATUS.get(status, "X-Request-ID")}
+        sent = {"X-Request-ID"}
+        if status in _HEADER_OF_STATUS:
+            sent.add(_HEADER_OF_STATUS[status])
         if "if-match" in names and ((is_success and status != "204") or status == "304"):
             sent.add("ETag")
         if "idempotency-key" in names and is_success:

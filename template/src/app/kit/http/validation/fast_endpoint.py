@@ -29,24 +29,28 @@ from app.kit.http.validation.request_fields import (
     Unsupported,
     is_plain_model,
     plain_alias,
-    prepare,
+    replace_fields,
     solve_generator,
 )
 
 Function: TypeAlias = Callable[..., Awaitable[Any]]
 
-_SUPPORTED = frozenset(
+# Attributes of a Dependant.
+_SUPPORTED_ATTRIBUTES = frozenset(
     {"path_params", "query_params", "body_params", "dependencies", "request_param_name"}
     | {"http_connection_param_name", "name", "call", "use_cache", "path", "scope"}
 )
-_OPTIONS = ("include", "exclude", "by_alias", "exclude_unset", "exclude_defaults", "exclude_none")
-_JSON = (b"content-type", b"application/json")
+_DUMP_OPTIONS = (
+    *("include", "exclude", "by_alias"),
+    *("exclude_unset", "exclude_defaults", "exclude_none"),
+)
+_JSON_TYPE = (b"content-type", b"application/json")
 
 
 class _Parameter(NamedTuple):
-    # `alias` is None for a whole body or query.
+    # `source` is "path", "query" or "body". `alias` is None for a whole body or query.
     field: Any
-    place: str
+    source: str
     alias: str | None
 
 
@@ -62,11 +66,11 @@ class _Call:
     # Names of arguments, and the functions that return their values.
     dependencies: tuple[tuple[str | None, Function], ...]
 
-    def validate(self, given: Mapping[str, Any]) -> dict[str, Any]:
+    def validate(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """Return the values of all parameters, or raise Unsupported for an invalid request."""
         values: dict[str, Any] = {}
-        for field, place, alias in self.parameters:
-            value = given[place]
+        for field, source, alias in self.parameters:
+            value = data[source]
             if alias is not None:
                 value = value.get(alias)
                 if value is None:
@@ -85,7 +89,7 @@ class FastEndpoint:
     """Responds to the requests of one route, or lets FastAPI do it. Raises Unsupported."""
 
     def __init__(self, route: Any, fallback: ASGIApp) -> None:
-        prepare(route.dependant)
+        replace_fields(route.dependant)
         self._fallback = fallback
         self._provider = route.dependency_overrides_provider
         # In the order of execution; the endpoint is the last one.
@@ -96,10 +100,10 @@ class FastEndpoint:
         self._request = JsonRequest if may_have_body(route) else Request
         self._status: int = route.status_code or 200
         self._field = route.response_field
-        self._options = {name: getattr(route, f"response_model_{name}") for name in _OPTIONS}
-        places = [each.place for call in self._calls.values() for each in call.parameters]
+        self._options = {name: getattr(route, f"response_model_{name}") for name in _DUMP_OPTIONS}
+        sources = [each.source for call in self._calls.values() for each in call.parameters]
         if (
-            places.count("body") != self._has_body
+            sources.count("body") != self._has_body
             or self._field is None
             or not iscoroutinefunction(route.dependant.call)
             or route.max_body_size is not None
@@ -134,7 +138,7 @@ class FastEndpoint:
             return
         if result is None:
             raise RuntimeError("A dependency with yield caught an exception and did not raise it.")
-        headers = [(b"content-length", b"%d" % len(result)), _JSON]
+        headers = [(b"content-length", b"%d" % len(result)), _JSON_TYPE]
         await send({"type": "http.response.start", "status": self._status, "headers": headers})
         await send({"type": "http.response.body", "body": result})
 
@@ -159,21 +163,21 @@ class FastEndpoint:
 
     async def _validate(self, request: Request) -> list[dict[str, Any]]:
         scope = request.scope
-        given: dict[str, Any] = {"path": scope["path_params"], "query": {}}
+        data: dict[str, Any] = {"path": scope["path_params"], "query": {}}
         if query := scope["query_string"]:
             pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
-            given["query"] = dict(pairs)
-            if len(pairs) != len(given["query"]):
+            data["query"] = dict(pairs)
+            if len(pairs) != len(data["query"]):
                 raise Unsupported
         if self._has_body:
             media_type = header(scope, b"content-type").partition(";")[0]
             if media_type != "application/json" or not await request.body():
                 raise Unsupported
             try:
-                given["body"] = await request.json()
+                data["body"] = await request.json()
             except Exception as error:
                 raise Unsupported from error
-        return [call.validate(given) for call in self._calls.values()]
+        return [call.validate(data) for call in self._calls.values()]
 
     def _serialize(self, result: Any) -> bytes:
         value, errors = self._field.validate(result, {}, loc=("response",))
@@ -186,12 +190,14 @@ class FastEndpoint:
         """Add the calls of a function and of its dependencies."""
         function: Any = dependant.call
         used = {name for name in Dependant.__slots__ if getattr(dependant, name)}
-        is_coroutine = _is(iscoroutinefunction, function)
-        is_generator = dependant.scope == "function" and _is(isasyncgenfunction, function)
-        if not (used <= _SUPPORTED and dependant.use_cache and is_coroutine != is_generator):
+        is_coroutine = _matches(iscoroutinefunction, function)
+        is_generator = dependant.scope == "function" and _matches(isasyncgenfunction, function)
+        is_supported = used <= _SUPPORTED_ATTRIBUTES and dependant.use_cache
+        if not is_supported or is_coroutine == is_generator:
             raise Unsupported
         for each in dependant.dependencies:
-            if each.scope and _is(iscoroutinefunction, each.call):
+            if each.scope and _matches(iscoroutinefunction, each.call):
+                # FastAPI calls it once for each scope.
                 raise Unsupported
             self._add(each)
         parameters = [_Parameter(field, "path", field.alias) for field in dependant.path_params]
@@ -212,6 +218,6 @@ class FastEndpoint:
         )
 
 
-def _is(check: Callable[[Any], bool], function: Any) -> bool:
-    """Check a function and the function that it wraps."""
+def _matches(check: Callable[[Any], bool], function: Any) -> bool:
+    """Return whether a check accepts a function, and the function that it wraps."""
     return check(function) and check(unwrap(function))

@@ -4,7 +4,6 @@ FastAPI has no public interface for the validation of parameters. Only this modu
 class of a parameter. `tests/architecture/test_strict_routes.py` fails if FastAPI changes it.
 """
 
-import inspect
 from collections.abc import Awaitable, Callable
 from copy import copy
 from functools import cached_property, partial
@@ -70,18 +69,18 @@ class JsonField(RequestField):
         try:
             return self._strict.validate_python(value, from_attributes=True), []
         except ValidationError:
-            return _validate(self._explaining, value, loc)
+            return _validate(self._reporting, value, loc)
 
     @cached_property
     def _strict(self) -> SchemaValidator:
         return self._compile(partial(strict_schemas.for_json, fail_fast=True))
 
     @cached_property
-    def _explaining(self) -> SchemaValidator:
+    def _reporting(self) -> SchemaValidator:
         return self._compile(partial(strict_schemas.for_json, fail_fast=False))
 
 
-def prepare(dependant: Dependant) -> None:
+def replace_fields(dependant: Dependant) -> None:
     """Replace the fields of an endpoint and its dependencies."""
     for fields in (
         dependant.path_params,
@@ -92,7 +91,7 @@ def prepare(dependant: Dependant) -> None:
     ):
         fields[:] = [_replaced(field) for field in fields]
     for part in dependant.dependencies:
-        prepare(part)
+        replace_fields(part)
 
 
 def is_plain_model(field: ModelField) -> bool:
@@ -121,16 +120,6 @@ def plain_alias(field: ModelField) -> str:
     ):
         raise Unsupported
     return alias
-
-
-def find_differences(field: Any) -> list[str]:
-    """Return the attributes that the kit uses and this parameter lacks."""
-    validate = getattr(field, "validate", None)
-    taken = list(inspect.signature(validate).parameters) if validate else []
-    found = [] if taken == ["value", "values", "loc"] else [f"validate({', '.join(taken)})"]
-    schema = getattr(getattr(field, "_type_adapter", None), "core_schema", None)
-    found += [] if isinstance(schema, dict) else ["_type_adapter.core_schema"]
-    return found + [name for name in ("field_info", "name", "alias") if not hasattr(field, name)]
 
 
 def _replaced(field: ModelField) -> ModelField:

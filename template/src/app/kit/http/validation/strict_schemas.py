@@ -14,15 +14,15 @@ from pydantic_core import core_schema
 
 from app.kit.http.schemas import without_nul
 from app.kit.http.validation.value_checks import (
-    exact,
-    finite,
+    choice_of,
+    exact_decimal,
+    finite_numbers,
+    limit_embedded_json,
+    limit_errors,
+    limit_fields,
     no_number,
     no_time,
     no_timestamp,
-    of_types,
-    within_embedded,
-    within_errors,
-    within_fields,
 )
 
 # Keys of a core schema whose values contain no schema for validation.
@@ -37,10 +37,12 @@ _EMAIL_PARSERS = frozenset({"EmailStr._validate", "NameEmail._validate"})
 
 Convert = Callable[[Any], Any]
 _CHECKS: dict[str, Convert] = {
-    "any": finite,
-    "decimal": exact,
+    "any": finite_numbers,
+    "decimal": exact_decimal,
     "date": no_time,
-    **dict.fromkeys(("time", "datetime", "timedelta"), no_timestamp),
+    "time": no_timestamp,
+    "datetime": no_timestamp,
+    "timedelta": no_timestamp,
     # Types that are strings in JSON, such as IP addresses.
     "lax-or-strict": no_number,
 }
@@ -48,7 +50,7 @@ _CHECKS: dict[str, Convert] = {
 
 def for_parameters(schema: Any) -> Any:
     """Return the schema for URLs, headers and forms: lenient, but datetimes need an offset."""
-    return _copied(schema, _bounded)
+    return _copied(schema, _within_range)
 
 
 def for_json(schema: Any, *, fail_fast: bool) -> Any:
@@ -68,7 +70,7 @@ def for_json(schema: Any, *, fail_fast: bool) -> Any:
                 # The body has been searched for NUL.
                 return node["schema"]
             case _:
-                return _strict(_bounded(node if fail_fast else _limit_errors(node)))
+                return _strict(_within_range(node if fail_fast else _with_limits(node)))
 
     return _copied(schema, convert)
 
@@ -94,7 +96,7 @@ def _copied(node: Any, convert: Convert) -> Any:
             return node
 
 
-def _bounded(node: Any) -> Any:
+def _within_range(node: Any) -> Any:
     """Require an offset, limit numbers to those that PostgreSQL stores, and limit slow parsers."""
     match node:
         case {"type": "datetime"}:
@@ -106,7 +108,7 @@ def _bounded(node: Any) -> Any:
             # The driver stores numbers with more digits before the decimal point as 0.
             return {"lt": _BEYOND_NUMERIC, "gt": -_BEYOND_NUMERIC, **node}
         case {"type": "json"}:
-            return _before(within_embedded, node)
+            return _before(limit_embedded_json, node)
         case {"function": {"function": function}} if (
             getattr(function, "__qualname__", None) in _EMAIL_PARSERS
         ):
@@ -118,7 +120,7 @@ def _bounded(node: Any) -> Any:
 
 def _key(node: Any) -> Any:
     # Keys of a JSON object are always strings, even for a type like `dict[int, str]`.
-    node = _bounded(node)
+    node = _within_range(node)
     return _before(no_timestamp, node) if node["type"] in _TEMPORAL else node
 
 
@@ -128,18 +130,18 @@ def _strict(node: Any) -> Any:
         return {"strict": True, **node}
     if kind in ("enum", "literal"):
         choices = node.get("members") or node["expected"]
-        return _before(of_types({type(getattr(each, "value", each)) for each in choices}), node)
+        return _before(choice_of({type(getattr(each, "value", each)) for each in choices}), node)
     check = _CHECKS.get(kind)
     return _before(check, node) if check else node
 
 
-def _limit_errors(node: Any) -> Any:
+def _with_limits(node: Any) -> Any:
     for part in ("items_schema", "values_schema"):
         if isinstance(node.get(part), dict):
-            wrapped = core_schema.no_info_wrap_validator_function(within_errors, node[part])
+            wrapped = core_schema.no_info_wrap_validator_function(limit_errors, node[part])
             node = {**node, part: wrapped}
     forbids_extra = node.get("config", {}).get("extra_fields_behavior") == "forbid"
-    return _before(within_fields, node) if node["type"] == "model" and forbids_extra else node
+    return _before(limit_fields, node) if node["type"] == "model" and forbids_extra else node
 
 
 def _before(check: Convert, node: Any) -> Any:

@@ -102,7 +102,7 @@ def _message(text: str) -> str | None:
     return "must not contain half of a surrogate pair" if has_surrogate else None
 
 
-def within_embedded(value: Any) -> Any:
+def limit_embedded_json(value: Any) -> Any:
     """Return JSON in a string. Raises PydanticCustomError for NUL and for too many values."""
     if isinstance(value, str):
         # The NUL check of the body does not parse JSON in strings.
@@ -115,7 +115,7 @@ def within_embedded(value: Any) -> Any:
     return value
 
 
-def within_errors(value: Any, handler: Callable[[Any], Any]) -> Any:
+def limit_errors(value: Any, handler: Callable[[Any], Any]) -> Any:
     """Validate an item of a list or mapping, unless there are too many errors already."""
     budget = _budget.get()
     if budget.errors >= _MAX_COUNTED:
@@ -129,9 +129,11 @@ def within_errors(value: Any, handler: Callable[[Any], Any]) -> Any:
         raise
 
 
-def within_fields(value: Any) -> Any:
+def limit_fields(value: Any) -> Any:
     """Return the input of a model. Raises PydanticCustomError if it has too many fields."""
-    if isinstance(value, dict) and (count := len(cast("dict[str, Any]", value))) > _MAX_FIELDS:
+    data: object = value
+    count = len(cast("dict[str, object]", data)) if isinstance(data, dict) else 0
+    if count > _MAX_FIELDS:
         message = "Object has {count} fields, most of them unknown"
         raise PydanticCustomError("too_many_fields", message, {"count": count})
     return value
@@ -154,26 +156,27 @@ def no_time(value: Any) -> Any:
     return _INVALID if has_time else no_timestamp(value)
 
 
-def exact(value: Any) -> Any:
+def exact_decimal(value: Any) -> Any:
     """Reject a boolean. Return the original text of an `ExactFloat`."""
     # The float has fewer digits than the number in the body.
     return _INVALID if isinstance(value, bool) else getattr(value, "text", value)
 
 
-def finite(value: Any) -> Any:
+def finite_numbers(value: Any) -> Any:
     """Return data of any type. Raises PydanticKnownError for a number that is not finite."""
     # 1e999 is valid JSON, but Python parses it as infinity, which cannot be written as JSON.
-    if isinstance(value, float | dict | list):
+    data: object = value
+    if isinstance(data, float | dict | list):
         # A validator of the model may have created objects of other types: TypeError.
         with suppress(TypeError):
             try:
-                json.dumps(value, allow_nan=False, ensure_ascii=False)
+                json.dumps(data, allow_nan=False, ensure_ascii=False)
             except ValueError:
                 raise PydanticKnownError("finite_number") from None
-    return cast("object", value)
+    return value
 
 
-def of_types(types: set[type]) -> Callable[[Any], Any]:
+def choice_of(types: set[type]) -> Callable[[Any], Any]:
     """Return a check that rejects `true`, 1.0 and "1" if the choice is the integer 1."""
 
     def check(value: Any) -> Any:
