@@ -44,7 +44,7 @@ class Color(Enum):
 def types() -> list[Any]:
     return [
         *(Decimal, IPv4Address, IPv4Interface, IPv6Network, IPvAnyAddress, AnyUrl, PostgresDsn),
-        *(ByteSize, Color, Literal["a"], complex, EmailStr, NameEmail, Json[Any]),
+        *(ByteSize, Color, Literal["a"], complex, EmailStr, NameEmail, Json),
         *(date, datetime, time, timedelta, ShortStr),
     ]
 
