@@ -1,6 +1,7 @@
 """The check of strict routes finds routes with lenient validation."""
 
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, WebSocket
@@ -44,10 +45,7 @@ def test_lenient_routes_are_found() -> None:
 
 
 def test_missing_fastapi_internals_are_reported() -> None:
-    assert find_differences(object()) == [
-        "validate()",
-        "_type_adapter.core_schema",
-        "field_info",
-        "name",
-        "alias",
-    ]
+    names = ["validate", "_type_adapter", "field_info", "name", "alias"]
+    assert find_differences(object()) == names
+    own = dict.fromkeys(names, lambda value: value)
+    assert find_differences(SimpleNamespace(**own)) == ["validate(['value'])"]

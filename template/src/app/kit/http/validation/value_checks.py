@@ -26,7 +26,7 @@ _NUMBER = re.compile(r"\s*+[+-]?\d*+\.?\d*+\s*+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # Validation stops after this many errors.
 _MAX_COUNTED = MAX_ERRORS + 1000
-# A model that forbids extra fields reports each of them. No model has so many fields.
+# Models have fewer fields. One that forbids extra fields reports each of them.
 _MAX_FIELDS = 1000
 # Values in all JSON documents that a body contains as strings.
 MAX_EMBEDDED = 50_000
