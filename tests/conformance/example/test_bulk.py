@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.exc import StaleDataError
 
 from app.example.catalog.models import Category, Product, ProductStatus
+from app.example.catalog.repository import ProductRepository
 from app.example.posts.models import Post
 from app.kit.db.base import any_of, utc_now
 from app.kit.db.session import Database
@@ -95,6 +96,14 @@ async def test_empty_input_sends_no_statement(session: AsyncSession, database: D
         assert await upsert_many(session, Product, [], by=["sku"]) == UpsertResult(0, 0)
         assert await copy_rows(session, Product, []) == 0
     statements.assert_count(0)
+
+
+async def test_update_of_unknown_column_is_an_error(session: AsyncSession) -> None:
+    product = await make_product(session)
+    with pytest.raises(TypeError, match="Product has no column colour, size"):
+        await ProductRepository(session).update(product, {"size": 1, "name": "a", "colour": "red"})
+    with pytest.raises(TypeError, match="Product has no column category"):
+        await update_where(session, Product, values={"category": None})
 
 
 @pytest.mark.parametrize("load", [insert_many, insert_returning, copy_rows])
