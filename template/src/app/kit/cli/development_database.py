@@ -26,23 +26,22 @@ S = TypeVar("S", bound=KitSettings)
 
 
 class _Environment(BaseSettings):
-    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_file_encoding="utf-8-sig", env_ignore_empty=True, extra="ignore"
+    )
 
     database_url: SecretStr | None = None
 
 
-class _EnvironmentAndFile(_Environment):
-    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8-sig")
-
-
 def configured_database_url(*, env_file: bool) -> str | None:
     """Return DATABASE_URL from the environment and, with `env_file`, from `.env`."""
+    options: dict[str, Any] = {"_env_file": ".env" if env_file else None}
     try:
-        given = (_EnvironmentAndFile() if env_file else _Environment()).database_url
+        url = _Environment(**options).database_url
     except (OSError, UnicodeDecodeError):
         # `Settings.load` reports this error together with all others.
-        given = _Environment().database_url
-    return given.get_secret_value() if given else None
+        url = _Environment().database_url
+    return url.get_secret_value() if url else None
 
 
 def is_development() -> bool:
@@ -104,22 +103,22 @@ def local_database(*, with_schema: bool = True) -> Generator[None]:
         return
 
     @cache
-    def started() -> dict[str, Any]:
+    def start_server() -> dict[str, Any]:
         defaults = database_settings(stack.enter_context(local_server()))
         if with_schema:
             create_schema(KitSettings.load(**defaults))
         return defaults
 
     def defaults() -> dict[str, Any]:
-        return {} if configured_database_url(env_file=True) else started()
+        return {} if configured_database_url(env_file=True) else start_server()
 
-    before = KitSettings.development_defaults
+    previous = KitSettings.development_defaults
     with ExitStack() as stack:
         KitSettings.development_defaults = defaults
         try:
             yield
         finally:
-            KitSettings.development_defaults = before
+            KitSettings.development_defaults = previous
 
 
 def without_startup_wait(settings: S) -> S:

@@ -75,10 +75,12 @@ def job(function: Callable[P, Awaitable[str | None]]) -> Callable[..., None]:
             typer.echo(message)
 
     # Typer reads the options from the signature and the annotations.
-    shown: Any = command
-    shown.__signature__ = signature.replace(parameters=[_CONTEXT, *options], return_annotation=None)
-    shown.__annotations__ = {each.name: each.annotation for each in (_CONTEXT, *options)}
-    del shown.__wrapped__
+    untyped: Any = command
+    untyped.__signature__ = signature.replace(
+        parameters=[_CONTEXT, *options], return_annotation=None
+    )
+    untyped.__annotations__ = {each.name: each.annotation for each in (_CONTEXT, *options)}
+    del untyped.__wrapped__
     return command
 
 

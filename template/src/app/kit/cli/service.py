@@ -35,7 +35,7 @@ from app.kit.migrations.runner import (
 from app.kit.settings import KitSettings
 
 # Placeholder for commands that do not connect to a database.
-_NOWHERE = "postgresql://localhost/nowhere"
+_UNUSED_URL = "postgresql://localhost/nowhere"
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Service:
         """
         if configured_database_url(env_file=True):
             return self.create_app(self.settings.load())
-        return self.create_app(self.settings.load(database={"url": _NOWHERE}))
+        return self.create_app(self.settings.load(database={"url": _UNUSED_URL}))
 
     @contextmanager
     def at_heads(self) -> Generator[KitSettings]:

@@ -62,9 +62,9 @@ def url(context: typer.Context) -> None:
     each time: keep `dev` running.
     """
     service = get_service(context)
-    stops = not configured_database_url(env_file=True) and not is_local_server_in_use()
-    typer.echo(_libpq(service.settings.load()).render_as_string(hide_password=False))
-    if stops:
+    will_stop = not configured_database_url(env_file=True) and not is_local_server_in_use()
+    typer.echo(_libpq_url(service.settings.load()).render_as_string(hide_password=False))
+    if will_stop:
         typer.echo(
             "No other command uses the local database, so it stops now. Run "
             f"`{service.name} dev`, then `{service.name} db url` again; or use "
@@ -77,8 +77,8 @@ def url(context: typer.Context) -> None:
 def psql(context: typer.Context) -> None:
     """Open psql on the database; further arguments are for psql: `db psql -c "SELECT 1"`."""
     service = get_service(context)
-    at = _libpq(service.settings.load())
-    program = _psql(is_local=not configured_database_url(env_file=True))
+    at = _libpq_url(service.settings.load())
+    program = _find_psql(is_local=not configured_database_url(env_file=True))
     if program is None:
         raise CommandFailed(
             "psql is not installed. Install the PostgreSQL client, then run "
@@ -93,10 +93,10 @@ def psql(context: typer.Context) -> None:
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         command = [program, at.set(password=None).render_as_string(), *context.args]
-        ended = subprocess.run(command, env=environment, check=False)  # noqa: S603 - no shell
+        result = subprocess.run(command, env=environment, check=False)  # noqa: S603 - no shell
     finally:
         signal.signal(signal.SIGINT, handler)
-    raise typer.Exit(ended.returncode)
+    raise typer.Exit(result.returncode)
 
 
 @db.command()
@@ -158,14 +158,14 @@ async def _delete_everything(settings: KitSettings) -> None:
         ) from error
 
 
-def _libpq(settings: KitSettings) -> URL:
+def _libpq_url(settings: KitSettings) -> URL:
     """Return the URL in the form that psql and other programs accept."""
     at = settings.database.sqlalchemy_url
     query = {"sslmode" if name == "ssl" else name: value for name, value in at.query.items()}
     return at.set(drivername="postgresql", query=query)
 
 
-def _psql(*, is_local: bool) -> str | None:
+def _find_psql(*, is_local: bool) -> str | None:
     """Return the psql on PATH, or for the local database the psql of the same version."""
     installed = shutil.which("psql")
     if installed and not is_local:

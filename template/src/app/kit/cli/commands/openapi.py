@@ -15,7 +15,7 @@ commands = typer.Typer()
 @commands.command()
 def openapi(
     context: typer.Context,
-    place: Annotated[
+    path: Annotated[
         Path, typer.Argument(help="The file to write; - prints the schema")
     ] = OPENAPI_FILE,
     check: Annotated[
@@ -25,18 +25,18 @@ def openapi(
     """Write the OpenAPI schema, for client generators. Needs no database."""
     service = get_service(context)
     text = render_openapi(service.application())
-    if place == Path("-"):
+    if path == Path("-"):
         typer.echo(text, nl=False)
     elif not check:
         try:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_text(text, encoding="utf-8")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
         except OSError as error:
-            raise CommandFailed(f"Cannot write {place}: {error.strerror}.") from error
-        typer.echo(f"Wrote {place}.")
-    elif place.is_file() and place.read_text(encoding="utf-8") == text:
-        typer.echo(f"{place} is current.")
+            raise CommandFailed(f"Cannot write {path}: {error.strerror}.") from error
+        typer.echo(f"Wrote {path}.")
+    elif path.is_file() and path.read_text(encoding="utf-8") == text:
+        typer.echo(f"{path} is current.")
     else:
-        problem = "is not current" if place.is_file() else "does not exist"
-        typer.echo(f"{place} {problem}. Run `{service.name} openapi {place}`.", err=True)
+        problem = "is not current" if path.is_file() else "does not exist"
+        typer.echo(f"{path} {problem}. Run `{service.name} openapi {path}`.", err=True)
         raise typer.Exit(1)

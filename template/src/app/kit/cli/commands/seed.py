@@ -18,7 +18,7 @@ from app.kit.settings import KitSettings
 commands = typer.Typer()
 
 # Below this number, seeding ends before a user can read a progress bar.
-_WORTH_A_BAR = 1000
+_MIN_ROWS_FOR_PROGRESS_BAR = 1000
 
 
 @commands.command()
@@ -60,7 +60,7 @@ async def _seed(
     without_timeout = settings.database.model_copy(update={"statement_timeout": 0})
     database = Database.open(without_timeout, f"{service.name} seed")
     total = amount * len(service.seeders)
-    hidden = total < _WORTH_A_BAR
+    hidden = total < _MIN_ROWS_FOR_PROGRESS_BAR
     try:
         with typer.progressbar(
             length=total, label="Seeding", hidden=hidden, file=sys.stderr

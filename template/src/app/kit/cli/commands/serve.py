@@ -41,7 +41,7 @@ def dev(
     report pending migrations; `migrate` or `dev --migrate` applies them.
     """
     service = get_service(context)
-    _refuse_a_port_in_use(host, port)
+    _raise_if_port_is_in_use(host, port)
     with local_settings(service.settings) as settings:
         create_schema(without_startup_wait(settings))
         if migrate:
@@ -96,9 +96,9 @@ def serve(
     """Serve in production, in one process. SIGTERM lets running requests finish, then stops it."""
     # Without arguments: from the environment, like `uvicorn --factory`.
     app = get_service(context).create_app()
-    _refuse_a_port_in_use(host, port)
+    _raise_if_port_is_in_use(host, port)
     # uvicorn would re-raise SIGTERM at the end. Exit with code 0 instead.
-    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGTERM, _exit)
     uvicorn.run(
         app,
         host=host,
@@ -111,11 +111,13 @@ def serve(
     )
 
 
-def _refuse_a_port_in_use(host: str, port: int) -> None:
+def _raise_if_port_is_in_use(host: str, port: int) -> None:
     """Raise CommandFailed if the port is in use. uvicorn would exit with code 1."""
     try:
-        for family, _, _, _, place in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-            socket.create_server(place, family=family).close()
+        for family, _, _, _, socket_address in socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM
+        ):
+            socket.create_server(socket_address, family=family).close()
     except OSError as error:
         # uvicorn reports other errors, and may succeed: it does not need every address of the host.
         if error.errno in (errno.EADDRINUSE, errno.EACCES):
@@ -125,5 +127,5 @@ def _refuse_a_port_in_use(host: str, port: int) -> None:
             ) from error
 
 
-def _end(_signal: int, _frame: FrameType | None) -> None:
+def _exit(_signal: int, _frame: FrameType | None) -> None:
     sys.exit(0)
