@@ -30,7 +30,7 @@ from app.kit.http.settings import HttpSettings
 
 # Variables that platforms set for a server called `database`, such as DATABASE_SERVICE_HOST
 # (Kubernetes), DATABASE_PORT_5432_TCP_ADDR (Docker) or DATABASE_URL_UNPOOLED; and HTTP_PROXY.
-_FOREIGN = re.compile(
+_PLATFORM_VARIABLE = re.compile(
     r"(^|_)(url|uri|dsn|host|hostname|port|user|username|name|proxy|service|tcp|udp|env)(_|$)"
 )
 
@@ -119,8 +119,8 @@ class KitSettings(AuthenticationSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Read the environment with sources that report the errors of all variables at once."""
-        given = cast("DotEnvSettingsSource", dotenv_settings)
-        file = FileSource(settings_cls, given.env_file, given.env_file_encoding)
+        default = cast("DotEnvSettingsSource", dotenv_settings)
+        file = FileSource(settings_cls, default.env_file, default.env_file_encoding)
         return init_settings, EnvironmentSource(settings_cls), file, file_secret_settings
 
     @model_validator(mode="wrap")
@@ -128,16 +128,16 @@ class KitSettings(AuthenticationSettings):
     def _has_no_unknown_variable(
         cls, values: Any, validate: ModelWrapValidatorHandler[Self]
     ) -> Self:
-        given = cast("dict[str, Any]", values if isinstance(values, dict) else {})
+        variables = cast("dict[str, Any]", values if isinstance(values, dict) else {})
         problems = [
-            _details("unknown_variable", message, location)
-            for location, message in unknown_variables(cls, given, cls.ignored_variables)
+            _error_details("unknown_variable", message, location)
+            for location, message in unknown_variables(cls, variables, cls.ignored_variables)
         ]
         try:
             settings = validate(values)
         except ValidationError as error:
             found = error.errors(include_input=False, include_url=False)
-            problems += [_details(each["type"], each["msg"], each["loc"]) for each in found]
+            problems += [_error_details(each["type"], each["msg"], each["loc"]) for each in found]
         else:
             if not problems:
                 return settings
@@ -169,18 +169,18 @@ class KitSettings(AuthenticationSettings):
         except OSError as error:
             lines = [f"  {error.filename}: cannot be read: {error.strerror}"]
         except ValidationError as error:
-            lines += _explain(cls, error)
+            lines += _error_lines(cls, error)
         advice = "Set them in the environment or in .env. .env.example documents all variables."
         raise SettingsError("\n".join(["The configuration is not valid:", *lines, advice]))
 
 
-def _details(kind: str, message: str, location: tuple[int | str, ...]) -> InitErrorDetails:
+def _error_details(kind: str, message: str, location: tuple[int | str, ...]) -> InitErrorDetails:
     # The casts are safe: Pydantic does not format these strings, as there is no context.
     error = PydanticCustomError(cast("Any", kind), cast("Any", message))
     return {"type": error, "loc": location, "input": None}
 
 
-def _explain(model: type[BaseModel], error: ValidationError) -> list[str]:
+def _error_lines(model: type[BaseModel], error: ValidationError) -> list[str]:
     lines: list[str] = []
     groups = groups_of(model)
     for problem in error.errors(include_input=False, include_url=False):
@@ -220,26 +220,26 @@ def unknown_variables(
 
     `values` has the environment variables with the prefix of a group, and all variables in `.env`.
     """
-    groups = groups_of(model)
+    groups, settings = groups_of(model), _names_of(model)
     for name, value in values.items():
         if name in groups and isinstance(value, dict):
             known = _names_of(groups[name])
-            given = sorted({part.lower() for part in cast("dict[str, Any]", value)})
-            for part in (part for part in given if part not in known):
-                near = get_close_matches(part, known, 1, cutoff=0.8)
-                if f"{name}_{part}".upper() in ignored or (not near and _FOREIGN.search(part)):
-                    continue
-                yield (name, part), _message(f"{name}_{near[0]}".upper() if near else None)
+            for suffix in sorted({key.lower() for key in cast("dict[str, Any]", value)} - known):
+                variable = f"{name}_{suffix}".upper()
+                similar = get_close_matches(suffix, known, 1, cutoff=0.8)
+                is_of_platform = not similar and _PLATFORM_VARIABLE.search(suffix)
+                if variable not in ignored and not is_of_platform:
+                    suggestion = f"{name}_{similar[0]}".upper() if similar else None
+                    yield (name, suffix), _message(suggestion)
         # Other programs also read `.env`, so report only names that are similar to a setting.
-        elif name.lower() not in _names_of(model) and (
-            near := get_close_matches(name.upper(), variables_of(model), 1, cutoff=0.85)
-        ):
-            yield (name,), _message(near[0])
+        elif name.lower() not in settings:
+            for suggestion in get_close_matches(name.upper(), variables_of(model), 1, cutoff=0.85):
+                yield (name,), _message(suggestion)
 
 
-def _message(near: str | None) -> str:
-    if near:
-        return f"is not a setting: did you mean {near}?"
+def _message(suggestion: str | None) -> str:
+    if suggestion:
+        return f"is not a setting: did you mean {suggestion}?"
     return "is not a setting: remove it, or add it to `ignored_variables` in app.settings"
 
 

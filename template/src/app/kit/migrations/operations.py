@@ -45,8 +45,8 @@ BEGIN
                       HINT = 'Update these rows to another value before replace_enum().';
         END IF;
         -- Constraints and indexes that compare the column with values of the old type.
-        SELECT drops || coalesce(array_agg(one), ARRAY[]::text[]),
-               creates || coalesce(array_agg(other), ARRAY[]::text[])
+        SELECT drops || coalesce(array_agg(drop_statement), ARRAY[]::text[]),
+               creates || coalesce(array_agg(create_statement), ARRAY[]::text[])
           INTO drops, creates
           FROM (
             SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', k.conrelid::regclass, k.conname),
@@ -65,7 +65,7 @@ BEGIN
                AND EXISTS (SELECT FROM pg_depend p WHERE p.classid = 'pg_class'::regclass
                               AND p.objid = i.indexrelid AND p.refobjid = i.indrelid
                               AND p.refobjsubid = used.number)
-          ) AS dependents (one, other);
+          ) AS dependents (drop_statement, create_statement);
         changes := changes || concat(
             format('ALTER TABLE %s ALTER COLUMN %s DROP DEFAULT, ', used."table", used.name),
             format('ALTER COLUMN %1$s TYPE %2$s%3$s USING %1$s::text%3$s::%2$s%3$s',
