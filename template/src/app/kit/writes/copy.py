@@ -21,7 +21,7 @@ from app.kit.writes.bulk import Row
 # A Pydantic model has a value for each of its fields, sent by the client or not.
 CopyRow = Row | BaseModel
 # Returns the values of one column for several rows.
-ColumnValues = Callable[[Sequence[CopyRow]], Iterable[Any]]
+Values = Callable[[Sequence[CopyRow]], Iterable[Any]]
 Convert = Callable[[Any], Any]
 _CITEXT_SCHEMA = """
     SELECT nspname FROM pg_type JOIN pg_namespace ON pg_namespace.oid = typnamespace
@@ -125,7 +125,7 @@ def _keys(row: Any) -> frozenset[str]:
 
 
 def _records(
-    rows: Iterable[CopyRow], columns: list[ColumnValues], first: CopyRow
+    rows: Iterable[CopyRow], columns: list[Values], first: CopyRow
 ) -> Iterator[tuple[Any, ...]]:
     shape: Callable[[Any], Hashable] = type if isinstance(first, BaseModel) else _keys
     remaining = iter(rows)
@@ -138,7 +138,7 @@ def _records(
 
 def _column_values(
     model: type[TimestampedModel], row: CopyRow, dialect: Dialect
-) -> dict[str, ColumnValues]:
+) -> dict[str, Values]:
     """Return the functions for the columns that COPY sets. PostgreSQL sets the other columns."""
     mapper = inspect(model)
     if len(mapper.tables) > 1:
@@ -149,7 +149,7 @@ def _column_values(
     names = type(row).model_fields.keys() if isinstance(row, BaseModel) else row.keys()
     get_value: Any = attrgetter if isinstance(row, BaseModel) else itemgetter
     check_columns(model, names)
-    values: dict[str, ColumnValues] = {}
+    values: dict[str, Values] = {}
     # With single-table inheritance, this excludes the columns of other subclasses.
     for name, column in table_columns(mapper).items():
         # The same conversion as for any statement. For example, an enum is stored by its value.
@@ -161,9 +161,7 @@ def _column_values(
     return values
 
 
-def _default(
-    column: Column[Any], mapper: Mapper[Any], convert: Convert | None
-) -> ColumnValues | None:
+def _default(column: Column[Any], mapper: Mapper[Any], convert: Convert | None) -> Values | None:
     """Return the default values of a column. None: PostgreSQL sets them."""
     default: Any = column.default
     next_version: Any = mapper.version_id_generator
@@ -186,12 +184,12 @@ def _default(
     raise TypeError(f"copy_rows cannot compute the default of {column}: set it in each row")
 
 
-def _per_row(get_value: Convert, convert: Convert | None) -> ColumnValues:
+def _per_row(get_value: Convert, convert: Convert | None) -> Values:
     if convert is None:
         return lambda rows: map(get_value, rows)
     return lambda rows: map(convert, map(get_value, rows))
 
 
-def _constant(get_value: Callable[[], Any], convert: Convert | None) -> ColumnValues:
+def _constant(get_value: Callable[[], Any], convert: Convert | None) -> Values:
     # Called and converted once per chunk.
     return lambda rows: repeat(convert(get_value()) if convert else get_value(), len(rows))
