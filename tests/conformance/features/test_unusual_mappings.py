@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased, selectinload, undefer
 
 from app.kit.db.session import Database
+from app.kit.errors.problems import Conflict, FieldProblem
 from app.kit.http.etag import EntityTag
 from app.kit.http.schemas import ResponseModel
 from app.kit.queries.pagination import CursorQuery, PageQuery
@@ -28,6 +29,7 @@ from app.kit.writes.bulk import (
     update_where,
 )
 from app.kit.writes.copy import copy_rows
+from app.kit.writes.transactions import savepoint
 from app.kit.writes.upsert import upsert_many
 from tests.conformance.features.sorting.models import SortSample
 from tests.conformance.features.unusual_mappings.models import (
@@ -36,6 +38,7 @@ from tests.conformance.features.unusual_mappings.models import (
     Fan,
     Machine,
     Piece,
+    Reservation,
     Robot,
     Router,
     Show,
@@ -387,3 +390,13 @@ async def test_copy_names_a_type_that_the_driver_cannot_encode(session: AsyncSes
     model: Any = SortSample
     with pytest.raises(TypeError, match=r"no binary format encoder for type tsvector.*insert_many"):
         await copy_rows(session, model, [{"terms": "a"}])
+
+
+async def test_overlap_with_an_existing_row_is_a_conflict(session: AsyncSession) -> None:
+    session.add(Reservation(seats=Range(1, 4)))
+    await session.flush()
+    with pytest.raises(Conflict) as conflict:
+        async with savepoint(session):
+            session.add(Reservation(seats=Range(3, 5)))
+    [problem] = conflict.value.errors
+    assert problem == FieldProblem(field="seats", message="conflicts with an existing row")

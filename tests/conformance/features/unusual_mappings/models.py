@@ -22,7 +22,14 @@ from sqlalchemy import (
     func,
     select,
 )
-from sqlalchemy.dialects.postgresql import INET, INT4RANGE, JSONB, TSVECTOR, Range
+from sqlalchemy.dialects.postgresql import (
+    INET,
+    INT4RANGE,
+    JSONB,
+    TSVECTOR,
+    ExcludeConstraint,
+    Range,
+)
 from sqlalchemy.orm import Mapped, column_property, mapped_column
 
 from app.kit.db.base import Base, value_enum
@@ -236,3 +243,13 @@ class Robot(Machine):
         primary_key=True,
     )
     arms: Mapped[int] = mapped_column("from", default=2)
+
+
+class Reservation(Base):
+    """A row whose range must not overlap that of another row."""
+
+    __tablename__ = "conformance_reservations"
+    __table_args__ = (ExcludeConstraint(("range", "&&"), name="ex_conformance_reservations"),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    seats: Mapped[Range[int]] = mapped_column("range", INT4RANGE)

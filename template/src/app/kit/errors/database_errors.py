@@ -49,7 +49,8 @@ REQUIRED = "is required"
 # Violated constraints, by SQLSTATE.
 _VIOLATIONS: dict[str, tuple[type[Problem], str]] = {
     "23505": (Conflict, "already exists"),
-    "23P01": (Conflict, "already exists"),
+    # An exclusion constraint: the values may differ, such as ranges that overlap.
+    "23P01": (Conflict, "conflicts with an existing row"),
     "23503": (Conflict, "does not exist or is still referenced"),
     # ON DELETE RESTRICT, since PostgreSQL 18.
     "23001": (Conflict, "does not exist or is still referenced"),
