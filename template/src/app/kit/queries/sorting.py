@@ -124,10 +124,8 @@ class SortOrder:
         """Return the conditions for rows after these values. Each is one range of an index."""
         if self.is_uniform:
             row = tuple_(*(key.expression for key in self.keys))
-            bound = tuple_(
-                *(key.bound(value) for key, value in zip(self.keys, values, strict=True))
-            )
-            return [row < bound if self.keys[0].descending else row > bound]
+            bound = [key.bound(value) for key, value in zip(self.keys, values, strict=True)]
+            return [row < tuple_(*bound) if self.keys[0].descending else row > tuple_(*bound)]
         ranges: list[ColumnElement[bool]] = []
         equal: list[ColumnElement[bool]] = []
         for key, value in zip(self.keys, values, strict=True):
