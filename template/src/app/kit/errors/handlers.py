@@ -35,7 +35,6 @@ from app.kit.errors.problems import (
     status_title,
 )
 from app.kit.http.asgi import allowed_methods
-from app.kit.http.validation.request_fields import UNLISTED
 from app.kit.observability.health import migration_problem
 
 _log = structlog.get_logger(__name__)
@@ -85,14 +84,13 @@ async def _on_problem(request: Request, error: Any) -> Response:
 
 async def _on_invalid_request(_request: Request, error: Any) -> Response:
     # Omits `input` and `ctx`, which may contain secrets or values that are not JSON.
-    listed = [item for item in error.errors() if item["type"] != UNLISTED]
+    found = error.errors()
     errors = [
         FieldProblem(field=".".join(str(part) for part in item["loc"]), message=item["msg"])
-        for item in listed[:MAX_ERRORS]
+        for item in found[:MAX_ERRORS]
     ]
-    counted = sum(item["ctx"]["count"] for item in error.errors() if item["type"] == UNLISTED)
     detail = "The request is not valid."
-    if more := len(listed) - len(errors) + counted:
+    if more := len(found) - len(errors):
         detail += f" Errors not listed: {more}."
     return response_from_problem(Invalid(detail, *errors))
 

@@ -29,8 +29,6 @@ except (AttributeError, ImportError) as error:
     ) from error
 
 Validated = tuple[Any, list[dict[str, Any]]]
-# Type of the error entry that has the number of unlisted errors.
-UNLISTED = "unlisted_errors"
 
 
 class Unsupported(Exception):
