@@ -18,7 +18,7 @@ from app.kit.cli.errors import CommandFailed
 
 REQUIREMENT = "copier-fastapi-sqlalchemy-scaffold @ git+{}@{}#subdirectory=scaffold"
 # Prints the folders of the generator and of its dependencies.
-_FOLDERS = """
+_PRINT_FOLDERS = """
 import jinja2, pathlib, scaffold
 print(*(pathlib.Path(each.__file__).parents[1] for each in (scaffold, jinja2)), sep="\\n")
 """
@@ -40,7 +40,7 @@ def uv_options(root: Path, service: str) -> list[str]:
     """
     answers = root / ".copier-answers.yml"
     text = answers.read_text(encoding="utf-8") if answers.exists() else ""
-    source, commit = _value(text, "_src_path"), _value(text, "# Commit")
+    source, commit = _yaml_value(text, "_src_path"), _yaml_value(text, "# Commit")
     url, folder = git_url(source), root / Path(source).expanduser()
     if source and not url and folder.is_dir():
         if not _has_commit(folder, commit):
@@ -49,7 +49,7 @@ def uv_options(root: Path, service: str) -> list[str]:
         url = folder.resolve().as_uri()
     if url and commit:
         return ["--with", REQUIREMENT.format(url, commit)]
-    requirement = REQUIREMENT.format("ADDRESS", _value(text, "_commit") or "RELEASE")
+    requirement = REQUIREMENT.format("ADDRESS", _yaml_value(text, "_commit") or "RELEASE")
     raise CommandFailed(
         f"{answers.name} does not lead to the template{source and f', {source}'}. Name its "
         f"address: uv run --with '{requirement}' {service} scaffold …"
@@ -67,7 +67,7 @@ def git_url(source: str) -> str:
     return source if re.match(r"[a-z]{3,}://", source) else ""
 
 
-def _value(text: str, name: str) -> str:
+def _yaml_value(text: str, name: str) -> str:
     """Return the value of a line of YAML, or an empty text."""
     found = re.search(rf"^{name}: (.+(?:\n +.+)*)", text, re.MULTILINE)
     value = re.sub(r"\n +", " ", found[1]) if found else ""
@@ -92,21 +92,21 @@ def _install(root: Path, options: list[str]) -> list[str]:
     address = re.sub(r"(?<=//)[^/@]+@|@\w+#.*", "", options[1].rpartition("git+")[2])
     command = [uv, "run", "--quiet", "--no-project", "--python", sys.executable, *options]
     reasons: list[str] = []
-    # The first use needs the network; the others find the generator in the cache.
+    # Only the first use needs the network. Later ones find the generator in the cache.
     for network in (["--offline"], []):
         if not network:
             print(f"Downloading the generator: {address}", file=sys.stderr)
-        ended = subprocess.run(
-            [*command, *network, "python", "-I", "-c", _FOLDERS],
-            # The settings of uv in pyproject.toml hold, such as an index.
+        result = subprocess.run(
+            [*command, *network, "python", "-I", "-c", _PRINT_FOLDERS],
+            # For the settings of uv in pyproject.toml, such as an index.
             cwd=root,
             capture_output=True,
             text=True,
             check=False,
         )
-        if ended.returncode == 0:
-            return ended.stdout.splitlines()
-        lines = [line.strip().removeprefix("cause: ") for line in ended.stderr.splitlines()]
+        if result.returncode == 0:
+            return result.stdout.splitlines()
+        lines = [line.strip().removeprefix("cause: ") for line in result.stderr.splitlines()]
         reasons = [line for line in lines if line.startswith("fatal: ")] or lines[-1:]
     raise CommandFailed(
         f"scaffold cannot download its generator: {' '.join(reasons[:1]).rstrip('.')}. Check "

@@ -2,7 +2,7 @@
 
 It uses the standard library, and file locks, which the kernel releases when a process ends. Each
 user of the server holds a shared lock on `users`. When the supervisor gets an exclusive lock on it,
-it stops the server. PostgreSQL inherits the lock on `server`: if it is free, the server has ended.
+it stops the server. PostgreSQL inherits the lock on `server`, and holds it until the server ends.
 
 PostgreSQL refuses to run as root. For root, an existing account without privileges runs it. Files
 that the account cannot access are copied or created in `TMP`. Existing permissions never change.
