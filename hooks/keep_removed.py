@@ -28,6 +28,31 @@ MOVED = {
 }
 # Only modules of 0.6 contain this text; those of earlier releases access the database differently.
 MARK = "it goes in 0.7.0"
+# Lines of the removed modules that use parts of the kit which changed, and their replacements.
+REPAIRS = {
+    "hot": {
+        '        names = [str(item["name"]) for item in described]\n': "",
+        "prepare(self.statement, dialect, names=names)": "prepare(self.statement, dialect)",
+    },
+    "hot_writes": {
+        "dialect, names=list(self.returned))": "dialect)",
+    },
+    # Since 0.8.0, the kit reads JSON as text.
+    "projection": {
+        "import ColumnElement, Select, select\n": (
+            "import JSON, ColumnElement, Select, cast, select\n"
+        ),
+        "        return select(_Shown(self.schema, columns_of(self.schema, self.model)))\n": """\
+        related = self.model.__mapper__.relationships
+        columns: list[Any] = columns_of(self.schema, self.model)
+        shown = [
+            cast(column.element, JSON).label(column.name) if column.name in related else column
+            for column in columns
+        ]
+        return select(_Shown(self.schema, shown))
+""",
+    },
+}
 # Preserves the bytes of files that are not UTF-8.
 ERRORS = "surrogateescape"
 
@@ -51,6 +76,17 @@ def keep_removed(service: Path) -> list[str]:
                 f" replace it with {REMOVED[name]}."
             )
     return said
+
+
+def repair(service: Path) -> None:
+    """Adapt kept modules to the kit."""
+    for name, lines in REPAIRS.items():
+        file = path_of(service, name)
+        text = read(file) if file.exists() else ""
+        if text and all(text.count(line) == 1 for line in lines):
+            for old, new in lines.items():
+                text = text.replace(old, new)
+            file.write_text(text, encoding="utf-8", errors=ERRORS, newline="")
 
 
 def files_of(service: Path) -> list[Path]:

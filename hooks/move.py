@@ -18,11 +18,11 @@ import yaml
 # Copier runs this file as a script.
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from hooks.keep_removed import redirect_imports
+from hooks.keep_removed import redirect_imports, repair
 from hooks.move_code import rewrite
 from hooks.move_list import Moves, module_of, path_of
 from hooks.move_merge import MARKERS, Text, merge
-from hooks.move_migrations import keep_importable, missing_imports
+from hooks.move_migrations import keep_importable, missing_imports, restore
 from hooks.move_style import format_changed
 from hooks.rename import ANSWERS, git, mark_unmerged, render
 
@@ -101,12 +101,11 @@ class _Move:
             (self.service / path).write_bytes(self.new[path])
             self.mark_merged(path)
         target = self.new_path(path)
-        see = f"`git diff HEAD -- {path}` prints them."
+        see = f"`git diff HEAD -- {path}` prints your version."
         if target is None:
-            if not (self.service / path).exists():
-                self.said.append(
-                    f"{path}: the release removes this file, but you changed it. {see}"
-                )
+            has_edits = self.head[path].replace(b"\r\n", b"\n") != self.old[path]
+            if has_edits and not (self.service / path).exists():
+                self.said.append(f"{path}: the release removes this file, which you changed. {see}")
         elif target == path:
             file = self.service / path
             # Otherwise, Copier skipped the file, and `rewrite_own` rewrites it.
@@ -166,6 +165,7 @@ class _Move:
     # ------------------------------------------------------------------ the team's files
     def rewrite_own_code(self) -> None:
         """Rewrite what differs from the new release, and report what is left to do."""
+        repair(self.service)
         paths = files_of(self.service)
         for path in paths:
             if path not in self.merged and not path.startswith(MIGRATIONS):
@@ -173,8 +173,10 @@ class _Move:
         own = [each for each in paths if each.startswith(MIGRATIONS) and each not in self.new]
         migrations = [path for path in own if path.endswith(".py")]
         self.said += keep_importable(self.service, migrations, self.moves)
-        for path in files_of(self.service):
-            if path.endswith(".py") and self.new.get(path) != (self.service / path).read_bytes():
+        python = [path for path in files_of(self.service) if path.endswith(".py")]
+        self.said += restore(self.service, python, self.moves)
+        for path in python:
+            if self.new.get(path) != (self.service / path).read_bytes():
                 self.said += missing_imports(self.service, path)
         self.tidy_folders()
         self.said += format_changed(self.service, self.changed)

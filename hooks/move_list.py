@@ -22,6 +22,7 @@ class Moves:
         attributes: Attributes and methods, of any object.
         members: Attributes and methods of a class, by its old name.
         kept: Old modules that stay, and the names that they re-export.
+        restored: New modules of removed names, which a service gets if it uses the names.
     """
 
     modules: dict[str, str] = field(default_factory=dict)
@@ -30,6 +31,7 @@ class Moves:
     attributes: dict[str, str] = field(default_factory=dict)
     members: dict[str, dict[str, str]] = field(default_factory=dict)
     kept: dict[str, list[str]] = field(default_factory=dict)
+    restored: frozenset[str] = frozenset()
 
     @classmethod
     def load(cls, path: Path = LIST) -> "Moves":
@@ -40,8 +42,12 @@ class Moves:
             for old, new in renamed.items():
                 target, _, name = new.rpartition(":")
                 names[f"{module}.{old}"] = f"{target or modules.get(module, module)}.{name}"
+        restored: set[str] = set()
+        for module, targets in tables["restored"].items():
+            names |= {f"{module}.{name}": f"{target}.{name}" for name, target in targets.items()}
+            restored |= {*targets.values()}
         others = {table: tables[table] for table in ("packages", "attributes", "members", "kept")}
-        return cls(modules=modules, names=names, **others)
+        return cls(modules=modules, names=names, restored=frozenset(restored), **others)
 
     @cached_property
     def old_modules(self) -> set[str]:

@@ -1,10 +1,15 @@
-"""Imports of a team: keep those of migrations valid, which never change, and report the others."""
+"""Imports of a team: write the modules that they need, and report what is missing."""
 
 import ast
+import re
+import shutil
 from pathlib import Path
 
 from hooks.move_code import bound_names, module_level, parse
 from hooks.move_list import Moves, path_of
+
+# Modules with removed names.
+KEPT = Path(__file__).with_name("kept")
 
 
 def keep_importable(service: Path, migrations: list[str], moves: Moves) -> list[str]:
@@ -12,7 +17,7 @@ def keep_importable(service: Path, migrations: list[str], moves: Moves) -> list[
     said: list[str] = []
     wanted: dict[str, set[str]] = {}
     for path in migrations:
-        tree = parse((service / path).read_bytes().decode("utf-8", "replace"))
+        tree = parse(text_of(service / path))
         for line, module, old in imported_names(tree, moves) if tree else []:
             new_module, new = moves.imported(module, old)
             if (new_module, new) == (module, old) or old in moves.kept.get(module, []):
@@ -75,14 +80,30 @@ def source_of(module: str, names: set[str], moves: Moves) -> str:
     return head + "".join(f"{line}\n" for line in sorted(imports)) + f"\n__all__ = [{listed}]\n"
 
 
+def restore(service: Path, paths: list[str], moves: Moves) -> list[str]:
+    """Write the modules with removed names that these files use; return a sentence for each."""
+    texts = [text_of(service / path) for path in paths]
+    said: list[str] = []
+    for module in sorted(moves.restored):
+        file = service / f"{path_of(module)}.py"
+        is_used = any(re.search(rf"\b{re.escape(module)}\b", text) for text in texts)
+        if is_used and not file.exists():
+            shutil.copyfile(KEPT / file.name, file)
+            said.append(
+                f"{path_of(module)}.py: written, because your code uses removed functions. It is"
+                " yours now; its first line names the replacement."
+            )
+    return said
+
+
 def missing_imports(service: Path, path: str) -> list[str]:
     """Return a sentence for each name that a file imports from the kit and the kit lacks."""
-    tree = parse((service / path).read_bytes().decode("utf-8", "replace"))
+    tree = parse(text_of(service / path))
     said: list[str] = []
     for node in ast.walk(tree) if tree else []:
         if not isinstance(node, ast.ImportFrom) or node.level or not node.module:
             continue
-        if node.module.startswith("app.kit."):
+        if node.module.startswith("app.kit.") and is_valid(service / path_of(node.module)):
             has = {"*", *names_of(service / path_of(node.module))}
             place = f"{path}:{node.lineno}: {node.module} has no"
             missing = [each.name for each in node.names if each.name not in has]
@@ -90,10 +111,26 @@ def missing_imports(service: Path, path: str) -> list[str]:
     return said
 
 
+def is_valid(stem: Path) -> bool:
+    """Return whether Python can parse a module, given without a suffix. It may be missing."""
+    return all(parse(text_of(file)) for file in files_of(stem))
+
+
 def names_of(stem: Path) -> set[str]:
     """Return the names and the modules in a module or a package, given without a suffix."""
     names = {each.stem for each in stem.glob("*")}
-    for file in (stem.with_name(f"{stem.name}.py"), stem / "__init__.py"):
-        if file.is_file() and (tree := parse(file.read_bytes().decode("utf-8", "replace"))):
+    for file in files_of(stem):
+        if tree := parse(text_of(file)):
             names |= set(bound_names(module_level(tree)))
     return names
+
+
+def files_of(stem: Path) -> list[Path]:
+    """Return the file of a module or a package, given without a suffix."""
+    files = (stem.with_name(f"{stem.name}.py"), stem / "__init__.py")
+    return [file for file in files if file.is_file()]
+
+
+def text_of(file: Path) -> str:
+    """Return the text of a module."""
+    return file.read_bytes().decode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""Release 0.7.0 keeps the modules that it removes for a service that imports them."""
+"""An update keeps removed modules and functions for a service that uses them."""
 
 import sys
 from pathlib import Path
@@ -17,18 +17,60 @@ from tests.updates.team import IMPORTS
 
 KIT = "src/app/kit/db"
 FEATURE = """
+from typing import Annotated
+
+from fastapi import Query
 from sqlalchemy import select
 
+from app.example.posts.models import Post
+from app.example.posts.schemas import PostOut
 from app.example.tags.models import Tag
-from app.example.tags.schemas import TagOut
+from app.example.tags.schemas import TagCreate, TagOut
+from app.kit.db import batches
 from app.kit.db.hot import Hot, HotSelect
+from app.kit.db.hot_writes import HotInsert, HotWrite
+from app.kit.db.keyset import keyset_page
 from app.kit.db.projection import Projection
-from app.kit.db.session import ReadSessionDep
+from app.kit.db.repository import Repository, provided
+from app.kit.db.session import ReadSessionDep, SessionDep
+from app.kit.db.sorting import order
+from app.kit.page import CursorPage, CursorQuery, CursorSlice
 from app.kit.routing import FeatureRouter
 
 router = FeatureRouter(prefix="/words", tags=["words"])
 WORDS = HotSelect(select(Tag.id, Tag.name), TagOut)
-SHOWN = Projection(TagOut, Tag)
+NEW_WORD = HotInsert(Tag, TagCreate, TagOut)
+POSTS = Projection(PostOut, Post)
+BY_NAME = order(Tag.id, Tag.name.asc())
+
+
+class WordRepository(Repository[Tag]):
+    model = Tag
+
+
+Words = Annotated[WordRepository, provided(WordRepository)]
+
+
+@router.post("", response_model=TagOut)
+async def create(new: TagCreate, hot: HotWrite) -> TagOut:
+    return await NEW_WORD.create(hot, new)
+
+
+@router.get("/count")
+async def count(words: Words) -> int:
+    return await words.count()
+
+
+@router.get("/feed", response_model=CursorPage[TagOut])
+async def feed(
+    query: Annotated[CursorQuery, Query()], session: ReadSessionDep
+) -> CursorSlice[Tag]:
+    return await keyset_page(session, query, select(Tag), BY_NAME)
+
+
+@router.delete("")
+async def delete(session: SessionDep) -> int:
+    return len(await batches.delete_batch(session, Tag, Tag.name != "kept"))
 
 
 @router.get("/hot", response_model=list[TagOut])
@@ -36,18 +78,26 @@ async def list_hot(hot: Hot) -> list[TagOut]:
     return await WORDS.all(hot)
 
 
-@router.get("/projection", response_model=list[TagOut])
-async def list_projection(session: ReadSessionDep) -> list[TagOut]:
-    return list(await session.scalars(SHOWN.select()))
+@router.get("/projection", response_model=list[PostOut])
+async def list_projection(session: ReadSessionDep) -> list[PostOut]:
+    return list(await session.scalars(POSTS.select()))
 """
 TEST = """
 from httpx2 import AsyncClient
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from tests.example.factories import make_post, make_tag
 
 
-async def test_words_are_listed(client: AsyncClient) -> None:
-    created = (await client.post("/tags", json={"name": "engine"})).json()
-    for path in ("/words/hot", "/words/projection"):
-        assert (await client.get(path)).json() == [created]
+async def test_words(client: AsyncClient, session: AsyncSession) -> None:
+    created = (await client.post("/words", json={"name": "engine"})).json()
+    assert (await client.get("/words/hot")).json() == [created]
+    assert (await client.get("/words/feed?limit=1")).json()["items"] == [created]
+    assert (await client.get("/words/count")).json() == 1
+    stored = await make_post(session, tags=[await make_tag(session, "kept")])
+    [post] = (await client.get("/words/projection")).json()
+    assert (post["author"]["name"], post["tags"][0]["name"]) == (stored.author.name, "kept")
+    assert (await client.delete("/words")).json() == 1
 """
 
 
@@ -78,7 +128,7 @@ def test_feature_with_removed_names_works_after_the_update(
     service.update(CURRENT)
 
     assert service.conflicts() == []
-    assert removed_modules(service) == {"hot", "projection"}
+    assert removed_modules(service) == {"hot", "hot_writes", "projection"}
     feature = service.read("src/app/features/words.py")
     assert "from fastapi import APIRouter as FeatureRouter\n" in feature
     tested = run(

@@ -255,7 +255,10 @@ def test_name_that_the_kit_lacks_is_reported(tmp_path: Path) -> None:
     (tmp_path / "own.py").write_text(
         "from app.kit import base\nfrom app.kit.base import A, B, Base, f, hidden\n"
         "from app.kit.gone import x\nfrom app.other import y\n"
+        "from app.kit.conflict import z\n"
     )
+    # The names of a module with a conflict are unknown.
+    (kit / "conflict.py").write_text("<<<<<<< before updating\nz = 1\n=======\n>>>>>>> after\n")
 
     said = missing_imports(tmp_path, "own.py")
 

@@ -195,7 +195,10 @@ def assert_moved(service: Service) -> None:
 
 @pytest.mark.parametrize(("version", "answers"), UPDATES, ids=[each for each, _ in UPDATES])
 def test_update_moves_edits_and_rewrites_own_code(
-    version: str, answers: dict[str, Any], service_at: ServiceFactory
+    version: str,
+    answers: dict[str, Any],
+    service_at: ServiceFactory,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     service = service_at(version, **answers)
     customize(service)
@@ -207,6 +210,7 @@ def test_update_moves_edits_and_rewrites_own_code(
     service.update()
 
     assert service.conflicts() == []
+    assert "the release removes this file" not in capfd.readouterr().out
     assert_moved(service)
 
 

@@ -107,6 +107,17 @@ def test_conflict_rej_option_is_rejected(service_before_next: ServiceFactory) ->
     assert service.files() == before
 
 
+def test_update_rejects_service_with_renamed_package(service_before_next: ServiceFactory) -> None:
+    service = service_before_next(CURRENT)
+    service.move("src/app", "src/orders")
+    before = service.files()
+
+    with pytest.raises(ValueError, match="src/app/kit is missing, and an update finds files"):
+        service.update(NEXT)
+
+    assert service.files() == before
+
+
 def test_update_works_after_template_moved(service_before_next: ServiceFactory) -> None:
     service = service_before_next(CURRENT)
     address = answers_of(service.directory)["_src_path"]

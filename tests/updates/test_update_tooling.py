@@ -202,6 +202,18 @@ def test_update_prints_next_commands(service_before_next: ServiceFactory, exampl
 
     output = succeed(*command, "--data", f"example={str(example).lower()}", cwd=service.directory)
 
+    assert "is updated. Next:" in output.stdout
     for line in ("git diff --diff-filter=U", "uv run pytest", "docs/updating.md has the details"):
         assert line in output.stdout
     assert ("git rm -r src/app/example" in output.stdout) is not example
+
+
+def test_pretended_update_changes_nothing(service_before_next: ServiceFactory) -> None:
+    service = service_before_next(CURRENT)
+    before = service.files()
+
+    command = ("update", "--skip-answered", "--defaults", "--pretend")
+    output = succeed(sys.executable, "-m", "copier", *command, cwd=service.directory)
+
+    assert "Nothing was changed (--pretend)." in output.stdout
+    assert service.files() == before
