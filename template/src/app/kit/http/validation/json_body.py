@@ -2,16 +2,16 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import Any, Self
+from typing import Any, Self, TypeAlias, cast
 
 from fastapi import Request
 from pydantic_core import from_json
+from starlette.datastructures import UploadFile
 
 from app.kit.errors.problems import MAX_ERRORS, FieldProblem, Invalid
 from app.kit.http.middleware.request_limits import RequestTooLarge
-from app.kit.http.validation.value_checks import Rejected, count_values, find_unstorable
 
 # Translates every character of a number to 0, the exponent to `e`, and the characters that may
 # precede a number to a colon. Searching the result is faster than a complex regular expression.
@@ -24,6 +24,9 @@ LONG = 40
 # Total characters of the long numbers of a body. The time to parse an integer grows with the square
 # of its length. The longest number of PostgreSQL has 147,455 digits.
 MAX_LONG_NUMBERS = 200_000
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+Location: TypeAlias = tuple[int | str, ...]
 
 
 class ExactFloat(float):
@@ -38,6 +41,10 @@ class ExactFloat(float):
         number = float.__new__(cls, text)
         number.text = text
         return number
+
+
+class Rejected(str):
+    """The error message for a rejected number. It replaces the number in a parsed body."""
 
 
 class JsonRequest(Request):
@@ -77,7 +84,8 @@ def parse(body: bytes, limit: int) -> Any:
                 parse_int=_limited(int) if is_suspect else int,
                 parse_constant=lambda _: Rejected("must be a number that JSON can represent"),
             )
-        except (ValueError, RecursionError):
+        except (ValueError, RecursionError) as error:
+            message, is_suspect = message or f"is not valid JSON: {error}", True
             parsed = None
     if is_suspect:
         found = islice(find_unstorable(parsed, ("body",)), MAX_ERRORS)
@@ -103,3 +111,53 @@ def _limited(parse_number: Callable[[str], object]) -> Callable[[str], object]:
             return Rejected("is too long to be parsed")
 
     return parse_limited
+
+
+def count_values(body: bytes, limit: int) -> int:
+    """Return how many values JSON has, objects and lists included.
+
+    The number may be too large up to the limit, and too small above it.
+    """
+    # Fast: count the bytes that can start a value. Strings may contain them too.
+    count = _count_starts(body)
+    if count < limit:
+        return count + 1
+    if b"\\" in body:
+        body = body.replace(rb"\\", b"").replace(rb"\"", b"")
+    # A value has at most two strings: its key and itself.
+    parts = body.split(b'"', 4 * limit + 1)
+    return limit + 1 if len(parts) > 4 * limit + 1 else _count_starts(b"".join(parts[::2])) + 1
+
+
+def _count_starts(body: bytes) -> int:
+    return len(body) - len(body.translate(None, b",[{"))
+
+
+def find_unstorable(value: Any, location: Location) -> Iterator[tuple[Location, str]]:
+    """Yield the location of each value and key that PostgreSQL cannot store, and a message."""
+    match value:
+        case Rejected():
+            yield location, value
+        case str():
+            if message := _message(value):
+                yield location, message
+        case dict():
+            for key, item in cast("dict[str, object]", value).items():
+                if message := _message(key):
+                    yield location, f"a key {message}"
+                else:
+                    yield from find_unstorable(item, (*location, key))
+        case list():
+            for index, item in enumerate(cast("list[object]", value)):
+                yield from find_unstorable(item, (*location, index))
+        case UploadFile():
+            yield from find_unstorable(value.filename, (*location, "filename"))
+        case _:
+            pass
+
+
+def _message(text: str) -> str | None:
+    if "\x00" in text:
+        return "must not contain the NUL character"
+    has_surrogate = not text.isascii() and _SURROGATE.search(text)
+    return "must not contain half of a surrogate pair" if has_surrogate else None

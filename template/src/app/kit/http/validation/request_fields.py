@@ -15,7 +15,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import SchemaValidator
 
 from app.kit.http.validation import strict_schemas
-from app.kit.http.validation.value_checks import Location, find_unstorable, new_budget
+from app.kit.http.validation.json_body import Location, find_unstorable
+from app.kit.http.validation.value_checks import new_budget
 
 try:
     from fastapi._compat import ModelField, field_annotation_is_sequence, get_cached_model_fields

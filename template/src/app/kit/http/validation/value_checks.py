@@ -1,29 +1,24 @@
-"""Checks of single values, and limits of the work that one request can cause.
+"""Checks in the core schemas of `strict_schemas`.
 
-Most checks are a part of the core schemas of `strict_schemas`. They return the value, or replace a
-value of the wrong type by an object that is never valid, so that Pydantic reports the error with
-its usual message.
+A check returns the value, or an object that is never valid in place of a value of the wrong type,
+so that Pydantic reports the error with its usual message.
 """
 
 import json
 import re
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, TypeAlias, cast
+from typing import Any, cast
 
 from pydantic_core import PydanticCustomError, PydanticKnownError, ValidationError
-from starlette.datastructures import UploadFile
 
 from app.kit.errors.problems import MAX_ERRORS
-
-Location: TypeAlias = tuple[int | str, ...]
+from app.kit.http.validation.json_body import count_values
 
 _INVALID = object()
 # Possessive quantifiers: the time to match is proportional to the length.
 _NUMBER = re.compile(r"\s*+[+-]?\d*+\.?\d*+\s*+")
-_SURROGATE = re.compile("[\ud800-\udfff]")
 # Validation stops after this many errors.
 _MAX_COUNTED = MAX_ERRORS + 1000
 # Models have fewer fields. One that forbids extra fields reports each of them.
@@ -46,60 +41,6 @@ _budget: ContextVar[Budget] = ContextVar("budget")
 def new_budget() -> None:
     """Start a validation with full limits."""
     _budget.set(Budget())
-
-
-def count_values(body: bytes, limit: int) -> int:
-    """Return how many values JSON has, objects and lists included.
-
-    The number may be too large up to the limit, and too small above it.
-    """
-    # Fast: count the bytes that can start a value. Strings may contain them too.
-    count = _count_starts(body)
-    if count < limit:
-        return count + 1
-    if b"\\" in body:
-        body = body.replace(rb"\\", b"").replace(rb"\"", b"")
-    # A value has at most two strings: its key and itself.
-    parts = body.split(b'"', 4 * limit + 1)
-    return limit + 1 if len(parts) > 4 * limit + 1 else _count_starts(b"".join(parts[::2])) + 1
-
-
-def _count_starts(body: bytes) -> int:
-    return len(body) - len(body.translate(None, b",[{"))
-
-
-class Rejected(str):
-    """The error message for a rejected number. It replaces the number in a parsed body."""
-
-
-def find_unstorable(value: Any, location: Location) -> Iterator[tuple[Location, str]]:
-    """Yield the location of each value and key that PostgreSQL cannot store, and a message."""
-    match value:
-        case Rejected():
-            yield location, value
-        case str():
-            if message := _message(value):
-                yield location, message
-        case dict():
-            for key, item in cast("dict[str, object]", value).items():
-                if message := _message(key):
-                    yield location, f"a key {message}"
-                else:
-                    yield from find_unstorable(item, (*location, key))
-        case list():
-            for index, item in enumerate(cast("list[object]", value)):
-                yield from find_unstorable(item, (*location, index))
-        case UploadFile():
-            yield from find_unstorable(value.filename, (*location, "filename"))
-        case _:
-            pass
-
-
-def _message(text: str) -> str | None:
-    if "\x00" in text:
-        return "must not contain the NUL character"
-    has_surrogate = not text.isascii() and _SURROGATE.search(text)
-    return "must not contain half of a surrogate pair" if has_surrogate else None
 
 
 def limit_embedded_json(value: Any) -> Any:
@@ -167,12 +108,13 @@ def finite_numbers(value: Any) -> Any:
     # 1e999 is valid JSON, but Python parses it as infinity, which cannot be written as JSON.
     data: object = value
     if isinstance(data, float | dict | list):
-        # A validator of the model may have created objects of other types: TypeError.
-        with suppress(TypeError):
-            try:
-                json.dumps(data, allow_nan=False, ensure_ascii=False)
-            except ValueError:
-                raise PydanticKnownError("finite_number") from None
+        try:
+            json.dumps(data, allow_nan=False, ensure_ascii=False)
+        except TypeError:
+            # A validator of the model has created an object of another type.
+            return value
+        except ValueError:
+            raise PydanticKnownError("finite_number") from None
     return value
 
 
