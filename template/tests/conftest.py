@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from app.kit.db.session import Database
 from app.kit.observability.garbage_collector import freeze_gc
+from app.kit.writes import transactions
 from app.main import create_app
 from tests.support.app import client_of, running, with_prepared_routes
 from tests.support.database import (
@@ -154,7 +155,27 @@ async def own_app(own_database_url: URL, prepared: FastAPI) -> AsyncGenerator[Fa
 
 
 @pytest.fixture
+def own_database(own_app: FastAPI) -> Database:
+    """The engine and sessions of `own_app`."""
+    found: Database = own_app.state.database
+    return found
+
+
+@pytest.fixture
+async def own_session(own_database: Database) -> AsyncGenerator[AsyncSession]:
+    """A session on the separate database, to create rows and to inspect them."""
+    async with own_database.sessions() as session:
+        yield session
+
+
+@pytest.fixture
 async def committing_client(own_app: FastAPI) -> AsyncGenerator[AsyncClient]:
     """A client whose requests commit to a separate database."""
     async with client_of(own_app) as client:
         yield client
+
+
+@pytest.fixture
+def without_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Disable retries, which would hide a deadlock."""
+    monkeypatch.setattr(transactions, "ATTEMPTS", 1)

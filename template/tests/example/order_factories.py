@@ -1,4 +1,4 @@
-"""A factory for orders: a customer and products for sale, in a committed transaction."""
+"""Factories for shops: a customer and products for sale."""
 
 from asyncio import sleep, timeout
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.example.catalog.models import Product, ProductStatus
 from app.example.users.models import User
@@ -69,15 +70,19 @@ async def wait_for_blocked(database: Database, sessions: int) -> None:
             await sleep(0.01)
 
 
-async def open_shop(app: FastAPI, *stocks: int, **values: Any) -> Shop:
+async def make_shop(app: FastAPI, session: AsyncSession, *stocks: int, **values: Any) -> Shop:
     """Store a customer, and an active product for each stock value."""
+    category = await make_category(session)
+    columns = {"category": category, "status": ProductStatus.ACTIVE, **values}
+    products = [await make_product(session, **columns) for _ in stocks]
+    products.sort(key=lambda product: product.id)
+    for product, stock in zip(products, stocks, strict=True):
+        product.stock = stock
+    return Shop(app.state.database, await make_user(session), products)
+
+
+async def open_shop(app: FastAPI, *stocks: int, **values: Any) -> Shop:
+    """Commit a shop to the database of `own_app`, for concurrent requests."""
     database: Database = app.state.database
     async with database.sessions() as session:
-        category = await make_category(session)
-        sold = {"category": category, "status": ProductStatus.ACTIVE, **values}
-        products = [await make_product(session, **sold) for _ in stocks]
-        products.sort(key=lambda product: product.id)
-        for product, stock in zip(products, stocks, strict=True):
-            product.stock = stock
-        customer = await make_user(session)
-    return Shop(database, customer, products)
+        return await make_shop(app, session, *stocks, **values)

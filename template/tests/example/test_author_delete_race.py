@@ -5,8 +5,8 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
 from httpx2 import AsyncClient, Response
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.example.posts.models import Post
 from app.example.posts.schemas import PostCreate
@@ -35,13 +35,6 @@ async def transfer(client: AsyncClient, author: User, post: Post) -> Response:
     return await client.post("/posts/transfers", json={"transfers": [move]})
 
 
-@pytest.fixture
-async def database(own_app: FastAPI) -> Database:
-    """A separate database, for two concurrent transactions."""
-    found: Database = own_app.state.database
-    return found
-
-
 async def author_ids(client: AsyncClient) -> list[str]:
     """Return the author id of each post, newest first."""
     response = await client.get("/posts")
@@ -51,15 +44,17 @@ async def author_ids(client: AsyncClient) -> list[str]:
 
 @pytest.mark.parametrize("add_post", [write, transfer])
 async def test_deleted_author_gets_no_new_post(
-    committing_client: AsyncClient, database: Database, add_post: Write
+    committing_client: AsyncClient,
+    own_database: Database,
+    own_session: AsyncSession,
+    add_post: Write,
 ) -> None:
-    async with database.sessions() as session:
-        deleted, other = await make_user(session), await make_post(session)
+    deleted, other = await make_user(own_session), await make_post(own_session)
 
-    async with database.transaction() as session:
+    async with own_database.transaction() as session:
         assert await delete_where(session, User, User.id == deleted.id) == 1
         request = create_task(add_post(committing_client, deleted, other))
-        await wait_for_blocked(database, 1)
+        await wait_for_blocked(own_database, 1)
     response = await request
     if add_post is write:
         assert response.status_code == 422
@@ -70,26 +65,24 @@ async def test_deleted_author_gets_no_new_post(
 
 
 async def test_deleting_author_deletes_post_written_concurrently(
-    committing_client: AsyncClient, database: Database
+    committing_client: AsyncClient, own_database: Database, own_session: AsyncSession
 ) -> None:
-    async with database.sessions() as session:
-        author, other = await make_user(session), await make_post(session)
+    author, other = await make_user(own_session), await make_post(own_session)
     new = PostCreate(author_id=author.id, title="Last")
 
-    async with database.transaction() as session:
+    async with own_database.transaction() as session:
         await create_post(new, session)
         request = create_task(committing_client.delete(f"/users/{author.id}"))
-        await wait_for_blocked(database, 1)
+        await wait_for_blocked(own_database, 1)
     assert (await request).status_code == 204
     assert await author_ids(committing_client) == [str(other.author_id)]
 
 
 async def test_concurrent_transfers_and_deletes_leave_no_orphaned_posts(
-    committing_client: AsyncClient, database: Database
+    committing_client: AsyncClient, own_session: AsyncSession
 ) -> None:
-    async with database.sessions() as session:
-        users = [await make_user(session) for _ in range(6)]
-        posts = [await make_post(session, author=user) for user in users for _ in range(2)]
+    users = [await make_user(own_session) for _ in range(6)]
+    posts = [await make_post(own_session, author=user) for user in users for _ in range(2)]
     moves = [
         transfer(committing_client, users[(index + 1) % 6], post)
         for index, post in enumerate(posts)

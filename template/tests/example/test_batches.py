@@ -1,11 +1,9 @@
 """Batch endpoints store all products, or none and report an error for each invalid row."""
 
 from asyncio import create_task, gather, sleep
-from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
 from httpx2 import AsyncClient
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -24,31 +22,16 @@ from tests.example.order_factories import wait_for_blocked
 from tests.support.statements import counting
 
 
-@pytest.fixture
-async def database(own_app: FastAPI) -> Database:
-    """A separate database: a batch endpoint opens its own transaction and may retry it."""
-    found: Database = own_app.state.database
-    return found
-
-
-@pytest.fixture
-async def client(committing_client: AsyncClient) -> AsyncClient:
-    """A client whose requests commit."""
-    return committing_client
-
-
-@pytest.fixture
-async def session(database: Database) -> AsyncGenerator[AsyncSession]:
-    """A session to create rows and to inspect them."""
-    async with database.sessions() as session:
-        yield session
-
-
 async def batch_of(session: AsyncSession, count: int) -> list[dict[str, Any]]:
     """Return the JSON rows of new products."""
     rows = await product_rows(session, count)
     await session.commit()
     return [row | {"category_id": as_json(row["category_id"])} for row in rows]
+
+
+def without_stock(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows without stock, which PUT does not accept."""
+    return [{name: row[name] for name in row if name != "stock"} for row in rows]
 
 
 async def test_batch_creates_thousand_products_in_three_statements(
@@ -124,9 +107,7 @@ async def test_put_reports_inserted_and_updated_counts_and_keeps_stock(
     client: AsyncClient, session: AsyncSession, database: Database
 ) -> None:
     old = await make_product(session, name="Old", stock=7)
-    rows = await batch_of(session, 3)
-    for row in rows:
-        del row["stock"]
+    rows = without_stock(await batch_of(session, 3))
     rows[1]["sku"] = old.sku
     with counting(database.engine) as statements:
         response = await client.put("/products/batch", json={"rows": rows})
@@ -146,9 +127,7 @@ async def test_put_with_taken_slug_changes_nothing(
     client: AsyncClient, session: AsyncSession
 ) -> None:
     other = await make_product(session)
-    rows = await batch_of(session, 2)
-    for row in rows:
-        del row["stock"]
+    rows = without_stock(await batch_of(session, 2))
     rows[1]["slug"] = other.slug
     response = await client.put("/products/batch", json={"rows": rows})
     assert response.status_code == 409
@@ -159,8 +138,7 @@ async def test_put_with_taken_slug_changes_nothing(
 async def test_put_recreates_deleted_product(client: AsyncClient, session: AsyncSession) -> None:
     deleted = await make_product(session)
     await client.delete(f"/products/{deleted.id}")
-    (row,) = await batch_of(session, 1)
-    del row["stock"]
+    (row,) = without_stock(await batch_of(session, 1))
     row["sku"] = deleted.sku
     response = await client.put("/products/batch", json={"rows": [row]})
     assert response.json() == {"inserted": 1, "updated": 0}
@@ -168,33 +146,28 @@ async def test_put_recreates_deleted_product(client: AsyncClient, session: Async
     assert body["id"] != as_json(deleted.id)
 
 
-@pytest.fixture
-def without_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Disable retries, which would hide a deadlock."""
-    monkeypatch.setattr(transactions, "ATTEMPTS", 1)
-
-
-def without_stock(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the rows without stock, which PUT does not accept."""
-    return [{name: row[name] for name in row if name != "stock"} for row in rows]
-
-
+@pytest.mark.usefixtures("without_retries")
 async def test_concurrent_puts_in_opposite_order_all_succeed(
-    client: AsyncClient, session: AsyncSession, without_retries: None
+    committing_client: AsyncClient, own_session: AsyncSession
 ) -> None:
-    rows = without_stock(await batch_of(session, 500))
+    rows = without_stock(await batch_of(own_session, 500))
     batches = [{"rows": rows}, {"rows": rows[::-1]}] * 3
-    responses = await gather(*(client.put("/products/batch", json=batch) for batch in batches))
+    responses = await gather(
+        *(committing_client.put("/products/batch", json=batch) for batch in batches)
+    )
     assert [response.status_code for response in responses] == [200] * len(batches)
     assert sum(response.json()["inserted"] for response in responses) == 500
 
 
+@pytest.mark.usefixtures("without_retries")
 async def test_concurrent_posts_in_opposite_order_create_products_once(
-    client: AsyncClient, session: AsyncSession, without_retries: None
+    committing_client: AsyncClient, own_session: AsyncSession
 ) -> None:
-    rows = await batch_of(session, 500)
+    rows = await batch_of(own_session, 500)
     batches = [{"rows": rows}, {"rows": rows[::-1]}] * 3
-    responses = await gather(*(client.post("/products/batch", json=batch) for batch in batches))
+    responses = await gather(
+        *(committing_client.post("/products/batch", json=batch) for batch in batches)
+    )
     assert sorted(response.status_code for response in responses) == [201] + [409] * 5
     for response in responses:
         # An error per row for both the sku and the slug.
@@ -203,75 +176,84 @@ async def test_concurrent_posts_in_opposite_order_create_products_once(
             assert fields == {
                 f"body.rows.{index}.{name}" for index in range(500) for name in ("sku", "slug")
             }
-    assert await count_products(session) == 500
+    assert await count_products(own_session) == 500
 
 
 @pytest.mark.parametrize(("method", "status"), [("POST", 201), ("PUT", 200)])
 async def test_batches_with_crosswise_slugs_do_not_deadlock(
-    client: AsyncClient, session: AsyncSession, method: str, status: int
+    committing_client: AsyncClient, own_session: AsyncSession, method: str, status: int
 ) -> None:
     # Sorted by sku, the batches reach the slugs in opposite order.
-    rows = without_stock(await batch_of(session, 1000))
+    rows = without_stock(await batch_of(own_session, 1000))
     one, two = rows[:500], rows[500:]
     for row, other in zip(one, reversed(two), strict=True):
         other["slug"] = row["slug"]
     responses = await gather(
-        *(client.request(method, "/products/batch", json={"rows": batch}) for batch in (one, two))
+        *(
+            committing_client.request(method, "/products/batch", json={"rows": batch})
+            for batch in (one, two)
+        )
     )
     assert sorted(response.status_code for response in responses) == [status, 409]
     (conflict,) = [response for response in responses if response.status_code == 409]
     fields = [error["field"] for error in conflict.json()["errors"]]
     assert fields == [f"body.rows.{index}.slug" for index in range(500)]
-    assert await count_products(session) == 500
+    assert await count_products(own_session) == 500
 
 
 @pytest.mark.parametrize(("method", "field"), [("POST", "sku"), ("POST", "slug"), ("PUT", "slug")])
 async def test_conflict_with_concurrent_insert_is_reported_by_row(
-    client: AsyncClient, session: AsyncSession, database: Database, method: str, field: str
+    committing_client: AsyncClient,
+    own_session: AsyncSession,
+    own_database: Database,
+    method: str,
+    field: str,
 ) -> None:
-    rows = without_stock(await batch_of(session, 5))
-    taken = await product_rows(session, 1, **{field: rows[3][field]})
-    async with database.transaction() as other:
+    rows = without_stock(await batch_of(own_session, 5))
+    taken = await product_rows(own_session, 1, **{field: rows[3][field]})
+    async with own_database.transaction() as other:
         await insert_many(other, Product, taken)
-        request = create_task(client.request(method, "/products/batch", json={"rows": rows}))
-        await wait_for_blocked(database, 1)
+        request = create_task(
+            committing_client.request(method, "/products/batch", json={"rows": rows})
+        )
+        await wait_for_blocked(own_database, 1)
     response = await request
     assert response.status_code == 409
     assert response.json()["errors"] == [
         {"field": f"body.rows.3.{field}", "message": "already exists"}
     ]
-    assert await count_products(session) == 1
+    assert await count_products(own_session) == 1
 
 
 async def test_category_deleted_concurrently_is_reported_by_row(
-    client: AsyncClient, session: AsyncSession, database: Database
+    committing_client: AsyncClient, own_session: AsyncSession, own_database: Database
 ) -> None:
-    rows = await batch_of(session, 3)
-    deleted = await make_category(session)
+    rows = await batch_of(own_session, 3)
+    deleted = await make_category(own_session)
     rows[2]["category_id"] = as_json(deleted.id)
-    async with database.transaction() as other:
+    async with own_database.transaction() as other:
         await other.delete(await other.get_one(Category, deleted.id))
         await other.flush()
-        request = create_task(client.post("/products/batch", json={"rows": rows}))
-        await wait_for_blocked(database, 1)
+        request = create_task(committing_client.post("/products/batch", json={"rows": rows}))
+        await wait_for_blocked(own_database, 1)
     response = await request
     assert response.status_code == 422
     assert [error["field"] for error in response.json()["errors"]] == ["body.rows.2.category_id"]
-    assert await count_products(session) == 0
+    assert await count_products(own_session) == 0
 
 
 async def test_batch_is_retried_after_deadlock(
-    client: AsyncClient, session: AsyncSession, database: Database
+    committing_client: AsyncClient, own_session: AsyncSession, own_database: Database
 ) -> None:
-    rows = await batch_of(session, 2)
+    rows = await batch_of(own_session, 2)
     rows.sort(key=lambda row: row["sku"])
-    first, last = [(await product_rows(session, 1, sku=row["sku"]))[0] for row in rows]
-    async with database.transaction() as other:
+    first, last = [(await product_rows(own_session, 1, sku=row["sku"]))[0] for row in rows]
+    async with own_database.transaction() as other:
         await insert_many(other, Product, [last])
-        request = create_task(client.post("/products/batch", json={"rows": rows}))
-        await wait_for_blocked(database, 1)
-        # PostgreSQL ends the transaction that has waited longest: the request.
-        await sleep(0.2)
+        request = create_task(committing_client.post("/products/batch", json={"rows": rows}))
+        await wait_for_blocked(own_database, 1)
+        # PostgreSQL ends the transaction that has waited longer: the request.
+        await sleep(0.1)
         await insert_many(other, Product, [first])
     response = await request
     assert response.status_code == 409
@@ -279,4 +261,4 @@ async def test_batch_is_retried_after_deadlock(
         "body.rows.0.sku",
         "body.rows.1.sku",
     ]
-    assert await count_products(session) == 2
+    assert await count_products(own_session) == 2

@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import pytest
-from fastapi import FastAPI
 from sqlalchemy import URL, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from typer.testing import CliRunner, Result
@@ -58,33 +57,33 @@ async def count_rows(database: Database) -> list[int]:
         return [await session.scalar(text(f"SELECT count(*) FROM {name}")) or 0 for name in TABLES]
 
 
-async def test_purge_deletes_old_rows_with_their_children(own_app: FastAPI, purge: Purge) -> None:
-    database: Database = own_app.state.database
-    async with database.sessions() as session:
+async def test_purge_deletes_old_rows_with_their_children(
+    own_database: Database, purge: Purge
+) -> None:
+    async with own_database.sessions() as session:
         for when in (LONG_AGO, LONG_AGO, RECENTLY):
             await delete_user(session, when)
         await make_post(session)
-    assert await count_rows(database) == [4, 3, 4, 3, 0, 0, 0]
+    assert await count_rows(own_database) == [4, 3, 4, 3, 0, 0, 0]
     result = purge("--days", "30")
     assert result.exit_code == 0, result.output
     assert "users: 2 removed" in result.output
     assert "posts: 2 removed" in result.output
-    assert await count_rows(database) == [2, 1, 2, 1, 0, 0, 0]
+    assert await count_rows(own_database) == [2, 1, 2, 1, 0, 0, 0]
 
 
-async def test_purge_works_in_batches_and_keeps_referenced_rows(own_app: FastAPI) -> None:
-    database: Database = own_app.state.database
-    async with database.sessions() as session:
+async def test_purge_works_in_batches_and_keeps_referenced_rows(own_database: Database) -> None:
+    async with own_database.sessions() as session:
         buyer = await delete_user(session, LONG_AGO)
         session.add(Order(user_id=buyer.id, lines=[]))
         for _ in range(6):
             await delete_user(session, LONG_AGO)
-    with counting(database.engine) as statements:
-        removed = await purge_deleted(database, before=RECENTLY, size=3)
+    with counting(own_database.engine) as statements:
+        removed = await purge_deleted(own_database, before=RECENTLY, size=3)
     assert removed["users"] == 6
     assert removed["posts"] == 7
     assert len([sql for sql in statements if sql.startswith("DELETE FROM posts")]) == 3
-    assert await count_rows(database) == [1, 1, 0, 0, 1, 0, 0]
+    assert await count_rows(own_database) == [1, 1, 0, 0, 1, 0, 0]
 
 
 async def test_invalid_number_of_days_is_rejected(purge: Purge) -> None:

@@ -3,7 +3,6 @@
 from asyncio import create_task
 
 import pytest
-from fastapi import FastAPI
 from httpx2 import AsyncClient
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -70,15 +69,13 @@ async def test_row_cannot_be_restored_before_its_parent(
 
 
 async def test_concurrent_delete_of_parent_deletes_restored_row(
-    own_app: FastAPI, committing_client: AsyncClient
+    committing_client: AsyncClient, own_database: Database, own_session: AsyncSession
 ) -> None:
-    database: Database = own_app.state.database
-    async with database.sessions() as session:
-        post = await make_post(session)
+    post = await make_post(own_session)
     await committing_client.delete(f"/posts/{post.id}")
-    async with database.transaction() as session:
+    async with own_database.transaction() as session:
         await restore(session, Post, post.id)
         request = create_task(committing_client.delete(f"/users/{post.author_id}"))
-        await wait_for_blocked(database, 1)
+        await wait_for_blocked(own_database, 1)
     assert (await request).status_code == 204
     assert (await committing_client.get("/posts")).json()["total"] == 0

@@ -4,13 +4,11 @@ from asyncio import gather
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
 from httpx2 import AsyncClient
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.example.tags.models import Tag
-from app.kit.db.session import Database
 from tests.example.factories import as_json, make_post, make_tag, make_user
 
 
@@ -79,12 +77,10 @@ async def test_failed_transfer_is_undone_and_others_succeed(
 
 
 async def test_concurrent_transfers_of_the_same_posts_succeed_once(
-    committing_client: AsyncClient, own_app: FastAPI
+    committing_client: AsyncClient, own_session: AsyncSession
 ) -> None:
-    database: Database = own_app.state.database
-    async with database.sessions() as session:
-        ada, bob, eve = [await make_user(session) for _ in range(3)]
-        keys = [as_json((await make_post(session, author=ada)).id) for _ in range(10)]
+    ada, bob, eve = [await make_user(own_session) for _ in range(3)]
+    keys = [as_json((await make_post(own_session, author=ada)).id) for _ in range(10)]
 
     async def transfer_posts(number: int) -> int:
         transfer = {

@@ -1,7 +1,5 @@
 """The seed command creates reproducible example data of any size."""
 
-import pytest
-from fastapi import FastAPI
 from httpx2 import AsyncClient
 from sqlalchemy import URL, func, select, text
 
@@ -11,7 +9,7 @@ from app.example.users.models import Profile, User
 from app.kit.db.session import Database
 from tests.support.commands import run
 
-# All columns except ids and foreign keys.
+# The columns that `--random-seed` determines: all except ids and foreign keys.
 CONTENT = """
     SELECT string_agg(line, E'\\n' ORDER BY line) FROM (
         SELECT concat_ws(' ', u.email, u.name, u.is_active, u.created_at, p.title, p.published_at,
@@ -26,26 +24,20 @@ CONTENT = """
 """
 
 
-@pytest.fixture
-def database(own_app: FastAPI) -> Database:
-    """A separate database, because a command commits."""
-    found: Database = own_app.state.database
-    return found
-
-
 async def content(database: Database) -> str:
+    """Return one line per tag of a post and per line of an order."""
     async with database.reading() as session:
         return await session.scalar(text(CONTENT)) or ""
 
 
 async def test_seed_fills_every_table(
-    committing_client: AsyncClient, database: Database, own_database_url: URL
+    committing_client: AsyncClient, own_database: Database, own_database_url: URL
 ) -> None:
     result = run(own_database_url, "seed", "--amount", "60")
     assert result.code == 0, result.err
     assert "users: 60 added\n" in result.out
     counts = dict(line.removesuffix(" added").split(": ") for line in result.out.splitlines())
-    async with database.reading() as session:
+    async with own_database.reading() as session:
         for model in (User, Profile, Post, PostTag, OrderLine):
             stored = await session.scalar(select(func.count()).select_from(model))
             assert (stored, bool(stored)) == (int(counts[model.__tablename__]), True)
@@ -55,16 +47,18 @@ async def test_seed_fills_every_table(
         assert page.json()["items"]
 
 
-async def test_seed_is_reproducible_and_additive(database: Database, own_database_url: URL) -> None:
+async def test_seed_is_reproducible_and_additive(
+    own_database: Database, own_database_url: URL
+) -> None:
     seed = ["seed", "--amount", "20"]
     assert run(own_database_url, *seed).code == 0
-    first = await content(database)
-    async with database.transaction() as session:
+    first = await content(own_database)
+    async with own_database.transaction() as session:
         await session.execute(text("TRUNCATE users, products, categories, tags CASCADE"))
     assert run(own_database_url, *seed).code == 0
-    assert await content(database) == first
+    assert await content(own_database) == first
     assert run(own_database_url, *seed).code == 2
-    assert await content(database) == first
+    assert await content(own_database) == first
     assert run(own_database_url, *seed, "--random-seed", "2").code == 0
-    both = (await content(database)).splitlines()
+    both = (await content(own_database)).splitlines()
     assert {*first.splitlines()} < {*both}

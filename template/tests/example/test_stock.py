@@ -6,24 +6,18 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from httpx2 import AsyncClient
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.example.catalog.models import MAX_STOCK
-from app.kit.writes import transactions
 from tests.example.factories import as_json
-from tests.example.order_factories import open_shop
-
-
-@pytest.fixture
-def without_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Disable retries, which would hide a deadlock."""
-    monkeypatch.setattr(transactions, "ATTEMPTS", 1)
+from tests.example.order_factories import make_shop, open_shop
 
 
 async def test_transfer_moves_stock_from_one_product_to_another(
-    own_app: FastAPI, committing_client: AsyncClient
+    app: FastAPI, client: AsyncClient, session: AsyncSession
 ) -> None:
-    shop = await open_shop(own_app, 10, 0)
-    response = await committing_client.post("/stock/transfers", json=shop.transfer(0, 1, 4))
+    shop = await make_shop(app, session, 10, 0)
+    response = await client.post("/stock/transfers", json=shop.transfer(0, 1, 4))
     assert response.status_code == 200
     giver, taker = shop.products
     assert response.json() == {
@@ -34,22 +28,22 @@ async def test_transfer_moves_stock_from_one_product_to_another(
 
 
 async def test_transfer_respects_stock_limits(
-    own_app: FastAPI, committing_client: AsyncClient
+    app: FastAPI, client: AsyncClient, session: AsyncSession
 ) -> None:
-    shop = await open_shop(own_app, 10, MAX_STOCK)
+    shop = await make_shop(app, session, 10, MAX_STOCK)
     for transfer in (shop.transfer(0, 1, 11), shop.transfer(0, 1, 1)):
-        response = await committing_client.post("/stock/transfers", json=transfer)
+        response = await client.post("/stock/transfers", json=transfer)
         assert response.status_code == 409
     assert await shop.stocks() == [10, MAX_STOCK]
 
 
 @pytest.mark.parametrize("direction", [(0, 1), (1, 0)])
 async def test_transfer_with_deleted_product_is_reported_by_field(
-    own_app: FastAPI, committing_client: AsyncClient, direction: tuple[int, int]
+    app: FastAPI, client: AsyncClient, session: AsyncSession, direction: tuple[int, int]
 ) -> None:
-    shop = await open_shop(own_app, 10, 10)
-    await committing_client.delete(f"/products/{shop.products[1].id}")
-    response = await committing_client.post("/stock/transfers", json=shop.transfer(*direction, 1))
+    shop = await make_shop(app, session, 10, 10)
+    await client.delete(f"/products/{shop.products[1].id}")
+    response = await client.post("/stock/transfers", json=shop.transfer(*direction, 1))
     assert response.status_code == 422
     field = "body.to_product_id" if direction == (0, 1) else "body.from_product_id"
     assert [error["field"] for error in response.json()["errors"]] == [field]
@@ -67,21 +61,21 @@ async def test_transfer_with_deleted_product_is_reported_by_field(
     ],
 )
 async def test_invalid_transfer_is_reported(
-    own_app: FastAPI, committing_client: AsyncClient, change: dict[str, Any], field: str
+    app: FastAPI, client: AsyncClient, session: AsyncSession, change: dict[str, Any], field: str
 ) -> None:
-    shop = await open_shop(own_app, 10, 10)
+    shop = await make_shop(app, session, 10, 10)
     body = shop.transfer(0, 1, 1) | change
-    response = await committing_client.post("/stock/transfers", json=body)
+    response = await client.post("/stock/transfers", json=body)
     assert response.status_code == 422
     assert [error["field"] for error in response.json()["errors"]] == [field]
     assert await shop.stocks() == [10, 10]
 
 
 async def test_transfer_to_the_same_product_is_rejected(
-    own_app: FastAPI, committing_client: AsyncClient
+    app: FastAPI, client: AsyncClient, session: AsyncSession
 ) -> None:
-    shop = await open_shop(own_app, 10)
-    response = await committing_client.post("/stock/transfers", json=shop.transfer(0, 0, 1))
+    shop = await make_shop(app, session, 10)
+    response = await client.post("/stock/transfers", json=shop.transfer(0, 0, 1))
     assert response.status_code == 422
     assert response.json()["errors"][0]["field"] == "body.to_product_id"
 
