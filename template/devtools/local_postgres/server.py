@@ -30,8 +30,7 @@ def development(root: Path) -> AbstractContextManager[URL]:
 
 def ephemeral(max_connections: int = 100) -> AbstractContextManager[URL]:
     """Yield the URL of a new, empty server without durability. Raises PostgresUnavailable."""
-    # Tests of deadlocks wait for this time, which is 1 s by default.
-    settings = (f"max_connections={max_connections}", "deadlock_timeout=500ms")
+    settings = (f"max_connections={max_connections}", "deadlock_timeout=500ms")  # tests wait so long
     return temporary(Cluster(temp_dir(), *find_binaries(), settings=settings))
 
 

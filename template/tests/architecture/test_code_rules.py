@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[2] / "src"
-# This module starts the development PostgreSQL.
-APART = ("app/kit/cli/development_database.py",)
+# Starts the local PostgreSQL: the rules are for code that runs in production.
+EXCLUDED = ("app/kit/cli/development_database.py",)
 
-# The session dependency, and the migration lock, which uses a transaction without a session.
+# Modules that end transactions: of requests, and of the migration lock.
 _ENDS_TRANSACTIONS = {"app/kit/db/session.py", "app/kit/migrations/lock.py"}
 
 Rule = Callable[[ast.AST, str], str | None]
@@ -99,6 +99,7 @@ def reaches_out_of_the_kit(node: ast.AST, path: str) -> str | None:
     return None
 
 
+# A function with a call of one of these does not read a whole table.
 BOUNDS = {"where", "limit", "exists", "count", "scalar", "page", "yield_per", "returning", "get"}
 
 
@@ -111,6 +112,7 @@ def reads_without_bound(node: ast.AST, _path: str) -> str | None:
     return None
 
 
+# Their first argument is SQL.
 SQL_FUNCTIONS = {"text", "literal_column"}
 SQL_METHODS = {
     *("exec_driver_sql", "execute", "stream", "scalar", "scalars"),
@@ -149,7 +151,7 @@ RULES: list[Rule] = [
 MODULES = sorted(path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.py"))
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if not name.startswith(APART)])
+@pytest.mark.parametrize("module", [name for name in MODULES if not name.startswith(EXCLUDED)])
 def test_module_follows_the_rules(module: str) -> None:
     broken = lint_source((SOURCE / module).read_text(), module)
     assert not broken, "\n" + "\n".join(broken)

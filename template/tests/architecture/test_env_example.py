@@ -13,9 +13,9 @@ def variables(model: type[BaseModel], prefix: str = "") -> set[str]:
     """Return the environment variables that a settings class reads."""
     found: set[str] = set()
     for name, field in model.model_fields.items():
-        kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            found |= variables(kind, f"{prefix}{name}_")
+        annotation = field.annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            found |= variables(annotation, f"{prefix}{name}_")
         else:
             found.add(f"{prefix}{name}".upper())
     return found

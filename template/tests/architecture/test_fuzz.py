@@ -1,6 +1,6 @@
 """Generated requests to every endpoint: no server errors, and only documented responses.
 
-By default, each endpoint of your features gets a few requests. For fifty times as many:
+By default, each endpoint of your features receives a few requests. For fifty times as many:
 `pytest --hypothesis-profile=deep tests/architecture/test_fuzz.py`.
 """
 
@@ -23,9 +23,9 @@ EXCLUDED: list[str] = [
     # ---- the template's end here, your endpoints follow ----
 ]
 
-# The template's own tests cover these endpoints.
-TEMPLATE = ("app.kit.", "app.example.")
-# The number of rows that each seeder adds before the test.
+# The template's own tests cover the endpoints of these packages.
+TEMPLATE_PACKAGES = ("app.kit.", "app.example.")
+# Each seeder adds this number of rows before the test.
 ROWS = 5
 
 
@@ -35,7 +35,7 @@ def cases(*, of_template: bool = False) -> Generator[tuple[str, str]]:
     for name, operation in operations().items():
         # An operation without input has no invalid requests.
         has_input = "parameters" in operation or "requestBody" in operation
-        is_of_template = module_of[operation["operationId"]].startswith(TEMPLATE)
+        is_of_template = module_of[operation["operationId"]].startswith(TEMPLATE_PACKAGES)
         for mode in ("positive", "negative") if has_input else ("positive",):
             if name not in EXCLUDED and is_of_template == of_template:
                 yield name, mode

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[2] / "src"
-QUIET_IMPORT = """
+IMPORT_SCRIPT = """
 import os, socket, sys
-def refuse(*_): raise AssertionError("a socket was opened")
-socket.socket.connect = refuse
+def reject_connection(*_): raise AssertionError("a socket was opened")
+socket.socket.connect = reject_connection
 for name in [n for n in os.environ if n.startswith("DATABASE")]: del os.environ[name]
 import app.registry
 print(*sys.modules)
@@ -23,7 +23,7 @@ assert not {"local_postgres", "scaffold"} & sys.modules.keys(), "the image has n
 def imported_by_registry(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     """Import the registry in a new process; return the imported modules."""
     ended = subprocess.run(
-        [sys.executable, "-c", QUIET_IMPORT],
+        [sys.executable, "-c", IMPORT_SCRIPT],
         capture_output=True,
         check=False,
         cwd=tmp_path_factory.mktemp("elsewhere"),
@@ -45,4 +45,4 @@ def test_every_models_module_is_imported_by_the_registry(imported_by_registry: s
         for path in (SOURCE / "app" / package).rglob("models.py")
     }
     missing = modules - imported_by_registry
-    assert not missing, "migrations do not know of it: import it in app/registry.py"
+    assert not missing, "import them in app/registry.py: migrations do not see their tables"

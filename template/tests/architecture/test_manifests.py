@@ -51,10 +51,10 @@ def test_termination_grace_period_covers_the_last_requests(
 ) -> None:
     command = container["command"]
     grace = int(command[command.index("--grace") + 1])
-    before = container["lifecycle"]["preStop"]["sleep"]["seconds"]
+    pre_stop = container["lifecycle"]["preStop"]["sleep"]["seconds"]
 
     grace_period = deployment["template"]["spec"]["terminationGracePeriodSeconds"]
-    assert grace_period >= before + grace + CLOSING
+    assert grace_period >= pre_stop + grace + CLOSING
 
 
 def test_probes_request_existing_routes(container: dict[str, Any]) -> None:
@@ -66,7 +66,7 @@ def test_probes_request_existing_routes(container: dict[str, Any]) -> None:
         "livenessProbe": router.url_path_for("live"),
         "readinessProbe": router.url_path_for("ready"),
     }
-    # A shorter timeout would end the probe before it can report what is missing.
+    # With a shorter timeout, the probe ends before `/health/ready` can report what is missing.
     assert probes["readinessProbe"]["timeoutSeconds"] > PATIENCE
 
 
@@ -80,8 +80,10 @@ def test_service_exposes_the_port_of_the_process(container: dict[str, Any]) -> N
 
 
 def test_prometheus_annotation_names_the_metrics_port(deployment: dict[str, Any]) -> None:
-    variables = deployment["template"]["metadata"]["annotations"]
+    annotations = deployment["template"]["metadata"]["annotations"]
     _, port = deployment["template"]["spec"]["containers"][0]["ports"]
     settings = manifest("settings.yaml")["data"]
 
-    assert str(port["containerPort"]) == settings["METRICS_PORT"] == variables["prometheus.io/port"]
+    assert (
+        str(port["containerPort"]) == settings["METRICS_PORT"] == annotations["prometheus.io/port"]
+    )

@@ -22,7 +22,7 @@ from app.kit.migrations.runner import PROJECT_ROOT, alembic_config
 from tests.support.database import settings_for
 
 REMEDY = """
-Change the migration as described. If it is safe here, add this line to it, and the reason above:
+Change the migration as described. If it is safe, add this line below a comment with the reason:
 # squawk-ignore-file RULE
 List migrations that production already has in .squawk.toml, see docs/database.md."""
 
@@ -45,9 +45,9 @@ def lint_errors(config: Config, folder: Path) -> list[str]:
 
 def _write(config: Config, script: Script, folder: Path) -> None:
     config.output_buffer = io.StringIO()
-    (before,) = to_tuple(script.down_revision) or ("base",)
+    (previous,) = to_tuple(script.down_revision) or ("base",)
     with redirect_stdout(io.StringIO()):
-        command.upgrade(config, f"{before}:{script.revision}", sql=True)
+        command.upgrade(config, f"{previous}:{script.revision}", sql=True)
     source = Path(script.path)
     pragmas = [f"-- {pragma}\n" for pragma in _PRAGMA.findall(source.read_text())]
     sql = config.output_buffer.getvalue()

@@ -17,9 +17,9 @@ from tests.support.database import settings_for
 
 
 @pytest.fixture
-def config(own_database_url: URL) -> Config:
-    """An Alembic configuration for a separate, migrated database."""
-    return alembic_config(settings_for(own_database_url))
+def config(database_url: URL) -> Config:
+    """An Alembic configuration for this worker's database, to read from."""
+    return alembic_config(settings_for(database_url))
 
 
 def test_models_need_no_further_migration(config: Config) -> None:
@@ -31,7 +31,8 @@ def test_migrations_have_a_single_head(config: Config) -> None:
     assert len(heads) <= 1, "join them: uv run alembic merge heads -m 'merge two branches'"
 
 
-def test_every_migration_can_be_downgraded_and_upgraded_again(config: Config) -> None:
+def test_every_migration_can_be_downgraded_and_upgraded_again(own_database_url: URL) -> None:
+    config = alembic_config(settings_for(own_database_url))
     for revision in ScriptDirectory.from_config(config).walk_revisions():
         # A merge has two predecessors; a downgrade to either one undoes it.
         first, *_ = to_tuple(revision.down_revision) or ("base",)
@@ -53,5 +54,5 @@ def test_sql_is_generated_without_a_database(config: Config) -> None:
 
 
 def test_diagram_in_docs_is_current_if_it_exists() -> None:
-    kept = DOCS / FILE_NAME
-    assert not kept.exists() or kept.read_text() == page(NAME), f"run `{NAME} diagram`"
+    diagram = DOCS / FILE_NAME
+    assert not diagram.exists() or diagram.read_text() == page(NAME), f"run `{NAME} diagram`"

@@ -41,19 +41,21 @@ def test_every_operation_has_tag_description_and_summary(app: FastAPI) -> None:
 
 def test_examples_are_valid_requests(app: FastAPI) -> None:
     for body in bodies(app):
-        # Examples are optional here.
+        # A part of the schema may have no example.
         with suppress(MissingExample):
             assert validation_errors(app, *body) == [], "give the fields valid `examples`"
 
 
 def test_every_error_is_a_problem_with_an_example(app: FastAPI) -> None:
     for path, operation in operations(app.openapi()):
-        errors = {status: it for status, it in operation["responses"].items() if status >= "400"}
+        errors = {
+            status: item for status, item in operation["responses"].items() if status >= "400"
+        }
         takes_input = operation.keys() & {"parameters", "requestBody"}
         assert errors.keys() >= ({"422", "503"} if takes_input else {"503"})
         for status, response in errors.items():
-            (kind, content) = next(iter(response["content"].items()))
-            assert kind == "application/problem+json", f"{status} of {path}"
+            media_type, content = next(iter(response["content"].items()))
+            assert media_type == "application/problem+json", f"{status} of {path}"
             assert content["example"]["status"] == int(status)
 
 

@@ -1,4 +1,4 @@
-"""Architecture rules of soft delete: uniqueness, and ownership of soft-deleted rows."""
+"""Architecture rules of soft delete: unique columns, and relationships to soft-deleted rows."""
 
 from types import NoneType
 from typing import Any, cast, get_args, get_type_hints
@@ -10,14 +10,14 @@ from app.kit.db.base import Base
 from app.kit.db.deletion import Model
 
 
-def uniques_that_count_deleted_rows(mapped: registry) -> list[str]:
-    """Return unique columns of an `Model` whose values stay taken after a soft delete.
+def unique_columns_with_deleted_rows(mapped: registry) -> list[str]:
+    """Return unique columns of a soft-deletable model whose values stay taken after a soft delete.
 
     Primary keys are exempt, and so are columns that a foreign key references: PostgreSQL requires
     them to be unique among all rows.
     """
     tables: set[Any] = {
-        each.local_table for each in mapped.mappers if issubclass(each.class_, Model)
+        mapper.local_table for mapper in mapped.mappers if issubclass(mapper.class_, Model)
     }
     referenced = {
         frozenset(element.column for element in key.elements)
@@ -39,59 +39,59 @@ def uniques_that_count_deleted_rows(mapped: registry) -> list[str]:
     return sorted(found)
 
 
-def entities_owned_by_records(mapped: registry) -> list[str]:
+def soft_deletable_rows_with_hard_deleted_owner(mapped: registry) -> list[str]:
     """Return relationships that delete soft-deletable rows permanently with their owner."""
     return [
-        str(relation)
+        str(relationship)
         for mapper in mapped.mappers
-        for relation in mapper.relationships
-        if relation.cascade.delete
-        and issubclass(relation.mapper.class_, Model)
+        for relationship in mapper.relationships
+        if relationship.cascade.delete
+        and issubclass(relationship.mapper.class_, Model)
         and not issubclass(mapper.class_, Model)
     ]
 
 
-def required_references_to_entities(mapped: registry) -> list[str]:
-    """Return many-to-one relationships that can be None against their type.
+def required_references_to_soft_deletable_rows(mapped: registry) -> list[str]:
+    """Return many-to-one relationships that can be None although their type excludes it.
 
-    This happens if the target is soft-deleted before the row. It cannot happen if the target owns
-    the row.
+    The relationship is None if the target is soft-deleted and the row is not. This cannot happen if
+    the target owns the row, because both are then soft-deleted together.
     """
     found: list[str] = []
     models: dict[str, type[Any]] = {each.class_.__name__: each.class_ for each in mapped.mappers}
     for model in models.values():
         hints = get_type_hints(model, localns=models)
         mapper = cast("Any", inspect(model))
-        for relation in mapper.relationships:
-            target = relation.mapper.class_
-            if relation.direction is not MANYTOONE or not issubclass(target, Model):
+        for relationship in mapper.relationships:
+            target = relationship.mapper.class_
+            if relationship.direction is not MANYTOONE or not issubclass(target, Model):
                 continue
-            back = relation.back_populates and relation.mapper.relationships.get(
-                relation.back_populates
+            back = relationship.back_populates and relationship.mapper.relationships.get(
+                relationship.back_populates
             )
             is_owned = issubclass(model, Model) and back and back.cascade.delete
-            hint = get_args(hints.get(relation.key))
+            hint = get_args(hints.get(relationship.key))
             if not is_owned and hint and NoneType not in get_args(hint[0]):
-                found.append(str(relation))
+                found.append(str(relationship))
     return sorted(found)
 
 
 def test_unique_constraints_ignore_deleted_rows() -> None:
-    assert not uniques_that_count_deleted_rows(Base.registry), (
+    assert not unique_columns_with_deleted_rows(Base.registry), (
         "use `unique_when_not_deleted(...)` in `__table_args__` instead of `unique=True`, a "
-        "UniqueConstraint or a unique Index; in a joined "
-        "subclass, move the column to the table with `deleted_at`"
+        "UniqueConstraint or a unique Index; in a joined subclass, move the column to the table "
+        "with `deleted_at`"
     )
 
 
 def test_soft_deletable_rows_have_soft_deletable_owners() -> None:
-    assert not entities_owned_by_records(Base.registry), (
-        "deleting the owner removes these rows: make the owner an `Model`, or do not cascade"
+    assert not soft_deletable_rows_with_hard_deleted_owner(Base.registry), (
+        "deleting the owner removes these rows: derive the owner from `Model`, or do not cascade"
     )
 
 
 def test_references_to_soft_deletable_rows_are_optional_or_owned() -> None:
-    assert not required_references_to_entities(Base.registry), (
+    assert not required_references_to_soft_deletable_rows(Base.registry), (
         "the target may be deleted first: type it `| None`, or let the target own the row "
         '(`cascade="all, delete-orphan"`, both sides with `back_populates`)'
     )

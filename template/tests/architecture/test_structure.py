@@ -20,6 +20,7 @@ from app.kit.db.session import get_read_session, get_session
 from app.kit.migrations.autogenerate.model_checks import find_foreign_key_cycles, long_names
 
 SOURCE = Path(__file__).parents[2] / "src"
+# PostgreSQL creates an index for each of these.
 INDEXED = (Index, PrimaryKeyConstraint, UniqueConstraint)
 SESSIONS = {get_session, get_read_session}
 
@@ -48,12 +49,16 @@ def foreign_keys_without_rule(metadata: MetaData) -> list[str]:
 
 def cascades_row_by_row(mapped: registry) -> list[str]:
     """Return relationships that delete rows one by one instead of in the database."""
-    relations = dict.fromkeys(item for each in mapped.mappers for item in each.relationships)
+    relationships = dict.fromkeys(
+        relationship for mapper in mapped.mappers for relationship in mapper.relationships
+    )
     return [
-        str(item)
-        for item in relations
+        str(relationship)
+        for relationship in relationships
         # The database cannot cascade a delete to the target of a foreign key.
-        if item.direction is not MANYTOONE and item.cascade.delete and not item.passive_deletes
+        if relationship.direction is not MANYTOONE
+        and relationship.cascade.delete
+        and not relationship.passive_deletes
     ]
 
 
@@ -72,7 +77,7 @@ def subclass_keys_without_cascade(mapped: registry) -> list[str]:
 
 
 def provides_session(call: Any) -> bool:
-    """Whether a dependency provides a session: the kit's, or one of the team."""
+    """Whether a dependency of the kit or of the team provides a session."""
     yields = inspect.isasyncgenfunction(call) or inspect.isgeneratorfunction(call)
     return call in SESSIONS or (
         yields and AsyncSession.__name__ in str(inspect.signature(call).return_annotation)
@@ -207,4 +212,4 @@ def test_streaming_endpoint_opens_its_own_session(app: FastAPI) -> None:
 
 
 def test_every_list_is_limited(app: FastAPI) -> None:
-    assert not unbounded_lists(app.openapi()), "answer a `Page`, or bound it with a parameter"
+    assert not unbounded_lists(app.openapi()), "return a `Page`, or limit it with a parameter"

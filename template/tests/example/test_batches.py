@@ -9,7 +9,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.example.catalog.models import Category, Product
 from app.kit.db.session import Database
-from app.kit.writes import transactions
 from app.kit.writes.bulk import insert_many
 from tests.example.catalog_factories import (
     count_products,

@@ -15,7 +15,7 @@ ALICE, BOB = bearer("alice", "posts:write"), bearer("bob", "posts:write")
 
 
 @pytest.fixture
-async def path(client: AsyncClient, session: AsyncSession) -> str:
+async def post_path(client: AsyncClient, session: AsyncSession) -> str:
     """The path of a post that Alice created."""
     author = await make_user(session)
     new = {"author_id": as_json(author.id), "title": "Notes"}
@@ -40,37 +40,41 @@ async def test_writing_needs_the_scope_of_the_router(client: AsyncClient, path: 
     assert (await client.post(path, json={})).status_code == 422
 
 
-async def test_caller_changes_only_posts_that_they_created(client: AsyncClient, path: str) -> None:
+async def test_caller_changes_only_posts_that_they_created(
+    client: AsyncClient, post_path: str
+) -> None:
     for send in (
-        client.patch(path, json={"title": "Mine"}, headers=BOB),
-        client.delete(path, headers=BOB),
+        client.patch(post_path, json={"title": "Mine"}, headers=BOB),
+        client.delete(post_path, headers=BOB),
     ):
         response = await send
         assert response.status_code == 403
         assert response.json()["detail"] == "Only the caller that created this post can change it."
-    assert (await client.get(path, headers=BOB)).json()["title"] == "Notes"
-    response = await client.patch(path, json={"title": "Edited"}, headers=ALICE)
+    assert (await client.get(post_path, headers=BOB)).json()["title"] == "Notes"
+    response = await client.patch(post_path, json={"title": "Edited"}, headers=ALICE)
     assert response.json()["title"] == "Edited"
-    assert (await client.delete(path, headers=ALICE)).status_code == 204
+    assert (await client.delete(post_path, headers=ALICE)).status_code == 204
 
 
 async def test_moderator_changes_any_post(
-    client: AsyncClient, session: AsyncSession, path: str
+    client: AsyncClient, session: AsyncSession, post_path: str
 ) -> None:
     moderator = bearer("carol", "posts:write", "posts:moderate")
-    of_nobody = f"/posts/{(await make_post(session)).id}"
-    for each in (path, of_nobody):
+    without_creator = f"/posts/{(await make_post(session)).id}"
+    for each in (post_path, without_creator):
         response = await client.patch(each, json={"title": "Moderated"}, headers=moderator)
         assert response.status_code == 200
-    assert (await client.patch(of_nobody, json={"title": "No"}, headers=ALICE)).status_code == 403
+    assert (
+        await client.patch(without_creator, json={"title": "No"}, headers=ALICE)
+    ).status_code == 403
 
 
 async def test_row_stores_who_created_and_updated_it(
-    client: AsyncClient, session: AsyncSession, path: str
+    client: AsyncClient, session: AsyncSession, post_path: str
 ) -> None:
     columns = select(Post.created_by, Post.updated_by)
     assert (await session.execute(columns)).one() == ("alice", "alice")
-    await client.patch(path, json={"title": "Moderated"})
+    await client.patch(post_path, json={"title": "Moderated"})
     assert (await session.execute(columns)).one() == ("alice", TESTER)
 
 

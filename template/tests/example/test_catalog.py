@@ -192,7 +192,7 @@ async def test_invalid_search_parameter_is_rejected(
     assert response.json()["errors"][0]["field"] == f"query.{next(iter(params))}"
 
 
-@pytest.mark.parametrize("rows", [1, 50])
+@pytest.mark.parametrize("rows", [1, 20])
 async def test_product_page_takes_one_statement(
     client: AsyncClient, session: AsyncSession, database: Database, rows: int
 ) -> None:

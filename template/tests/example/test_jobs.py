@@ -1,16 +1,13 @@
 """Maintenance commands: set-based statements, one transaction per batch."""
 
 from asyncio import CancelledError, create_task
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import pytest
 from httpx2 import AsyncClient
 from sqlalchemy import URL, event, insert, select
-from typer.testing import CliRunner, Result
 
-from app.cli import cli
 from app.example.idempotency import IdempotencyKey, delete_expired_keys
 from app.example.posts.models import Post
 from app.example.posts.repository import PostRepository
@@ -23,27 +20,11 @@ from app.kit.db.session import Database
 from app.kit.queries.repository import load_options
 from tests.example.factories import make_post, make_tag, make_user
 from tests.example.order_factories import wait_for_blocked
-from tests.support import commands
+from tests.support.commands import run
 from tests.support.statements import counting
 
 LONG_AGO = utc_now() - timedelta(days=40)
 RECENTLY = utc_now() - timedelta(days=20)
-
-Run = Callable[..., Result]
-
-
-@pytest.fixture
-def run(own_database_url: URL, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a command on the test's database."""
-    url = own_database_url.render_as_string(hide_password=False)
-    monkeypatch.setenv("DATABASE_URL", url)
-
-    def invoke(*arguments: str) -> Result:
-        # In a thread: the test already runs an event loop, and the command starts its own.
-        with ThreadPoolExecutor(max_workers=1) as thread:
-            return thread.submit(CliRunner().invoke, cli, arguments).result()
-
-    return invoke
 
 
 async def make_old_posts(database: Database, count: int) -> list[Id]:
@@ -64,7 +45,7 @@ async def remaining_posts(database: Database) -> Sequence[Id]:
 
 
 async def test_deactivate_users_updates_only_inactive_users(
-    committing_client: AsyncClient, own_database: Database, run: Run
+    committing_client: AsyncClient, own_database: Database, own_database_url: URL
 ) -> None:
     async with own_database.sessions() as session:
         idle = await make_user(session, updated_at=LONG_AGO)
@@ -72,8 +53,8 @@ async def test_deactivate_users_updates_only_inactive_users(
         author = await make_user(session, updated_at=LONG_AGO)
         await make_post(session, author=author, created_at=RECENTLY)
         changed = await make_user(session, updated_at=RECENTLY)
-    result = run("deactivate-users", "--days", "30")
-    assert (result.exit_code, result.output) == (0, "1 users deactivated\n")
+    result = run(own_database_url, "deactivate-users", "--days", "30")
+    assert (result.code, result.out) == (0, "1 users deactivated\n")
     page = (await committing_client.get("/users", params={"is_active": True})).json()
     assert {user["name"] for user in page["items"]} == {author.name, changed.name}
     body = (await committing_client.get(f"/users/{idle.id}")).json()
@@ -81,32 +62,32 @@ async def test_deactivate_users_updates_only_inactive_users(
     assert body["updated_at"] > body["created_at"]
     # A reactivated user counts as active for the same number of days.
     await committing_client.patch(f"/users/{idle.id}", json={"is_active": True})
-    assert run("deactivate-users", "--days", "30").output == "0 users deactivated\n"
+    assert run(own_database_url, "deactivate-users", "--days", "30").out == "0 users deactivated\n"
 
 
 async def test_delete_old_posts_keeps_recently_updated_posts(
-    committing_client: AsyncClient, own_database: Database, run: Run
+    committing_client: AsyncClient, own_database: Database, own_database_url: URL
 ) -> None:
     async with own_database.sessions() as session:
         old = await make_post(session, updated_at=LONG_AGO, tags=[await make_tag(session)])
         kept = await make_post(session, created_at=LONG_AGO, updated_at=RECENTLY)
-    result = run("delete-old-posts", "--days", "30")
-    assert (result.exit_code, result.output) == (0, "1 posts deleted\n")
+    result = run(own_database_url, "delete-old-posts", "--days", "30")
+    assert (result.code, result.out) == (0, "1 posts deleted\n")
     assert (await committing_client.get(f"/posts/{old.id}")).status_code == 404
     assert (await committing_client.get(f"/posts/{kept.id}")).status_code == 200
     assert (await committing_client.get("/tags")).json()["total"] == 1
-    assert run("delete-old-posts", "--days", "30").output == "0 posts deleted\n"
+    assert run(own_database_url, "delete-old-posts", "--days", "30").out == "0 posts deleted\n"
 
 
 async def test_delete_old_posts_keeps_posts_with_new_tags(
-    committing_client: AsyncClient, own_database: Database, run: Run
+    committing_client: AsyncClient, own_database: Database, own_database_url: URL
 ) -> None:
     async with own_database.sessions() as session:
         post = await make_post(session, updated_at=LONG_AGO)
         tag = await make_tag(session)
     change = {"tags": [tag.name]}
     assert (await committing_client.patch(f"/posts/{post.id}", json=change)).is_success
-    assert run("delete-old-posts", "--days", "30").output == "0 posts deleted\n"
+    assert run(own_database_url, "delete-old-posts", "--days", "30").out == "0 posts deleted\n"
 
 
 async def make_keys(database: Database, *created_at: datetime) -> None:
@@ -119,19 +100,21 @@ async def make_keys(database: Database, *created_at: datetime) -> None:
         await session.execute(insert(IdempotencyKey), rows)
 
 
-async def test_forget_keys_deletes_only_old_keys(own_database: Database, run: Run) -> None:
+async def test_forget_keys_deletes_only_old_keys(
+    own_database: Database, own_database_url: URL
+) -> None:
     await make_keys(own_database, LONG_AGO, RECENTLY, LONG_AGO)
-    result = run("forget-keys", "--days", "30")
-    assert (result.exit_code, result.output) == (0, "2 keys deleted\n")
+    result = run(own_database_url, "forget-keys", "--days", "30")
+    assert (result.code, result.out) == (0, "2 keys deleted\n")
     async with own_database.reading() as session:
         assert (await session.scalars(select(IdempotencyKey.key))).all() == ["1"]
-    assert run("forget-keys", "--days", "30").output == "0 keys deleted\n"
+    assert run(own_database_url, "forget-keys", "--days", "30").out == "0 keys deleted\n"
 
 
 @pytest.mark.parametrize("days", ["0", "-1", "36501", "9" * 30, "x", ""])
 @pytest.mark.parametrize("command", ["deactivate-users", "delete-old-posts", "forget-keys"])
 def test_invalid_number_of_days_is_rejected(command: str, days: str) -> None:
-    result = commands.run(None, command, "--days", days)
+    result = run(None, command, "--days", days)
     assert result.code == 2
     assert "--days" in result.err
 

@@ -43,13 +43,13 @@ def bodies(app: FastAPI, package: str = "") -> Iterator[tuple[str, Schema, Any]]
                 yield name, content["application/json"]["schema"], fields[name]
 
 
-def validation_errors(app: FastAPI, name: str, schema: Schema, reads: Any) -> list[str]:
+def validation_errors(app: FastAPI, name: str, schema: Schema, body_field: Any) -> list[str]:
     """Return the validation errors of a body's example.
 
     Raises MissingExample.
     """
     example = example_of(schema, app.openapi()["components"]["schemas"], name)
-    _, errors = reads.validate(example, {}, loc=(name,))
+    _, errors = body_field.validate(example, {}, loc=(name,))
     return [f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in errors or ()]
 
 

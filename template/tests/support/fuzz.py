@@ -9,6 +9,7 @@ from collections.abc import Generator, Iterable
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import product
 from typing import Any
 
 from anyio import fail_after
@@ -26,10 +27,9 @@ from app.settings import Settings
 from tests.support.app import client_of, running
 
 _BASE_URL = "http://test"
-# Seconds. An endless stream of events exceeds it.
-TIME_LIMIT = 30
+TIME_LIMIT = 30  # seconds; an endless stream of events exceeds it
 # Longer than any string that Hypothesis generates.
-_LONGEST = 10_000
+_MAX_LENGTH = 10_000
 _PARAMETER = re.compile(r"(.*?)/\{(\w+)[^}]*\}")
 
 
@@ -84,7 +84,7 @@ def _shortened(part: Any) -> Any:
         case list():
             return [_shortened(each) for each in part]
         case {"maxLength": int(length), **others}:
-            return {**_shortened(others), "maxLength": min(length, _LONGEST)}
+            return {**_shortened(others), "maxLength": min(length, _MAX_LENGTH)}
         case dict():
             return {name: _shortened(each) for name, each in part.items()}
         case _:
@@ -120,17 +120,20 @@ class FuzzedService:
 
     def find_rows(self, names: Iterable[str]) -> None:
         """Read the list endpoints, and remember the path parameters of their rows."""
-        places = [match for name in names for match in _PARAMETER.findall(name.partition(" ")[2])]
+        parameters = [
+            match for name in names for match in _PARAMETER.findall(name.partition(" ")[2])
+        ]
         for name in names:
             method, _, path = name.partition(" ")
             if method != "GET" or "{" in path:
                 continue
             with suppress(TimeoutError, LookupError, TypeError, ValueError):
                 rows = _rows_in(self.send({"method": "GET", "url": path}).json())
-                for row, (prefix, parameter) in ((row, place) for row in rows for place in places):
-                    key = "id" if prefix == path and parameter not in row else parameter
-                    if key in row:
-                        self.known[parameter].append(str(row[key]))
+                for row, (prefix, parameter) in product(rows, parameters):
+                    # The `user_id` of `/users/{user_id}` is the `id` of a row of `/users`.
+                    field = "id" if prefix == path and parameter not in row else parameter
+                    if field in row:
+                        self.known[parameter].append(str(row[field]))
 
     def check(self, name: str, mode: str, data: st.DataObject, *, may_be_503: bool = False) -> None:
         """Send a generated request; fail if OpenAPI does not describe the response.

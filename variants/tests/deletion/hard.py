@@ -72,9 +72,3 @@ async def test_old_posts_are_removed_in_batches_with_owned_rows(session: AsyncSe
     assert await delete_in_batches(session, Post, old, size=3) == 0
     assert await session.scalar(text("SELECT count(*) FROM posts")) == 0
     assert await session.scalar(text("SELECT count(*) FROM post_tags")) == 0
-
-
-async def test_deleting_twice_returns_404(client: AsyncClient, session: AsyncSession) -> None:
-    post = await make_post(session)
-    assert (await client.delete(f"/posts/{post.id}")).status_code == 204
-    assert (await client.delete(f"/posts/{post.id}")).status_code == 404

@@ -7,9 +7,9 @@ from app.kit.db.base import TimestampedModel
 from app.kit.db.deletion import Model, unique_when_not_deleted
 from app.kit.db.ids import Id
 from tests.architecture.test_soft_delete import (
-    entities_owned_by_records,
-    required_references_to_entities,
-    uniques_that_count_deleted_rows,
+    required_references_to_soft_deletable_rows,
+    soft_deletable_rows_with_hard_deleted_owner,
+    unique_columns_with_deleted_rows,
 )
 
 SEPARATE = registry(metadata=MetaData())
@@ -47,10 +47,10 @@ class Copy(Separate, TimestampedModel):
 
 
 def test_rules_detect_violations() -> None:
-    assert uniques_that_count_deleted_rows(SEPARATE) == [
+    assert unique_columns_with_deleted_rows(SEPARATE) == [
         "kit_books.shelf_id",
         "kit_books.title, kit_books.year",
         "kit_books.year",
     ]
-    assert entities_owned_by_records(SEPARATE) == ["Shelf.books"]
-    assert required_references_to_entities(SEPARATE) == ["Copy.book"]
+    assert soft_deletable_rows_with_hard_deleted_owner(SEPARATE) == ["Shelf.books"]
+    assert required_references_to_soft_deletable_rows(SEPARATE) == ["Copy.book"]
