@@ -19,13 +19,7 @@ from app.kit.observability.garbage_collector import freeze_gc
 from app.kit.writes import transactions
 from app.main import create_app
 from tests.support.app import client_of, running, with_prepared_routes
-from tests.support.database import (
-    MAINTENANCE,
-    clone,
-    settings_for,
-    template_for_workers,
-    template_of,
-)
+from tests.support.database import MAINTENANCE, clone, settings_for, template_of
 from tests.support.rolled_back_database import RolledBackDatabase
 
 # For a long search: `pytest --hypothesis-profile=deep`.
@@ -56,7 +50,7 @@ def pytest_runtest_makereport(
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Pass the URL of the template database to each pytest-xdist worker."""
-    node.workerinput["template"] = template_for_workers(node.config)
+    node.workerinput["template"] = template_of(node.config).render_as_string(hide_password=False)
 
 
 def pytest_collection_finish() -> None:

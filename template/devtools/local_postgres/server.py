@@ -30,7 +30,7 @@ def development(root: Path) -> AbstractContextManager[URL]:
 
 def ephemeral(max_connections: int = 100) -> AbstractContextManager[URL]:
     """Yield the URL of a new, empty server without durability. Raises PostgresUnavailable."""
-    settings = (f"max_connections={max_connections}", "deadlock_timeout=500ms")  # tests wait so long
+    settings = (f"max_connections={max_connections}", "deadlock_timeout=500ms")
     return temporary(Cluster(temp_dir(), *find_binaries(), settings=settings))
 
 

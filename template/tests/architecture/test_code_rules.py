@@ -99,7 +99,6 @@ def reaches_out_of_the_kit(node: ast.AST, path: str) -> str | None:
     return None
 
 
-# A function with a call of one of these does not read a whole table.
 BOUNDS = {"where", "limit", "exists", "count", "scalar", "page", "yield_per", "returning", "get"}
 
 
@@ -112,7 +111,6 @@ def reads_without_bound(node: ast.AST, _path: str) -> str | None:
     return None
 
 
-# Their first argument is SQL.
 SQL_FUNCTIONS = {"text", "literal_column"}
 SQL_METHODS = {
     *("exec_driver_sql", "execute", "stream", "scalar", "scalars"),

@@ -48,9 +48,7 @@ def test_examples_are_valid_requests(app: FastAPI) -> None:
 
 def test_every_error_is_a_problem_with_an_example(app: FastAPI) -> None:
     for path, operation in operations(app.openapi()):
-        errors = {
-            status: item for status, item in operation["responses"].items() if status >= "400"
-        }
+        errors = {code: item for code, item in operation["responses"].items() if code >= "400"}
         takes_input = operation.keys() & {"parameters", "requestBody"}
         assert errors.keys() >= ({"422", "503"} if takes_input else {"503"})
         for status, response in errors.items():

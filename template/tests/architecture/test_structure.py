@@ -49,16 +49,12 @@ def foreign_keys_without_rule(metadata: MetaData) -> list[str]:
 
 def cascades_row_by_row(mapped: registry) -> list[str]:
     """Return relationships that delete rows one by one instead of in the database."""
-    relationships = dict.fromkeys(
-        relationship for mapper in mapped.mappers for relationship in mapper.relationships
-    )
+    relationships = dict.fromkeys(item for each in mapped.mappers for item in each.relationships)
     return [
-        str(relationship)
-        for relationship in relationships
+        str(item)
+        for item in relationships
         # The database cannot cascade a delete to the target of a foreign key.
-        if relationship.direction is not MANYTOONE
-        and relationship.cascade.delete
-        and not relationship.passive_deletes
+        if item.direction is not MANYTOONE and item.cascade.delete and not item.passive_deletes
     ]
 
 

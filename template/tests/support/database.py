@@ -88,11 +88,6 @@ def settings_with(url: URL, **database: object) -> Settings:
     return settings.model_copy(update={"database": changed})
 
 
-def template_for_workers(config: pytest.Config) -> str:
-    """Return the URL of the template database as text, to send it to another process."""
-    return template_of(config).render_as_string(hide_password=False)
-
-
 def template_of(config: pytest.Config) -> URL:
     """Return the URL of the migrated template database; the first call creates it."""
     if workerinput := getattr(config, "workerinput", None):

@@ -120,20 +120,18 @@ class FuzzedService:
 
     def find_rows(self, names: Iterable[str]) -> None:
         """Read the list endpoints, and remember the path parameters of their rows."""
-        parameters = [
-            match for name in names for match in _PARAMETER.findall(name.partition(" ")[2])
-        ]
+        params = [match for name in names for match in _PARAMETER.findall(name.partition(" ")[2])]
         for name in names:
             method, _, path = name.partition(" ")
             if method != "GET" or "{" in path:
                 continue
             with suppress(TimeoutError, LookupError, TypeError, ValueError):
                 rows = _rows_in(self.send({"method": "GET", "url": path}).json())
-                for row, (prefix, parameter) in product(rows, parameters):
+                for row, (prefix, parameter) in product(rows, params):
                     # The `user_id` of `/users/{user_id}` is the `id` of a row of `/users`.
-                    field = "id" if prefix == path and parameter not in row else parameter
-                    if field in row:
-                        self.known[parameter].append(str(row[field]))
+                    column = "id" if prefix == path and parameter not in row else parameter
+                    if column in row:
+                        self.known[parameter].append(str(row[column]))
 
     def check(self, name: str, mode: str, data: st.DataObject, *, may_be_503: bool = False) -> None:
         """Send a generated request; fail if OpenAPI does not describe the response.
