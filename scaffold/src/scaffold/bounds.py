@@ -1,14 +1,14 @@
-"""The bounds and the default of a field, as expressions of Python."""
+"""The bounds and the default of a field, as Python expressions."""
 
 from decimal import Decimal
 
 from scaffold.grammar import Field
 
-# The longest text of one line in requests, `ShortStr` of app.kit.http.schemas.
-LINE = 200
+# The maximum length of `ShortStr` in app.kit.http.schemas.
+SHORT_STR_LENGTH = 200
 
 
-def bounds_of(field: Field) -> list[str]:
+def pydantic_bounds(field: Field) -> list[str]:
     """Return the arguments of pydantic's `Field` that keep a value within its column."""
     digits, places = field.precision
     match field.kind:
@@ -18,16 +18,16 @@ def bounds_of(field: Field) -> list[str]:
             return ["ge=-(2**63)", "lt=2**63"]
         case "decimal":
             return [f"max_digits={digits}", f"decimal_places={places}"]
-        case "str" if field.length < LINE:
+        case "str" if field.length < SHORT_STR_LENGTH:
             return [f"max_length={field.length}"]
-        case "str" if field.length > LINE:
+        case "str" if field.length > SHORT_STR_LENGTH:
             return ["min_length=1", f"max_length={field.length}"]
         case _:
             return []
 
 
-def default_of(field: Field, enum: str) -> str:
-    """Return the default of a field; `enum` is its class if it is an enum."""
+def default_expression(field: Field, enum: str) -> str:
+    """Return the default of a field; `enum` is the name of its enum class."""
     text = field.default or ""
     match field.kind:
         case "bool":

@@ -7,16 +7,16 @@ import typer
 
 from app.kit.cli.errors import CommandFailed
 from scaffold import service
-from scaffold.adding import add_fields
+from scaffold.added_fields import add_fields
+from scaffold.cascades import edit_owners
 from scaffold.checks import check_feature
 from scaffold.feature import Feature, Options
-from scaffold.grammar import KINDS, Field, parse_field
+from scaffold.file_changes import check_committed, diff, read, write_or_restore
+from scaffold.grammar import KINDS, parse_field
 from scaffold.migration import fill_existing_rows, write_migration
 from scaffold.names import snake_case
-from scaffold.ownership import owners
 from scaffold.registration import PATH, register
 from scaffold.rendering import render_feature
-from scaffold.writing import check_committed, diff, read, written
 
 HELP = """Write a feature: model, schemas, queries, endpoints, tests and migration.
 
@@ -44,11 +44,11 @@ A field is NAME:TYPE, then what the type needs and any of `optional`, `unique`,
 def run(arguments: list[str], name: str) -> None:
     """Run the command with the words after `scaffold`."""
     commands = typer.Typer(add_completion=False, rich_markup_mode=None)
-    is_field = arguments[:1] == ["field"] and not any(":" in word for word in arguments[1:2])
-    # A model may be called `field`, with fields after its name.
-    commands.command(help=None if is_field else HELP)(field if is_field else scaffold)
-    words = arguments[1:] if is_field else arguments
-    program = f"{name} scaffold field" if is_field else f"{name} scaffold"
+    # `scaffold field name:str` is a new model named `field`.
+    adds_fields = arguments[:1] == ["field"] and not any(":" in word for word in arguments[1:2])
+    commands.command(help=None if adds_fields else HELP)(field if adds_fields else scaffold)
+    words = arguments[1:] if adds_fields else arguments
+    program = f"{name} scaffold field" if adds_fields else f"{name} scaffold"
     if code := commands(words or ["--help"], prog_name=program, standalone_mode=False):
         # The user interrupted it.
         raise typer.Exit(code)
@@ -59,7 +59,10 @@ def scaffold(
     fields: Annotated[list[str] | None, typer.Argument(help="NAME:TYPE…")] = None,
     *,
     hard_delete: Annotated[
-        bool, typer.Option("--hard-delete", help="Delete rows permanently, not as the service does")
+        bool,
+        typer.Option(
+            "--hard-delete", help="Delete rows permanently, even if the service soft-deletes"
+        ),
     ] = False,
     read_only: Annotated[
         bool, typer.Option("--read-only", help="Endpoints that read, and none that write")
@@ -68,7 +71,8 @@ def scaffold(
         Literal["offset", "cursor"], typer.Option(help="How the list is divided into pages")
     ] = "offset",
     search: Annotated[
-        list[str] | None, typer.Option(metavar="FIELD", help="Search this text; may be repeated")
+        list[str] | None,
+        typer.Option(metavar="FIELD", help="Search this text; may be needs_foreign_keys"),
     ] = None,
     version: Annotated[
         bool, typer.Option("--version", help="Optimistic locking, with ETag and If-Match")
@@ -79,17 +83,17 @@ def scaffold(
         bool, typer.Option("--allow-dirty", help="Edit files with uncommitted changes")
     ] = False,
 ) -> None:
-    """Write a feature."""
-    specified = [parse_field(each) for each in fields or _ask()]
+    """Write a feature, its tests and its migration."""
+    parsed = [parse_field(each) for each in fields or _prompt_for_fields()]
     options = Options(plural, hard_delete, read_only, page, tuple(search or ()), version)
-    feature = Feature(snake_case(model), specified, options)
+    feature = Feature(snake_case(model), parsed, options)
     check_feature(feature)
     files = render_feature(feature)
-    edited = owners(feature) | {PATH: register(read(PATH), feature)}
-    message = f"add {feature.all_words}"
+    edited = edit_owners(feature) | {PATH: register(read(PATH), feature)}
+    message = f"add {feature.plural_words}"
     _apply(files | edited, message, list(edited), {}, dry_run=dry_run, allow_dirty=allow_dirty)
     if not dry_run:
-        _print_next(f"tests/features/test_{feature.plural}.py")
+        _print_test_command(f"tests/features/test_{feature.plural}.py")
 
 
 def field(
@@ -113,23 +117,23 @@ def field(
     scaffold field invoice approver:ref:users:optional
 
     Existing rows need a value: write `optional`, `default=VALUE`, or
-    `existing=VALUE`, which only the rows get that exist already.
+    `existing=VALUE`, which applies only to the existing rows.
     """
     parsed = [parse_field(each) for each in fields]
     files, test = add_fields(snake_case(model), parsed, no_rows=no_rows)
     message = f"add {' and '.join(each.name for each in parsed)} to {snake_case(model)}"
-    existing = {each.name: each.existing for each in parsed if each.existing is not None}
+    existing_values = {each.name: each.existing for each in parsed if each.existing is not None}
     edited = [path for path in files if (service.root() / path).exists()]
-    _apply(files, message, edited, existing, dry_run=dry_run, allow_dirty=allow_dirty)
+    _apply(files, message, edited, existing_values, dry_run=dry_run, allow_dirty=allow_dirty)
     if not dry_run:
-        _print_next(test)
+        _print_test_command(test)
 
 
 def _apply(
     files: dict[str, str],
     message: str,
     edited: list[str],
-    existing: dict[str, str],
+    existing_values: dict[str, str],
     *,
     dry_run: bool,
     allow_dirty: bool,
@@ -139,36 +143,37 @@ def _apply(
         return
     if not allow_dirty:
         check_committed(edited)
-    with written(files):
+    with write_or_restore(files):
         migration = write_migration(message)
-        for column, value in existing.items():
+        for column, value in existing_values.items():
             migration = fill_existing_rows(migration, column, value)
     for path in files:
         typer.echo(f"{'edited ' if path in edited else 'created'} {path}")
     typer.echo(f"\nThe migration:\n{migration}")
 
 
-def _print_next(test: str) -> None:
+def _print_test_command(test: str) -> None:
     typer.echo(f"\nTest it with:\n  uv run pytest {test}")
 
 
-def _ask() -> list[str]:
+def _prompt_for_fields() -> list[str]:
     if not sys.stdin.isatty():
         raise CommandFailed(
             "A feature needs at least one field: write NAME:TYPE, such as title:str."
         )
     typer.echo(f"Fields, one per line, as NAME:TYPE; an empty line ends. Types: {', '.join(KINDS)}")
-    found: list[str] = []
+    specs: list[str] = []
     while answer := typer.prompt("Field", default="", show_default=False).strip():
         try:
-            found.append(_checked(answer))
-        except CommandFailed as refused:
-            typer.echo(str(refused), err=True)
-    return found
+            _check_spec(answer)
+        except CommandFailed as error:
+            typer.echo(str(error), err=True)
+        else:
+            specs.append(answer)
+    return specs
 
 
-def _checked(spec: str) -> str:
-    parsed: Field = parse_field(spec)
+def _check_spec(spec: str) -> None:
+    parsed = parse_field(spec)
     if parsed.is_relationship and parsed.target != "self":
         service.find_target(parsed.target, spec)
-    return spec

@@ -1,4 +1,4 @@
-"""A feature: the fields of its model with all names that the generated files use."""
+"""A feature: its fields and options, and the names that the templates use."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from scaffold import service
+from scaffold.column import Column
 from scaffold.grammar import Field
-from scaffold.kinds import Column
-from scaffold.names import class_name, plural_of, with_article, words
+from scaffold.names import class_name, pluralize, with_article, words
 from scaffold.reference import Reference
 from scaffold.service import Target, find_target
 
-_LONGEST_DESCRIPTION = 60
+_MAX_DESCRIPTION_LENGTH = 60
 
 
 @dataclass(frozen=True)
@@ -32,142 +32,142 @@ class Feature:
     """A feature to generate."""
 
     name: str
-    specified: Sequence[Field]
+    fields: Sequence[Field]
     options: Options = field(default_factory=Options)
-    # The model that has the feature already, when it gets new fields.
-    existing: Target | None = None
+    # The model of an existing feature to which fields are added.
+    existing_model: Target | None = None
 
     @cached_property
     def plural(self) -> str:
-        """The table and the package."""
-        return self.options.plural or plural_of(self.name)
+        """The name of the table and of the package."""
+        return self.options.plural or pluralize(self.name)
 
     @property
     def cls(self) -> str:
-        """The class of the model."""
+        """The name of the model class."""
         return class_name(self.name)
 
     @property
     def view(self) -> str:
-        """The constant with the view."""
+        """The name of the constant that holds the view."""
         return self.plural.upper()
 
     @property
     def path(self) -> str:
-        """The path of its endpoints."""
+        """The path prefix of its endpoints, without slashes."""
         return self.plural.replace("_", "-")
 
     @property
     def package(self) -> str:
-        """The package with its modules."""
-        if self.existing:
-            return self.existing.module.rpartition(".")[0]
+        """The dotted name of its package."""
+        if self.existing_model:
+            return self.existing_model.module.rpartition(".")[0]
         return f"app.features.{self.plural}"
 
     @property
     def words(self) -> str:
-        """One row, in words."""
+        """The name of the model in words."""
         return words(self.name)
 
     @property
-    def all_words(self) -> str:
-        """Many rows, in words."""
+    def plural_words(self) -> str:
+        """The plural in words."""
         return words(self.plural)
 
     @property
-    def one(self) -> str:
-        """One row, in words with the indefinite article."""
+    def with_article(self) -> str:
+        """The name of the model in words, with the indefinite article."""
         return with_article(self.name)
 
     @property
     def heading(self) -> str:
-        """Many rows, at the beginning of a sentence."""
-        return self.all_words.capitalize()
+        """The plural in words, capitalized."""
+        return self.plural_words.capitalize()
 
     @property
-    def keeps_deleted_rows(self) -> bool:
-        """Whether its deleted rows are hidden."""
-        return service.keeps_deleted_rows() and not self.options.hard_delete
+    def soft_deletes(self) -> bool:
+        """Whether its rows are soft-deleted."""
+        return service.soft_deletes() and not self.options.hard_delete
 
     @property
     def base(self) -> str:
-        """The base class of the model."""
+        """The name of the base class of the model."""
         return "TimestampedModel" if self.options.hard_delete else "Model"
 
     @cached_property
     def columns(self) -> list[Column]:
-        """The fields that are columns and refer to nothing."""
-        return [Column(each, self.name) for each in self.specified if not each.is_relationship]
+        """The fields that are columns, without foreign keys."""
+        return [Column(each, self.name) for each in self.fields if not each.is_relationship]
 
     @cached_property
     def references(self) -> list[Reference]:
-        """The fields that refer to rows of a table."""
-        given = [each for each in self.specified if each.is_relationship]
-        targets = [self._target(each) for each in given]
+        """The fields that are relationships."""
+        fields = [each for each in self.fields if each.is_relationship]
+        targets = [self._target(each) for each in fields]
         tables = Counter(
             target.table if target else self.plural
-            for each, target in zip(given, targets, strict=True)
+            for each, target in zip(fields, targets, strict=True)
             if each.kind == "ref"
         )
-        tables.update(self.existing.referred if self.existing else ())
+        tables.update(self.existing_model.referenced_tables if self.existing_model else ())
         return [
             Reference(
                 each,
                 self.name,
                 target,
-                repeated=tables[target.table if target else self.plural] > 1,
+                needs_foreign_keys=tables[target.table if target else self.plural] > 1,
             )
-            for each, target in zip(given, targets, strict=True)
+            for each, target in zip(fields, targets, strict=True)
         ]
 
     @property
-    def refs(self) -> list[Reference]:
-        """The references to one row."""
+    def to_one(self) -> list[Reference]:
+        """The relationships to one row."""
         return [each for each in self.references if not each.is_many]
 
     @property
-    def manys(self) -> list[Reference]:
-        """The references to many rows."""
+    def to_many(self) -> list[Reference]:
+        """The relationships to many rows."""
         return [each for each in self.references if each.is_many]
 
     @property
     def has_service(self) -> bool:
-        """Whether creating and updating need more than one statement."""
+        """Whether creating and updating need a service.py: more than one statement."""
         return bool(self.references) and not self.options.read_only
 
     @property
-    def searched(self) -> list[Column]:
-        """The columns that a search compares."""
+    def search_columns(self) -> list[Column]:
+        """The columns that the parameter `q` searches."""
         return [each for each in self.columns if each.name in self.options.search]
 
     @property
-    def searched_words(self) -> str:
-        """The columns that a search compares, in words."""
-        names = " or ".join(each.words for each in self.searched)
-        return names if len(names) <= _LONGEST_DESCRIPTION else "text"
+    def search_words(self) -> str:
+        """The searched columns in words, for the API docs."""
+        names = " or ".join(each.words for each in self.search_columns)
+        return names if len(names) <= _MAX_DESCRIPTION_LENGTH else "text"
 
     @property
-    def filters(self) -> list[Column]:
-        """The columns that a list can be filtered by."""
+    def filter_columns(self) -> list[Column]:
+        """The columns by which the list can be filtered."""
         kinds = ("enum", "bool")
         return [each for each in self.columns if each.field.kind in kinds and not each.is_array]
 
     @property
-    def filtered(self) -> dict[str, str]:
-        """The parameters that filter the list, with their types."""
-        refs = {each.key: "Id" for each in self.refs}
-        return refs | {each.name: each.python for each in self.filters}
+    def filter_parameters(self) -> dict[str, str]:
+        """The query parameters that filter the list, with their types."""
+        refs = {each.key: "Id" for each in self.to_one}
+        return refs | {each.name: each.python_type for each in self.filter_columns}
 
     @property
-    def unique(self) -> list[str]:
-        """The columns whose values are unique."""
-        refs = [each.key for each in self.refs if each.field.unique]
+    def unique_columns(self) -> list[str]:
+        """The names of the unique columns."""
+        refs = [each.key for each in self.to_one if each.field.unique]
         return refs + [each.name for each in self.columns if each.field.unique]
 
     @property
-    def required(self) -> list[str]:
-        """The fields that a request that creates a row must have."""
-        refs = [each.key for each in self.refs if not each.field.optional]
+    def required_fields(self) -> list[str]:
+        """The names of the required fields of a creating request."""
+        refs = [each.key for each in self.to_one if not each.field.optional]
         return refs + [each.name for each in self.columns if each.is_required]
 
     def _target(self, each: Field) -> Target | None:

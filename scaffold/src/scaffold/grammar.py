@@ -31,15 +31,15 @@ _FLAGS = {
     "indexed": "indexed",
     "index": "indexed",
 }
-_ACTIONS = {"restrict": "RESTRICT", "cascade": "CASCADE", "set_null": "SET NULL"}
+_ONDELETE = {"restrict": "RESTRICT", "cascade": "CASCADE", "set_null": "SET NULL"}
 _SPEC = re.compile(
     r"(?P<name>[^:?]*)(?P<first>\??):(?P<kind>\w+)(?:[({](?P<size>[\d,. ]+)[)}])?"
     r"(?P<array>\[\])?(?P<second>\??)(?P<rest>(?::.*)?)"
 )
-_MEMBER = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
-# A row of an index has at most 2,700 bytes; a character has up to four.
-_LONGEST_INDEXED = 600
-_LONGEST_DEFAULT = 50
+_ENUM_VALUE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+# An index entry has at most 2,700 bytes; a character has up to four.
+_MAX_INDEXED_LENGTH = 600
+_MAX_DEFAULT_LENGTH = 50
 
 
 @dataclass(frozen=True)
@@ -63,73 +63,73 @@ class Field:
 
     @property
     def is_relationship(self) -> bool:
-        """Whether it refers to rows of a table."""
+        """Whether it refers to rows of another table or of its own."""
         return self.kind in ("ref", "many")
 
 
 def parse_field(spec: str) -> Field:
-    """Parse a specification; raises CommandFailed with one sentence about what is wrong."""
+    """Parse a specification; raises CommandFailed with one sentence about the problem."""
     text = spec.strip()
     optional = text.endswith("?")
-    found = _SPEC.fullmatch(text.removesuffix("?"))
-    if found is None:
+    match = _SPEC.fullmatch(text.removesuffix("?"))
+    if match is None:
         raise CommandFailed(f"`{spec}` is no field: write NAME:TYPE, such as due_on:date.")
-    kind = _ALIASES.get(found["kind"], found["kind"])
-    words = [word for word in found["rest"].split(":") if word]
-    is_array = found["array"] is not None
+    kind = _ALIASES.get(match["kind"], match["kind"])
+    parts = [part for part in match["rest"].split(":") if part]
+    is_array = match["array"] is not None
     if kind == "array":
-        is_array, kind = True, words.pop(0) if words else ""
+        is_array, kind = True, parts.pop(0) if parts else ""
     if kind not in KINDS:
         kinds = ", ".join(KINDS)
-        raise CommandFailed(f"`{spec}`: there is no type `{found['kind']}`. The types are {kinds}.")
-    values: dict[str, object] = {
-        "name": found["name"].removesuffix("_id") if kind == "ref" else found["name"],
+        raise CommandFailed(f"`{spec}`: there is no type `{match['kind']}`. The types are {kinds}.")
+    attributes: dict[str, object] = {
+        "name": match["name"].removesuffix("_id") if kind == "ref" else match["name"],
         "kind": kind,
         "is_array": is_array,
-        "optional": optional or bool(found["first"] or found["second"]),
+        "optional": optional or bool(match["first"] or match["second"]),
     }
-    # `customer:ref:customers?:set_null`
+    # A part may have the `?`, too: `customer:ref:customers?:set_null`.
     marked = [
-        word
-        for word in words
-        if word.endswith("?") and not word.startswith(("default=", "existing="))
+        part
+        for part in parts
+        if part.endswith("?") and not part.startswith(("default=", "existing="))
     ]
-    values["optional"] = values["optional"] or bool(marked)
-    words = [word.removesuffix("?") if word in marked else word for word in words]
-    if found["size"]:
-        words.insert(0, found["size"].replace(" ", ""))
-    _read_words(spec, kind, words, values)
-    field = Field(**values)  # type: ignore[arg-type]  # each value is of the type of its field
+    attributes["optional"] = attributes["optional"] or bool(marked)
+    parts = [part.removesuffix("?") if part in marked else part for part in parts]
+    if match["size"]:
+        parts.insert(0, match["size"].replace(" ", ""))
+    _parse_parts(spec, kind, parts, attributes)
+    field = Field(**attributes)  # type: ignore[arg-type]  # each value has the type of its field
     check_field_name(field.name)
     _check(spec, field)
     return field
 
 
-def _read_words(spec: str, kind: str, words: list[str], values: dict[str, object]) -> None:
+def _parse_parts(spec: str, kind: str, parts: list[str], attributes: dict[str, object]) -> None:
     if kind in ("enum", "ref", "many"):
         what = "its values: status:enum:draft,sent" if kind == "enum" else "a table: :customers"
-        if not words:
+        if not parts:
             raise CommandFailed(f"`{spec}`: the type {kind} needs {what}.")
-        first = words.pop(0)
-        values["members" if kind == "enum" else "target"] = (
+        first = parts.pop(0)
+        attributes["members" if kind == "enum" else "target"] = (
             tuple(first.split(",")) if kind == "enum" else first
         )
-    for word in words:
-        if flag := _FLAGS.get(word):
-            values[flag] = True
-        elif word.startswith("default="):
-            values["default"] = word.removeprefix("default=")
-        elif word.startswith("existing="):
-            values["existing"] = word.removeprefix("existing=")
-        elif kind == "str" and word.isdigit():
-            values["length"] = int(word)
-        elif kind == "decimal" and re.fullmatch(r"\d+[,.]\d+", word):
-            whole, places = re.split(r"[,.]", word)
-            values["precision"] = (int(whole), int(places))
-        elif kind == "ref" and word in _ACTIONS:
-            values["ondelete"] = _ACTIONS[word]
+    for part in parts:
+        if flag := _FLAGS.get(part):
+            attributes[flag] = True
+        elif part.startswith("default="):
+            attributes["default"] = part.removeprefix("default=")
+        elif part.startswith("existing="):
+            attributes["existing"] = part.removeprefix("existing=")
+        elif kind == "str" and part.isdigit():
+            attributes["length"] = int(part)
+        elif kind == "decimal" and re.fullmatch(r"\d+[,.]\d+", part):
+            digits, places = re.split(r"[,.]", part)
+            attributes["precision"] = (int(digits), int(places))
+        elif kind == "ref" and part in _ONDELETE:
+            attributes["ondelete"] = _ONDELETE[part]
         else:
-            raise CommandFailed(f"`{spec}`: `{word}` is not known for the type {kind}.")
+            raise CommandFailed(f"`{spec}`: `{part}` is not known for the type {kind}.")
 
 
 def _check(spec: str, field: Field) -> None:
@@ -138,17 +138,21 @@ def _check(spec: str, field: Field) -> None:
 
 
 def _problems(field: Field) -> Iterable[str]:
-    no_index = field.is_array or field.kind in ("json", "many", "text")
+    cannot_be_indexed = field.is_array or field.kind in ("json", "many", "text")
     if field.is_array and field.kind not in SCALARS:
         yield f"an array has items of one of the types {', '.join(SCALARS)}"
-    if no_index and (field.unique or field.indexed):
+    if cannot_be_indexed and (field.unique or field.indexed):
         yield "a column of this type is neither unique nor indexed"
     if field.unique and field.kind in ("bool", "enum"):
         yield "a column of so few values cannot be unique"
     if field.kind == "str" and not 1 <= field.length <= 10_000:
         yield "the length is from 1 to 10000; use the type text for longer values"
-    if field.kind == "str" and (field.unique or field.indexed) and field.length > _LONGEST_INDEXED:
-        yield f"a column that is unique or indexed has at most {_LONGEST_INDEXED} characters"
+    if (
+        field.kind == "str"
+        and (field.unique or field.indexed)
+        and field.length > _MAX_INDEXED_LENGTH
+    ):
+        yield f"a column that is unique or indexed has at most {_MAX_INDEXED_LENGTH} characters"
     digits, places = field.precision
     if not 1 <= digits <= 100 or not 0 <= places <= digits:
         yield "the precision is from 1 to 100 digits, the scale at most the precision"
@@ -159,14 +163,14 @@ def _problems(field: Field) -> Iterable[str]:
     if field.kind == "enum":
         yield from _enum_problems(field)
     for text in (field.default, field.existing):
-        if text is not None and not _is_default(field, text):
+        if text is not None and not _is_valid_default(field, text):
             yield f"`{text}` is no default for the type {field.kind}"
     if field.existing is not None and (field.optional or field.default is not None):
         yield "`existing=` is for a required field without a default"
 
 
 def _enum_problems(field: Field) -> Iterable[str]:
-    wrong = [member for member in field.members if not _MEMBER.fullmatch(member)]
+    wrong = [member for member in field.members if not _ENUM_VALUE.fullmatch(member)]
     if wrong:
         yield f"`{wrong[0]}` is no value of an enum: use lower_case words"
     if "mro" in field.members or any(len(member) > 40 for member in field.members):
@@ -175,12 +179,12 @@ def _enum_problems(field: Field) -> Iterable[str]:
         yield "an enum has at least two values, and none twice"
 
 
-def _is_default(field: Field, text: str) -> bool:
-    checks = _CHECKS.get(field.kind)
-    if field.is_array or checks is None or len(text) > _LONGEST_DEFAULT:
+def _is_valid_default(field: Field, text: str) -> bool:
+    check = _DEFAULT_CHECKS.get(field.kind)
+    if field.is_array or check is None or len(text) > _MAX_DEFAULT_LENGTH:
         return False
     try:
-        return checks(field, text)
+        return check(field, text)
     except (ValueError, InvalidOperation):
         return False
 
@@ -194,7 +198,7 @@ def _decimal_fits(field: Field, text: str) -> bool:
     )
 
 
-_CHECKS: dict[str, Callable[[Field, str], bool]] = {
+_DEFAULT_CHECKS: dict[str, Callable[[Field, str], bool]] = {
     "str": lambda field, text: (
         text.isprintable() and 1 <= len(text) <= field.length and text == text.strip()
     ),

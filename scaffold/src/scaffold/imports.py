@@ -1,4 +1,4 @@
-"""The imports of generated code, found by the names that it uses."""
+"""Missing imports of generated code, found by the names that it uses."""
 
 import ast
 from collections.abc import Mapping
@@ -39,8 +39,8 @@ _MODULES = {
 KNOWN = {name: module for module, names in _MODULES.items() for name in names.split()}
 
 
-def missing_imports(source: str, others: Mapping[str, str]) -> list[str]:
-    """Return the imports that a module lacks; `others` are the modules of the service's names."""
+def missing_imports(source: str, feature_names: Mapping[str, str]) -> list[str]:
+    """Return the missing imports of a module; `feature_names` maps more names to modules."""
     tree = ast.parse(source)
     names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
     stored = {node.id for node in names if isinstance(node.ctx, ast.Store)}
@@ -48,11 +48,11 @@ def missing_imports(source: str, others: Mapping[str, str]) -> list[str]:
     # Annotations may be quoted.
     strings = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
     used |= {text.split(" ")[0] for text in strings if isinstance(text, str) and " | " in text}
-    where = {**KNOWN, **others}
+    modules = {**KNOWN, **feature_names}
     return [
-        f"from {where[name]} import {name}"
+        f"from {modules[name]} import {name}"
         for name in sorted(used - bound_names(tree))
-        if name in where
+        if name in modules
     ]
 
 
@@ -62,7 +62,7 @@ def bound_names(tree: ast.Module) -> set[str]:
 
 
 def definitions(tree: ast.Module) -> list[str]:
-    """Return each definition at the top level of a module, in order."""
+    """Return the names of a module's top-level definitions, in order and with duplicates."""
     found: list[str] = []
     for node in tree.body:
         match node:
@@ -81,15 +81,15 @@ def definitions(tree: ast.Module) -> list[str]:
     return found
 
 
-def with_imports(source: str, others: Mapping[str, str]) -> str:
-    """Return a module with the imports that it lacks, below its docstring and `__future__`."""
-    lines = missing_imports(source, others)
-    if not lines:
+def add_imports(source: str, feature_names: Mapping[str, str]) -> str:
+    """Add the missing imports to a module: above its first import or below its docstring."""
+    added = missing_imports(source, feature_names)
+    if not added:
         return source
     tree = ast.parse(source)
     first = next((n for n in tree.body if isinstance(n, ast.Import | ast.ImportFrom)), None)
     docstring = tree.body[0].end_lineno if ast.get_docstring(tree) and tree.body else 0
-    at = (first.lineno - 1) if first else (docstring or 0)
+    line = (first.lineno - 1) if first else (docstring or 0)
     old = source.splitlines()
-    new = lines if first else ["", *lines, ""]
-    return "\n".join([*old[:at], *new, *old[at:]]) + "\n"
+    new = added if first else ["", *added, ""]
+    return "\n".join([*old[:line], *new, *old[line:]]) + "\n"

@@ -1,4 +1,4 @@
-"""The files of a feature, rendered from the templates and formatted by ruff."""
+"""Rendering of templates, and formatting of their result with ruff."""
 
 import ast
 import shutil
@@ -15,10 +15,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from app.kit.cli.errors import CommandFailed
 from scaffold import service
 from scaffold.feature import Feature
-from scaffold.imports import definitions, with_imports
+from scaffold.file_changes import read
+from scaffold.imports import add_imports, definitions
 from scaffold.names import with_article
-from scaffold.samples import Factory, factories_of
-from scaffold.writing import read
+from scaffold.samples import Factory, factories_for
 
 _RUFF = shutil.which("ruff", path=sysconfig.get_path("scripts")) or "ruff"
 TEMPLATES = Path(__file__).parent / "templates"
@@ -32,17 +32,17 @@ def render_feature(feature: Feature) -> dict[str, str]:
     names += ["service"] if feature.has_service else []
     files = {f"{folder}/{name}.py": render(f"{name}.py", feature) for name in names}
     files[f"tests/features/test_{feature.plural}.py"] = render("test.py", feature)
-    finished = {path: _finish(path, text, feature) for path, text in files.items()}
+    finished = {path: _finish_new_file(path, text, feature) for path, text in files.items()}
     return {f"{folder}/__init__.py": ""} | finished
 
 
 def render(name: str, feature: Feature) -> str:
-    """Return the text of a template."""
+    """Render a template for a feature."""
     return _environment().get_template(f"{name}.tmpl").render(_context(feature))
 
 
-def part(name: str, *arguments: object) -> str:
-    """Return the text of a macro of parts.tmpl."""
+def render_macro(name: str, *arguments: object) -> str:
+    """Render a macro of parts.tmpl."""
     macros = _environment().get_template("parts.tmpl").module
     return str(getattr(macros, name)(*arguments)).strip("\n")
 
@@ -58,57 +58,59 @@ def _environment() -> Environment:
     )
     filters: dict[str, Any] = environment.filters
     filters["as_json"] = _as_json
-    filters["set"] = _set_of
+    filters["set"] = _set_literal
     filters["with_article"] = with_article
     return environment
 
 
 def _as_json(key: str) -> str:
-    """Return an id as JSON has it, as an expression."""
+    """Convert the expression of an id to that of its JSON value."""
     return key if service.has_integer_ids() else f"str({key})"
 
 
-def _set_of(names: Iterable[str]) -> str:
+def _set_literal(names: Iterable[str]) -> str:
     return "{" + ", ".join(f'"{name}"' for name in names) + "}"
 
 
 def _context(feature: Feature) -> dict[str, Any]:
     samples = [
-        each.python_sample if feature.options.read_only else each.sample for each in feature.columns
+        each.model_sample if feature.options.read_only else each.request_sample
+        for each in feature.columns
     ]
     return {
         "f": feature,
         "factories": _factories(feature),
         "has_auth": service.has_auth(),
-        "has_unique": bool(feature.unique),
+        "has_unique": bool(feature.unique_columns),
         "references": ", ".join(f'"{each.key}": {each.target_cls}' for each in feature.references),
-        "many_keys": _set_of(each.key for each in feature.manys),
-        "required": [f"body.{name}" for name in feature.required],
+        "many_keys": _set_literal(each.key for each in feature.to_many),
+        "required": [f"body.{name}" for name in feature.required_fields],
         "table_arguments": _table_arguments(feature),
-        "unique": feature.unique,
+        "unique": feature.unique_columns,
         "unknown_id": _UNKNOWN_ID[service.has_integer_ids()],
         "uses_number": any("number" in each for each in samples),
     }
 
 
 def _table_arguments(feature: Feature) -> str:
+    """Return the value of `__table_args__`."""
     lines: list[str] = []
     if feature.base == "Model":
-        lines += [f'unique_when_not_deleted("{name}"),' for name in feature.unique]
+        lines += [f'unique_when_not_deleted("{name}"),' for name in feature.unique_columns]
     lines += ["# The order of the list, newest first.", 'Index(None, "created_at", "id"),']
-    refs = [each.key for each in feature.refs if not each.field.unique]
+    refs = [each.key for each in feature.to_one if not each.field.unique]
     if refs:
         lines.append("# A list filtered by a foreign key; the indexes serve the keys as well.")
     lines += [f'Index(None, "{key}", "created_at", "id"),' for key in refs]
     return "(\n" + "\n".join(lines) + "\n)"
 
 
-def _modules_of(path: str, feature: Feature) -> dict[str, str]:
-    """Return the modules of the names that a file may use."""
+def _importable_names(path: str, feature: Feature) -> dict[str, str]:
+    """Map the names of the feature and its targets to the modules to import them from."""
     package, cls = feature.package, feature.cls
     targets = {each.target.cls: each.target.module for each in feature.references if each.target}
     enums = [each.cls for each in feature.columns if each.field.kind == "enum"]
-    models = [cls, *enums, *(each.cls for each in feature.manys)]
+    models = [cls, *enums, *(each.association_class for each in feature.to_many)]
     names = dict.fromkeys(models, f"{package}.models") | targets
     if path.startswith("tests/"):
         for each in _factories(feature):
@@ -121,13 +123,13 @@ def _modules_of(path: str, feature: Feature) -> dict[str, str]:
 
 
 def _factories(feature: Feature) -> list[Factory]:
-    return factories_of([each.target for each in feature.references if each.target])
+    return factories_for([each.target for each in feature.references if each.target])
 
 
-def _finish(path: str, text: str, feature: Feature) -> str:
-    source = format_source(path, with_imports(text, _modules_of(path, feature)))
-    for defined, number in Counter(definitions(ast.parse(source))).items():
-        if number > 1:
+def _finish_new_file(path: str, text: str, feature: Feature) -> str:
+    source = format_source(path, add_imports(text, _importable_names(path, feature)))
+    for defined, count in Counter(definitions(ast.parse(source))).items():
+        if count > 1:
             raise CommandFailed(
                 f"{path} would define `{defined}` twice: choose other names of model and fields."
             )
@@ -135,8 +137,8 @@ def _finish(path: str, text: str, feature: Feature) -> str:
 
 
 def finish_edit(path: str, text: str, feature: Feature | None = None) -> str:
-    """Return an edited file with the imports that it lacks, formatted if it was before."""
-    source = with_imports(text, _modules_of(path, feature) if feature else {})
+    """Add the missing imports to an edited file, and format it if it was formatted before."""
+    source = add_imports(text, _importable_names(path, feature) if feature else {})
     if not (service.root() / path).exists():
         return format_source(path, source)
     before = read(path)
@@ -144,7 +146,7 @@ def finish_edit(path: str, text: str, feature: Feature | None = None) -> str:
         is_formatted = format_source(path, before) == before
     except CommandFailed:
         is_formatted = False
-    # Formatting would change other lines of a file that is not formatted.
+    # Formatting an unformatted file would change lines that the team wrote.
     return format_source(path, source) if is_formatted else source
 
 
@@ -157,10 +159,12 @@ def format_source(path: str, source: str) -> str:
 
 
 def _ruff(path: str, source: str, *arguments: str) -> str:
-    # Modules that do not exist yet are ours, too.
-    ours = [] if arguments[0] == "format" else ["--config", "lint.isort.known-first-party=['app']"]
-    options = [*arguments, *ours, "--no-cache", "--stdin-filename", path, "-"]
-    ended = subprocess.run(
+    # `app` includes modules that do not exist yet.
+    first_party = (
+        [] if arguments[0] == "format" else ["--config", "lint.isort.known-first-party=['app']"]
+    )
+    options = [*arguments, *first_party, "--no-cache", "--stdin-filename", path, "-"]
+    result = subprocess.run(
         [_RUFF, *options],
         input=source,
         cwd=service.root(),
@@ -169,9 +173,9 @@ def _ruff(path: str, source: str, *arguments: str) -> str:
         encoding="utf-8",
         check=False,
     )
-    if ended.returncode:
+    if result.returncode:
         raise CommandFailed(
-            f"{path} could not be generated: {(ended.stdout + ended.stderr).strip()}\n"
+            f"{path} could not be generated: {(result.stdout + result.stderr).strip()}\n"
             "Choose shorter or other names; please report this if they are ordinary ones."
         )
-    return ended.stdout
+    return result.stdout

@@ -1,4 +1,4 @@
-"""Values for tests, as expressions that use the variable `number` to differ from row to row."""
+"""Sample values for tests: expressions in which the variable `number` makes rows differ."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -32,7 +32,7 @@ _DAY = "{number % 28 + 1:02}"
 
 @dataclass(frozen=True)
 class Sample:
-    """Sample values of a column, for tests."""
+    """The sample expressions of a column."""
 
     name: str
     kind: str
@@ -42,7 +42,7 @@ class Sample:
 
     @property
     def json(self) -> str:
-        """The value in the JSON of a request."""
+        """The expression of a value in a JSON request."""
         match self.kind:
             case "str" | "text":
                 return f'f"{self._text()}"'
@@ -65,7 +65,7 @@ class Sample:
 
     @property
     def python(self) -> str:
-        """The value in Python, for the attribute of a model."""
+        """The expression of a value for an attribute of a model."""
         match self.kind:
             case "decimal":
                 return f"Decimal({self.json})"
@@ -80,7 +80,7 @@ class Sample:
 
     @property
     def example(self) -> Any:
-        """The value in the JSON of an example in the API docs."""
+        """The first JSON value, as an example in the API docs."""
         return eval(self.json, {"number": 1})  # noqa: S307 - an expression of this module
 
     def _text(self) -> str:
@@ -92,7 +92,7 @@ class Sample:
     def _decimal(self) -> str:
         digits, places = self.precision
         whole = digits - places
-        # As many values as the digits allow: unique columns differ from row to row.
+        # Use as many different values as the digits allow, for unique columns.
         if whole == 0:
             return "0.{number % 9 + 1}" if places < 2 else f"0.{_TWO_DIGITS}{'0' * (places - 2)}"
         if whole == 1 and places:
@@ -101,7 +101,7 @@ class Sample:
         return f"{number}.{'5'.ljust(places, '0')}" if places else number
 
 
-# The types of columns, subclasses first.
+# The kind of field for each SQLAlchemy type, subclasses first.
 _KINDS: list[tuple[type[Any], str]] = [
     (Enum, "enum"),
     (String, "str"),
@@ -116,7 +116,7 @@ _KINDS: list[tuple[type[Any], str]] = [
     (Uuid, "uuid"),
     (JSON, "json"),
 ]
-_CONSTANTS: list[tuple[type[Any], str]] = [
+_CONSTANT_SAMPLES: list[tuple[type[Any], str]] = [
     (ARRAY, "[]"),
     (LargeBinary, 'b"bytes"'),
     (Interval, "timedelta(hours=1)"),
@@ -126,31 +126,31 @@ _CONSTANTS: list[tuple[type[Any], str]] = [
 
 @dataclass(frozen=True)
 class Factory:
-    """A function of a test that stores a row of a model that exists already."""
+    """A test function `make_…`, which stores a row of an existing model."""
 
     target: Target
-    # Arguments of the model, as expressions.
+    # The expression of each required attribute.
     values: dict[str, str]
-    # The rows that it refers to: by column, the model.
-    needs: dict[str, Target]
-    # The modules of the names that the values use.
+    # The model that each required foreign key refers to.
+    references: dict[str, Target]
+    # The module of each enum class in the values.
     imports: dict[str, str]
 
     @property
     def uses_number(self) -> bool:
-        """Whether a value differs from row to row."""
+        """Whether a value uses the variable `number`."""
         return any("number" in value for value in self.values.values())
 
 
-def factories_of(targets: list[Target]) -> list[Factory]:
-    """Return the functions that store rows of these models, those that others call first."""
+def factories_for(targets: list[Target]) -> list[Factory]:
+    """Return the factories of these models, after the factories that they call."""
     found: dict[str, Factory] = {}
 
     def add(target: Target) -> None:
         if target.table in found:
             return
-        factory = _factory_of(target)
-        for needed in factory.needs.values():
+        factory = _factory_for(target)
+        for needed in factory.references.values():
             add(needed)
         found[target.table] = factory
 
@@ -159,51 +159,51 @@ def factories_of(targets: list[Target]) -> list[Factory]:
     return list(found.values())
 
 
-def _factory_of(target: Target) -> Factory:
+def _factory_for(target: Target) -> Factory:
     values: dict[str, str] = {}
-    needs: dict[str, Target] = {}
+    references: dict[str, Target] = {}
     imports: dict[str, str] = {}
     for name, column in target.columns.items():
         has_default = column.default is not None or column.server_default is not None
         if column.nullable or has_default or column.primary_key or column.computed is not None:
             continue
         if column.foreign_keys:
-            needs[name] = _referred(target, name, column)
+            references[name] = _referenced_target(target, name, column)
         else:
-            values[name] = _value(target, name, column, imports)
-    return Factory(target, values, needs, imports)
+            values[name] = _sample_value(target, name, column, imports)
+    return Factory(target, values, references, imports)
 
 
-def _referred(target: Target, name: str, column: Any) -> Target:
+def _referenced_target(target: Target, name: str, column: Any) -> Target:
     (key,) = column.foreign_keys
     for mapper in mappers():
         if mapper.local_table is key.column.table and not mapper.inherits:
             return Target(mapper.class_)
-    raise _cannot(target, name)
+    raise _no_sample_error(target, name)
 
 
-def _value(target: Target, name: str, column: Any, imports: dict[str, str]) -> str:
-    kind = column.type
-    for cls, constant in _CONSTANTS:
-        if isinstance(kind, cls):
+def _sample_value(target: Target, name: str, column: Any, imports: dict[str, str]) -> str:
+    type_ = column.type
+    for cls, constant in _CONSTANT_SAMPLES:
+        if isinstance(type_, cls):
             return constant
-    for cls, known in _KINDS:
-        if not isinstance(kind, cls):
+    for cls, kind in _KINDS:
+        if not isinstance(type_, cls):
             continue
-        if isinstance(kind, Enum):
-            if kind.enum_class is None:
-                return repr(kind.enums[0])
-            member = next(iter(kind.enum_class)).name
-            imports[kind.enum_class.__name__] = kind.enum_class.__module__
-            return f"{kind.enum_class.__name__}.{member}"
-        precision = (getattr(kind, "precision", None) or 12, getattr(kind, "scale", None) or 0)
-        sample = Sample(name, known, length=getattr(kind, "length", None), precision=precision)
+        if isinstance(type_, Enum):
+            if type_.enum_class is None:
+                return repr(type_.enums[0])
+            member = next(iter(type_.enum_class)).name
+            imports[type_.enum_class.__name__] = type_.enum_class.__module__
+            return f"{type_.enum_class.__name__}.{member}"
+        precision = (getattr(type_, "precision", None) or 12, getattr(type_, "scale", None) or 0)
+        sample = Sample(name, kind, length=getattr(type_, "length", None), precision=precision)
         # A constraint may demand lower case.
-        return sample.python.lower() if known == "str" else sample.python
-    raise _cannot(target, name)
+        return sample.python.lower() if kind == "str" else sample.python
+    raise _no_sample_error(target, name)
 
 
-def _cannot(target: Target, name: str) -> CommandFailed:
+def _no_sample_error(target: Target, name: str) -> CommandFailed:
     return CommandFailed(
         f"The test needs a row of {target.cls}, whose column `{name}` has a type that scaffold "
         "cannot make a value for: refer to another model."

@@ -1,4 +1,4 @@
-"""The models, tables and answers of the service, for the generator."""
+"""What the generator reads from the service: models, tables, endpoints and answers."""
 
 import difflib
 from collections.abc import Iterator
@@ -19,8 +19,8 @@ from app.kit.db.ids import Id
 from app.kit.migrations.runner import PROJECT_ROOT
 from scaffold.names import snake_case
 
-# Columns that describe a row in few words, the best first.
-_LABELS = ("name", "title", "number", "label", "code", "slug", "email", "subject", "sku")
+# Names of columns that describe a row, the best first.
+_LABEL_COLUMNS = ("name", "title", "number", "label", "code", "slug", "email", "subject", "sku")
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Target:
 
     @property
     def name(self) -> str:
-        """Its name in snake_case."""
+        """The name of its class in snake_case."""
         return snake_case(self.cls)
 
     @property
@@ -50,9 +50,9 @@ class Target:
         return str(self.model.__tablename__)
 
     @property
-    def keeps_deleted_rows(self) -> bool:
-        """Whether deleting a row hides it, so that others may still refer to it."""
-        return keeps_deleted_rows() and issubclass(self.model, cast("type[Any]", deletion.Model))
+    def soft_deletes(self) -> bool:
+        """Whether its rows are soft-deleted, so that other rows may still refer to them."""
+        return soft_deletes() and issubclass(self.model, cast("type[Any]", deletion.Model))
 
     @cached_property
     def columns(self) -> dict[str, Column[Any]]:
@@ -60,8 +60,8 @@ class Target:
         return dict(table_columns(inspect(self.model)))
 
     @property
-    def referred(self) -> list[str]:
-        """The table that each of its foreign keys refers to."""
+    def referenced_tables(self) -> list[str]:
+        """The tables that its foreign keys refer to, one for each key."""
         keys = (key for column in self.columns.values() for key in column.foreign_keys)
         return [key.column.table.name for key in keys]
 
@@ -77,7 +77,7 @@ class Target:
         return found
 
     @property
-    def label(self) -> str | None:
+    def label_column(self) -> str | None:
         """The text column that describes a row, if it has one."""
         texts = [
             name
@@ -87,33 +87,33 @@ class Target:
             and not column.nullable
             and "password" not in name
         ]
-        preferred = [name for name in _LABELS if name in texts]
+        preferred = [name for name in _LABEL_COLUMNS if name in texts]
         return next(iter([*preferred, *texts]), None)
 
 
-def keeps_deleted_rows() -> bool:
-    """Whether the service hides deleted rows."""
+def soft_deletes() -> bool:
+    """Return whether the service soft-deletes rows."""
     return deletion.Model is not TimestampedModel
 
 
 def has_auth() -> bool:
-    """Whether endpoints need a token."""
+    """Return whether endpoints need a token."""
     return find_spec("app.kit.auth") is not None
 
 
 def has_integer_ids() -> bool:
-    """Whether primary keys are numbers rather than UUIDs."""
+    """Return whether primary keys are integers rather than UUIDs."""
     return int in (Id, *get_args(Id))
 
 
 def mappers() -> Iterator[Mapper[Any]]:
     """Yield the mappers of all models of the service."""
-    assert registry.ROUTERS  # noqa: S101 - importing it is what defines the models
+    assert registry.ROUTERS  # noqa: S101 - importing the registry defines the models
     yield from sorted(Base.registry.mappers, key=lambda mapper: mapper.class_.__name__)
 
 
 def find_target(name: str, spec: str) -> Target:
-    """Return the model with this table or class name; raises CommandFailed with close names."""
+    """Return the model with this table or class name; raises CommandFailed with similar names."""
     found: dict[str, type[Any]] = {}
     for mapper in mappers():
         model = mapper.class_
@@ -133,7 +133,7 @@ def find_target(name: str, spec: str) -> Target:
 
 
 def table_names() -> set[str]:
-    """The names of all tables and types of enums, which share one namespace."""
+    """Return the names of all tables and enum types, which share one namespace."""
     enums = (
         column.type.name
         for table in Base.metadata.tables.values()
@@ -144,16 +144,16 @@ def table_names() -> set[str]:
 
 
 def class_names() -> set[str]:
-    """The names of all models."""
+    """Return the names of all models."""
     return {mapper.class_.__name__ for mapper in mappers()}
 
 
 def paths() -> set[str]:
-    """The first parts of the paths of all endpoints."""
+    """Return the first segment of the path of each endpoint."""
     routes = [route for router in registry.ROUTERS for route in router.routes]
     return {str(getattr(route, "path", "")).strip("/").partition("/")[0] for route in routes}
 
 
 def root() -> Path:
-    """The folder of the service."""
+    """Return the root folder of the service."""
     return PROJECT_ROOT

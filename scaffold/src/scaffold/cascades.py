@@ -1,29 +1,29 @@
-"""Relationships to the rows that are deleted together with the row that they refer to."""
+"""The relationship of an owner to the rows that are deleted together with it."""
 
 from scaffold.editing import Edits
 from scaffold.feature import Feature
+from scaffold.file_changes import read
 from scaffold.reference import Reference
 from scaffold.rendering import finish_edit
-from scaffold.writing import read
 
 
-def owners(feature: Feature) -> dict[str, str]:
-    """Return the edited models of the features that own rows of this one, by path.
+def edit_owners(feature: Feature) -> dict[str, str]:
+    """Return, by path, the models.py files of the owners, each with a new relationship.
 
-    Deletion follows relationships: the owner needs one to the rows that go with it.
+    A soft delete cascades along relationships, so the owner needs one to the deleted rows.
     """
     files: dict[str, str] = {}
-    for reference in feature.refs:
-        if reference.is_owned and reference.target:
+    for reference in feature.to_one:
+        if reference.is_deleted_with_target and reference.target:
             path = f"src/{reference.target.module.replace('.', '/')}.py"
-            source = _with_rows(path, files.get(path) or read(path), reference, feature)
+            source = _add_relationship(path, files.get(path) or read(path), reference, feature)
             files[path] = finish_edit(path, source)
     return files
 
 
-def _with_rows(path: str, source: str, reference: Reference, feature: Feature) -> str:
+def _add_relationship(path: str, source: str, reference: Reference, feature: Feature) -> str:
     edits = Edits(path, source)
-    model = edits.class_(reference.target_cls)
+    model = edits.get_class(reference.target_cls)
     edits.append_field(
         model,
         feature.plural,
@@ -31,7 +31,7 @@ def _with_rows(path: str, source: str, reference: Reference, feature: Feature) -
         f'        back_populates="{reference.name}", cascade="all, delete-orphan", '
         "passive_deletes=True\n    )",
     )
-    edits.import_for_types(
+    edits.add_type_checking_import(
         f"from app.features.{feature.plural}.models import {feature.cls}",
     )
     return edits.result()

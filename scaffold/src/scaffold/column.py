@@ -1,8 +1,8 @@
-"""How each type of a field is written: its column, its schema, and values for tests."""
+"""A field that is a column: its Python code in the model, the schemas and the tests."""
 
 from dataclasses import dataclass
 
-from scaffold.bounds import LINE, bounds_of, default_of
+from scaffold.bounds import SHORT_STR_LENGTH, default_expression, pydantic_bounds
 from scaffold.grammar import Field
 from scaffold.names import class_name, words
 from scaffold.samples import Sample
@@ -19,21 +19,21 @@ _PYTHON = {
     "uuid": "UUID",
     "json": "dict[str, Any]",
 }
-# Types whose constraints the schemas share under a name.
-_NAMED = ("str", "text", "int", "bigint", "decimal", "json")
-_ITEM_LIMIT = 100
+# Kinds whose constraints both request models need: schemas.py names the type.
+_KINDS_WITH_SCHEMA_TYPE = ("str", "text", "int", "bigint", "decimal", "json")
+_MAX_ITEMS = 100
 
 
 @dataclass(frozen=True)
 class Column:
-    """A field that is a column, as the templates need it."""
+    """A field that is a column; the templates read these properties."""
 
     field: Field
     owner: str
 
     @property
     def name(self) -> str:
-        """The attribute and the column."""
+        """The name of the attribute and of the column."""
         return self.field.name
 
     @property
@@ -43,22 +43,22 @@ class Column:
 
     @property
     def is_text(self) -> bool:
-        """Whether it is searched as text."""
+        """Whether a search can compare it as text."""
         return self.field.kind in ("str", "text") and not self.is_array
 
     @property
-    def tells_rows_apart(self) -> bool:
-        """Whether the text of one row in tests is not a part of the text of an earlier one."""
+    def has_distinct_samples(self) -> bool:
+        """Whether the sample of a row is never a substring of the sample of another row."""
         return self.field.kind == "text" or self.field.length > 3
 
     @property
     def cls(self) -> str:
-        """The class of an enum, or the name of the schema type."""
+        """The name of the enum class or of the named type in schemas.py."""
         return f"{class_name(self.owner)}{class_name(self.name)}"
 
     @property
     def type_name(self) -> str:
-        """The type of an enum in the database."""
+        """The name of the enum type in the database."""
         return f"{self.owner}_{self.name}"
 
     @property
@@ -67,61 +67,63 @@ class Column:
         return words(self.name)
 
     @property
-    def python(self) -> str:
+    def python_type(self) -> str:
         """The type of a value in Python."""
         kind = self.cls if self.field.kind == "enum" else _PYTHON[self.field.kind]
         return f"list[{kind}]" if self.is_array else kind
 
     @property
-    def shown(self) -> str:
-        """The annotation in a response."""
-        kind = self.python.replace("Any", "JsonValue")
+    def response_annotation(self) -> str:
+        """The annotation in the response model."""
+        kind = self.python_type.replace("Any", "JsonValue")
         return f"{kind} | None" if self.field.optional else kind
 
     @property
-    def is_named(self) -> bool:
-        """Whether its schema type has a name."""
-        return self.is_array or self.field.kind in _NAMED
+    def has_schema_type(self) -> bool:
+        """Whether schemas.py defines a named type with its constraints."""
+        return self.is_array or self.field.kind in _KINDS_WITH_SCHEMA_TYPE
 
     @property
-    def named(self) -> str:
-        """The definition of the schema type."""
+    def schema_type(self) -> str:
+        """The value of the named type in schemas.py."""
         value = self._sample.example
         example = f"examples={[[value] if self.is_array else value]!r}"
         if self.is_array:
             annotation = f"list[{self._schema(items=True)}]"
-            return f"Annotated[{annotation}, Field(max_length={_ITEM_LIMIT}, {example})]"
+            return f"Annotated[{annotation}, Field(max_length={_MAX_ITEMS}, {example})]"
         return self._schema(example)
 
     @property
-    def accepted(self) -> str:
-        """The annotation in a request, without null."""
+    def request_annotation(self) -> str:
+        """The annotation in request models, without `| None`."""
         plain = {"datetime": "UtcDatetime", "enum": self.cls}
-        return self.cls if self.is_named else plain.get(self.field.kind, self.python)
+        return self.cls if self.has_schema_type else plain.get(self.field.kind, self.python_type)
 
     @property
-    def created(self) -> str:
-        """The field of the request that creates a row."""
+    def create_field(self) -> str:
+        """The line of the field in the request model for creation."""
         if self.field.default is not None:
-            return f"{self.name}: {self._or_null} = {self.default}"
+            return f"{self.name}: {self._nullable_annotation} = {self.default}"
         suffix = " = None" if self.field.optional else ""
-        return f"{self.name}: {self._or_null}{suffix}"
+        return f"{self.name}: {self._nullable_annotation}{suffix}"
 
     @property
-    def changed(self) -> str:
-        """The field of the request that updates a row."""
+    def update_field(self) -> str:
+        """The line of the field in the request model for updates."""
         if self.field.optional:
-            return f"{self.name}: {self._or_null} = None"
-        return f"{self.name}: {self.accepted} = optional_field()"
+            return f"{self.name}: {self._nullable_annotation} = None"
+        return f"{self.name}: {self.request_annotation} = optional_field()"
 
     @property
-    def _or_null(self) -> str:
-        return f"{self.accepted} | None" if self.field.optional else self.accepted
+    def _nullable_annotation(self) -> str:
+        return (
+            f"{self.request_annotation} | None" if self.field.optional else self.request_annotation
+        )
 
     @property
     def default(self) -> str:
-        """The default as an expression of Python."""
-        return default_of(self.field, self.cls)
+        """The default, as a Python expression."""
+        return default_expression(self.field, self.cls)
 
     @property
     def is_required(self) -> bool:
@@ -129,13 +131,13 @@ class Column:
         return not self.field.optional and self.field.default is None
 
     @property
-    def sample(self) -> str:
-        """A value of a request, as an expression."""
+    def request_sample(self) -> str:
+        """The expression of a JSON value for a test request."""
         return f"[{self._sample.json}]" if self.is_array else self._sample.json
 
     @property
-    def python_sample(self) -> str:
-        """A value of the model, as an expression."""
+    def model_sample(self) -> str:
+        """The expression of an attribute value for a test row."""
         if self.field.kind == "enum":
             return f"{self.cls}.{self.field.members[0].upper()}"
         return f"[{self._sample.python}]" if self.is_array else self._sample.python
@@ -146,7 +148,7 @@ class Column:
         member = next(iter(self.field.members), "")
         return Sample(self.name, self.field.kind, length, self.field.precision, member)
 
-    def _type(self) -> list[str]:
+    def _column_type(self) -> list[str]:
         digits, places = self.field.precision
         kinds = {
             "str": f"String({self.field.length})",
@@ -168,34 +170,34 @@ class Column:
             return [f"ARRAY({(kinds | items)[self.field.kind]})"]
         return [kinds[self.field.kind]] if self.field.kind in kinds else []
 
-    def mapped_in(self, base: str) -> str:
-        """Return the attribute of a model with this base class."""
-        kind = f"{self.python} | None" if self.field.optional else self.python
-        # An index of the table lets no two rows share it that are not deleted.
+    def mapped_attribute(self, base: str) -> str:
+        """Return the line of the attribute in a model with this base class."""
+        kind = f"{self.python_type} | None" if self.field.optional else self.python_type
+        # A soft-deleting model has a partial unique index in __table_args__ instead.
         unique = ["unique=True"] if self.field.unique and base == "TimestampedModel" else []
-        arguments = [*self._type(), *unique, *self._options()]
+        arguments = [*self._column_type(), *unique, *self._index_and_default()]
         column = f" = mapped_column({', '.join(arguments)})" if arguments else ""
         return f"{self.name}: Mapped[{kind}]{column}"
 
-    def _options(self) -> list[str]:
+    def _index_and_default(self) -> list[str]:
         options = ["index=True"] if self.field.indexed and not self.field.unique else []
         if self.field.default is not None:
             text, kind = self.field.default, self.field.kind
             quoted = repr(str(int(text)) if kind in ("int", "bigint") else text)
-            server = {"bool": f"{text}()", "enum": self.default}.get(kind, quoted)
-            options += [f"default={self.default}", f"server_default={server}"]
+            server_default = {"bool": f"{text}()", "enum": self.default}.get(kind, quoted)
+            options += [f"default={self.default}", f"server_default={server_default}"]
         return options
 
     def _schema(self, example: str = "", *, items: bool = False) -> str:
         if self.field.kind == "str":
-            base = "ShortStr" if self.field.length <= LINE else "LongStr"
+            base = "ShortStr" if self.field.length <= SHORT_STR_LENGTH else "LongStr"
         else:
             base = {
                 "text": "LongStr",
                 "datetime": "UtcDatetime",
                 "json": "dict[str, JsonValue]",
             }.get(self.field.kind, _PYTHON[self.field.kind])
-        arguments = bounds_of(self.field) + ([example] if example else [])
+        arguments = pydantic_bounds(self.field) + ([example] if example else [])
         if items and not arguments:
             return base
         return f"Annotated[{base}, Field({', '.join(arguments)})]"

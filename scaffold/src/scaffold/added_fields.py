@@ -1,4 +1,4 @@
-"""Fields added to a feature: lines inserted into its model, its schemas and other files."""
+"""Adds fields to a feature: edits its model, its schemas, its other modules and its tests."""
 
 import ast
 from collections.abc import Sequence
@@ -7,56 +7,57 @@ from sqlalchemy import inspect
 
 from app.kit.cli.errors import CommandFailed
 from scaffold import service
-from scaffold.added_queries import in_repository, in_service
-from scaffold.added_tests import in_tests
+from scaffold.added_queries import add_filters, add_reference_checks
+from scaffold.added_tests import add_to_tests
+from scaffold.cascades import edit_owners
 from scaffold.checks import check_indexes, check_references
+from scaffold.column import Column
 from scaffold.editing import Edits
 from scaffold.feature import Feature, Options
+from scaffold.file_changes import read
 from scaffold.grammar import Field
-from scaffold.kinds import Column
 from scaffold.names import class_name, with_article
-from scaffold.ownership import owners
-from scaffold.rendering import finish_edit, part
+from scaffold.rendering import finish_edit, render_macro
 from scaffold.service import Target, mappers
-from scaffold.writing import read
 
-# Fields that stay at the end of a response.
-_LAST = ("version", "created_at", "updated_at")
+# New fields of a response go before these.
+_TRAILING_FIELDS = ("version", "created_at", "updated_at")
 
 
 def add_fields(
     model: str, fields: Sequence[Field], *, no_rows: bool = False
 ) -> tuple[dict[str, str], str]:
-    """Return the edited files by path, and the path of the test.
+    """Return the edited files by path, and the path of the feature's test.
 
-    Raises CommandFailed, with one sentence, if a field cannot be added or a file has been
-    restructured.
+    Raises CommandFailed if a field cannot be added, or if a file has been restructured.
     """
     target = _target(model)
     for each in fields:
-        _check(each, target, no_rows=no_rows)
+        _check_field(each, target, no_rows=no_rows)
     if len({each.name for each in fields}) < len(fields):
         raise CommandFailed("Two of the fields have the same name.")
     folder = f"src/{target.module.rpartition('.')[0].replace('.', '/')}"
     models = Edits(f"{folder}/models.py", read(f"{folder}/models.py"))
     schemas = Edits(f"{folder}/schemas.py", read(f"{folder}/schemas.py"))
-    is_record = "Model" not in map(ast.unparse, models.class_(target.cls).bases)
-    writes = any(schemas.find_class(f"{target.cls}{end}") for end in ("Create", "Changes"))
-    options = Options(target.table, hard_delete=is_record, read_only=not writes)
-    feature = Feature(target.name, fields, options, existing=target)
+    is_hard_deleted = "Model" not in map(ast.unparse, models.get_class(target.cls).bases)
+    has_write_endpoints = any(
+        schemas.find_class(f"{target.cls}{end}") for end in ("Create", "Changes")
+    )
+    options = Options(target.table, hard_delete=is_hard_deleted, read_only=not has_write_endpoints)
+    feature = Feature(target.name, fields, options, existing_model=target)
     check_references(feature)
     check_indexes(feature)
     _edit_model(models, feature, target)
     _edit_schemas(schemas, feature)
     files = {models.path: models.result(), schemas.path: schemas.result()}
-    if feature.refs or feature.filters:
-        files |= in_repository(f"{folder}/repository.py", feature)
+    if feature.to_one or feature.filter_columns:
+        files |= add_filters(f"{folder}/repository.py", feature)
     if feature.has_service:
-        files |= in_service(folder, feature)
+        files |= add_reference_checks(folder, feature)
     test = f"tests/features/test_{feature.package.rpartition('.')[2]}.py"
-    files |= in_tests(test, feature)
+    files |= add_to_tests(test, feature)
     edited = {path: finish_edit(path, text, feature) for path, text in files.items()}
-    return edited | owners(feature), test
+    return edited | edit_owners(feature), test
 
 
 def _target(model: str) -> Target:
@@ -73,7 +74,7 @@ def _target(model: str) -> Target:
     )
 
 
-def _check(field: Field, target: Target, *, no_rows: bool) -> None:
+def _check_field(field: Field, target: Target, *, no_rows: bool) -> None:
     if field.kind == "many":
         raise CommandFailed(
             f"`{field.name}`: scaffold adds no `many` to a feature that exists: scaffold a model "
@@ -94,90 +95,92 @@ def _check(field: Field, target: Target, *, no_rows: bool) -> None:
 
 
 def _edit_model(edits: Edits, feature: Feature, target: Target) -> None:
-    model = edits.class_(feature.cls)
+    model = edits.get_class(feature.cls)
     fields = edits.fields(model)
     columns = [each for name, each in fields.items() if _is_column(name, each)]
     if not columns:
-        raise edits.restructured(f"{feature.cls} has no mapped column")
-    for ref in feature.refs:
-        edits.after(columns[-1], part("foreign_key", feature, ref))
+        raise edits.restructured_error(f"{feature.cls} has no mapped column")
+    for ref in feature.to_one:
+        edits.insert_after(columns[-1], render_macro("foreign_key", feature, ref))
     for column in feature.columns:
-        edits.after(columns[-1], f"    {column.mapped_in(feature.base)}")
+        edits.insert_after(columns[-1], f"    {column.mapped_attribute(feature.base)}")
         if column.field.kind == "enum":
-            edits.before(model, _enum(column))
-    relationships = [part("relationship", feature, each) for each in feature.refs]
+            edits.insert_before(model, _enum_class(column))
+    relationships = [render_macro("relationship", feature, each) for each in feature.to_one]
     if relationships:
         is_first = not fields.keys() & inspect(target.model).relationships.keys()
         heading = "\n" if is_first else ""
-        edits.after([*fields.values()][-1], heading + "\n".join(relationships))
-    _name_foreign_keys(edits, fields, feature, target)
+        edits.insert_after([*fields.values()][-1], heading + "\n".join(relationships))
+    _disambiguate_relationships(edits, fields, feature, target)
     _edit_indexes(edits, model, feature)
 
 
-def _name_foreign_keys(
+def _disambiguate_relationships(
     edits: Edits, fields: dict[str, ast.AnnAssign], feature: Feature, target: Target
 ) -> None:
-    """Name the column of each relationship to a table that has two foreign keys now."""
-    tables = {each.target.table if each.target else feature.plural for each in feature.refs}
+    """Add `foreign_keys` to each relationship to a table that gets a second foreign key."""
+    tables = {each.target.table if each.target else feature.plural for each in feature.to_one}
     for name, relationship in inspect(target.model).relationships.items():
         if relationship.secondary is not None or relationship.target.description not in tables:
             continue
         call = fields[name].value if name in fields else None
         if not isinstance(call, ast.Call) or relationship.back_populates:
-            raise edits.restructured(f"{feature.cls}.{name} does not name its foreign key")
+            raise edits.restructured_error(f"{feature.cls}.{name} does not name its foreign key")
         if "foreign_keys" in [each.arg for each in call.keywords]:
             continue
         (column,) = relationship.local_columns
-        edits.last_argument(call, f"foreign_keys=[{column.key}]")
+        edits.append_arguments(call, f"foreign_keys=[{column.key}]")
 
 
 def _is_column(name: str, node: ast.AnnAssign) -> bool:
-    is_relation = (
+    is_relationship = (
         isinstance(node.value, ast.Call) and ast.unparse(node.value.func) == "relationship"
     )
-    return name != "version" and ast.unparse(node.annotation)[:7] == "Mapped[" and not is_relation
+    return (
+        name != "version" and ast.unparse(node.annotation)[:7] == "Mapped[" and not is_relationship
+    )
 
 
 def _edit_indexes(edits: Edits, model: ast.ClassDef, feature: Feature) -> None:
-    unique = feature.unique if feature.base == "Model" else []
-    refs = [each.key for each in feature.refs if not each.field.unique]
+    unique = feature.unique_columns if feature.base == "Model" else []
+    refs = [each.key for each in feature.to_one if not each.field.unique]
     if not unique and not refs:
         return
-    arguments = edits.assigned(model.body, "__table_args__")
+    arguments = edits.find_assignment(model.body, "__table_args__")
     if not isinstance(arguments, ast.Tuple) or not arguments.elts:
-        raise edits.restructured(f"{feature.cls} has no tuple __table_args__")
+        raise edits.restructured_error(f"{feature.cls} has no tuple __table_args__")
     for name in unique:
-        edits.first_item(arguments, f'unique_when_not_deleted("{name}")')
+        edits.prepend_item(arguments, f'unique_when_not_deleted("{name}")')
     for key in refs:
-        edits.last_item(arguments.elts, f'Index(None, "{key}", "created_at", "id")')
+        edits.append_item(arguments.elts, f'Index(None, "{key}", "created_at", "id")')
 
 
-def _enum(column: Column) -> str:
+def _enum_class(column: Column) -> str:
     members = "\n".join(f'    {each.upper()} = "{each}"' for each in column.field.members)
     heading = f'    """The {column.words} of {with_article(column.owner)}."""'
     return f"class {column.cls}(StrEnum):\n{heading}\n\n{members}\n\n"
 
 
 def _edit_schemas(edits: Edits, feature: Feature) -> None:
-    shown = edits.class_(f"{feature.cls}Out")
+    response = edits.get_class(f"{feature.cls}Out")
     if not feature.options.read_only:
-        create = edits.class_(f"{feature.cls}Create")
-        changes = edits.class_(f"{feature.cls}Changes")
+        create = edits.get_class(f"{feature.cls}Create")
+        changes = edits.get_class(f"{feature.cls}Changes")
         for column in feature.columns:
-            if column.is_named:
-                edits.after_assignments(create, f"{column.cls} = {column.named}")
-            edits.append_field(create, column.name, f"    {column.created}")
-            edits.append_field(changes, column.name, f"    {column.changed}")
-        for ref in feature.refs:
-            edits.append_field(create, ref.key, part("created", ref))
-            edits.append_field(changes, ref.key, part("changed", ref))
+            if column.has_schema_type:
+                edits.insert_after_assignments(create, f"{column.cls} = {column.schema_type}")
+            edits.append_field(create, column.name, f"    {column.create_field}")
+            edits.append_field(changes, column.name, f"    {column.update_field}")
+        for ref in feature.to_one:
+            edits.append_field(create, ref.key, render_macro("created", ref))
+            edits.append_field(changes, ref.key, render_macro("changed", ref))
     query = edits.find_class(f"{feature.cls}Query")
-    for name, kind in feature.filtered.items():
+    for name, kind in feature.filter_parameters.items():
         if query:
             edits.append_field(query, name, f"    {name}: {kind} | None = None")
-    for ref in feature.refs:
-        edits.before(shown, f"{part('referred_schema', feature, ref)}\n\n")
-        edits.append_field(shown, ref.key, part("shown", ref), before=_LAST)
+    for ref in feature.to_one:
+        edits.insert_before(response, f"{render_macro('referred_schema', feature, ref)}\n\n")
+        edits.append_field(response, ref.key, render_macro("shown", ref), before=_TRAILING_FIELDS)
     for column in feature.columns:
-        line = f"    {column.name}: {column.shown}"
-        edits.append_field(shown, column.name, line, before=_LAST)
+        line = f"    {column.name}: {column.response_annotation}"
+        edits.append_field(response, column.name, line, before=_TRAILING_FIELDS)

@@ -1,4 +1,4 @@
-"""Changes of files: shown as a diff, or written with a migration, or not at all."""
+"""File changes: shown as a diff, or written, and undone if a later step fails."""
 
 import difflib
 import re
@@ -26,8 +26,8 @@ def diff(files: Mapping[str, str]) -> str:
     """Return the changes as a unified diff."""
     parts: list[str] = []
     for path, text in files.items():
-        place = service.root() / path
-        before = place.read_text(encoding="utf-8") if place.exists() else ""
+        file = service.root() / path
+        before = file.read_text(encoding="utf-8") if file.exists() else ""
         parts += difflib.unified_diff(
             before.splitlines(keepends=True),
             text.splitlines(keepends=True),
@@ -38,11 +38,12 @@ def diff(files: Mapping[str, str]) -> str:
 
 
 def check_committed(paths: Iterable[str]) -> None:
-    """Raise CommandFailed if Git has uncommitted changes of these files.
+    """Raise CommandFailed if one of these files has uncommitted changes.
 
-    Lines that register other features are none: they are what this command writes.
+    Lines that register other features are allowed, because an earlier run of this command wrote
+    them.
     """
-    changed = [path for path in paths if _is_changed(path)]
+    changed = [path for path in paths if _has_uncommitted_changes(path)]
     if changed:
         raise CommandFailed(
             f"{', '.join(changed)} has uncommitted changes: commit them first, or pass "
@@ -50,9 +51,9 @@ def check_committed(paths: Iterable[str]) -> None:
         )
 
 
-def _is_changed(path: str) -> bool:
+def _has_uncommitted_changes(path: str) -> bool:
     try:
-        ended = subprocess.run(
+        result = subprocess.run(
             ["git", "diff", "HEAD", "--unified=0", "--no-color", "--", path],  # noqa: S607 - the one on PATH
             cwd=service.root(),
             capture_output=True,
@@ -62,24 +63,24 @@ def _is_changed(path: str) -> bool:
     except (OSError, subprocess.CalledProcessError):
         # No Git, or no commit.
         return False
-    lines = ended.stdout.splitlines()
+    lines = result.stdout.splitlines()
     changes = [line for line in lines if line[:1] in "+-" and line[:4] not in ("+++ ", "--- ")]
     return not all(_REGISTRATION.fullmatch(line) for line in changes)
 
 
 @contextmanager
-def written(files: Mapping[str, str]) -> Generator[None]:
-    """Write files; if the block raises, write the old contents again and remove new migrations."""
+def write_or_restore(files: Mapping[str, str]) -> Generator[None]:
+    """Write files; if the block raises, restore the old files and remove new migrations."""
     root = service.root()
-    before = {path: _bytes_of(root / path) for path in files}
+    before = {path: _read_bytes(root / path) for path in files}
     migrations = set((root / _MIGRATIONS).glob("*.py"))
-    folders = [root / path for path in files]
-    new = {folder for each in folders for folder in each.parents if not folder.exists()}
+    parents = {folder for path in files for folder in (root / path).parents}
+    new_folders = {folder for folder in parents if not folder.exists()}
     try:
         for path, text in files.items():
-            place = root / path
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_text(text, encoding="utf-8", newline="\n")
+            file = root / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8", newline="\n")
         yield
     except BaseException:
         for path, content in before.items():
@@ -89,17 +90,17 @@ def written(files: Mapping[str, str]) -> Generator[None]:
                 (root / path).write_bytes(content)
         for migration in set((root / _MIGRATIONS).glob("*.py")) - migrations:
             migration.unlink()
-        for folder in sorted(new, reverse=True):
-            _remove(folder)
+        for folder in sorted(new_folders, reverse=True):
+            _remove_if_empty(folder)
         raise
 
 
-def _bytes_of(path: Path) -> bytes | None:
+def _read_bytes(path: Path) -> bytes | None:
     return path.read_bytes() if path.exists() else None
 
 
-def _remove(folder: Path) -> None:
-    # Python may have written its cache there.
+def _remove_if_empty(folder: Path) -> None:
+    # Python may have written its bytecode cache there.
     cache = folder / "__pycache__"
     for file in cache.glob("*.pyc"):
         file.unlink()
