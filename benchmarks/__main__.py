@@ -48,30 +48,31 @@ def main() -> None:
 
 
 def run(directory: Path, interpreter: str, *, quick: bool) -> None:
+    """Measure everything, and write the page."""
     # Before the benchmark itself causes load.
     before = os.getloadavg()[0]
     results = Results()
     installed = {}
-    for name, program in APPS.items():
+    for name, app in APPS.items():
         if quick and name in SIMILAR_PROJECTS:
             results.failures[name] = "excluded by --quick"
             continue
         log_progress(f"installing {name}")
         try:
-            installed[name] = installation.install(program, directory, interpreter)
-        except installation.AppUnavailable as problem:
+            installed[name] = installation.install(app, directory, interpreter)
+        except installation.AppUnavailable as error:
             if name == SERVICE:
                 raise
-            results.failures[name] = str(problem)
-            log_progress(f"  cannot be installed: {problem}")
+            results.failures[name] = str(error)
+            log_progress(f"  cannot be installed: {error}")
     with database.server() as url:
         log_progress("inserting rows")
         installation.migrate(installed[SERVICE], url.render_as_string(hide_password=False))
         database.insert_rows(url)
         log_progress("counting round trips")
         count_round_trips(installed, url, directory, results, requests=3 if quick else 10)
-        for name, why in results.failures.items():
-            log_progress(f"  {name} cannot be measured: {why}")
+        for name, reason in results.failures.items():
+            log_progress(f"  {name} cannot be measured: {reason}")
         for (target, task), cell in results.cells.items():
             log_progress(f"  {target:24} {task:3} {cell.error or cell.round_trips}")
         rounds, seconds = (1, 0.5) if quick else (5, 2.0)
@@ -94,14 +95,14 @@ def run(directory: Path, interpreter: str, *, quick: bool) -> None:
             log_progress=log_progress,
         )
         overloads = measure_overload(installed[SERVICE], url, directory, quick=quick)
-        measured_with = conditions(
+        measurement_conditions = conditions(
             installed[SERVICE], url, rounds=rounds, seconds=seconds, load=before
         )
     log_progress("restarting PostgreSQL")
     restarts = restart.measure(installed, installed[SERVICE], directory)
-    for name, found in restarts.items():
-        log_progress(f"  {name}: {found}")
-    report.write(results, overheads, overloads, restarts, measured_with)
+    for name, result in restarts.items():
+        log_progress(f"  {name}: {result}")
+    report.write(results, overheads, overloads, restarts, measurement_conditions)
     log_progress(f"written: {report.PAGE}")
 
 
@@ -118,6 +119,7 @@ def run_overload(directory: Path, interpreter: str, *, quick: bool) -> None:
 def measure_overload(
     service: installation.InstalledApp, url: URL, directory: Path, *, quick: bool
 ) -> list[overload.Overload]:
+    """Measure overload, and log the results."""
     rounds, seconds = (1, 0.5) if quick else (3, 3.0)
     overloads = overload.measure(
         service, url, directory, rounds=rounds, seconds=seconds, log_progress=log_progress
@@ -139,11 +141,11 @@ def conditions(
         f"PostgreSQL {database.version(url)}, data in memory, without fsync",
         f"{cpu_model()}; core {SERVER_CORE} for the server, core {OTHER_CORE} for the load",
         f"{CONNECTIONS} connections; median of {rounds} rounds of {seconds:g} s",
-        f"{datetime.now(UTC):%Y-%m-%d}; {_others(load)}",
+        f"{datetime.now(UTC):%Y-%m-%d}; {_load_average(load)}",
     ]
 
 
-def _others(load: float) -> str:
+def _load_average(load: float) -> str:
     text = f"load average before the start: {load:.1f}"
     return f"{text}; other programs were running, so repeat the measurement" if load > 1 else text
 
@@ -154,9 +156,9 @@ def cpu_model() -> str:
     return f"{found[1] if found else 'unknown processor'}, {os.cpu_count()} cores"
 
 
-def log_progress(what: str) -> None:
+def log_progress(message: str) -> None:
     """Print a progress message to stderr, with the elapsed time."""
-    sys.stderr.write(f"{time.monotonic() - STARTED:6.1f} s  {what}\n")
+    sys.stderr.write(f"{time.monotonic() - STARTED:6.1f} s  {message}\n")
 
 
 if __name__ == "__main__":

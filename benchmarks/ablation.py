@@ -30,7 +30,7 @@ from benchmarks.servers import OTHER_CORE, Server, running
 from benchmarks.targets import APPS, SERVICE
 from benchmarks.tasks import TASKS
 
-CHECKED = 5
+COUNTED_REQUESTS = 5
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class Environment:
     @contextmanager
     def serving(self, variant: Variant, url: URL) -> Iterator[tuple[Server, str]]:
         """Start the server of a variant; yield it with the path of the request."""
-        program = replace(self.service.program, application=variant.application)
-        installed = replace(self.service, program=program)
+        app = replace(self.service.app, uvicorn_arguments=variant.uvicorn_arguments)
+        installed = replace(self.service, app=app)
         with running(installed, url, self.logs / "ablation.log", **variant.variables) as server:
             yield server, with_cursor(variant.path, server)
 
@@ -59,7 +59,7 @@ def main() -> None:
     arguments = parser.parse_args()
     # As Ctrl-C does: run every `finally` block.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    before = os.getloadavg()[0]
+    load_average = os.getloadavg()[0]
     os.sched_setaffinity(0, {OTHER_CORE})
     directory = Path(tempfile.mkdtemp(prefix="ablation-"))
     try:
@@ -69,15 +69,16 @@ def main() -> None:
             installation.migrate(service, url.render_as_string(hide_password=False))
             database.insert_rows(url)
             environment = Environment(service, url, directory)
-            found = [
-                measure(environment, it, arguments.rounds, arguments.seconds) for it in PATTERNS
+            measured = [
+                measure(environment, pattern, arguments.rounds, arguments.seconds)
+                for pattern in PATTERNS
             ]
-            measured_with = conditions(
-                service, url, rounds=arguments.rounds, seconds=arguments.seconds, load=before
+            measurement_conditions = conditions(
+                service, url, rounds=arguments.rounds, seconds=arguments.seconds, load=load_average
             )
     finally:
         shutil.rmtree(directory, ignore_errors=True)
-    ablation_report.write(list(zip(PATTERNS, found, strict=True)), measured_with)
+    ablation_report.write(list(zip(PATTERNS, measured, strict=True)), measurement_conditions)
     log_progress(f"written: {ablation_report.PAGE}")
 
 
@@ -93,10 +94,10 @@ def measure(
     variants = (pattern.on, pattern.off)
     for cell, variant in zip(cells, variants, strict=True):
         with (
-            counting_proxy(environment.url) as (proxied, count),
+            counting_proxy(environment.url) as (proxied, counter),
             environment.serving(variant, proxied) as (server, path),
         ):
-            cell.round_trips = round_trips(server, task, path, count, CHECKED)
+            cell.round_trips = round_trips(server, task, path, counter, COUNTED_REQUESTS)
         delete_created_rows(environment.url)
     with ExitStack() as stack:
         servers = [

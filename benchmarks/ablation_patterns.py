@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from benchmarks.database import DEEP
 
-APPLICATION = "--factory app.main:create_app"
+UVICORN_ARGUMENTS = "--factory app.main:create_app"
 WITHOUT_OPTIMIZATIONS = "--factory benchmarks.apps.without_optimizations:"
 ROW = "/measured/rows/{key}"
 VIEW_ROW = "/measured/view/{key}"
@@ -15,7 +15,7 @@ class Variant:
     """A configuration of the service, and the path of the request."""
 
     path: str
-    application: str = APPLICATION
+    uvicorn_arguments: str = UVICORN_ARGUMENTS
     variables: dict[str, str] = field(default_factory=dict)
 
 

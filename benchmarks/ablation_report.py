@@ -8,7 +8,7 @@ from benchmarks.measure import Cell
 from benchmarks.report import BEGIN, END
 
 PAGE = ROOT / "docs" / "ablation.md"
-HEADS = (
+HEADERS = (
     "pattern",
     "alternative",
     "task",
@@ -22,14 +22,14 @@ HEADS = (
 )
 
 
-def write(found: list[tuple[Pattern, tuple[Cell, Cell]]], conditions: list[str]) -> None:
+def write(measured: list[tuple[Pattern, tuple[Cell, Cell]]], conditions: list[str]) -> None:
     """Replace the results on the page."""
     text = PAGE.read_text()
     before, after = text[: text.index(BEGIN) + len(BEGIN)], text[text.index(END) :]
     lines = [
-        f"| {' | '.join(HEADS)} |",
+        f"| {' | '.join(HEADERS)} |",
         "|---|---|---|--:|--:|--:|--:|--:|--:|--:|",
-        *(_line(pattern, *cells) for pattern, cells in found),
+        *(_line(pattern, *cells) for pattern, cells in measured),
     ]
     conditions_list = "\n".join(f"- {condition}" for condition in conditions)
     PAGE.write_text("\n\n".join([before, conditions_list, "\n".join(lines), after]))

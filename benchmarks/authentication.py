@@ -29,25 +29,25 @@ def main() -> None:
     """Measure, and write the results into docs/benchmarks.md."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--python", default=sys.executable, help="the interpreter of the service")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="authentication-") as directory:
         service = Path(directory) / "service"
         template = copy_of_working_tree(Path(directory) / "template")
         render_from(str(template), service, auth="oidc", example=False)
-        sync = ("sync", "--quiet", "--no-dev", "--no-install-project", "--python", given.python)
-        outside = {name: text for name, text in os.environ.items() if name != "VIRTUAL_ENV"}
-        subprocess.run([find_uv_bin(), *sync], cwd=service, env=outside, check=True)
-        measured = subprocess.run(
+        sync = ("sync", "--quiet", "--no-dev", "--no-install-project", "--python", arguments.python)
+        environment = {name: text for name, text in os.environ.items() if name != "VIRTUAL_ENV"}
+        subprocess.run([find_uv_bin(), *sync], cwd=service, env=environment, check=True)
+        output = subprocess.run(
             [service / ".venv/bin/python", SCRIPT],
             cwd=service,
-            env={**outside, "PYTHONPATH": "src"},
+            env={**environment, "PYTHONPATH": "src"},
             check=True,
             capture_output=True,
             text=True,
         ).stdout
     text = re.sub(
         f"{BEGIN}.*{END}",
-        lambda _: f"{BEGIN}\n\n{table(json.loads(measured))}\n\n{END}",
+        lambda _: f"{BEGIN}\n\n{table(json.loads(output))}\n\n{END}",
         PAGE.read_text(),
         flags=re.DOTALL,
     )
@@ -56,10 +56,10 @@ def main() -> None:
 
 def table(measured: dict[str, float]) -> str:
     """Return the results as a table."""
-    without = measured["no authentication"]
+    baseline = measured["no authentication"]
     rows = [
-        f"| {name} | {seconds * 1e6:.0f} | {(seconds - without) * 1e6:.0f} "
-        f"| {seconds / without:.2f} |"
+        f"| {name} | {seconds * 1e6:.0f} | {(seconds - baseline) * 1e6:.0f} "
+        f"| {seconds / baseline:.2f} |"
         for name, seconds in measured.items()
     ]
     head = ["| | CPU per request, in µs | added | ratio |", "|---|--:|--:|--:|"]

@@ -36,35 +36,35 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="copier copy compared with a baseline")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--profile", action="store_true", help="profile one copy")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     # As Ctrl-C does: run every `finally` block.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    place = Path(tempfile.mkdtemp(prefix="copying-"))
+    directory = Path(tempfile.mkdtemp(prefix="copying-"))
     try:
-        templates, files = install(place)
-        if given.profile:
-            profile(templates["service", SOURCES[0]], place / "profiled")
+        templates, files = install(directory)
+        if arguments.profile:
+            profile(templates["service", SOURCES[0]], directory / "profiled")
             return
         load = os.getloadavg()[0]
         cpu_times: dict[tuple[str, str], list[float]] = {key: [] for key in templates}
         # The first round is a warm-up.
-        for turn in range(given.rounds + 1):
+        for round_number in range(arguments.rounds + 1):
             for key, template in templates.items():
-                cpu_times[key].append(copy(template, place / "copied"))
+                cpu_times[key].append(copy(template, directory / "copied"))
             times = (
                 f"{kind} from {source} {cpu_times[kind, source][-1]:.2f} s"
                 for kind, source in cpu_times
             )
-            log_progress(f"round {turn}: {', '.join(times)}")
+            log_progress(f"round {round_number}: {', '.join(times)}")
         write({key: seconds[1:] for key, seconds in cpu_times.items()}, files, load)
         log_progress(f"written: {PAGE}")
     finally:
-        shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(directory, ignore_errors=True)
 
 
-def install(place: Path) -> tuple[dict[tuple[str, str], Path], int]:
+def install(directory: Path) -> tuple[dict[tuple[str, str], Path], int]:
     """Create the templates; return them by kind and source, and the number of files of each."""
-    plain = {kind: place / kind for kind in KINDS}
+    plain = {kind: directory / kind for kind in KINDS}
     copy_of_working_tree(plain["service"])
     render_from(plain["service"], plain["baseline"] / "template")
     (plain["baseline"] / "copier.yml").write_text("_subdirectory: template\n")
@@ -72,7 +72,7 @@ def install(place: Path) -> tuple[dict[tuple[str, str], Path], int]:
     for kind, source in product(KINDS, SOURCES):
         template = plain[kind]
         if source == SOURCES[0]:
-            template = place / f"{kind}.git"
+            template = directory / f"{kind}.git"
             shutil.copytree(plain[kind], template)
             git(template, "init")
             git(template, "add", "--all", "--force")
@@ -89,14 +89,14 @@ def copy(template: Path, destination: Path) -> float:
     subprocess.run(command(template, destination), check=True, capture_output=True)
     after = os.times()
     shutil.rmtree(destination)
-    used = (after.children_user, after.children_system)
-    return sum(used) - before.children_user - before.children_system
+    seconds = (after.children_user, after.children_system)
+    return sum(seconds) - before.children_user - before.children_system
 
 
-def command(template: Path, destination: Path, *through: str) -> list[str]:
+def command(template: Path, destination: Path, *module: str) -> list[str]:
     """Return the command line of a copy."""
     words = ["-m", "copier", "copy", "--defaults", "--quiet", str(template), str(destination)]
-    return [sys.executable, *through, *words]
+    return [sys.executable, *module, *words]
 
 
 def profile(template: Path, destination: Path) -> None:
@@ -117,9 +117,9 @@ def write(cpu_times: dict[tuple[str, str], list[float]], files: int, load: float
         "|---|--:|--:|--:|",
     ]
     for source in SOURCES:
-        service, floor = (cpu_times[kind, source] for kind in KINDS)
-        ratio = median(ours / theirs for ours, theirs in zip(service, floor, strict=True))
-        lines.append(f"| {source} | {median(service):.2f} | {median(floor):.2f} | {ratio:.2f} |")
+        service, baseline = (cpu_times[kind, source] for kind in KINDS)
+        ratio = median(ours / theirs for ours, theirs in zip(service, baseline, strict=True))
+        lines.append(f"| {source} | {median(service):.2f} | {median(baseline):.2f} | {ratio:.2f} |")
     text = PAGE.read_text()
     measured = "\n\n" + "\n".join(lines) + "\n\n"
     pattern = re.compile(f"(?<={BEGIN}).*(?={END})", re.DOTALL)

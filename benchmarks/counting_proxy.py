@@ -13,7 +13,7 @@ from sqlalchemy import URL
 
 SOCKET = ".s.PGSQL.5432"
 # Query, Sync and CopyDone: messages after which a client waits for a response.
-AWAITED = b"QSc"
+AWAITED_MESSAGES = b"QSc"
 
 
 @dataclass
@@ -27,18 +27,18 @@ class RoundTripCounter:
 def counting_proxy(database: URL) -> Iterator[tuple[URL, RoundTripCounter]]:
     """Start the proxy; yield the URL of the database through it, and the counter."""
     directory = Path(tempfile.mkdtemp(prefix="proxy-"))
-    count = RoundTripCounter()
+    counter = RoundTripCounter()
     loop = asyncio.new_event_loop()
     server = Path(str(database.query["host"])) / SOCKET
 
     async def pipe(client: asyncio.StreamReader, response: asyncio.StreamWriter) -> None:
-        reader, writer = await asyncio.open_unix_connection(str(server))
-        back = asyncio.create_task(_copy(reader, response))
+        server_reader, server_writer = await asyncio.open_unix_connection(str(server))
+        responses = asyncio.create_task(_copy(server_reader, response))
         try:
-            await _copy_and_count(client, writer, count)
+            await _copy_and_count(client, server_writer, counter)
         finally:
-            back.cancel()
-            writer.close()
+            responses.cancel()
+            server_writer.close()
             response.close()
 
     async def listen() -> None:
@@ -48,19 +48,19 @@ def counting_proxy(database: URL) -> Iterator[tuple[URL, RoundTripCounter]]:
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     try:
-        yield database.set(query={**database.query, "host": str(directory)}), count
+        yield database.set(query={**database.query, "host": str(directory)}), counter
     finally:
-        asyncio.run_coroutine_threadsafe(_hang_up(), loop).result()
+        asyncio.run_coroutine_threadsafe(_cancel_connections(), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         shutil.rmtree(directory)
 
 
-async def _hang_up() -> None:
-    lines = asyncio.all_tasks() - {asyncio.current_task()}
-    for line in lines:
-        line.cancel()
-    await asyncio.gather(*lines, return_exceptions=True)
+async def _cancel_connections() -> None:
+    connections = asyncio.all_tasks() - {asyncio.current_task()}
+    for connection in connections:
+        connection.cancel()
+    await asyncio.gather(*connections, return_exceptions=True)
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -72,7 +72,7 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 async def _copy_and_count(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, count: RoundTripCounter
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, counter: RoundTripCounter
 ) -> None:
     try:
         # The startup message has no type byte.
@@ -81,6 +81,6 @@ async def _copy_and_count(
         while True:
             head = await reader.readexactly(5)
             writer.write(head + await reader.readexactly(int.from_bytes(head[1:]) - 4))
-            count.total += head[:1] in AWAITED
+            counter.total += head[:1] in AWAITED_MESSAGES
     except (asyncio.IncompleteReadError, ConnectionError):
         return

@@ -13,6 +13,7 @@ from local_postgres import ephemeral
 AUTHORS = 1_000
 TAGS = 50
 POSTS = 100_000
+# The offset of the deep page.
 DEEP = 90_000
 # The last post of the page before the deep page.
 LAST_BEFORE_DEEP = POSTS - DEEP + 1
@@ -24,44 +25,49 @@ CONNECTIONS = 300
 NAME = "measured"
 
 
-def key(kind: int, number: int) -> str:
-    """Return the primary key of a row: a UUID of version 7, ordered by number."""
+def uuid_of_row(kind: int, number: int) -> str:
+    """Return the primary key of a row: a UUIDv7 that sorts by number within a kind of row."""
     ordered = f"{number >> 16:04x}-7{number >> 4 & 0xFFF:03x}-8{number & 0xF:x}00"
     return f"0193{kind:04x}-{ordered}-000000000000"
 
 
 def author(number: int) -> str:
     """Return the primary key of an author, numbered from 0."""
-    return key(1, number)
+    return uuid_of_row(1, number)
 
 
 def post(number: int) -> str:
     """Return the primary key of a post, numbered from 1."""
-    return key(3, number)
+    return uuid_of_row(3, number)
 
 
-_KEY = """(lpad(to_hex(26411008 + {kind}), 8, '0') || lpad(to_hex(n >> 16), 4, '0')
+_UUID_EXPRESSION = """(lpad(to_hex(26411008 + {kind}), 8, '0') || lpad(to_hex(n >> 16), 4, '0')
     || '7' || lpad(to_hex(n >> 4 & 4095), 3, '0') || '8' || to_hex(n & 15)
     || '00000000000000')::uuid"""
 
 
-def _key(kind: int, number: str = "n") -> str:
-    return _KEY.format(kind=kind).replace("n >>", f"{number} >>").replace("n &", f"{number} &")
+def _uuid_expression(kind: int, number: str = "n") -> str:
+    return (
+        _UUID_EXPRESSION.format(kind=kind)
+        .replace("n >>", f"{number} >>")
+        .replace("n &", f"{number} &")
+    )
 
 
 _INSERT_ROWS = f"""
     SET session_replication_role = replica;
     INSERT INTO users (id, email, name, hashed_password)
-      SELECT {_key(1)}, 'user' || n || '@example.org', 'User ' || n, ''
+      SELECT {_uuid_expression(1)}, 'user' || n || '@example.org', 'User ' || n, ''
       FROM generate_series(0, {AUTHORS - 1}) n;
     INSERT INTO tags (id, name)
-      SELECT {_key(2)}, 'tag-' || n FROM generate_series(0, {TAGS - 1}) n;
+      SELECT {_uuid_expression(2)}, 'tag-' || n FROM generate_series(0, {TAGS - 1}) n;
     INSERT INTO posts (id, author_id, title, body, created_at, updated_at)
-      SELECT {_key(3)}, {_key(1, f"(n % {AUTHORS})")}, 'Post ' || n, repeat('word ', 40), t, t
+      SELECT {_uuid_expression(3)}, {_uuid_expression(1, f"(n % {AUTHORS})")}, 'Post ' || n,
+        repeat('word ', 40), t, t
       FROM generate_series(1, {POSTS}) n,
         LATERAL (SELECT '2025-01-01Z'::timestamptz + n * interval '1 minute' AS t) written;
     INSERT INTO post_tags (post_id, tag_id)
-      SELECT {_key(3)}, {_key(2, f"((n + 17 * tag) % {TAGS})")}
+      SELECT {_uuid_expression(3)}, {_uuid_expression(2, f"((n + 17 * tag) % {TAGS})")}
       FROM generate_series(1, {POSTS}) n, generate_series(0, 2) tag;
     ANALYZE;
 """
@@ -91,6 +97,7 @@ def version(url: URL) -> str:
 
 
 def run(url: URL, *statements: str) -> None:
+    """Execute statements, each in its own connection."""
     for statement in statements:
         asyncio.run(_execute(url, statement))
 
@@ -106,5 +113,5 @@ async def _execute(url: URL, statement: str) -> object:
 
 
 def driver_url(url: URL) -> str:
-    """Return the URL in the form of the driver."""
+    """Return the URL as asyncpg expects it."""
     return url.set(drivername="postgresql").render_as_string(hide_password=False)

@@ -1,4 +1,4 @@
-"""Installs each application in a separate environment."""
+"""Installation of each application in a separate environment."""
 
 import os
 import shutil
@@ -14,19 +14,19 @@ from benchmarks.targets import ORM, S3RIUS, SERVICE, App
 from tests.rendering import copy_of_working_tree, render_from
 
 UV = find_uv_bin()
-HERE = Path(__file__).parent / "apps"
-MARKER = "    # ---- the template's end here, your features follow ----"
-IMPORTS = "# ---- the template's end here, the imports of your features follow ----"
+APPS_DIRECTORY = Path(__file__).parent / "apps"
+ROUTER_MARKER = "    # ---- the template's end here, your features follow ----"
+IMPORT_MARKER = "# ---- the template's end here, the imports of your features follow ----"
 
 
-# A distribution may optimize without this option of configure.
+# Prints the optimization flags, too: a distribution may optimize without this option.
 _DESCRIBE = """
 import platform, sysconfig
 built = sysconfig.get_config_var
-yes = "--enable-optimizations" in (built("CONFIG_ARGS") or "")
+optimized = "--enable-optimizations" in (built("CONFIG_ARGS") or "")
 flags = " ".join(flag for flag in built("PY_CFLAGS").split() if flag.startswith("-O"))
 print(f"{platform.python_implementation()} {platform.python_version()}, configured",
-      "with" if yes else "without", f"--enable-optimizations, {flags}")
+      "with" if optimized else "without", f"--enable-optimizations, {flags}")
 """
 
 
@@ -38,59 +38,63 @@ class AppUnavailable(Exception):
 class InstalledApp:
     """An installed application."""
 
-    program: App
+    app: App
     python: Path
     directory: Path
 
 
-def install(program: App, place: Path, interpreter: str) -> InstalledApp:
+def install(app: App, place: Path, interpreter: str) -> InstalledApp:
     """Install an application.
 
     Raises:
         AppUnavailable: A command failed; contains the end of its output.
     """
-    directory = place / program.name
+    directory = place / app.name
     directory.mkdir()
     python = directory / ".venv" / "bin" / "python"
-    if program.name == SERVICE:
+    if app.name == SERVICE:
         directory = _render_service(place)
-        _run(UV, "sync", "--no-dev", "--no-install-project", "--python", interpreter, at=directory)
-        _run(UV, "pip", "install", "--python", str(python), "uuid-utils", at=directory)
-        return InstalledApp(program, python, directory)
-    _run(UV, "venv", "--python", interpreter, str(directory / ".venv"), at=directory)
-    _install(python, *program.requirements)
-    if program.name == S3RIUS:
-        directory = _generate(python, directory)
-    return InstalledApp(program, python, directory)
+        _run(UV, "sync", "--no-dev", "--no-install-project", "--python", interpreter, cwd=directory)
+        _run(UV, "pip", "install", "--python", str(python), "uuid-utils", cwd=directory)
+        return InstalledApp(app, python, directory)
+    _run(UV, "venv", "--python", interpreter, str(directory / ".venv"), cwd=directory)
+    _install(python, *app.requirements)
+    if app.name == S3RIUS:
+        directory = _generate_s3rius_project(python, directory)
+    return InstalledApp(app, python, directory)
 
 
 def _render_service(place: Path) -> Path:
     """Render the default service from the working tree, and add the measured feature."""
     service = place / SERVICE
     render_from(str(copy_of_working_tree(place / "template")), service)
-    shutil.copytree(HERE / "feature", service / "src/app/features/measured")
+    shutil.copytree(APPS_DIRECTORY / "feature", service / "src/app/features/measured")
     registry = service / "src/app/registry.py"
     text = registry.read_text()
     # Only `benchmarks.ablation` uses the second router.
     added = """
 from app.features.measured.router import router as measured
 from app.features.measured.ablations import router as without"""
-    text = text.replace(IMPORTS, f"{IMPORTS}{added}")
-    registry.write_text(text.replace(MARKER, f"{MARKER}\n    measured,\n    without,"))
+    text = text.replace(IMPORT_MARKER, f"{IMPORT_MARKER}{added}")
+    registry.write_text(
+        text.replace(ROUTER_MARKER, f"{ROUTER_MARKER}\n    measured,\n    without,")
+    )
     return service
 
 
-def _generate(python: Path, directory: Path) -> Path:
+def _generate_s3rius_project(python: Path, directory: Path) -> Path:
     """Generate a project with its example, and add the measured endpoints."""
     options = ["--name", "peer", "--api-type", "rest", "--db", "postgresql", "--orm", "sqlalchemy"]
     options += ["--ci", "none", "--dummy", "--routers", "--force", "--quiet"]
     # Offline, so that it does not install the dependencies with another interpreter.
     offline = {"PATH": f"{Path(UV).parent}{os.pathsep}{os.environ['PATH']}", "UV_OFFLINE": "1"}
-    _run(str(python), "-m", S3RIUS, *options, at=directory, **offline)
+    _run(str(python), "-m", S3RIUS, *options, cwd=directory, **offline)
     project = directory / "peer"
-    wanted = tomllib.loads((project / "pyproject.toml").read_text())["project"]["dependencies"]
-    _install(python, *wanted, *ORM)
-    (project / "peer/web/api/posts.py").write_text((HERE / "s3rius.py").read_text())
+    dependencies = tomllib.loads((project / "pyproject.toml").read_text())["project"][
+        "dependencies"
+    ]
+    _install(python, *dependencies, *ORM)
+    (project / "peer/web/api/posts.py").write_text((APPS_DIRECTORY / "s3rius.py").read_text())
     router = project / "peer/web/api/router.py"
     router.write_text(
         router.read_text()
@@ -106,30 +110,38 @@ def _generate(python: Path, directory: Path) -> Path:
 
 
 def _install(python: Path, *requirements: str) -> None:
-    _run(UV, "pip", "install", "--python", str(python), *requirements, at=python.parent)
+    _run(UV, "pip", "install", "--python", str(python), *requirements, cwd=python.parent)
 
 
-def _run(*command: str, at: Path, **variables: str) -> None:
-    kept = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
-    ended = subprocess.run(
+def _run(*command: str, cwd: Path, **variables: str) -> None:
+    inherited = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
+    result = subprocess.run(
         command,
-        cwd=at,
-        env={**kept, "UV_PYTHON_DOWNLOADS": "never", **variables},
+        cwd=cwd,
+        env={**inherited, "UV_PYTHON_DOWNLOADS": "never", **variables},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
     )
-    if ended.returncode:
-        raise AppUnavailable(f"{Path(command[0]).name} {command[1]}: {ended.stdout.strip()[-300:]}")
+    if result.returncode:
+        raise AppUnavailable(
+            f"{Path(command[0]).name} {command[1]}: {result.stdout.strip()[-300:]}"
+        )
 
 
 def migrate(service: InstalledApp, database: str) -> None:
     """Apply the migrations of the service."""
     environment = {"DATABASE_URL": database, "PYTHONPATH": "src"}
     _run(
-        str(service.python), "-m", "alembic", "upgrade", "head", at=service.directory, **environment
+        str(service.python),
+        "-m",
+        "alembic",
+        "upgrade",
+        "head",
+        cwd=service.directory,
+        **environment,
     )
 
 
@@ -151,6 +163,6 @@ def interpreter(installed: InstalledApp) -> str:
     ).stdout.strip()
 
 
-def search_path(installed: InstalledApp) -> str:
+def python_path(installed: InstalledApp) -> str:
     """Return the PYTHONPATH of an application, including this package."""
     return os.pathsep.join(map(str, [installed.directory / "src", installed.directory, ROOT]))

@@ -23,7 +23,7 @@ class LoadResult:
     seconds: float = 0
     statuses: Counter[int] = field(default_factory=Counter)
     latencies: list[float] = field(default_factory=list)
-    # The times of the failed requests.
+    # When each failed request ended.
     failed_at: list[float] = field(default_factory=list)
 
     @property
@@ -90,8 +90,8 @@ class _Clients:
         """Send requests for some seconds, and wait for the last responses."""
         self.load = LoadResult()
         started = perf_counter()
-        for number in self._sockets:
-            self._send(number)
+        for descriptor in self._sockets:
+            self._send(descriptor)
         self._exchange(until=started + seconds)
         self.load.seconds = perf_counter() - started
         return self.load
@@ -101,13 +101,13 @@ class _Clients:
             events = self._poll.poll(TIMEOUT)
             if not events:
                 raise InvalidResponse(f"no response within {TIMEOUT} seconds")
-            for number, _event in events:
-                if not self._receive(number):
+            for descriptor, _event in events:
+                if not self._receive(descriptor):
                     continue
                 if perf_counter() >= until:
-                    self._started.pop(number, None)
-                elif number in self._sockets:
-                    self._send(number)
+                    self._started.pop(descriptor, None)
+                elif descriptor in self._sockets:
+                    self._send(descriptor)
                 else:
                     self._connect()
 
@@ -120,47 +120,47 @@ class _Clients:
     def _connect(self) -> None:
         new = socket.create_connection(("127.0.0.1", self._port), timeout=TIMEOUT)
         new.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        number = new.fileno()
-        self._sockets[number] = new
-        self._poll.register(number, select.EPOLLIN)
-        self._send(number)
+        descriptor = new.fileno()
+        self._sockets[descriptor] = new
+        self._poll.register(descriptor, select.EPOLLIN)
+        self._send(descriptor)
 
-    def _send(self, number: int) -> None:
-        self._started[number] = perf_counter()
-        self._sockets[number].sendall(next(self._requests))
+    def _send(self, descriptor: int) -> None:
+        self._started[descriptor] = perf_counter()
+        self._sockets[descriptor].sendall(next(self._requests))
 
-    def _receive(self, number: int) -> bool:
+    def _receive(self, descriptor: int) -> bool:
         """Receive data; return whether the response is complete."""
         try:
-            data = self._sockets[number].recv(262_144)
+            data = self._sockets[descriptor].recv(262_144)
         except ConnectionError:
             data = b""
         if not data:
-            self._record(number, 0)
-            self._poll.unregister(number)
-            self._sockets.pop(number).close()
-            self._started.pop(number)
-            self._missing.pop(number, None)
+            self._record(descriptor, 0)
+            self._poll.unregister(descriptor)
+            self._sockets.pop(descriptor).close()
+            self._started.pop(descriptor)
+            self._missing.pop(descriptor, None)
             return True
-        left = self._missing.pop(number, None)
-        if left is None:
-            left = _length(data)
+        missing = self._missing.pop(descriptor, None)
+        if missing is None:
+            missing = _response_length(data)
             # Recorded with the first part of the response.
-            self._record(number, int(data[9:12]))
-        if left > len(data):
-            self._missing[number] = left - len(data)
+            self._record(descriptor, int(data[9:12]))
+        if missing > len(data):
+            self._missing[descriptor] = missing - len(data)
             return False
         return True
 
-    def _record(self, number: int, status: int) -> None:
+    def _record(self, descriptor: int, status: int) -> None:
         now = perf_counter()
         self.load.statuses[status] += 1
-        self.load.latencies.append(now - self._started[number])
+        self.load.latencies.append(now - self._started[descriptor])
         if status // 100 != 2:
             self.load.failed_at.append(now)
 
 
-def _length(data: bytes) -> int:
+def _response_length(data: bytes) -> int:
     head = data.find(b"\r\n\r\n")
     at = data.find(b"content-length: ", 0, head + 2)
     if head < 0 or at < 0:
@@ -173,7 +173,7 @@ def send_request(port: int, request: bytes) -> tuple[int, Any]:
     with socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT) as connection:
         connection.sendall(request)
         data = connection.recv(262_144)
-        whole = _length(data)
+        whole = _response_length(data)
         while len(data) < whole:
             data += connection.recv(262_144)
     content = data.partition(b"\r\n\r\n")[2].decode()

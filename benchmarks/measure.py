@@ -1,4 +1,4 @@
-"""Measures all targets in interleaved rounds, so that other load affects all equally."""
+"""Measurements of all targets in interleaved rounds, so that other load affects all equally."""
 
 import itertools
 import time
@@ -66,22 +66,22 @@ def count_round_trips(
     requests: int,
 ) -> None:
     """Send requests one at a time, check the responses and count the round trips."""
-    with counting_proxy(database) as (proxied, count):
-        for name, program in installed.items():
+    with counting_proxy(database) as (proxied, counter):
+        for name, app in installed.items():
             try:
-                with running(program, proxied, logs / f"{name}.counting.log") as server:
+                with running(app, proxied, logs / f"{name}.counting.log") as server:
                     for target in TARGETS:
-                        if target.program == name:
-                            _count(target, server, database, count, results, requests)
-            except AppUnavailable as problem:
-                results.failures[name] = str(problem)
+                        if target.app == name:
+                            _count_target(target, server, database, counter, results, requests)
+            except AppUnavailable as error:
+                results.failures[name] = str(error)
 
 
-def _count(
+def _count_target(
     target: Target,
     server: Server,
     database: URL,
-    count: RoundTripCounter,
+    counter: RoundTripCounter,
     results: Results,
     repetitions: int,
 ) -> None:
@@ -91,15 +91,15 @@ def _count(
             continue
         cell = results.cells[target.name, task.name] = Cell()
         try:
-            cell.round_trips = round_trips(server, task, paths[task.name], count, repetitions)
-        except (InvalidResponse, OSError) as problem:
-            cell.error = str(problem)
+            cell.round_trips = round_trips(server, task, paths[task.name], counter, repetitions)
+        except (InvalidResponse, OSError) as error:
+            cell.error = str(error)
         if task.creates:
             delete_created_rows(database)
 
 
 def round_trips(
-    server: Server, task: Task, path: str, count: RoundTripCounter, repetitions: int
+    server: Server, task: Task, path: str, counter: RoundTripCounter, repetitions: int
 ) -> float:
     """Return the round trips per request.
 
@@ -109,17 +109,17 @@ def round_trips(
     requests = itertools.cycle(task.requests(path))
     # The first requests open connections and prepare statements.
     for _ in range(3):
-        _checked(server, next(requests), task)
-    before = _settled(count)
+        _send_and_check(server, next(requests), task)
+    before = _total_after_settling(counter)
     for _ in range(repetitions):
-        _checked(server, next(requests), task)
-    return (_settled(count) - before) / repetitions
+        _send_and_check(server, next(requests), task)
+    return (_total_after_settling(counter) - before) / repetitions
 
 
-def _settled(count: RoundTripCounter) -> int:
+def _total_after_settling(counter: RoundTripCounter) -> int:
     # Some targets end their transaction after the response.
     time.sleep(SECONDS_TO_SETTLE)
-    return count.total
+    return counter.total
 
 
 def _paths(target: Target, server: Server) -> dict[str, str]:
@@ -135,7 +135,7 @@ def with_cursor(path: str, server: Server) -> str:
     return path.replace("{cursor}", cursor)
 
 
-def _checked(server: Server, request: bytes, task: Task) -> None:
+def _send_and_check(server: Server, request: bytes, task: Task) -> None:
     status, response = send_request(server.port, request)
     if status // 100 != 2:
         raise InvalidResponse(f"status {status}: {str(response)[:200]}")
@@ -156,25 +156,25 @@ def measure(
     """Measure each target with each task, in interleaved rounds."""
     with ExitStack() as stack:
         servers: dict[str, Server] = {}
-        for name, program in installed.items():
+        for name, app in installed.items():
             if name not in results.failures:
                 log = logs / f"{name}.log"
-                servers[name] = stack.enter_context(running(program, database, log))
+                servers[name] = stack.enter_context(running(app, database, log))
         paths = {
-            target.name: _paths(target, servers[target.program])
+            target.name: _paths(target, servers[target.app])
             for target in TARGETS
-            if target.program in servers
+            if target.app in servers
         }
         for round_number, task, target in _rounds(rounds):
             cell = results.cells.get((target.name, task.name))
             if cell is None or cell.error:
                 continue
-            server = servers[target.program]
+            server = servers[target.app]
             try:
                 load(cell, server, task, paths[target.name][task.name], seconds)
-            except (InvalidResponse, OSError) as problem:
-                cell.error = str(problem)
-                log_progress(f"round {round_number} {task.name:3} {target.name:24} {problem}")
+            except (InvalidResponse, OSError) as error:
+                cell.error = str(error)
+                log_progress(f"round {round_number} {task.name:3} {target.name:24} {error}")
                 continue
             if task.creates:
                 delete_created_rows(database)
@@ -202,11 +202,11 @@ def load(cell: Cell, server: Server, task: Task, path: str, seconds: float) -> N
     # Warm-up: open connections and prepare statements.
     run_load(server.port, requests, connections=CONNECTIONS, seconds=seconds / 4)
     before, started = server.cpu(), time.perf_counter()
-    found = run_load(server.port, requests, connections=CONNECTIONS, seconds=seconds)
-    if found.failed_at:
-        raise InvalidResponse(f"{task.name}: {dict(found.statuses)}")
+    result = run_load(server.port, requests, connections=CONNECTIONS, seconds=seconds)
+    if result.failed_at:
+        raise InvalidResponse(f"{task.name}: {dict(result.statuses)}")
     used, took = server.cpu() - before, time.perf_counter() - started
-    cell.rates.append(found.rate)
-    cell.cpu.append(used / found.responses)
+    cell.rates.append(result.rate)
+    cell.cpu.append(used / result.responses)
     cell.utilization.append(used / took)
-    cell.p99.append(found.percentile(99))
+    cell.p99.append(result.percentile(99))

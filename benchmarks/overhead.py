@@ -18,7 +18,7 @@ from benchmarks.load_generator import request, run_load
 from benchmarks.servers import running
 from benchmarks.tasks import CONNECTIONS
 
-LOGS = {"no access log": False, "an access log": True}
+ACCESS_LOGS = {"no access log": False, "an access log": True}
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def measure(
     fastapi: InstalledApp,
     service: InstalledApp,
     url: URL,
-    logs: Path,
+    log_directory: Path,
     *,
     rounds: int,
     seconds: float,
@@ -45,11 +45,11 @@ def measure(
     used: dict[tuple[str, str], list[float]] = {}
     with ExitStack() as stack:
         servers = {
-            (name, logging): stack.enter_context(
-                running(program, url, logs / f"{name}-{log}.log", access_log=log)
+            (name, logs): stack.enter_context(
+                running(app, url, log_directory / f"{name}-{enabled}.log", access_log=enabled)
             )
-            for name, program in {"fastapi": fastapi, "service": service}.items()
-            for logging, log in LOGS.items()
+            for name, app in {"fastapi": fastapi, "service": service}.items()
+            for logs, enabled in ACCESS_LOGS.items()
         }
         for number in range(rounds):
             log_progress(f"overhead, round {number + 1} of {rounds}")
@@ -57,11 +57,11 @@ def measure(
                 requests = repeat(request("GET", "/measured/nothing"))
                 run_load(server.port, requests, connections=CONNECTIONS, seconds=seconds / 4)
                 before = server.cpu()
-                found = run_load(server.port, requests, connections=CONNECTIONS, seconds=seconds)
-                used.setdefault(case, []).append((server.cpu() - before) / found.responses)
-    return [_found(logging, used["fastapi", logging], used["service", logging]) for logging in LOGS]
+                result = run_load(server.port, requests, connections=CONNECTIONS, seconds=seconds)
+                used.setdefault(case, []).append((server.cpu() - before) / result.responses)
+    return [_summarize(logs, used["fastapi", logs], used["service", logs]) for logs in ACCESS_LOGS]
 
 
-def _found(logging: str, fastapi: list[float], service: list[float]) -> Overhead:
-    ratios = [mine / bare for mine, bare in zip(service, fastapi, strict=True)]
-    return Overhead(logging, median(fastapi), median(service), median(ratios))
+def _summarize(logs: str, fastapi: list[float], service: list[float]) -> Overhead:
+    ratios = [ours / theirs for ours, theirs in zip(service, fastapi, strict=True)]
+    return Overhead(logs, median(fastapi), median(service), median(ratios))

@@ -72,38 +72,38 @@ def measure(
 ) -> list[Overload]:
     """Measure both servers in interleaved rounds, after one round of warm-up."""
     loads: dict[tuple[str, int, str], list[LoadResult]] = {}
-    with ExitStack() as until_the_end:
+    with ExitStack() as stack:
         servers = {
-            name: until_the_end.enter_context(
-                running(service, url, logs / f"limit-{places}.log", HTTP_CONCURRENCY=str(places))
+            name: stack.enter_context(
+                running(service, url, logs / f"limit-{limit}.log", HTTP_CONCURRENCY=str(limit))
             )
-            for name, places in SERVERS.items()
+            for name, limit in SERVERS.items()
         }
-        for number in range(rounds + 1):
-            log_progress(f"overload, round {number} of {rounds}")
+        for round_number in range(rounds + 1):
+            log_progress(f"overload, round {round_number} of {rounds}")
             for case in product(TASKS, CLIENTS, servers):
                 task, clients, name = case
                 load = run_load(
                     servers[name].port,
                     TASKS[task](),
                     connections=clients,
-                    seconds=seconds if number else 1,
+                    seconds=seconds if round_number else 1,
                 )
-                if number:
+                if round_number:
                     loads.setdefault(case, []).append(load)
             database.delete_created_rows(url)
     return [
-        _found(*case, result, loads[case[0], CONNECTIONS, case[2]])
+        _summarize(*case, result, loads[case[0], CONNECTIONS, case[2]])
         for case, result in loads.items()
         if case[1] != CONNECTIONS
     ]
 
 
-def _found(
-    task: str, clients: int, server: str, loads: list[LoadResult], uncontended: list[LoadResult]
+def _summarize(
+    task: str, clients: int, server: str, loads: list[LoadResult], baseline: list[LoadResult]
 ) -> Overload:
     # Compare within a round, because both have about the same other load on the machine.
-    pairs = zip(loads, uncontended, strict=True)
+    pairs = zip(loads, baseline, strict=True)
     statuses = sum((load.statuses for load in loads), Counter[int]())
     return Overload(
         task,
@@ -114,5 +114,5 @@ def _found(
         p50=median(load.percentile(50) for load in loads),
         p99=median(load.percentile(99) for load in loads),
         fairness=median(load.percentile(99) * load.rate / clients for load in loads),
-        errors=Counter({status: n for status, n in statuses.items() if status // 100 != 2}),
+        errors=Counter({status: count for status, count in statuses.items() if status // 100 != 2}),
     )

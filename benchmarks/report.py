@@ -43,18 +43,20 @@ def _measured(results: Results, conditions: list[str]) -> list[str]:
         "\n".join(f"- {condition}" for condition in conditions),
         "![CPU efficiency relative to raw ASGI + asyncpg](benchmarks.svg)",
         "### CPU per request, in µs",
-        _table(results, lambda cell, _limit: f"{cell.cpu_per_request * 1e6:,.0f}"),
+        _table(results, lambda cell, _baseline: f"{cell.cpu_per_request * 1e6:,.0f}"),
         "### CPU efficiency relative to raw ASGI + asyncpg",
-        _table(results, lambda cell, limit: _share(limit.cpu_per_request / cell.cpu_per_request)),
+        _table(
+            results, lambda cell, baseline: _share(baseline.cpu_per_request / cell.cpu_per_request)
+        ),
         "### Requests per second relative to raw ASGI + asyncpg",
-        _table(results, lambda cell, limit: _share(cell.rate / limit.rate)),
+        _table(results, lambda cell, baseline: _share(cell.rate / baseline.rate)),
         "### Requests per second",
-        _table(results, lambda cell, _limit: f"{cell.rate:,.0f}"),
+        _table(results, lambda cell, _baseline: f"{cell.rate:,.0f}"),
         "### p99 latency, in ms",
-        _table(results, lambda cell, _limit: f"{cell.p99_latency * 1e3:,.1f}"),
+        _table(results, lambda cell, _baseline: f"{cell.p99_latency * 1e3:,.1f}"),
         "### Round trips to PostgreSQL per request",
-        _table(results, lambda cell, _limit: f"{cell.round_trips:g}"),
-        *(f"`{name}` could not be measured: {why}" for name, why in results.failures.items()),
+        _table(results, lambda cell, _baseline: f"{cell.round_trips:g}"),
+        *(f"`{name}` could not be measured: {reason}" for name, reason in results.failures.items()),
         *(
             f"{target}, {task}: {cell.error}"
             for (target, task), cell in results.cells.items()
@@ -114,13 +116,15 @@ def _restarts(restarts: dict[str, Restart]) -> str:
 def _table(results: Results, show: Callable[[Cell, Cell], str]) -> str:
     lines = ["| |" + "".join(f" {name} |" for name in TASKS), "|---|" + "--:|" * len(TASKS)]
     for target in TARGETS:
-        cells = [_shown(results, target, task, show) for task in TASKS]
+        cells = [_cell_text(results, target, task, show) for task in TASKS]
         lines.append(f"| {target.name} |" + "".join(f" {cell} |" for cell in cells))
     return "\n".join(lines)
 
 
-def _shown(results: Results, target: Target, task: str, show: Callable[[Cell, Cell], str]) -> str:
-    if target.program in results.failures:
+def _cell_text(
+    results: Results, target: Target, task: str, show: Callable[[Cell, Cell], str]
+) -> str:
+    if target.app in results.failures:
         return "not measured"
     if task not in target.paths:
         return "-"
@@ -135,10 +139,10 @@ def _share(ratio: float) -> str:
 def _shares(results: Results) -> dict[str, list[tuple[str, float]]]:
     """Return the bars of the chart: for each task, the efficiency of each target."""
     return {
-        f"{task}: {TASKS[task].what}": [
+        f"{task}: {TASKS[task].description}": [
             (target, results.cells[BASELINE, task].cpu_per_request / cell.cpu_per_request)
-            for (target, of), cell in results.cells.items()
-            if of == task and cell.cpu
+            for (target, charted), cell in results.cells.items()
+            if charted == task and cell.cpu
         ]
         for task in CHARTED_TASKS
     }

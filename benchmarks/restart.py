@@ -43,30 +43,30 @@ class Restart:
 
 @dataclass
 class PersistentServer:
-    """A server that keeps its data. `url` is a link, because each start has another socket."""
+    """A server that keeps its data, with a stable URL: each start creates another socket."""
 
     root: Path
-    present: ExitStack = field(default_factory=ExitStack)
+    stack: ExitStack = field(default_factory=ExitStack)
 
     @property
     def url(self) -> URL:
-        """The URL of the server, which does not change."""
+        """The URL of the server, with a symbolic link to the current socket."""
         query = {"host": str(self.root / "socket")}
         return URL.create("postgresql+asyncpg", "postgres", database="postgres", query=query)
 
     def start(self) -> None:
         """Start the server and wait until it accepts connections."""
-        url = self.present.enter_context(development(self.root))
-        fresh = self.root / "fresh"
-        fresh.symlink_to(str(url.query["host"]))
-        fresh.replace(self.root / "socket")
+        url = self.stack.enter_context(development(self.root))
+        new_link = self.root / "new-socket"
+        new_link.symlink_to(str(url.query["host"]))
+        new_link.replace(self.root / "socket")
 
     def restart(self) -> float:
         """Restart the server in fast mode; return the time when it accepts connections."""
         cluster = Cluster(self.root / ".pgdata", *find_binaries(), durable=True)
         os.kill(int((cluster.path() / "postmaster.pid").read_text().split()[0]), signal.SIGINT)
         wait_until_stopped(cluster)
-        self.present.close()
+        self.stack.close()
         self.start()
         return time.perf_counter()
 
@@ -79,7 +79,7 @@ def persistent_server() -> Iterator[PersistentServer]:
     root.chmod(0o755)
     server = PersistentServer(root)
     try:
-        with server.present:
+        with server.stack:
             server.start()
             yield server
     finally:
@@ -94,18 +94,16 @@ def measure(
         installation.migrate(service, server.url.render_as_string(hide_password=False))
         database.insert_rows(server.url)
         return {
-            target.name: _restart(target, installed[target.program], server, logs)
+            target.name: _restart(target, installed[target.app], server, logs)
             for target in TARGETS
-            if target.name in MEASURED_TARGETS and target.program in installed
+            if target.name in MEASURED_TARGETS and target.app in installed
         }
 
 
-def _restart(
-    target: Target, program: InstalledApp, server: PersistentServer, logs: Path
-) -> Restart:
+def _restart(target: Target, app: InstalledApp, server: PersistentServer, logs: Path) -> Restart:
     requests = itertools.cycle(TASKS["R1"].requests(target.paths["R1"]))
-    with running(program, server.url, logs / f"{program.program.name}.restart.log") as running_one:
-        port = running_one.port
+    with running(app, server.url, logs / f"{app.app.name}.restart.log") as running_server:
+        port = running_server.port
         # Opens every connection of the pool.
         run_load(port, requests, connections=CONNECTIONS, seconds=1)
         server.restart()
@@ -118,12 +116,12 @@ def _restart(
         thread = threading.Thread(target=load)
         thread.start()
         time.sleep(SECONDS / 5)
-        back = server.restart()
+        accepting_at = server.restart()
         thread.join()
     (result,) = loads
     return Restart(
         failed_when_idle=sum(status // 100 != 2 for status in statuses),
-        recovery_time=max(0.0, max(result.failed_at, default=0.0) - back),
+        recovery_time=max(0.0, max(result.failed_at, default=0.0) - accepting_at),
         failed_under_load=len(result.failed_at),
         succeeded_under_load=result.responses - len(result.failed_at),
     )

@@ -22,7 +22,7 @@ from statistics import median
 
 from benchmarks import database, installation, scale_report
 from benchmarks.__main__ import cpu_model, log_progress
-from benchmarks.scale_environment import Dataset, Environment, program, resident
+from benchmarks.scale_environment import Dataset, Environment, resident_memory, run_module
 from benchmarks.scale_requests import INDEXES, REQUESTS, SEARCHES, ScaleRequest
 from benchmarks.servers import OTHER_CORE, running
 from benchmarks.targets import APPS, SERVICE
@@ -50,23 +50,24 @@ def main() -> None:
         log_progress("installing the service")
         service = installation.install(APPS[SERVICE], directory, arguments.python)
         with ephemeral() as url, ExitStack() as stack:
-            databases = [
+            datasets = [
                 Dataset("small", arguments.users // SIZE_RATIO, arguments.posts // SIZE_RATIO, url),
                 Dataset("large", arguments.users, arguments.posts, url),
             ]
-            loading_rates = [load_dataset(rows, service) for rows in databases]
+            loading_rates = [load_dataset(dataset, service) for dataset in datasets]
             environments = [
-                stack.enter_context(start_service(rows, service, directory)) for rows in databases
+                stack.enter_context(start_service(dataset, service, directory))
+                for dataset in datasets
             ]
             measure(environments, REQUESTS)
             explain(environments, service)
-            indexed = index(environments)
+            indexed = create_indexes(environments)
             if indexed:
                 measure(environments, SEARCHES)
                 explain(environments, service, SEARCH)
             for environment in environments:
                 export(environment, arguments.exported)
-            measured_with = [
+            conditions = [
                 installation.interpreter(service),
                 f"PostgreSQL {database.version(url)}, data in memory, without fsync",
                 f"{cpu_model()}; load average before the start: {load:.1f}",
@@ -74,32 +75,34 @@ def main() -> None:
             ]
     finally:
         shutil.rmtree(directory, ignore_errors=True)
-    scale_report.write(environments, measured_with, indexed)
+    scale_report.write(environments, conditions, indexed)
     log_progress(f"written: {scale_report.PAGE}")
 
 
-def load_dataset(rows: Dataset, service: installation.InstalledApp) -> str:
+def load_dataset(dataset: Dataset, service: installation.InstalledApp) -> str:
     """Create and load a database; return the rates as text."""
-    database.run(rows.url, f"CREATE DATABASE {rows.name}")
-    rows.url = rows.url.set(database=rows.name)
-    installation.migrate(service, rows.url.render_as_string(hide_password=False))
+    database.run(dataset.url, f"CREATE DATABASE {dataset.name}")
+    dataset.url = dataset.url.set(database=dataset.name)
+    installation.migrate(service, dataset.url.render_as_string(hide_password=False))
     last: dict[str, str] = {}
-    command = ["benchmarks.load_data", str(rows.users), str(rows.posts)]
-    for line in program(service, rows.url, *command):
+    command = ["benchmarks.load_data", str(dataset.users), str(dataset.posts)]
+    for line in run_module(service, dataset.url, *command):
         table, done, count, rate = line.split()
         last[table] = f"{int(count):,} {table} at {int(rate):,} per second"
-        log_progress(f"{rows.name}: {table} {int(done) * 100 // int(count):3} %  {int(rate):7,}/s")
-    database.run(rows.url, "VACUUM (ANALYZE)")
-    return f"{rows.name}: loaded with COPY, {', '.join(last.values())}"
+        log_progress(
+            f"{dataset.name}: {table} {int(done) * 100 // int(count):3} %  {int(rate):7,}/s"
+        )
+    database.run(dataset.url, "VACUUM (ANALYZE)")
+    return f"{dataset.name}: loaded with COPY, {', '.join(last.values())}"
 
 
 @contextmanager
 def start_service(
-    rows: Dataset, service: installation.InstalledApp, directory: Path
+    dataset: Dataset, service: installation.InstalledApp, directory: Path
 ) -> Iterator[Environment]:
     """Start the service on a loaded database; its log is in `directory`."""
-    with running(service, rows.url, directory / f"{rows.name}.log") as server:
-        yield Environment(rows.name, rows.users, rows.posts, rows.url, server)
+    with running(service, dataset.url, directory / f"{dataset.name}.log") as server:
+        yield Environment(dataset.name, dataset.users, dataset.posts, dataset.url, server)
 
 
 def measure(environments: list[Environment], requests: list[ScaleRequest]) -> None:
@@ -109,17 +112,17 @@ def measure(environments: list[Environment], requests: list[ScaleRequest]) -> No
             # The server closes idle connections; `http.client` reconnects automatically.
             environment.connection.close()
         paths = [request.path(environment.content) for environment in environments]
-        taken: list[list[float]] = [[] for _ in environments]
+        timings: list[list[float]] = [[] for _ in environments]
         started = time.monotonic()
-        while len(taken[0]) < ROUNDS:
-            for environment, path, seconds in zip(environments, paths, taken, strict=True):
+        while len(timings[0]) < ROUNDS:
+            for environment, path, seconds in zip(environments, paths, timings, strict=True):
                 took, status, content = environment.get(path)
                 if status != 200:
                     log_progress(f"{request.name}, {environment.name}: {status} {content[:100]!r}")
                 seconds.append(took if status == 200 else float("inf"))
             if time.monotonic() - started > SECONDS_EACH:
                 break
-        for environment, seconds in zip(environments, taken, strict=True):
+        for environment, seconds in zip(environments, timings, strict=True):
             # The first request has cold caches.
             environment.seconds[request.name] = median(seconds[1:] or seconds)
         medians = "  ".join(
@@ -131,22 +134,22 @@ def measure(environments: list[Environment], requests: list[ScaleRequest]) -> No
 def explain(
     environments: list[Environment], service: installation.InstalledApp, *names: str
 ) -> None:
-    """Store the query plans of the named statements, or of all, on the large database."""
+    """Store the plans on the large database: of the named queries, or of all."""
     small, large = environments
     ending = ", with the index" if names else ""
     explained = database.driver_url(large.url)
-    printed = "".join(program(service, small.url, "benchmarks.query_plans", explained, *names))
+    printed = "".join(run_module(service, small.url, "benchmarks.query_plans", explained, *names))
     large.plans |= {f"{name}{ending}": plans for name, plans in json.loads(printed).items()}
 
 
-def index(environments: list[Environment]) -> bool:
+def create_indexes(environments: list[Environment]) -> bool:
     """Create the trigram indexes of docs/database.md; return False without pg_trgm."""
     for environment in environments:
         started = time.monotonic()
         try:
             database.run(environment.url, "CREATE EXTENSION IF NOT EXISTS pg_trgm")
-        except Exception as problem:
-            log_progress(f"pg_trgm is not available: {problem}")
+        except Exception as error:
+            log_progress(f"pg_trgm is not available: {error}")
             return False
         for statement in INDEXES:
             database.run(environment.url, statement)
@@ -161,13 +164,13 @@ def export(environment: Environment, rows: int) -> None:
     """Stream the export, and record the server's memory at each power of ten rows."""
     rows = min(rows, environment.posts)
     environment.connection.close()
-    environment.memory.append((0, resident(environment)))
+    environment.memory.append((0, resident_memory(environment)))
     response, sent, started = environment.open("/measured/export"), 0, time.monotonic()
-    marks = sorted({rows, *(10**power for power in range(3, 8) if 10**power < rows)})
+    milestones = sorted({rows, *(10**power for power in range(3, 8) if 10**power < rows)})
     while sent < rows and (part := response.read1(1 << 18)):
         sent += part.count(b"\n")
-        while marks and sent >= marks[0]:
-            environment.memory.append((marks.pop(0), resident(environment)))
+        while milestones and sent >= milestones[0]:
+            environment.memory.append((milestones.pop(0), resident_memory(environment)))
             log_progress(
                 f"{environment.name}: export of {sent:10,} rows, "
                 f"{environment.memory[-1][1]:6.1f} MB resident"

@@ -62,32 +62,32 @@ class Environment(Dataset):
         return HTTPConnection("127.0.0.1", self.server.port, timeout=TIMEOUT)
 
 
-def resident(environment: Environment) -> float:
+def resident_memory(environment: Environment) -> float:
     """Return the resident memory of the server in MB."""
     status = Path(f"/proc/{environment.server.pid}/status").read_text()
     found = re.search(r"VmRSS:\s+(\d+) kB", status)
     return int(found[1]) / 1024 if found else 0
 
 
-def program(
+def run_module(
     service: installation.InstalledApp, url: URL, module: str, *arguments: str
 ) -> Iterator[str]:
     """Run a module in the environment of the service; yield the lines of its output."""
     environment = {
         "PATH": os.environ["PATH"],
-        "PYTHONPATH": installation.search_path(service),
+        "PYTHONPATH": installation.python_path(service),
         "DATABASE_URL": url.render_as_string(hide_password=False),
     }
     command = [str(service.python), "-m", module, *arguments]
-    with finished(
+    with must_succeed(
         subprocess.Popen(command, cwd=service.directory, env=environment, stdout=-1, text=True)
-    ) as running_one:
-        os.sched_setaffinity(running_one.pid, {SERVER_CORE})
-        yield from running_one.stdout or ()
+    ) as process:
+        os.sched_setaffinity(process.pid, {SERVER_CORE})
+        yield from process.stdout or ()
 
 
 @contextmanager
-def finished(process: "subprocess.Popen[str]") -> Iterator["subprocess.Popen[str]"]:
+def must_succeed(process: "subprocess.Popen[str]") -> Iterator["subprocess.Popen[str]"]:
     """Wait for a process that must exit with 0; kill it if the block fails."""
     try:
         with process:

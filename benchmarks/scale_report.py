@@ -58,7 +58,7 @@ def _memory(small: Environment, large: Environment) -> str:
     for rows, resident in large.memory:
         small_memory = f"{of_small[rows]:.0f}" if rows in of_small else "-"
         lines.append(f"| {rows:,} | {small_memory} | {resident:.0f} |")
-    rates = f"Dataset per second: {small.rows_per_second:,.0f} and {large.rows_per_second:,.0f}."
+    rates = f"Rows per second: {small.rows_per_second:,.0f} and {large.rows_per_second:,.0f}."
     return "\n".join([*lines, "", rates])
 
 

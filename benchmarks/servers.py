@@ -1,4 +1,4 @@
-"""Runs an application in a server process on a dedicated core."""
+"""Server processes of the applications, on a dedicated core."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ from pathlib import Path
 from sqlalchemy import URL
 
 from benchmarks.database import driver_url
-from benchmarks.installation import AppUnavailable, InstalledApp, search_path
+from benchmarks.installation import AppUnavailable, InstalledApp, python_path
 from tests.processes import free_port
 
 SECONDS_TO_START = 30
@@ -48,13 +48,13 @@ def running(
         AppUnavailable: The server did not start; contains the end of its log.
     """
     port = free_port()
-    command = [str(installed.python), "-m", "uvicorn", *installed.program.application.split()]
+    command = [str(installed.python), "-m", "uvicorn", *installed.app.uvicorn_arguments.split()]
     command += ["--port", str(port)]
     if not access_log:
         command += ["--no-access-log", "--log-level", "warning"]
     environment = {
         "PATH": os.environ["PATH"],
-        "PYTHONPATH": search_path(installed),
+        "PYTHONPATH": python_path(installed),
         "DATABASE_URL": database.render_as_string(hide_password=False),
         "DRIVER_URL": driver_url(database),
         "LOG_LEVEL": "INFO" if access_log else "WARNING",
@@ -74,7 +74,7 @@ def running(
     try:
         # The process has one thread so far; later threads inherit the affinity.
         os.sched_setaffinity(process.pid, {SERVER_CORE})
-        _until_it_listens(process, port, log)
+        _wait_for_port(process, port, log)
         yield Server(installed, port, process.pid)
     finally:
         with suppress(ProcessLookupError):
@@ -82,7 +82,7 @@ def running(
         process.wait()
 
 
-def _until_it_listens(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def _wait_for_port(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
     deadline = time.monotonic() + SECONDS_TO_START
     while time.monotonic() < deadline and process.poll() is None:
         with suppress(ConnectionError), socket.create_connection(("127.0.0.1", port), 1):

@@ -1,4 +1,4 @@
-"""The measured targets and the paths of their endpoints."""
+"""The measured targets, and the path of each task; benchmarks/tasks.py describes the tasks."""
 
 from dataclasses import dataclass
 
@@ -18,10 +18,10 @@ OFFSET_PATHS = {
     "R5": "/rows/bulk",
     "R6": "/rows/{key}",
 }
-DETAIL = {"RD": "/posts/{key}"}
+DETAIL_PATH = {"RD": "/posts/{key}"}
 KEYSET_PATHS = (
     OFFSET_PATHS
-    | DETAIL
+    | DETAIL_PATH
     | {"R4": f"/after?limit=20&created_at={CURSOR_DATE}&id={post(LAST_BEFORE_DEEP)}"}
 )
 
@@ -31,7 +31,7 @@ class App:
     """An application that runs in one server process."""
 
     name: str
-    application: str
+    uvicorn_arguments: str
     requirements: tuple[str, ...]
 
 
@@ -40,7 +40,7 @@ class Target:
     """One row of the results: an application, and its path for each task."""
 
     name: str
-    program: str
+    app: str
     paths: dict[str, str]
 
 
@@ -49,8 +49,8 @@ def _module(name: str, *requirements: str) -> App:
 
 
 APPS = {
-    program.name: program
-    for program in (
+    app.name: app
+    for app in (
         _module("asgi_asyncpg", *FRAMEWORK, "orjson"),
         _module("fastapi_asyncpg", *FRAMEWORK),
         _module("typical_app", *ORM),
@@ -60,7 +60,6 @@ APPS = {
         App(S3RIUS, "--factory peer.web.application:get_app", (S3RIUS,)),
     )
 }
-# Similar projects.
 SIMILAR_PROJECTS = ("advanced_alchemy", "fastcrud", S3RIUS)
 
 TARGETS = (
@@ -76,7 +75,7 @@ TARGETS = (
         SERVICE,
         {
             "R1": "/measured/view/{key}",
-            **DETAIL,
+            **DETAIL_PATH,
             "R2": "/measured/posts?limit=20",
             "R2c": "/posts?limit=20",
             "R3": "/measured/view",
@@ -85,7 +84,7 @@ TARGETS = (
             "R6": "/measured/view/{key}",
         },
     ),
-    Target("typical app", "typical_app", OFFSET_PATHS | DETAIL),
+    Target("typical app", "typical_app", OFFSET_PATHS | DETAIL_PATH),
     Target("Advanced Alchemy", "advanced_alchemy", OFFSET_PATHS),
     Target("FastCRUD", "fastcrud", OFFSET_PATHS),
     Target(

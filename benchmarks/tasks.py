@@ -22,8 +22,8 @@ class Task:
     """A kind of request."""
 
     name: str
-    what: str
-    is_valid: Callable[[Any], bool]
+    description: str
+    check: Callable[[Any], bool]
     method: str = "GET"
     body: Callable[[int], Any] | None = None
 
@@ -35,7 +35,7 @@ class Task:
     def is_valid_response(self, response: Any) -> bool:
         """Return whether a response has the expected structure and size."""
         try:
-            return self.is_valid(response)
+            return self.check(response)
         except (KeyError, TypeError, IndexError):
             return False
 
@@ -45,7 +45,7 @@ class Task:
         return [self._request(path, index) for index in range(count)]
 
     def _request(self, path: str, index: int) -> bytes:
-        # Spread over the table, and the same for every target.
+        # The keys are spread over the table, and are the same for every target.
         number = 1 + index * 7919 % POSTS
         body = None if self.body is None else self.body(number)
         return request(self.method, path.format(key=post(number)), body)

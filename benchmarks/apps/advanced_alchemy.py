@@ -59,19 +59,19 @@ NEWEST = (
 
 @app.get("/rows/{key}", response_model=schemas.Row)
 async def read_row(key: UUID, posts: Posts) -> Any:
-    """R1."""
+    """Task R1: read one row."""
     return posts.to_schema(await posts.get(key), schema_type=schemas.Row)
 
 
 @app.get("/posts", response_model=list[schemas.Post])
 async def list_posts(posts: PostsWithAll, limit: int = 20, offset: int = 0) -> Any:
-    """R2 and R4."""
+    """Tasks R2 and R4: list posts, on the first and on a deep page."""
     return await posts.list(filters.LimitOffset(limit, offset), *NEWEST)
 
 
 @app.get("/page", response_model=service.OffsetPagination[schemas.Post])
 async def read_page(posts: PostsWithAll, limit: int = 20, offset: int = 0) -> Any:
-    """R2c."""
+    """Task R2c: list posts with the total."""
     page = filters.LimitOffset(limit, offset)
     found, total = await posts.list_and_count(page, *NEWEST)
     return posts.to_schema(found, total, filters=[page], schema_type=schemas.Post)
@@ -79,19 +79,19 @@ async def read_page(posts: PostsWithAll, limit: int = 20, offset: int = 0) -> An
 
 @app.post("/rows", status_code=201, response_model=schemas.Row)
 async def create_row(new: schemas.NewRow, posts: Posts) -> Any:
-    """R3."""
+    """Task R3: create one row."""
     return posts.to_schema(await posts.create(new.model_dump()), schema_type=schemas.Row)
 
 
 @app.post("/rows/bulk", status_code=201, response_model=schemas.Keys)
 async def create_rows(new: schemas.NewRows, posts: Posts) -> Any:
-    """R5."""
+    """Task R5: create many rows."""
     created = await posts.create_many([row.model_dump() for row in new.rows])
     return {"ids": [post.id for post in created]}
 
 
 @app.patch("/rows/{key}", response_model=schemas.Row)
-async def change_row(key: UUID, changes: schemas.RowChanges, posts: Posts) -> Any:
-    """R6."""
+async def update_row(key: UUID, changes: schemas.RowChanges, posts: Posts) -> Any:
+    """Task R6: update one row."""
     changed = await posts.update(changes.model_dump(exclude_unset=True), item_id=key)
     return posts.to_schema(changed, schema_type=schemas.Row)

@@ -11,14 +11,14 @@ import orjson
 from uuid_utils.compat import uuid7
 
 from benchmarks.apps.statements import (
-    AFTER,
-    CHANGE,
     COLUMNS,
     COUNT,
     CREATE,
     DETAIL,
     LIST,
+    NEXT_PAGE,
     READ,
+    UPDATE,
     skip_reset,
 )
 
@@ -45,12 +45,12 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
                 posts = await connection.fetchval(LIST, limit)
             return await _send(send, f'{{"items":{posts},"total":{total}}}'.encode())
         created_at, key = datetime.fromisoformat(query["created_at"][0]), UUID(query["id"][0])
-        return await _send(send, (await pool.fetchval(AFTER, limit, created_at, key)).encode())
+        return await _send(send, (await pool.fetchval(NEXT_PAGE, limit, created_at, key)).encode())
     body = orjson.loads(await _body(receive))
     now = datetime.now(UTC)
     if method == "PATCH":
         changes = body.get("title"), body.get("body"), now
-        row = await pool.fetchrow(CHANGE, UUID(path[6:]), *changes)
+        row = await pool.fetchrow(UPDATE, UUID(path[6:]), *changes)
         return await _send(send, _json(row))
     if path == "/rows":
         row = await pool.fetchrow(CREATE, *_record(body, now)[:-1])

@@ -45,11 +45,11 @@ def application(*, authenticated: bool = True, cache_size: int = 2_000) -> FastA
     settings = AuthSettings(issuer=ISSUER, audience=("shop",), cache_size=cache_size)
     authentication = Authentication(settings)
     # As if the keys were fetched before.
-    found = [
+    keys = [
         jwt.get_algorithm_by_name(name).to_jwk(key.public_key(), as_dict=True) | {"kid": name}
         for name, key in KEYS.items()
     ]
-    vars(authentication.provider)["_keys"] = KeySet(found)
+    vars(authentication.provider)["_keys"] = KeySet(keys)
     app = Application(authentication=authentication if authenticated else None)
     app.include_router(router)
     return app

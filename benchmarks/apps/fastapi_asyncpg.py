@@ -14,14 +14,14 @@ from uuid_utils.compat import uuid7
 
 from benchmarks.apps.schemas import Keys, NewRow, NewRows, Page, Post, Row, RowChanges
 from benchmarks.apps.statements import (
-    AFTER,
-    CHANGE,
     COLUMNS,
     COUNT,
     CREATE,
     DETAIL,
     LIST,
+    NEXT_PAGE,
     READ,
+    UPDATE,
     skip_reset,
 )
 
@@ -38,42 +38,42 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         yield
 
 
-async def pool_of(request: Request) -> Any:
+async def get_pool(request: Request) -> Any:
     """Return the connection pool."""
     return request.app.state.pool
 
 
-Pool = Annotated[Any, Depends(pool_of)]
+Pool = Annotated[Any, Depends(get_pool)]
 app = FastAPI(lifespan=lifespan)
 
 
 @app.get("/measured/nothing")
 async def do_nothing() -> dict[str, int]:
-    """R0."""
+    """Task R0: respond without work."""
     return {"nothing": 0}
 
 
 @app.get("/posts/{key}", response_model=Post)
 async def read_post(key: UUID, pool: Pool) -> Any:
-    """RD."""
-    return Post.model_validate_json(_found(await pool.fetchval(DETAIL, key)))
+    """Task RD: read one post with author and tags."""
+    return Post.model_validate_json(_or_404(await pool.fetchval(DETAIL, key)))
 
 
 @app.get("/rows/{key}", response_model=Row)
 async def read_row(key: UUID, pool: Pool) -> Any:
-    """R1."""
-    return dict(_found(await pool.fetchrow(READ, key)))
+    """Task R1: read one row."""
+    return dict(_or_404(await pool.fetchrow(READ, key)))
 
 
 @app.get("/posts", response_model=list[Post])
 async def list_posts(pool: Pool, limit: int = 20) -> Any:
-    """R2."""
+    """Task R2: list posts with author and tags."""
     return _POSTS.validate_json(await pool.fetchval(LIST, limit))
 
 
 @app.get("/page", response_model=Page)
 async def read_page(pool: Pool, limit: int = 20) -> Any:
-    """R2c."""
+    """Task R2c: list posts with the total."""
     async with pool.acquire() as connection:
         total = await connection.fetchval(COUNT)
         posts = await connection.fetchval(LIST, limit)
@@ -82,19 +82,19 @@ async def read_page(pool: Pool, limit: int = 20) -> Any:
 
 @app.get("/after", response_model=list[Post])
 async def list_after(pool: Pool, created_at: datetime, id: UUID, limit: int = 20) -> Any:  # noqa: A002 - the name of the parameter
-    """R4."""
-    return _POSTS.validate_json(await pool.fetchval(AFTER, limit, created_at, id))
+    """Task R4: list posts after a cursor."""
+    return _POSTS.validate_json(await pool.fetchval(NEXT_PAGE, limit, created_at, id))
 
 
 @app.post("/rows", status_code=201, response_model=Row)
 async def create_row(new: NewRow, pool: Pool) -> Any:
-    """R3."""
+    """Task R3: create one row."""
     return dict(await pool.fetchrow(CREATE, *_record(new, datetime.now(UTC))[:-1]))
 
 
 @app.post("/rows/bulk", status_code=201, response_model=Keys)
 async def create_rows(new: NewRows, pool: Pool) -> Any:
-    """R5."""
+    """Task R5: create many rows."""
     now = datetime.now(UTC)
     records = [_record(row, now) for row in new.rows]
     async with pool.acquire() as connection:
@@ -103,17 +103,17 @@ async def create_rows(new: NewRows, pool: Pool) -> Any:
 
 
 @app.patch("/rows/{key}", response_model=Row)
-async def change_row(key: UUID, changes: RowChanges, pool: Pool) -> Any:
-    """R6."""
+async def update_row(key: UUID, changes: RowChanges, pool: Pool) -> Any:
+    """Task R6: update one row."""
     now = datetime.now(UTC)
-    return dict(_found(await pool.fetchrow(CHANGE, key, changes.title, changes.body, now)))
+    return dict(_or_404(await pool.fetchrow(UPDATE, key, changes.title, changes.body, now)))
 
 
 def _record(new: NewRow, now: datetime) -> tuple[Any, ...]:
     return (uuid7(), new.author_id, new.title, new.body, new.published_at, now, now)
 
 
-def _found(row: Any) -> Any:
+def _or_404(row: Any) -> Any:
     if row is None:
         raise HTTPException(404)
     return row

@@ -32,13 +32,13 @@ app = FastAPI()
 
 @app.get("/posts", response_model=list[schemas.Post])
 async def list_posts(session: Session, limit: int = 20, offset: int = 0) -> Any:
-    """R2 and R4."""
+    """Tasks R2 and R4: list posts, on the first and on a deep page."""
     return (await _page(session, limit, offset, total=False))["data"]
 
 
 @app.get("/page", response_model=schemas.Page)
 async def read_page(session: Session, limit: int = 20, offset: int = 0) -> Any:
-    """R2c."""
+    """Task R2c: list posts with the total."""
     found = await _page(session, limit, offset, total=True)
     return {"items": found["data"], "total": found["total_count"]}
 
@@ -58,8 +58,8 @@ async def _page(session: AsyncSession, limit: int, offset: int, *, total: bool) 
     # Tags need a second query: with a join, the limit would count rows of the association table.
     tags = defaultdict(list)
     keys = [row["id"] for row in found["data"]]
-    filed = select(post_tags.c.post_id, Tag).join(Tag).where(post_tags.c.post_id.in_(keys))
-    for key, tag in await session.execute(filed.order_by(Tag.name)):
+    tags_of_posts = select(post_tags.c.post_id, Tag).join(Tag).where(post_tags.c.post_id.in_(keys))
+    for key, tag in await session.execute(tags_of_posts.order_by(Tag.name)):
         tags[key].append(tag)
     for row in found["data"]:
         row["tags"] = tags[row["id"]]
@@ -68,20 +68,20 @@ async def _page(session: AsyncSession, limit: int, offset: int, *, total: bool) 
 
 @app.post("/rows/bulk", status_code=201, response_model=schemas.Keys)
 async def create_rows(new: schemas.NewRows, session: Session) -> Any:
-    """R5."""
+    """Task R5: create many rows."""
     created = await posts.upsert_multi(session, new.rows, commit=True, return_columns=["id"])
     return {"ids": [row["id"] for row in created["data"]]}
 
 
 @app.patch("/rows/{key}", response_model=schemas.Row)
-async def change_row(key: UUID, changes: schemas.RowChanges, session: Session) -> Any:
-    """R6; the generated endpoint does not return the row."""
+async def update_row(key: UUID, changes: schemas.RowChanges, session: Session) -> Any:
+    """Task R6: update one row. The generated endpoint does not return it."""
     return await posts.update(
         session, changes, schema_to_select=schemas.Row, return_as_model=True, id=key
     )
 
 
-# R1 and R3.
+# Tasks R1 and R3: read and create one row.
 app.include_router(
     crud_router(
         session=get_session,

@@ -55,45 +55,45 @@ class PostDAO:
         return list(found.scalars().fetchall())
 
     async def count(self) -> int:
-        """RoundTripCounter the posts."""
-        living = select(func.count()).select_from(Post).where(Post.deleted_at.is_(None))
-        return await self.session.scalar(living) or 0
+        """Count the posts."""
+        not_deleted = select(func.count()).select_from(Post).where(Post.deleted_at.is_(None))
+        return await self.session.scalar(not_deleted) or 0
 
 
 @router.get("/rows/{key}", response_model=schemas.Row)
 async def read_row(key: UUID, dao: PostDAO = Depends()) -> Any:
-    """R1."""
+    """Task R1: read one row."""
     return await dao.get(key)
 
 
 @router.get("/posts", response_model=list[schemas.Post])
 async def list_posts(limit: int = 20, offset: int = 0, dao: PostDAO = Depends()) -> Any:
-    """R2 and R4."""
+    """Tasks R2 and R4: list posts, on the first and on a deep page."""
     return await dao.newest(limit, offset)
 
 
 @router.get("/page", response_model=schemas.Page)
 async def read_page(limit: int = 20, offset: int = 0, dao: PostDAO = Depends()) -> Any:
-    """R2c."""
+    """Task R2c: list posts with the total."""
     return {"total": await dao.count(), "items": await dao.newest(limit, offset)}
 
 
 @router.post("/rows", status_code=201, response_model=schemas.Row)
 async def create_row(new: schemas.NewRow, dao: PostDAO = Depends()) -> Any:
-    """R3."""
+    """Task R3: create one row."""
     return await dao.create(**new.model_dump())
 
 
 @router.post("/rows/bulk", status_code=201, response_model=schemas.Keys)
 async def create_rows(new: schemas.NewRows, dao: PostDAO = Depends()) -> Any:
-    """R5."""
+    """Task R5: create many rows."""
     created = await dao.create_many([row.model_dump() for row in new.rows])
     return {"ids": [post.id for post in created]}
 
 
 @router.patch("/rows/{key}", response_model=schemas.Row)
-async def change_row(key: UUID, changes: schemas.RowChanges, dao: PostDAO = Depends()) -> Any:
-    """R6."""
+async def update_row(key: UUID, changes: schemas.RowChanges, dao: PostDAO = Depends()) -> Any:
+    """Task R6: update one row."""
     post = await dao.get(key)
     for name, value in changes.model_dump(exclude_unset=True).items():
         setattr(post, name, value)

@@ -6,13 +6,13 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 
-class Output(BaseModel):
+class ResponseModel(BaseModel):
     """Base of response models; validates objects and dicts."""
 
     model_config = ConfigDict(from_attributes=True)
 
 
-class Row(Output):
+class Row(ResponseModel):
     """A post without author and tags."""
 
     id: UUID
@@ -24,27 +24,27 @@ class Row(Output):
     updated_at: datetime
 
 
-class Named(Output):
+class NamedRow(ResponseModel):
     """The author of a post, or one of its tags."""
 
     id: UUID
     name: str
 
 
-class Post(Output):
+class Post(ResponseModel):
     """A post with its author and tags."""
 
     id: UUID
     title: str
     body: str
     published_at: datetime | None
-    author: Named
-    tags: list[Named]
+    author: NamedRow
+    tags: list[NamedRow]
     created_at: datetime
     updated_at: datetime
 
 
-class Page(Output):
+class Page(ResponseModel):
     """A page of posts, with the total."""
 
     items: list[Post]

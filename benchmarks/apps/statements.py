@@ -2,12 +2,12 @@
 
 from typing import Any
 
-ROW = "id, author_id, title, body, published_at, created_at, updated_at"
 COLUMNS = ("id", "author_id", "title", "body", "published_at", "created_at", "updated_at")
+ROW = ", ".join(COLUMNS)
 
 READ = f"SELECT {ROW} FROM posts WHERE id = $1 AND deleted_at IS NULL"
 CREATE = f"INSERT INTO posts ({ROW}) VALUES ($1, $2, $3, $4, $5, $6, $6) RETURNING {ROW}"
-CHANGE = (
+UPDATE = (
     "UPDATE posts SET title = coalesce($2, title), body = coalesce($3, body), updated_at = $4 "
     f"WHERE id = $1 AND deleted_at IS NULL RETURNING {ROW}"
 )
@@ -26,15 +26,15 @@ _POSTS = """
 """
 
 
-def _posts(condition: str) -> str:
-    # PostgreSQL writes the JSON, so the service builds no objects.
+def _json_list(condition: str) -> str:
+    # PostgreSQL writes the JSON, so the target builds no objects.
     newest = f"{_POSTS} {condition} ORDER BY p.created_at DESC, p.id DESC LIMIT $1"
     return f"SELECT coalesce(json_agg(post), '[]')::text FROM ({newest}) post"
 
 
 DETAIL = f"SELECT row_to_json(post)::text FROM ({_POSTS} AND p.id = $1) post"
-LIST = _posts("")
-AFTER = _posts("AND (p.created_at, p.id) < ($2, $3)")
+LIST = _json_list("")
+NEXT_PAGE = _json_list("AND (p.created_at, p.id) < ($2, $3)")
 COUNT = "SELECT count(*) FROM posts WHERE deleted_at IS NULL"
 
 

@@ -42,13 +42,13 @@ NEWEST = (
 
 @app.get("/rows/{key}", response_model=schemas.Row)
 async def read_row(key: UUID, session: Session) -> Any:
-    """R1."""
+    """Task R1: read one row."""
     return await _get(session, key)
 
 
 @app.get("/posts/{key}", response_model=schemas.Post)
 async def read_post(key: UUID, session: Session) -> Any:
-    """RD."""
+    """Task RD: read one post with author and tags."""
     post = await session.scalar(NEWEST.where(Post.id == key))
     if post is None:
         raise HTTPException(404)
@@ -57,22 +57,22 @@ async def read_post(key: UUID, session: Session) -> Any:
 
 @app.get("/posts", response_model=list[schemas.Post])
 async def list_posts(session: Session, limit: int = 20, offset: int = 0) -> Any:
-    """R2 and R4."""
+    """Tasks R2 and R4: list posts, on the first and on a deep page."""
     return (await session.scalars(NEWEST.limit(limit).offset(offset))).all()
 
 
 @app.get("/page", response_model=schemas.Page)
 async def read_page(session: Session, limit: int = 20, offset: int = 0) -> Any:
-    """R2c."""
-    living = select(func.count()).select_from(Post).where(Post.deleted_at.is_(None))
-    total = await session.scalar(living)
+    """Task R2c: list posts with the total."""
+    not_deleted = select(func.count()).select_from(Post).where(Post.deleted_at.is_(None))
+    total = await session.scalar(not_deleted)
     posts = (await session.scalars(NEWEST.limit(limit).offset(offset))).all()
     return {"items": posts, "total": total}
 
 
 @app.post("/rows", status_code=201, response_model=schemas.Row)
 async def create_row(new: schemas.NewRow, session: Session) -> Any:
-    """R3."""
+    """Task R3: create one row."""
     post = Post(**new.model_dump())
     session.add(post)
     await session.flush()
@@ -82,7 +82,7 @@ async def create_row(new: schemas.NewRow, session: Session) -> Any:
 
 @app.post("/rows/bulk", status_code=201, response_model=schemas.Keys)
 async def create_rows(new: schemas.NewRows, session: Session) -> Any:
-    """R5."""
+    """Task R5: create many rows."""
     posts = [Post(**row.model_dump()) for row in new.rows]
     session.add_all(posts)
     await session.flush()
@@ -90,8 +90,8 @@ async def create_rows(new: schemas.NewRows, session: Session) -> Any:
 
 
 @app.patch("/rows/{key}", response_model=schemas.Row)
-async def change_row(key: UUID, changes: schemas.RowChanges, session: Session) -> Any:
-    """R6."""
+async def update_row(key: UUID, changes: schemas.RowChanges, session: Session) -> Any:
+    """Task R6: update one row."""
     post = await _get(session, key)
     for name, value in changes.model_dump(exclude_unset=True).items():
         setattr(post, name, value)

@@ -34,7 +34,7 @@ NEWEST = SORT_ORDERS[PostSort.NEWEST].clauses
 
 @router.get("/read-only/{key}", response_model=Row)
 async def read_row_in_a_transaction(key: Id, session: SessionDep) -> Post:
-    """R1 in a transaction: BEGIN, the statement, COMMIT."""
+    """Task R1 in a transaction: BEGIN, the statement, COMMIT."""
     return await PostRepository(session).get(key, *ROW)
 
 
@@ -47,7 +47,7 @@ def sync_repository(session: ReadSessionDep) -> PostRepository:
 async def read_row_with_sync_dependency(
     key: Id, posts: Annotated[PostRepository, Depends(sync_repository)]
 ) -> Post:
-    """R1 with a sync dependency."""
+    """Task R1 with a sync dependency."""
     return await posts.get(key, *ROW)
 
 
@@ -67,20 +67,20 @@ async def second_generator(
 async def read_row_with_generator_dependencies(
     key: Id, session: Annotated[AsyncSession, Depends(second_generator, scope="function")]
 ) -> Post:
-    """R1 with two additional generator dependencies."""
+    """Task R1 with two additional generator dependencies."""
     return await PostRepository(session).get(key, *ROW)
 
 
 @router.get("/response-model/{key}", response_model=Row)
 async def read_row_as_a_response(key: Id, session: ReadSessionDep) -> JSONResponse:
-    """R1 with an explicit `JSONResponse`."""
+    """Task R1 with an explicit `JSONResponse`."""
     row = Row.model_validate(await PostRepository(session).get(key, *ROW))
     return JSONResponse(jsonable_encoder(row))
 
 
 @router.get("/view", response_model=list[PostOut])
 async def list_objects(limit: int, session: ReadSessionDep) -> Sequence[Post]:
-    """R2 with ORM objects and load options."""
+    """Task R2 with ORM objects and load options."""
     newest = select(Post).order_by(*NEWEST).limit(limit).options(*POST_OUT)
     return (await session.scalars(newest)).all()
 
@@ -89,7 +89,7 @@ async def list_objects(limit: int, session: ReadSessionDep) -> Sequence[Post]:
 async def read_page_that_counts(
     query: Annotated[PostQuery, Query()], session: ReadSessionDep
 ) -> dict[str, Any]:
-    """R2c with `count(*) OVER ()`."""
+    """Task R2c with `count(*) OVER ()`."""
     counted = select(*columns_of(PostOut, Post), func.count().over().label("total"))
     found = await session.execute(counted.order_by(*NEWEST).limit(query.limit))
     rows = found.mappings().all()
@@ -99,7 +99,7 @@ async def read_page_that_counts(
 
 @router.get("/keyset", response_model=list[PostOut])
 async def list_by_offset(limit: int, offset: int, session: ReadSessionDep) -> Sequence[PostOut]:
-    """R4 with an offset."""
+    """Task R4 with an offset."""
     # Select primary keys first, or the relationships of all skipped rows would be loaded.
     keys = select(Post.id).order_by(*NEWEST).limit(limit).offset(offset)
     page = POSTS.select().where(Post.id.in_(keys)).order_by(*NEWEST)
@@ -108,7 +108,7 @@ async def list_by_offset(limit: int, offset: int, session: ReadSessionDep) -> Se
 
 @router.post("/returning", status_code=201, response_model=Row)
 async def create_and_refresh(new: NewRow, session: SessionDep) -> Post:
-    """R3 with a refresh after the insert."""
+    """Task R3 with a refresh after the insert."""
     post = await PostRepository(session).add(Post(**new.model_dump()))
     await session.refresh(post)
     return post
@@ -116,7 +116,7 @@ async def create_and_refresh(new: NewRow, session: SessionDep) -> Post:
 
 @router.post("/copy", status_code=201, response_model=Keys)
 async def create_objects(new: NewRows, session: SessionDep) -> Keys:
-    """R5 with the unit of work."""
+    """Task R5 with the unit of work."""
     rows = [Post(**row.model_dump()) for row in new.rows]
     session.add_all(rows)
     await session.flush()

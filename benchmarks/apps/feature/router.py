@@ -27,25 +27,25 @@ NEWEST = SORT_ORDERS[PostSort.NEWEST]
 
 @router.get("/nothing")
 async def do_nothing() -> dict[str, int]:
-    """R0."""
+    """Task R0: respond without work."""
     return {"nothing": 0}
 
 
 @router.get("/rows/{key}", response_model=Row)
 async def read_row(key: Id, session: ReadSessionDep) -> Post:
-    """R1 with an entity and a repository."""
+    """Task R1 with an ORM object and a repository."""
     return await PostRepository(session).get(key, *ROW)
 
 
 @router.get("/view/{key}", response_model=Row)
 async def read_view(key: Id, db: DatabaseDep) -> Row:
-    """R1."""
+    """Task R1: read one row."""
     return await ROWS.get(db, key)
 
 
 @router.get("/posts", response_model=list[PostOut])
 async def list_rows(query: Annotated[NewestQuery, Query()], db: DatabaseDep) -> Sequence[PostOut]:
-    """R2."""
+    """Task R2: list posts with author and tags."""
     newest = POSTS.select().order_by(*NEWEST.clauses).limit(query.limit)
     return await POSTS.list(db, newest)
 
@@ -54,8 +54,8 @@ async def list_rows(query: Annotated[NewestQuery, Query()], db: DatabaseDep) -> 
 async def read_cursor(offset: int, session: ReadSessionDep) -> str:
     """Return the cursor of the page at an offset."""
     values = [key.expression for key in NEWEST.keys]
-    place = select(*values).order_by(*NEWEST.clauses).offset(offset - 1).limit(1)
-    row = (await session.execute(place)).one()
+    previous_row = select(*values).order_by(*NEWEST.clauses).offset(offset - 1).limit(1)
+    row = (await session.execute(previous_row)).one()
     return encode_cursor(CursorPosition(tuple(row)), FeedQuery().scope(), NEWEST.types)
 
 
@@ -79,30 +79,30 @@ async def count_some_rows(cap: int, session: ReadSessionDep) -> int:
 
 @router.post("/rows", status_code=201, response_model=Row)
 async def create_row(new: NewRow, session: SessionDep) -> Post:
-    """R3 with an entity."""
+    """Task R3 with an ORM object."""
     return await PostRepository(session).add(Post(**new.model_dump()))
 
 
 @router.post("/view", status_code=201, response_model=Row)
 async def create_view(new: NewRow, db: DatabaseDep) -> Row:
-    """R3."""
+    """Task R3: create one row."""
     return await ROWS.insert(db, new)
 
 
 @router.post("/rows/bulk", status_code=201, response_model=Keys)
 async def create_rows(new: NewRows, session: SessionDep) -> Keys:
-    """R5."""
+    """Task R5: create many rows."""
     return Keys(ids=await copy_returning(session, Post, new.rows))
 
 
 @router.patch("/rows/{key}", response_model=Row)
-async def change_row(key: Id, changes: RowChanges, session: SessionDep) -> Post:
-    """R6 with an entity."""
+async def update_row(key: Id, changes: RowChanges, session: SessionDep) -> Post:
+    """Task R6 with an ORM object."""
     posts = PostRepository(session)
     return await posts.update(await posts.get(key, *ROW), changes.sent())
 
 
 @router.patch("/view/{key}", response_model=Row)
 async def change_view(key: Id, changes: RowChanges, db: DatabaseDep) -> Row:
-    """R6."""
+    """Task R6: update one row."""
     return await ROWS.update(db, key, changes)
