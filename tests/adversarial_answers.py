@@ -178,7 +178,7 @@ UNUSUAL_ANSWERS: dict[str, st.SearchStrategy[Any]] = {
     "pool_recycle": st.integers(1, 86_400).map(str),
     "pool_pre_ping": st.sampled_from(["yes", "no", "True", "off"]),
 }
-NUMBERS = [
+POOL_QUESTIONS = [
     "tune_pool",
     "pool_size",
     "max_overflow",
@@ -186,9 +186,15 @@ NUMBERS = [
     "pool_recycle",
     "pool_pre_ping",
 ]
+# Parts of the messages that name a valid answer.
 CORRECTIONS = (
-    *("begin with", "use at most", "choose another", "write ", "answer ", " is not in ["),
-    *("leave it out",),
+    "begin with",
+    "use at most",
+    "choose another",
+    "write ",
+    "answer ",
+    " is not in [",
+    "leave it out",
 )
 
 
@@ -228,7 +234,7 @@ def assert_valid_service(service: Path, **given: Any) -> None:
     answers = yaml.safe_load((service / ".copier-answers.yml").read_text())
     for question, answer in given.items():
         # Behind PgBouncer there are no questions about the pool.
-        if question not in NUMBERS or given.get("pooler") != "pgbouncer":
+        if question not in POOL_QUESTIONS or given.get("pooler") != "pgbouncer":
             assert answers[question] == stored_answer(question, answer)
     name, text = answers["project_name"], answers["project_description"]
 
@@ -266,7 +272,7 @@ def constants(module: Path) -> dict[str, Any]:
 def assert_pool(module: Path, answers: dict[str, Any]) -> None:
     """Assert that the defaults of the pool settings are the answers."""
     settings = runpy.run_path(str(module))["PoolSettings"]()
-    for question in NUMBERS[1:]:
+    for question in POOL_QUESTIONS[1:]:  # without `tune_pool`
         default = questionnaire()[question]["default"]
         assert getattr(settings, question) == answers.get(question, default)
 

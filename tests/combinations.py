@@ -21,8 +21,8 @@ ALL: list[Combination] = [
 ]
 
 
-# Two of the pairwise combinations, without and with the example.
-WITH_SIGN_IN: list[Combination] = [
+# The combinations that are also rendered with `auth: oidc`, without and with the example.
+WITH_OIDC: list[Combination] = [
     ALL[-1],
     dict(zip(OPTIONS, ("uuid7", "raise", False, "none", True), strict=True)),
 ]
@@ -69,7 +69,7 @@ def with_optional_files(combination: Combination) -> Combination:
     They do not interact with other answers, so they need no combinations.
     """
     deploy = "none" if combination["example"] else "kubernetes"
-    auth = "oidc" if combination in WITH_SIGN_IN else "none"
+    auth = "oidc" if combination in WITH_OIDC else "none"
     return {**combination, "deploy": deploy, "auth": auth, "telemetry": combination == ALL[-1]}
 
 

@@ -14,7 +14,7 @@ from tests.browsers import CHROMIUM
 from tests.node import Node, node_with_packages
 from tests.pgbouncer import PGBOUNCER
 from tests.processes import Server, free_port, open_directory, run, serving
-from tests.rendering import FLIPPED, Copy, Renderer, once, repository_of_working_tree
+from tests.rendering import FLIPPED, Renderer, RenderService, once, repository_of_working_tree
 from tests.services import RUNNING_VERSION, Interpreter, Start, interpreter_for, postgres
 
 SECONDS_TO_START = 90
@@ -58,7 +58,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def service(render: Renderer, tmp_path: Path) -> Copy:
+def service(render: Renderer, tmp_path: Path) -> RenderService:
     """Render a service that the test may change: `service(pk_type="int")`."""
 
     def copy(**answers: Any) -> Path:

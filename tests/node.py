@@ -24,8 +24,8 @@ class Node:
 
     def run(self, program: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         """Run a program; return the completed process, with stderr in `stdout`."""
-        words = ["--input-type=module", "--eval", program, "--", *arguments]
-        return run(*_command("node"), *words, cwd=self.directory)
+        options = ["--input-type=module", "--eval", program, "--", *arguments]
+        return run(*_command("node"), *options, cwd=self.directory)
 
     def command(self, package: str, script: str) -> list[str | Path]:
         """Return the command that runs a script of a package."""
@@ -37,13 +37,13 @@ def node_with_packages(directory: Path) -> Node:
     directory.mkdir(exist_ok=True)
     with (directory / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (directory / "fetched").exists():
-            _fetch(directory)
-            (directory / "fetched").touch()
+        if not (directory / "installed").exists():
+            _install(directory)
+            (directory / "installed").touch()
     return Node(directory)
 
 
-def _fetch(directory: Path) -> None:
+def _install(directory: Path) -> None:
     npm = _command("npm")
     quiet = ["--no-audit", "--no-fund", "--ignore-scripts"]
     succeed(*npm, "install", *quiet, "--prefix", directory, *PACKAGES, cwd=directory)

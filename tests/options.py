@@ -31,13 +31,12 @@ def heading(name: str, question: dict[str, Any]) -> str:
 
 
 def section(option: str, answer: Any, before: dict[str, bytes], after: dict[str, bytes]) -> str:
-    """Return the section about one answer."""
+    """Return the section that compares one answer with the default."""
     default = questionnaire()[option]["default"]
     # The default of `tune_pool` is computed: true only with a pool setting in `--data`.
-    before_it = format_answer(False if "{%" in str(default) else default)
-    return (
-        f"### {format_answer(answer)} instead of {before_it}\n\n{format_difference(before, after)}"
-    )
+    default_text = format_answer(False if "{%" in str(default) else default)
+    title = f"### {format_answer(answer)} instead of {default_text}"
+    return f"{title}\n\n{format_difference(before, after)}"
 
 
 def format_answer(answer: Any) -> str:
@@ -66,8 +65,8 @@ def list_item(verb: str, names: set[str]) -> list[str]:
     """Return a list item; many files of one folder become a count."""
     folders: dict[str, list[str]] = {}
     for name in sorted(names):
-        parent = Path(name).parts
-        folders.setdefault("/".join(folder_parts(parent)), []).append(name)
+        parts = Path(name).parts
+        folders.setdefault("/".join(folder_parts(parts)), []).append(name)
     items: list[str] = []
     for folder, each in folders.items():
         if len(each) > MAX_LISTED_FILES:

@@ -45,8 +45,8 @@ def environment(**more: str) -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith((*TEST_RUN_VARIABLES, *UV_RUN_VARIABLES)) or name == "GIT_SSL_CAINFO"
     }
-    ours = Path(sys.executable).parent
-    path = [entry for entry in kept["PATH"].split(os.pathsep) if Path(entry) != ours]
+    own_programs = Path(sys.executable).parent
+    path = [entry for entry in kept["PATH"].split(os.pathsep) if Path(entry) != own_programs]
     return {**kept, "PATH": os.pathsep.join(path), **more}
 
 

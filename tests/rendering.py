@@ -42,7 +42,7 @@ FLIPPED: dict[str, Any] = {
 }
 
 # Renders a service that the test may change: `service(pk_type="int")`.
-Copy = Callable[..., Path]
+RenderService = Callable[..., Path]
 
 
 class Renderer:
@@ -142,20 +142,20 @@ def without_git_mode_sync() -> Iterator[None]:
 
 def project_name_error(project_name: str) -> str:
     """Return the validation error of a project name, without rendering a service."""
-    return _macro_of_names("project_name_error", project_name)
+    return _render_name_macro("project_name_error", project_name)
 
 
 def conflicts_with_example(project_name: str) -> bool:
     """Return whether the project name conflicts with a dependency of the example."""
-    return _macro_of_names("conflicts_with_example", project_name) != ""
+    return _render_name_macro("conflicts_with_example", project_name) != ""
 
 
-def _macro_of_names(macro: str, project_name: str) -> str:
+def _render_name_macro(macro: str, project_name: str) -> str:
     jinja = SandboxedEnvironment(loader=FileSystemLoader(ROOT), extensions=[FILTERS_OF_COPIER])
-    names = jinja.from_string(
+    template = jinja.from_string(
         f"{{% from 'includes/names.jinja' import {macro} %}}{{{{ {macro}(name) }}}}"
     )
-    return names.render(name=project_name).strip()
+    return template.render(name=project_name).strip()
 
 
 def render_from(source: str | Path, destination: Path, **answers: Any) -> None:
@@ -203,11 +203,11 @@ def files_of_working_tree() -> list[str]:
 
 def git(directory: Path, *arguments: str, check: bool = True) -> str:
     """Run Git without user configuration; return its output."""
-    alone = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+    isolation = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
     return subprocess.run(
         ["git", *arguments],
         cwd=directory,
-        env={**os.environ, **alone},
+        env={**os.environ, **isolation},
         check=check,
         capture_output=True,
         text=True,

@@ -30,7 +30,7 @@ class Interpreter:
 
     python: Path
 
-    def succeeds(self, service: Path, *arguments: str | Path, **variables: str) -> str:
+    def run_module(self, service: Path, *arguments: str | Path, **variables: str) -> str:
         """Run a module in the directory of a service; return its output."""
         return succeed(
             self.python, "-m", *arguments, cwd=service, PYTHONPATH="src", **variables
@@ -101,7 +101,7 @@ def query(database: URL, statement: str) -> list[tuple[object, ...]]:
     return asyncio.run(fetch())
 
 
-def address(database: URL) -> str:
+def database_url(database: URL) -> str:
     """Return the URL as a value of DATABASE_URL."""
     return database.render_as_string(hide_password=False)
 

@@ -26,8 +26,8 @@ from tests.adversarial_answers import (
 )
 from tests.processes import UV, open_directory, run, succeed
 from tests.rendering import (
-    Copy,
     Renderer,
+    RenderService,
     answers_of,
     conflicts_with_example,
     files_under,
@@ -38,6 +38,7 @@ from tests.services import DEV, Start
 from tests.test_copying import COPIER
 
 QUESTIONS = [*questionnaire()]
+# A computed answer, which is never asked.
 COMPUTED = "project_slug"
 CHOICES = {
     name: st.sampled_from([*choices.values()] if isinstance(choices, dict) else choices)
@@ -232,7 +233,7 @@ def test_recopy_gives_same_files(repository: Path, text: str) -> None:
 
 
 @pytest.mark.slow
-def test_names_of_locked_packages_are_rejected(service: Copy) -> None:
+def test_names_of_locked_packages_are_rejected(service: RenderService) -> None:
     directory = service()
     succeed(UV, "lock", "--quiet", cwd=directory)
     locked = tomllib.loads((directory / "uv.lock").read_text())["package"]

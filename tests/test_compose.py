@@ -17,7 +17,7 @@ from sqlalchemy import URL
 from local_postgres import ephemeral
 from tests.pgbouncer import PGBOUNCER, run_pgbouncer
 from tests.processes import free_port, open_directory, run, serving, succeed
-from tests.rendering import Copy, Renderer
+from tests.rendering import Renderer, RenderService
 from tests.services import Interpreter, create_database
 
 PROGRAMS = Path(sys.executable).parent
@@ -60,16 +60,16 @@ def test_compose_references_exist(render: Renderer, pooler: str) -> None:
 def test_only_service_publishes_port_on_loopback(render: Renderer, pooler: str) -> None:
     services = load_compose_file(render(pooler=pooler))["services"]
 
-    opened = {name: each["ports"] for name, each in services.items() if "ports" in each}
-    assert opened == {"service": ["127.0.0.1:8000:8000"]}
+    published = {name: each["ports"] for name, each in services.items() if "ports" in each}
+    assert published == {"service": ["127.0.0.1:8000:8000"]}
 
 
 def test_compose_has_pooler_only_with_pgbouncer(render: Renderer) -> None:
     assert set(load_compose_file(render())["services"]) == {"database", "migrate", "service"}
 
-    through = load_compose_file(render(pooler="pgbouncer"))["services"]
-    assert "@pooler:6432/" in through["service"]["environment"]["DATABASE_URL"]
-    assert "@database:5432/" in through["migrate"]["environment"]["DATABASE_URL"]
+    pooled = load_compose_file(render(pooler="pgbouncer"))["services"]
+    assert "@pooler:6432/" in pooled["service"]["environment"]["DATABASE_URL"]
+    assert "@database:5432/" in pooled["migrate"]["environment"]["DATABASE_URL"]
 
 
 def test_hadolint_passes_for_pooler(render: Renderer) -> None:
@@ -104,13 +104,13 @@ def start_pgbouncer(file: dict[str, Any], server: URL, place: Path) -> Iterator[
     mounted = {each["target"]: each["source"] for each in file["services"]["pooler"]["configs"]}
     for target, source in mounted.items():
         text = file["configs"][source]["content"]
-        for there, here in (
+        for old, new in (
             ("host=database port=5432", "host={host} port={port}".format(**server.query)),
             ("listen_addr = *", "listen_addr = 127.0.0.1"),
             ("listen_port = 6432", f"listen_port = {port}"),
             ("/etc/pgbouncer", str(place)),
         ):
-            text = text.replace(there, here)
+            text = text.replace(old, new)
         (place / Path(target).name).write_text(text)
     with run_pgbouncer(place / "service.ini", Path(str(server.query["host"])), port):
         yield port
@@ -119,7 +119,7 @@ def start_pgbouncer(file: dict[str, Any], server: URL, place: Path) -> Iterator[
 @pytest.mark.slow
 @pytest.mark.parametrize("pooler", POOLERS if PGBOUNCER else POOLERS[:1])
 def test_compose_commands_migrate_and_serve(
-    service: Copy, interpreter: Interpreter, tmp_path: Path, pooler: str
+    service: RenderService, interpreter: Interpreter, tmp_path: Path, pooler: str
 ) -> None:
     directory = service(pooler=pooler)
     file = load_compose_file(directory)
@@ -137,10 +137,10 @@ def test_compose_commands_migrate_and_serve(
             assert_serves(console, probe, directory, port, tmp_path / "log", **settings)
             return
         with start_pgbouncer(file, server, place) as listening:
-            through = serve["environment"]["DATABASE_URL"].replace(
+            pooled = serve["environment"]["DATABASE_URL"].replace(
                 "pooler:6432", f"127.0.0.1:{listening}"
             )
-            settings = {**serve["environment"], "DATABASE_URL": through, "PYTHONPATH": "src"}
+            settings = {**serve["environment"], "DATABASE_URL": pooled, "PYTHONPATH": "src"}
             assert_serves(console, probe, directory, port, tmp_path / "log", **settings)
             wrong_password = settings | {
                 "DATABASE_PASSWORD": "another",
@@ -148,7 +148,7 @@ def test_compose_commands_migrate_and_serve(
             }
             assert run(*console, "migrate", cwd=directory, **wrong_password).returncode == 2
             assert asyncio.run(
-                session_settings(through, serve["environment"]["DATABASE_PASSWORD"])
+                session_settings(pooled, serve["environment"]["DATABASE_PASSWORD"])
             ) == [
                 "off",
                 "30s",

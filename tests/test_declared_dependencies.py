@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.rendering import FLIPPED, ROOT, Copy, Renderer
+from tests.rendering import FLIPPED, ROOT, Renderer, RenderService
 
 # Distributions with another name than the package that they contain.
 DISTRIBUTIONS = {
@@ -30,7 +30,7 @@ ANSWERS: list[dict[str, Any]] = [
 ]
 
 
-def imported(folder: Path) -> Iterator[tuple[str, str]]:
+def imported_modules(folder: Path) -> Iterator[tuple[str, str]]:
     """Yield each imported module of a folder, with the name of the file."""
     for path in sorted(folder.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -41,6 +41,7 @@ def imported(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def distribution_of(module: str) -> str:
+    """Return the name of the distribution that contains a module."""
     for package, distribution in DISTRIBUTIONS.items():
         if module == package or module.startswith(f"{package}."):
             return distribution
@@ -53,28 +54,29 @@ def undeclared(folder: Path, declared: set[str]) -> dict[str, str]:
     own |= {"tests", "migrations"}
     return {
         distribution_of(module): file
-        for module, file in imported(folder)
+        for module, file in imported_modules(folder)
         if module.partition(".")[0] not in own | set(sys.stdlib_module_names)
         and distribution_of(module) not in declared
     }
 
 
 def names(requirements: list[str]) -> set[str]:
+    """Return the names of required distributions, without versions and extras."""
     return {re.split(r"[\[<>=~! ;]", each, maxsplit=1)[0].lower() for each in requirements}
 
 
 @pytest.mark.parametrize("answers", ANSWERS, ids=lambda each: "-".join(map(str, each)) or "default")
-def test_imported_packages_are_declared(service: Copy, answers: dict[str, Any]) -> None:
+def test_imported_packages_are_declared(service: RenderService, answers: dict[str, Any]) -> None:
     directory = service(**answers)
     project = tomllib.loads((directory / "pyproject.toml").read_text(encoding="utf-8"))
     runtime: list[str] = project["project"]["dependencies"]
     development: list[str] = project["dependency-groups"]["dev"]
-    code = names(runtime)
+    runtime_names = names(runtime)
 
-    assert undeclared(directory / "migrations", code) == {}
-    assert undeclared(directory / "tests", code | names(development)) == {}
-    assert undeclared(directory / "src", code) == {}
-    assert undeclared(directory / "devtools", code | names(development)) == {}
+    assert undeclared(directory / "migrations", runtime_names) == {}
+    assert undeclared(directory / "tests", runtime_names | names(development)) == {}
+    assert undeclared(directory / "src", runtime_names) == {}
+    assert undeclared(directory / "devtools", runtime_names | names(development)) == {}
     unbounded = [each for each in [*runtime, *development] if ",<" not in each]
     assert unbounded == []
 

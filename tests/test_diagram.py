@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql
 
 from tests.node import Node
 from tests.processes import succeed
-from tests.rendering import ROOT, Copy
+from tests.rendering import ROOT, RenderService
 from tests.services import Interpreter
 
 RUN_COMMAND = "from app.cli import main; main()"
@@ -22,12 +22,12 @@ from app.kit.cli.commands.diagram import mermaid
 print(mermaid(pickle.loads(Path(sys.argv[1]).read_bytes())))
 """
 # Answers that change tables or columns, each with all its values.
-SHAPES: list[dict[str, Any]] = [
+SCHEMA_ANSWERS: list[dict[str, Any]] = [
     {},
     {"pk_type": "int", "soft_delete": False},
     {"pk_type": "uuid4", "example": False},
 ]
-READ = """
+READ_DIAGRAM = """
 import { readFileSync } from "node:fs";
 import mermaid from "./mermaid/package/dist/mermaid.esm.min.mjs";
 const text = readFileSync(process.argv[1], "utf8");
@@ -71,15 +71,21 @@ def table_names(service: Path, interpreter: Interpreter) -> set[str]:
 def parse(node: Node, source: str, directory: Path) -> Any:
     """Return the tables and relationships that Mermaid parses from the source."""
     (directory / "schema.mmd").write_text(source)
-    result = node.run(READ, directory / "schema.mmd")
+    result = node.run(READ_DIAGRAM, directory / "schema.mmd")
     assert result.returncode == 0, result.stdout[-2000:]
     return json.loads(result.stdout)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("answers", SHAPES, ids=lambda answers: "-".join(answers) or "default")
+@pytest.mark.parametrize(
+    "answers", SCHEMA_ANSWERS, ids=lambda answers: "-".join(answers) or "default"
+)
 def test_mermaid_shows_every_table_of_a_service(
-    service: Copy, interpreter: Interpreter, node: Node, tmp_path: Path, answers: dict[str, Any]
+    service: RenderService,
+    interpreter: Interpreter,
+    node: Node,
+    tmp_path: Path,
+    answers: dict[str, Any],
 ) -> None:
     place = service(**answers)
     page = write_page(place, interpreter)
@@ -89,23 +95,25 @@ def test_mermaid_shows_every_table_of_a_service(
 
 
 @pytest.mark.slow
-def test_schema_page_of_documentation_is_current(service: Copy, interpreter: Interpreter) -> None:
+def test_schema_page_of_documentation_is_current(
+    service: RenderService, interpreter: Interpreter
+) -> None:
     current = write_page(service(), interpreter)
 
-    kept = (ROOT / "docs/schema.md").read_text()
-    assert kept == current, "copy docs/schema.md from a service with the default answers"
+    documented = (ROOT / "docs/schema.md").read_text()
+    assert documented == current, "copy docs/schema.md from a service with the default answers"
 
 
 @pytest.mark.slow
 def test_mermaid_accepts_keywords_as_names(
-    service: Copy, interpreter: Interpreter, node: Node, tmp_path: Path
+    service: RenderService, interpreter: Interpreter, node: Node, tmp_path: Path
 ) -> None:
     metadata = MetaData()
     for number, name in enumerate(NAMES):
         key = Column("id", Integer, primary_key=True)
-        refers = Column(name, ForeignKey(f"{NAMES[number - 1]}.id"))
-        Table(name, metadata, key, refers, *(Column(each, Integer) for each in NAMES[:number]))
-    Table("types", metadata, *(Column(f"t{index}", of) for index, of in enumerate(TYPES)))
+        reference = Column(name, ForeignKey(f"{NAMES[number - 1]}.id"))
+        Table(name, metadata, key, reference, *(Column(each, Integer) for each in NAMES[:number]))
+    Table("types", metadata, *(Column(f"t{index}", type_) for index, type_ in enumerate(TYPES)))
 
     (tmp_path / "metadata").write_bytes(pickle.dumps(metadata))
     source = succeed(
@@ -125,4 +133,4 @@ def test_mermaid_accepts_keywords_as_names(
 def test_mermaid_reports_a_syntax_error(node: Node, tmp_path: Path) -> None:
     (tmp_path / "wrong.mmd").write_text("erDiagram\n    users {\n        uuid id ???\n    }\n")
 
-    assert "Parse error on line 3" in node.run(READ, tmp_path / "wrong.mmd").stdout
+    assert "Parse error on line 3" in node.run(READ_DIAGRAM, tmp_path / "wrong.mmd").stdout

@@ -12,7 +12,7 @@ from editorconfig import get_properties
 
 from tests.node import Node
 from tests.processes import run, succeed
-from tests.rendering import Copy, Renderer, files_under
+from tests.rendering import Renderer, RenderService, files_under
 
 ZENSICAL = Path(sys.executable).with_name("zensical")
 # The VS Code variables that the files may use.
@@ -79,7 +79,9 @@ def test_vscode_files_are_valid_json(render: Renderer, node: Node, tmp_path: Pat
     assert "Duplicate object key" in output
 
 
-def test_dev_container_cli_reads_configuration(service: Copy, node: Node, tmp_path: Path) -> None:
+def test_dev_container_cli_reads_configuration(
+    service: RenderService, node: Node, tmp_path: Path
+) -> None:
     directory = service()
     # The CLI runs Docker to list containers; `true` prints none.
     command = [*node.command("@devcontainers/cli", "devcontainer.js"), "read-configuration"]
@@ -103,8 +105,8 @@ def test_vscode_variables_modules_and_interpreter_exist(render: Renderer) -> Non
         named = set(re.findall(r"\$\{(\w+)\}", (service / name).read_text()))
         assert named <= VARIABLES, name
     declared = tomllib.loads((service / "pyproject.toml").read_text())
-    needs = [*declared["project"]["dependencies"], *declared["dependency-groups"]["dev"]]
-    packages = {re.split(r"[\[<>=]", each)[0] for each in needs}
+    dependencies = [*declared["project"]["dependencies"], *declared["dependency-groups"]["dev"]]
+    packages = {re.split(r"[\[<>=]", each)[0] for each in dependencies}
     for each in read_json(service, ".vscode/launch.json")["configurations"]:
         assert each["module"] in packages
         # Each debugger is part of the extension of the same name.
@@ -131,7 +133,7 @@ def test_vscode_launch_targets_exist(render: Renderer) -> None:
 
 
 @pytest.mark.parametrize("example", [True, False])
-def test_documentation_site_of_service_builds(service: Copy, example: bool) -> None:
+def test_documentation_site_of_service_builds(service: RenderService, example: bool) -> None:
     directory = service(example=example, project_name="Zebra Crossing 2.0")
 
     succeed(ZENSICAL, "build", "--strict", cwd=directory)
@@ -143,7 +145,7 @@ def test_documentation_site_of_service_builds(service: Copy, example: bool) -> N
         assert (directory / "site" / page.stem.replace("index", "") / "index.html").is_file()
 
 
-def test_site_build_fails_for_broken_link(service: Copy) -> None:
+def test_site_build_fails_for_broken_link(service: RenderService) -> None:
     directory = service()
     (directory / "docs/astray.md").write_text("# Astray\n\n[There](nowhere.md)\n")
 

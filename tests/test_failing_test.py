@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import URL
 
 from tests.processes import run
-from tests.rendering import Copy
-from tests.services import Interpreter, address, new_database
+from tests.rendering import RenderService
+from tests.services import Interpreter, database_url, new_database
 
 TESTS = """
 import logging
@@ -33,7 +33,7 @@ def write_failing_tests(service: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.full_suite
 def test_output_of_failing_test_shows_request_once(
-    service: Copy, interpreter: Interpreter, server: URL
+    service: RenderService, interpreter: Interpreter, server: URL
 ) -> None:
     directory = service(example=False)
     write_failing_tests(directory)
@@ -42,7 +42,7 @@ def test_output_of_failing_test_shows_request_once(
         *(interpreter.python, "-m", "pytest", "-q", "tests/features/test_failing.py"),
         cwd=directory,
         PYTHONPATH="src",
-        DATABASE_URL=address(new_database(server)),
+        DATABASE_URL=database_url(new_database(server)),
     )
 
     assert result.stdout.count('"path": "/no-such-path"') == 1, result.stdout

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import URL
 
 from tests.processes import run
-from tests.rendering import Copy
-from tests.services import Interpreter, address, new_database
+from tests.rendering import RenderService
+from tests.services import Interpreter, database_url, new_database
 
 ROUTER = '''"""Gauges."""
 
@@ -56,7 +56,7 @@ def add_feature(service: Path) -> None:
 @pytest.mark.full_suite
 @pytest.mark.parametrize("example", [True, False])
 def test_fuzz_test_finds_server_error_in_feature(
-    service: Copy, interpreter: Interpreter, server: URL, example: bool
+    service: RenderService, interpreter: Interpreter, server: URL, example: bool
 ) -> None:
     directory = service(example=example)
     add_feature(directory)
@@ -65,7 +65,7 @@ def test_fuzz_test_finds_server_error_in_feature(
         *(interpreter.python, "-m", "pytest", "-q", "tests/architecture/test_fuzz.py"),
         cwd=directory,
         PYTHONPATH="src",
-        DATABASE_URL=address(new_database(server)),
+        DATABASE_URL=database_url(new_database(server)),
     )
 
     output = result.stdout

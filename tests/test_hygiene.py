@@ -78,7 +78,7 @@ FORBIDDEN_ON_WINDOWS = re.compile(
     r"[<>:\"\\|?*\x00-\x1f]|[. ]$|^(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE
 )
 SUPPRESSION = re.compile(r"#\s*(?:ruff: )?(noqa|type: ?ignore|pyright: ?ignore|mypy:)(.*)")
-# The rule, then the reason: `
+# The rule, then the reason in at least two words.
 RULE_AND_REASON = re.compile(r"(: ?[A-Z]+\d+(, ?[A-Z]+\d+)*|\[[\w, -]+\])\W+\w+\W+\w+")
 
 SOURCES = [name for name in files_of_working_tree() if name.startswith(("template/", "variants/"))]
@@ -124,9 +124,9 @@ def test_service_contains_no_machine_path_or_registry(texts: dict[str, str]) -> 
 
 
 def test_repository_contains_no_machine_path_or_registry() -> None:
-    ours = Path(__file__).relative_to(ROOT).as_posix()
+    this_file = Path(__file__).relative_to(ROOT).as_posix()
     names = [name for name in files_of_working_tree() if not name.endswith(".png")]
-    texts = {name: read(name) for name in names if name != ours}
+    texts = {name: read(name) for name in names if name != this_file}
 
     assert not {name for name, text in texts.items() if MACHINE_PATH.search(text)}
     assert not {name for name, text in texts.items() if REGISTRY.search(text)}
@@ -144,7 +144,7 @@ def test_file_names_are_valid_on_windows(texts: dict[str, str]) -> None:
 
 
 def test_jinja_files_vary_with_answers(render: Renderer) -> None:
-    default, without_example, unusual, signed_in = (
+    default, without_example, unusual, with_oidc = (
         files_under(render(**{"deploy": "kubernetes", **answers}))
         for answers in ({}, {"example": False}, UNUSUAL, {"auth": "oidc"})
     )
@@ -157,11 +157,11 @@ def test_jinja_files_vary_with_answers(render: Renderer) -> None:
     }
 
     kept = {name for name in default if name in without_example}
-    varies = {name for name in default if default[name] != unusual.get(name)}
-    varies |= {name for name in signed_in if signed_in[name] != default.get(name)}
-    varies |= {name for name in kept if default[name] != without_example[name]}
+    varying = {name for name in default if default[name] != unusual.get(name)}
+    varying |= {name for name in with_oidc if with_oidc[name] != default.get(name)}
+    varying |= {name for name in kept if default[name] != without_example[name]}
 
-    assert named <= varies
+    assert named <= varying
 
 
 def test_files_without_jinja_contain_no_answers() -> None:

@@ -15,7 +15,7 @@ from sqlalchemy import URL
 
 from tests.processes import UV, Server, environment, free_port, open_directory, serving, succeed
 from tests.rendering import Renderer
-from tests.services import address, new_database
+from tests.services import database_url, new_database
 
 # An interpreter that every account can run, unlike one in the home directory of root.
 SYSTEM_PYTHON = Path("/usr/bin/python3")
@@ -85,11 +85,11 @@ def image(render: Renderer) -> Iterator[Path]:
     with open_directory() as place:
         context, app = place / "context", place / "app"
         shutil.copytree(render(), context)
-        public = {"UV_PYTHON": str(SYSTEM_PYTHON)} if os.geteuid() == 0 else {}
-        succeed(UV, "lock", "--quiet", cwd=context, **public)
+        interpreter = {"UV_PYTHON": str(SYSTEM_PYTHON)} if os.geteuid() == 0 else {}
+        succeed(UV, "lock", "--quiet", cwd=context, **interpreter)
         build, last = stages(context / "Dockerfile")
 
-        run_stage(build, context=context, built=place, app=app, **public)
+        run_stage(build, context=context, built=place, app=app, **interpreter)
         app.rename(place / "built")
         run_stage(last, context=context, built=place / "built", app=app)
         yield app
@@ -106,11 +106,11 @@ def run_stage(stage: Stage, *, context: Path, built: Path, app: Path, **variable
                 origin = (
                     built / source.removeprefix("/app/") if "--from" in words else context / source
                 )
-                into = app / origin.name
+                target = app / origin.name
                 if origin.is_dir():
-                    shutil.copytree(origin, into, symlinks=True)
+                    shutil.copytree(origin, target, symlinks=True)
                 else:
-                    shutil.copy(origin, into)
+                    shutil.copy(origin, target)
         elif name == "RUN" and "pip install" not in words:
             command = (
                 words.replace("python ", "python3 ", 1) if words.startswith("python") else words
@@ -129,7 +129,7 @@ def run_stage(stage: Stage, *, context: Path, built: Path, app: Path, **variable
 def test_image_migrates_and_serves_without_write_permission(
     image: Path, server: URL, tmp_path: Path
 ) -> None:
-    port, database = free_port(), address(new_database(server))
+    port, database = free_port(), database_url(new_database(server))
     settings = {
         "PATH": f"{image}/.venv/bin:/usr/bin:/bin",
         "DATABASE_URL": database,

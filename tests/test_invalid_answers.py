@@ -11,9 +11,9 @@ import pytest
 
 from tests.rendering import Renderer, project_name_error
 
-FIRST = "begin with a letter from a to z"
-LETTERS = "use only a-z 0-9 space . - or _"
-LINE = "write one line"
+FIRST_CHARACTER = "begin with a letter from a to z"
+CHARACTERS = "use only a-z 0-9 space . - or _"
+ONE_LINE = "write one line"
 BOOLEAN_QUESTIONS = ["soft_delete", "tune_pool", "pool_pre_ping", "example", "telemetry"]
 NOT_BOOLEAN = "not in [True, False]"
 SIZE, OVERFLOW = "answer a whole number from 1 to 1000", "answer a whole number, 0 to 1000"
@@ -22,14 +22,14 @@ RECYCLE = "answer 1 to 86400, or -1 (never)"
 
 # Question, invalid answer, and the correction that the error message names.
 INVALID_ANSWERS: list[tuple[str, Any, str]] = [
-    *(("project_name", name, FIRST) for name in ["", " ", "-", "2nd", "_x", " Padded"]),
+    *(("project_name", name, FIRST_CHARACTER) for name in ["", " ", "-", "2nd", "_x", " Padded"]),
     *(
-        ("project_name", name, FIRST)
+        ("project_name", name, FIRST_CHARACTER)
         for name in ["Ünit", "服务", "Сервис", "{{ 7 * 7 }}", "{% raw %}"]
     ),
-    *(("project_name", name, LETTERS) for name in ["Straße", "a\u00a0b"]),
-    *(("project_name", name, LETTERS) for name in ["a\nb", "a\n", "a\tb", "a'b", 'a"b', "a/b"]),
-    *(("project_name", name, LETTERS) for name in ["a{# #}", "a$b"]),
+    *(("project_name", name, CHARACTERS) for name in ["Straße", "a\u00a0b"]),
+    *(("project_name", name, CHARACTERS) for name in ["a\nb", "a\n", "a\tb", "a'b", 'a"b', "a/b"]),
+    *(("project_name", name, CHARACTERS) for name in ["a{# #}", "a$b"]),
     ("project_name", "a" * 61, "at most 60 characters"),
     ("project_name", "App", "choose another"),
     ("project_name", "Class", "choose another"),
@@ -37,7 +37,7 @@ INVALID_ANSWERS: list[tuple[str, Any, str]] = [
     ("project_name", "Python", "choose another"),
     ("project_name", "tests", "choose another"),
     ("project_slug", "other", "computed from project_name"),
-    *(("project_description", text, LINE) for text in ["", "  ", "a\nb", "a\r\nb", "a\x00b"]),
+    *(("project_description", text, ONE_LINE) for text in ["", "  ", "a\nb", "a\r\nb", "a\x00b"]),
     ("project_description", "x" * 201, "use at most 200 characters"),
     *(("python_version", text, "3.11") for text in ["", "3.10", "3.16", "3"]),
     *(("pk_type", text, "uuid7") for text in ["", "bigint", "UUID7"]),
@@ -87,7 +87,7 @@ def test_names_of_dependencies_are_rejected(render: Renderer) -> None:
     needed = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
     needed += project["build-system"]["requires"]
 
-    names = {re.split(r"[^\w.-]", one)[0] for one in needed}
+    names = {re.split(r"[^\w.-]", each)[0] for each in needed}
 
     assert not {name for name in names if not project_name_error(name)}
 

@@ -10,8 +10,8 @@ import yaml
 
 from local_postgres import ephemeral
 from tests.processes import free_port, serving, succeed
-from tests.rendering import Copy, Renderer
-from tests.services import Interpreter, address, create_database
+from tests.rendering import Renderer, RenderService
+from tests.services import Interpreter, create_database, database_url
 
 PROGRAMS = Path(sys.executable).parent
 KUBECTL = shutil.which("kubectl")
@@ -107,7 +107,7 @@ def test_service_and_disruption_budget_select_deployment_pods(deploy: Path) -> N
 
 @pytest.mark.slow
 def test_job_migrates_and_pods_fit_in_max_connections(
-    service: Copy, interpreter: Interpreter, tmp_path: Path
+    service: RenderService, interpreter: Interpreter, tmp_path: Path
 ) -> None:
     directory = service(deploy="kubernetes")
     manifests = directory / "deploy"
@@ -118,7 +118,7 @@ def test_job_migrates_and_pods_fit_in_max_connections(
     # The default of PostgreSQL.
     with ephemeral(max_connections=100) as server:
         create_database(server, "service")
-        there = address(server.set(database="service"))
+        there = database_url(server.set(database="service"))
         secrets = {
             "database": {"DATABASE_URL": there},
             "database-owner": {"DATABASE_MIGRATION_URL": there},

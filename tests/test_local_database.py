@@ -23,7 +23,7 @@ from tests.processes import (
     succeed,
 )
 from tests.rendering import Renderer
-from tests.services import Start, address, new_database, postmaster
+from tests.services import Start, database_url, new_database, postmaster
 from tests.terminal import terminal
 
 pytestmark = pytest.mark.slow
@@ -52,11 +52,11 @@ class Bookmark(TimestampedModel):
 '''
 MARKER = "# ---- the template's end here, the imports of your features follow ----\n"
 IMPORT = "from app.features.bookmarks import models as bookmarks  # noqa: F401\n"
-REFUSED = "postgresql://app:s3cret@127.0.0.1:1/app"
+UNREACHABLE_URL = "postgresql://app:s3cret@127.0.0.1:1/app"
 # app.kit.migrations.lock.LOCK_KEY, the same in every release.
 MIGRATION_LOCK = 7_203_685_477_580
 # Runs several command lines in one process: the import of the service takes most of the time.
-SEVERAL = """
+RUN_COMMAND_LINES = """
 import shlex, sys
 from app.cli import main
 for line in sys.argv[1:]:
@@ -93,14 +93,14 @@ def changeable(installed: Path) -> Iterator[Path]:
 def commands(installed: Path) -> Commands:
     """Run command lines of a service, by default of `installed`: `commands("migrate")`."""
 
-    def of(*lines: str, at: Path = installed, **variables: str) -> list[tuple[int, str]]:
-        words = (installed / ".venv/bin/python", "-c", SEVERAL, *lines)
-        output = run(*words, cwd=at, **sources(at), **variables).stdout
+    def run_lines(*lines: str, at: Path = installed, **variables: str) -> list[tuple[int, str]]:
+        words = (installed / ".venv/bin/python", "-c", RUN_COMMAND_LINES, *lines)
+        output = run(*words, cwd=at, **import_path(at), **variables).stdout
         results = re.findall(r"(.*?)<(\d+)>\n", output, re.DOTALL)
         assert len(results) == len(lines), output
         return [(int(code), text) for text, code in results]
 
-    return of
+    return run_lines
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +117,7 @@ def dev(installed: Path) -> Iterator[Server]:
         yield server
 
 
-def sources(service: Path) -> dict[str, str]:
+def import_path(service: Path) -> dict[str, str]:
     """Return variables with which Python imports this service, not the installed one."""
     return {"PYTHONPATH": str(service / "src")}
 
@@ -135,7 +135,7 @@ def add_bookmarks(service: Path) -> None:
 
 
 def migration(service: Path) -> Path:
-    """The migration that `revision` wrote."""
+    """Return the migration that `revision` wrote."""
     [found] = service.glob("migrations/versions/*add_bookmarks.py")
     return found
 
@@ -164,9 +164,9 @@ def test_commands_start_and_stop_the_local_database(installed: Path, commands: C
 
 
 def test_serve_and_help_start_no_database(changeable: Path, commands: Commands) -> None:
-    (serve, _), (shown, _) = commands("serve", "migrate --help", at=changeable)
+    (serve_code, _), (help_code, _) = commands("serve", "migrate --help", at=changeable)
 
-    assert (serve, shown) == (2, 0)
+    assert (serve_code, help_code) == (2, 0)
     assert not (changeable / ".pgdata").exists()
 
 
@@ -186,20 +186,20 @@ def test_migrations_are_printed_and_applied_on_request(
     assert again.count("Running") == 1
     assert "`my-service migrate`" in seed
 
-    server = start(changeable, *program(installed, changeable), "dev", "--migrate")
+    server = start(changeable, *command_of(installed, changeable), "dev", "--migrate")
     assert "Running upgrade 0006 -> 0007" in server.output
 
 
-def program(installed: Path, service: Path) -> tuple[str | Path, ...]:
+def command_of(installed: Path, service: Path) -> tuple[str | Path, ...]:
     """Return the command of a changed service, with variables that the reloader inherits."""
-    variables = [f"{name}={value}" for name, value in sources(service).items()]
+    variables = [f"{name}={value}" for name, value in import_path(service).items()]
     return ("env", *variables, installed / ".venv/bin/my-service")
 
 
 def test_dev_does_not_apply_new_migration(
     changeable: Path, installed: Path, commands: Commands, start: Start
 ) -> None:
-    server = start(changeable, *program(installed, changeable), "dev")
+    server = start(changeable, *command_of(installed, changeable), "dev")
     add_bookmarks(changeable)
     [(code, written)] = commands("revision -m 'add bookmarks'", at=changeable)
     assert code == 0, written
@@ -231,7 +231,7 @@ def test_only_migrate_applies_revision(
 ) -> None:
     add_bookmarks(changeable)
     lines = ("revision -m 'add bookmarks'", "db status", "check")
-    (code, written), (_, status), (agrees, _) = commands(*lines, at=changeable)
+    (code, written), (_, status), (check_code, _) = commands(*lines, at=changeable)
 
     path = migration(changeable)
     # The output is the file, the operations and the next step, without lint errors.
@@ -245,7 +245,7 @@ def test_only_migrate_applies_revision(
         succeed(installed / ".venv/bin/ruff", *check, path, cwd=changeable)
     assert "Migration  0007" in status
     assert "Pending    1;" in status
-    assert agrees == 0
+    assert check_code == 0
 
     # An edit of the migration and of the models leaves no difference.
     index = 'op.create_index("ix_bookmarks_url", "bookmarks", ["url"])'
@@ -270,7 +270,7 @@ def test_dev_reports_unreachable_database(installed: Path, tmp_path: Path, name:
     port = free_port()
     words = (installed / ".venv/bin" / name, "dev", "--port", str(port))
     log = tmp_path / "log"
-    with serving(*words, cwd=installed, port=port, log=log, DATABASE_URL=REFUSED) as server:
+    with serving(*words, cwd=installed, port=port, log=log, DATABASE_URL=UNREACHABLE_URL) as server:
         assert eventually(lambda: expected in server.output, 20), server.output
         if name == "my-service":
             assert server.process.wait(10) == 2
@@ -280,7 +280,7 @@ def test_dev_reports_unreachable_database(installed: Path, tmp_path: Path, name:
 
 
 def test_migrate_reports_what_it_waits_for(commands: Commands, server: URL) -> None:
-    unreachable = {"DATABASE_URL": REFUSED, "DATABASE_STARTUP_TIMEOUT": "1"}
+    unreachable = {"DATABASE_URL": UNREACHABLE_URL, "DATABASE_STARTUP_TIMEOUT": "1"}
 
     [(code, printed)] = commands("migrate", **unreachable)
 
@@ -291,7 +291,7 @@ def test_migrate_reports_what_it_waits_for(commands: Commands, server: URL) -> N
     assert code == 2
 
     url = new_database(server)
-    waits = {"DATABASE_URL": address(url), "DATABASE_MIGRATION_WAIT": "1"}
+    waits = {"DATABASE_URL": database_url(url), "DATABASE_MIGRATION_WAIT": "1"}
 
     async def migrate() -> list[tuple[int, str]]:
         connection = await asyncpg.connect(
@@ -322,15 +322,15 @@ def test_reset_deletes_only_local_database(
     assert int(before) > 0
     assert (declined != 0, after) == (True, before)
 
-    reset = (*program(installed, changeable), "db", "reset")
-    with terminal(*reset, cwd=changeable) as person:
-        person.answer("Delete everything in the local database? [y/N]: ")
-        person.expect("Nothing was deleted.")
-        assert person.wait() == 0
-    with terminal(*reset, cwd=changeable) as person:
-        person.answer("Delete everything in the local database? [y/N]: ", "y")
-        person.expect("The local database is empty and up to date.")
-        assert person.wait() == 0
+    reset = (*command_of(installed, changeable), "db", "reset")
+    with terminal(*reset, cwd=changeable) as prompt:
+        prompt.answer("Delete everything in the local database? [y/N]: ")
+        prompt.expect("Nothing was deleted.")
+        assert prompt.wait() == 0
+    with terminal(*reset, cwd=changeable) as prompt:
+        prompt.answer("Delete everything in the local database? [y/N]: ", "y")
+        prompt.expect("The local database is empty and up to date.")
+        assert prompt.wait() == 0
 
     (_, empty), (_, status), (code, _) = commands(
         count, "db status", "db reset --yes", at=changeable
@@ -338,8 +338,8 @@ def test_reset_deletes_only_local_database(
     assert empty == "0\n"
     assert "Pending    none" in status
     assert code == 0
-    elsewhere = address(new_database(server))
-    [(refused, message)] = commands("db reset --yes", at=changeable, DATABASE_URL=elsewhere)
+    remote_url = database_url(new_database(server))
+    [(refused, message)] = commands("db reset --yes", at=changeable, DATABASE_URL=remote_url)
     assert (refused, "DATABASE_URL is set" in message) == (2, True)
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import URL
 from tests.combinations import (
     ALL,
     OPTIONS,
-    WITH_SIGN_IN,
+    WITH_OIDC,
     combination_id,
     pairs,
     pairwise_combinations,
@@ -23,8 +23,8 @@ from tests.combinations import (
 )
 from tests.pgbouncer import PGBOUNCER
 from tests.processes import run, succeed
-from tests.rendering import ROOT, Copy, Renderer
-from tests.services import RUNNING_VERSION, Interpreter, address, new_database
+from tests.rendering import ROOT, Renderer, RenderService
+from tests.services import RUNNING_VERSION, Interpreter, database_url, new_database
 from tests.type_interfaces import Modules
 
 PAIRWISE = pairwise_combinations()
@@ -38,7 +38,7 @@ ON_NEWER_PYTHON = [answers for answers in TESTED if answers["example"]][-1]
 
 CHECKED_FOLDERS = ["src", "devtools", "tests", "migrations"]
 # Several Alembic commands in one process, because the imports take most of the time.
-MIGRATING = """
+MIGRATE_UP_AND_DOWN = """
 from alembic.config import main
 for command in ["upgrade", "head"], ["check"], ["downgrade", "base"], ["upgrade", "head"]:
     main(command, prog="alembic")
@@ -46,16 +46,18 @@ for command in ["upgrade", "head"], ["check"], ["downgrade", "base"], ["upgrade"
 
 
 def test_pairwise_combinations_contain_every_pair() -> None:
-    for (one, its), (other, others) in itertools.combinations(OPTIONS.items(), 2):
-        for left, right in itertools.product(its, others):
-            assert any((c[one], c[other]) == (left, right) for c in PAIRWISE)
+    for (first, first_answers), (second, second_answers) in itertools.combinations(
+        OPTIONS.items(), 2
+    ):
+        for left, right in itertools.product(first_answers, second_answers):
+            assert any((c[first], c[second]) == (left, right) for c in PAIRWISE)
 
 
 def test_pairwise_combinations_include_extremes() -> None:
     assert {option: answers[0] for option, answers in OPTIONS.items()} in PAIRWISE
     assert {option: answers[-1] for option, answers in OPTIONS.items()} in PAIRWISE
     assert len(PAIRWISE) <= 16
-    assert all(answers in PAIRWISE for answers in WITH_SIGN_IN)
+    assert all(answers in PAIRWISE for answers in WITH_OIDC)
     assert len(ALL) == 96
     assert len(pairs(ALL[0])) == 10
 
@@ -69,28 +71,28 @@ def test_every_python_version_passes_ruff(render: Renderer, version: str) -> Non
 @pytest.mark.parametrize("pk_type", OPTIONS["pk_type"])
 @pytest.mark.parametrize("lazy_strategy", OPTIONS["lazy_strategy"])
 def test_every_combination_passes_ruff(render: Renderer, pk_type: str, lazy_strategy: str) -> None:
-    wanted = {"pk_type": pk_type, "lazy_strategy": lazy_strategy}
+    answers = {"pk_type": pk_type, "lazy_strategy": lazy_strategy}
 
     assert_ruff_passes(
-        *(render(**with_optional_files(one)) for one in ALL if wanted.items() <= one.items())
+        *(render(**with_optional_files(one)) for one in ALL if answers.items() <= one.items())
     )
 
 
 def assert_ruff_passes(*services: Path) -> None:
     """Check format and lint with ruff, with the settings of each service."""
     ruff = [sys.executable, "-m", "ruff"]
-    place = services[0].parent
-    succeed(*ruff, "format", "--no-cache", "--check", "--quiet", *services, cwd=place)
-    succeed(*ruff, "check", "--no-cache", "--quiet", *services, cwd=place)
+    directory = services[0].parent
+    succeed(*ruff, "format", "--no-cache", "--check", "--quiet", *services, cwd=directory)
+    succeed(*ruff, "check", "--no-cache", "--quiet", *services, cwd=directory)
 
 
 @pytest.mark.slow
 @every_pair
 def test_service_passes_mypy(
-    service: Copy, interpreter: Interpreter, mypy_cache: Path, answers: dict[str, Any]
+    service: RenderService, interpreter: Interpreter, mypy_cache: Path, answers: dict[str, Any]
 ) -> None:
-    place = add_generator(service(**with_optional_files(answers)))
-    interpreter.succeeds(place, "mypy", "--cache-dir", mypy_cache)
+    directory = add_generator(service(**with_optional_files(answers)))
+    interpreter.run_module(directory, "mypy", "--cache-dir", mypy_cache)
 
 
 def add_generator(service: Path) -> Path:
@@ -103,8 +105,8 @@ def add_generator(service: Path) -> Path:
 @pytest.mark.full_suite
 def test_service_passes_pyright(render: Renderer, interpreter: Interpreter, tmp_path: Path) -> None:
     for answers in PAIRWISE:
-        place = tmp_path / combination_id(answers)
-        add_generator(shutil.copytree(render(**with_optional_files(answers)), place))
+        directory = tmp_path / combination_id(answers)
+        add_generator(shutil.copytree(render(**with_optional_files(answers)), directory))
     services = sorted(tmp_path.iterdir())
     # One error in each service shows that pyright checks all of them separately.
     wrong = [each / "src" / "app" / "features" / "wrong.py" for each in services]
@@ -134,8 +136,8 @@ def files_to_check(services: list[Path]) -> list[str]:
     chosen: list[str] = []
     for service in services:
         modules = Modules(service)
-        for place in CHECKED_FOLDERS:
-            for path in sorted((service / place).rglob("*.py")):
+        for directory in CHECKED_FOLDERS:
+            for path in sorted((service / directory).rglob("*.py")):
                 fingerprint = modules.fingerprint(path.relative_to(service).as_posix())
                 if fingerprint not in known:
                     known.add(fingerprint)
@@ -147,7 +149,7 @@ def files_to_check(services: list[Path]) -> list[str]:
 @pytest.mark.full_suite
 @pytest.mark.parametrize("answers", TESTED, ids=map(combination_id, TESTED))
 def test_service_passes_its_tests(
-    service: Copy,
+    service: RenderService,
     interpreter_of: Callable[[str], Interpreter],
     server: URL,
     answers: dict[str, Any],
@@ -155,9 +157,9 @@ def test_service_passes_its_tests(
     version = "3.13" if answers == ON_NEWER_PYTHON else RUNNING_VERSION
     interpreter = interpreter_of(version)
     # Without DATABASE_URL, the default service starts its own database.
-    given = {} if answers == DEFAULT else {"DATABASE_URL": address(server)}
+    variables = {} if answers == DEFAULT else {"DATABASE_URL": database_url(server)}
 
-    output = interpreter.succeeds(service(**with_optional_files(answers)), "pytest", **given)
+    output = interpreter.run_module(service(**with_optional_files(answers)), "pytest", **variables)
 
     assert f"Python {version}." in output
     assert "skipped" not in output
@@ -166,11 +168,11 @@ def test_service_passes_its_tests(
 @pytest.mark.slow
 @every_pair
 def test_migrations_match_models(
-    service: Copy, interpreter: Interpreter, server: URL, answers: dict[str, Any]
+    service: RenderService, interpreter: Interpreter, server: URL, answers: dict[str, Any]
 ) -> None:
     succeed(
-        *(interpreter.python, "-c", MIGRATING),
+        *(interpreter.python, "-c", MIGRATE_UP_AND_DOWN),
         cwd=service(**answers),
         PYTHONPATH="src",
-        DATABASE_URL=address(new_database(server)),
+        DATABASE_URL=database_url(new_database(server)),
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.processes import UV, succeed
-from tests.rendering import Copy, Renderer
+from tests.rendering import Renderer, RenderService
 
 FILE = re.compile(r"<!-- file: (\S+) -->\n```python\n(.*?)```", re.DOTALL)
 NAMED = re.compile(r"`((?:kit|features|support)/\w[\w/]*\.py)`")
@@ -48,7 +48,7 @@ def test_files_named_on_page_exist(render: Renderer, soft_delete: bool) -> None:
 
 @pytest.mark.slow
 @pytest.mark.full_suite
-def test_code_on_page_is_working_feature(service: Copy) -> None:
+def test_code_on_page_is_working_feature(service: RenderService) -> None:
     directory = service(example=False)
     write_feature(directory)
 

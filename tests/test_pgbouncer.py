@@ -11,9 +11,9 @@ from sqlalchemy import URL
 from tests.combinations import combination_id, furthest_from_default, with_pgbouncer
 from tests.pgbouncer import PGBOUNCER, start_pgbouncer
 from tests.processes import open_directory, run
-from tests.rendering import Copy
-from tests.services import Interpreter, address, new_database
-from tests.suite import PLACE, add_suite
+from tests.rendering import RenderService
+from tests.services import Interpreter, database_url, new_database
+from tests.suite import SUITE_FOLDER, add_suite
 
 SERVICES = with_pgbouncer()
 
@@ -29,30 +29,36 @@ if PGBOUNCER:
     @pytest.mark.full_suite
     @pytest.mark.parametrize("answers", SERVICES, ids=map(combination_id, SERVICES))
     def test_service_passes_its_tests_through_pgbouncer(
-        service: Copy,
+        service: RenderService,
         interpreter: Interpreter,
         pooler: URL,
         answers: dict[str, object],
     ) -> None:
-        interpreter.succeeds(service(**answers), "pytest", "-q", DATABASE_URL=address(pooler))
+        interpreter.run_module(
+            service(**answers), "pytest", "-q", DATABASE_URL=database_url(pooler)
+        )
 
     @pytest.mark.slow
     @pytest.mark.full_suite
     def test_furthest_service_passes_kit_tests_through_pgbouncer(
-        service: Copy, interpreter_of: Callable[[str], Interpreter], pooler: URL
+        service: RenderService, interpreter_of: Callable[[str], Interpreter], pooler: URL
     ) -> None:
         newer = interpreter_of("3.13")
 
         # Only these parts of the kit send statements.
-        newer.succeeds(
+        newer.run_module(
             add_suite(service(**furthest_from_default())),
-            *("pytest", "-q", *(f"{PLACE}/kit/{part}" for part in ("db", "queries", "writes"))),
-            DATABASE_URL=address(pooler),
+            *(
+                "pytest",
+                "-q",
+                *(f"{SUITE_FOLDER}/kit/{part}" for part in ("db", "queries", "writes")),
+            ),
+            DATABASE_URL=database_url(pooler),
         )
 
     @pytest.mark.slow
     def test_doctor_detects_pgbouncer(
-        service: Copy, interpreter: Interpreter, server: URL, pooler: URL
+        service: RenderService, interpreter: Interpreter, server: URL, pooler: URL
     ) -> None:
         directory = service(pooler="pgbouncer")
         database = new_database(server)
@@ -60,7 +66,7 @@ if PGBOUNCER:
 
         def run_command(command: str, url: URL, pooler_setting: str) -> tuple[int, str]:
             words = [interpreter.python, "-c", "from app.cli import main; main()", command]
-            variables = {"DATABASE_URL": address(url), "DATABASE_POOLER": pooler_setting}
+            variables = {"DATABASE_URL": database_url(url), "DATABASE_POOLER": pooler_setting}
             result = run(*words, cwd=directory, PYTHONPATH="src", **variables)
             return result.returncode, result.stdout
 

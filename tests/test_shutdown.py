@@ -67,7 +67,7 @@ def unconfigured(render: Renderer, tmp_path_factory: pytest.TempPathFactory) -> 
     ids=["serve", "uvicorn", "fastapi run"],
 )
 def test_production_servers_require_database_url(unconfigured: Path, command: list[str]) -> None:
-    refuses(unconfigured, *command)
+    assert_requires_database_url(unconfigured, *command)
 
 
 def test_commands_without_dev_dependencies_require_database_url(
@@ -78,10 +78,10 @@ def test_commands_without_dev_dependencies_require_database_url(
     succeed(UV, "sync", "--quiet", "--no-dev", cwd=service)
 
     for command in ("migrate", "db reset --yes", "seed", "delete-old-posts --days 30", "dev"):
-        refuses(service, service / ".venv/bin/my-service", *command.split())
+        assert_requires_database_url(service, service / ".venv/bin/my-service", *command.split())
 
 
-def refuses(service: Path, *command: str | Path) -> None:
+def assert_requires_database_url(service: Path, *command: str | Path) -> None:
     """Assert that a command fails, names DATABASE_URL and starts no database."""
     result = run(*command, cwd=service)
 

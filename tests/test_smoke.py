@@ -35,16 +35,16 @@ def use_post_endpoints(client: httpx2.Client) -> None:
         "/posts",
         {"title": "Notes on the engine", "author_id": author["id"], "tags": [tag["name"]]},
     )
-    address = f"/posts/{post['id']}"
+    path = f"/posts/{post['id']}"
 
-    assert client.get(address).json() == post
+    assert client.get(path).json() == post
     assert client.get("/posts").json()["items"] == [post]
     assert client.get("/posts", params={"q": "ENGINE"}).json()["total"] == 1
     assert client.get("/posts", params={"q": "loom"}).json()["total"] == 0
-    assert client.patch(address, json={"title": "Notes"}).json()["title"] == "Notes"
-    assert client.get(address).json()["title"] == "Notes"
-    assert client.delete(address).status_code == 204
-    assert client.get(address).status_code == 404
+    assert client.patch(path, json={"title": "Notes"}).json()["title"] == "Notes"
+    assert client.get(path).json()["title"] == "Notes"
+    assert client.delete(path).status_code == 204
+    assert client.get(path).status_code == 404
     assert client.get("/posts").json()["items"] == []
 
 
@@ -52,8 +52,8 @@ def create(client: httpx2.Client, path: str, content: dict[str, Any]) -> dict[st
     """Send a POST request; return the created resource."""
     response = client.post(path, json=content)
     assert response.status_code == 201, response.text
-    answer: dict[str, Any] = response.json()
-    return answer
+    created: dict[str, Any] = response.json()
+    return created
 
 
 def test_source_change_reloads_without_database_restart(default: Path, start: Start) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from tests.rendering import Copy
-from tests.services import Interpreter, address
+from tests.rendering import RenderService
+from tests.services import Interpreter, database_url
 
 CODE = re.compile(r"```python\n# in (__table_args__|the migration)\n(.*?)```", re.DOTALL)
 REVISION = '''"""Create a trigram index for the search."""
@@ -59,16 +59,16 @@ async def test_search_uses_index(session: AsyncSession, database: Database) -> N
 
 @pytest.mark.slow
 def test_documented_trigram_migration_speeds_up_search(
-    service: Copy, interpreter: Interpreter, server: URL
+    service: RenderService, interpreter: Interpreter, server: URL
 ) -> None:
     directory = service()
     write_revisions(directory)
     (directory / "tests/features/test_search.py").write_text(TEST_MODULE)
     # These tests run the migrations up, down and up, compare them with the models and lint them.
-    own = [f"tests/architecture/test_{name}.py" for name in ("migrations", "migration_lint")]
-    found = interpreter.succeeds(
-        *(directory, "pytest", *own, "tests/features/test_search.py"),
-        DATABASE_URL=address(server),
+    tests = [f"tests/architecture/test_{name}.py" for name in ("migrations", "migration_lint")]
+    found = interpreter.run_module(
+        *(directory, "pytest", *tests, "tests/features/test_search.py"),
+        DATABASE_URL=database_url(server),
     )
     assert " passed" in found
 
@@ -83,8 +83,8 @@ def write_revisions(directory: Path) -> None:
             code[where].replace("name_trgm", f"{column}_trgm").replace('"name"', f'"{column}"')
             for where in ("__table_args__", "the migration")
         )
-        mark = "        CheckConstraint("
-        models.write_text(models.read_text().replace(mark, f"{index.rstrip()},\n{mark}", 1))
+        anchor = "        CheckConstraint("
+        models.write_text(models.read_text().replace(anchor, f"{index.rstrip()},\n{anchor}", 1))
         name = f"trigrams_of_{column}"
         text = REVISION.format(name=name, before=before, code=steps)
         (directory / f"migrations/versions/2030_01_01_{name}.py").write_text(text)

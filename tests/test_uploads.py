@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import URL
 
 from tests.processes import UV, run, succeed
-from tests.rendering import Copy
-from tests.services import Interpreter, address, new_database
+from tests.rendering import RenderService
+from tests.services import Interpreter, database_url, new_database
 from tests.suite import FEATURES, add_suite
 
 FEATURE = '''"""Uploads."""
@@ -33,7 +33,7 @@ def add_upload_feature(directory: Path) -> None:
 
 @pytest.mark.slow
 def test_upload_without_python_multipart_fails_at_start(
-    service: Copy, interpreter: Interpreter
+    service: RenderService, interpreter: Interpreter
 ) -> None:
     directory = service()
     add_upload_feature(directory)
@@ -48,7 +48,7 @@ def test_upload_without_python_multipart_fails_at_start(
 
 @pytest.mark.slow
 def test_forms_and_uploads_work_with_python_multipart(
-    service: Copy, interpreter: Interpreter, server: URL, mypy_cache: Path, tmp_path: Path
+    service: RenderService, interpreter: Interpreter, server: URL, mypy_cache: Path, tmp_path: Path
 ) -> None:
     directory = add_suite(service())
     add_upload_feature(directory)
@@ -56,13 +56,13 @@ def test_forms_and_uploads_work_with_python_multipart(
     install = (UV, "pip", "install", "--quiet", "--python", interpreter.python, "--target", added)
     succeed(*install, "python-multipart>=0.0.20,<1", cwd=tmp_path)
 
-    interpreter.succeeds(
+    interpreter.run_module(
         directory, "mypy", "--cache-dir", mypy_cache, "src", FEATURES / "test_forms.py"
     )
     tested = succeed(
         *(interpreter.python, "-m", "pytest", "-q", FEATURES / "test_forms.py"),
         cwd=directory,
         PYTHONPATH=os.pathsep.join(["src", str(added)]),
-        DATABASE_URL=address(new_database(server)),
+        DATABASE_URL=database_url(new_database(server)),
     )
     assert "skipped" not in tested.stdout

@@ -27,7 +27,7 @@ class Modules:
         self._interfaces: dict[str, tuple[str, list[str]]] = {}
 
     def fingerprint(self, name: str) -> tuple[str, str, frozenset[str]]:
-        """Return all that the type checker's result for a file depends on."""
+        """Return everything that determines the type checker's result for a file."""
         text = (self._service / name).read_text()
         found: dict[str, str] = {}
         pending = self._files(imports_of(text))
@@ -36,12 +36,12 @@ class Modules:
             if file not in found:
                 found[file], needed = self._interface(file)
                 pending += needed
-        return name, text, frozenset(f"{file}: {its}" for file, its in found.items())
+        return name, text, frozenset(f"{file}: {digest}" for file, digest in found.items())
 
     def _interface(self, file: str) -> tuple[str, list[str]]:
         if file not in self._interfaces:
-            its, imported = interface((self._service / file).read_text())
-            self._interfaces[file] = sha256(its.encode()).hexdigest(), self._files(imported)
+            text, imported = interface((self._service / file).read_text())
+            self._interfaces[file] = sha256(text.encode()).hexdigest(), self._files(imported)
         return self._interfaces[file]
 
     def _files(self, modules: frozenset[str]) -> list[str]:

@@ -21,6 +21,7 @@ from tests.local_postgres.servers import (
 
 @pytest.fixture
 def start_client() -> Iterator[StartClient]:
+    """Start client processes; kill them at the end of the test."""
     clients: list[Client] = []
 
     def create(
@@ -31,8 +32,8 @@ def start_client() -> Iterator[StartClient]:
         variables: dict[str, str] | None = None,
         **options: Any,
     ) -> Client:
-        search = {"PYTHONPATH": os.pathsep.join(map(str, (*paths, *PYTHON_PATHS)))}
-        environment = {**os.environ, **search, **(variables or {})}
+        import_path = {"PYTHONPATH": os.pathsep.join(map(str, (*paths, *PYTHON_PATHS)))}
+        environment = {**os.environ, **import_path, **(variables or {})}
         clients.append(Client(root, python, env=environment, **options))
         return clients[-1]
 

@@ -67,9 +67,9 @@ class Client:
 
     def close(self) -> str:
         """Close standard input, wait for exit code 0, and return the text on stderr."""
-        complaints = self.process.communicate(timeout=30)[1]
-        assert self.process.returncode == 0, complaints
-        return complaints
+        errors = self.process.communicate(timeout=30)[1]
+        assert self.process.returncode == 0, errors
+        return errors
 
 
 StartClient = Callable[..., Client]
@@ -111,7 +111,7 @@ def is_unlocked(lock: Path) -> bool:
 def fetch_value(url: URL, *statements: str) -> Any:
     """Run statements; return the value of the last one."""
 
-    async def talk() -> Any:
+    async def run_statements() -> Any:
         host, port = str(url.query["host"]), int(str(url.query["port"]))
         connection = await asyncpg.connect(
             host=host, port=port, user=url.username, database=url.database
@@ -121,7 +121,7 @@ def fetch_value(url: URL, *statements: str) -> Any:
         finally:
             await connection.close()
 
-    return asyncio.run(talk())
+    return asyncio.run(run_statements())
 
 
 def postmaster(url: URL) -> int:

@@ -35,7 +35,7 @@ def test_missing_binaries_error_names_all_remedies(
     if bindir is not None:
         monkeypatch.setenv("PG_BINDIR", bindir)
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(binaries, "WHEEL", "a_wheel_that_nobody_has")
+    monkeypatch.setattr(binaries, "WHEEL", "missing_wheel")
     monkeypatch.setattr(binaries, "SYSTEM", [])
     with pytest.raises(PostgresUnavailable, match=r"^No PostgreSQL") as caught, ephemeral():
         pass
@@ -55,14 +55,14 @@ for start in (ephemeral, lambda: development(Path())):
     except PostgresUnavailable as error:
         print(error)
 """
-    answer = subprocess.run(
+    output = subprocess.run(
         [sys.executable, "-c", program],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, PYTHON_PATHS))},
         capture_output=True,
         text=True,
         check=True,
     ).stdout
-    assert answer.count("DATABASE_URL") == answer.count("WSL") == 2
+    assert output.count("DATABASE_URL") == output.count("WSL") == 2
 
 
 def test_launcher_has_at_most_400_lines() -> None:

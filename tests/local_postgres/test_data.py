@@ -19,15 +19,15 @@ from tests.local_postgres.servers import (
 SYSTEM_BINDIRS = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 
 
-@pytest.mark.parametrize("room", [0, 2**60])
+@pytest.mark.parametrize("min_size", [0, 2**60])
 def test_ephemeral_server_uses_shared_memory_if_large_enough(
-    project: Path, monkeypatch: pytest.MonkeyPatch, room: int
+    project: Path, monkeypatch: pytest.MonkeyPatch, min_size: int
 ) -> None:
     monkeypatch.setattr(server, "SHARED_MEMORY", project)
-    monkeypatch.setattr(server, "MIN_SHARED_MEMORY", room)
+    monkeypatch.setattr(server, "MIN_SHARED_MEMORY", min_size)
     with ephemeral() as url:
         data = Path(fetch_value(url, "SHOW data_directory"))
-        assert data.parents[1] == (TMP if room else project)
+        assert data.parents[1] == (TMP if min_size else project)
         assert Path(str(url.query["host"])).parent == TMP
     assert not data.parent.exists()
 

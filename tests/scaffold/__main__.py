@@ -33,45 +33,45 @@ def main() -> int:
     parser.add_argument("--per-service", type=int, default=len(NAMES))
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--python", type=Path, help="of an environment with all dependencies")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     combinations = list(itertools.product(*(OPTIONS[name] for name in ANSWERS)))
-    place = Path(tempfile.mkdtemp(prefix="scaffold-"))
-    place.chmod(0o755)
+    directory = Path(tempfile.mkdtemp(prefix="scaffold-"))
+    directory.chmod(0o755)
     failed = 0
     with postgres() as server:
-        renderer = Renderer(place / "renderings")
-        interpreter = _interpreter(renderer, place, given.python)
-        for number, done in enumerate(range(0, given.models, given.per_service)):
-            seed = given.seed + number
+        renderer = Renderer(directory / "renderings")
+        interpreter = _interpreter(renderer, directory, arguments.python)
+        for number, done in enumerate(range(0, arguments.models, arguments.per_service)):
+            seed = arguments.seed + number
             # Seed 1 has the first answers.
             answers = dict(zip(ANSWERS, combinations[(seed - 1) % len(combinations)], strict=True))
-            count = min(given.per_service, given.models - done)
-            failed += not _passes(renderer, interpreter, server, place, seed, count, answers)
-    print(f"{given.models} models, {failed} services failed")  # noqa: T201 - its report
+            count = min(arguments.per_service, arguments.models - done)
+            failed += not _passes(renderer, interpreter, server, directory, seed, count, answers)
+    print(f"{arguments.models} models, {failed} services failed")  # noqa: T201 - its report
     return min(failed, 1)
 
 
-def _interpreter(renderer: Renderer, place: Path, python: Path | None) -> Interpreter:
+def _interpreter(renderer: Renderer, directory: Path, python: Path | None) -> Interpreter:
     if python:
         return Interpreter(python)
-    return interpreter_for(renderer(telemetry=True), place / "python", RUNNING_VERSION)
+    return interpreter_for(renderer(telemetry=True), directory / "python", RUNNING_VERSION)
 
 
 def _passes(
     renderer: Renderer,
     interpreter: Interpreter,
     server: URL,
-    place: Path,
+    directory: Path,
     seed: int,
     count: int,
     answers: dict[str, object],
 ) -> bool:
-    service = place / f"service-{seed}"
+    service = directory / f"service-{seed}"
     renderer.into(service, example=False, **answers)
     models = random_models(seed, count)
     try:
         scaffold_models(interpreter, server, service, models)
-        check(interpreter, server, service, place / "mypy")
+        check(interpreter, server, service, directory / "mypy")
     except (AssertionError, pytest.fail.Exception):
         print(f"seed {seed}, {answers}: FAILED in {service}")  # noqa: T201 - its report
         traceback.print_exc()

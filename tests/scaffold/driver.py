@@ -25,8 +25,8 @@ def main() -> None:
             with redirect_stdout(StringIO()):
                 command.run(arguments, "my-service")
             messages.append("")
-        except CommandFailed as refused:
-            messages.append(str(refused))
+        except CommandFailed as error:
+            messages.append(str(error))
         importlib.reload(registry)
     json.dump(messages, sys.stdout)
 

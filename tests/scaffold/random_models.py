@@ -10,7 +10,7 @@ NAMES = [
     *("journey", "key_ring", "lesson", "library", "machine", "meeting", "museum", "opening_hour"),
     *("parcel", "price_list", "quiz_answer", "recipe", "shelf_box", "signal_tower", "survey"),
 ]
-# Some are parts of a request in error responses, or parts of its body.
+# Names of fields. Some are also prefixes in the errors of a response, such as `body`.
 WORDS = [
     *("body", "header", "path"),
     *("amount", "bore", "brand", "caption", "code", "colour", "comment", "depth", "due", "ends"),
@@ -58,12 +58,12 @@ def _model(random: Random, name: str, others: list[str]) -> Model:
     fields = [f"{word}:{_kind(random)}" for word in words]
     texts = [spec.partition(":")[0] for spec in fields if _is_text(spec)]
     for number, other in enumerate(random.sample(others, min(len(others), random.randint(0, 3)))):
-        plural = _class_name(other)
+        target = _class_name(other)
         if random.random() < 0.3:
-            fields.append(f"all_{other}s:many:{plural}")
+            fields.append(f"all_{other}s:many:{target}")
         else:
             fields.append(
-                f"{random.choice(['main', 'other', 'old'])}_{number}:{_ref(random, plural)}"
+                f"{random.choice(['main', 'other', 'old'])}_{number}:{_ref(random, target)}"
             )
     if random.random() < 0.2:
         fields.append("parent:ref:self:optional")

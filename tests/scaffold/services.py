@@ -11,13 +11,13 @@ from sqlalchemy import URL
 from tests.processes import environment, succeed
 from tests.rendering import ROOT, git
 from tests.scaffold.random_models import Model
-from tests.services import Interpreter, address, new_database
+from tests.services import Interpreter, database_url, new_database
 
 DRIVER = Path(__file__).with_name("driver.py")
 # The modules of a service, and the generator.
 PATHS = f"src:devtools:{ROOT}/scaffold/src"
-# The commands of a developer, in one process.
-MIGRATING = """
+# Writes a migration and runs it up and down, in one process.
+MIGRATE = """
 import sys
 from alembic.config import main
 from typer.testing import CliRunner
@@ -37,7 +37,7 @@ CODE = ["src/app/features", "tests/features"]
 
 def scaffold(interpreter: Interpreter, service: Path, calls: Sequence[Sequence[str]]) -> list[str]:
     """Scaffold in a service; return the message of each call, empty if it succeeded."""
-    ended = subprocess.run(
+    result = subprocess.run(
         [interpreter.python, DRIVER],
         cwd=service,
         env=environment(PYTHONPATH=PATHS),
@@ -46,8 +46,8 @@ def scaffold(interpreter: Interpreter, service: Path, calls: Sequence[Sequence[s
         text=True,
         check=False,
     )
-    assert ended.returncode == 0, ended.stderr
-    messages: list[str] = json.loads(ended.stdout)
+    assert result.returncode == 0, result.stderr
+    messages: list[str] = json.loads(result.stdout)
     return messages
 
 
@@ -70,21 +70,21 @@ def scaffold_models(
 def succeed_in(interpreter: Interpreter, service: Path, calls: Sequence[Sequence[str]]) -> None:
     """Scaffold in a service; fail with the calls that were refused."""
     messages = scaffold(interpreter, service, calls)
-    refused = [
+    failures = [
         f"{' '.join(call)}\n  {message}"
         for call, message in zip(calls, messages, strict=True)
         if message
     ]
-    assert not refused, "\n".join(refused)
+    assert not failures, "\n".join(failures)
 
 
 def migrate(interpreter: Interpreter, server: URL, service: Path, message: str) -> None:
     """Write a migration, and apply, compare, revert and apply all of them."""
     succeed(
-        *(interpreter.python, "-c", MIGRATING, message),
+        *(interpreter.python, "-c", MIGRATE, message),
         cwd=service,
         PYTHONPATH=PATHS,
-        DATABASE_URL=address(new_database(server)),
+        DATABASE_URL=database_url(new_database(server)),
     )
 
 
@@ -97,22 +97,24 @@ def check(
     pyright: bool = False,
 ) -> None:
     """Check the format, the lint, the types, the architecture rules and the tests."""
-    interpreter.succeeds(service, "ruff", "format", "--no-cache", "--check", "--quiet", ".")
-    interpreter.succeeds(service, "ruff", "check", "--no-cache", "--quiet", ".")
-    interpreter.succeeds(service, "mypy", "--cache-dir", mypy_cache, *CODE)
+    interpreter.run_module(service, "ruff", "format", "--no-cache", "--check", "--quiet", ".")
+    interpreter.run_module(service, "ruff", "check", "--no-cache", "--quiet", ".")
+    interpreter.run_module(service, "mypy", "--cache-dir", mypy_cache, *CODE)
     if pyright:
         settings = {"typeCheckingMode": "strict", "include": CODE, "extraPaths": ["src"]}
         (service / "pyrightconfig.json").write_text(json.dumps(settings))
         pyright_of = [sys.executable, "-m", "pyright", "--pythonpath", interpreter.python]
         succeed(*pyright_of, cwd=service)
-    rules = [str(path) for path in sorted(service.glob("tests/*/test_*.py")) if is_rule(path)]
-    interpreter.succeeds(
+    rules = [
+        str(path) for path in sorted(service.glob("tests/*/test_*.py")) if has_code_rules(path)
+    ]
+    interpreter.run_module(
         service,
         *("pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "tests/features", *rules),
-        DATABASE_URL=address(server),
+        DATABASE_URL=database_url(server),
     )
 
 
-def is_rule(path: Path) -> bool:
-    """Whether a module has the rules on the structure and the code of features."""
+def has_code_rules(path: Path) -> bool:
+    """Return whether a test module has architecture rules for the code of features."""
     return path.stem in ("test_structure", "test_code_rules", "test_soft_delete")

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import URL
 
 from tests.processes import UV, run, succeed
-from tests.rendering import Copy, git, render_from
-from tests.services import Interpreter, address
+from tests.rendering import RenderService, git, render_from
+from tests.services import Interpreter, database_url
 
 pytestmark = pytest.mark.slow
 
@@ -31,7 +31,7 @@ def test_generator_is_installed_once(
     git(place, "init", "--quiet")
     git(place, "add", "--all")
     command = [interpreter.python, "-c", COMMAND, "scaffold"]
-    variables = {"PYTHONPATH": "src:devtools", "DATABASE_URL": address(server), "UV": UV}
+    variables = {"PYTHONPATH": "src:devtools", "DATABASE_URL": database_url(server), "UV": UV}
 
     help_ = succeed(*command, "--help", cwd=place, **variables).stdout
     assert "--search" in help_
@@ -52,7 +52,9 @@ def test_generator_is_installed_once(
     assert git(place, "ls-files", "--others", "--modified", "--exclude-standard") == ""
 
 
-def test_generator_of_working_tree_is_not_copied(service: Copy, interpreter: Interpreter) -> None:
+def test_generator_of_working_tree_is_not_copied(
+    service: RenderService, interpreter: Interpreter
+) -> None:
     # `_src_path` is a folder without Git.
     place = service(example=False)
     command = [interpreter.python, "-c", COMMAND, "scaffold", "--help"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.rendering import Copy
+from tests.rendering import RenderService
 from tests.scaffold.services import succeed_in
 from tests.services import Interpreter
 
@@ -10,7 +10,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_models_follow_rules_that_random_models_rarely_meet(
-    service: Copy, interpreter: Interpreter
+    service: RenderService, interpreter: Interpreter
 ) -> None:
     place = service(example=False)
     calls = ["patient name:str languages:str[] notes:json:optional", "visit patient:ref:patients"]

@@ -3,9 +3,9 @@
 import pytest
 from sqlalchemy import URL
 
-from tests.rendering import Copy
+from tests.rendering import RenderService
 from tests.scaffold.services import PATHS
-from tests.services import Interpreter, address, new_database
+from tests.services import Interpreter, database_url, new_database
 from tests.terminal import terminal
 
 pytestmark = pytest.mark.slow
@@ -14,11 +14,11 @@ COMMAND = "from app.cli import main; main()"
 
 
 def test_prompt_rejects_invalid_field_and_continues(
-    service: Copy, interpreter: Interpreter, server: URL
+    service: RenderService, interpreter: Interpreter, server: URL
 ) -> None:
     place = service(example=False)
     command = [interpreter.python, "-c", COMMAND, "scaffold", "note", "--dry-run"]
-    variables = {"PYTHONPATH": PATHS, "DATABASE_URL": address(new_database(server))}
+    variables = {"PYTHONPATH": PATHS, "DATABASE_URL": database_url(new_database(server))}
     with terminal(*command, cwd=place, **variables) as program:
         program.answer("Field", "title:wrong")
         program.expect("there is no type `wrong`")

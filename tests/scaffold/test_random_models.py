@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import URL
 
-from tests.rendering import Copy
+from tests.rendering import RenderService
 from tests.scaffold.random_models import random_models
 from tests.scaffold.services import check, scaffold_models
 from tests.services import Interpreter
@@ -23,7 +23,7 @@ ANSWERS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize(("seed", "answers"), list(enumerate(ANSWERS)))
 def test_random_models_pass_all_checks_of_a_service(
-    service: Copy,
+    service: RenderService,
     interpreter: Interpreter,
     server: URL,
     mypy_cache: Path,

@@ -12,7 +12,7 @@ from sqlalchemy import URL
 from tests.processes import environment, eventually, free_port, run, succeed
 from tests.rendering import Renderer, git
 from tests.scaffold.services import PATHS, migrate, scaffold
-from tests.services import Interpreter, address, new_database, query
+from tests.services import Interpreter, database_url, new_database, query
 
 pytestmark = pytest.mark.slow
 
@@ -140,7 +140,7 @@ def test_restructured_file_is_not_edited(place: Path, interpreter: Interpreter) 
 def test_failed_migration_leaves_no_file(
     place: Path, interpreter: Interpreter, server: URL
 ) -> None:
-    url = address(new_database(server))
+    url = database_url(new_database(server))
     call = [interpreter.python, "-c", COMMAND, "scaffold", "invoice", "number:str"]
     variables = {"PYTHONPATH": PATHS, "DATABASE_URL": url}
 
@@ -178,7 +178,7 @@ def test_interrupted_command_leaves_no_file(place: Path, interpreter: Interprete
 
 def test_existing_rows_get_a_value(place: Path, interpreter: Interpreter, server: URL) -> None:
     url = new_database(server)
-    variables = {"PYTHONPATH": PATHS, "DATABASE_URL": address(url)}
+    variables = {"PYTHONPATH": PATHS, "DATABASE_URL": database_url(url)}
     command = [interpreter.python, "-c", COMMAND]
     succeed(*command, "migrate", cwd=place, **variables)
     query(url, "INSERT INTO customers (name, created_at, updated_at) VALUES ('Ada', now(), now())")

@@ -37,7 +37,7 @@ def template_with_next(template: Template, shared_directory: Path) -> Template:
     """The template with one more release, NEXT, which changes every kind of file."""
 
     def create(directory: Path) -> None:
-        with Template.copy_of(template, directory).release(NEXT) as files:
+        with Template.clone_of(template, directory).release(NEXT) as files:
             change_every_kind_of_file(files)
 
     return Template(once(shared_directory / "future", create))

@@ -47,7 +47,7 @@ class Template:
         self.directory = directory
 
     @classmethod
-    def copy_of(cls, other: "Template", directory: Path) -> "Template":
+    def clone_of(cls, other: "Template", directory: Path) -> "Template":
         """Clone a template, to add releases to the clone."""
         git(other.directory, "clone", "--quiet", str(other.directory), str(directory))
         return cls(directory)

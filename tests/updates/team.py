@@ -8,7 +8,7 @@ from sqlalchemy import URL
 from hooks.move_code import rewrite
 from hooks.move_list import Moves
 from tests.processes import run
-from tests.services import Interpreter, address
+from tests.services import Interpreter, database_url
 from tests.updates.next_release import FORMER_KIT_FILE
 from tests.updates.service import Service
 
@@ -23,11 +23,11 @@ class Team:
     def __init__(self, service: Service, interpreter: Interpreter, database: URL) -> None:
         self.service = service
         self._interpreter = interpreter
-        self._database = address(database)
+        self._database = database_url(database)
 
     def run(self, *command: str) -> str:
         """Run a module that must succeed; return its output."""
-        return self._interpreter.succeeds(
+        return self._interpreter.run_module(
             self.service.directory, *command, DATABASE_URL=self._database
         )
 

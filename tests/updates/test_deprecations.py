@@ -13,14 +13,14 @@ from hooks import keep_removed
 from hooks.move_list import Moves
 from tests.processes import run
 from tests.rendering import ROOT
-from tests.services import Interpreter, address
+from tests.services import Interpreter, database_url
 from tests.updates.conftest import ServiceFactory
 from tests.updates.history import CURRENT, RELEASES, announced_removals, unpack
 
 # The variants of a file all define the same public names.
-PLACES = ["template/src/app/kit", "variants"]
+KIT_FOLDERS = ["template/src/app/kit", "variants"]
 
-# The code of a command, of which only the command is public, and the statements of a view.
+# Names that teams do not import: the code of commands, and the statements of a view.
 INTERNAL = (
     "kit/cli/checks.",
     "kit/cli/commands/doctor.",
@@ -32,8 +32,8 @@ INTERNAL = (
 )
 
 MOVES = Moves.load()
-# The modules of 0.8.0 of which the folders in variants/ have the contents.
-MODULES = {
+# The module of 0.8.0 with the contents of each folder in variants/.
+VARIANT_MODULES = {
     "authentication": "app.kit.authentication",
     "caller": "app.kit.db.caller",
     "deletion": "app.kit.db.deletion",
@@ -88,7 +88,7 @@ RULES = ["tests/architecture/test_code_rules.py", "tests/example/test_patterns.p
 def modules(directory: Path) -> dict[str, ast.Module]:
     """Parse each module of the kit; return the syntax trees by name, such as `kit/db/base`."""
     found: dict[str, ast.Module] = {}
-    for root in (directory / part for part in PLACES):
+    for root in (directory / part for part in KIT_FOLDERS):
         for path in sorted([*root.rglob("*.py"), *root.rglob("*.py.jinja")]):
             if "tests" not in path.parts and "local_postgres" not in path.parts:
                 name = path.relative_to(root.parent).as_posix().partition(".")[0]
@@ -145,7 +145,11 @@ def assigned(node: ast.stmt) -> list[str]:
 
 def deprecated_names(directory: Path) -> set[str]:
     """Return the deprecated names of the kit, without their modules."""
-    return {name.rpartition(".")[2] for name, gone in public_names(directory).items() if gone}
+    return {
+        name.rpartition(".")[2]
+        for name, deprecated in public_names(directory).items()
+        if deprecated
+    }
 
 
 def uses_of(names: set[str], source: str) -> set[str]:
@@ -179,7 +183,7 @@ def test_public_names_include_type_aliases() -> None:
 def test_kit_does_not_use_deprecated_names() -> None:
     names = deprecated_names(ROOT)
 
-    for path in (ROOT / PLACES[0]).rglob("*.py"):
+    for path in (ROOT / KIT_FOLDERS[0]).rglob("*.py"):
         assert not uses_of(names, path.read_text()), path
     assert uses_of({"today"}, "from app.kit.http.schemas import today\n\ntoday()") == {"today"}
     assert not uses_of({"Argument"}, "import typer\n\ntyper.Argument()")
@@ -187,7 +191,7 @@ def test_kit_does_not_use_deprecated_names() -> None:
 
 @cache
 def announced_names() -> set[str]:
-    """The last part of each name that was deprecated in a release."""
+    """Return the last part of each name that a release deprecated."""
     found: set[str] = set()
     for commit in RELEASES.values():
         with TemporaryDirectory() as place:
@@ -197,7 +201,7 @@ def announced_names() -> set[str]:
 
 
 def is_announced(name: str) -> bool:
-    """Whether a release deprecated a name, or the class that it is in, or the changelog lists it.
+    """Return whether a release deprecated a name or its class, or the changelog lists it.
 
     An update from an earlier release does not warn: it keeps the removed modules that a service
     imports, and redirects the imports of the other names.
@@ -213,7 +217,7 @@ def moved_name(name: str) -> str:
     """Return the name in the layout of 0.9.0; an update rewrites its uses."""
     path, first, *members = name.split(".")
     is_variant = path.startswith("variants/")
-    old = MODULES.get(path.split("/")[1]) if is_variant else f"app.{path.replace('/', '.')}"
+    old = VARIANT_MODULES.get(path.split("/")[1]) if is_variant else f"app.{path.replace('/', '.')}"
     module, new = MOVES.imported(old or "", first)
     new_path = path.replace("/caller/", "/current_user/").replace("identity", "development_issuer")
     place = new_path if is_variant else module.removeprefix("app.").replace(".", "/")
@@ -258,10 +262,10 @@ def test_removed_names_were_deprecated_in_an_earlier_release(version: str, tmp_p
     before, now = public_names(tmp_path), reachable_names(ROOT)
 
     assert len(before) > 50
-    went = {
+    lost = {
         name for name in before if not {name, moved_name(name)} & now and not is_announced(name)
     }
-    assert not went, (
+    assert not lost, (
         "a team may use these names: restore them with @deprecated('use …; it is removed in …')"
     )
 
@@ -274,7 +278,7 @@ def test_use_of_deprecated_name_warns(
     service.append("src/app/kit/http/schemas.py", DEPRECATED)
     service.write("src/app/features/old.py", CALL)
     service.write("tests/features/test_old.py", TEST.format(package="features"))
-    given = {"cwd": service.directory, "PYTHONPATH": "src", "DATABASE_URL": address(server)}
+    given = {"cwd": service.directory, "PYTHONPATH": "src", "DATABASE_URL": database_url(server)}
     tests = (interpreter.python, "-m", "pytest", "tests/features")
 
     service.write("src/app/kit/old.py", CALL)
@@ -297,7 +301,7 @@ def test_fixture_with_local_postgres_of_earlier_release_works(
     service.update()
 
     assert service.conflicts() == []
-    given = {"PYTHONPATH": "src", "DATABASE_URL": address(server)}
+    given = {"PYTHONPATH": "src", "DATABASE_URL": database_url(server)}
     ran = run(
         *(interpreter.python, "-m", "pytest", "tests/features/test_other_server.py"),
         cwd=service.directory,

@@ -26,7 +26,7 @@ MIGRATION = {
 @pytest.fixture(scope="module")
 def template_with_next(template: Template, tmp_path_factory: pytest.TempPathFactory) -> Template:
     """The template with a release that renames and changes a file of the kit."""
-    moving = Template.copy_of(template, tmp_path_factory.mktemp("moving") / "template")
+    moving = Template.clone_of(template, tmp_path_factory.mktemp("moving") / "template")
     with moving.release(NEXT) as directory:
         old, new = directory / "template" / OLD, directory / "template" / NEW
         first, rest = old.read_text().split("\n", 1)

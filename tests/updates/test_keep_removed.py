@@ -9,7 +9,7 @@ from sqlalchemy import URL
 from hooks.keep_removed import imports, redirect_imports
 from tests.processes import run, succeed
 from tests.rendering import ROOT
-from tests.services import Interpreter, address
+from tests.services import Interpreter, database_url
 from tests.updates.conftest import ServiceFactory
 from tests.updates.history import CURRENT
 from tests.updates.service import Service
@@ -112,7 +112,7 @@ def add_feature(service: Service) -> None:
 
 
 def removed_modules(service: Service) -> set[str]:
-    """The removed modules that a service has."""
+    """Return the removed modules that a service has."""
     names = ("hot", "hot_writes", "projection", "compiled")
     return {name for name in names if service.path(f"{KIT}/{name}.py").exists()}
 
@@ -135,7 +135,7 @@ def test_feature_with_removed_names_works_after_the_update(
         *(interpreter.python, "-m", "pytest", "-n0", "tests/features/test_words.py"),
         cwd=service.directory,
         PYTHONPATH="src",
-        DATABASE_URL=address(server),
+        DATABASE_URL=database_url(server),
     )
     assert tested.returncode == 0, tested.stdout
 
@@ -162,8 +162,8 @@ def test_service_that_uses_no_removed_module_loses_them(service_at: ServiceFacto
 
     assert removed_modules(service) == set()
     assert not service.path("src/app/kit/local_postgres").exists()
-    said = succeed(sys.executable, ROOT / "hooks/keep_removed.py", cwd=service.directory)
-    assert said.stdout == ""
+    result = succeed(sys.executable, ROOT / "hooks/keep_removed.py", cwd=service.directory)
+    assert result.stdout == ""
 
 
 @pytest.mark.parametrize(

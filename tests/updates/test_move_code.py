@@ -236,14 +236,14 @@ def test_old_module_of_a_migration_stays_importable(tmp_path: Path) -> None:
     moved = {"app.kit.db.revisions": "app.kit.migrations.operations"}
     moves = replace(MOVES, modules=MOVES.modules | moved)
 
-    said = keep_importable(tmp_path, ["m.py"], moves)
+    messages = keep_importable(tmp_path, ["m.py"], moves)
 
     text = (tmp_path / "src/app/kit/db/alone.py").read_text()
     assert "from app.kit.migrations.lock import migration_lock as alone\n" in text
     assert (tmp_path / "src/app/kit/db/clocks.py").read_text().count("import Clock\n") == 1
-    assert len(said) == 3
-    assert "m.py:2: Record of app.kit.db.base is now TimestampedModel" in said[0]
-    assert keep_importable(tmp_path, ["m.py"], moves) == said[:1]
+    assert len(messages) == 3
+    assert "m.py:2: Record of app.kit.db.base is now TimestampedModel" in messages[0]
+    assert keep_importable(tmp_path, ["m.py"], moves) == messages[:1]
 
 
 def test_name_that_the_kit_lacks_is_reported(tmp_path: Path) -> None:
@@ -260,9 +260,9 @@ def test_name_that_the_kit_lacks_is_reported(tmp_path: Path) -> None:
     # The names of a module with a conflict are unknown.
     (kit / "conflict.py").write_text("<<<<<<< before updating\nz = 1\n=======\n>>>>>>> after\n")
 
-    said = missing_imports(tmp_path, "own.py")
+    messages = missing_imports(tmp_path, "own.py")
 
-    assert [text.partition(". ")[0] for text in said] == [
+    assert [text.partition(". ")[0] for text in messages] == [
         "own.py:2: app.kit.base has no hidden",
         "own.py:3: app.kit.gone has no x",
     ]

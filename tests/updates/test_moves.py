@@ -28,12 +28,12 @@ MAX_CPU_SECONDS = 30
 # The releases whose services are also measured and type-checked after the update.
 CHECKED = ["0.5.1", "0.8.0"]
 # The last patches of the minor releases before the move.
-OLD = LAST_PATCHES[: LAST_PATCHES.index("0.8.0") + 1]
+BEFORE_MOVE = LAST_PATCHES[: LAST_PATCHES.index("0.8.0") + 1]
 UPDATES: list[tuple[str, dict[str, Any]]] = [
-    *((version, {}) for version in OLD if version not in CHECKED),
+    *((version, {}) for version in BEFORE_MOVE if version not in CHECKED),
     ("0.8.0", {"auth": "oidc", "telemetry": True, "soft_delete": False, "pk_type": "int"}),
 ]
-# Definitions that the team adds to files of the kit, and the new paths.
+# Definitions that the team adds to files of the kit, by old path.
 ADDED = {
     "handlers": "def brew(kettle: Teapot) -> Problem:\n    return Problem(kettle.name)\n",
     "schemas": "class Strict(Input):\n    label: Line\n",
@@ -43,14 +43,15 @@ ADDED = {
         "        return await self.one_by(self.model.id == key)\n"
     ),
 }
-KEPT = {
+# The same definitions after the update, by new path.
+MOVED = {
     "errors/handlers": ADDED["handlers"],
     "http/schemas": "class Strict(RequestModel):\n    label: ShortStr\n",
     "db/session": ADDED["db/session"].replace("database_of", "get_database"),
     "queries/repository": ADDED["db/repository"].replace("one_by", "get_one_or_none"),
 }
-# A changed line of a moved file: old path, new path, old text, new text.
-EDIT = (
+# A line that the team edits in a moved file.
+OLD_PATH, NEW_PATH, OLD_TEXT, NEW_TEXT = (
     f"{KIT}/page.py",
     f"{KIT}/queries/pagination.py",
     'model_config = ConfigDict(extra="forbid")',
@@ -132,10 +133,12 @@ def customize(service: Service) -> None:
             texts[f"src/app/features/notes/{source.name}"] = source.read_text()
     for name, added in ADDED.items():
         texts[f"{KIT}/{name}.py"] = f"{service.read(f'{KIT}/{name}.py')}\n\n{added}"
-    texts[EDIT[0]] = service.read(EDIT[0]).replace(EDIT[2], EDIT[3], 1)
+    texts[OLD_PATH] = service.read(OLD_PATH).replace(OLD_TEXT, NEW_TEXT, 1)
     handlers = texts[f"{KIT}/handlers.py"]
-    beside = "from app.features.teapot import Teapot\nfrom app.kit.db.conflicts import"
-    texts[f"{KIT}/handlers.py"] = handlers.replace("from app.kit.db.conflicts import", beside, 1)
+    with_import = "from app.features.teapot import Teapot\nfrom app.kit.db.conflicts import"
+    texts[f"{KIT}/handlers.py"] = handlers.replace(
+        "from app.kit.db.conflicts import", with_import, 1
+    )
     registry = service.read("src/app/registry.py")
     imported = "from app.features.notes.router import router as notes\n"
     anchor = IMPORTS if IMPORTS in registry else "import router as users\n"
@@ -157,7 +160,7 @@ def use_crlf(service: Service) -> None:
     service.commit()
 
 
-def update(service: Service) -> float:
+def measure_update(service: Service) -> float:
     """Update as a team does; return the CPU seconds."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     command = ("update", "--defaults", "--skip-answered", "--trust")
@@ -166,16 +169,16 @@ def update(service: Service) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def run_again(service: Service) -> str:
+def run_move_script(service: Service) -> str:
     """Run the script by hand; return its output."""
     return succeed(sys.executable, ROOT / "hooks/move.py", cwd=service.directory).stdout
 
 
 def assert_moved(service: Service) -> None:
     """Assert that each edit is at its new path, and that only the migration has old names."""
-    for name, text in KEPT.items():
+    for name, text in MOVED.items():
         assert text in service.read(f"{KIT}/{name}.py")
-    assert EDIT[3] in service.read(EDIT[1])
+    assert NEW_TEXT in service.read(NEW_PATH)
     for old in ADDED.keys() - {"db/session", "db/repository"}:
         assert not service.path(f"{KIT}/{old}.py").exists()
     assert service.read(PATHS["migration"]) == OWN_MIGRATION
@@ -221,15 +224,15 @@ def test_updated_service_passes_mypy(
     service = service_at(version)
     customize(service)
 
-    cpu_seconds = update(service)
+    cpu_seconds = measure_update(service)
 
     assert cpu_seconds < MAX_CPU_SECONDS
     assert service.conflicts() == []
     assert_moved(service)
     updated = service.files()
-    run_again(service)
+    run_move_script(service)
     assert service.files() == updated
-    interpreter.succeeds(service.directory, "mypy", "--cache-dir", str(mypy_cache))
+    interpreter.run_module(service.directory, "mypy", "--cache-dir", str(mypy_cache))
 
 
 def test_conflict_in_moved_file_is_unmerged_in_git(service_at: ServiceFactory) -> None:
@@ -245,7 +248,7 @@ def test_conflict_in_moved_file_is_unmerged_in_git(service_at: ServiceFactory) -
     assert [text.startswith('"""Ours."""') for text in versions] == [False, True, False]
     assert versions[0].startswith(first)
     marked = service.read(new)
-    run_again(service)
+    run_move_script(service)
     assert service.read(new) == marked
     # Resolved, but not committed.
     service.path(new).write_text(versions[2].replace("\n", "\n# ours\n", 1))
@@ -253,7 +256,7 @@ def test_conflict_in_moved_file_is_unmerged_in_git(service_at: ServiceFactory) -
         if add:
             git(service.directory, "add", "--all")
         updated = service.files()
-        run_again(service)
+        run_move_script(service)
         assert service.files() == updated
 
 

@@ -31,13 +31,13 @@ def test_update_keeps_team_files_and_deletions(service_before_next: ServiceFacto
     service.write("src/app/features/invoices/models.py", "OURS = True\n")
     service.write("tests/features/test_invoices.py", "OURS = True\n")
     service.write("migrations/versions/2027_01_01_ours.py", "OURS = True\n")
-    taken = [
+    deleted = [
         ".env.example",
         ".pre-commit-config.yaml",
         "src/app/features/__init__.py",
         "tests/features/__init__.py",
     ]
-    service.remove(*taken)
+    service.remove(*deleted)
     before = service.files()
 
     service.update(NEXT)
@@ -51,7 +51,7 @@ def test_update_keeps_team_files_and_deletions(service_before_next: ServiceFacto
         "tests/features/test_invoices.py",
     ]
     assert {name: after.get(name) for name in theirs} == {name: before[name] for name in theirs}
-    assert not after.keys() & set(taken)
+    assert not after.keys() & set(deleted)
 
 
 def test_update_keeps_existing_editor_settings(service_before_next: ServiceFactory) -> None:

@@ -90,22 +90,22 @@ def released(request: pytest.FixtureRequest, tmp_path: Path) -> Questionnaire:
 def test_released_questions_exist_or_have_successor(
     released: Questionnaire,
 ) -> None:
-    today = Questionnaire(ROOT).questions
+    current = Questionnaire(ROOT).questions
 
-    for name in released.questions.keys() - today.keys():
-        assert any(name in str(question.get("default")) for question in today.values()), (
+    for name in released.questions.keys() - current.keys():
+        assert any(name in str(question.get("default")) for question in current.values()), (
             f"the answers to {name} would be lost: give the question that replaces it the "
             f"default '{{{{ {name} | default(...) }}}}'"
         )
 
 
 def test_released_answers_are_still_accepted(released: Questionnaire) -> None:
-    today = Questionnaire(ROOT)
+    current = Questionnaire(ROOT)
 
-    for name in released.questions.keys() & today.questions.keys():
+    for name in released.questions.keys() & current.questions.keys():
         answers = released.answers(name)
         assert len(answers) >= 2
-        refused = [value for value in answers if not today.accepts(name, value)]
+        refused = [value for value in answers if not current.accepts(name, value)]
         assert not refused, f"{name}: Copier would replace these answers by the default: {refused}"
 
 

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 UPDATING = (TEMPLATE / "docs/updating.md.jinja").read_text()
 
-GH = """#!{python}
+GH_PROGRAM = """#!{python}
 import json, sys
 open({log!r}, "a").write(json.dumps(sys.argv[1:]) + "\\n")
 """
@@ -42,7 +42,7 @@ class GitHost:
         self._programs = directory / "programs"
         self._programs.mkdir()
         gh = self._programs / "gh"
-        gh.write_text(GH.format(python=sys.executable, log=str(self._log)))
+        gh.write_text(GH_PROGRAM.format(python=sys.executable, log=str(self._log)))
         gh.chmod(0o755)
         (self._programs / "uvx").symlink_to(Path(UV).with_name("uvx"))
         git(directory, "clone", "--bare", str(service.directory), str(self.origin))
@@ -78,15 +78,15 @@ def test_scheduled_job_opens_one_pull_request(
     service = service_before_next(CURRENT)
     first, rest = service.read(CHANGED_KIT_FILE).split("\n", 1)
     service.write(CHANGED_KIT_FILE, f"{first}\n# ours\n{rest}")
-    platform = GitHost(tmp_path, service)
+    host = GitHost(tmp_path, service)
 
-    platform.run_job()
-    assert f"The branch template-{NEXT} already has this release" in platform.run_job()
+    host.run_job()
+    assert f"The branch template-{NEXT} already has this release" in host.run_job()
 
-    [call] = platform.gh_calls()
+    [call] = host.gh_calls()
     assert call[:4] == ["pr", "create", "--head", f"template-{NEXT}"]
     assert f"Conflicts to resolve: {CHANGED_KIT_FILE}" in call[-1]
-    pushed = git(platform.origin, "show", f"template-{NEXT}:.copier-answers.yml")
+    pushed = git(host.origin, "show", f"template-{NEXT}:.copier-answers.yml")
     assert f"_commit: v{NEXT}" in pushed
 
 
@@ -103,22 +103,22 @@ def test_scheduled_job_works_in_subfolder(
     [added] = re.findall(r"```yaml\n(.*?)```", UPDATING, re.DOTALL)
     service.append(moved, f"\n{textwrap.dedent(added)}")
     service.commit()
-    platform = GitHost(tmp_path, service, moved)
+    host = GitHost(tmp_path, service, moved)
 
-    platform.run_job()
+    host.run_job()
 
-    [call] = platform.gh_calls()
+    [call] = host.gh_calls()
     assert f"Conflicts to resolve: services/orders/{CHANGED_KIT_FILE}" in call[-1]
-    pushed = git(platform.origin, "show", f"template-{NEXT}:services/orders/.copier-answers.yml")
+    pushed = git(host.origin, "show", f"template-{NEXT}:services/orders/.copier-answers.yml")
     assert f"_commit: v{NEXT}" in pushed
 
 
 def test_scheduled_job_reports_no_newer_release(service_at: ServiceFactory, tmp_path: Path) -> None:
     service = service_at(CURRENT)
-    platform = GitHost(tmp_path, service)
+    host = GitHost(tmp_path, service)
 
-    assert "The service is up to date." in platform.run_job()
-    assert platform.gh_calls() == []
+    assert "The service is up to date." in host.run_job()
+    assert host.gh_calls() == []
 
 
 @pytest.mark.parametrize("ci", ["github", "gitlab"])
@@ -138,18 +138,18 @@ def test_scheduled_job_explains_missing_template(
     else:
         text = service.read(".copier-answers.yml")
         service.write(".copier-answers.yml", re.sub("_src_path: .*", "_src_path: /nowhere", text))
-    platform = GitHost(tmp_path, service)
+    host = GitHost(tmp_path, service)
 
-    assert output in platform.run_job(fails=True)
-    assert platform.gh_calls() == []
+    assert output in host.run_job(fails=True)
+    assert host.gh_calls() == []
 
 
 def test_gitlab_job_fails_for_newer_release(
     service_before_next: ServiceFactory, tmp_path: Path
 ) -> None:
-    platform = GitHost(tmp_path, service_before_next(CURRENT, ci="gitlab"))
+    host = GitHost(tmp_path, service_before_next(CURRENT, ci="gitlab"))
 
-    output = platform.run_job(fails=True)
+    output = host.run_job(fails=True)
 
     assert "Update: uvx copier update --skip-answered. Add --trust if CHANGELOG.md" in output
 
@@ -158,7 +158,7 @@ def test_scheduled_job_reports_release_that_needs_trust(
     service_before_next: ServiceFactory, template_with_next: Template, tmp_path: Path
 ) -> None:
     service = service_before_next(CURRENT)
-    later = Template.copy_of(template_with_next, tmp_path / "template")
+    later = Template.clone_of(template_with_next, tmp_path / "template")
     with later.release("99.1.0") as directory:
         text = (directory / "copier.yml").read_text()
         migration = 'version: 99.1.0, command: ["true"]'
@@ -167,12 +167,12 @@ def test_scheduled_job_reports_release_that_needs_trust(
     service.write(
         ".copier-answers.yml", re.sub("_src_path: .*", f"_src_path: {later.directory}", text)
     )
-    platform = GitHost(tmp_path, service)
+    host = GitHost(tmp_path, service)
 
-    output = platform.run_job(fails=True)
+    output = host.run_job(fails=True)
 
     assert "then run: uvx copier update --skip-answered --trust" in output
-    assert platform.gh_calls() == []
+    assert host.gh_calls() == []
 
 
 def test_pre_commit_rejects_conflict_markers_and_reject_files(
