@@ -31,7 +31,7 @@ def heading(name: str, question: dict[str, Any]) -> str:
 
 
 def section(option: str, answer: Any, before: dict[str, bytes], after: dict[str, bytes]) -> str:
-    """Return the section that compares one answer with the default."""
+    """Return the section on one answer: its differences from the default."""
     default = questionnaire()[option]["default"]
     # The default of `tune_pool` is computed: true only with a pool setting in `--data`.
     default_text = format_answer(False if "{%" in str(default) else default)

@@ -63,7 +63,7 @@ class Field:
 
     @property
     def is_relationship(self) -> bool:
-        """Whether it refers to rows of another table or of its own."""
+        """Whether it is a reference to rows of a table."""
         return self.kind in ("ref", "many")
 
 

@@ -1,4 +1,4 @@
-"""What the generator reads from the service: models, tables, endpoints and answers."""
+"""Models, tables, endpoints and answers of the service, as the generator reads them."""
 
 import difflib
 from collections.abc import Iterator
