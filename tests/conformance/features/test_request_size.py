@@ -76,6 +76,15 @@ async def test_number_of_unlisted_errors_is_limited(
     assert len(response.json()["errors"]) == 100
 
 
+async def test_object_with_many_unknown_fields_has_one_error(client: AsyncClient) -> None:
+    body = {f"k{number}": 1 for number in range(1001)}
+
+    response = await client.post("/conformance/requests/everything", json=body)
+
+    message = "Object has 1001 fields, most of them unknown"
+    assert response.json()["errors"] == [{"field": "body", "message": message}]
+
+
 async def test_long_query_has_limited_errors(client: AsyncClient) -> None:
     query = "&".join(f"k{number}=1" for number in range(6000))
 
