@@ -37,7 +37,9 @@ def write(measured: list[tuple[Pattern, tuple[Cell, Cell]]], conditions: list[st
 
 def _line(pattern: Pattern, on: Cell, off: Cell) -> str:
     # Compare within a round, because both have about the same other load on the machine.
-    share = median(one / other for one, other in zip(on.cpu, off.cpu, strict=True))
+    share = median(
+        with_pattern / without for with_pattern, without in zip(on.cpu, off.cpu, strict=True)
+    )
     return (
         f"| {pattern.name} | {pattern.alternative} | {pattern.task} "
         f"| {on.cpu_per_request * 1e6:,.0f} | {off.cpu_per_request * 1e6:,.0f} | {1 - share:.0%} "

@@ -43,17 +43,17 @@ class InstalledApp:
     directory: Path
 
 
-def install(app: App, place: Path, interpreter: str) -> InstalledApp:
+def install(app: App, parent: Path, interpreter: str) -> InstalledApp:
     """Install an application.
 
     Raises:
         AppUnavailable: A command failed; contains the end of its output.
     """
-    directory = place / app.name
+    directory = parent / app.name
     directory.mkdir()
     python = directory / ".venv" / "bin" / "python"
     if app.name == SERVICE:
-        directory = _render_service(place)
+        directory = _render_service(parent)
         _run(UV, "sync", "--no-dev", "--no-install-project", "--python", interpreter, cwd=directory)
         _run(UV, "pip", "install", "--python", str(python), "uuid-utils", cwd=directory)
         return InstalledApp(app, python, directory)
@@ -64,10 +64,10 @@ def install(app: App, place: Path, interpreter: str) -> InstalledApp:
     return InstalledApp(app, python, directory)
 
 
-def _render_service(place: Path) -> Path:
+def _render_service(parent: Path) -> Path:
     """Render the default service from the working tree, and add the measured feature."""
-    service = place / SERVICE
-    render_from(str(copy_of_working_tree(place / "template")), service)
+    service = parent / SERVICE
+    render_from(str(copy_of_working_tree(parent / "template")), service)
     shutil.copytree(APPS_DIRECTORY / "feature", service / "src/app/features/measured")
     registry = service / "src/app/registry.py"
     text = registry.read_text()

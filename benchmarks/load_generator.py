@@ -173,8 +173,8 @@ def send_request(port: int, request: bytes) -> tuple[int, Any]:
     with socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT) as connection:
         connection.sendall(request)
         data = connection.recv(262_144)
-        whole = _response_length(data)
-        while len(data) < whole:
+        length = _response_length(data)
+        while len(data) < length:
             data += connection.recv(262_144)
     content = data.partition(b"\r\n\r\n")[2].decode()
     try:

@@ -86,7 +86,7 @@ def interpreter_of(
 ) -> Callable[[str], Interpreter]:
     """Create the environment of generated services for a Python version, once per run."""
 
-    def of(version: str) -> Interpreter:
+    def create(version: str) -> Interpreter:
         # This service has every dependency that a service can have.
         directory = tmp_path_factory.mktemp("largest") / "service"
         largest = shutil.copytree(
@@ -94,7 +94,7 @@ def interpreter_of(
         )
         return interpreter_for(largest, shared_directory / f"python-{version}", version)
 
-    return of
+    return create
 
 
 @pytest.fixture(scope="session")

@@ -181,7 +181,7 @@ def locked(path: Path) -> Iterator[None]:
 
 @contextmanager
 def open_directory() -> Iterator[Path]:
-    """A temporary directory that every account can enter, unlike those of pytest.
+    """Create a temporary directory that every account can enter, unlike those of pytest.
 
     As root, the tests run PostgreSQL under another account. If that account cannot enter the
     directory, the launcher puts the data into another directory, which the test does not remove.

@@ -121,13 +121,13 @@ def cached_clones() -> Iterator[None]:
         if location is None or not ref.startswith("v"):
             return clone(url, ref, location)
         if (url, ref) not in known:
-            known[url, ref] = clone(url, ref, tempfile.mkdtemp(dir=place))
+            known[url, ref] = clone(url, ref, tempfile.mkdtemp(dir=cache))
         shutil.copytree(
             known[url, ref], location, symlinks=True, copy_function=os.link, dirs_exist_ok=True
         )
         return location
 
-    with tempfile.TemporaryDirectory() as place, pytest.MonkeyPatch.context() as patch:
+    with tempfile.TemporaryDirectory() as cache, pytest.MonkeyPatch.context() as patch:
         patch.setattr(copier._template, "clone", copied)
         yield
 

@@ -37,23 +37,23 @@ class Interpreter:
         ).stdout
 
 
-def interpreter_for(service: Path, place: Path, version: str) -> Interpreter:
+def interpreter_for(service: Path, venv: Path, version: str) -> Interpreter:
     """Create the environment of a service; fail if the Python version is not installed.
 
     Several processes may call this for the same directory: the first creates the environment, and
     the others wait. (uv locks only the project, and each process has a separate project.)
     """
-    with locked(place):
+    with locked(venv):
         succeed(
             *(UV, "sync", "--quiet", "--no-install-project", "--python", version),
             cwd=service,
-            UV_PROJECT_ENVIRONMENT=str(place),
+            UV_PROJECT_ENVIRONMENT=str(venv),
             PATH=os.pathsep.join([SYSTEM, environment()["PATH"], *_python_directories()]),
         )
         # The tests run the generator of features from the working tree.
         needed = ROOT / "scaffold" / "pyproject.toml"
-        succeed(UV, "pip", "install", "--quiet", "--python", place, "-r", needed, cwd=service)
-    return Interpreter(place / "bin" / "python")
+        succeed(UV, "pip", "install", "--quiet", "--python", venv, "-r", needed, cwd=service)
+    return Interpreter(venv / "bin" / "python")
 
 
 def _python_directories() -> list[str]:

@@ -168,8 +168,8 @@ def test_excluded_files_leave_no_empty_folder(render: Renderer) -> None:
         service = render(**answers)
         empty = [folder for folder in service.rglob("*/") if not any(folder.iterdir())]
         # The team's first migration goes into this folder.
-        kept = [] if not answers else [service / "migrations/versions"]
-        assert empty == kept
+        allowed = [] if not answers else [service / "migrations/versions"]
+        assert empty == allowed
 
 
 def test_every_declared_file_exists(render: Renderer) -> None:

@@ -37,7 +37,7 @@ def test_file_and_test_of_pattern_exist(row: re.Match[str]) -> None:
 
 def test_test_of_every_promise_exists() -> None:
     text = (ROOT / "docs" / "reliability.md").read_text()
-    named = re.findall(r"`((?:template/)?tests/[\w/]+\.py)(?:::(\w+))?`", text)
-    assert len(named) >= 20
-    for file, test in named:
+    references = re.findall(r"`((?:template/)?tests/[\w/]+\.py)(?:::(\w+))?`", text)
+    assert len(references) >= 20
+    for file, test in references:
         assert f"def {test}(" in (ROOT / file).read_text() or not test, f"{file} has no {test}"

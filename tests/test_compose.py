@@ -98,7 +98,7 @@ def database() -> Iterator[URL]:
 
 
 @contextmanager
-def start_pgbouncer(file: dict[str, Any], server: URL, place: Path) -> Iterator[int]:
+def start_pgbouncer(file: dict[str, Any], server: URL, config_directory: Path) -> Iterator[int]:
     """Start PgBouncer with the configuration in compose.yaml; yield its port."""
     port = free_port()
     mounted = {each["target"]: each["source"] for each in file["services"]["pooler"]["configs"]}
@@ -108,11 +108,11 @@ def start_pgbouncer(file: dict[str, Any], server: URL, place: Path) -> Iterator[
             ("host=database port=5432", "host={host} port={port}".format(**server.query)),
             ("listen_addr = *", "listen_addr = 127.0.0.1"),
             ("listen_port = 6432", f"listen_port = {port}"),
-            ("/etc/pgbouncer", str(place)),
+            ("/etc/pgbouncer", str(config_directory)),
         ):
             text = text.replace(old, new)
-        (place / Path(target).name).write_text(text)
-    with run_pgbouncer(place / "service.ini", Path(str(server.query["host"])), port):
+        (config_directory / Path(target).name).write_text(text)
+    with run_pgbouncer(config_directory / "service.ini", Path(str(server.query["host"])), port):
         yield port
 
 
@@ -128,7 +128,7 @@ def test_compose_commands_migrate_and_serve(
     port = free_port()
     probe = [word.replace(":8000", f":{port}") for word in serve["healthcheck"]["test"][2:]]
 
-    with database() as server, open_directory() as place:
+    with database() as server, open_directory() as config_directory:
         direct = server.render_as_string().replace("postgresql+asyncpg", "postgresql")
         settings = {**migrate["environment"], "DATABASE_URL": direct, "PYTHONPATH": "src"}
         succeed(*console, *migrate["command"][1:], cwd=directory, **settings)
@@ -136,7 +136,7 @@ def test_compose_commands_migrate_and_serve(
         if pooler == "none":
             assert_serves(console, probe, directory, port, tmp_path / "log", **settings)
             return
-        with start_pgbouncer(file, server, place) as listening:
+        with start_pgbouncer(file, server, config_directory) as listening:
             pooled = serve["environment"]["DATABASE_URL"].replace(
                 "pooler:6432", f"127.0.0.1:{listening}"
             )

@@ -87,11 +87,11 @@ def test_mermaid_shows_every_table_of_a_service(
     tmp_path: Path,
     answers: dict[str, Any],
 ) -> None:
-    place = service(**answers)
-    page = write_page(place, interpreter)
+    directory = service(**answers)
+    page = write_page(directory, interpreter)
     source = page.partition("```mermaid\n")[2].partition("```")[0]
 
-    assert {*parse(node, source, tmp_path)["tables"]} == table_names(place, interpreter)
+    assert {*parse(node, source, tmp_path)["tables"]} == table_names(directory, interpreter)
 
 
 @pytest.mark.slow

@@ -64,8 +64,8 @@ def test_vscode_and_dev_container_recommend_same_extensions(render: Renderer) ->
     assert recommended == sorted(set(recommended))
     settings = read_json(render(), ".vscode/settings.json")
     assert settings["[python]"]["editor.defaultFormatter"] in recommended
-    named = {name.partition(".")[0] for name in settings if "import" in name}
-    assert named == {"mypy-type-checker", "ruff"}
+    configured = {name.partition(".")[0] for name in settings if "import" in name}
+    assert configured == {"mypy-type-checker", "ruff"}
 
 
 def test_vscode_files_are_valid_json(render: Renderer, node: Node, tmp_path: Path) -> None:
@@ -102,8 +102,8 @@ def test_dev_container_cli_reads_configuration(
 def test_vscode_variables_modules_and_interpreter_exist(render: Renderer) -> None:
     service = render()
     for name in VSCODE_FILES:
-        named = set(re.findall(r"\$\{(\w+)\}", (service / name).read_text()))
-        assert named <= VARIABLES, name
+        used = set(re.findall(r"\$\{(\w+)\}", (service / name).read_text()))
+        assert used <= VARIABLES, name
     declared = tomllib.loads((service / "pyproject.toml").read_text())
     dependencies = [*declared["project"]["dependencies"], *declared["dependency-groups"]["dev"]]
     packages = {re.split(r"[\[<>=]", each)[0] for each in dependencies}

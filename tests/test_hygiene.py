@@ -148,7 +148,7 @@ def test_jinja_files_vary_with_answers(render: Renderer) -> None:
         files_under(render(**{"deploy": "kubernetes", **answers}))
         for answers in ({}, {"example": False}, UNUSUAL, {"auth": "oidc"})
     )
-    named = {
+    jinja_files = {
         name.removeprefix("template/")
         .removesuffix(".jinja")
         .replace("{{_copier_conf.answers_file}}", ".copier-answers.yml")
@@ -156,12 +156,12 @@ def test_jinja_files_vary_with_answers(render: Renderer) -> None:
         if name.endswith(".jinja")
     }
 
-    kept = {name for name in default if name in without_example}
+    common = {name for name in default if name in without_example}
     varying = {name for name in default if default[name] != unusual.get(name)}
     varying |= {name for name in with_oidc if with_oidc[name] != default.get(name)}
-    varying |= {name for name in kept if default[name] != without_example[name]}
+    varying |= {name for name in common if default[name] != without_example[name]}
 
-    assert named <= varying
+    assert jinja_files <= varying
 
 
 def test_files_without_jinja_contain_no_answers() -> None:

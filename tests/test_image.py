@@ -28,7 +28,7 @@ class Stage:
 
     steps: list[tuple[str, str]] = field(default_factory=list)
 
-    def of(self, instruction: str) -> list[str]:
+    def arguments_of(self, instruction: str) -> list[str]:
         """Return the arguments of each such instruction, in order."""
         return [words for name, words in self.steps if name == instruction]
 
@@ -53,10 +53,10 @@ def test_hadolint_passes(render: Renderer) -> None:
 def test_last_stage_only_copies_and_runs_unprivileged(render: Renderer) -> None:
     build, last = stages(render() / "Dockerfile")
 
-    assert last.of("RUN") == []
-    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", last.of("USER")[-1])
-    assert json.loads(last.of("CMD")[-1])[:2] == ["my-service", "serve"]
-    assert all("--no-dev" in words for words in build.of("RUN") if "uv sync" in words)
+    assert last.arguments_of("RUN") == []
+    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", last.arguments_of("USER")[-1])
+    assert json.loads(last.arguments_of("CMD")[-1])[:2] == ["my-service", "serve"]
+    assert all("--no-dev" in words for words in build.arguments_of("RUN") if "uv sync" in words)
     assert not {"curl", "ADD", "ARG"} & {name for name, _ in last.steps}
 
 
@@ -64,34 +64,34 @@ def test_dockerignore_excludes_everything_not_copied(render: Renderer) -> None:
     build, last = stages(render() / "Dockerfile")
     copied = {
         source
-        for words in [*build.of("COPY"), *last.of("COPY")]
+        for words in [*build.arguments_of("COPY"), *last.arguments_of("COPY")]
         for source in words.split()[:-1]
         if not words.startswith("--from")
     }
 
-    first, *kept = [
+    first, *included = [
         line
         for line in (render() / ".dockerignore").read_text().splitlines()
         if not line.startswith(("#", "**/"))
     ]
 
     assert first == "*"
-    assert {line.removeprefix("!") for line in kept} == copied
+    assert {line.removeprefix("!") for line in included} == copied
 
 
 @pytest.fixture
 def image(render: Renderer) -> Iterator[Path]:
     """The directory `/app` of the image: the files of the last stage."""
-    with open_directory() as place:
-        context, app = place / "context", place / "app"
+    with open_directory() as directory:
+        context, app = directory / "context", directory / "app"
         shutil.copytree(render(), context)
         interpreter = {"UV_PYTHON": str(SYSTEM_PYTHON)} if os.geteuid() == 0 else {}
         succeed(UV, "lock", "--quiet", cwd=context, **interpreter)
         build, last = stages(context / "Dockerfile")
 
-        run_stage(build, context=context, built=place, app=app, **interpreter)
-        app.rename(place / "built")
-        run_stage(last, context=context, built=place / "built", app=app)
+        run_stage(build, context=context, built=directory, app=app, **interpreter)
+        app.rename(directory / "built")
+        run_stage(last, context=context, built=directory / "built", app=app)
         yield app
 
 
@@ -136,8 +136,8 @@ def test_image_migrates_and_serves_without_write_permission(
         "PORT": str(port),
     }
     last = stages(image.parent / "context/Dockerfile")[-1]
-    probe = json.loads(last.of("HEALTHCHECK")[-1].partition("CMD ")[2])
-    serve = json.loads(last.of("CMD")[-1])
+    probe = json.loads(last.arguments_of("HEALTHCHECK")[-1].partition("CMD ")[2])
+    serve = json.loads(last.arguments_of("CMD")[-1])
     unprivileged = unprivileged_command(server)
 
     succeed(*unprivileged, "my-service", "migrate", cwd=image, **settings)

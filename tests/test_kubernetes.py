@@ -69,13 +69,13 @@ if KUBECTL:
 
     def test_kustomize_sets_namespace_and_image(deploy: Path, tmp_path: Path) -> None:
         assert KUBECTL is not None
-        whole = tmp_path / "whole.yaml"
-        whole.write_text(succeed(KUBECTL, "kustomize", deploy, cwd=tmp_path).stdout)
+        rendered = tmp_path / "rendered.yaml"
+        rendered.write_text(succeed(KUBECTL, "kustomize", deploy, cwd=tmp_path).stdout)
 
-        succeed(PROGRAMS / "kubernetes-validate", "--strict", whole, cwd=tmp_path)
-        objects = list(yaml.safe_load_all(whole.read_text()))
+        succeed(PROGRAMS / "kubernetes-validate", "--strict", rendered, cwd=tmp_path)
+        objects = list(yaml.safe_load_all(rendered.read_text()))
         assert {each["metadata"]["namespace"] for each in objects} == {"my-service"}
-        assert whole.read_text().count("image: my-service:0.1.0") == 2
+        assert rendered.read_text().count("image: my-service:0.1.0") == 2
 
 
 @pytest.mark.parametrize("name", ["deployment.yaml", "migration.yaml"])
@@ -99,8 +99,8 @@ def test_service_and_disruption_budget_select_deployment_pods(deploy: Path) -> N
     deployment, job = load(deploy / "deployment.yaml"), load(deploy / "migration.yaml")
     labels = deployment["spec"]["template"]["metadata"]["labels"]
 
-    wanted = load(deploy / "service.yaml")["spec"]["selector"]
-    assert wanted == labels == deployment["spec"]["selector"]["matchLabels"]
+    selector = load(deploy / "service.yaml")["spec"]["selector"]
+    assert selector == labels == deployment["spec"]["selector"]["matchLabels"]
     assert load(deploy / "disruption.yaml")["spec"]["selector"]["matchLabels"] == labels
     assert job["spec"]["template"]["metadata"]["labels"] != labels
 
@@ -118,10 +118,10 @@ def test_job_migrates_and_pods_fit_in_max_connections(
     # The default of PostgreSQL.
     with ephemeral(max_connections=100) as server:
         create_database(server, "service")
-        there = database_url(server.set(database="service"))
+        url = database_url(server.set(database="service"))
         secrets = {
-            "database": {"DATABASE_URL": there},
-            "database-owner": {"DATABASE_MIGRATION_URL": there},
+            "database": {"DATABASE_URL": url},
+            "database-owner": {"DATABASE_MIGRATION_URL": url},
         }
         migrating = environment_of(migrates, manifests, secrets)
         settings = environment_of(serves, manifests, secrets)
@@ -139,15 +139,19 @@ def test_job_migrates_and_pods_fit_in_max_connections(
 
 
 def start_and_stop(
-    console: list[str | Path], serves: dict[str, Any], directory: Path, place: Path, **settings: str
+    console: list[str | Path],
+    serves: dict[str, Any],
+    directory: Path,
+    log_directory: Path,
+    **settings: str,
 ) -> str:
     """Start a container's command, send its probes, stop it with SIGTERM; return the log."""
     port = free_port()
-    words = {"0.0.0.0": "127.0.0.1", "8000": str(port)}  # noqa: S104 - what the manifest says
+    words = {"0.0.0.0": "127.0.0.1", "8000": str(port)}  # noqa: S104 - the text of the manifest
     command = [words.get(word, word) for word in serves["command"][1:]]
-    place = place / str(port)
+    log = log_directory / str(port)
     with serving(
-        *(*console, *command), cwd=directory, port=port, log=place, PYTHONPATH="src", **settings
+        *(*console, *command), cwd=directory, port=port, log=log, PYTHONPATH="src", **settings
     ) as pod:
         pod.wait_until_ready(SECONDS_TO_START)
         for probe in ("startupProbe", "livenessProbe", "readinessProbe"):

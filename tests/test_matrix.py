@@ -74,7 +74,7 @@ def test_every_combination_passes_ruff(render: Renderer, pk_type: str, lazy_stra
     answers = {"pk_type": pk_type, "lazy_strategy": lazy_strategy}
 
     assert_ruff_passes(
-        *(render(**with_optional_files(one)) for one in ALL if answers.items() <= one.items())
+        *(render(**with_optional_files(each)) for each in ALL if answers.items() <= each.items())
     )
 
 

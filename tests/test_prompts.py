@@ -85,8 +85,8 @@ def test_pool_numbers_are_prompted_only_with_tune_pool(render: Renderer, tmp_pat
 
 
 def test_pool_number_with_data_is_not_prompted(render: Renderer, tmp_path: Path) -> None:
-    given = ("--data", "pool_size=32")
-    with terminal(*COPY, *given, render.template, "service", cwd=tmp_path) as user:
+    data = ("--data", "pool_size=32")
+    with terminal(*COPY, *data, render.template, "service", cwd=tmp_path) as user:
         accept_defaults(user, [*QUESTIONS_BEFORE_POOL, *(question for question, *_ in NUMBERS[1:])])
         accept_defaults(user, ["Ping the server", *QUESTIONS_AFTER_POOL])
         assert user.wait() == 0

@@ -92,9 +92,9 @@ def test_question_is_one_line_with_documented_reasons(question: str) -> None:
 
 @pytest.mark.parametrize("answers", [LOWEST, HIGHEST, {"pool_recycle": -1}])
 def test_boundary_answers_are_accepted(render: Renderer, answers: dict[str, Any]) -> None:
-    given = answers_of(render(**answers))
+    stored = answers_of(render(**answers))
 
-    assert {name: given[name] for name in answers} == answers
+    assert {name: stored[name] for name in answers} == answers
 
 
 def test_pool_questions_are_skipped_with_pgbouncer(render: Renderer) -> None:
@@ -112,12 +112,12 @@ def test_pool_number_with_data_implies_tune_pool(render: Renderer, value: Any) -
     assert "Field(37," in (service / "src/app/kit/db/pool.py").read_text()
 
 
-@pytest.mark.parametrize("given", POOL_QUESTIONS)
+@pytest.mark.parametrize("question", POOL_QUESTIONS)
 def test_pool_number_without_tune_pool_is_rejected(
-    render: Renderer, tmp_path: Path, given: str
+    render: Renderer, tmp_path: Path, question: str
 ) -> None:
-    with pytest.raises(ValueError, match=f"'tune_pool': answer yes, or leave out {given}"):
-        render.into(tmp_path / "service", tune_pool=False, **{given: 1})
+    with pytest.raises(ValueError, match=f"'tune_pool': answer yes, or leave out {question}"):
+        render.into(tmp_path / "service", tune_pool=False, **{question: 1})
 
 
 @pytest.mark.parametrize(

@@ -75,10 +75,10 @@ def test_test_command_is_the_ci_command() -> None:
 @pytest.fixture
 def clone() -> Iterator[Path]:
     """A new clone of this repository, in an empty directory."""
-    with open_directory() as place:
-        repository = repository_of_working_tree(place / "origin")
-        git(place, "clone", "--quiet", str(repository), "clone")
-        yield place / "clone"
+    with open_directory() as directory:
+        repository = repository_of_working_tree(directory / "origin")
+        git(directory, "clone", "--quiet", str(repository), "clone")
+        yield directory / "clone"
 
 
 @pytest.mark.slow

@@ -26,13 +26,13 @@ class Reader:
         self.directory = directory
         self.path = os.pathsep.join([str(Path(UV).parent), environment()["PATH"]])
 
-    def run_commands(self, commands: str, shown: str) -> None:
+    def run_commands(self, commands: str, expected: str) -> None:
         """Run commands in a shell, and check that they print the documented output."""
         where = "\nprintf '\\n%s' \"$PWD\""
-        ended = succeed("bash", "-euc", commands + where, cwd=self.directory, PATH=self.path)
-        printed, _, place = ended.stdout.rpartition("\n")
-        assert shown in printed, printed
-        self.directory = Path(place)
+        result = succeed("bash", "-euc", commands + where, cwd=self.directory, PATH=self.path)
+        printed, _, working_directory = result.stdout.rpartition("\n")
+        assert expected in printed, printed
+        self.directory = Path(working_directory)
 
     def compare(self, name: str, text: str) -> None:
         """Check that a generated file contains the documented lines."""
@@ -43,12 +43,12 @@ class Reader:
         with (self.directory / name).open("a") as file:
             file.write(text)
 
-    def insert_after(self, place: str, text: str) -> None:
+    def insert_after(self, anchor: str, text: str) -> None:
         """Insert lines after the one line of a file that is equal to the given one."""
-        name, _, wanted = place.partition(": ")
+        name, _, line = anchor.partition(": ")
         file = self.directory / name
-        before, found, after = file.read_text().partition(f"\n{wanted}\n")
-        assert found, place
+        before, found, after = file.read_text().partition(f"\n{line}\n")
+        assert found, anchor
         file.write_text(before + found + text + after)
 
     def serve(self, command: str, page: str, log: Path) -> None:
@@ -67,10 +67,10 @@ class Reader:
 @pytest.fixture
 def reader() -> Iterator[Reader]:
     """A reader with a new clone of this repository."""
-    with open_directory() as place:
-        repository = repository_of_working_tree(place / "origin")
-        git(place, "clone", "--quiet", str(repository), "clone")
-        yield Reader(place / "clone")
+    with open_directory() as directory:
+        repository = repository_of_working_tree(directory / "origin")
+        git(directory, "clone", "--quiet", str(repository), "clone")
+        yield Reader(directory / "clone")
 
 
 def test_tutorial_begins_with_three_commands() -> None:

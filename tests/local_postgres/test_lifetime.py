@@ -36,18 +36,18 @@ def test_ephemeral_server_stops_at_end_of_block() -> None:
     assert not scratch.exists()
 
 
-@pytest.mark.parametrize("kept", [True, False], ids=["development", "ephemeral"])
+@pytest.mark.parametrize("persistent", [True, False], ids=["development", "ephemeral"])
 def test_server_stops_after_only_client_is_killed(
-    kept: bool, project: Path, start_client: StartClient
+    persistent: bool, project: Path, start_client: StartClient
 ) -> None:
-    client = start_client(project if kept else None)
+    client = start_client(project if persistent else None)
     url = client.url()
     server = postmaster(url)
     data = Path(fetch_value(url, "SHOW data_directory"))
     client.kill()
     eventually(lambda: not is_alive(server))
     eventually(lambda: not Path(str(url.query["host"])).exists())
-    eventually(lambda: data.exists() == kept)
+    eventually(lambda: data.exists() == persistent)
 
 
 def test_server_keeps_running_for_second_client(project: Path, start_client: StartClient) -> None:

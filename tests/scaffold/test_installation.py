@@ -26,38 +26,38 @@ def template(repository: Path, tmp_path: Path) -> Path:
 def test_generator_is_installed_once(
     template: Path, interpreter: Interpreter, server: URL, tmp_path: Path
 ) -> None:
-    place = tmp_path / "service"
-    render_from(f"git+{template.as_uri()}", place, example=False)
-    git(place, "init", "--quiet")
-    git(place, "add", "--all")
+    directory = tmp_path / "service"
+    render_from(f"git+{template.as_uri()}", directory, example=False)
+    git(directory, "init", "--quiet")
+    git(directory, "add", "--all")
     command = [interpreter.python, "-c", COMMAND, "scaffold"]
     variables = {"PYTHONPATH": "src:devtools", "DATABASE_URL": database_url(server), "UV": UV}
 
-    help_ = succeed(*command, "--help", cwd=place, **variables).stdout
-    assert "--search" in help_
+    help_text = succeed(*command, "--help", cwd=directory, **variables).stdout
+    assert "--search" in help_text
     shutil.rmtree(template)
-    changes = succeed(*command, "note", "title:str", "--dry-run", cwd=place, **variables).stdout
+    changes = succeed(*command, "note", "title:str", "--dry-run", cwd=directory, **variables).stdout
     assert "+++ b/src/app/features/notes/models.py" in changes
     assert DOWNLOADS not in changes
 
     # A later release of the template, which cannot be downloaded.
-    answers = place / ".copier-answers.yml"
+    answers = directory / ".copier-answers.yml"
     commit = answers.read_text().partition("# Commit: ")[2].partition("\n")[0]
     answers.write_text(answers.read_text().replace(commit, commit[::-1]))
-    git(place, "add", "--all")
-    ended = run(*command, "note", "title:str", cwd=place, **variables)
-    assert ended.returncode == 2
-    assert DOWNLOADS in ended.stdout
-    assert "scaffold cannot download its generator: fatal: " in ended.stdout
-    assert git(place, "ls-files", "--others", "--modified", "--exclude-standard") == ""
+    git(directory, "add", "--all")
+    result = run(*command, "note", "title:str", cwd=directory, **variables)
+    assert result.returncode == 2
+    assert DOWNLOADS in result.stdout
+    assert "scaffold cannot download its generator: fatal: " in result.stdout
+    assert git(directory, "ls-files", "--others", "--modified", "--exclude-standard") == ""
 
 
 def test_generator_of_working_tree_is_not_copied(
     service: RenderService, interpreter: Interpreter
 ) -> None:
     # `_src_path` is a folder without Git.
-    place = service(example=False)
+    directory = service(example=False)
     command = [interpreter.python, "-c", COMMAND, "scaffold", "--help"]
     variables = {"PYTHONPATH": "src:devtools", "DATABASE_URL": "postgresql://localhost/test"}
-    help_ = succeed(*command, cwd=place, **variables, UV=UV).stdout
-    assert "--search" in help_
+    help_text = succeed(*command, cwd=directory, **variables, UV=UV).stdout
+    assert "--search" in help_text

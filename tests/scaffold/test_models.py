@@ -12,11 +12,11 @@ pytestmark = pytest.mark.slow
 def test_models_follow_rules_that_random_models_rarely_meet(
     service: RenderService, interpreter: Interpreter
 ) -> None:
-    place = service(example=False)
+    directory = service(example=False)
     calls = ["patient name:str languages:str[] notes:json:optional", "visit patient:ref:patients"]
-    succeed_in(interpreter, place, [call.split() for call in calls])
+    succeed_in(interpreter, directory, [call.split() for call in calls])
     patients, visits = [
-        (place / f"src/app/features/{name}/models.py").read_text()
+        (directory / f"src/app/features/{name}/models.py").read_text()
         for name in ("patients", "visits")
     ]
     # The patient may be deleted and hidden.

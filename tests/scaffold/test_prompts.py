@@ -16,10 +16,10 @@ COMMAND = "from app.cli import main; main()"
 def test_prompt_rejects_invalid_field_and_continues(
     service: RenderService, interpreter: Interpreter, server: URL
 ) -> None:
-    place = service(example=False)
+    directory = service(example=False)
     command = [interpreter.python, "-c", COMMAND, "scaffold", "note", "--dry-run"]
     variables = {"PYTHONPATH": PATHS, "DATABASE_URL": database_url(new_database(server))}
-    with terminal(*command, cwd=place, **variables) as program:
+    with terminal(*command, cwd=directory, **variables) as program:
         program.answer("Field", "title:wrong")
         program.expect("there is no type `wrong`")
         program.answer("Field", "title:str:40")

@@ -30,10 +30,10 @@ def test_random_models_pass_all_checks_of_a_service(
     seed: int,
     answers: dict[str, Any],
 ) -> None:
-    place = service(example=False, **answers)
+    directory = service(example=False, **answers)
     models = random_models(seed, 5)
 
-    scaffold_models(interpreter, server, place, models)
+    scaffold_models(interpreter, server, directory, models)
 
     # One service is enough: pyright takes as long as all other checks of a service.
-    check(interpreter, server, place, mypy_cache, pyright=seed == 0)
+    check(interpreter, server, directory, mypy_cache, pyright=seed == 0)

@@ -81,84 +81,95 @@ def committed(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
     """A committed service with a feature and its migration. Tests must not change it."""
-    place = tmp_path_factory.mktemp("committed") / "service"
-    shutil.copytree(render(example=False, pk_type="int"), place)
-    assert scaffold(interpreter, place, [["customer", "name:str"]]) == [""]
-    migrate(interpreter, server, place, "add customers")
-    git(place, "init", "--quiet")
-    commit(place)
-    return place
+    service_directory = tmp_path_factory.mktemp("committed") / "service"
+    shutil.copytree(render(example=False, pk_type="int"), service_directory)
+    assert scaffold(interpreter, service_directory, [["customer", "name:str"]]) == [""]
+    migrate(interpreter, server, service_directory, "add customers")
+    git(service_directory, "init", "--quiet")
+    commit(service_directory)
+    return service_directory
 
 
 @pytest.fixture
-def place(committed: Path, tmp_path: Path) -> Path:
+def service_directory(committed: Path, tmp_path: Path) -> Path:
     """A committed service with a feature, which the test may change."""
     return Path(shutil.copytree(committed, tmp_path / "service"))
 
 
-def commit(place: Path) -> None:
+def commit(service_directory: Path) -> None:
     """Commit all files."""
-    git(place, "add", "--all")
-    git(place, "-c", "user.name=Me", "-c", "user.email=me@example.org", "commit", "-m", "All")
+    git(service_directory, "add", "--all")
+    git(
+        service_directory,
+        "-c",
+        "user.name=Me",
+        "-c",
+        "user.email=me@example.org",
+        "commit",
+        "-m",
+        "All",
+    )
 
 
-def test_invalid_input_gets_one_sentence(place: Path, interpreter: Interpreter) -> None:
-    messages = scaffold(interpreter, place, [call.split() for call, _ in REFUSED])
+def test_invalid_input_gets_one_sentence(service_directory: Path, interpreter: Interpreter) -> None:
+    messages = scaffold(interpreter, service_directory, [call.split() for call, _ in REFUSED])
 
     for (call, expected), message in zip(REFUSED, messages, strict=True):
         assert expected in message, f"{call}: {message or 'was not refused'}"
         assert "\n" not in message
-    assert git(place, "status", "--porcelain") == ""
+    assert git(service_directory, "status", "--porcelain") == ""
 
 
-def test_edited_files_must_be_committed(place: Path, interpreter: Interpreter) -> None:
+def test_edited_files_must_be_committed(service_directory: Path, interpreter: Interpreter) -> None:
     # The lines that the first call adds to the registry are no obstacle to the second.
     calls = [["receipt", "number:str"], ["reminder", "number:str"]]
-    assert scaffold(interpreter, place, calls) == ["", ""]
-    registry = place / "src/app/registry.py"
+    assert scaffold(interpreter, service_directory, calls) == ["", ""]
+    registry = service_directory / "src/app/registry.py"
     registry.write_text(registry.read_text() + "# mine\n")
     calls = [["invoice", "number:str"], ["invoice", "number:str", "--allow-dirty"]]
-    refused, succeeded = scaffold(interpreter, place, calls)
+    refused, succeeded = scaffold(interpreter, service_directory, calls)
     assert refused.startswith("src/app/registry.py has uncommitted changes")
     assert succeeded == ""
     assert registry.read_text().endswith("# mine\n")
 
 
-def test_restructured_file_is_not_edited(place: Path, interpreter: Interpreter) -> None:
-    for file in place.glob("src/app/features/customers/*.py"):
+def test_restructured_file_is_not_edited(service_directory: Path, interpreter: Interpreter) -> None:
+    for file in service_directory.glob("src/app/features/customers/*.py"):
         file.write_text(file.read_text().replace("CustomerChanges", "CustomerPatch"))
-    registry = place / "src/app/registry.py"
+    registry = service_directory / "src/app/registry.py"
     registry.write_text(registry.read_text().replace(", your features follow", ""))
-    commit(place)
+    commit(service_directory)
     calls = [["field", "customer", "age:int?"], ["invoice", "number:str"]]
-    field, feature = scaffold(interpreter, place, calls)
+    field, feature = scaffold(interpreter, service_directory, calls)
     assert "schemas.py has been restructured: there is no class CustomerChanges" in field
     assert "does not have its marker line" in feature
-    assert git(place, "status", "--porcelain") == ""
+    assert git(service_directory, "status", "--porcelain") == ""
 
 
 def test_failed_migration_leaves_no_file(
-    place: Path, interpreter: Interpreter, server: URL
+    service_directory: Path, interpreter: Interpreter, server: URL
 ) -> None:
     url = database_url(new_database(server))
     call = [interpreter.python, "-c", COMMAND, "scaffold", "invoice", "number:str"]
     variables = {"PYTHONPATH": PATHS, "DATABASE_URL": url}
 
     # The migration is not applied to this database.
-    ended = run(*call, cwd=place, **variables)
+    result = run(*call, cwd=service_directory, **variables)
 
-    assert ended.returncode == 2, ended.stdout
-    assert "nothing was kept: The database is at migration" in ended.stdout
-    assert git(place, "status", "--porcelain") == ""
-    dry = run(*call, "--dry-run", cwd=place, **variables)
+    assert result.returncode == 2, result.stdout
+    assert "nothing was kept: The database is at migration" in result.stdout
+    assert git(service_directory, "status", "--porcelain") == ""
+    dry = run(*call, "--dry-run", cwd=service_directory, **variables)
     assert "+++ b/src/app/features/invoices/models.py" in dry.stdout
-    assert git(place, "status", "--porcelain") == ""
+    assert git(service_directory, "status", "--porcelain") == ""
 
 
-def test_interrupted_command_leaves_no_file(place: Path, interpreter: Interpreter) -> None:
+def test_interrupted_command_leaves_no_file(
+    service_directory: Path, interpreter: Interpreter
+) -> None:
     process = subprocess.Popen(
         [interpreter.python, "-c", COMMAND, "scaffold", "invoice", "number:str"],
-        cwd=place,
+        cwd=service_directory,
         # Nothing listens on this port: the command waits for the database.
         env=environment(
             PYTHONPATH=PATHS, DATABASE_URL=f"postgresql://a@127.0.0.1:{free_port()}/test"
@@ -168,26 +179,28 @@ def test_interrupted_command_leaves_no_file(place: Path, interpreter: Interprete
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
-        assert eventually((place / "src/app/features/invoices/models.py").exists, 60)
+        assert eventually((service_directory / "src/app/features/invoices/models.py").exists, 60)
         os.killpg(process.pid, signal.SIGINT)
         assert process.wait(60) == 130
     finally:
         process.kill()
-    assert git(place, "status", "--porcelain") == ""
+    assert git(service_directory, "status", "--porcelain") == ""
 
 
-def test_existing_rows_get_a_value(place: Path, interpreter: Interpreter, server: URL) -> None:
+def test_existing_rows_get_a_value(
+    service_directory: Path, interpreter: Interpreter, server: URL
+) -> None:
     url = new_database(server)
     variables = {"PYTHONPATH": PATHS, "DATABASE_URL": database_url(url)}
     command = [interpreter.python, "-c", COMMAND]
-    succeed(*command, "migrate", cwd=place, **variables)
+    succeed(*command, "migrate", cwd=service_directory, **variables)
     query(url, "INSERT INTO customers (name, created_at, updated_at) VALUES ('Ada', now(), now())")
     added = [
         "since:date:existing=2026-01-31",
         "level:enum:one,two:existing=two",
         "introduced_by:ref:self:optional",
     ]
-    succeed(*command, "scaffold", "field", "customer", *added, cwd=place, **variables)
-    succeed(*command, "migrate", cwd=place, **variables)
-    succeed(*command, "check", cwd=place, **variables)
+    succeed(*command, "scaffold", "field", "customer", *added, cwd=service_directory, **variables)
+    succeed(*command, "migrate", cwd=service_directory, **variables)
+    succeed(*command, "check", cwd=service_directory, **variables)
     assert query(url, "SELECT since::text, level::text FROM customers") == [("2026-01-31", "two")]

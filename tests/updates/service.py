@@ -69,12 +69,12 @@ class Service:
 
     def into_subfolder(self, folder: str) -> "Service":
         """Move the service into a folder of the repository; return the moved service."""
-        place = self.directory / folder
-        place.mkdir(parents=True)
+        target = self.directory / folder
+        target.mkdir(parents=True)
         for entry in self.directory.iterdir():
             if entry.name != ".git" and entry.name != Path(folder).parts[0]:
-                entry.rename(place / entry.name)
-        return Service(place)
+                entry.rename(target / entry.name)
+        return Service(target)
 
     def update(self, release: str | None = None, *, trusted: bool = True, **answers: Any) -> None:
         """Update to a release, by default the newest, without committing the changes.

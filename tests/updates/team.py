@@ -74,13 +74,13 @@ class Team:
         """Add a feature with endpoints, a table and tests."""
         moves = Moves.load()
         for source in NOTES.glob("*.py"):
-            place = "tests/features/test_notes.py"
+            path = "tests/features/test_notes.py"
             if source.stem != "tests":
-                place = f"src/app/features/notes/{source.name}"
+                path = f"src/app/features/notes/{source.name}"
             text = source.read_text()
             if not self.service.path(FORMER_KIT_FILE).exists():
                 text = rewrite(text, f"app.features.notes.{source.stem}", moves)
-            self.service.write(place, text)
+            self.service.write(path, text)
         self.service.write("src/app/features/notes/__init__.py", "")
         imported = "from app.features.notes.router import router as notes\n"
         registry = self.service.read("src/app/registry.py")

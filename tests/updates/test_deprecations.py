@@ -194,9 +194,9 @@ def announced_names() -> set[str]:
     """Return the last part of each name that a release deprecated."""
     found: set[str] = set()
     for commit in RELEASES.values():
-        with TemporaryDirectory() as place:
-            unpack(commit, Path(place))
-            found |= deprecated_names(Path(place))
+        with TemporaryDirectory() as directory:
+            unpack(commit, Path(directory))
+            found |= deprecated_names(Path(directory))
     return found
 
 
@@ -220,9 +220,9 @@ def moved_name(name: str) -> str:
     old = VARIANT_MODULES.get(path.split("/")[1]) if is_variant else f"app.{path.replace('/', '.')}"
     module, new = MOVES.imported(old or "", first)
     new_path = path.replace("/caller/", "/current_user/").replace("identity", "development_issuer")
-    place = new_path if is_variant else module.removeprefix("app.").replace(".", "/")
+    target = new_path if is_variant else module.removeprefix("app.").replace(".", "/")
     renamed = MOVES.attributes | MOVES.members.get(f"{old}.{first}", {})
-    return ".".join([place, new, *(renamed.get(each, each) for each in members)])
+    return ".".join([target, new, *(renamed.get(each, each) for each in members)])
 
 
 @cache
@@ -278,13 +278,13 @@ def test_use_of_deprecated_name_warns(
     service.append("src/app/kit/http/schemas.py", DEPRECATED)
     service.write("src/app/features/old.py", CALL)
     service.write("tests/features/test_old.py", TEST.format(package="features"))
-    given = {"cwd": service.directory, "PYTHONPATH": "src", "DATABASE_URL": database_url(server)}
+    options = {"cwd": service.directory, "PYTHONPATH": "src", "DATABASE_URL": database_url(server)}
     tests = (interpreter.python, "-m", "pytest", "tests/features")
 
     service.write("src/app/kit/old.py", CALL)
     for package in ("features", "kit"):
         service.write("tests/features/test_old.py", TEST.format(package=package))
-        warned = run(*tests, *RULES, "-k", "called or old or patterns", **given)
+        warned = run(*tests, *RULES, "-k", "called or old or patterns", **options)
         assert warned.returncode == 0, warned.stdout
         assert "DeprecationWarning: use now; it is removed in 9.0" in warned.stdout
 
@@ -301,10 +301,10 @@ def test_fixture_with_local_postgres_of_earlier_release_works(
     service.update()
 
     assert service.conflicts() == []
-    given = {"PYTHONPATH": "src", "DATABASE_URL": database_url(server)}
+    options = {"PYTHONPATH": "src", "DATABASE_URL": database_url(server)}
     ran = run(
         *(interpreter.python, "-m", "pytest", "tests/features/test_other_server.py"),
         cwd=service.directory,
-        **given,
+        **options,
     )
     assert ran.returncode == 0, ran.stdout

@@ -167,7 +167,7 @@ def test_service_that_uses_no_removed_module_loses_them(service_at: ServiceFacto
 
 
 @pytest.mark.parametrize(
-    ("place", "text", "found"),
+    ("path", "text", "found"),
     [
         ("features/a.py", "from app.kit.db.hot import Hot", True),
         ("features/a.py", "from app.kit.db import base, hot", True),
@@ -181,9 +181,9 @@ def test_service_that_uses_no_removed_module_loses_them(service_at: ServiceFacto
     ],
 )
 def test_imports_of_a_removed_module_are_found(
-    place: str, text: str, found: bool, tmp_path: Path
+    path: str, text: str, found: bool, tmp_path: Path
 ) -> None:
-    file = tmp_path / "src/app" / place
+    file = tmp_path / "src/app" / path
     file.parent.mkdir(parents=True)
     file.write_text(text)
 

@@ -182,8 +182,8 @@ def assert_moved(service: Service) -> None:
     for old in ADDED.keys() - {"db/session", "db/repository"}:
         assert not service.path(f"{KIT}/{old}.py").exists()
     assert service.read(PATHS["migration"]) == OWN_MIGRATION
-    kept = service.read(f"{KIT}/db/repository.py")
-    assert "from app.kit.queries.repository import Repository\n" in kept
+    old_module = service.read(f"{KIT}/db/repository.py")
+    assert "from app.kit.queries.repository import Repository\n" in old_module
     moves = Moves.load()
     for name in service.files():
         if name.endswith(".py"):

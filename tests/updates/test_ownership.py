@@ -44,13 +44,15 @@ def test_update_keeps_team_files_and_deletions(service_before_next: ServiceFacto
 
     assert service.conflicts() == []
     after = service.files()
-    theirs = [
+    team_files = [
         "README.md",
         "migrations/versions/2027_01_01_ours.py",
         "src/app/features/invoices/models.py",
         "tests/features/test_invoices.py",
     ]
-    assert {name: after.get(name) for name in theirs} == {name: before[name] for name in theirs}
+    assert {name: after.get(name) for name in team_files} == {
+        name: before[name] for name in team_files
+    }
     assert not after.keys() & set(deleted)
 
 

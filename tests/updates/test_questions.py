@@ -162,8 +162,8 @@ def test_update_keeps_tuned_pool(
     )
 
     assert service.conflicts() == []
-    kept = {"tune_pool": True, **POOL, **answers}
-    assert answers_of(service.directory).items() >= kept.items()
+    expected = {"tune_pool": True, **POOL, **answers}
+    assert answers_of(service.directory).items() >= expected.items()
     assert [line for line in before.splitlines() if " = Field(" in line] == [
         line for line in service.read("src/app/kit/db/pool.py").splitlines() if " = Field(" in line
     ]

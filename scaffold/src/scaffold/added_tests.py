@@ -21,10 +21,10 @@ def add_to_tests(path: str, feature: Feature) -> dict[str, str]:
     files: dict[str, str] = {}
     folder = service.root() / "tests" / "features"
     for file in sorted(folder.glob("test_*.py")) if feature.required_fields else []:
-        other = str(file.relative_to(service.root()))
-        each = edits if other == path else Edits(other, read(other))
-        if _add_to_factory(each, feature):
-            files[other] = each.result()
+        name = str(file.relative_to(service.root()))
+        module = edits if name == path else Edits(name, read(name))
+        if _add_to_factory(module, feature):
+            files[name] = module.result()
     return files | {path: edits.result()}
 
 

@@ -48,8 +48,8 @@ def check_field_name(name: str) -> None:
     if name in _SQL_KEYWORDS - _ALLOWED_AS_FIELDS:
         raise CommandFailed(f"`{name}` is a keyword of SQL: use another name for the field.")
     is_attribute = hasattr(BaseModel, name) or hasattr(Model, name) or name.startswith("model_")
-    taken = _QUERY_PARAMETERS | _TYPE_NAMES | (_CODE_NAMES - _ALLOWED_AS_FIELDS)
-    if is_attribute or name in taken:
+    reserved = _QUERY_PARAMETERS | _TYPE_NAMES | (_CODE_NAMES - _ALLOWED_AS_FIELDS)
+    if is_attribute or name in reserved:
         raise CommandFailed(
             f"`{name}` has a meaning in Python, Pydantic or the kit: use another name."
         )

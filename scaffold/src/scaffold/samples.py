@@ -91,13 +91,13 @@ class Sample:
 
     def _decimal(self) -> str:
         digits, places = self.precision
-        whole = digits - places
+        integer_digits = digits - places
         # Use as many different values as the digits allow, for unique columns.
-        if whole == 0:
+        if integer_digits == 0:
             return "0.{number % 9 + 1}" if places < 2 else f"0.{_TWO_DIGITS}{'0' * (places - 2)}"
-        if whole == 1 and places:
+        if integer_digits == 1 and places:
             return f"{{number % 9 + 1}}.{{number // 9 % 10}}{'0' * (places - 1)}"
-        number = "{number}" if whole > 2 else f"{{number % {10**whole - 1} + 1}}"
+        number = "{number}" if integer_digits > 2 else f"{{number % {10**integer_digits - 1} + 1}}"
         return f"{number}.{'5'.ljust(places, '0')}" if places else number
 
 
