@@ -50,7 +50,7 @@ def main() -> None:
 def run(directory: Path, interpreter: str, *, quick: bool) -> None:
     """Measure everything, and write the page."""
     # Before the benchmark itself causes load.
-    before = os.getloadavg()[0]
+    load_average = os.getloadavg()[0]
     results = Results()
     installed = {}
     for name, app in APPS.items():
@@ -96,7 +96,7 @@ def run(directory: Path, interpreter: str, *, quick: bool) -> None:
         )
         overloads = measure_overload(installed[SERVICE], url, directory, quick=quick)
         measurement_conditions = conditions(
-            installed[SERVICE], url, rounds=rounds, seconds=seconds, load=before
+            installed[SERVICE], url, rounds=rounds, seconds=seconds, load=load_average
         )
     log_progress("restarting PostgreSQL")
     restarts = restart.measure(installed, installed[SERVICE], directory)

@@ -25,6 +25,10 @@ CONNECTIONS = 300
 NAME = "measured"
 
 
+# Kinds of rows, as a part of their primary keys.
+_AUTHOR, _TAG, _POST = 1, 2, 3
+
+
 def uuid_of_row(kind: int, number: int) -> str:
     """Return the primary key of a row: a UUIDv7 that sorts by number within a kind of row."""
     ordered = f"{number >> 16:04x}-7{number >> 4 & 0xFFF:03x}-8{number & 0xF:x}00"
@@ -33,14 +37,15 @@ def uuid_of_row(kind: int, number: int) -> str:
 
 def author(number: int) -> str:
     """Return the primary key of an author, numbered from 0."""
-    return uuid_of_row(1, number)
+    return uuid_of_row(_AUTHOR, number)
 
 
 def post(number: int) -> str:
     """Return the primary key of a post, numbered from 1."""
-    return uuid_of_row(3, number)
+    return uuid_of_row(_POST, number)
 
 
+# The same UUID as an SQL expression of the number `n`.
 _UUID_EXPRESSION = """(lpad(to_hex(26411008 + {kind}), 8, '0') || lpad(to_hex(n >> 16), 4, '0')
     || '7' || lpad(to_hex(n >> 4 & 4095), 3, '0') || '8' || to_hex(n & 15)
     || '00000000000000')::uuid"""
@@ -57,17 +62,17 @@ def _uuid_expression(kind: int, number: str = "n") -> str:
 _INSERT_ROWS = f"""
     SET session_replication_role = replica;
     INSERT INTO users (id, email, name, hashed_password)
-      SELECT {_uuid_expression(1)}, 'user' || n || '@example.org', 'User ' || n, ''
+      SELECT {_uuid_expression(_AUTHOR)}, 'user' || n || '@example.org', 'User ' || n, ''
       FROM generate_series(0, {AUTHORS - 1}) n;
     INSERT INTO tags (id, name)
-      SELECT {_uuid_expression(2)}, 'tag-' || n FROM generate_series(0, {TAGS - 1}) n;
+      SELECT {_uuid_expression(_TAG)}, 'tag-' || n FROM generate_series(0, {TAGS - 1}) n;
     INSERT INTO posts (id, author_id, title, body, created_at, updated_at)
-      SELECT {_uuid_expression(3)}, {_uuid_expression(1, f"(n % {AUTHORS})")}, 'Post ' || n,
-        repeat('word ', 40), t, t
+      SELECT {_uuid_expression(_POST)}, {_uuid_expression(_AUTHOR, f"(n % {AUTHORS})")},
+        'Post ' || n, repeat('word ', 40), t, t
       FROM generate_series(1, {POSTS}) n,
         LATERAL (SELECT '2025-01-01Z'::timestamptz + n * interval '1 minute' AS t) written;
     INSERT INTO post_tags (post_id, tag_id)
-      SELECT {_uuid_expression(3)}, {_uuid_expression(2, f"((n + 17 * tag) % {TAGS})")}
+      SELECT {_uuid_expression(_POST)}, {_uuid_expression(_TAG, f"((n + 17 * tag) % {TAGS})")}
       FROM generate_series(1, {POSTS}) n, generate_series(0, 2) tag;
     ANALYZE;
 """

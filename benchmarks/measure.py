@@ -205,8 +205,8 @@ def load(cell: Cell, server: Server, task: Task, path: str, seconds: float) -> N
     result = run_load(server.port, requests, connections=CONNECTIONS, seconds=seconds)
     if result.failed_at:
         raise InvalidResponse(f"{task.name}: {dict(result.statuses)}")
-    used, took = server.cpu() - before, time.perf_counter() - started
+    cpu_seconds, took = server.cpu() - before, time.perf_counter() - started
     cell.rates.append(result.rate)
-    cell.cpu.append(used / result.responses)
-    cell.utilization.append(used / took)
+    cell.cpu.append(cpu_seconds / result.responses)
+    cell.utilization.append(cpu_seconds / took)
     cell.p99.append(result.percentile(99))

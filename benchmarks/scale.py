@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--python", default=sys.executable, help="the interpreter of the service")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    load = os.getloadavg()[0]
+    load_average = os.getloadavg()[0]
     os.sched_setaffinity(0, {OTHER_CORE})
     directory = Path(tempfile.mkdtemp(prefix="scale-"))
     try:
@@ -70,7 +70,7 @@ def main() -> None:
             conditions = [
                 installation.interpreter(service),
                 f"PostgreSQL {database.version(url)}, data in memory, without fsync",
-                f"{cpu_model()}; load average before the start: {load:.1f}",
+                f"{cpu_model()}; load average before the start: {load_average:.1f}",
                 *loading_rates,
             ]
     finally:
@@ -106,7 +106,7 @@ def start_service(
 
 
 def measure(environments: list[Environment], requests: list[ScaleRequest]) -> None:
-    """Send each request alternately to both servers, until its time is over."""
+    """Send each request alternately to both servers, at most SECONDS_EACH long."""
     for request in requests:
         for environment in environments:
             # The server closes idle connections; `http.client` reconnects automatically.

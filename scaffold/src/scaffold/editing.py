@@ -32,7 +32,7 @@ class Edits:
         return next((each for each in nodes if each.name == name), None)
 
     def get_class(self, name: str) -> ast.ClassDef:
-        """Return a class; raises CommandFailed if there is none."""
+        """Return a class; raise CommandFailed if there is none."""
         if found := self.find_class(name):
             return found
         raise self.restructured_error(f"there is no class {name}")
@@ -43,7 +43,7 @@ class Edits:
         return next((each for each in nodes if each.name == name), None)
 
     def get_function(self, name: str) -> Function:
-        """Return a function; raises CommandFailed if there is none."""
+        """Return a function; raise CommandFailed if there is none."""
         if found := self.find_function(name):
             return found
         raise self.restructured_error(f"there is no function {name}")

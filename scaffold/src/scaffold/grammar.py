@@ -33,8 +33,8 @@ _FLAGS = {
 }
 _ONDELETE = {"restrict": "RESTRICT", "cascade": "CASCADE", "set_null": "SET NULL"}
 _SPEC = re.compile(
-    r"(?P<name>[^:?]*)(?P<first>\??):(?P<kind>\w+)(?:[({](?P<size>[\d,. ]+)[)}])?"
-    r"(?P<array>\[\])?(?P<second>\??)(?P<rest>(?::.*)?)"
+    r"(?P<name>[^:?]*)(?P<mark_after_name>\??):(?P<kind>\w+)(?:[({](?P<size>[\d,. ]+)[)}])?"
+    r"(?P<array>\[\])?(?P<mark_after_type>\??)(?P<parts>(?::.*)?)"
 )
 _ENUM_VALUE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 # An index entry has at most 2,700 bytes; a character has up to four.
@@ -75,7 +75,7 @@ def parse_field(spec: str) -> Field:
     if match is None:
         raise CommandFailed(f"`{spec}` is no field: write NAME:TYPE, such as due_on:date.")
     kind = _ALIASES.get(match["kind"], match["kind"])
-    parts = [part for part in match["rest"].split(":") if part]
+    parts = [part for part in match["parts"].split(":") if part]
     is_array = match["array"] is not None
     if kind == "array":
         is_array, kind = True, parts.pop(0) if parts else ""
@@ -86,7 +86,7 @@ def parse_field(spec: str) -> Field:
         "name": match["name"].removesuffix("_id") if kind == "ref" else match["name"],
         "kind": kind,
         "is_array": is_array,
-        "optional": optional or bool(match["first"] or match["second"]),
+        "optional": optional or bool(match["mark_after_name"] or match["mark_after_type"]),
     }
     # A part may have the `?`, too: `customer:ref:customers?:set_null`.
     marked = [
