@@ -21,9 +21,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from hooks.keep_removed import redirect_imports, repair
 from hooks.move_code import rewrite
 from hooks.move_list import Moves, module_of, path_of
-from hooks.move_merge import MARKERS, Text, merge
+from hooks.move_merge import MARKERS, Text, has_same_content, merge
 from hooks.move_migrations import keep_importable, missing_imports, restore
-from hooks.move_style import format_changed
+from hooks.move_style import format_changed, format_like
 from hooks.rename import ANSWERS, git, mark_unmerged, render
 
 MIGRATIONS = "migrations/versions/"
@@ -103,8 +103,8 @@ class _Move:
         target = self.new_path(path)
         see = f"`git diff HEAD -- {path}` prints your version."
         if target is None:
-            has_edits = self.head[path].replace(b"\r\n", b"\n") != self.old[path]
-            if has_edits and not (self.service / path).exists():
+            edited = not has_same_content(path, self.old[path], self.head[path])
+            if edited and not (self.service / path).exists():
                 self.said.append(f"{path}: the release removes this file, which you changed. {see}")
         elif target == path:
             file = self.service / path
@@ -127,9 +127,15 @@ class _Move:
         base, theirs = Text.of(self.old[path]), Text.of(latest)
         if style is None or base is None or theirs is None:
             return
-        before, ours = self.rewritten(path, base.text), self.rewritten(path, style.text)
-        is_python = target.endswith(".py")
-        text, is_clean = merge(before, ours, theirs.text, is_python=is_python, exists=self.exists)
+        texts = self.rewritten(path, base.text), self.rewritten(path, style.text), theirs.text
+        options: Any = {"is_python": target.endswith(".py"), "exists": self.exists}
+        text, is_clean = merge(*texts, **options)
+        if not is_clean and options["is_python"]:
+            # The team may use another line length.
+            formatted = format_like(self.service, self.head, style.text, texts)
+            again, is_clean_now = merge(*formatted, **options) if formatted else (text, False)
+            if is_clean_now or len(MARKERS.findall(again)) < len(MARKERS.findall(text)):
+                texts, text, is_clean = formatted, again, is_clean_now
         file = self.service / target
         self.merged[target] = content = style.encode(text)
         if file.read_bytes() != content:
@@ -138,7 +144,7 @@ class _Move:
         if path in self.executable:
             file.chmod(file.stat().st_mode | 0o111)
         if not is_clean:
-            mark_unmerged(self.service, target, *map(style.encode, (before, ours, theirs.text)))
+            mark_unmerged(self.service, target, *map(style.encode, texts))
         elif target == path:
             self.mark_merged(path)
 

@@ -44,6 +44,15 @@ class Text:
         return (text.replace("\n", "\r\n") if self.has_crlf else text).encode(self.encoding)
 
 
+def has_same_content(path: str, old: bytes, new: bytes) -> bool:
+    """Return whether two versions of a file differ at most in format and line endings."""
+    texts = [content.decode("utf-8", "replace").replace("\r\n", "\n") for content in (old, new)]
+    if texts[0] == texts[1] or not path.endswith(".py"):
+        return texts[0] == texts[1]
+    first, second = map(parse, texts)
+    return bool(first and second and ast.dump(first) == ast.dump(second))
+
+
 def merge(
     base: str,
     ours: str,

@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 
 from hooks.move_merge import MARKERS, Text
 
+CONFIGURATION = ("pyproject.toml", "ruff.toml", ".ruff.toml")
 ADVICE = "`uv run ruff check --select I --fix && uv run ruff format`"
 
 
@@ -41,10 +42,32 @@ def find_ruff(service: Path) -> str | None:
     return next((str(each) for each in programs if each.exists()), shutil.which("ruff"))
 
 
+def format_like(
+    service: Path, files: dict[str, bytes], own: str, texts: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Format texts with the settings in the files, if they format the team's own text so.
+
+    Otherwise, return nothing.
+    """
+    ruff = find_ruff(service)
+    with TemporaryDirectory() as place:
+        for name in files.keys() & {*CONFIGURATION}:
+            Path(place, name).write_bytes(files[name])
+        command = [ruff or "", "format", "--no-cache", "--stdin-filename", "module.py", "-"]
+
+        def formatted(text: str) -> str:
+            return subprocess.run(
+                command, cwd=place, input=text.encode(), capture_output=True, check=False
+            ).stdout.decode()
+
+        found = tuple(map(formatted, texts)) if ruff and formatted(own) == own else ()
+    return found if all(found) else ()
+
+
 def formatted_before(service: Path, ruff: str, files: dict[str, bytes]) -> list[str]:
     """Return the files that were formatted before they changed."""
     with TemporaryDirectory() as place:
-        for name in ("pyproject.toml", "ruff.toml", ".ruff.toml"):
+        for name in CONFIGURATION:
             if (service / name).exists():
                 shutil.copy(service / name, place)
         for path, content in files.items():

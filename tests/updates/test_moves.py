@@ -213,7 +213,7 @@ def test_update_moves_edits_and_rewrites_own_code(
     service.update()
 
     assert service.conflicts() == []
-    assert "the release removes this file" not in capfd.readouterr().out
+    assert "which you changed" not in capfd.readouterr().out
     assert_moved(service)
 
 
@@ -269,6 +269,23 @@ def test_moved_file_that_team_deleted_stays_deleted(service_at: ServiceFactory) 
     assert not service.path(f"{KIT}/http/etag.py").exists()
     assert service.path(f"{KIT}/http/schemas.py").exists()
     assert service.conflicts() == []
+
+
+def test_other_line_length_causes_no_conflict(
+    service_at: ServiceFactory, capfd: pytest.CaptureFixture[str]
+) -> None:
+    service = service_at("0.7.0")
+    service.write("ruff.toml", 'extend = "pyproject.toml"\nline-length = 120\n')
+    reformat = (sys.executable, "-m", "ruff", "format", "--quiet", "src", "tests")
+    succeed(*reformat, cwd=service.directory)
+    service.commit()
+
+    service.update()
+
+    assert service.conflicts() == []
+    assert "which you changed" not in capfd.readouterr().out
+    format_check = ("-m", "ruff", "format", "--check", "src/app/kit/http")
+    succeed(sys.executable, *format_check, cwd=service.directory)
 
 
 def test_file_that_python_cannot_parse_is_reported(service_at: ServiceFactory) -> None:
