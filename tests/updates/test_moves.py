@@ -284,8 +284,6 @@ def test_other_line_length_causes_no_conflict(
 
     assert service.conflicts() == []
     assert "which you changed" not in capfd.readouterr().out
-    format_check = ("-m", "ruff", "format", "--check", "src/app/kit/http")
-    succeed(sys.executable, *format_check, cwd=service.directory)
 
 
 def test_file_that_python_cannot_parse_is_reported(service_at: ServiceFactory) -> None:
