@@ -1,4 +1,4 @@
-"""An update to 0.9.0 moves the edits of a team, and rewrites its code."""
+"""An update to 0.9.0 or later moves the edits of a team, and rewrites its code."""
 
 import ast
 import os
@@ -37,7 +37,7 @@ UPDATES: list[tuple[str, dict[str, Any]]] = [
 ADDED = {
     "handlers": "def brew(kettle: Teapot) -> Problem:\n    return Problem(kettle.name)\n",
     "schemas": "class Strict(Input):\n    label: Line\n",
-    "db/session": "def ours(request: Request) -> Database:\n    return database_of(request)\n",
+    "db/session": "def ours(database: Database) -> Database:\n    return database\n",
     "db/repository": (
         "class Audited(Repository[M]):\n    async def first(self, key: Any) -> M | None:\n"
         "        return await self.one_by(self.model.id == key)\n"
@@ -47,7 +47,7 @@ ADDED = {
 MOVED = {
     "errors/handlers": ADDED["handlers"],
     "http/schemas": "class Strict(RequestModel):\n    label: ShortStr\n",
-    "db/session": ADDED["db/session"].replace("database_of", "get_database"),
+    "db/session": ADDED["db/session"],
     "queries/repository": ADDED["db/repository"].replace("one_by", "get_one_or_none"),
 }
 # A line that the team edits in a moved file.
@@ -284,6 +284,25 @@ def test_other_line_length_causes_no_conflict(
 
     assert service.conflicts() == []
     assert "which you changed" not in capfd.readouterr().out
+
+
+def test_import_of_session_dependency_is_rewritten(
+    service_at: ServiceFactory, interpreter: Interpreter
+) -> None:
+    service = service_at("0.9.0")
+    feature = "src/app/features/ping.py"
+    names = "Database, DatabaseDep, SessionDep"
+    service.write(feature, f"from app.kit.db.session import {names}\n\nUSED = ({names})\n")
+    service.append(f"{KIT}/db/session.py", f"\n\n{ADDED['db/session']}")
+
+    service.update()
+
+    assert service.conflicts() == []
+    assert ADDED["db/session"] in service.read(f"{KIT}/db/session.py")
+    text = service.read(feature)
+    assert "from app.kit.db.session import Database\n" in text
+    assert "from app.kit.http.dependencies import DatabaseDep, SessionDep\n" in text
+    interpreter.run_module(service.directory, "py_compile", feature)
 
 
 def test_file_that_python_cannot_parse_is_reported(service_at: ServiceFactory) -> None:

@@ -19,7 +19,7 @@ from app.example.posts.repository import (
 from app.example.posts.schemas import PostOut, PostQuery, PostSort
 from app.features.measured.schemas import Keys, NewRow, NewRows, Row
 from app.kit.db.ids import Id
-from app.kit.db.session import ReadSessionDep, SessionDep
+from app.kit.http.dependencies import ReadSessionDep, SessionDep
 from app.kit.queries.compiled.columns import columns_of
 from app.kit.queries.compiled.results import RowValidator
 from app.kit.queries.pagination import Page

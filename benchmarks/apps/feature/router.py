@@ -11,7 +11,7 @@ from app.example.posts.repository import POSTS, SORT_ORDERS, PostRepository
 from app.example.posts.schemas import FeedQuery, NewestQuery, PostOut, PostSort
 from app.features.measured.schemas import Keys, NewRow, NewRows, Row, RowChanges
 from app.kit.db.ids import Id
-from app.kit.db.session import DatabaseDep, ReadSessionDep, SessionDep
+from app.kit.http.dependencies import DatabaseDep, ReadSessionDep, SessionDep
 from app.kit.http.streaming import JSON_LINES, JsonLines
 from app.kit.queries.keyset import CursorPosition, encode_cursor
 from app.kit.queries.repository import load_options

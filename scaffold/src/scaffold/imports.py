@@ -11,9 +11,9 @@ _MODULES = {
     "app.kit.writes.request_checks": "check_references",
     "app.kit.db.relationships": "relationship",
     "app.kit.queries.repository": "Repository load_options",
-    "app.kit.db.session": "DatabaseDep SessionDep",
     "app.kit.queries.sorting": "order_by",
     "app.kit.errors.problems": "problem_responses",
+    "app.kit.http.dependencies": "DatabaseDep SessionDep",
     "app.kit.http.etag": "ETag",
     "app.kit.queries.pagination": "CursorPage CursorPageResult CursorQuery"
     " Page PageQuery PageResult",

@@ -16,7 +16,7 @@ from starlette.responses import StreamingResponse
 from starlette.routing import Mount
 
 from app.kit.db.base import Base
-from app.kit.db.session import get_read_session, get_session
+from app.kit.http.dependencies import get_read_session, get_session
 from app.kit.migrations.autogenerate.model_checks import find_foreign_key_cycles, long_names
 
 SOURCE = Path(__file__).parents[2] / "src"

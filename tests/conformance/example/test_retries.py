@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.example.catalog.models import Product
 from app.example.catalog.repository import ProductRepository
 from app.kit.db.ids import Id
-from app.kit.db.session import DatabaseDep
 from app.kit.errors.problems import Conflict
+from app.kit.http.dependencies import DatabaseDep
 from app.kit.writes import transactions
 from app.kit.writes.transactions import ATTEMPTS, backoff, run_with_retry
 from tests.example.order_factories import open_shop

@@ -8,7 +8,7 @@ from httpx2 import AsyncClient
 from sqlalchemy import URL, text
 
 from app.about import NAME
-from app.kit.db.session import ReadSessionDep
+from app.kit.http.dependencies import ReadSessionDep
 from app.kit.migrations.runner import load_revisions
 from tests.conformance.conftest import ReadLog
 from tests.conformance.features.test_schema_changes import PREFIX, READS, SAMPLE, WRITES, migrate

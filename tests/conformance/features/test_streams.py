@@ -9,8 +9,9 @@ from fastapi import FastAPI
 from httpx2 import AsyncClient
 from sqlalchemy import func, select
 
-from app.kit.db.session import Database, DatabaseDep
+from app.kit.db.session import Database
 from app.kit.http.application import Application
+from app.kit.http.dependencies import DatabaseDep
 from app.kit.http.schemas import ResponseModel
 from app.kit.http.streaming import CSV, ROWS_AT_ONCE, CsvLines, StreamedRows
 from tests.conformance.features.notes.models import Note

@@ -12,8 +12,9 @@ from sqlalchemy import text
 from starlette.websockets import WebSocket
 from websockets.asyncio.client import connect
 
-from app.kit.db.session import Database, DatabaseDep, ReadSessionDep, SessionDep
+from app.kit.db.session import Database
 from app.kit.http.application import Application
+from app.kit.http.dependencies import DatabaseDep, ReadSessionDep, SessionDep
 from app.kit.http.uvicorn_protocol import HttpProtocol, WebSocketProtocol
 
 UPGRADE = "Connection: Upgrade\r\nUpgrade: websocket\r\n"

@@ -12,7 +12,8 @@ from httpx2 import AsyncClient
 from sqlalchemy import URL, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.kit.db.session import Database, SessionDep
+from app.kit.db.session import Database
+from app.kit.http.dependencies import SessionDep
 from tests.conformance.support.cancellation import CancelAtAwait
 from tests.support.database import server
 from tests.support.statements import Statements, counting

@@ -14,7 +14,8 @@ from sqlalchemy import URL, QueuePool, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from app.kit.db.session import Database, DatabaseDep, SessionDep
+from app.kit.db.session import Database
+from app.kit.http.dependencies import DatabaseDep, SessionDep
 from app.kit.writes.transactions import run_with_retry
 from app.main import create_app
 from tests.conformance.support.tcp_proxy import TcpProxy, direct_connection, tcp_proxy

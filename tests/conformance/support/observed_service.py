@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from sqlalchemy import URL, Float, Text, bindparam, cast, func, select, text
 
 from app.kit.db.deletion import exclude_deleted
-from app.kit.db.session import DatabaseDep, ReadSessionDep, SessionDep
+from app.kit.http.dependencies import DatabaseDep, ReadSessionDep, SessionDep
 from app.kit.queries.compiled.statement_cache import StatementCache
 from app.kit.writes.transactions import run_with_retry
 from app.main import create_app

@@ -6,8 +6,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from app.kit.db.ids import Id
-from app.kit.db.session import DatabaseDep, ReadSessionDep, SessionDep
 from app.kit.errors.problems import problem_responses
+from app.kit.http.dependencies import DatabaseDep, ReadSessionDep, SessionDep
 from app.kit.http.streaming import JSON_LINES, JsonLines
 from app.kit.queries.pagination import CursorPage, CursorPageResult, Page, PageQuery, PageResult
 from app.kit.writes.request_checks import Batch

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from fastapi import APIRouter
 
-from app.kit.db.session import SessionDep
+from app.kit.http.dependencies import SessionDep
 from tests.conformance.features.datetimes.models import Appointment
 
 router = APIRouter(prefix="/conformance/appointments", tags=["conformance"])

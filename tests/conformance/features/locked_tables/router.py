@@ -5,7 +5,7 @@ from http import HTTPStatus
 from fastapi import APIRouter
 from sqlalchemy import delete, func, select, update
 
-from app.kit.db.session import ReadSessionDep, SessionDep
+from app.kit.http.dependencies import ReadSessionDep, SessionDep
 from tests.conformance.features.locked_tables.models import Locked, Unlocked
 
 locked = APIRouter(prefix="/conformance/locked", tags=["conformance"])

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from fastapi import APIRouter
 
 from app.kit.db.ids import Id
-from app.kit.db.session import SessionDep
+from app.kit.http.dependencies import SessionDep
 from app.kit.queries.repository import Repository
 from tests.conformance.features.notes.models import Note
 from tests.conformance.features.notes.schemas import NoteIn, NoteOut

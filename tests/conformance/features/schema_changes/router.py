@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.kit.db.session import DatabaseDep, ReadSessionDep, SessionDep
+from app.kit.http.dependencies import DatabaseDep, ReadSessionDep, SessionDep
 from app.kit.http.streaming import JSON_LINES, JsonLines
 from app.kit.queries.concurrent_reads import concurrent_reads
 from app.kit.queries.pagination import CursorPage, CursorPageResult, CursorQuery

@@ -5,7 +5,7 @@ from http import HTTPStatus
 
 from fastapi import APIRouter
 
-from app.kit.db.session import SessionDep
+from app.kit.http.dependencies import SessionDep
 from app.kit.http.schemas import RequestModel
 from app.kit.writes.request_checks import Batch
 from tests.conformance.features.stored_values.models import Room

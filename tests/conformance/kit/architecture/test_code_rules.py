@@ -28,8 +28,8 @@ REJECTED_BY_RUFF = [
     ("TID251", "from fastapi.exceptions import HTTPException"),
     ("TID251", "from starlette.exceptions import HTTPException"),
     ("TID251", "from starlette.middleware.base import BaseHTTPMiddleware"),
-    ("TID251", "from app.kit.db.session import get_session"),
-    ("TID251", "from app.kit.db.session import get_read_session"),
+    ("TID251", "from app.kit.http.dependencies import get_session"),
+    ("TID251", "from app.kit.http.dependencies import get_read_session"),
 ]
 
 VIOLATIONS = [

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from starlette.responses import StreamingResponse
 
-from app.kit.db.session import ReadSessionDep, SessionDep, get_session
+from app.kit.http.dependencies import ReadSessionDep, SessionDep, get_session
 from app.kit.http.streaming import JsonLines
 from tests.architecture.test_structure import (
     SESSIONS,

@@ -8,7 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.about import NAME
 from app.kit.db.engine import build_probe_engine
-from app.kit.db.session import Database, SessionDep
+from app.kit.db.session import Database
+from app.kit.http.dependencies import SessionDep
 from app.main import create_app
 from tests.support.app import client_of, running
 from tests.support.database import settings_for, settings_with

@@ -25,7 +25,8 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError, InvalidRequestError
 
 from app.kit.db.deletion import exclude_deleted
-from app.kit.db.session import Database, DatabaseDep
+from app.kit.db.session import Database
+from app.kit.http.dependencies import DatabaseDep
 from app.kit.queries.compiled.json_sql import AnySelect
 from app.kit.queries.compiled.statement_cache import Row, StatementCache, prepare
 from app.main import create_app

@@ -8,8 +8,9 @@ from httpx2 import AsyncClient
 from pydantic import RootModel
 from sqlalchemy import URL, QueuePool, func, select, text
 
-from app.kit.db.session import Database, DatabaseDep, ReadSessionDep, SessionDep
+from app.kit.db.session import Database
 from app.kit.errors.problems import Conflict
+from app.kit.http.dependencies import DatabaseDep, ReadSessionDep, SessionDep
 from app.kit.http.streaming import JsonLines
 from app.main import create_app
 from tests.support.app import client_of, running

@@ -4,7 +4,8 @@ from sqlalchemy import URL, text
 
 from app.about import NAME
 from app.kit.db.engine import build_migration_engine
-from app.kit.db.session import Database, SessionDep
+from app.kit.db.session import Database
+from app.kit.http.dependencies import SessionDep
 from app.main import create_app
 from tests.support.app import client_of, running
 from tests.support.database import settings_with

@@ -11,7 +11,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.about import NAME
-from app.kit.db.session import Database, ReadSessionDep
+from app.kit.db.session import Database
+from app.kit.http.dependencies import ReadSessionDep
 from app.main import create_app
 from tests.support.app import client_of, running
 from tests.support.database import settings_with

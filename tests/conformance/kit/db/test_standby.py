@@ -13,7 +13,8 @@ from httpx2 import AsyncClient
 from sqlalchemy import URL, text
 from sqlalchemy.exc import DBAPIError
 
-from app.kit.db.session import Database, ReadSessionDep, SessionDep
+from app.kit.db.session import Database
+from app.kit.http.dependencies import ReadSessionDep, SessionDep
 from app.main import create_app
 from local_postgres import ephemeral
 from local_postgres.server import temp_dir

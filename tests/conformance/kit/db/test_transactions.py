@@ -11,8 +11,9 @@ from pydantic import BaseModel, Field
 from sqlalchemy import text
 from sqlalchemy.exc import InvalidRequestError
 
-from app.kit.db.session import Database, SessionDep
+from app.kit.db.session import Database
 from app.kit.errors.problems import Conflict
+from app.kit.http.dependencies import SessionDep
 from tests.support.app import client_of
 
 CREATE = text("CREATE TABLE kit_notes (number int PRIMARY KEY DEFERRABLE INITIALLY DEFERRED)")

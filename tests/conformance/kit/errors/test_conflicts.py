@@ -9,7 +9,8 @@ from httpx2 import AsyncClient
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Integer, String, Table, insert, text
 
 from app.kit.db.base import Base
-from app.kit.db.session import Database, SessionDep
+from app.kit.db.session import Database
+from app.kit.http.dependencies import SessionDep
 from tests.support.app import client_of
 
 RAISE = "DO $$ BEGIN RAISE '{message}' USING ERRCODE = '{code}'; END $$"

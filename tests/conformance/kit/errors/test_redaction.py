@@ -10,7 +10,8 @@ from sqlalchemy import URL, text
 from sqlalchemy.exc import DBAPIError
 
 from app.about import NAME
-from app.kit.db.session import Database, SessionDep
+from app.kit.db.session import Database
+from app.kit.http.dependencies import SessionDep
 from tests.conformance.conftest import ReadLog
 from tests.support.database import settings_with
 

@@ -12,8 +12,8 @@ from fastapi.responses import StreamingResponse
 from httpx2 import AsyncClient, TimeoutException
 from sqlalchemy import URL, text
 
-from app.kit.db.session import SessionDep
 from app.kit.http.application import Application
+from app.kit.http.dependencies import SessionDep
 from app.kit.http.settings import HttpSettings
 from app.kit.observability.health import router as health
 from app.main import create_app

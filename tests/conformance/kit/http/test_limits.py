@@ -11,8 +11,9 @@ from fastapi.sse import EventSourceResponse
 from httpx2 import AsyncClient
 from sqlalchemy import URL, text
 
-from app.kit.db.session import Database, SessionDep
+from app.kit.db.session import Database
 from app.kit.http.application import Application
+from app.kit.http.dependencies import SessionDep
 from app.kit.http.middleware.request_limits import HEADERS_LIMIT
 from app.kit.http.settings import HttpSettings
 from app.main import create_app

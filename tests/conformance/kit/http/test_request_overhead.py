@@ -22,7 +22,8 @@ from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope, Send
 
 from app.kit.db.connections import asyncpg_driver
-from app.kit.db.session import Database, get_read_database, get_read_session, get_session
+from app.kit.db.session import Database
+from app.kit.http.dependencies import get_read_database, get_read_session, get_session
 from app.kit.http.etag import ETag
 from app.kit.http.middleware.concurrency_limiter import AcquireResult, ConcurrencyLimiter
 from app.kit.http.middleware.request_id import RequestIdMiddleware

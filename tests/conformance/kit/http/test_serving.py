@@ -27,7 +27,7 @@ import gc
 from fastapi import APIRouter
 from sqlalchemy import text
 from app import registry
-from app.kit.db.session import SessionDep
+from app.kit.http.dependencies import SessionDep
 
 router = APIRouter()
 

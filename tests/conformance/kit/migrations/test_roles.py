@@ -13,7 +13,7 @@ from alembic.config import Config
 from sqlalchemy import URL, text
 
 from app.kit.cli.commands import doctor
-from app.kit.db.session import SessionDep
+from app.kit.http.dependencies import SessionDep
 from app.kit.migrations.runner import PROJECT_ROOT
 from app.main import create_app
 from app.settings import Settings

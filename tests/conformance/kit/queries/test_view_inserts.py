@@ -10,7 +10,8 @@ from httpx2 import AsyncClient
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import URL, select, text
 
-from app.kit.db.session import Database, DatabaseDep, SessionDep
+from app.kit.db.session import Database
+from app.kit.http.dependencies import DatabaseDep, SessionDep
 from app.kit.queries.view import View
 from app.main import create_app
 from tests.conformance.support.simple_models import Kind, Own, Thing

@@ -3,12 +3,10 @@
 from asyncio import gather, timeout
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, Self
+from dataclasses import dataclass, field
+from typing import Any, Self
 
 import asyncpg
-from fastapi import Depends
-from fastapi.requests import HTTPConnection
 from sqlalchemy import QueuePool, event, inspect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
@@ -198,50 +196,3 @@ def _load_parents(session: Session, *_context: object) -> None:
                 if key in state.unloaded:
                     # A row without a parent that this session added: nothing was loaded.
                     set_committed_value(record, key, None)
-
-
-def get_database(request: HTTPConnection) -> Database:
-    """Return the database that the lifespan of the application opened.
-
-    Like the dependencies below, it accepts a request or a WebSocket.
-    """
-    database: Database = request.app.state.database
-    return database
-
-
-async def get_session(request: HTTPConnection) -> AsyncGenerator[AsyncSession]:
-    """Yield the session of a request. Commit after the endpoint returns."""
-    async with get_database(request).transaction() as session:
-        yield session
-
-
-async def get_read_database(request: HTTPConnection) -> Database:
-    """Return the database of a request.
-
-    Reads use the replica if one is configured. A client that must read its own writes sends
-    `Cache-Control: no-cache`, and then reads use the primary.
-    """
-    database = get_database(request)
-    # Without `request.headers`, which decodes all headers.
-    headers = request.scope["headers"]
-    fresh = any(name == b"cache-control" and b"no-cache" in value for name, value in headers)
-    return replace(database, read_engine=database.primary_read_engine) if fresh else database
-
-
-# For endpoints that use views, or that open sessions: concurrent reads, streams and retries.
-DatabaseDep = Annotated[Database, Depends(get_read_database)]
-
-
-async def get_read_session(request: HTTPConnection) -> AsyncGenerator[AsyncSession]:
-    """Yield a read-only session for a request."""
-    # A direct call is faster than another dependency.
-    database = await get_read_database(request)
-    async with database.reading() as session:
-        yield session
-
-
-# With scope="function", the commit runs before the response is sent, so that a failed commit
-# becomes an error response. Use only one of these aliases per request. Two aliases, or the same
-# dependency in another scope, would open two sessions.
-SessionDep = Annotated[AsyncSession, Depends(get_session, scope="function")]
-ReadSessionDep = Annotated[AsyncSession, Depends(get_read_session, scope="function")]

@@ -29,8 +29,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 from typing_extensions import deprecated
 
 from app.kit.db.base import Base, utc_now
-from app.kit.db.session import Database, DatabaseDep
+from app.kit.db.session import Database
 from app.kit.errors.problems import FieldProblem, Invalid
+from app.kit.http.dependencies import DatabaseDep
 from app.kit.writes.bulk import CHUNK_SIZE
 from app.kit.writes.transactions import run_with_retry
 
