@@ -1,5 +1,7 @@
 """Business logic for tags."""
 
+from operator import attrgetter, itemgetter
+
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,17 +16,21 @@ _NAME: TypeAdapter[str] = TypeAdapter(TagName)
 
 async def import_tags(wanted: TagImport, session: AsyncSession) -> TagImportOut:
     """Create a tag for each name. Skip and report invalid and existing names."""
-    created: list[TagOut] = []
+    created: dict[int, TagOut] = {}
     refused: list[RefusedTag] = []
-    for index, name in enumerate(wanted.names):
+    # Insert in the order of the names: concurrent imports of the same names cannot deadlock.
+    for index, name in sorted(enumerate(wanted.names), key=itemgetter(1)):
         try:
             new = Tag(name=_NAME.validate_python(name))
             # Without a savepoint, the first existing name would abort the whole transaction.
             async with savepoint(session):
                 await TagRepository(session).add(new)
-            created.append(TagOut.model_validate(new))
+            created[index] = TagOut.model_validate(new)
         except ValidationError as error:
             refused.append(RefusedTag(index=index, reason=error.errors()[0]["msg"]))
         except Conflict as conflict:
             refused.append(RefusedTag(index=index, reason=conflict.detail))
-    return TagImportOut(created=created, refused=refused)
+    return TagImportOut(
+        created=[created[index] for index in sorted(created)],
+        refused=sorted(refused, key=attrgetter("index")),
+    )

@@ -1,7 +1,7 @@
 """Queries for users."""
 
 from sqlalchemy import Select, or_
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import selectinload
 
 from app.example.posts.models import Post
 from app.example.users.models import User
@@ -24,7 +24,7 @@ USER_DETAILS = View(UserDetail, User)
 POST_SUMMARIES = View(PostSummary, Post)
 # Load options for a user that is updated and then returned as `UserOut` or `UserDetail`.
 USER_OUT = load_options()
-USER_DETAIL = load_options(joinedload(User.profile))
+USER_DETAIL = load_options(selectinload(User.profile))
 
 SORT_ORDERS = {
     UserSort.NEWEST: order_by(User.id, User.created_at.desc()),

@@ -33,8 +33,9 @@ async def create_user(new: UserCreate, session: AsyncSession) -> User:
 
 async def replace_profile(user_id: Id, new: ProfileIn, session: AsyncSession) -> Profile:
     """Create the profile of a user, or replace the existing one."""
-    user = await UserRepository(session).get(user_id, *USER_DETAIL)
-    user.profile = profile = user.profile or Profile()
+    user = await _lock_with_profile(user_id, session)
+    profile = user.profile or Profile()
+    user.profile = profile
     profile.bio = new.bio
     profile.website = new.website
     await session.flush()
@@ -43,7 +44,7 @@ async def replace_profile(user_id: Id, new: ProfileIn, session: AsyncSession) ->
 
 async def delete_profile(user_id: Id, session: AsyncSession) -> None:
     """Delete the profile of a user. Raises `NotFound` if there is none."""
-    user = await UserRepository(session).get(user_id, *USER_DETAIL)
+    user = await _lock_with_profile(user_id, session)
     if user.profile is None:
         raise NotFound(f"User {user_id} has no profile.")
     user.profile = None
@@ -66,3 +67,9 @@ async def deactivate_users(database: Database, idle_since: datetime, size: int =
 async def hash_password(password: SecretStr) -> str:
     """Return the hash of a password. Hashing takes tens of milliseconds, so it runs in a thread."""
     return await to_thread(_hasher.hash, password.get_secret_value())
+
+
+async def _lock_with_profile(user_id: Id, session: AsyncSession) -> User:
+    # A concurrent request for the same profile waits for this lock. `USER_DETAIL` reads the
+    # profile in a second statement, which sees the changes of the request that had the lock.
+    return await UserRepository(session).get(user_id, *USER_DETAIL, for_update=True)
