@@ -10,7 +10,7 @@ CONNECTION_CLASS: type[Any] = Connection
 
 
 def as_caller(
-    entry: Hashable, build: Callable[[], Any], values: Mapping[str, Any]
+    lookup_key: Hashable, build: Callable[[], Any], values: Mapping[str, Any]
 ) -> tuple[Hashable, Callable[[], Any], Mapping[str, Any]]:
     """Return the arguments of `StatementCache.write` unchanged."""
-    return entry, build, values
+    return lookup_key, build, values

@@ -55,6 +55,7 @@ async def _insert_missing(
     """Insert the missing rows. Return the ids of all rows, ordered by the column `name`."""
     column = getattr(model, name)
     statement = insert(model).on_conflict_do_nothing(index_elements=[name])
+    # Count the rows before and after, because asyncpg's executemany() returns no row count.
     before = await _count(seed, model)
     await seed.session.execute(statement, rows)
     seed.counts[model.__tablename__] += await _count(seed, model) - before

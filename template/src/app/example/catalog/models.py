@@ -78,19 +78,19 @@ class Product(Model):
 
     def reserve(self, quantity: int) -> None:
         """Reduce the stock, or raise `OutOfStock`. The row must be locked."""
-        _check(quantity)
+        _check_quantity(quantity)
         if quantity > self.stock:
             raise OutOfStock(f"{self.sku}: {quantity} requested, {self.stock} in stock.")
         self.stock -= quantity
 
     def restock(self, quantity: int) -> None:
         """Increase the stock, or raise `StockFull`. The row must be locked."""
-        _check(quantity)
+        _check_quantity(quantity)
         if quantity > MAX_STOCK - self.stock:
             raise StockFull(f"{self.sku}: the stock would exceed {MAX_STOCK}.")
         self.stock += quantity
 
 
-def _check(quantity: int) -> None:
+def _check_quantity(quantity: int) -> None:
     if quantity < 1:
         raise ValueError(f"quantity must be at least 1, got {quantity}")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -13,7 +14,6 @@ from app.example.catalog.schemas import ProductChanges, ProductCreate, StockTran
 from app.kit.db.base import any_of
 from app.kit.db.ids import Id
 from app.kit.errors.problems import FieldProblem, Invalid
-from app.kit.http.schemas import UtcDatetime
 from app.kit.writes.bulk import delete_in_batches, update_in_batches
 
 
@@ -46,7 +46,7 @@ async def discontinue_category(category_id: Id, session: AsyncSession) -> int:
     )
 
 
-async def delete_discontinued(before: UtcDatetime, session: AsyncSession) -> int:
+async def delete_discontinued(before: datetime, session: AsyncSession) -> int:
     """Delete the discontinued products not updated since `before`. Return their number."""
     return await delete_in_batches(
         session,
@@ -79,7 +79,9 @@ async def transfer_stock(transfer: StockTransfer, session: AsyncSession) -> Prod
     if len(products) == 1:
         problem = FieldProblem(field="body.to_product_id", message="must be another product")
         raise Invalid("A transfer needs two products.", problem)
-    pair = ProductPair(*(products[key] for key in wanted.values()))
+    pair = ProductPair(
+        giver=products[transfer.from_product_id], taker=products[transfer.to_product_id]
+    )
     pair.giver.reserve(transfer.quantity)
     pair.taker.restock(transfer.quantity)
     await session.flush()

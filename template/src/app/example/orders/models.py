@@ -23,7 +23,8 @@ from app.kit.db.ids import Id
 from app.kit.db.relationships import relationship
 from app.kit.errors.problems import Conflict
 
-# A total of 100 such lines at the highest price is 10**15. JSON integers are exact up to 2**53.
+# The highest total, of 100 lines at the highest price, is 10**15 cents. JavaScript represents
+# integers exactly up to 2**53.
 MAX_QUANTITY = 10_000
 
 

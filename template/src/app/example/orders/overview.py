@@ -8,6 +8,7 @@ from app.kit.db.session import Database
 from app.kit.http.schemas import ResponseModel
 from app.kit.queries.concurrent_reads import concurrent_reads
 
+# As numeric: the product of two 32-bit integers overflows.
 _line_total = cast(OrderLine.quantity, Numeric) * OrderLine.unit_price_cents
 
 

@@ -20,7 +20,7 @@ from app.kit.queries.pagination import PageQuery
 
 LATEST_POSTS = 20
 
-# Converted to lower case, so that an address in any case belongs to one user.
+# Converted to lower case: addresses that differ only in case belong to the same user.
 Email = Annotated[EmailStr, AfterValidator(str.lower), Field(examples=["ada@example.org"])]
 Name = Annotated[ShortStr, Field(examples=["Ada Lovelace"])]
 Password = Annotated[SecretStr, Field(min_length=8, max_length=128, examples=["poetical science"])]

@@ -77,7 +77,7 @@ def _quote(text: str) -> str:
 
 
 def as_caller(
-    entry: Hashable, build: Callable[[], Any], values: Mapping[str, Any]
+    lookup_key: Hashable, build: Callable[[], Any], values: Mapping[str, Any]
 ) -> tuple[Hashable, Callable[[], Any], Mapping[str, Any]]:
     """Add the caller to an INSERT or UPDATE of one statement, which has no BEGIN.
 
@@ -85,8 +85,8 @@ def as_caller(
     """
     subject = current_subject()
     if subject is None:
-        return entry, build, values
-    return (entry, SETTING), lambda: _with_caller(build()), {**values, _PARAMETER: subject}
+        return lookup_key, build, values
+    return (lookup_key, SETTING), lambda: _with_caller(build()), {**values, _PARAMETER: subject}
 
 
 def _with_caller(statement: Any) -> Any:

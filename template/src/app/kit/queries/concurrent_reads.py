@@ -1,8 +1,8 @@
 """Concurrent reads, one session each.
 
 Concurrent tasks must not share a session: it has one connection, which runs one statement at a
-time. Separate sessions have separate snapshots. Read numbers that must be consistent with each
-other in one statement.
+time. Separate sessions have separate snapshots. If numbers must be consistent with each other, read
+them in one statement.
 """
 
 from asyncio import Semaphore, Task, TaskGroup
@@ -26,7 +26,7 @@ class ConcurrentReads:
         self._limit = limit
 
     def start(self, read: Callable[[AsyncSession], Awaitable[T]]) -> Task[T]:
-        """Start a read, or queue it if `at_once` reads are running.
+        """Start a read, or queue it if the limit of concurrent reads is reached.
 
         Use the result of the returned task after the `concurrent_reads` block.
         """

@@ -26,7 +26,7 @@ from app.kit.queries.sorting import SortOrder
 
 Values = tuple[Any, ...]
 # A cursor contains this instead of a value of more than 1,000 bytes. The next page reads the value
-# from the row again.
+# from the row again. The other values are text or None, so none of them is equal to this.
 _OMITTED = True
 _MAX_VALUE_SIZE = 1000
 
@@ -116,7 +116,7 @@ async def paginate_keyset(
         statement = distinct_by(statement, [key.expression for key in order.keys])
 
     # If the additional row exists, another page follows in this direction.
-    found = await _find(find, query.limit + 1, statement, order, start)
+    found = await _fetch_rows(find, query.limit + 1, statement, order, start)
     has_more = len(found) > query.limit
     rows = found[: query.limit]
     if start.backward:
@@ -124,7 +124,7 @@ async def paginate_keyset(
 
     def cursor_at(index: int, *, backward: bool) -> str:
         # An empty page has no position; its `previous` starts at the end of the list.
-        values = _values(order, rows[index][1:]) if rows else None
+        values = _cursor_values(order, rows[index][1:]) if rows else None
         return encode_cursor(CursorPosition(values, backward), scope, types)
 
     # A page that starts at a position also has a page in the opposite direction.
@@ -137,7 +137,7 @@ async def paginate_keyset(
     )
 
 
-async def _find(
+async def _fetch_rows(
     find: Find, limit: int, statement: Select[Any], order: SortOrder, start: CursorPosition
 ) -> list[Any]:
     """Return up to `limit` rows after a position, each with the values of its cursor."""
@@ -150,14 +150,16 @@ async def _find(
         selected = _with_cursor(selected, order).order_by(*direction.clauses)
         return await find(selected.limit(limit))
     except DBAPIError as error:
-        # A forged cursor may contain invalid values (SQLSTATE class 22) or deep nesting (54).
+        # A forged cursor may contain invalid values (SQLSTATE class 22) or deep nesting (54). An
+        # error in the data, such as a division by zero, has the same class.
         sqlstate = str(getattr(driver_error(error), "sqlstate", ""))
         if start.values is not None and sqlstate.startswith(("22", "54")):
             raise InvalidCursor from error
         raise
 
 
-def _values(order: SortOrder, row: Any) -> Values:
+def _cursor_values(order: SortOrder, row: Any) -> Values:
+    """Return the values of a row for its cursor, without long values. Raises TypeError for NULL."""
     for key, value in zip(order.keys, row, strict=True):
         if value is None and key.nulls_first is None:
             message = f"{key.expression} is NULL in a row. Add .nulls_first() or .nulls_last()."
@@ -194,12 +196,12 @@ async def _read_omitted(
 
 
 def _with_cursor(statement: Select[Any], order: SortOrder) -> Select[Any]:
-    """Select the values of the cursor too, without ORDER BY."""
+    """Add the columns of the cursor, and remove ORDER BY."""
     return statement.add_columns(*(key.as_text for key in order.keys)).order_by(None)
 
 
 def _after(statement: Select[Any], order: SortOrder, values: Values, limit: int) -> Select[Any]:
-    """Add the condition that selects the first `limit` rows after a position."""
+    """Add a condition for rows after a position. At least the first `limit` rows match it."""
     ranges = order.after(values)
     if len(ranges) == 1:
         return statement.where(ranges[0])
@@ -209,7 +211,8 @@ def _after(statement: Select[Any], order: SortOrder, values: Values, limit: int)
     ordered = statement.with_only_columns(*labels).order_by(None).order_by(*order.clauses)
     rows = (ordered.where(condition).limit(limit).subquery().select() for condition in ranges)
     columns = list(union_all(*rows).subquery().c)
-    # Limit the keys: with more keys, PostgreSQL might scan the whole index in order.
+    # Without this LIMIT, PostgreSQL might expect many keys, and scan the whole index in order
+    # instead of reading each row by its key.
     clauses = [
         replace(key, expression=column).clause
         for key, column in zip(order.keys, columns, strict=True)

@@ -126,7 +126,7 @@ def repeats_rows(statement: Any) -> bool:
     """Return whether a join may repeat the rows of the model."""
     if statement._distinct or statement._setup_joins or statement._from_obj:
         return True
-    # `column_descriptions` takes as long as the rest of a page.
+    # Computing `column_descriptions` takes as long as building the rest of the statement.
     root: Any = statement._raw_columns[0]._annotations.get("parententity")
     if root is None:
         return False
@@ -160,4 +160,5 @@ def contains_all_rows(index: Index, model: type[Any]) -> bool:
 
 def _unqualified(condition: Any) -> str:
     """Return the SQL of a condition without the table of its first column."""
+    # Compare SQL, because the condition of an index is often a text().
     return re.sub(r"^\S+\.", "", str(condition).strip("() ")).casefold()

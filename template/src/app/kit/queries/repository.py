@@ -29,7 +29,7 @@ T = TypeVar("T")
 def load_options(*loads: ORMOption) -> tuple[ORMOption, ...]:
     """Return loader options that load only these relationships. Accessing others raises an error.
 
-    These options override the lazy strategy of the service.
+    These options override the `lazy` argument of relationships.
     """
     return (*loads, raiseload("*"))
 
@@ -187,7 +187,7 @@ class Repository(Generic[M]):
 
 
 # Building a statement takes as long as running it, and a service has few combinations of model and
-# loader options.
+# loader options. Only constant options use the cache: two calls of `joinedload()` are never equal.
 @lru_cache(maxsize=500)
 def _select_by_key(model: Any, options: tuple[ORMOption, ...]) -> Select[Any]:
     """Return the statement that reads the row with primary key `:row__key`."""

@@ -156,6 +156,7 @@ def order_by(
     descending = bool(keys) and keys[-1].descending
     keys += [SortKey(column.expression, descending, nulls_first=None) for column in attributes]
     for sort_key in keys:
+        # Raises TypeError now, when the order is declared, not on the first request.
         type_as_text(sort_key.expression)
     return SortOrder(tuple(keys), len(attributes))
 
@@ -220,7 +221,7 @@ def _without_limits(column_type: TypeEngine[Any]) -> TypeEngine[Any] | None:
         stored = column_type.dialect_impl(_DIALECT)
     match stored:
         case postgresql.JSONB() | postgresql.CITEXT():
-            # Text in a cursor would be compared with the case of its letters.
+            # PostgreSQL sorts JSONB, unlike JSON. Text would compare CITEXT with case.
             return stored
         case NullType() | JSON() | postgresql.JSONPATH():
             return None
@@ -236,7 +237,7 @@ def _without_limits(column_type: TypeEngine[Any]) -> TypeEngine[Any] | None:
         case Integer():
             return BigInteger()
         case Float():
-            # The conversion of float4 to float8 is exact, the text of float4 is not.
+            # The text of a float4 has fewer digits: it would be read as another float8.
             return Double()
         case Numeric():
             return Numeric()

@@ -54,7 +54,7 @@ class View(Generic[S]):
         self.model = model
         self._selects = ViewSelects(schema, model)
         self._statements = StatementCache()
-        self._rows = RowValidator(schema, model)
+        self._validator = RowValidator(schema, model)
 
     def select(self) -> Select[Any]:
         """Return `select(model)`, to which you add filters, joins and an order."""
@@ -62,12 +62,12 @@ class View(Generic[S]):
 
     async def get(self, db: Connectable, key: Any) -> S:
         """Return the row with this primary key, or raise `NotFound`."""
-        statement, cached_key = self._by_key
+        statement, statement_key = self._by_key
         values = {"row__key": key}
-        rows = await self._statements.read(db, statement, self._selects.rows, values, cached_key)
+        rows = await self._statements.read(db, statement, self._selects.rows, values, statement_key)
         if not rows:
             raise self._not_found(key)
-        return self._rows.one(rows[0])
+        return self._validator.one(rows[0])
 
     async def first(self, db: Connectable, statement: Select[Any]) -> S | None:
         """Return the first row of a statement, or None."""
@@ -75,7 +75,7 @@ class View(Generic[S]):
 
     async def list(self, db: Connectable, statement: Select[Any]) -> list[S]:
         """Return every row of a statement. Limit it if the table can grow."""
-        return self._rows.all(await self._statements.read(db, statement, self._selects.rows))
+        return self._validator.all(await self._statements.read(db, statement, self._selects.rows))
 
     async def page(
         self, db: Connectable, query: PageQuery, statement: Select[Any]
@@ -86,14 +86,17 @@ class View(Generic[S]):
         it once per combination of ORDER BY values. Raises TypeError for a statement with LIMIT or
         OFFSET.
         """
-        key = cache_key(statement)
+        statement_key = cache_key(statement)
         build = self._selects.deep_page if query.offset else self._selects.first_page
         values = {"page_limit": query.limit, "page_offset": query.offset}
-        items = self._rows.all(await self._statements.read(db, statement, build, values, key))
+        rows = await self._statements.read(db, statement, build, values, statement_key)
+        items = self._validator.all(rows)
         total = query.offset + len(items)
         # A page that is not full is the last one, so its end is the total.
         if len(items) == query.limit or (query.offset and not items):
-            [counted] = await self._statements.read(db, statement, self._selects.total, key=key)
+            [counted] = await self._statements.read(
+                db, statement, self._selects.total, key=statement_key
+            )
             total = counted["total"]
         return PageResult(items, total, query.limit, query.offset)
 
@@ -110,10 +113,12 @@ class View(Generic[S]):
 
         async def find(page: Select[Any]) -> list[Any]:
             rows = await self._statements.read(db, page, self._selects.rows_with_cursor)
-            names = [name for name in next(iter(rows), ()) if name.startswith(CURSOR)]
+            # All rows have the same columns.
+            columns = rows[0] if rows else ()
+            names = [name for name in columns if name.startswith(CURSOR)]
             return [
                 (item, *(row[name] for name in names))
-                for item, row in zip(self._rows.all(rows), rows, strict=True)
+                for item, row in zip(self._validator.all(rows), rows, strict=True)
             ]
 
         return await paginate_keyset(find, query, statement, order)
@@ -123,7 +128,7 @@ class View(Generic[S]):
 
         It opens its own session, and reads one snapshot with a server-side cursor.
         """
-        return RowStream(database, self._selects.rows(statement), self.schema, self._rows)
+        return RowStream(database, self._selects.rows(statement), self.schema, self._validator)
 
     async def insert(self, db: Connectable, new: BaseModel | Mapping[str, Any]) -> S:
         """Insert a row and return it, in one statement.
@@ -144,11 +149,13 @@ class View(Generic[S]):
         def build() -> Any:
             table: Any = self.model.__table__
             statement = cast("Any", insert_row(self.model, values))
+            # SQLAlchemy does not correlate a subquery with the table of an INSERT, so select the
+            # relationships from a CTE.
             inserted = statement.returning(*table.c).cte("inserted")
             return select(*columns_of(self.schema, aliased(self.model, inserted)))
 
         [row] = await self._statements.write(db, ("insert", names), build, arguments(values))
-        return self._rows.one(row)
+        return self._validator.one(row)
 
     async def update(self, db: Connectable, key: Any, changes: BaseModel | Mapping[str, Any]) -> S:
         """Update the fields that are set, and return the row, in one statement.
@@ -182,7 +189,7 @@ class View(Generic[S]):
         rows = await self._statements.write(db, ("update", names), build, parameters)
         if not rows:
             raise self._not_found(key)
-        return self._rows.one(rows[0])
+        return self._validator.one(rows[0])
 
     @cached_property
     def _select(self) -> Select[Any]:

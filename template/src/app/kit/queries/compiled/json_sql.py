@@ -37,11 +37,12 @@ from sqlalchemy.types import NullType
 # A SELECT of any number of columns.
 AnySelect: TypeAlias = Select[*tuple[Any, ...]]
 
-# Types whose JSON a schema parses without loss: of the items of an array, and of a column.
+# Types of array items, and types of columns, whose JSON a schema parses without loss.
 _ARRAY_ITEM_TYPES = (Boolean, Date, Enum, Float, Integer, String, Uuid)
 _COLUMN_TYPES = (*_ARRAY_ITEM_TYPES, JSON, Numeric)
 
-# A setting that does not exist. Reading it raises an error that contains the name of a column.
+# Prefix of settings that do not exist. PostgreSQL has no function that raises an error, but reading
+# such a setting raises one with its name, which ends with the name of a column.
 SETTING = "unreadable."
 # Literals in the SQL text. Parameters would be sent with each execution.
 _UTC = literal_column("'UTC'", Text)

@@ -64,7 +64,7 @@ class RowValidator(Generic[S]):
 
     @cached_property
     def _from_text(self) -> SchemaValidator | None:
-        """The validator of rows with JSON text; None if a model validator runs before it."""
+        """The validator of rows with JSON text; None if the schema has a model validator."""
         core: Any = self._schema.__pydantic_core_schema__
         definitions: list[Any] = core.get("definitions", [])
         node = core["schema"] if definitions else core
@@ -81,11 +81,11 @@ class RowValidator(Generic[S]):
         # References must be unique, so omit the reference of the copy.
         model = {key: part for key, part in node.items() if key != "ref"}
         model["schema"] = {**node["schema"], "fields": fields}
-        rows: Any = {"type": "list", "items_schema": model}
+        root: Any = {"type": "list", "items_schema": model}
         if definitions:
-            rows = {"type": "definitions", "schema": rows, "definitions": definitions}
+            root = {"type": "definitions", "schema": root, "definitions": definitions}
         # With prebuilt validators, Pydantic would use the original schema of the model.
-        return SchemaValidator(rows, _use_prebuilt=False)
+        return SchemaValidator(root, _use_prebuilt=False)
 
 
 class RowStream(Generic[S]):
@@ -96,10 +96,14 @@ class RowStream(Generic[S]):
     """
 
     def __init__(
-        self, database: Database, statement: Select[Any], schema: type[S], rows: RowValidator[S]
+        self,
+        database: Database,
+        statement: Select[Any],
+        schema: type[S],
+        validator: RowValidator[S],
     ) -> None:
         self.schema = schema
-        self._rows = rows
+        self._validator = validator
         self._database = database
         self._statement = statement.execution_options(yield_per=BATCH_SIZE)
 
@@ -109,7 +113,7 @@ class RowStream(Generic[S]):
             connection = await session.connection()
             async with connection.stream(self._statement) as result:
                 async for batch in result.mappings().partitions():
-                    yield self._rows.all([dict(row) for row in batch])
+                    yield self._validator.all([dict(row) for row in batch])
 
     async def __aiter__(self) -> AsyncIterator[S]:
         """Yield the rows one by one."""

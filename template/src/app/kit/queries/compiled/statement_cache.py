@@ -90,33 +90,34 @@ class StatementCache:
         statements = self._statements_of(db)
         key = key or cache_key(statement)
         # SQLAlchemy's key does not contain the execution options, which may change the SQL.
-        entry = key and (build, key.key, *sorted(statement.get_execution_options().items()))
-        prepared = statements.get(entry)
+        lookup_key = key and (build, key.key, *sorted(statement.get_execution_options().items()))
+        prepared = statements.get(lookup_key)
         if prepared is None:
             built = build(statement)
             prepared = prepare(built, _dialect(db), key)
             if prepared is None:
                 return await _execute(db, built, values)
-            if entry:
-                _store(statements, entry, prepared)
+            if lookup_key:
+                _store(statements, lookup_key, prepared)
         return await _fetch(db, prepared, prepared.arguments(key, values), write=False)
 
     async def write(
-        self, db: Connectable, entry: Hashable, build: Callable[[], Any], values: Values
+        self, db: Connectable, lookup_key: Hashable, build: Callable[[], Any], values: Values
     ) -> list[Row]:
-        """Run an INSERT or UPDATE, and return its rows. `build` runs once per `entry`.
+        """Run an INSERT or UPDATE, and return its rows. `build` runs once per `lookup_key`.
 
         With a database instead of a session, the statement is committed when this returns.
         """
-        entry, build, values = as_caller(entry, build, values)
+        # Adds the current user, if the service has authentication.
+        lookup_key, build, values = as_caller(lookup_key, build, values)
         statements = self._statements_of(db)
-        prepared = statements.get(entry)
+        prepared = statements.get(lookup_key)
         if prepared is None:
             built = build()
             prepared = prepare(built, _dialect(db))
             if prepared is None:
                 return await _execute(db, built, values, write=True)
-            _store(statements, entry, prepared)
+            _store(statements, lookup_key, prepared)
         return await _fetch(db, prepared, prepared.arguments(values=values), write=True)
 
     def _statements_of(self, db: Connectable) -> dict[Any, Prepared]:
@@ -127,10 +128,10 @@ def _dialect(db: Connectable) -> Dialect:
     return db.get_bind().dialect if isinstance(db, AsyncSession) else db.engine.dialect
 
 
-def _store(statements: dict[Any, Prepared], entry: Hashable, prepared: Prepared) -> None:
+def _store(statements: dict[Any, Prepared], lookup_key: Hashable, prepared: Prepared) -> None:
     if len(statements) >= _CACHE_SIZE:
         statements.clear()
-    statements[entry] = prepared
+    statements[lookup_key] = prepared
 
 
 async def _fetch(
@@ -212,5 +213,6 @@ def _bind_processor(column_type: TypeEngine[Any], dialect: Dialect) -> Processor
 
 
 def _result_processor(column_type: TypeEngine[Any], dialect: Dialect) -> Processor | None:
+    # Other types ignore the OID.
     oid = _FLOAT8 if isinstance(column_type, Float) else _NUMERIC
     return column_type.dialect_impl(dialect).result_processor(dialect, oid)
