@@ -28,21 +28,6 @@ async def test_import_keeps_valid_names_and_reports_invalid_ones(
     assert await session.scalar(select(func.count()).select_from(Tag)) == 4
 
 
-async def test_concurrent_imports_in_different_orders_do_not_deadlock(
-    committing_client: AsyncClient,
-) -> None:
-    names = [f"tag-{number:02}" for number in range(30)]
-
-    async def import_tags(number: int) -> list[str]:
-        body = {"names": names[::-1] if number % 2 else names}
-        response = await committing_client.post("/tags/import", json=body)
-        assert response.status_code == 200, response.text
-        return [tag["name"] for tag in response.json()["created"]]
-
-    created = await gather(*map(import_tags, range(4)))
-    assert sorted(name for part in created for name in part) == names
-
-
 @pytest.mark.parametrize("names", [[], ["a"] * 201, [1], [None], "text", None])
 async def test_invalid_import_is_rejected(
     client: AsyncClient, session: AsyncSession, names: Any

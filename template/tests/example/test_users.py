@@ -1,11 +1,9 @@
 """User and profile endpoints."""
 
-from asyncio import gather
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
 from httpx2 import AsyncClient
 from sqlalchemy import func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -197,18 +195,6 @@ async def test_profile_is_created_replaced_and_deleted(
     assert (await client.get(f"/users/{user.id}")).json()["profile"]["website"] == site
     assert (await client.delete(path)).status_code == 204
     assert (await client.get(f"/users/{user.id}")).json()["profile"] is None
-
-
-async def test_concurrent_requests_create_and_delete_a_profile_once(
-    committing_client: AsyncClient, own_app: FastAPI
-) -> None:
-    async with own_app.state.database.sessions() as session:
-        user = await make_user(session, profile=None)
-    path = f"/users/{user.id}/profile"
-    replaced = await gather(*(committing_client.put(path, json={"bio": "One."}) for _ in range(4)))
-    assert [response.status_code for response in replaced] == [200] * 4
-    deleted = await gather(*(committing_client.delete(path) for _ in range(4)))
-    assert sorted(response.status_code for response in deleted) == [204, 404, 404, 404]
 
 
 async def test_database_requires_lowercase_emails(

@@ -16,6 +16,7 @@ from app.example.orders.repository import OrderRepository
 from app.kit.db.ids import Id
 from app.kit.db.session import Database
 from app.kit.errors.problems import NotFound
+from tests.example.factories import make_user
 from tests.example.order_factories import open_shop
 from tests.support.statements import counting
 
@@ -164,3 +165,30 @@ async def test_dispatch_uses_partial_index_in_a_generic_plan(
     plan = "\n".join(await session.scalars(text("EXPLAIN EXECUTE claim(1)")))
     await session.execute(text("DEALLOCATE claim"))
     assert "using ix_orders_waiting" in plan
+
+
+async def test_concurrent_tag_imports_in_different_orders_do_not_deadlock(
+    committing_client: AsyncClient,
+) -> None:
+    names = [f"tag-{number:02}" for number in range(30)]
+
+    async def import_tags(number: int) -> list[str]:
+        body = {"names": names[::-1] if number % 2 else names}
+        response = await committing_client.post("/tags/import", json=body)
+        assert response.status_code == 200, response.text
+        return [tag["name"] for tag in response.json()["created"]]
+
+    created = await gather(*map(import_tags, range(4)))
+    assert sorted(name for part in created for name in part) == names
+
+
+async def test_concurrent_requests_create_and_delete_a_profile_once(
+    committing_client: AsyncClient, own_app: FastAPI
+) -> None:
+    async with own_app.state.database.sessions() as session:
+        user = await make_user(session, profile=None)
+    path = f"/users/{user.id}/profile"
+    replaced = await gather(*(committing_client.put(path, json={"bio": "One."}) for _ in range(4)))
+    assert [response.status_code for response in replaced] == [200] * 4
+    deleted = await gather(*(committing_client.delete(path) for _ in range(4)))
+    assert sorted(response.status_code for response in deleted) == [204, 404, 404, 404]
