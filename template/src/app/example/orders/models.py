@@ -23,8 +23,7 @@ from app.kit.db.ids import Id
 from app.kit.db.relationships import relationship
 from app.kit.errors.problems import Conflict
 
-# The highest total, of 100 lines at the highest price, is 10**15 cents. JavaScript represents
-# integers exactly up to 2**53.
+# 100 lines at the highest price are 10**15 cents. JavaScript's integers are exact up to 2**53.
 MAX_QUANTITY = 10_000
 
 

@@ -30,7 +30,5 @@ async def import_tags(wanted: TagImport, session: AsyncSession) -> TagImportOut:
             refused.append(RefusedTag(index=index, reason=error.errors()[0]["msg"]))
         except Conflict as conflict:
             refused.append(RefusedTag(index=index, reason=conflict.detail))
-    return TagImportOut(
-        created=[created[index] for index in sorted(created)],
-        refused=sorted(refused, key=attrgetter("index")),
-    )
+    refused.sort(key=attrgetter("index"))
+    return TagImportOut(created=[created[index] for index in sorted(created)], refused=refused)

@@ -211,8 +211,7 @@ def _after(statement: Select[Any], order: SortOrder, values: Values, limit: int)
     ordered = statement.with_only_columns(*labels).order_by(None).order_by(*order.clauses)
     rows = (ordered.where(condition).limit(limit).subquery().select() for condition in ranges)
     columns = list(union_all(*rows).subquery().c)
-    # Without this LIMIT, PostgreSQL might expect many keys, and scan the whole index in order
-    # instead of reading each row by its key.
+    # Without LIMIT, PostgreSQL might scan the whole index in order instead of reading rows by key.
     clauses = [
         replace(key, expression=column).clause
         for key, column in zip(order.keys, columns, strict=True)

@@ -62,9 +62,9 @@ class View(Generic[S]):
 
     async def get(self, db: Connectable, key: Any) -> S:
         """Return the row with this primary key, or raise `NotFound`."""
-        statement, statement_key = self._by_key
+        statement, select_key = self._by_key
         values = {"row__key": key}
-        rows = await self._statements.read(db, statement, self._selects.rows, values, statement_key)
+        rows = await self._statements.read(db, statement, self._selects.rows, values, select_key)
         if not rows:
             raise self._not_found(key)
         return self._validator.one(rows[0])
@@ -86,16 +86,16 @@ class View(Generic[S]):
         it once per combination of ORDER BY values. Raises TypeError for a statement with LIMIT or
         OFFSET.
         """
-        statement_key = cache_key(statement)
+        select_key = cache_key(statement)
         build = self._selects.deep_page if query.offset else self._selects.first_page
         values = {"page_limit": query.limit, "page_offset": query.offset}
-        rows = await self._statements.read(db, statement, build, values, statement_key)
+        rows = await self._statements.read(db, statement, build, values, select_key)
         items = self._validator.all(rows)
         total = query.offset + len(items)
         # A page that is not full is the last one, so its end is the total.
         if len(items) == query.limit or (query.offset and not items):
             [counted] = await self._statements.read(
-                db, statement, self._selects.total, key=statement_key
+                db, statement, self._selects.total, key=select_key
             )
             total = counted["total"]
         return PageResult(items, total, query.limit, query.offset)
@@ -113,7 +113,6 @@ class View(Generic[S]):
 
         async def find(page: Select[Any]) -> list[Any]:
             rows = await self._statements.read(db, page, self._selects.rows_with_cursor)
-            # All rows have the same columns.
             columns = rows[0] if rows else ()
             names = [name for name in columns if name.startswith(CURSOR)]
             return [

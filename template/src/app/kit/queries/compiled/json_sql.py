@@ -41,8 +41,7 @@ AnySelect: TypeAlias = Select[*tuple[Any, ...]]
 _ARRAY_ITEM_TYPES = (Boolean, Date, Enum, Float, Integer, String, Uuid)
 _COLUMN_TYPES = (*_ARRAY_ITEM_TYPES, JSON, Numeric)
 
-# Prefix of settings that do not exist. PostgreSQL has no function that raises an error, but reading
-# such a setting raises one with its name, which ends with the name of a column.
+# Prefix of settings that do not exist. Reading one raises an error that contains its name.
 SETTING = "unreadable."
 # Literals in the SQL text. Parameters would be sent with each execution.
 _UTC = literal_column("'UTC'", Text)
