@@ -47,6 +47,7 @@ async def delete_where(
     session: AsyncSession, model: type[TimestampedModel], *conditions: ColumnElement[bool]
 ) -> int:
     """Delete the matching rows and the rows they own, and return the number of matching rows."""
+    # In joined-table inheritance, ON DELETE CASCADE deletes the row of the subclass's table.
     stored, where = in_base_table(model, *conditions)
     result = await session.execute(delete(stored).where(*where))
     return cast("CursorResult[Any]", result).rowcount

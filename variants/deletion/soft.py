@@ -47,7 +47,7 @@ __all__ = [
     "unique_when_not_deleted",
 ]
 
-# Error statuses of an endpoint that deletes one row. Rows that refer to it are no obstacle.
+# Error statuses of an endpoint that deletes one row. Not 409: other rows may refer to it.
 DELETE_ERRORS = (404,)
 # Error statuses of an endpoint that deletes rows by criteria.
 DELETE_WHERE_ERRORS: tuple[int, ...] = ()
@@ -104,6 +104,7 @@ async def delete_where(
         deleted = await session.run_sync(set_deleted_at, model, *conditions, old=None, new=when)
         await cascade_soft_delete(session, model, deleted, old=None, new=when)
         return len(deleted)
+    # In joined-table inheritance, ON DELETE CASCADE deletes the row of the subclass's table.
     stored, where = in_base_table(model, *conditions)
     result = await session.execute(delete(stored).where(*where))
     return cast("CursorResult[Any]", result).rowcount
@@ -119,7 +120,8 @@ async def cascade_soft_delete(
 ) -> None:
     """Change `deleted_at` of the rows that these rows own, from `old` to `new`.
 
-    These are the rows that `ON DELETE CASCADE` would delete. Sends one UPDATE per relationship.
+    A row owns the rows of its relationships with the cascade `delete`. Sends one UPDATE per
+    relationship.
     """
     await session.run_sync(set_deleted_at_of_owned, owner, ids, old=old, new=new)
 
@@ -190,6 +192,7 @@ def _join_base_table(state: ORMExecuteState) -> None:
         raise TypeError(
             f"delete({name}) would not delete the rows of its base table: use `delete_where`"
         )
+    # A bulk UPDATE by primary key accepts no WHERE.
     if not state.is_executemany:
         joined = [each.inherit_condition for each in mapper.iterate_to_root() if each.inherits]
         statement: Any = state.statement

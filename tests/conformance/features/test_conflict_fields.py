@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from httpx2 import AsyncClient
 from sqlalchemy import Column, Index, Integer, MetaData, String, Table, func, text
 
-from app.kit.errors.database_errors import _columns
+from app.kit.errors.database_errors import _columns_of_constraint
 from app.kit.errors.field_paths import field_path, is_part_of_request
 from app.kit.errors.problems import Conflict, FieldProblem
 from app.kit.errors.redaction import violating_key
@@ -97,8 +97,12 @@ async def test_long_keys_are_shortened_in_conflicts() -> None:
 
 def test_columns_of_expression_index() -> None:
     table = Table("people", MetaData(), Column("id", Integer), Column("email", String))
-    assert _columns(table, Index("by_text", text("lower(email)"), _table=table)) == ["email"]
-    assert _columns(table, Index("by_function", func.lower(table.c.email))) == ["email"]
+    assert _columns_of_constraint(table, Index("by_text", text("lower(email)"), _table=table)) == [
+        "email"
+    ]
+    assert _columns_of_constraint(table, Index("by_function", func.lower(table.c.email))) == [
+        "email"
+    ]
 
 
 def test_rejected_value_is_that_of_one_column() -> None:

@@ -16,7 +16,7 @@ from app.kit.queries.pagination import CursorQuery, PageQuery
 from app.kit.queries.repository import Repository, load_options
 from app.kit.queries.sorting import order_by
 from app.kit.queries.view import View
-from app.kit.writes.bulk import insert_many, insert_returning, update_many, update_where
+from app.kit.writes.bulk import Row, insert_many, insert_returning, update_many, update_where
 from app.kit.writes.copy import copy_rows
 from app.kit.writes.upsert import upsert_many
 from tests.conformance.features.renamed_attributes.models import Crate, Parcel, Size, Stamp
@@ -139,6 +139,22 @@ async def test_bulk_writes_use_attribute_names_and_store_models_as_json(
     assert found["many"].revision == 2
     assert all(row.meta == AS_JSON and row.sizes == [AS_JSON] for row in found.values())
     assert await update_many(session, Parcel, [found["copy"].id], {"meta": SIZE}) == 1
+
+
+async def test_upsert_sets_onupdate_columns_of_updated_rows(session: AsyncSession) -> None:
+    rows: list[Row] = [{"code": code, "weight": 1} for code in ("a", "b")]
+    assert await upsert_many(session, Parcel, rows[:1], by=["code"]) == (1, 0)
+    assert await upsert_many(session, Parcel, rows, by=["code"]) == (1, 1)
+    columns = select(Parcel.checks, Parcel.checker, Parcel.checked.is_not(None))
+    found = await session.execute(columns.order_by(Parcel.code))
+    assert found.all() == [(2, "upsert", True), (None, None, False)]
+
+
+async def test_upsert_by_a_nullable_column_inserts_each_null(session: AsyncSession) -> None:
+    rows: list[Row] = [{"code": "a", "barcode": "1"}, {"code": "b", "barcode": None}]
+    assert await upsert_many(session, Parcel, rows, by=["barcode"]) == (2, 0)
+    rows = [{"code": "c", "barcode": None}, {"code": "d", "barcode": "1"}]
+    assert await upsert_many(session, Parcel, rows, by=["barcode"]) == (1, 1)
 
 
 async def test_column_property_is_readable_and_not_writable(session: AsyncSession) -> None:

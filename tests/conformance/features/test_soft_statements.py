@@ -65,6 +65,7 @@ def filtered() -> dict[str, Any]:
     windows = select(func.first_value(Address.city).over(partition_by=Address.city).label("city"))
     lateral_aggregate = lateral(smallest)
     joined = join(Track, other, Track.title == other.city)
+    nested = join(Address, other, Address.id == other.id)
     return {
         "columns": cities,
         "table columns from a model": select(ADDRESS.c.city).select_from(Address),
@@ -76,6 +77,10 @@ def filtered() -> dict[str, Any]:
         "join of two models": select(Address.city).select_from(
             join(Track, other, Track.title == other.city).join(Address, Address.city == other.city)
         ),
+        "nested join": select(Track.title).select_from(
+            join(Track, nested, Track.title == Address.city)
+        ),
+        "Select.join of a join": select(Track.title).join(nested, Track.title == Address.city),
         "window function and a column": select(Address.city, func.min(Address.city).over()),
         "FILTER from a model": select(func.min(Address.city).filter(true())).select_from(Address),
         "alias": select(other.city),
@@ -199,9 +204,13 @@ async def test_update_from_joined_subclass_is_rejected(session: AsyncSession) ->
 
 
 async def test_unfiltered_outer_join_is_rejected(session: AsyncSession) -> None:
+    other = aliased(Address)
     joined = outerjoin(Track, Address, Track.title == Address.city)
     with pytest.raises(TypeError, match="outer join with"):
         await session.execute(select(Track.title).select_from(joined))
+    nested = outerjoin(Track, join(Address, other, true()), Track.title == Address.city)
+    with pytest.raises(TypeError, match="outer join with"):
+        await session.execute(select(Track.title).select_from(nested))
     within = select(select(Track.title).select_from(joined).subquery().c.title)
     with pytest.raises(TypeError, match="outer join with"):
         await session.execute(within)

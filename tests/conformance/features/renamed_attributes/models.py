@@ -4,12 +4,12 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel
-from sqlalchemy import CheckConstraint, Computed, FetchedValue, ForeignKey, func
+from sqlalchemy import CheckConstraint, Computed, FetchedValue, ForeignKey, func, literal
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.mutable import MutableDict
 from sqlalchemy.orm import Mapped, column_property, mapped_column
 
-from app.kit.db.base import Base, TimestampedModel
+from app.kit.db.base import Base, TimestampedModel, utc_now
 from app.kit.db.ids import Id
 from app.kit.db.relationships import relationship
 
@@ -36,7 +36,11 @@ class Parcel(TimestampedModel):
     edits: Mapped[int] = mapped_column(
         "edit_count", server_default="0", server_onupdate=FetchedValue()
     )
+    barcode: Mapped[str | None] = mapped_column("ean", unique=True)
     touched: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
+    checked: Mapped[datetime | None] = mapped_column("checked_at", onupdate=utc_now)
+    checks: Mapped[int | None] = mapped_column("check_count", onupdate=literal(1) + 1)
+    checker: Mapped[str | None] = mapped_column("checked_by", onupdate="upsert")
     revision: Mapped[int] = mapped_column("row_version")
 
     stamps: Mapped[list["Stamp"]] = relationship(

@@ -80,6 +80,10 @@ async def notes(own_app: FastAPI) -> AsyncGenerator[AsyncClient]:
     async def race(note: str, idempotency: Repeatable) -> Response:
         return await idempotency.run(partial(fail_once, note))
 
+    @own_app.put("/kit/empty/{note}", status_code=204)
+    async def write_without_response(note: str, idempotency: Repeatable) -> Response:
+        return await idempotency.run(partial(store, note))
+
     async with client_of(own_app) as client:
         yield client
 
@@ -105,6 +109,15 @@ async def test_complete_response_is_replayed(notes: AsyncClient, own_app: FastAP
             "application/json",
         )
     assert await stored(own_app) == 1
+
+
+async def test_response_with_status_204_has_no_body(notes: AsyncClient) -> None:
+    headers = {"Idempotency-Key": "k"}
+    responses = [await notes.put("/kit/empty/a", headers=headers) for _ in range(2)]
+    assert [each.headers.get("Idempotent-Replayed") for each in responses] == [None, "true"]
+    for response in responses:
+        assert (response.status_code, response.content) == (204, b"")
+        assert "Content-Type" not in response.headers
 
 
 async def test_key_does_not_change_the_response(notes: AsyncClient) -> None:

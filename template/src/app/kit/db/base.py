@@ -95,7 +95,7 @@ def _as_json(_record: Any, value: Any, *_: Any) -> Any:
 
 @event.listens_for(Base, "after_mapper_constructed", propagate=True)
 def _return_computed_columns(mapper: Any, _model: Any) -> None:
-    """Return the values that PostgreSQL computes in an UPDATE, instead of a second statement."""
+    """Read the columns that PostgreSQL computes with RETURNING, not with a second statement."""
     columns: list[Column[Any]] = [each for each in mapper.columns if isinstance(each, Column)]
     for column in columns:
         on_update = column.onupdate

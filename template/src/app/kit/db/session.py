@@ -91,7 +91,8 @@ class Database:
         """
         session = self.sessions()
         sync = session.sync_session
-        # Sends nothing: the first statement opens the transaction in PostgreSQL.
+        # Sends nothing: the first statement opens the transaction in PostgreSQL. No `with`, because
+        # its end runs in a greenlet.
         transaction = sync.begin().__enter__()
         is_committing = False
 
@@ -137,8 +138,8 @@ class Database:
         Raises CommitOutcomeUnknown if the connection drops before the server responds.
         """
         engine = self.engine
-        # Listeners need SQLAlchemy. Without a QueuePool, the service uses PgBouncer: outside a
-        # transaction, it may send the two messages of one statement to different connections.
+        # SQLAlchemy calls the listeners. Without a QueuePool, PgBouncer is in use: outside a
+        # transaction, it may send the two messages of a statement on different connections.
         if has_listeners(engine) or not isinstance(engine.pool, QueuePool):
             async with self.transaction() as session:
                 connection = await session.connection()
@@ -194,5 +195,5 @@ def _load_parents(session: Session, *_context: object) -> None:
             if is_parent and relationship.mapper.common_parent(state.mapper):
                 get_history(record, key, PassiveFlag.PASSIVE_OFF | PassiveFlag.NO_RAISE)
                 if key in state.unloaded:
-                    # A row without a parent that this session added: nothing was loaded.
+                    # This session added the row, without a parent: there is nothing to load.
                     set_committed_value(record, key, None)

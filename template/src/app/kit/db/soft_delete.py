@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Mapped, Mapper, RelationshipProperty, aliased, mapped_column
+from sqlalchemy.sql.selectable import FromGrouping
 from sqlalchemy.sql.visitors import iterate
 
 from app.kit.db.base import Base, TimestampedModel, any_of, in_base_table, next_version
@@ -48,7 +49,8 @@ class Model(TimestampedModel):
 def owning_relationships(owner: type[Any]) -> tuple[RelationshipProperty[Any], ...]:
     """Return the relationships whose rows are soft-deleted with their owner, also of subclasses."""
     mapper: Mapper[Any] = inspect(owner)
-    found = {each for sub in mapper.self_and_descendants for each in sub.relationships}
+    # Ordered, so that all processes lock the tables in the same order.
+    found = dict.fromkeys(each for sub in mapper.self_and_descendants for each in sub.relationships)
     owning = (each for each in found if each.cascade.delete)
     return tuple(each for each in owning if issubclass(each.mapper.class_, Model))
 
@@ -110,12 +112,16 @@ def filter_select(statement: Any, criteria: Container[Any] | None = None) -> Any
     each of them, this function adds the condition `true` to WHERE, annotated with the entity.
 
     Raises TypeError for an outer join that was not built with `Select.join`, because a condition in
-    WHERE would also remove its rows without a match. With `criteria`, the join raises only if one
-    of its entities has a criterion.
+    WHERE would also remove its rows without a match. `criteria` are the loader criteria of the
+    compiled statement: then only an outer join with a filtered entity raises.
     """
-    bare = [each for each in statement._raw_columns if "parententity" not in each._annotations]
+    # Expressions of columns, such as window functions. SQLAlchemy finds annotated columns itself.
+    expressions = [
+        each for each in statement._raw_columns if "parententity" not in each._annotations
+    ]
     joins: list[Any] = [source for source in statement._from_obj if isinstance(source, Join)]
-    found = {*_entities_in(bare)}.union(*(_entities_of_join(join, criteria) for join in joins))
+    found = set(_entities_in(expressions))
+    found.update(*(_entities_of_join(join, criteria) for join in joins))
     added = {each._annotations.get(_ADDED_FOR) for each in statement._where_criteria}
     for entity in found - added:
         annotations = {"parententity": inspect(entity), _ADDED_FOR: entity}
@@ -161,13 +167,18 @@ def _entities_in(clauses: Iterable[Any]) -> Iterator[Any]:
                 yield found.entity
 
 
-def _entities_of_join(join: Any, criteria: Container[Any] | None) -> Iterator[Any]:
-    for side in (join.left, join.right):
+def _entities_of_join(
+    join: Any, criteria: Container[Any] | None, *, is_within_outer: bool = False
+) -> Iterator[Any]:
+    for operand in (join.left, join.right):
+        is_outer = is_within_outer or join.full or (join.isouter and operand is join.right)
+        # A nested join is in parentheses.
+        is_grouped = isinstance(operand, FromGrouping)
+        side: Any = cast("Any", operand).element if is_grouped else operand
         found = side._annotations.get("parententity")
         if isinstance(side, Join):
-            yield from _entities_of_join(side, criteria)
+            yield from _entities_of_join(side, criteria, is_within_outer=is_outer)
         elif found is not None and issubclass(found.mapper.class_, Model):
-            is_outer = join.full or (join.isouter and side is join.right)
             if is_outer and (criteria is None or (_CRITERIA, found.mapper) in criteria):
                 raise TypeError(
                     f"An outer join with {found} would return deleted rows. Use "

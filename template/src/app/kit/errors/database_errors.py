@@ -43,7 +43,8 @@ _INSERTED = re.compile(r"INSERT INTO [^(]+\(([^)]*)\) VALUES")
 _UNDEFINED = {"42P01", "42703", "42704", "42883", "3F000"}
 _TABLE = re.compile(r'relation "(?:\w+\.)?(\w+)" does not exist')
 _COLUMN = re.compile(r'column "?(?:\w+\.)?(\w+)"?(?: of relation "\w+")? does not exist')
-# PostgreSQL's error for a value that JSON cannot represent, see `SETTING`. It contains the column.
+# To report a value that JSON cannot represent, a statement reads a setting that does not exist. The
+# setting's name contains the column.
 _UNREADABLE = re.compile(rf'"{re.escape(SETTING)}(.*)"')
 REQUIRED = "is required"
 # Violated constraints, by SQLSTATE.
@@ -75,14 +76,15 @@ def problem_from_db_error(error: StatementError) -> Problem | None:
     if code == "42704" and (found := _UNREADABLE.search(str(driver))):
         return UnreadableValue([found[1]])
     if code in _VIOLATIONS:
-        return _problem(*_VIOLATIONS[code], _columns_of(driver) or _column_in(driver))
+        return _problem(*_VIOLATIONS[code], _constraint_columns(driver) or _required_column(driver))
+    # Several rows of an INSERT … ON CONFLICT are the same row.
     if code == "21000" and (by := _UPSERTED.search(error.statement or "")):
         columns = _attributes(_statement_tables(error), _names(by[1]))
         return _problem(Invalid, "must be unique in the request", columns)
     if isinstance(driver, TimeZoneMismatch):
         return Invalid(str(driver))
     if is_data_error(error):
-        columns = _attributes(_statement_tables(error), _argument(error))
+        columns = _attributes(_statement_tables(error), _rejected_column(error))
         return _problem(Invalid, "is too long, out of range or invalid", columns)
     return None
 
@@ -94,7 +96,7 @@ def is_data_error(error: StatementError) -> bool:
     return code.startswith("22") and code != "22012"
 
 
-def _argument(error: StatementError) -> list[str]:
+def _rejected_column(error: StatementError) -> list[str]:
     """Return the column of the parameter that the driver rejected, or [] if it is unknown."""
     found = _ARGUMENT.search(str(error.orig))
     sql = error.statement or ""
@@ -127,7 +129,10 @@ def _statement_tables(error: StatementError) -> list[Table]:
 
 
 def driver_error(error: StatementError) -> BaseException | None:
-    """Return the driver's exception, or None. Unlike `driver_exception`, this never raises."""
+    """Return the driver's exception, or None.
+
+    Unlike SQLAlchemy's `driver_exception`, this never raises.
+    """
     if isinstance(error.orig, EmulatedDBAPIException):
         # For an invalid cached statement, SQLAlchemy sets only the cause.
         return error.orig.orig or error.orig.__cause__
@@ -191,14 +196,14 @@ def _problem(kind: type[Problem], message: str, columns: list[str]) -> Problem:
             return kind(f"The {text}.", FieldProblem(field="body", message=f"the {text}"))
 
 
-def _columns_of(error: Any) -> list[str]:
+def _constraint_columns(error: Any) -> list[str]:
     """Return the columns of the constraint or unique index that an error names."""
     constraint = getattr(error, "constraint_name", None)
     for table in _tables(error):
         named: list[Constraint | Index] = [*table.constraints, *table.indexes]
         for item in named:
             if constraint and stored_name(item) == constraint:
-                return _columns(table, item)
+                return _columns_of_constraint(table, item)
     return []
 
 
@@ -211,7 +216,7 @@ def _tables(error: Any) -> list[Table]:
     )
 
 
-def _columns(table: Table, item: Constraint | Index) -> list[str]:
+def _columns_of_constraint(table: Table, item: Constraint | Index) -> list[str]:
     columns = list(item.columns) if isinstance(item, _HAS_COLUMNS) else []
     if not columns:
         # A constraint that is written as text has no columns: search it for their names.
@@ -222,7 +227,7 @@ def _columns(table: Table, item: Constraint | Index) -> list[str]:
     return [_attribute(table, column) for column in columns]
 
 
-def _column_in(error: Any) -> list[str]:
+def _required_column(error: Any) -> list[str]:
     """Return the column that the error names (NOT NULL violations)."""
     name, table = getattr(error, "column_name", None), getattr(error, "table_name", None)
     tables = [each for each in _tables(error)[:1] if each.name == table]

@@ -104,9 +104,9 @@ def field_path(body: Any, name: str, value: str | None = None) -> str:
 
 
 def is_part_of_request(body: Any, name: str, value: str | None) -> bool:
-    """Return whether `name` means a part of the request, such as `body`, and not a field.
+    """Return whether an error names a part of the request, such as `body`, and not a field.
 
-    A field may have the same name: then the body contains it, and a value was rejected.
+    A field may be named `body` too. Then the error has a value, and the request contains the field.
     """
     if name not in ("body", "query", "path", "header"):
         return False

@@ -178,8 +178,9 @@ def _without_values(error: BaseException, *outer: BaseException) -> BaseExceptio
         errors = [f"{'.'.join(map(str, item['loc']))} ({item['type']})" for item in error.errors()]
         redacted = ValueError(f"{type(error).__name__}: {', '.join(errors)}")
         return redacted.with_traceback(error.__traceback__)
-    cause, context = error.__cause__, error.__context__
-    inner, seen = cause or (None if error.__suppress_context__ else context), (*outer, error)
+    cause, seen = error.__cause__, (*outer, error)
+    # `raise … from None` suppresses the context.
+    inner = cause or (None if error.__suppress_context__ else error.__context__)
     # A chain may have cycles, for example if an exception of a group is raised from the group.
     chained = None if inner is None or inner in seen else _without_values(inner, *seen)
     if isinstance(error, BaseExceptionGroup):

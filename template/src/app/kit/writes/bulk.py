@@ -1,8 +1,9 @@
 """Bulk statements: insert, update and delete many rows, in one statement or in batches.
 
 Rows are read from an iterable in chunks. All rows of one call must have the same keys. Primary keys
-are sent as one array, because the driver accepts at most 32,767 parameters. No ORM objects are
-created: column defaults apply, validators and methods of the model do not run.
+are sent as one array, because the driver accepts at most 32,767 parameters. Column defaults apply.
+Validators and methods of the model do not run, because no ORM objects are created, except by
+`insert_returning` for a subclass with joined-table inheritance.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
@@ -60,7 +61,8 @@ async def insert_returning(
     keys: list[Id] = []
     for part in chunks(model, rows, chunk):
         if key_default is not None:
-            # Python generates the primary keys, so RETURNING is not needed.
+            # Python generates the primary keys, so RETURNING is not needed. `arg` is the default's
+            # function, which SQLAlchemy wraps: it accepts the execution context.
             new = [{"id": key_default.arg(None)} | row for row in with_discriminator(model, part)]
             await session.execute(insert(model), new, execution_options=OPTIONS)
             keys += [row["id"] for row in new]

@@ -22,6 +22,7 @@ from app.kit.writes.bulk import Row
 CopyRow = Row | BaseModel
 # Returns the values of one column for several rows.
 Values = Callable[[Sequence[CopyRow]], Iterable[Any]]
+GetValue = Callable[[Any], Any]
 Convert = Callable[[Any], Any]
 _CITEXT_SCHEMA = """
     SELECT nspname FROM pg_type JOIN pg_namespace ON pg_namespace.oid = typnamespace
@@ -65,7 +66,7 @@ async def _copy(
         return 0
     await session.flush()
     connection = await session.connection()
-    adapter = await _in_transaction(connection)
+    adapter = await _adapter_in_transaction(connection)
     driver = adapter.driver_connection
     # COPY encodes values for the column types that the driver cached, and PostgreSQL does not check
     # them. After a migration changed a type, PostgreSQL would store wrong values.
@@ -98,7 +99,7 @@ async def _copy(
     return int(status.removeprefix("COPY "))
 
 
-async def _in_transaction(connection: AsyncConnection) -> Any:
+async def _adapter_in_transaction(connection: AsyncConnection) -> Any:
     """Send BEGIN if needed, and return SQLAlchemy's adapter of the connection."""
     adapter: Any = (await connection.get_raw_connection()).dbapi_connection
     # SQLAlchemy sends BEGIN before its first statement, but COPY runs on the driver, and would
@@ -116,18 +117,19 @@ async def _new_keys(session: AsyncSession, model: type[TimestampedModel], count:
     named = session.get_bind().dialect.identifier_preparer.format_table(table)
     sequence = func.pg_get_serial_sequence(named, column.name)
     series = func.generate_series(1, count)
+    # The series has this length already. The architecture rules require a bound in each function.
     numbers = select(func.nextval(sequence)).select_from(series).limit(count)
     return list(await session.scalars(numbers))
 
 
-def _keys(row: Any) -> frozenset[str]:
+def _names(row: Any) -> frozenset[str]:
     return frozenset(row)
 
 
 def _records(
     rows: Iterable[CopyRow], columns: list[Values], first: CopyRow
 ) -> Iterator[tuple[Any, ...]]:
-    shape: Callable[[Any], Hashable] = type if isinstance(first, BaseModel) else _keys
+    shape: Callable[[Any], Hashable] = type if isinstance(first, BaseModel) else _names
     remaining = iter(rows)
     while part := list(islice(remaining, _CHUNK)):
         if set(map(shape, part)) != {shape(first)}:
@@ -171,6 +173,7 @@ def _default(column: Column[Any], mapper: Mapper[Any], convert: Convert | None) 
         return _per_row(lambda _row: next_version(None), convert)
     if default is None:
         return None
+    # SQLAlchemy wraps a function without parameters: it accepts the execution context.
     if getattr(default.arg, "__wrapped__", None) is utc_now:
         if isinstance(getattr(column.server_default, "arg", None), now):
             # Encoding two timestamps per row takes half of the driver's time.
@@ -184,7 +187,7 @@ def _default(column: Column[Any], mapper: Mapper[Any], convert: Convert | None) 
     raise TypeError(f"copy_rows cannot compute the default of {column}: set it in each row")
 
 
-def _per_row(get_value: Convert, convert: Convert | None) -> Values:
+def _per_row(get_value: GetValue, convert: Convert | None) -> Values:
     if convert is None:
         return lambda rows: map(get_value, rows)
     return lambda rows: map(convert, map(get_value, rows))

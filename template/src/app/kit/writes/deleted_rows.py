@@ -128,7 +128,7 @@ def _children_first() -> list[type[Model]]:
 async def _lock_next(
     session: AsyncSession, model: type[Model], before: datetime, previous: list[Id], size: int
 ) -> list[Id]:
-    """Lock the batch after the previous one, and return its keys. Skip rows that are restored."""
+    """Lock the batch after the previous one, and return its keys. Skip rows locked by others."""
     kept = _keep_conditions(model, before, inspect(model), model)
     due = (
         select(model.id)
@@ -150,11 +150,15 @@ def _cascades_to(mapper: Mapper[Any]) -> list[tuple[Mapper[Any], ForeignKeyConst
         if referring.single:
             continue
         table: Any = referring.local_table
-        for key in table.foreign_key_constraints:
+        for foreign_key in table.foreign_key_constraints:
             # In joined-table inheritance, the subclass's row is part of the same object.
-            is_part = referring.inherits and set(key.columns) == set(table.primary_key)
-            if key.ondelete == "CASCADE" and key.referred_table in tables and not is_part:
-                found.append((referring, key))
+            is_part = referring.inherits and set(foreign_key.columns) == set(table.primary_key)
+            if (
+                foreign_key.ondelete == "CASCADE"
+                and foreign_key.referred_table in tables
+                and not is_part
+            ):
+                found.append((referring, foreign_key))
     return found
 
 
@@ -177,33 +181,36 @@ def _keep_conditions(
     row: Any,
     path: tuple[ForeignKeyConstraint, ...] = (),
 ) -> list[ColumnElement[bool]]:
-    """Return conditions for keeping a row: ON DELETE CASCADE would delete another row that is kept.
+    """Return conditions that are true for a row that must be kept.
 
-    `path` contains the foreign keys of the cascade from the purged row to this row.
+    Deleting it would also delete another row that is kept, because of ON DELETE CASCADE. `path`
+    contains the foreign keys of the cascade from the purged row to this row.
     """
     conditions: list[ColumnElement[bool]] = []
     order = _children_first()
-    for referring, key in _cascades_to(mapper):
+    for referring, foreign_key in _cascades_to(mapper):
         is_model = issubclass(referring.class_, Model)
         if not is_model and not any(issubclass(each, Model) for each in _deleted_with(referring)):
             continue
         child: Any = aliased(referring.class_, flat=True)
-        target = key.referred_table.alias()
+        target = foreign_key.referred_table.alias()
         found = (
-            exists().select_from(child).where(*_join_conditions(referring, child, key, target, row))
+            exists()
+            .select_from(child)
+            .where(*_join_conditions(referring, child, foreign_key, target, row))
         )
         # Correlates with the outermost statement too.
         found = found.correlate_except(child, target)
         base = referring.base_mapper.class_
         if base is purged:
             found = found.where(child.id != purged.id)
-        # Children are deleted first, so a remaining child is kept. In a table that references
-        # itself, a later pass deletes the row.
+        # The tables of children are purged first, so a child that still exists is kept. In a table
+        # that references itself, the child may only be later: the next pass deletes its parent.
         is_kept = is_model and order.index(base) <= order.index(purged)
-        if key not in path and not is_kept:
-            # The tables form a cycle, or the child is not a `Model`. The child itself does not keep
-            # the row, but a row that the cascade would delete with it may.
-            reasons = _keep_conditions(purged, before, referring, child, (*path, key))
+        if foreign_key not in path and not is_kept:
+            # The tables form a cycle, or the child is not a `Model`. The child is kept only if its
+            # own deletion would delete a row that is kept, or if it is a `Model` that is not due.
+            reasons = _keep_conditions(purged, before, referring, child, (*path, foreign_key))
             if is_model:
                 reasons += [child.deleted_at.is_(None), child.deleted_at >= before]
             if not reasons:
@@ -214,17 +221,17 @@ def _keep_conditions(
 
 
 def _join_conditions(
-    referring: Mapper[Any], child: Any, key: ForeignKeyConstraint, target: Any, row: Any
+    referring: Mapper[Any], child: Any, foreign_key: ForeignKeyConstraint, target: Any, row: Any
 ) -> Iterator[ColumnElement[bool]]:
     """Yield the join conditions between a child and the row that it references."""
     model: Mapper[Any] = inspect(row).mapper
-    if key.referred_table is model.local_table:
-        for column in key.referred_table.primary_key:
+    if foreign_key.referred_table is model.local_table:
+        for column in foreign_key.referred_table.primary_key:
             yield target.c[column.key] == getattr(row, attribute_name(model, column))
     else:
         # The foreign key references the table of a subclass.
         yield from (target_id == row.id for target_id in target.primary_key)
-    for element in key.elements:
+    for element in foreign_key.elements:
         name = attribute_name(referring, element.parent)
         yield getattr(child, name) == target.c[element.column.key]
 

@@ -21,6 +21,7 @@ from typing import Annotated, Any, TypeVar, cast
 
 from fastapi import Depends, Header, Request, Response
 from fastapi.exceptions import ResponseValidationError
+from fastapi.utils import is_body_allowed_for_status_code
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import CursorResult, SmallInteger, String, delete, func, select
 from sqlalchemy.dialects.postgresql import JSONB, insert
@@ -107,8 +108,11 @@ class IdempotentRequest:
 
     async def _respond(self, work: Work, session: AsyncSession) -> Response:
         route = self.request.scope["route"]
-        body = _serialize(await work(session), route.response_model)
-        return _json(body, route.status_code or 200, dict(self.response.headers))
+        status = route.status_code or 200
+        result = await work(session)
+        has_body = is_body_allowed_for_status_code(status)
+        body = _serialize(result, route.response_model) if has_body else b""
+        return _json_response(body, status, dict(self.response.headers))
 
     async def _respond_once(
         self, work: Work, key: str, fingerprint: bytes, session: AsyncSession
@@ -120,7 +124,8 @@ class IdempotentRequest:
                 "The idempotency key was used for another request.", problem
             )
         if record.status is not None:
-            return _json(record.body, record.status, {**(record.headers or {}), REPLAYED: "true"})
+            headers = {**(record.headers or {}), REPLAYED: "true"}
+            return _json_response(record.body, record.status, headers)
         response = await self._respond(work, session)
         record.status, record.body = response.status_code, bytes(response.body)
         record.headers = dict(self.response.headers)
@@ -184,8 +189,8 @@ def _adapter(schema: Any) -> TypeAdapter[Any]:
     return TypeAdapter(schema)
 
 
-def _json(body: bytes | None, status: int, headers: dict[str, str]) -> Response:
-    return Response(body, status, headers, media_type="application/json")
+def _json_response(body: bytes | None, status: int, headers: dict[str, str]) -> Response:
+    return Response(body, status, headers, media_type="application/json" if body else None)
 
 
 async def claim_key(

@@ -59,7 +59,7 @@ async def upsert_many(
     inserted = updated = 0
     for part in chunks(model, rows, chunk):
         columns: Any = model.__mapper__.columns
-        index = [columns[name].name for name in by]
+        key_columns = [columns[name].name for name in by]
         excluded = insert(model).excluded
         changes: dict[str, Any] = {
             columns[name].name: excluded[columns[name].key] for name in part[0] if name not in by
@@ -67,8 +67,8 @@ async def upsert_many(
         statement = (
             insert(model)
             .on_conflict_do_update(
-                index_elements=index,
-                index_where=_index_predicate(model, by, index),
+                index_elements=key_columns,
+                index_where=_index_predicate(model, by, key_columns),
                 set_=_onupdate_and_version(model) | changes,
                 where=_update_condition(model),
             )
@@ -76,8 +76,8 @@ async def upsert_many(
             # which sets `xmax`. (From PostgreSQL 18 on, `old IS NULL` says the same.)
             .returning(literal_column("xmax = 0", Boolean))
         )
-        # A fixed lock order prevents deadlocks between concurrent calls.
-        part.sort(key=lambda row: [row[name] for name in by])
+        # A fixed lock order prevents deadlocks between concurrent calls. None is not comparable.
+        part.sort(key=lambda row: [(row[name] is not None, row[name]) for name in by])
         new_rows = with_discriminator(model, part)
         is_new = (await session.scalars(statement, new_rows, execution_options=OPTIONS)).all()
         if len(is_new) < len(part):
@@ -114,8 +114,11 @@ def _update_condition(model: type[TimestampedModel]) -> ColumnElement[bool] | No
 
 def _onupdate_and_version(model: type[TimestampedModel]) -> dict[str, Any]:
     """Return the values of `onupdate` and version columns, which SQLAlchemy does not add here."""
-    on_update = [column for column in model.__table__.columns if column.onupdate is not None]
-    excluded = insert(model).excluded
     columns = inspect(model).columns
-    version = {columns[name].name: value for name, value in next_version(model).items()}
-    return version | {column.name: excluded[column.key] for column in on_update}
+    values = {columns[name].name: value for name, value in next_version(model).items()}
+    for column in model.__table__.columns:
+        on_update: Any = column.onupdate
+        if on_update is not None:
+            # SQLAlchemy wraps a function without parameters: it accepts the execution context.
+            values[column.name] = on_update.arg(None) if on_update.is_callable else on_update.arg
+    return values

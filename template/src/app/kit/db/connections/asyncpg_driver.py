@@ -47,8 +47,8 @@ async def fetch(engine: AsyncEngine, sql: str, values: Sequence[Any]) -> Rows:
     except UnreadableValue:
         raise  # the connection stays usable
     except sync_engine.dialect.loaded_dbapi.Error as error:
-        lost = connection is not None and _is_lost(sync_engine, connection, error)
-        if connection is not None and lost:
+        lost = bool(connection) and _is_lost(sync_engine, connection, error)
+        if connection and lost:
             await greenlet_spawn(connection.invalidate, error)
         raise _sqlalchemy_error(error, sql, sync_engine, lost=lost) from error
     except BaseException:

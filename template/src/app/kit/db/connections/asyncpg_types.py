@@ -23,6 +23,7 @@ _DATE_TIME_TYPES = {
 _DECODERS = "datetime.pyx"
 _DAYS_OF_YEAR, _DAYS_OF_MONTH = 365, 30  # the same as asyncpg
 
+# Returns the value unchanged, or raises an exception.
 Check = Callable[[Any], Any]
 
 
@@ -64,11 +65,11 @@ def check_values(engine: Engine) -> None:
 # ---------------------------------------------------------------------------- parameters
 def _checked_types(implementations: dict[Any, Any]) -> dict[Any, Any]:
     def offset_check(column_type: Any) -> Check:
-        return _with_offset if column_type.timezone else _without_offset
+        return _require_offset if column_type.timezone else _reject_offset
 
     def bounds_check(column_type: TypeEngine[Any]) -> Check:
         has_zone = isinstance(column_type, TSTZRANGE | TSTZMULTIRANGE)
-        check = _with_offset if has_zone else _without_offset
+        check = _require_offset if has_zone else _reject_offset
         return lambda value: _check_bounds(value, check)
 
     return {
@@ -77,11 +78,11 @@ def _checked_types(implementations: dict[Any, Any]) -> dict[Any, Any]:
         ),
         Time: _checked(implementations[Time], offset_check),
         # Untyped parameters, as in `text()`.
-        NullType: _checked(NullType, lambda _: _with_offset),
+        NullType: _checked(NullType, lambda _: _require_offset),
         AbstractSingleRange: _checked(implementations[AbstractSingleRange], bounds_check),
         AbstractMultiRange: _checked(implementations[AbstractMultiRange], bounds_check),
-        INET: _checked(INET, lambda _: _without_scope_id),
-        CIDR: _checked(CIDR, lambda _: _without_scope_id),
+        INET: _checked(INET, lambda _: _reject_scope_id),
+        CIDR: _checked(CIDR, lambda _: _reject_scope_id),
     }
 
 
@@ -96,7 +97,7 @@ def _checked(implementation: Any, check_for: Callable[[Any], Check], **methods: 
     return type(implementation.__name__, (implementation,), methods)
 
 
-def _with_offset(value: Any) -> Any:
+def _require_offset(value: Any) -> Any:
     # Fast path for the most common values.
     if value is None or getattr(value, "tzinfo", None) is UTC:
         return value
@@ -106,7 +107,7 @@ def _with_offset(value: Any) -> Any:
     return value
 
 
-def _without_offset(value: Any) -> Any:
+def _reject_offset(value: Any) -> Any:
     if isinstance(value, datetime | time) and value.tzinfo is not None:
         raise TimeZoneMismatch(
             f"A {type(value).__name__} must not have a UTC offset: its column has no time zone."
@@ -119,14 +120,16 @@ def _is_range(value: Any) -> TypeGuard[Range[Any]]:
 
 
 def _check_bounds(value: Any, check: Check) -> Any:
-    for each in [value] if _is_range(value) else value or ():
+    # A range, or the ranges of a multirange.
+    ranges = [value] if _is_range(value) else value or ()
+    for each in ranges:
         if _is_range(each):
             check(each.lower)
             check(each.upper)
     return value
 
 
-def _without_scope_id(value: Any) -> Any:
+def _reject_scope_id(value: Any) -> Any:
     # PostgreSQL cannot store a scope id, and asyncpg drops it.
     if "%" in str(value):
         raise asyncpg.DataError("an IP address must not have a scope id")
@@ -181,7 +184,10 @@ def is_unreadable(error: BaseException) -> bool:
 
 
 def unreadable_value(columns: Iterable[tuple[str, int]]) -> UnreadableValue:
-    """Return the error for a row. Of its columns (name, type id), it names those with a time."""
+    """Return the error for a row. Its message lists the date and time columns of `columns`.
+
+    `columns` are the names and type ids of all columns of the row.
+    """
     return UnreadableValue(name for name, oid in columns if oid in _DATE_TIME_TYPES)
 
 

@@ -19,7 +19,7 @@ from app.kit.db.settings import DatabaseSettings
 from app.kit.errors.database_errors import driver_error
 from app.kit.errors.problems import Unavailable
 
-# Commands wait before they configure structlog.
+# For `wait_for_database`: commands call it before they configure structlog.
 _console = logging.getLogger(__name__)
 _log = structlog.get_logger(__name__)
 
@@ -64,7 +64,9 @@ async def wait_for_database(settings: DatabaseSettings) -> None:
     limit = settings.startup_timeout
     deadline = monotonic() + limit
     is_reported = False
+    # One attempt takes at most as long as the whole wait, or 5 seconds if there is only one.
     shorter = {"connect_timeout": min(settings.connect_timeout, limit or 5)}
+    # Most callers run migrations next. This engine has the same URL, and no pool.
     engine = build_migration_engine(settings.model_copy(update=shorter), "waiting")
     server = address(engine.url)
     try:
