@@ -120,8 +120,7 @@ async def cascade_soft_delete(
 ) -> None:
     """Change `deleted_at` of the rows that these rows own, from `old` to `new`.
 
-    A row owns the rows of its relationships with the cascade `delete`. Sends one UPDATE per
-    relationship.
+    A row owns the rows of relationships with the cascade `delete`. Sends an UPDATE for each.
     """
     await session.run_sync(set_deleted_at_of_owned, owner, ids, old=old, new=new)
 

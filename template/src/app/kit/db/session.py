@@ -91,8 +91,7 @@ class Database:
         """
         session = self.sessions()
         sync = session.sync_session
-        # Sends nothing: the first statement opens the transaction in PostgreSQL. No `with`, because
-        # its end runs in a greenlet.
+        # No `with`: its end needs a greenlet. The first statement sends BEGIN.
         transaction = sync.begin().__enter__()
         is_committing = False
 

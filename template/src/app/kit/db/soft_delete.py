@@ -116,9 +116,7 @@ def filter_select(statement: Any, criteria: Container[Any] | None = None) -> Any
     compiled statement: then only an outer join with a filtered entity raises.
     """
     # Expressions of columns, such as window functions. SQLAlchemy finds annotated columns itself.
-    expressions = [
-        each for each in statement._raw_columns if "parententity" not in each._annotations
-    ]
+    expressions = [c for c in statement._raw_columns if "parententity" not in c._annotations]
     joins: list[Any] = [source for source in statement._from_obj if isinstance(source, Join)]
     found = set(_entities_in(expressions))
     found.update(*(_entities_of_join(join, criteria) for join in joins))

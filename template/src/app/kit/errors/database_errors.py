@@ -43,8 +43,7 @@ _INSERTED = re.compile(r"INSERT INTO [^(]+\(([^)]*)\) VALUES")
 _UNDEFINED = {"42P01", "42703", "42704", "42883", "3F000"}
 _TABLE = re.compile(r'relation "(?:\w+\.)?(\w+)" does not exist')
 _COLUMN = re.compile(r'column "?(?:\w+\.)?(\w+)"?(?: of relation "\w+")? does not exist')
-# To report a value that JSON cannot represent, a statement reads a setting that does not exist. The
-# setting's name contains the column.
+# For a value that JSON cannot represent, statements read a setting that is named after the column.
 _UNREADABLE = re.compile(rf'"{re.escape(SETTING)}(.*)"')
 REQUIRED = "is required"
 # Violated constraints, by SQLSTATE.
@@ -129,10 +128,7 @@ def _statement_tables(error: StatementError) -> list[Table]:
 
 
 def driver_error(error: StatementError) -> BaseException | None:
-    """Return the driver's exception, or None.
-
-    Unlike SQLAlchemy's `driver_exception`, this never raises.
-    """
+    """Return the driver's exception or None. SQLAlchemy's `driver_exception` may raise instead."""
     if isinstance(error.orig, EmulatedDBAPIException):
         # For an invalid cached statement, SQLAlchemy sets only the cause.
         return error.orig.orig or error.orig.__cause__

@@ -61,8 +61,7 @@ async def insert_returning(
     keys: list[Id] = []
     for part in chunks(model, rows, chunk):
         if key_default is not None:
-            # Python generates the primary keys, so RETURNING is not needed. `arg` is the default's
-            # function, which SQLAlchemy wraps: it accepts the execution context.
+            # Python generates the keys, without RETURNING. `arg` takes SQLAlchemy's context.
             new = [{"id": key_default.arg(None)} | row for row in with_discriminator(model, part)]
             await session.execute(insert(model), new, execution_options=OPTIONS)
             keys += [row["id"] for row in new]

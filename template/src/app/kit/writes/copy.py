@@ -3,7 +3,7 @@
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from itertools import chain, islice, repeat
 from operator import attrgetter, itemgetter
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 from pydantic import BaseModel
@@ -122,14 +122,10 @@ async def _new_keys(session: AsyncSession, model: type[TimestampedModel], count:
     return list(await session.scalars(numbers))
 
 
-def _names(row: Any) -> frozenset[str]:
-    return frozenset(row)
-
-
 def _records(
     rows: Iterable[CopyRow], columns: list[Values], first: CopyRow
 ) -> Iterator[tuple[Any, ...]]:
-    shape: Callable[[Any], Hashable] = type if isinstance(first, BaseModel) else _names
+    shape: Callable[[Any], Hashable] = type if isinstance(first, BaseModel) else cast("Any", frozenset)
     remaining = iter(rows)
     while part := list(islice(remaining, _CHUNK)):
         if set(map(shape, part)) != {shape(first)}:

@@ -150,15 +150,11 @@ def _cascades_to(mapper: Mapper[Any]) -> list[tuple[Mapper[Any], ForeignKeyConst
         if referring.single:
             continue
         table: Any = referring.local_table
-        for foreign_key in table.foreign_key_constraints:
+        for fk in table.foreign_key_constraints:
             # In joined-table inheritance, the subclass's row is part of the same object.
-            is_part = referring.inherits and set(foreign_key.columns) == set(table.primary_key)
-            if (
-                foreign_key.ondelete == "CASCADE"
-                and foreign_key.referred_table in tables
-                and not is_part
-            ):
-                found.append((referring, foreign_key))
+            is_part = referring.inherits and set(fk.columns) == set(table.primary_key)
+            if fk.ondelete == "CASCADE" and fk.referred_table in tables and not is_part:
+                found.append((referring, fk))
     return found
 
 
@@ -188,16 +184,14 @@ def _keep_conditions(
     """
     conditions: list[ColumnElement[bool]] = []
     order = _children_first()
-    for referring, foreign_key in _cascades_to(mapper):
+    for referring, fk in _cascades_to(mapper):
         is_model = issubclass(referring.class_, Model)
         if not is_model and not any(issubclass(each, Model) for each in _deleted_with(referring)):
             continue
         child: Any = aliased(referring.class_, flat=True)
-        target = foreign_key.referred_table.alias()
+        target = fk.referred_table.alias()
         found = (
-            exists()
-            .select_from(child)
-            .where(*_join_conditions(referring, child, foreign_key, target, row))
+            exists().select_from(child).where(*_join_conditions(referring, child, fk, target, row))
         )
         # Correlates with the outermost statement too.
         found = found.correlate_except(child, target)
@@ -205,12 +199,12 @@ def _keep_conditions(
         if base is purged:
             found = found.where(child.id != purged.id)
         # The tables of children are purged first, so a child that still exists is kept. In a table
-        # that references itself, the child may only be later: the next pass deletes its parent.
+        # that references itself, the child may still be due: a later pass deletes its parent.
         is_kept = is_model and order.index(base) <= order.index(purged)
-        if foreign_key not in path and not is_kept:
+        if fk not in path and not is_kept:
             # The tables form a cycle, or the child is not a `Model`. The child is kept only if its
             # own deletion would delete a row that is kept, or if it is a `Model` that is not due.
-            reasons = _keep_conditions(purged, before, referring, child, (*path, foreign_key))
+            reasons = _keep_conditions(purged, before, referring, child, (*path, fk))
             if is_model:
                 reasons += [child.deleted_at.is_(None), child.deleted_at >= before]
             if not reasons:
@@ -221,17 +215,17 @@ def _keep_conditions(
 
 
 def _join_conditions(
-    referring: Mapper[Any], child: Any, foreign_key: ForeignKeyConstraint, target: Any, row: Any
+    referring: Mapper[Any], child: Any, fk: ForeignKeyConstraint, target: Any, row: Any
 ) -> Iterator[ColumnElement[bool]]:
     """Yield the join conditions between a child and the row that it references."""
     model: Mapper[Any] = inspect(row).mapper
-    if foreign_key.referred_table is model.local_table:
-        for column in foreign_key.referred_table.primary_key:
+    if fk.referred_table is model.local_table:
+        for column in fk.referred_table.primary_key:
             yield target.c[column.key] == getattr(row, attribute_name(model, column))
     else:
         # The foreign key references the table of a subclass.
         yield from (target_id == row.id for target_id in target.primary_key)
-    for element in foreign_key.elements:
+    for element in fk.elements:
         name = attribute_name(referring, element.parent)
         yield getattr(child, name) == target.c[element.column.key]
 

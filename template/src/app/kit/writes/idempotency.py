@@ -108,8 +108,7 @@ class IdempotentRequest:
 
     async def _respond(self, work: Work, session: AsyncSession) -> Response:
         route = self.request.scope["route"]
-        status = route.status_code or 200
-        result = await work(session)
+        status, result = route.status_code or 200, await work(session)
         has_body = is_body_allowed_for_status_code(status)
         body = _serialize(result, route.response_model) if has_body else b""
         return _json_response(body, status, dict(self.response.headers))

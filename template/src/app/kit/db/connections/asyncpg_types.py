@@ -120,9 +120,8 @@ def _is_range(value: Any) -> TypeGuard[Range[Any]]:
 
 
 def _check_bounds(value: Any, check: Check) -> Any:
-    # A range, or the ranges of a multirange.
-    ranges = [value] if _is_range(value) else value or ()
-    for each in ranges:
+    # A multirange is a list of ranges.
+    for each in [value] if _is_range(value) else (value or ()):
         if _is_range(each):
             check(each.lower)
             check(each.upper)
@@ -184,10 +183,7 @@ def is_unreadable(error: BaseException) -> bool:
 
 
 def unreadable_value(columns: Iterable[tuple[str, int]]) -> UnreadableValue:
-    """Return the error for a row. Its message lists the date and time columns of `columns`.
-
-    `columns` are the names and type ids of all columns of the row.
-    """
+    """Return the error for a row. It lists the dates and times of its columns (name, type id)."""
     return UnreadableValue(name for name, oid in columns if oid in _DATE_TIME_TYPES)
 
 

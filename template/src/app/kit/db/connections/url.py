@@ -3,7 +3,7 @@
 import os
 import re
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlencode
@@ -176,8 +176,9 @@ def _check_tls(query: dict[str, Any]) -> None:
     is_optional = query.get("ssl") not in ("require", *_VERIFYING)
     if query.get("sslnegotiation") == "direct" and is_optional:
         raise ValueError("has sslnegotiation=direct, which needs sslmode=require or verify-full")
-    for name, path in _given_files(query, _FILES).items():
-        if not Path(path).is_file():
+    # `sslrootcert=system` is not a file: it means the CAs of the operating system.
+    for name in _FILES:
+        if query.get(name, "system") != "system" and not Path(query[name]).is_file():
             raise ValueError(f"has {name}, but the file does not exist: mount it, or fix the path")
     _load_certificates(query)
     if query.get("sslrootcert") == "system":
@@ -194,18 +195,14 @@ def _check_tls(query: dict[str, Any]) -> None:
         )
 
 
-def _given_files(query: Mapping[str, Any], names: Iterable[str]) -> dict[str, str]:
-    """Return the files of these parameters. `system` is not a file: it means the system's CAs."""
-    return {name: query[name] for name in names if query.get(name, "system") != "system"}
-
-
 def _load_certificates(query: Mapping[str, Any]) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    for name, path in _given_files(query, ("sslrootcert", "sslcrl")).items():
-        try:
-            context.load_verify_locations(path)
-        except OSError:
-            raise ValueError(f"has {name}, which is not a file of PEM certificates") from None
+    for name in ("sslrootcert", "sslcrl"):
+        if query.get(name, "system") != "system":
+            try:
+                context.load_verify_locations(query[name])
+            except OSError:
+                raise ValueError(f"has {name}, which is not a file of PEM certificates") from None
     if "sslcert" in query:
         password = query.get("sslpassword", "")
         try:
