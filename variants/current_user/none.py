@@ -1,4 +1,4 @@
-"""The connection class and the current user in the database: none, as endpoints are public."""
+"""The class of connections. With authentication, they send the current user to the database."""
 
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any
@@ -12,5 +12,5 @@ CONNECTION_CLASS: type[Any] = Connection
 def as_caller(
     lookup_key: Hashable, build: Callable[[], Any], values: Mapping[str, Any]
 ) -> tuple[Hashable, Callable[[], Any], Mapping[str, Any]]:
-    """Return the arguments of `StatementCache.write` unchanged."""
+    """Return the arguments of `StatementCache.write`: there is no current user to add."""
     return lookup_key, build, values

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from itertools import chain, islice, repeat
 from operator import attrgetter, itemgetter
-from typing import Any, cast
+from typing import Any
 
 import asyncpg
 from pydantic import BaseModel
@@ -125,7 +125,8 @@ async def _new_keys(session: AsyncSession, model: type[TimestampedModel], count:
 def _records(
     rows: Iterable[CopyRow], columns: list[Values], first: CopyRow
 ) -> Iterator[tuple[Any, ...]]:
-    shape: Callable[[Any], Hashable] = type if isinstance(first, BaseModel) else cast("Any", frozenset)
+    keys_of: Any = frozenset
+    shape: Callable[[Any], Hashable] = type if isinstance(first, BaseModel) else keys_of
     remaining = iter(rows)
     while part := list(islice(remaining, _CHUNK)):
         if set(map(shape, part)) != {shape(first)}:
