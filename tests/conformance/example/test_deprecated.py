@@ -12,6 +12,7 @@ from app.example.users.models import User
 from app.example.users.repository import USER_OUT, UserRepository
 from app.kit.errors.problems import NotFound
 from app.kit.http.etag import EntityTag
+from app.kit.queries.sorting import order_by
 from tests.example.factories import make_user
 from tests.support.app import client_of
 
@@ -54,3 +55,9 @@ def test_deprecated_show_sets_the_header() -> None:
     with pytest.deprecated_call(match="use set_header; it is removed in"):
         assert EntityTag(response, None).show(row) is row
     assert response.headers["etag"] == '"3"'
+
+
+def test_deprecated_first_argument_of_order_by_is_the_tiebreaker() -> None:
+    with pytest.deprecated_call(match="pass the key as tiebreaker"):
+        order = order_by(User.id, User.name.asc())
+    assert order == order_by(User.name.asc(), tiebreaker=User.id)

@@ -140,7 +140,7 @@ async def test_unsupported_models_are_type_errors(database: Database) -> None:
     with pytest.raises(TypeError, match=r"Seat has a composite primary key \(row, number\)"):
         type("Seats", (Repository,), {"model": Seat})
     with pytest.raises(TypeError, match="not unique"):
-        order_by(Seat.number)
+        order_by(tiebreaker=Seat.number)
 
 
 async def test_views_equal_serialized_entities(session: AsyncSession) -> None:
@@ -193,13 +193,21 @@ async def test_keyset_pages_of_inheritance_and_composite_keys(session: AsyncSess
     session.expunge_all()
     people = with_polymorphic(Person, [Boss])
     for select_all, by, size in [
-        (select(Letter), order_by(Letter.id, Letter.stamp.desc().nulls_last()), 4),
-        (select(Boss), order_by(Boss.id, Boss.name.desc()), 2),
-        (select(Boss), order_by(Boss.id, Boss.budget.desc(), Boss.name.asc()), 2),
-        (select(people), order_by(people.id, people.Boss.budget.asc().nulls_last()), 4),
-        (select(Seat), order_by((Seat.row, Seat.number)), 6),
-        (select(Seat), order_by((Seat.row, Seat.number), Seat.note.asc().nulls_first()), 6),
-        (select(Seat), order_by((Seat.row, Seat.number), Seat.number.desc(), Seat.row.asc()), 6),
+        (select(Letter), order_by(Letter.stamp.desc().nulls_last(), tiebreaker=Letter.id), 4),
+        (select(Boss), order_by(Boss.name.desc(), tiebreaker=Boss.id), 2),
+        (select(Boss), order_by(Boss.budget.desc(), Boss.name.asc(), tiebreaker=Boss.id), 2),
+        (select(people), order_by(people.Boss.budget.asc().nulls_last(), tiebreaker=people.id), 4),
+        (select(Seat), order_by(tiebreaker=(Seat.row, Seat.number)), 6),
+        (
+            select(Seat),
+            order_by(Seat.note.asc().nulls_first(), tiebreaker=(Seat.row, Seat.number)),
+            6,
+        ),
+        (
+            select(Seat),
+            order_by(Seat.number.desc(), Seat.row.asc(), tiebreaker=(Seat.row, Seat.number)),
+            6,
+        ),
     ]:
         statement: Any = select_all
         expected = (await session.scalars(statement.order_by(*by.clauses))).all()

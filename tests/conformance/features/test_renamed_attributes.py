@@ -226,7 +226,7 @@ async def test_joined_collections_count_root_rows(session: AsyncSession) -> None
     page = await repository.page(PageQuery(limit=2, offset=1), by_code, *WITH_STAMPS)
     assert (codes(page.items), page.total) == (["p1", "p2"], 3)
     cursor = await read_keyset_page(
-        session, CursorQuery(limit=2), select(Parcel), order_by(Parcel.id), *WITH_STAMPS
+        session, CursorQuery(limit=2), select(Parcel), order_by(tiebreaker=Parcel.id), *WITH_STAMPS
     )
     assert len(codes(cursor.items)) == 2
     assert sorted(codes(await repository.get_many(keys, *WITH_STAMPS))) == ["p0", "p1", "p2"]
@@ -277,7 +277,7 @@ async def test_pages_of_joined_and_distinct_statements_contain_each_row_once(
         found += [item.code for item in page.items]
     assert sorted(found) == ["p0", "p1", "p2", "p3", "p4"]
 
-    by, cursor, found = order_by(Parcel.id, Parcel.weight.desc()), None, []
+    by, cursor, found = order_by(Parcel.weight.desc(), tiebreaker=Parcel.id), None, []
     while True:
         cursor_query, unordered = CursorQuery(limit=2, cursor=cursor), statement.order_by(None)
         slice_ = await read_keyset_page(session, cursor_query, unordered, by)
@@ -292,7 +292,7 @@ async def test_pages_of_joined_and_distinct_statements_contain_each_row_once(
 
 
 async def test_pages_reject_unsupported_statements(session: AsyncSession) -> None:
-    query, by = PageQuery(), order_by(Parcel.id)
+    query, by = PageQuery(), order_by(tiebreaker=Parcel.id)
     union: Any = select(Parcel.id).union(select(Parcel.id))
     for statement in (union, select(Parcel).limit(3), select(Parcel.code).distinct()):
         with pytest.raises(TypeError, match="page"):

@@ -121,10 +121,10 @@ async def follow(
 def orders(name: str) -> list[SortOrder]:
     value = getattr(SortSample, name)
     return [
-        order_by(SortSample.number, value.asc().nulls_last()),
-        order_by(SortSample.number, value.desc().nulls_last()),
-        order_by(SortSample.rank, value.desc().nulls_first()),
-        order_by(SortSample.number, value.asc().nulls_first(), SortSample.rank.desc()),
+        order_by(value.asc().nulls_last(), tiebreaker=SortSample.number),
+        order_by(value.desc().nulls_last(), tiebreaker=SortSample.number),
+        order_by(value.desc().nulls_first(), tiebreaker=SortSample.rank),
+        order_by(value.asc().nulls_first(), SortSample.rank.desc(), tiebreaker=SortSample.number),
     ]
 
 
@@ -167,11 +167,13 @@ async def test_expressions_are_compared_without_their_columns_precision(
         SortSample.money * SortSample.money,
         func.coalesce(SortSample.money, 0),
     ):
-        by = order_by(SortSample.number, term.asc().nulls_last())
+        by = order_by(term.asc().nulls_last(), tiebreaker=SortSample.number)
         found = await follow(session, by, 1, await page(session, by, 1, None), "next")
         assert len(found) == 4
     await store(session, "name", ["x" * 20, "y" * 20])
-    by = order_by(SortSample.number, (SortSample.name + SortSample.name).desc().nulls_last())
+    by = order_by(
+        (SortSample.name + SortSample.name).desc().nulls_last(), tiebreaker=SortSample.number
+    )
     assert len(await follow(session, by, 1, await page(session, by, 1, None), "next")) == 2
 
 
@@ -198,7 +200,7 @@ async def test_forged_cursor_is_rejected_for_every_type(
 
 async def test_cursor_of_a_deleted_row_with_long_value_is_rejected(session: AsyncSession) -> None:
     await store(session, "words", VALUES["words"])
-    by = order_by(SortSample.number, SortSample.words.desc().nulls_last())
+    by = order_by(SortSample.words.desc().nulls_last(), tiebreaker=SortSample.number)
     first = await page(session, by, len(TEXTS) + 2, None)
     deleted = [row.number for row in first.items if len(row.words or "") > 1000]
     long = next(
@@ -221,31 +223,33 @@ async def test_cursor_of_a_deleted_row_with_long_value_is_rejected(session: Asyn
 )
 def test_unsortable_type_is_rejected(term: Any) -> None:
     with pytest.raises(TypeError, match=r"(document|now\(\)): PostgreSQL does not sort"):
-        order_by(SortSample.number, term)
+        order_by(term, tiebreaker=SortSample.number)
 
 
 def test_sort_term_without_direction_is_rejected() -> None:
     with pytest.raises(TypeError, match=r"Add \.asc\(\) or \.desc\(\)"):
-        order_by(SortSample.number, SortSample.whole)  # type: ignore[arg-type]  # wrong on purpose
+        order_by(SortSample.whole, tiebreaker=SortSample.number)  # type: ignore[arg-type]  # wrong on purpose
 
 
 async def test_sort_key_has_its_direction_in_a_term(session: AsyncSession) -> None:
-    with pytest.raises(TypeError, match=r"order_by\(key, .*number DESC\)"):
-        order_by(SortSample.number.desc())  # type: ignore[arg-type]  # wrong on purpose
+    with pytest.raises(TypeError, match=r"Pass .*number DESC as a term"):
+        order_by(tiebreaker=SortSample.number.desc())  # type: ignore[arg-type]  # wrong on purpose
     await store(session, "whole", ["1", "2", "3"])
-    by = order_by(SortSample.number, SortSample.number.desc())
+    by = order_by(SortSample.number.desc(), tiebreaker=SortSample.number)
     pages = await follow(session, by, 1, await page(session, by, 1, None), "next")
     assert [row.whole for one in pages for row in one.items] == [3, 2, 1]
 
 
 def test_sort_key_that_is_not_unique_is_rejected() -> None:
     with pytest.raises(TypeError, match="not unique"):
-        order_by(SortSample.whole)
+        order_by(tiebreaker=SortSample.whole)
 
 
 async def test_unexpected_null_is_reported(session: AsyncSession) -> None:
     await store(session, "whole", [None, "1"])
-    by = order_by(SortSample.number, func.abs(SortSample.whole, type_=Integer).asc().nulls_last())
+    by = order_by(
+        func.abs(SortSample.whole, type_=Integer).asc().nulls_last(), tiebreaker=SortSample.number
+    )
     wrong = SortOrder((replace(by.keys[0], nulls_first=None), by.keys[1]))
     with pytest.raises(TypeError, match="is NULL in a row"):
         await page(session, wrong.reversed(), 1, None)

@@ -69,7 +69,7 @@ async def test_session_reports_the_column(session: AsyncSession, name: str, valu
     await store(session, name, value)
     column: Any = getattr(SortSample, name)
     view = view_of(name)
-    by_number = order_by(SortSample.number, SortSample.number.asc())
+    by_number = order_by(SortSample.number.asc(), tiebreaker=SortSample.number)
     with pytest.raises(UnreadableValue, match=rf"value of \S*{name} in a row"):
         await session.execute(select(SortSample).options(undefer(column)))
     with pytest.raises(UnreadableValue, match=name):

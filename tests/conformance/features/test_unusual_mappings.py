@@ -195,7 +195,7 @@ async def test_reserved_attribute_names_and_composite_keys(session: AsyncSession
     tiles = View(TileWithPieces, Tile)
     (shown_tile,) = await tiles.list(session, tiles.select())
     assert len(shown_tile.pieces) == 4
-    by = order_by(Piece.id, Piece.from_.asc(), Piece.class_.desc())
+    by = order_by(Piece.from_.asc(), Piece.class_.desc(), tiebreaker=Piece.id)
     rows = await all_pages(session, view, by, limit=2)
     assert [each.class_ for each in rows] == ["e", "d", "c", "b", "a"]
     page = await view.page(
@@ -217,7 +217,7 @@ async def test_self_referential_many_to_many_and_computed_columns(session: Async
     assert [f.name for f in shown.following] == ["c", "b"]
     assert [f.name for f in shown.followers] == ["c"]
     assert (shown.ticket_count, shown.tickets[0].show.title) == (1, "t")
-    by = order_by(Fan.id, Fan.rank.desc(), Fan.name.asc())
+    by = order_by(Fan.rank.desc(), Fan.name.asc(), tiebreaker=Fan.id)
     rows = await all_pages(session, view, by, limit=1)
     assert [each.name for each in rows] == ["b", "c", "a"]
     updated = await View(FanName, Fan).update(session, b.id, {"score": 30})
@@ -318,10 +318,10 @@ async def test_single_table_inheritance_with_renamed_discriminator(session: Asyn
     )
     assert isinstance(changed, Router)
     by = order_by(
-        Device.id,
         Device.address.desc().nulls_last(),
         Device.ports.asc().nulls_first(),
         Device.raw.asc().nulls_first(),
+        tiebreaker=Device.id,
     )
     assert len(await all_pages(session, everything, by, limit=2)) == 5
     await delete_many(session, Router, keys)
@@ -355,7 +355,7 @@ async def test_joined_inheritance_over_three_tables_with_renamed_keys(
     assert (shown.name, shown.arms, shown.power) == ("x", 7, 4)
     changed = await Robots(session).update(await Robots(session).get(key), {"name": "y", "arms": 8})
     assert (changed.name, changed.arms) == ("y", 8)
-    by = order_by(Robot.id, Robot.power.desc(), Robot.name.asc())
+    by = order_by(Robot.power.desc(), Robot.name.asc(), tiebreaker=Robot.id)
     rows = await all_pages(session, view, by, limit=2)
     assert [each.name for each in rows] == ["y", "s", "t"]
     paged = await Robots(session).page(

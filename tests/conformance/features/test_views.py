@@ -71,7 +71,7 @@ LINKS = st.tuples(
     st.booleans(), st.booleans(), st.integers(0, 4), st.lists(st.integers(1, 5), max_size=2)
 )
 
-BY_TITLE = order_by(LibraryBook.id, LibraryBook.title.asc())
+BY_TITLE = order_by(LibraryBook.title.asc(), tiebreaker=LibraryBook.id)
 SEQUELS = selectinload(LibraryBook.sequel_of), selectinload(LibraryBook.sequels)
 RELATED: dict[type[Any], Sequence[Any]] = {
     LibraryBook: (

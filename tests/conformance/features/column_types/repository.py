@@ -27,9 +27,9 @@ SAMPLES = View(TypedRowOut, TypedRow)
 def _orders(descending: bool) -> dict[TypedRowSort, Any]:
     columns = {sort: getattr(TypedRow, sort) for sort in TypedRowSort}
     return {
-        sort: order_by(TypedRow.id, column.desc().nulls_first())
+        sort: order_by(column.desc().nulls_first(), tiebreaker=TypedRow.id)
         if descending
-        else order_by(TypedRow.id, column.asc().nulls_last())
+        else order_by(column.asc().nulls_last(), tiebreaker=TypedRow.id)
         for sort, column in columns.items()
     }
 

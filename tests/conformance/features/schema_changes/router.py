@@ -60,7 +60,7 @@ async def list_samples_by_feed(
     query: Annotated[CursorQuery, Query()], session: SessionDep
 ) -> CursorPageResult[SampleOut]:
     """List samples."""
-    return await _SAMPLES.feed(session, query, _ALL, order_by(Sample.id))
+    return await _SAMPLES.feed(session, query, _ALL, order_by(tiebreaker=Sample.id))
 
 
 @router.get("/by-view-stream", responses=JSON_LINES)

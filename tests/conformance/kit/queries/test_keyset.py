@@ -64,7 +64,7 @@ TERMS: list[UnaryExpression[Any]] = [
 
 
 def by_terms(terms: list[UnaryExpression[Any]]) -> SortOrder:
-    return order_by(Thing.id, *terms)
+    return order_by(*terms, tiebreaker=Thing.id)
 
 
 ORDERS = st.lists(st.sampled_from(TERMS), max_size=3).map(by_terms)
@@ -172,7 +172,7 @@ async def test_unchanged_rows_appear_once_and_in_order_despite_concurrent_change
 
 
 async def test_previous_page_of_an_empty_page_is_the_last_page(things: AsyncSession) -> None:
-    by = order_by(Thing.id)
+    by = order_by(tiebreaker=Thing.id)
     await store(things, [{"number": 1, "flag": True, "word": None, "moment": None}] * 5)
     keys = await in_order(things, by)
     first = await page(things, by, 3, None)
@@ -197,15 +197,15 @@ def test_partial_unique_index_is_no_unique_key() -> None:
         is_current: Mapped[bool]
 
     with pytest.raises(TypeError, match="not unique"):
-        order_by(Numbered.first)
-    assert order_by(Numbered.second).unique == 1
+        order_by(tiebreaker=Numbered.first)
+    assert order_by(tiebreaker=Numbered.second).unique == 1
 
 
 def test_nullable_sort_term_needs_null_position() -> None:
     with pytest.raises(TypeError, match="nulls_first"):
-        order_by(Thing.id, Thing.word.asc())
+        order_by(Thing.word.asc(), tiebreaker=Thing.id)
 
 
 def test_primary_key_is_the_last_sort_term_with_the_direction_of_its_neighbour() -> None:
     for terms, key in [((), "kit_things.id ASC"), ((Thing.number.desc(),), "kit_things.id DESC")]:
-        assert str(order_by(Thing.id, *terms).clauses[-1]) == key
+        assert str(order_by(*terms, tiebreaker=Thing.id).clauses[-1]) == key

@@ -25,10 +25,10 @@ PRODUCT_CSV_ROWS = View(ProductCsvRow, Product)
 PRODUCT_OUT = load_options(joinedload(Product.category))
 
 SORT_ORDERS = {
-    ProductSort.NAME: order_by(Product.id, Product.name.asc()),
-    ProductSort.NEWEST: order_by(Product.id, Product.created_at.desc()),
-    ProductSort.CHEAPEST: order_by(Product.id, Product.price_cents.asc()),
-    ProductSort.DEAREST: order_by(Product.id, Product.price_cents.desc()),
+    ProductSort.NAME: order_by(Product.name.asc(), tiebreaker=Product.id),
+    ProductSort.NEWEST: order_by(Product.created_at.desc(), tiebreaker=Product.id),
+    ProductSort.CHEAPEST: order_by(Product.price_cents.asc(), tiebreaker=Product.id),
+    ProductSort.DEAREST: order_by(Product.price_cents.desc(), tiebreaker=Product.id),
 }
 
 

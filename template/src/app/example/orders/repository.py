@@ -13,8 +13,8 @@ ORDERS = View(OrderOut, Order)
 # Load options for an order that is updated and then returned as `OrderOut`.
 ORDER_OUT = load_options(selectinload(Order.lines))
 
-NEWEST = order_by(Order.id, Order.created_at.desc())
-OLDEST = order_by(Order.id, Order.created_at.asc())
+NEWEST = order_by(Order.created_at.desc(), tiebreaker=Order.id)
+OLDEST = order_by(Order.created_at.asc(), tiebreaker=Order.id)
 
 
 class OrderRepository(Repository[Order]):

@@ -15,10 +15,12 @@ POSTS = View(PostOut, Post)
 POST_OUT = load_options(joinedload(Post.author), selectinload(Post.tags))
 
 SORT_ORDERS = {
-    PostSort.NEWEST: order_by(Post.id, Post.created_at.desc()),
-    PostSort.OLDEST: order_by(Post.id, Post.created_at.asc()),
-    PostSort.TITLE: order_by(Post.id, Post.title.asc()),
-    PostSort.PUBLISHED: order_by(Post.id, Post.published_at.desc().nulls_last(), Post.title.asc()),
+    PostSort.NEWEST: order_by(Post.created_at.desc(), tiebreaker=Post.id),
+    PostSort.OLDEST: order_by(Post.created_at.asc(), tiebreaker=Post.id),
+    PostSort.TITLE: order_by(Post.title.asc(), tiebreaker=Post.id),
+    PostSort.PUBLISHED: order_by(
+        Post.published_at.desc().nulls_last(), Post.title.asc(), tiebreaker=Post.id
+    ),
 }
 
 

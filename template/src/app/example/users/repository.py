@@ -27,11 +27,11 @@ USER_OUT = load_options()
 USER_DETAIL = load_options(selectinload(User.profile))
 
 SORT_ORDERS = {
-    UserSort.NEWEST: order_by(User.id, User.created_at.desc()),
-    UserSort.OLDEST: order_by(User.id, User.created_at.asc()),
-    UserSort.NAME: order_by(User.id, User.name.asc()),
+    UserSort.NEWEST: order_by(User.created_at.desc(), tiebreaker=User.id),
+    UserSort.OLDEST: order_by(User.created_at.asc(), tiebreaker=User.id),
+    UserSort.NAME: order_by(User.name.asc(), tiebreaker=User.id),
 }
-NEWEST_POSTS = order_by(Post.id, Post.created_at.desc())
+NEWEST_POSTS = order_by(Post.created_at.desc(), tiebreaker=Post.id)
 
 
 class UserRepository(Repository[User]):

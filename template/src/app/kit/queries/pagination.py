@@ -1,12 +1,21 @@
 """Pagination by offset or by cursor: query parameters, pages, and the statements of a page."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import ColumnElement, Index, Select, TextClause, func, select
+from sqlalchemy import (
+    ColumnElement,
+    Index,
+    PrimaryKeyConstraint,
+    Select,
+    TextClause,
+    UniqueConstraint,
+    func,
+    select,
+)
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.sql.util import unwrap_order_by
 
@@ -162,3 +171,14 @@ def _unqualified(condition: Any) -> str:
     """Return the SQL of a condition without the table of its first column."""
     # Compare SQL, because the condition of an index is often a text().
     return re.sub(r"^\S+\.", "", str(condition).strip("() ")).casefold()
+
+
+def unique_columns(mapper: Any) -> Iterator[set[str]]:
+    """Yield the column names of each unique key of a model that contains every row."""
+    for table in mapper.tables:
+        for constraint in table.constraints:
+            if isinstance(constraint, (PrimaryKeyConstraint, UniqueConstraint)):
+                yield {column.key for column in constraint.columns}
+        for index in table.indexes:
+            if index.unique and contains_all_rows(index, mapper.class_):
+                yield {column.key for column in index.columns}

@@ -1,9 +1,10 @@
 """Deterministic sort orders, with a unique key as tiebreaker."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeAlias, overload
+from warnings import warn
 
 from pydantic import StringConstraints
 from sqlalchemy import (
@@ -20,13 +21,11 @@ from sqlalchemy import (
     Integer,
     Label,
     Numeric,
-    PrimaryKeyConstraint,
     String,
     Text,
     Time,
     TypeDecorator,
     UnaryExpression,
-    UniqueConstraint,
     and_,
     cast,
     literal,
@@ -36,11 +35,13 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql import operators
 from sqlalchemy.types import NullType, TypeEngine
+from typing_extensions import deprecated
 
-from app.kit.queries.pagination import contains_all_rows
+from app.kit.queries.pagination import unique_columns
 
 # A value of a cursor: PostgreSQL's text format, or True if the cursor omits a long value.
 _CursorValue = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")] | Literal[True]
+_Key: TypeAlias = InstrumentedAttribute[Any] | Sequence[InstrumentedAttribute[Any]]
 
 
 # Expressions are cached, because many requests use the same order.
@@ -136,20 +137,27 @@ class SortOrder:
         return ranges
 
 
-def order_by(
-    key: InstrumentedAttribute[Any] | Sequence[InstrumentedAttribute[Any]],
-    *terms: UnaryExpression[Any],
-) -> SortOrder:
-    """Return an order by terms such as `Post.title.asc()`, with a unique key as tiebreaker.
+@overload
+def order_by(*terms: UnaryExpression[Any], tiebreaker: _Key) -> SortOrder: ...
+@overload
+@deprecated("pass the key as tiebreaker=…; the other form is removed in 0.11.0")
+def order_by(key: _Key, *terms: UnaryExpression[Any]) -> SortOrder: ...
+def order_by(*terms: Any, tiebreaker: Any = None) -> SortOrder:
+    """Return an order by terms such as `Post.title.asc()`, and then by a unique key.
 
     The key is the primary key or another unique column. Pass several columns as a tuple if they are
     unique together. A nullable term needs `.nulls_first()` or `.nulls_last()`.
 
     Raises TypeError if PostgreSQL cannot sort a column, or if the key is not unique.
     """
-    if isinstance(key, UnaryExpression):
-        raise TypeError(f"The unique key has no direction. Write: order_by(key, {key})")
-    attributes = [key] if isinstance(key, InstrumentedAttribute) else list(key)
+    if tiebreaker is None:
+        warn("pass the key as tiebreaker=…; it is required in 0.11.0", DeprecationWarning, 2)
+        tiebreaker, *terms = terms
+    if isinstance(tiebreaker, UnaryExpression):
+        raise TypeError(
+            f"Pass {tiebreaker} as a term, and a column without direction as tiebreaker."
+        )
+    attributes = [tiebreaker] if isinstance(tiebreaker, InstrumentedAttribute) else list(tiebreaker)
     _check_unique(attributes)
     keys = [_parse(term) for term in terms]
     # The same direction as the last term, so that one index covers both.
@@ -163,22 +171,12 @@ def order_by(
 
 def _check_unique(attributes: Sequence[InstrumentedAttribute[Any]]) -> None:
     names = {attribute.expression.key for attribute in attributes}
-    if not any(unique <= names for unique in _unique_columns(attributes[0].class_.__mapper__)):
+    if not any(unique <= names for unique in unique_columns(attributes[0].class_.__mapper__)):
         key = ", ".join(map(str, attributes))
         raise TypeError(f"{key} is not unique. Pass the whole primary key as a tuple.")
     for attribute in attributes:
         if getattr(attribute.expression, "nullable", True):
             raise TypeError(f"{attribute} may be NULL, so it is not unique. Pass the primary key.")
-
-
-def _unique_columns(mapper: Any) -> Iterator[set[str]]:
-    for table in mapper.tables:
-        for constraint in table.constraints:
-            if isinstance(constraint, (PrimaryKeyConstraint, UniqueConstraint)):
-                yield {column.key for column in constraint.columns}
-        for index in table.indexes:
-            if index.unique and contains_all_rows(index, mapper.class_):
-                yield {column.key for column in index.columns}
 
 
 def _parse(term: UnaryExpression[Any]) -> SortKey:
