@@ -38,4 +38,4 @@ class Authentication:
         """Add nothing to the OpenAPI schema of an application."""
 
     async def close(self) -> None:
-        """Do nothing: there are no requests to stop."""
+        """Do nothing: no request to an identity provider can be running."""

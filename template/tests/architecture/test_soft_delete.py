@@ -1,9 +1,9 @@
 """Architecture rules of soft delete: unique columns, and relationships to soft-deleted rows."""
 
 from types import NoneType
-from typing import Any, cast, get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
-from sqlalchemy import Index, UniqueConstraint, inspect
+from sqlalchemy import Index, UniqueConstraint
 from sqlalchemy.orm import MANYTOONE, registry
 
 from app.kit.db.base import Base
@@ -59,9 +59,9 @@ def required_references_to_soft_deletable_rows(mapped: registry) -> list[str]:
     """
     found: list[str] = []
     models: dict[str, type[Any]] = {each.class_.__name__: each.class_ for each in mapped.mappers}
-    for model in models.values():
+    for mapper in mapped.mappers:
+        model = mapper.class_
         hints = get_type_hints(model, localns=models)
-        mapper = cast("Any", inspect(model))
         for relationship in mapper.relationships:
             target = relationship.mapper.class_
             if relationship.direction is not MANYTOONE or not issubclass(target, Model):

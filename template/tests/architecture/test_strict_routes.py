@@ -50,11 +50,12 @@ def contains_datetime(hint: Any) -> bool:
 
 
 def find_differences(field: Any) -> list[str]:
-    """Return the attributes that the kit uses and this parameter lacks."""
+    """Return the attributes that the kit uses and this parameter lacks or declares otherwise."""
     names = ("validate", "_type_adapter", "field_info", "name", "alias")
-    found = [name for name in names if not hasattr(field, name)]
-    taken = [] if found else list(inspect.signature(field.validate).parameters)
-    return found if found or taken == ["value", "values", "loc"] else [f"validate({taken})"]
+    if missing := [name for name in names if not hasattr(field, name)]:
+        return missing
+    parameters = list(inspect.signature(field.validate).parameters)
+    return [] if parameters == ["value", "values", "loc"] else [f"validate({parameters})"]
 
 
 def test_every_route_is_strict(app: FastAPI) -> None:

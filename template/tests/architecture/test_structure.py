@@ -99,6 +99,7 @@ def is_streaming(route: RouteContext) -> bool:
         return True
     if inspect.isasyncgenfunction(endpoint) or inspect.isgeneratorfunction(endpoint):
         return True
+    # Without an annotation, an endpoint that returns a stream uses a global of that class.
     code = getattr(endpoint, "__code__", None)
     globals_used = [endpoint.__globals__.get(name) for name in code.co_names] if code else []
     declared = getattr(route.response_class, "value", route.response_class)

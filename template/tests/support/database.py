@@ -104,12 +104,8 @@ def template_of(config: pytest.Config) -> URL:
 def clone(template: URL) -> Generator[URL]:
     """Create a database from the template, and drop it at the end."""
     name = f"test_{uuid4().hex}"
-    # A pooler may keep connections open to the template, and PostgreSQL then refuses to copy it.
-    freed = (
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-        f"WHERE datname = '{template.database}'"
-    )
-    with _created(template, name, freed, f"CREATE DATABASE {name} TEMPLATE {template.database}"):
+    create = f"CREATE DATABASE {name} TEMPLATE {template.database}"
+    with _created(template, name, _disconnect(template), create):
         yield template.set(database=name)
 
 
@@ -119,13 +115,16 @@ def migrated(server: URL) -> Generator[URL]:
     with empty(server) as url:
         migrate(settings_for(url))
         _exit_without_migration(url)
-        # A pooler keeps its connection open, and PostgreSQL cannot clone a database in use.
-        MAINTENANCE.execute(
-            url,
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            f"WHERE datname = '{url.database}'",
-        )
+        MAINTENANCE.execute(url, _disconnect(url))
         yield url
+
+
+def _disconnect(url: URL) -> str:
+    """Return a statement that ends all connections to a database."""
+    # A pooler keeps connections open, and PostgreSQL cannot clone a database in use.
+    return (
+        f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{url.database}'"
+    )
 
 
 def _exit_without_migration(url: URL) -> None:

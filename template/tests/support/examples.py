@@ -56,7 +56,7 @@ def validation_errors(app: FastAPI, name: str, schema: Schema, body_field: Any) 
 def example_of(schema: Schema, components: dict[str, Schema], path: str) -> Any:
     """Return an example that matches the schema.
 
-    Raises MissingExample.
+    Raises MissingExample, also for a schema that contains itself without an example.
     """
     if "examples" in schema:
         return schema["examples"][0]
@@ -64,7 +64,11 @@ def example_of(schema: Schema, components: dict[str, Schema], path: str) -> Any:
         if keyword in schema:
             return schema[keyword]
     if "$ref" in schema:
-        return example_of(components[schema["$ref"].removeprefix(_REF_PREFIX)], components, path)
+        name = schema["$ref"].removeprefix(_REF_PREFIX)
+        if name not in components:
+            raise MissingExample(path)
+        others = {other: part for other, part in components.items() if other != name}
+        return example_of(components[name], others, path)
     if "enum" in schema:
         return schema["enum"][0]
     for choice in ("anyOf", "oneOf", "allOf"):

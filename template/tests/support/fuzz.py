@@ -125,6 +125,7 @@ class FuzzedService:
             method, _, path = name.partition(" ")
             if method != "GET" or "{" in path:
                 continue
+            # Not every GET returns rows: it may stream, fail, or return another type.
             with suppress(TimeoutError, LookupError, TypeError, ValueError):
                 rows = _rows_in(self.send({"method": "GET", "url": path}).json())
                 for row, (prefix, parameter) in product(rows, params):

@@ -46,6 +46,16 @@ class Copy(Separate, TimestampedModel):
     book: Mapped[Book] = relationship()
 
 
+class Library:
+    class Copy(Separate, TimestampedModel):
+        """A model of another module with the same name."""
+
+        __module__ = "library"
+        __tablename__ = "kit_library_copies"
+        book_id: Mapped[Id] = mapped_column(ForeignKey("kit_books.id"))
+        book: Mapped[Book] = relationship()
+
+
 def test_rules_detect_violations() -> None:
     assert unique_columns_with_deleted_rows(SEPARATE) == [
         "kit_books.shelf_id",
@@ -53,4 +63,4 @@ def test_rules_detect_violations() -> None:
         "kit_books.year",
     ]
     assert soft_deletable_rows_with_hard_deleted_owner(SEPARATE) == ["Shelf.books"]
-    assert required_references_to_soft_deletable_rows(SEPARATE) == ["Copy.book"]
+    assert required_references_to_soft_deletable_rows(SEPARATE) == ["Copy.book", "Copy.book"]

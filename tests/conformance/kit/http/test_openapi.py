@@ -7,6 +7,7 @@ from unittest.mock import Mock
 
 import pytest
 from fastapi import APIRouter, Body, FastAPI
+from pydantic import BaseModel, Field
 from typer import Typer
 from typer.testing import CliRunner
 
@@ -48,6 +49,24 @@ def test_invalid_or_missing_example_is_detected() -> None:
     ]
     with pytest.raises(MissingExample, match=r"without_example\.first"):
         validation_errors(application, *of["without_example"])
+
+
+class Category(BaseModel):
+    name: str = Field(examples=["Books"])
+    children: list["Category"]
+
+
+def test_recursive_schema_without_example_has_no_example() -> None:
+    application = Application()
+
+    @application.put("/kit/categories")
+    async def replace(category: Category) -> None:
+        """Accept a category and those below it."""
+        raise NotImplementedError(category)
+
+    [body] = bodies(application)
+    with pytest.raises(MissingExample, match=r"replace\.children\[\]"):
+        validation_errors(application, *body)
 
 
 def test_tag_is_described_by_the_docstring_of_its_module() -> None:

@@ -78,8 +78,8 @@ class Application(FastAPI):
         # Outside the concurrency limit: CORS preflights and untrusted hosts take no slot.
         app = add_security_middleware(app, self.http)
         # Outside of these: every response has a request id, security headers and a log event.
-        count = self.metrics.request if self.metrics else None
-        app = RequestIdMiddleware(app, count, security_headers(self.http))
+        record_request = self.metrics.request if self.metrics else None
+        app = RequestIdMiddleware(app, record_request, security_headers(self.http))
         return self.authentication.wrap(app) if self.authentication else app
 
     def setup(self) -> None:

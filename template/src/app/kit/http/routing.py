@@ -27,13 +27,14 @@ class StrictRoute(APIRoute):
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the handler. It replaces the parameters of the route at the first request."""
+        """Return the handler. At the first request, it makes all parameters strict."""
         handler = super().get_route_handler()
         has_body: bool | None = None
 
         async def handle(request: Request) -> Response:
             nonlocal has_body
             if has_body is None:
+                # Not earlier: only the scope has the route with the dependencies of its routers.
                 route = current_route(request.scope)
                 replace_fields(route.dependant)
                 has_body = may_have_body(route)
@@ -79,7 +80,7 @@ class IndexedRouter(APIRouter):
             return
         if self._keys is None:
             contexts = iter_route_contexts(self.routes)
-            self._keys = frozenset(key for context in contexts for key in _keys(context) or ())
+            self._keys = frozenset(key for context in contexts for key in _keys_of(context) or ())
             self._candidates = {}
         path = path_of(scope)
         key = _key(scope["method"], path)
@@ -103,8 +104,9 @@ class IndexedRouter(APIRouter):
 
     def _find_candidates(self, key: Key) -> "_Candidates":
         """Return the routes of this router that requests with a key can match."""
+        # A shallow copy of this router, which keeps its options. If none of the routes matches, it
+        # tries all routes: for 405, and for routes that were added later.
         router = APIRouter()
-        # If none of them matches, try all routes: for 405, and for routes that were added later.
         router.__dict__ |= self.__dict__ | {"default": self.app, "redirect_slashes": False}
         router.routes = [
             route
@@ -112,6 +114,7 @@ class IndexedRouter(APIRouter):
             if any(_may_match(each, key) for each in iter_route_contexts([route]))
         ]
         routes = [each for each in iter_route_contexts(router.routes) if _may_match(each, key)]
+        # FastAPI's router calls all others, and the routes after them, to keep the order.
         strict = takewhile(lambda each: type(each.original_route) is StrictRoute, routes)
         found = [(each, each.path_regex, _fast_app(each)) for each in strict]
         return _Candidates(found, router.app)
@@ -147,16 +150,18 @@ def _set_route(scope: Scope, route: RouteContext, found: dict[str, str]) -> None
 
 def _may_match(route: RouteContext, key: Key) -> bool:
     """Return whether requests with a key can match a route."""
-    keys = _keys(route)
+    keys = _keys_of(route)
     if keys is not None:
         return key in keys
     if isinstance(route.original_route, WebSocketRoute):
         return False
-    mounted = (route.path or "") if isinstance(route.original_route, Mount) else ""
-    return "{" in mounted or _segment(mounted) in ("", key[2])
+    if not isinstance(route.original_route, Mount):
+        return True
+    path = route.path or ""
+    return "{" in path or _segment(path) in ("", key[2])
 
 
-def _keys(route: RouteContext) -> frozenset[Key] | None:
+def _keys_of(route: RouteContext) -> frozenset[Key] | None:
     """Return the keys of the requests that a route can match, or None if there is no fixed set."""
     path = route.path or ""
     # A parameter with a colon, such as `{name:path}`, may match slashes.

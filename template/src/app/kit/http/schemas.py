@@ -21,18 +21,18 @@ def without_nul(text: str) -> str:
     return text
 
 
-# OpenAPI documents this as a pattern. Validation by the pattern would be several times slower.
+# In OpenAPI, this is a pattern. Validation by the pattern would be several times slower.
 _NO_NUL = AfterValidator(without_nul)
-_DOCUMENTED = Field(json_schema_extra={"pattern": r"^[^\x00]*$"})
+_NO_NUL_PATTERN = Field(json_schema_extra={"pattern": r"^[^\x00]*$"})
 
 ShortStr = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
     _NO_NUL,
-    _DOCUMENTED,
+    _NO_NUL_PATTERN,
 ]
-LongStr = Annotated[str, StringConstraints(max_length=100_000), _NO_NUL, _DOCUMENTED]
-SearchStr = Annotated[str, StringConstraints(max_length=200), _NO_NUL, _DOCUMENTED]
+LongStr = Annotated[str, StringConstraints(max_length=100_000), _NO_NUL, _NO_NUL_PATTERN]
+SearchStr = Annotated[str, StringConstraints(max_length=200), _NO_NUL, _NO_NUL_PATTERN]
 
 
 def _in_utc(value: datetime) -> datetime:

@@ -24,7 +24,7 @@ Schema: TypeAlias = type[BaseModel]
 
 def stream_responses(media_type: str, description: str) -> dict[int | str, dict[str, Any]]:
     """Return the `responses=` of an endpoint that streams this media type."""
-    # Not a class attribute: FastAPI would document errors with this media type too.
+    # Not `media_type` of the response class: FastAPI would document errors with it too.
     content = {media_type: {"schema": {"type": "string"}}}
     return {200: {"description": description, "content": content}}
 
@@ -55,9 +55,9 @@ class StreamedRows(StreamingResponse):
         status_code: int = 200,
     ) -> None:
         batches = _batches(database, statement)
-        self._start(batches, encode, header, media_type=media_type, status_code=status_code)
+        self._set_up(batches, encode, header, media_type=media_type, status_code=status_code)
 
-    def _start(
+    def _set_up(
         self,
         batches: AsyncGenerator[Any],
         encode: Callable[[Any], bytes],
@@ -104,7 +104,7 @@ class JsonLines(StreamedRows):
             return f"{row.model_dump_json()}\n".encode()
 
         batches, _ = _batches_and_schema(database, statement, schema)
-        self._start(batches, encode, media_type=MEDIA_TYPE, status_code=status_code)
+        self._set_up(batches, encode, media_type=MEDIA_TYPE, status_code=status_code)
 
 
 class CsvLines(StreamedRows):
@@ -148,7 +148,7 @@ class CsvLines(StreamedRows):
 
         batches, schema = _batches_and_schema(database, statement, schema)
         header = _csv_line([*schema.model_fields, *schema.model_computed_fields])
-        self._start(batches, encode, header, media_type=CSV_MEDIA_TYPE, status_code=status_code)
+        self._set_up(batches, encode, header, media_type=CSV_MEDIA_TYPE, status_code=status_code)
 
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")

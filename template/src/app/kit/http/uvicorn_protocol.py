@@ -20,7 +20,8 @@ from app.kit.http.settings import HttpSettings
 
 # For an application without settings.
 _DEFAULTS = HttpSettings()
-# Seconds to wait at shutdown for requests that are already on the network.
+# Seconds to wait at shutdown. A client may send its next request until it has received the response
+# to the last one, which takes at most this time.
 RESPONSE_DELIVERY_TIME = 0.5
 
 
@@ -88,7 +89,8 @@ class HttpProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Respond to malformed HTTP with a problem document, and close the connection."""
         if self._is_responding and (self.cycle.response_started or not self.cycle.more_body):
-            # Finish the response to the earlier request first.
+            # Finish the response to the earlier request first. While that request is arriving, the
+            # malformed data is its body, so it gets the 400 response.
             self.cycle.keep_alive = False
             return
         self._write(Malformed("The request is not valid HTTP."))
@@ -156,6 +158,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
                 HTTPStatus.BAD_REQUEST,
                 "Failed to open a WebSocket connection: the handshake is not valid.",
             )
+            # websockets has prepared a response only if the handshake is too long.
             output = b"".join(self.conn.data_to_send()) or response.serialize()
             self.transport.write(output)
             self.transport.close()

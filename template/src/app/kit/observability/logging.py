@@ -26,7 +26,7 @@ _render = structlog.processors.JSONRenderer()
 
 
 class _Handler(logging.StreamHandler[Any]):
-    """The handler of `configure_logging`."""
+    """A class by which `_write_request_event` recognizes the handler of `configure_logging`."""
 
 
 def configure_logging(settings: LogSettings) -> None:

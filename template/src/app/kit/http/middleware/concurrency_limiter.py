@@ -1,8 +1,8 @@
 """A FIFO concurrency limiter that is fair between resources.
 
-A resource may take another slot while it holds fewer than `SHARE` times the free slots, minus one.
-If a locked table blocks the requests of one resource, the other resources still get slots. A
-resource that holds a slot never takes the last free one.
+A resource may take another slot while it holds fewer than `SHARE * free - 1` slots, where `free` is
+the number of free slots. If a locked table blocks the requests of one resource, the other resources
+still get slots. A resource that holds a slot never takes the last free one.
 """
 
 from asyncio import AbstractEventLoop, CancelledError, Future, TimerHandle, get_running_loop
@@ -42,7 +42,7 @@ class ConcurrencyLimiter:
 
     def __init__(self, concurrency_limit: int, wait_limit: float) -> None:
         self.free = concurrency_limit
-        # Reserve one slot for resources that hold none, unless there are only one or two.
+        # Reserve one slot for resources that hold none, unless the limit is one or two slots.
         self._reserved = 1 if concurrency_limit > 2 else 0
         self.wait_limit = wait_limit
         # Number of requests rejected after wait_limit, since the start of the process.
@@ -100,12 +100,12 @@ class ConcurrencyLimiter:
         self._used[resource] -= 1
         if not self._used[resource]:
             del self._used[resource]
-        while self._queues and (first := self._next_resource()) is not None:
-            waiting = self._queues[first].popleft()
+        while self._queues and (next_resource := self._next_resource()) is not None:
+            waiting = self._queues[next_resource].popleft()
             if waiting.is_disconnected():
                 waiting.future.set_result(AcquireResult.DISCONNECTED)
             else:
-                self._take(first)
+                self._take(next_resource)
                 waiting.future.set_result(AcquireResult.ACQUIRED)
 
     def _has_slot_for(self, resource: str) -> bool:
@@ -117,7 +117,7 @@ class ConcurrencyLimiter:
 
     def _next_resource(self) -> str | None:
         """Return the resource whose request gets the next slot, or None."""
-        # A loop without function calls: this runs for each request that waits.
+        # A plain loop, not `min` with a key: this runs for each request that waits.
         first, oldest = None, inf
         for resource, queue in tuple(self._queues.items()):
             while queue and queue[0].future.done():
@@ -128,16 +128,6 @@ class ConcurrencyLimiter:
                 first, oldest = resource, queue[0].deadline
         return first
 
-    def _remove_ended(self, ended: Callable[[_QueuedRequest], bool]) -> None:
-        """Remove requests from the front of each queue. Reject those without a result."""
-        for resource, queue in tuple(self._queues.items()):
-            while queue and ended(queue[0]):
-                future = queue.popleft().future
-                if not future.done():
-                    future.set_result(AcquireResult.TIMED_OUT)
-            if not queue:
-                del self._queues[resource]
-
     def _start_timer(self, loop: AbstractEventLoop, deadline: float) -> None:
         # All requests have the same wait limit, so one timer for the oldest is enough.
         if self._timer:
@@ -146,7 +136,13 @@ class ConcurrencyLimiter:
 
     def _reject_late(self, loop: AbstractEventLoop) -> None:
         now = loop.time()
-        self._remove_ended(lambda waiting: waiting.future.done() or waiting.deadline <= now)
+        for resource, queue in tuple(self._queues.items()):
+            while queue and (queue[0].future.done() or queue[0].deadline <= now):
+                future = queue.popleft().future
+                if not future.done():
+                    future.set_result(AcquireResult.TIMED_OUT)
+            if not queue:
+                del self._queues[resource]
         if self._queues:
             self._start_timer(loop, min(queue[0].deadline for queue in self._queues.values()))
 
@@ -180,7 +176,9 @@ class Resources:
         # Built at the first request, because routes may be added until then.
         prefixes: dict[str, bool] = {}
         for route in iter_route_contexts(self.routes):
-            name, is_named, is_collection = "", False, not (route.methods or set()) <= READING
+            name, is_named = "", False
+            # A path that a POST adds rows to, for example.
+            is_collection = not (route.methods or set()) <= READING
             for part in filter(None, (route.path or "").split("/")):
                 is_parameter = "{" in part
                 if is_parameter and is_named:
@@ -189,6 +187,7 @@ class Resources:
                 is_named = is_named or not is_parameter
                 name += f"/{_PARAMETER if is_parameter else part}"
                 prefixes.setdefault(name, False)
+            # A route without methods is a mount: all paths below it are one resource.
             if is_named and (is_collection or not route.methods):
                 prefixes[name] = True
         return prefixes

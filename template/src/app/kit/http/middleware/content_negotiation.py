@@ -96,6 +96,7 @@ class ContentNegotiationMiddleware:
         """Return a response if the endpoint does not accept the content type of a request."""
         content_type = header(scope, b"content-type")
         media_type = content_type.partition(";")[0].strip().lower()
+        # Without forms, no route rejects JSON. This avoids the search for the route.
         if _JSON.fullmatch(media_type) and not self._has_form:
             return None
         for route in routes_at(self.routes, scope):

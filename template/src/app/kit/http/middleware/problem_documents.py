@@ -56,6 +56,7 @@ class ProblemDocumentsMiddleware:
             if not is_complete and len(body) <= _LONGEST_ERROR:
                 return
             if _media_type(held) == _PLAIN_TEXT and not is_complete:
+                # Keep only the start of a long text, which becomes the detail.
                 body = body[:_LONGEST_DETAIL]
                 return
             start, held = held, None

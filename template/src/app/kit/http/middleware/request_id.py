@@ -43,6 +43,7 @@ class RequestIdMiddleware:
         self.count = count
         self.headers = headers
         # Keep the context variable and the logger: structlog would look them up for each request.
+        # The variable is public only through the token of a binding.
         [token] = structlog.contextvars.bind_contextvars(request_id="").values()
         self.request_id = token.var
         self.request_id.reset(token)
@@ -67,17 +68,17 @@ class RequestIdMiddleware:
     async def _websocket(
         self, scope: Scope, receive: Receive, send: Send, request_id: bytes
     ) -> None:
-        async def send_named(message: Message) -> None:
+        async def send_with_id(message: Message) -> None:
             if message["type"] in ("websocket.accept", "websocket.http.response.start"):
                 set_header(message, _NAME, request_id)
             await send(message)
 
-        await self.app(scope, receive, send_named)
+        await self.app(scope, receive, send_with_id)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send, request_id: bytes) -> None:
         statuses: list[int] = []
 
-        async def send_named(message: Message) -> None:
+        async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
                 # A plain int: the log would show an HTTPStatus with its name.
                 statuses.append(status := int(message["status"]))
@@ -89,7 +90,7 @@ class RequestIdMiddleware:
 
         started = perf_counter()
         try:
-            await self.app(scope, receive, send_named)
+            await self.app(scope, receive, send_with_id)
         except Exception:
             # After a 500 response, Starlette raises the exception again, which is already logged.
             # During any other response, the server must see it and close the connection.

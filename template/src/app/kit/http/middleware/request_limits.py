@@ -29,7 +29,7 @@ from app.kit.http.settings import HttpSettings
 HAS_BODY = "app.has_body"
 # Key in the ASGI scope: whether the request waits for a slot.
 _IS_QUEUED = "app.is_queued"
-# Key in the ASGI scope: the resource of which the request holds a slot.
+# Key in the ASGI scope: the resource whose slot the request holds.
 _RESOURCE = "app.resource"
 # Bytes of names, values and separators. uvicorn without httptools has the same limit.
 HEADERS_LIMIT = 65_536
@@ -84,10 +84,10 @@ class RequestLimitsMiddleware:
         """Handle one request. Other scopes than HTTP pass through."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
-        elif problem := await self._admit(scope, receive, send):
+        elif problem := await self._handle(scope, receive, send):
             await response_from_problem(problem)(scope, receive, send)
 
-    async def _admit(self, scope: Scope, receive: Receive, send: Send) -> Problem | None:
+    async def _handle(self, scope: Scope, receive: Receive, send: Send) -> Problem | None:
         """Call the application. Return a problem if the request is rejected or cancelled."""
         size = sum(len(name) + len(value) + _SEPARATORS for name, value in scope["headers"])
         if size > HEADERS_LIMIT:
@@ -128,10 +128,11 @@ class RequestLimitsMiddleware:
         return CommitOutcomeUnknown(message)
 
     async def _run(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> Problem | None:
-        received = replayed(body, receive)
+        """Call the application with a slot. Return a problem if none is free in time."""
+        replay = replayed(body, receive)
         scope[HAS_BODY] = bool(body)
         if is_health_path(scope):
-            await self.app(scope, received, send)
+            await self.app(scope, replay, send)
             return None
         resource = self.resources.name_of(path_of(scope))
         if not self.limiter.try_acquire(resource):
@@ -145,7 +146,7 @@ class RequestLimitsMiddleware:
                 return None
         scope[_RESOURCE] = resource
         try:
-            await self.app(scope, received, send)
+            await self.app(scope, replay, send)
         finally:
             self._release(scope)
         return None
@@ -183,6 +184,7 @@ class TimeLimit:
 
     def stop(self, block: Timeout) -> None:
         """Remove the limit of a block that still runs."""
+        # If the timer has fired just now, the block has a deadline but is not cancelled yet.
         if self._deadlines.pop(block, None) is None and block.when() and not block.expired():
             block.reschedule(None)
 

@@ -128,6 +128,7 @@ def _document_operation(method: str, operation: dict[str, Any]) -> None:
         headers: dict[str, Any] = response.setdefault("headers", {})
         for name in sorted(sent):
             headers.setdefault(name, {"$ref": f"#/components/headers/{name}"})
+        # FastAPI's default, which depends on the version of Python.
         if status.isdecimal() and response["description"] == http.client.responses.get(int(status)):
             response["description"] = status_title(int(status))
 

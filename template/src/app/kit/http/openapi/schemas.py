@@ -89,10 +89,12 @@ def _readable_names(schemas: Schemas, merged: dict[str, str]) -> dict[str, str]:
         name = merged.get(old, old)
         same = [modules[other] for other in schemas if titles[other] == title and modules[other]]
         for part in modules[old]:
+            # Omit the packages that contain all models with this title.
             if all(part in other for other in same):
                 name = name.replace(f"{part}__", "", 1)
         is_plain = name.isidentifier() and "__" not in name and not name.endswith("_")
         names[old] = name if is_plain else _camel_case(name)
+    # If two schemas would get the same new name, both keep the old one.
     used = Counter(new for _, new in {(merged.get(old, old), new) for old, new in names.items()})
     return {old: merged.get(old, old) if used[new] > 1 else new for old, new in names.items()}
 

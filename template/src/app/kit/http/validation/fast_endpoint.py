@@ -99,12 +99,14 @@ class FastEndpoint:
         self._has_body = route.body_field is not None
         self._request = JsonRequest if may_have_body(route) else Request
         self._status: int = route.status_code or 200
-        self._field = route.response_field
-        self._options = {name: getattr(route, f"response_model_{name}") for name in _DUMP_OPTIONS}
+        self._response_field = route.response_field
+        self._dump_options = {
+            name: getattr(route, f"response_model_{name}") for name in _DUMP_OPTIONS
+        }
         sources = [each.source for call in self._calls.values() for each in call.parameters]
         if (
-            sources.count("body") != self._has_body
-            or self._field is None
+            sources.count("body") != int(self._has_body)
+            or self._response_field is None
             or not iscoroutinefunction(route.dependant.call)
             or route.max_body_size is not None
             or not is_body_allowed_for_status_code(self._status)
@@ -128,8 +130,8 @@ class FastEndpoint:
         result: Any = None
         if self._has_generators:
             # As in FastAPI: the dependencies end before the response is sent.
-            async with AsyncExitStack() as scopes, AsyncExitStack() as stack:
-                scope["fastapi_inner_astack"] = scopes
+            async with AsyncExitStack() as request_stack, AsyncExitStack() as stack:
+                scope["fastapi_inner_astack"] = request_stack
                 result = await self._run(request, values, stack)
         else:
             result = await self._run(request, values)
@@ -180,10 +182,10 @@ class FastEndpoint:
         return [call.validate(data) for call in self._calls.values()]
 
     def _serialize(self, result: Any) -> bytes:
-        value, errors = self._field.validate(result, {}, loc=("response",))
+        value, errors = self._response_field.validate(result, {}, loc=("response",))
         if errors:
             raise ResponseValidationError(errors, body=result)
-        body: bytes = self._field.serialize_json(value, **self._options)
+        body: bytes = self._response_field.serialize_json(value, **self._dump_options)
         return body
 
     def _add(self, dependant: Dependant) -> None:

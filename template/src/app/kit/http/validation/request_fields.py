@@ -66,12 +66,12 @@ class JsonField(RequestField):
             return _validate(self._lenient, value, loc)
         new_budget()
         try:
-            return self._strict.validate_python(value, from_attributes=True), []
+            return self._fail_fast.validate_python(value, from_attributes=True), []
         except ValidationError:
             return _validate(self._reporting, value, loc)
 
     @cached_property
-    def _strict(self) -> SchemaValidator:
+    def _fail_fast(self) -> SchemaValidator:
         return self._compile(partial(strict_schemas.for_json, fail_fast=True))
 
     @cached_property
@@ -80,7 +80,7 @@ class JsonField(RequestField):
 
 
 def replace_fields(dependant: Dependant) -> None:
-    """Replace the fields of an endpoint and its dependencies."""
+    """Make each parameter of an endpoint and its dependencies a RequestField or a JsonField."""
     for fields in (
         dependant.path_params,
         dependant.query_params,
@@ -94,7 +94,10 @@ def replace_fields(dependant: Dependant) -> None:
 
 
 def is_plain_model(field: ModelField) -> bool:
-    """Return whether a query parameter is a model, each of whose fields has one name and value."""
+    """Return whether a query parameter is a model.
+
+    Raises Unsupported if a field of the model has several names or values.
+    """
     model = field.field_info.annotation
     if not (isinstance(model, type) and issubclass(model, BaseModel)):
         return False

@@ -1,8 +1,8 @@
-"""Core schemas for request data: strict JSON types, datetimes with an offset, few errors.
+"""Core schemas for request data: strict JSON types, datetimes with an offset, limited errors.
 
 By default, Pydantic accepts `false` and `"7"` as integers, and `0` as a datetime. Its strict mode
-for JSON loses digits of decimals, and a `mode="before"` validator of a model ends it: then strict
-mode rejects dates and UUIDs as strings. Therefore the kit validates each request parameter with a
+for JSON loses digits of decimals, and rejects dates and UUIDs in a model with a `mode="before"`
+validator, because they are strings. Therefore the kit validates each request parameter with a
 changed copy of its schema. The models and the OpenAPI schema stay unchanged.
 """
 

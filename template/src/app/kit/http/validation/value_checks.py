@@ -21,7 +21,7 @@ _INVALID = object()
 _NUMBER = re.compile(r"\s*+[+-]?\d*+\.?\d*+\s*+")
 # Validation stops after this many errors.
 _MAX_COUNTED = MAX_ERRORS + 1000
-# Models have fewer fields. One that forbids extra fields reports each of them.
+# More than a model has. A model with `extra="forbid"` would report each unknown field.
 _MAX_FIELDS = 1000
 # Values in all JSON documents that a body contains as strings.
 MAX_EMBEDDED = 50_000
