@@ -144,9 +144,8 @@ def test_names_fit_into_postgresql() -> None:
 
 
 def test_tables_can_be_created_in_order() -> None:
-    assert not find_foreign_key_cycles(Base.metadata), "\n".join(
-        find_foreign_key_cycles(Base.metadata)
-    )
+    cycles = find_foreign_key_cycles(Base.metadata)
+    assert not cycles, "\n".join(cycles)
 
 
 def test_every_foreign_key_has_on_delete() -> None:

@@ -44,20 +44,14 @@ def bodies(app: FastAPI, package: str = "") -> Iterator[tuple[str, Schema, Any]]
 
 
 def validation_errors(app: FastAPI, name: str, schema: Schema, body_field: Any) -> list[str]:
-    """Return the validation errors of a body's example.
-
-    Raises MissingExample.
-    """
+    """Return the validation errors of a body's example. Raises MissingExample."""
     example = example_of(schema, app.openapi()["components"]["schemas"], name)
     _, errors = body_field.validate(example, {}, loc=(name,))
     return [f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in errors or ()]
 
 
 def example_of(schema: Schema, components: dict[str, Schema], path: str) -> Any:
-    """Return an example that matches the schema.
-
-    Raises MissingExample, also for a schema that contains itself without an example.
-    """
+    """Return an example that matches the schema. Raises MissingExample."""
     if "examples" in schema:
         return schema["examples"][0]
     for keyword in ("example", "const", "default"):
@@ -65,6 +59,7 @@ def example_of(schema: Schema, components: dict[str, Schema], path: str) -> Any:
             return schema[keyword]
     if "$ref" in schema:
         name = schema["$ref"].removeprefix(_REF_PREFIX)
+        # A schema that contains itself needs an explicit example.
         if name not in components:
             raise MissingExample(path)
         others = {other: part for other, part in components.items() if other != name}

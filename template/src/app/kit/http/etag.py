@@ -17,8 +17,7 @@ from typing_extensions import deprecated
 from app.kit.db.base import TimestampedModel, attribute_name
 from app.kit.errors.problems import Problem
 
-# Characters that a tag may contain unquoted.
-_SAFE = "!#$&'()*+/:;<=>?@[]^`{|}"
+_SAFE = "!#$&'()*+/:;<=>?@[]^`{|}"  # not the comma, which separates tags
 _TAG = r'(?:W/)?"[!#-~\x80-\xff]*"'
 _TAGS = rf"^(?:\*|{_TAG}(?:[ \t]*,[ \t]*{_TAG})*)$"
 
@@ -44,8 +43,7 @@ class EntityTag:
 
         The row is a model with a version column, or a schema with a field `version`.
         """
-        # A weak tag never matches, because it does not guarantee an identical row. A comma always
-        # separates tags, because the service quotes commas in them, see `_SAFE`.
+        # A weak tag never matches, because it does not guarantee an identical row.
         if self.if_match in (None, "*") or _tag(row) in re.split(r"[ \t]*,[ \t]*", self.if_match):
             return
         raise PreconditionFailed("The resource has changed since it was read. Read it again.")

@@ -20,8 +20,7 @@ from app.kit.http.settings import HttpSettings
 
 # For an application without settings.
 _DEFAULTS = HttpSettings()
-# Seconds to wait at shutdown. A client may send its next request until it has received the response
-# to the last one, which takes at most this time.
+# Seconds at shutdown for the last response to arrive. The client may send a request until then.
 RESPONSE_DELIVERY_TIME = 0.5
 
 
@@ -89,8 +88,7 @@ class HttpProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Respond to malformed HTTP with a problem document, and close the connection."""
         if self._is_responding and (self.cycle.response_started or not self.cycle.more_body):
-            # Finish the response to the earlier request first. While that request is arriving, the
-            # malformed data is its body, so it gets the 400 response.
+            # Finish this response first. Malformed data in the body would get the 400 response.
             self.cycle.keep_alive = False
             return
         self._write(Malformed("The request is not valid HTTP."))

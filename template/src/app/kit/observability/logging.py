@@ -20,7 +20,6 @@ _ECHO_LOGGERS = (
     "sqlalchemy.pool.impl.NullPool",
 )
 
-
 Event: TypeAlias = MutableMapping[str, Any]
 _render = structlog.processors.JSONRenderer()
 

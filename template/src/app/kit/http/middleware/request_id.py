@@ -9,13 +9,7 @@ from time import perf_counter
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.kit.http.asgi import (
-    Headers,
-    header,
-    route_template,
-    set_default_headers,
-    set_header,
-)
+from app.kit.http.asgi import Headers, header, route_template, set_default_headers, set_header
 from app.kit.http.middleware.security import make_location_relative
 from app.kit.observability.logging import ACCESS_LOG
 
@@ -42,8 +36,8 @@ class RequestIdMiddleware:
         self.app = app
         self.count = count
         self.headers = headers
-        # Keep the context variable and the logger: structlog would look them up for each request.
-        # The variable is public only through the token of a binding.
+        # Keep the context variable, which only a token has, and the logger: structlog would look
+        # them up for each request.
         [token] = structlog.contextvars.bind_contextvars(request_id="").values()
         self.request_id = token.var
         self.request_id.reset(token)

@@ -18,11 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.kit.errors.handlers import response_from_problem
 from app.kit.errors.problems import CommitOutcomeUnknown, Problem, Unavailable
 from app.kit.http.asgi import READING, header, is_health_path, path_of
-from app.kit.http.middleware.concurrency_limiter import (
-    AcquireResult,
-    ConcurrencyLimiter,
-    Resources,
-)
+from app.kit.http.middleware.concurrency_limiter import AcquireResult, ConcurrencyLimiter, Resources
 from app.kit.http.settings import HttpSettings
 
 # Key in the ASGI scope: whether the request has a body.
@@ -128,7 +124,7 @@ class RequestLimitsMiddleware:
         return CommitOutcomeUnknown(message)
 
     async def _run(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> Problem | None:
-        """Call the application with a slot. Return a problem if none is free in time."""
+        """Call the application with a slot. Return a problem if all slots stay in use."""
         replay = replayed(body, receive)
         scope[HAS_BODY] = bool(body)
         if is_health_path(scope):

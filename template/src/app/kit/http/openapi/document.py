@@ -12,12 +12,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
-from app.kit.errors.problems import (
-    PROBLEM_SCHEMA,
-    problem_content,
-    problem_responses,
-    status_title,
-)
+from app.kit.errors.problems import PROBLEM_SCHEMA, problem_content, problem_responses, status_title
 from app.kit.http.middleware.content_negotiation import CHECKED_TYPES
 
 OPENAPI_FILE = Path("docs/openapi.json")

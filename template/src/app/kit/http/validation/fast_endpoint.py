@@ -100,9 +100,7 @@ class FastEndpoint:
         self._request = JsonRequest if may_have_body(route) else Request
         self._status: int = route.status_code or 200
         self._response_field = route.response_field
-        self._dump_options = {
-            name: getattr(route, f"response_model_{name}") for name in _DUMP_OPTIONS
-        }
+        self._options = {name: getattr(route, f"response_model_{name}") for name in _DUMP_OPTIONS}
         sources = [each.source for call in self._calls.values() for each in call.parameters]
         if (
             sources.count("body") != int(self._has_body)
@@ -185,7 +183,7 @@ class FastEndpoint:
         value, errors = self._response_field.validate(result, {}, loc=("response",))
         if errors:
             raise ResponseValidationError(errors, body=result)
-        body: bytes = self._response_field.serialize_json(value, **self._dump_options)
+        body: bytes = self._response_field.serialize_json(value, **self._options)
         return body
 
     def _add(self, dependant: Dependant) -> None:

@@ -94,10 +94,7 @@ def replace_fields(dependant: Dependant) -> None:
 
 
 def is_plain_model(field: ModelField) -> bool:
-    """Return whether a query parameter is a model.
-
-    Raises Unsupported if a field of the model has several names or values.
-    """
+    """Return whether a parameter is a model. Raises Unsupported for fields that are not plain."""
     model = field.field_info.annotation
     if not (isinstance(model, type) and issubclass(model, BaseModel)):
         return False
