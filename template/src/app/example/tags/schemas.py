@@ -5,13 +5,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from app.kit.db.ids import Id
-from app.kit.http.schemas import (
-    PatchModel,
-    RequestModel,
-    ResponseModel,
-    SearchStr,
-    optional_field,
-)
+from app.kit.http.schemas import PatchModel, RequestModel, ResponseModel, SearchStr, optional_field
 from app.kit.queries.pagination import PageQuery
 
 TagName = Annotated[

@@ -16,11 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException
 
-from app.kit.errors.database_errors import (
-    driver_error,
-    is_undefined_object,
-    problem_from_db_error,
-)
+from app.kit.errors.database_errors import driver_error, is_undefined_object, problem_from_db_error
 from app.kit.errors.field_paths import locate_errors
 from app.kit.errors.problems import (
     MAX_ERRORS,

@@ -87,11 +87,7 @@ class JsonLines(StreamedRows):
     def __init__(self, rows: RowStream[Any], /, *, status_code: int = 200) -> None: ...
     @overload
     def __init__(
-        self,
-        database: Database,
-        statement: Select[Any],
-        schema: Schema,
-        status_code: int = 200,
+        self, database: Database, statement: Select[Any], schema: Schema, status_code: int = 200
     ) -> None: ...
     def __init__(
         self,

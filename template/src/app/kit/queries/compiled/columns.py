@@ -5,16 +5,7 @@ from functools import cached_property
 from typing import Any, TypeAlias, get_args
 
 from pydantic import BaseModel
-from sqlalchemy import (
-    ColumnElement,
-    Integer,
-    Select,
-    Text,
-    bindparam,
-    cast,
-    inspect,
-    select,
-)
+from sqlalchemy import ColumnElement, Integer, Select, Text, bindparam, cast, inspect, select
 from sqlalchemy.orm import aliased
 from sqlalchemy.sql.util import ClauseAdapter, find_tables
 
