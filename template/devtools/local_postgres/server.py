@@ -67,13 +67,13 @@ def _running(cluster: Cluster) -> Generator[URL]:
                 cluster.root.mkdir(parents=True, exist_ok=True)
                 (cluster.root / ".gitignore").write_text("*\n")
             users = stack.enter_context(cluster.path(".users").open("a"))
-            query = {"host": _connect(cluster, users), "port": str(PORT)}
+            query = {"host": _ensure_running(cluster, users), "port": str(PORT)}
         except OSError as error:
             raise PostgresUnavailable(f"PostgreSQL cannot be started: {error}") from error
         yield URL.create("postgresql+asyncpg", "postgres", database="postgres", query=query)
 
 
-def _connect(cluster: Cluster, users: IO[str]) -> str:
+def _ensure_running(cluster: Cluster, users: IO[str]) -> str:
     """Return the socket directory of the server, after starting it if necessary."""
     deadline = time.monotonic() + 3 * supervisor.TIMEOUT  # to stop one server and start another
     while time.monotonic() < deadline:
@@ -90,6 +90,7 @@ def _start(cluster: Cluster) -> None:
     with cluster.path(".server").open("a") as lock:
         if not try_lock(lock, fcntl.LOCK_EX):
             return
+    # The supervisor takes the lock again. If two start, the second ends without output.
     command = [sys.executable, "-IS", supervisor.__file__, json.dumps(cluster, default=str)]
     # A new session, so that Ctrl-C in the terminal does not stop the server.
     output = check_output(

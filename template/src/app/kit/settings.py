@@ -161,9 +161,10 @@ class KitSettings(AuthenticationSettings):
             try:
                 return cls(**overrides)
             except UnicodeDecodeError as error:
-                at = error.start + 1
-                lines = [f"  .env: is not valid UTF-8 at byte {at}: save the file as UTF-8"]
-                # Latin-1 decodes any byte, so the other variables are validated too.
+                position = error.start + 1
+                lines = [f"  .env: is not valid UTF-8 at byte {position}: save the file as UTF-8"]
+                # Validate the other variables too, to report their errors at the same time. Latin-1
+                # decodes any byte.
                 readable: dict[str, Any] = {**overrides, "_env_file_encoding": "latin-1"}
                 cls(**readable)
         except OSError as error:

@@ -117,7 +117,12 @@ def test_risky_operations_are_reported(own_database_url: URL) -> None:
         (AddColumnOp("kit", Column("a", Integer, nullable=False, server_default="1")), None),
         (AddColumnOp("kit", Column("a", Integer)), None),
         (AlterColumnOp("kit", "a", modify_nullable=False), "fails if one is NULL"),
+        (AlterColumnOp("kit", "a", modify_nullable=False), "blocks reads and writes"),
         (AlterColumnOp("kit", "a", modify_type=Integer()), "may rewrite it"),
+        (
+            AlterColumnOp("kit", "a", modify_type=Integer(), modify_nullable=False),
+            "may rewrite it, and fails if one is NULL",
+        ),
         (AlterColumnOp("kit", "a", modify_nullable=True), None),
     ],
 )

@@ -49,6 +49,14 @@ async def test_index_that_became_partial_is_recreated(
     assert await differences(connection, index) == expected
 
 
+async def test_index_with_other_columns_that_became_partial_is_recreated_once(
+    connection: AsyncConnection,
+) -> None:
+    index = Index("ix_kit_drifting", "deleted_at", unique=True, postgresql_where=NOT_DELETED)
+
+    assert await differences(connection, index) == ["remove_index", "add_index"]
+
+
 async def test_missing_check_constraint_is_added(connection: AsyncConnection) -> None:
     index = Index("ix_kit_drifting", "id", unique=True)
 

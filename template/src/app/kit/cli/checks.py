@@ -128,7 +128,7 @@ def check_pooler(
 async def check_replication(
     report: Report, connection: AsyncConnection, facts: Row[Any], primary: Row[Any] | None
 ) -> None:
-    """Check whether a replica follows the primary; None if the primary could not be reached."""
+    """Check whether a replica follows the primary, which is None if it is unreachable."""
     if not facts.is_standby:
         result = "not a standby: it receives no changes of the database"
         advice = "set DATABASE_REPLICA_URL to a standby, or unset it"
@@ -158,17 +158,17 @@ def check_revision(
         advice = "as the owner: GRANT SELECT ON alembic_version TO the role"
         report.failure(check, result, advice)
         return
-    is_at, needed = format_revisions(applied), format_revisions(code.heads)
+    current, required = format_revisions(applied), format_revisions(code.heads)
     if len(code.heads) > 1:
         advice = "merge them: alembic merge heads -m 'merge two branches'"
-        report.failure(check, f"the migrations have multiple heads: {needed}", advice)
+        report.failure(check, f"the migrations have multiple heads: {required}", advice)
     elif applied == code.heads:
-        report.ok(check, f"{is_at}, as the code requires")
+        report.ok(check, f"{current}, as the code requires")
     elif code.is_compatible(applied):
         advice = "expected during a release; otherwise deploy the code that has this migration"
-        report.warning(check, f"{is_at}, newer than the {needed} of the code", advice)
+        report.warning(check, f"{current}, newer than the {required} of the code", advice)
     else:
-        result = f"the schema is at {is_at}, the code requires {needed}"
+        result = f"the schema is at {current}, the code requires {required}"
         report.failure(check, result, f"run `{program} migrate`")
 
 
@@ -193,22 +193,22 @@ async def check_extensions(
     `role` is None if the role of the connection runs the migrations.
     """
     available = {row.name: row for row in await connection.execute(_EXTENSIONS, {"role": role})}
-    missing = sorted(needed.keys() - available.keys())
-    absent = [
+    unavailable = sorted(needed.keys() - available.keys())
+    not_created = [
         name for name in sorted(needed) if name in available and not available[name].is_created
     ]
-    forbidden = [name for name in absent if available[name].may_create is False]
-    if missing:
-        result = f"the server does not have {', '.join(missing)}"
+    forbidden = [name for name in not_created if available[name].may_create is False]
+    if unavailable:
+        result = f"the server does not have {', '.join(unavailable)}"
         advice = "install it on the host of the server (most are in postgresql-contrib)"
-        is_applied = all(needed[name] in applied for name in missing)
+        is_applied = all(needed[name] in applied for name in unavailable)
         (report.warning if is_applied else report.failure)("extensions", result, advice)
     elif forbidden:
         result = f"{', '.join(forbidden)}: on the server, but the migrating role may not create it"
         advice = "run CREATE EXTENSION in the database as administrator"
         report.warning("extensions", result, advice)
-    elif absent:
-        result = f"{', '.join(absent)}: on the server, but not in the database yet"
+    elif not_created:
+        result = f"{', '.join(not_created)}: on the server, but not in the database yet"
         report.warning("extensions", result, "run migrate; if that is done, run CREATE EXTENSION")
     else:
         present = (
@@ -222,12 +222,12 @@ async def check_connections(
 ) -> None:
     """Check whether the server allows the connections of all processes."""
     check = "connections" if server == "database" else f"connections to {server}"
-    each, limit = required_connections(settings), await available_connections(connection)
-    if not each:
+    per_process, limit = required_connections(settings), await available_connections(connection)
+    if not per_process:
         report.ok(check, f"limited by the pooler: keep its pools below the {limit} of the server")
         return
-    total = settings.processes * each
-    result = f"{settings.processes} x {each} = {total} at most, the server allows {limit}"
+    total = settings.processes * per_process
+    result = f"{settings.processes} x {per_process} = {total} at most, the server allows {limit}"
     if total <= limit:
         report.ok(check, result)
     else:

@@ -85,7 +85,8 @@ def is_local_server_in_use() -> bool:
         with suppress(PostgresUnavailable):
             cluster = Cluster(PROJECT_ROOT / ".pgdata", *find_binaries(), durable=True)
             with cluster.path(".users").open() as users:
-                # While a supervisor stops the server, it holds the exclusive lock.
+                # Each process that uses the server holds a shared lock. A supervisor that stops the
+                # server holds the exclusive lock, so that the first attempt fails.
                 return try_lock(users, fcntl.LOCK_SH) and not try_lock(users, fcntl.LOCK_EX)
     return False
 
@@ -104,10 +105,10 @@ def local_database(*, with_schema: bool = True) -> Generator[None]:
 
     @cache
     def start_server() -> dict[str, Any]:
-        defaults = database_settings(stack.enter_context(local_server()))
+        arguments = database_settings(stack.enter_context(local_server()))
         if with_schema:
-            create_schema(KitSettings.load(**defaults))
-        return defaults
+            create_schema(KitSettings.load(**arguments))
+        return arguments
 
     def defaults() -> dict[str, Any]:
         return {} if configured_database_url(env_file=True) else start_server()

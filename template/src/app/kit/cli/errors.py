@@ -12,7 +12,7 @@ from app.kit.settings import SettingsError
 
 
 class CommandFailed(Exception):
-    """The command cannot run. The message is one sentence that says what to do."""
+    """The command cannot run. The message says why, and what to do."""
 
 
 # Printed as one message, without a traceback.

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kit.cli.errors import CommandFailed
-from app.kit.cli.service import get_service
+from app.kit.cli.service import Service, get_service
 from app.kit.db.connections.startup_checks import wait_for_database
 from app.kit.db.session import Database
 from app.kit.errors.database_errors import (
@@ -69,8 +69,8 @@ def job(function: Callable[P, Awaitable[str | None]]) -> Callable[..., None]:
         # Logging may be configured already, for example by a test runner.
         if not logging.getLogger().hasHandlers():
             configure_logging(settings.log)
-        names = service.name, f"{service.name} {context.info_name}"
-        message = asyncio.run(_run(function, settings, names, resources, values))
+        command_name = str(context.info_name)
+        message = asyncio.run(_run(function, service, command_name, settings, resources, values))
         if message is not None:
             typer.echo(message)
 
@@ -86,14 +86,14 @@ def job(function: Callable[P, Awaitable[str | None]]) -> Callable[..., None]:
 
 async def _run(
     function: Callable[..., Awaitable[str | None]],
+    service: Service,
+    command_name: str,
     settings: KitSettings,
-    names: tuple[str, str],
     resources: dict[str, type[Any]],
     values: dict[str, Any],
 ) -> str | None:
-    service, name = names
     await wait_for_database(settings.database)
-    database = Database.open(settings.database, name)
+    database = Database.open(settings.database, f"{service.name} {command_name}")
     try:
         async with AsyncExitStack() as stack:
             for parameter, kind in resources.items():
@@ -109,18 +109,19 @@ async def _run(
         if isinstance(problem, Unavailable):
             raise problem from error
         if is_undefined_object(error):
-            pending = await _pending_migrations(database, service)
-            if reason := pending or missing_migration(error, service):
+            pending = await _pending_message(database, service.name)
+            if reason := pending or missing_migration(error, service.name):
                 raise CommandFailed(reason) from error
         raise
     finally:
         await database.close()
 
 
-async def _pending_migrations(database: Database, service: str) -> str | None:
+async def _pending_message(database: Database, program: str) -> str | None:
+    """Return the message about pending migrations, or None if there are none."""
     revisions = load_revisions()
     async with database.engine.connect() as connection:
         applied = await applied_revisions(connection)
     if revisions.is_compatible(applied):
         return None
-    return pending_migrations("database", applied, revisions.heads, service)
+    return pending_migrations("database", applied, revisions.heads, program)

@@ -71,7 +71,7 @@ class Service:
             return
         with local_server(ephemeral=True) as url:
             settings = self.settings.load(**database_settings(url))
-            _refuse_multiple_heads(alembic_config(settings))
+            _heads_unless_multiple(alembic_config(settings))
             migrate(settings)
             yield settings
 
@@ -83,20 +83,21 @@ class Service:
         to date, or if the migrations have multiple heads.
         """
         with local_settings(self.settings) as settings:
-            heads = _refuse_multiple_heads(alembic_config(settings))
+            heads = _heads_unless_multiple(alembic_config(settings))
             if not configured_database_url(env_file=True):
                 create_schema(settings)
-            asyncio.run(self._check(settings, heads))
+            asyncio.run(self._raise_if_not_at(heads, settings))
             yield settings
 
-    async def _check(self, settings: KitSettings, heads: frozenset[str]) -> None:
+    async def _raise_if_not_at(self, heads: frozenset[str], settings: KitSettings) -> None:
         async with migration_connection(settings, self.name) as connection:
             applied = await applied_revisions(connection)
         if applied != heads:
             raise CommandFailed(pending_migrations("database", applied, heads, self.name))
 
 
-def _refuse_multiple_heads(config: Config) -> frozenset[str]:
+def _heads_unless_multiple(config: Config) -> frozenset[str]:
+    """Return the head as a set, which is empty without migrations. Raises CommandFailed."""
     heads = frozenset(ScriptDirectory.from_config(config).get_heads())
     if len(heads) > 1:
         raise CommandFailed(
@@ -113,6 +114,7 @@ def use_local_database(context: typer.Context) -> None:
     """
     command = context.invoked_subcommand
     if command not in ("serve", "doctor"):
+        # `migrate` applies the migrations itself: it prints them, and may stop at a revision.
         context.with_resource(local_database(with_schema=command != "migrate"))
     context.with_resource(issuer_for(command, get_service(context).name))
 

@@ -23,8 +23,8 @@ POLL_INTERVAL = 0.2  # seconds
 LOCK_KEY = 7_203_685_477_580
 _LOCK_NOT_AVAILABLE = "55P03"
 
-_TRY = text("SELECT pg_try_advisory_xact_lock(:key)")
-_HOLDER = text(
+_TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:key)")
+_LOCK_HOLDER = text(
     "SELECT format('process %s (%s%s), since %s', a.pid, a.application_name,"
     " ' from ' || host(a.client_addr), date_trunc('second', a.backend_start))"
     " FROM pg_locks l JOIN pg_stat_activity a USING (pid)"
@@ -53,25 +53,26 @@ async def migration_lock(engine: AsyncEngine, settings: DatabaseSettings) -> Asy
 
     Logs a warning when it starts to wait. Raises `MigrationBlocked` after `migration_wait` seconds.
     """
-    end = monotonic() + settings.migration_wait
+    deadline = monotonic() + settings.migration_wait
     is_reported = False
     async with engine.connect() as connection:
         while True:
             async with connection.begin():
-                if await connection.scalar(_TRY, {"key": LOCK_KEY}):
-                    # Must be the last statement of this transaction. An idle transaction keeps the
-                    # snapshot of its last statement, for which CREATE INDEX CONCURRENTLY would
-                    # wait. SET takes no snapshot.
+                if await connection.scalar(_TRY_LOCK, {"key": LOCK_KEY}):
+                    # Must be the last statement of this transaction. With asyncpg, the snapshot of
+                    # the last statement stays open while the transaction is idle, and CREATE INDEX
+                    # CONCURRENTLY would wait for it. SET takes no snapshot.
                     await connection.execute(
                         text("SET LOCAL idle_in_transaction_session_timeout = 0")
                     )
                     yield
                     return
-                if monotonic() > end:
-                    raise MigrationBlocked(await _explain(connection, settings.migration_wait))
+                if monotonic() > deadline:
+                    message = await _blocked_message(connection, settings.migration_wait)
+                    raise MigrationBlocked(message)
                 if not is_reported:
                     is_reported = True
-                    holder = await connection.scalar(_HOLDER, {"key": LOCK_KEY})
+                    holder = await connection.scalar(_LOCK_HOLDER, {"key": LOCK_KEY})
                     message = "Waiting up to %g seconds for another migration to finish: %s."
                     log.warning(message, settings.migration_wait, holder or "it has just ended")
             # Poll: CREATE INDEX CONCURRENTLY waits for every running statement. A statement that
@@ -79,8 +80,8 @@ async def migration_lock(engine: AsyncEngine, settings: DatabaseSettings) -> Asy
             await asyncio.sleep(POLL_INTERVAL)
 
 
-async def _explain(connection: AsyncConnection, waited: float) -> str:
-    holder = await connection.scalar(_HOLDER, {"key": LOCK_KEY})
+async def _blocked_message(connection: AsyncConnection, waited: float) -> str:
+    holder = await connection.scalar(_LOCK_HOLDER, {"key": LOCK_KEY})
     return (
         f"Another migration of this database is still running after {waited:g} seconds: "
         f"{holder or 'it has just ended'}. Nothing was changed. Check in pg_stat_activity what it "
@@ -94,7 +95,8 @@ async def retry_on_lock_timeout(
     """Run the migrations, and retry when one cannot lock a table within `lock_timeout`.
 
     A migration that waits for a table blocks every later statement on that table. Each attempt
-    therefore waits for at most `lock_timeout` seconds. The pause between attempts is as long.
+    therefore waits for at most `lock_timeout` seconds. The pause between attempts has the same
+    length.
 
     Raises `MigrationBlocked` after `ATTEMPTS` attempts, and `MigrationFailed` for any other error
     of PostgreSQL.
@@ -107,7 +109,7 @@ async def retry_on_lock_timeout(
         except DBAPIError as error:
             if getattr(driver_error(error), "sqlstate", None) != _LOCK_NOT_AVAILABLE:
                 if is_server_error(error):
-                    raise MigrationFailed(_describe(error)) from error
+                    raise MigrationFailed(_failure_message(error)) from error
                 raise
             if attempt == ATTEMPTS:
                 raise MigrationBlocked(
@@ -121,7 +123,7 @@ async def retry_on_lock_timeout(
             await asyncio.sleep(settings.lock_timeout)
 
 
-def _describe(error: DBAPIError) -> str:
+def _failure_message(error: DBAPIError) -> str:
     """Return the message and the hint of PostgreSQL, with the first lines of the statement."""
     lines = dedent(error.statement or "").strip().splitlines()
     shown = [*lines[:_STATEMENT_LINES], *(["…"] if len(lines) > _STATEMENT_LINES else [])]

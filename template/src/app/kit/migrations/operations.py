@@ -14,8 +14,10 @@ DECLARE
     old regtype := {type};
     wanted text[] := ARRAY[{values}]::text[];
     name text;
-    used record;
-    found text;
+    used record;  -- a column of this type, or of an array of it
+    remaining text;
+    labels text;
+    reason text;
     statement text;
     drops text[] := ARRAY[]::text[];
     changes text[] := ARRAY[]::text[];
@@ -37,10 +39,10 @@ BEGIN
             'SELECT string_agg(DISTINCT quote_literal(value), '', '') FROM %s,'
             ' unnest(' || CASE used.brackets WHEN '' THEN 'ARRAY[%s::text]' ELSE '%s::text[]' END
             || ') AS each (value) WHERE value <> ALL ($1)', used."table", used.name
-        ) INTO found USING wanted;
-        IF found IS NOT NULL THEN
+        ) INTO remaining USING wanted;
+        IF remaining IS NOT NULL THEN
             RAISE EXCEPTION 'Rows of %.% still have %, which is removed from the enum type %.',
-                used."table", used.name, found, name
+                used."table", used.name, remaining, name
                 USING ERRCODE = 'restrict_violation',
                       HINT = 'Update these rows to another value before replace_enum().';
         END IF;
@@ -66,6 +68,7 @@ BEGIN
                               AND p.objid = i.indexrelid AND p.refobjid = i.indrelid
                               AND p.refobjsubid = used.number)
           ) AS dependents (drop_statement, create_statement);
+        -- Without a default, the last part is NULL, which concat() skips.
         changes := changes || concat(
             format('ALTER TABLE %s ALTER COLUMN %s DROP DEFAULT, ', used."table", used.name),
             format('ALTER COLUMN %1$s TYPE %2$s%3$s USING %1$s::text%3$s::%2$s%3$s',
@@ -74,16 +77,16 @@ BEGIN
     END LOOP;
     FOR statement IN SELECT DISTINCT unnest(drops) LOOP EXECUTE statement; END LOOP;
     EXECUTE format('ALTER TYPE %s RENAME TO %I', name, 'replaced_' || old::oid);
-    SELECT string_agg(quote_literal(value), ', ' ORDER BY place) INTO found
-      FROM unnest(wanted) WITH ORDINALITY AS each (value, place);
-    EXECUTE format('CREATE TYPE %s AS ENUM (%s)', name, found);
+    SELECT string_agg(quote_literal(value), ', ' ORDER BY ordinal) INTO labels
+      FROM unnest(wanted) WITH ORDINALITY AS each (value, ordinal);
+    EXECUTE format('CREATE TYPE %s AS ENUM (%s)', name, labels);
     FOREACH statement IN ARRAY changes LOOP EXECUTE statement; END LOOP;
     FOR statement IN SELECT DISTINCT unnest(creates) LOOP EXECUTE statement; END LOOP;
     EXECUTE format('DROP TYPE %s', old);
 EXCEPTION
     WHEN feature_not_supported OR dependent_objects_still_exist OR invalid_text_representation THEN
-        GET STACKED DIAGNOSTICS found = PG_EXCEPTION_DETAIL;
-        RAISE EXCEPTION 'The enum type % cannot be replaced: %. %', name, SQLERRM, found
+        GET STACKED DIAGNOSTICS reason = PG_EXCEPTION_DETAIL;
+        RAISE EXCEPTION 'The enum type % cannot be replaced: %. %', name, SQLERRM, reason
             USING ERRCODE = 'restrict_violation', HINT = 'Before replace_enum(), drop the objects '
                   'that use the type or a removed value. Create them again after it.';
 END
@@ -92,16 +95,16 @@ $replace$
 
 
 def downgrade_revisions(revisions: Sequence[str]) -> None:
-    """Run the downgrades of these revisions, newest first. The revision history does not change.
+    """Run the downgrades of earlier migrations within a new one, such as to drop the example.
 
-    Pass the revisions in the order of `upgrade_revisions`: oldest first.
+    Pass the revisions oldest first. They run newest first. `alembic_version` does not change.
     """
     for revision in reversed(revisions):
         _module_of(revision).downgrade()
 
 
 def upgrade_revisions(revisions: Sequence[str]) -> None:
-    """Run the upgrades of these revisions, oldest first. The revision history does not change."""
+    """Run the upgrades of earlier migrations, oldest first. `alembic_version` does not change."""
     for revision in revisions:
         _module_of(revision).upgrade()
 

@@ -62,6 +62,7 @@ def url(context: typer.Context) -> None:
     each time: keep `dev` running.
     """
     service = get_service(context)
+    # Checked first, because `load` starts the local database.
     will_stop = not configured_database_url(env_file=True) and not is_local_server_in_use()
     typer.echo(_libpq_url(service.settings.load()).render_as_string(hide_password=False))
     if will_stop:
@@ -77,22 +78,22 @@ def url(context: typer.Context) -> None:
 def psql(context: typer.Context) -> None:
     """Open psql on the database; further arguments are for psql: `db psql -c "SELECT 1"`."""
     service = get_service(context)
-    at = _libpq_url(service.settings.load())
+    libpq_url = _libpq_url(service.settings.load())
     program = _find_psql(is_local=not configured_database_url(env_file=True))
     if program is None:
         raise CommandFailed(
             "psql is not installed. Install the PostgreSQL client, then run "
             f"`{service.name} db psql` again, or start `{service.name} dev` and connect any client "
-            f"to {at.render_as_string(hide_password=True)}"
+            f"to {libpq_url.render_as_string(hide_password=True)}"
         )
     environment = dict(os.environ)
-    if at.password:
+    if libpq_url.password:
         # Not an argument: other users of the machine can read the arguments of a process.
-        environment["PGPASSWORD"] = str(at.password)
+        environment["PGPASSWORD"] = str(libpq_url.password)
     # psql handles Ctrl-C: it cancels the statement that runs.
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        command = [program, at.set(password=None).render_as_string(), *context.args]
+        command = [program, libpq_url.set(password=None).render_as_string(), *context.args]
         result = subprocess.run(command, env=environment, check=False)  # noqa: S603 - no shell
     finally:
         signal.signal(signal.SIGINT, handler)
@@ -104,7 +105,10 @@ def reset(
     context: typer.Context,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation")] = False,
 ) -> None:
-    """Delete everything in the local database and apply all migrations. Refuses DATABASE_URL."""
+    """Delete everything in the local database and apply all migrations.
+
+    Fails if DATABASE_URL is set.
+    """
     service = get_service(context)
     if configured_database_url(env_file=True):
         raise CommandFailed(
@@ -160,9 +164,11 @@ async def _delete_everything(settings: KitSettings) -> None:
 
 def _libpq_url(settings: KitSettings) -> URL:
     """Return the URL in the form that psql and other programs accept."""
-    at = settings.database.sqlalchemy_url
-    query = {"sslmode" if name == "ssl" else name: value for name, value in at.query.items()}
-    return at.set(drivername="postgresql", query=query)
+    asyncpg_url = settings.database.sqlalchemy_url
+    query = {
+        "sslmode" if name == "ssl" else name: value for name, value in asyncpg_url.query.items()
+    }
+    return asyncpg_url.set(drivername="postgresql", query=query)
 
 
 def _find_psql(*, is_local: bool) -> str | None:

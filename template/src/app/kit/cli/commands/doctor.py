@@ -51,6 +51,7 @@ def doctor(context: typer.Context) -> None:
         with _settings(service) as settings:
             asyncio.run(_check_all(report, settings, service.name))
     except SettingsError as error:
+        # A heading, one line per variable, and the advice: see `KitSettings.load`.
         _, *problems, advice = str(error).splitlines()
         for problem in problems:
             report.failure("configuration", problem.strip(), advice)
@@ -86,9 +87,9 @@ async def _check_all(report: Report, settings: KitSettings, program: str) -> Non
         replica = database.model_copy(update={"url": database.replica_url})
         await _check(report, replica, script, program, server="replica", primary=primary)
     if database.migration_url:
-        owner = _owner(database)
-        where = address(owner.sqlalchemy_url)
-        if failed := await probe_connection(build_probe_engine(owner, program)):
+        migration = _migration_settings(database)
+        where = address(migration.sqlalchemy_url)
+        if failed := await probe_connection(build_probe_engine(migration, program)):
             result = f"{where} cannot be reached: {failed.reason}"
             advice = "fix DATABASE_MIGRATION_URL; the service works without it"
             report.failure("migrations", result, advice)
@@ -106,7 +107,8 @@ async def _check(
     primary: Row[Any] | None = None,
 ) -> Row[Any] | None:
     """Check one server. Return its facts, or None if it does not respond."""
-    # Connect as if through a pooler, which rejects startup parameters: the setting may be wrong.
+    # DATABASE_POOLER may be wrong. The settings for PgBouncer also work without it, but PgBouncer
+    # rejects the startup parameters of a direct connection.
     engine = build_probe_engine(settings.model_copy(update={"pooler": "pgbouncer"}), program)
     where, facts = address(settings.sqlalchemy_url), None
     if failed := await probe_connection(engine):
@@ -125,7 +127,8 @@ async def _check(
                 applied = None
             check_revision(report, applied, CodeRevisions.of(script), server, program)
             if server == "database" and applied is not None:
-                role = _owner(settings).sqlalchemy_url.username if settings.migration_url else None
+                migration = _migration_settings(settings)
+                role = migration.sqlalchemy_url.username if settings.migration_url else None
                 extensions = required_extensions(script)
                 await check_extensions(report, connection, extensions, applied, role)
             await check_connections(report, connection, settings, server)
@@ -135,6 +138,6 @@ async def _check(
     return facts
 
 
-def _owner(settings: DatabaseSettings) -> DatabaseSettings:
-    """Return the settings of the connection for migrations."""
+def _migration_settings(settings: DatabaseSettings) -> DatabaseSettings:
+    """Return the settings with the URL for migrations. DATABASE_PASSWORD does not apply to it."""
     return settings.model_copy(update={"url": settings.migration_url, "password": None})

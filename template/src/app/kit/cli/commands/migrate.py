@@ -108,8 +108,8 @@ def revision(
     must be at the newest migration.
     """
     service = get_service(context)
-    # This creates the schema of a new local database. After the new migration is written, its
-    # schema would include that migration.
+    # Create the schema of a new local database now. The next command would create it with the new
+    # migration, which is not reviewed yet.
     service.settings.load()
     with service.at_heads() as settings:
         config = alembic_config(settings)

@@ -29,7 +29,8 @@ def routes(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
 ) -> None:
     """List the routes of the service: methods, path, name and module. Needs no database."""
-    rows = sorted(routes_of(get_service(context).application()), key=lambda row: row[1::-1])
+    found = routes_of(get_service(context).application())
+    rows = sorted(found, key=lambda row: (row.path, row.methods))
     if as_json:
         listed = [row._asdict() | {"methods": row.methods.split()} for row in rows]
         typer.echo(json.dumps(listed, indent=2))
@@ -47,7 +48,7 @@ def routes_of(router: FastAPI | APIRouter, prefix: str = "") -> Iterator[RouteRo
                 yield from routes_of(mounted, path)
             case other:
                 endpoint: Any = route.endpoint
-                # Starlette adds HEAD to a route for GET.
+                # A WebSocket has no methods. A GET route of Starlette also has HEAD.
                 methods = sorted(route.methods or ()) or [type(other).__name__]
                 module = getattr(endpoint, "__module__", "")
                 yield RouteRow(" ".join(methods), path, route.name or "", module)

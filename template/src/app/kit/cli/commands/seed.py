@@ -54,7 +54,7 @@ def seed(
 
 
 async def _seed(
-    service: Service, settings: KitSettings, amount: int, number: int
+    service: Service, settings: KitSettings, amount: int, random_seed: int
 ) -> dict[str, int]:
     # No statement timeout: that of the service is meant for requests.
     without_timeout = settings.database.model_copy(update={"statement_timeout": 0})
@@ -65,14 +65,16 @@ async def _seed(
         with typer.progressbar(
             length=total, label="Seeding", hidden=hidden, file=sys.stderr
         ) as bar:
-            return await seed_all(database, service.seeders, amount, number, bar.update)
+            return await seed_all(database, service.seeders, amount, random_seed, bar.update)
     except DBAPIError as error:
         problem = problem_from_db_error(error)
         if isinstance(problem, Conflict):
             raise CommandFailed(
                 f"Some of these rows already exist: {problem.detail} Nothing was added. "
-                f"Generate other rows with --random-seed {number + 1}."
+                f"Generate other rows with --random-seed {random_seed + 1}."
             ) from error
-        raise problem or error from error
+        if problem:
+            raise problem from error
+        raise
     finally:
         await database.close()

@@ -50,10 +50,10 @@ def dev(
         # The reloader starts child processes, which read the URL from the environment.
         os.environ["DATABASE_URL"] = settings.database.url.get_secret_value()
         # Always set it: the value from `.env` must not apply to the local database.
-        owner = settings.database.migration_url
+        migration_url = settings.database.migration_url
         os.environ["DATABASE_MIGRATION_URL"] = (
-            owner.get_secret_value()
-            if owner
+            migration_url.get_secret_value()
+            if migration_url
             else settings.database.sqlalchemy_url.render_as_string(hide_password=False)
         )
         if "format" not in settings.log.model_fields_set:

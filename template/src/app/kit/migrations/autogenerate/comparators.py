@@ -83,6 +83,7 @@ def _complete_migration(
     """Sort the operations of Alembic, and add those for enum types, schemas and sequences."""
     metadata = context.metadata
     if isinstance(metadata, MetaData) and context.connection is not None:
+        # Set here, so that migrations/env.py only has to list COMPARISONS.
         options: dict[str, Any] = context.opts
         options["render_item"] = options.get("render_item") or render_type
         order_operations(operations)
@@ -174,8 +175,10 @@ def _compare_indexes(
     operations: ModifyTableOps, actual: Table, declared: Table, removed_values: set[str]
 ) -> None:
     indexes = {index.name: index for index in actual.indexes}
+    # Alembic already creates an index again if its columns change.
+    recreated = {each.index_name for each in operations.ops if isinstance(each, DropIndexOp)}
     for new in declared.indexes:
-        if (old := indexes.get(new.name)) is None:
+        if (old := indexes.get(new.name)) is None or old.name in recreated:
             continue
         before, after = _condition(old), _condition(new)
         if (before is None) != (after is None) or _literals(before) & removed_values:
@@ -202,8 +205,9 @@ def _compare_checks(
     for check in [each for each in declared.constraints if isinstance(each, CheckConstraint)]:
         name = conv(stored_name(check) or "")
         condition = conditions.get(name)
-        values, enum = _literals(condition), _checked_enum(check)
-        if values & removed_values or (condition and enum and values != set(enum.enums)):
+        stored_values, enum = _literals(condition), _checked_enum(check)
+        is_changed = condition and enum and stored_values != set(enum.enums)
+        if is_changed or stored_values & removed_values:
             old = CheckConstraint(str(condition), name=name, table=actual)
             operations.ops += [
                 DropConstraintOp.from_constraint(old),
@@ -229,6 +233,7 @@ def _remove_duplicate_checks(operations: ModifyTableOps) -> None:
     for each in [*operations.ops]:
         kind = each.modify_type if isinstance(each, AlterColumnOp) else None
         if isinstance(each, AlterColumnOp) and isinstance(kind, Enum) and not kind.native_enum:
+            # Without the Enum, ALTER TYPE creates no constraint. `_compare_checks` creates it.
             each.modify_type = String(kind.length)
         if isinstance(each, CreateCheckConstraintOp):
             check: Any = each.to_constraint()

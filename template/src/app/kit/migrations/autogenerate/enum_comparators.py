@@ -47,8 +47,9 @@ def compare_enums(operations: ops.UpgradeOps, metadata: MetaData, inspector: Ins
 
     existing = {EnumName(each["schema"], each["name"]): each["labels"] for each in types}
     declared = _declared(metadata)
-    converted = _convert_columns(operations, metadata, default_schema, full_name)
-    removed = [*converted, *_dropped_enums(operations)]
+    replaced = _convert_columns(operations, metadata, default_schema, full_name)
+    # A type is dropped after its last column lost it.
+    lost_by_columns = [*replaced, *_dropped_enums(operations)]
     before: list[MigrationStep] = []
     after: list[MigrationStep] = []
     for name, values in declared.items():
@@ -59,10 +60,10 @@ def compare_enums(operations: ops.UpgradeOps, metadata: MetaData, inspector: Ins
         else:
             before.append(create_type(name, values))
     used = {full_name(name) for name in declared}
-    unused = {full_name(EnumName.of(enum)): enum for enum in removed}
+    candidates = {full_name(EnumName.of(enum)): enum for enum in lost_by_columns}
     after += [
         drop_type(EnumName.of(enum), list(enum.enums))
-        for name, enum in unused.items()
+        for name, enum in candidates.items()
         if name not in used
     ]
     operations.ops = [*before, *operations.ops, *after]
@@ -81,7 +82,10 @@ def _declared(metadata: MetaData) -> dict[EnumName, list[str]]:
 
 
 def _dropped_enums(operations: ops.UpgradeOps) -> Iterator[Enum]:
-    """Yield the enum types of the columns that a migration drops."""
+    """Yield the enum types of the columns that a migration drops.
+
+    Only the private attribute `_reverse` has these columns: `reverse()` needs the whole table.
+    """
     for operation in operations.ops:
         items: list[Any] = []
         if isinstance(operation, ops.DropTableOp):
@@ -123,6 +127,7 @@ def _convert_columns(
             if not is_same:
                 replaced += [before] if before else []
                 step = _conversion(change, _column(change, metadata, default_schema), old, new)
+                # The step also sets the default.
                 change.existing_type = new
                 change.modify_server_default = False
                 # The CHECKs and indexes of the old type are dropped before, those of the new type

@@ -42,7 +42,7 @@ def _rendered_name(item: Constraint | Index) -> str | None:
 
 
 def long_names(metadata: MetaData) -> list[str]:
-    """Return an error message for each name in the models that PostgreSQL would truncate."""
+    """Return an error message for each name that PostgreSQL would truncate, or that is missing."""
     messages = {
         f"{what}: the name {name} has {size} bytes, but PostgreSQL allows {MAX_BYTES}. "
         "Choose a shorter name."
@@ -60,7 +60,7 @@ def long_names(metadata: MetaData) -> list[str]:
 
 
 def _names(table: Table) -> Iterator[tuple[str, str]]:
-    """Yield what each name of a table belongs to, and the name."""
+    """Yield each name in the definition of a table, after the kind of object that has it."""
     yield "table", table.name
     yield "schema", table.schema or ""
     for column in table.columns:
@@ -76,6 +76,7 @@ def _names(table: Table) -> Iterator[tuple[str, str]]:
 def find_foreign_key_cycles(metadata: MetaData) -> list[str]:
     """Return an error message if foreign keys without `use_alter` form a cycle; otherwise []."""
     sort = cast("Any", ddl).sort_tables_and_constraints
+    # The last item has no table, only the foreign keys that SQLAlchemy removed to sort the tables.
     *_, (_, keys) = sort(metadata.tables.values())
     cycle = sorted(
         f"{key.table.fullname}.{', '.join(key.column_keys)}" for key in keys if not key.use_alter

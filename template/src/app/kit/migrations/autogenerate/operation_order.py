@@ -24,7 +24,8 @@ def order_operations(operations: ops.UpgradeOps) -> None:
     middle: list[ops.MigrateOperation] = []
     last: list[ops.MigrateOperation] = []
     dropped: list[ops.DropTableOp] = []
-    # Tables that an operation alters or creates after the current one.
+    # Tables that a later operation alters, for example to add a unique constraint that a foreign
+    # key needs. A new table is not one of them: only its indexes follow.
     later = {_name(each) for each in operations.ops if isinstance(each, ops.ModifyTableOps)}
     for operation in operations.ops:
         if isinstance(operation, ops.DropTableOp):
@@ -47,8 +48,9 @@ def order_operations(operations: ops.UpgradeOps) -> None:
             operation.ops = [each for each in operation.ops if each not in (*drops, *adds)]
             if not operation.ops:
                 middle.remove(operation)
-    drops_of_tables = _children_first(dropped, first)
-    operations.ops = [*first, *middle, *last, *drops_of_tables]
+    # Called before `first` is read, because it may add to it.
+    table_drops = _children_first(dropped, first)
+    operations.ops = [*first, *middle, *last, *table_drops]
 
 
 def _children_first(
@@ -62,6 +64,7 @@ def _children_first(
         table = (unreferenced or remaining)[0]
         for child, key in _references(remaining, table):
             first.append(_in_table(_name(child), ops.DropConstraintOp.from_constraint(key)))
+            # In the downgrade, the operation above adds the key, after both tables are created.
             created = _reverse(child)
             created.columns = [each for each in created.columns if each is not key]
         remaining.remove(table)
@@ -83,7 +86,10 @@ def _references(
 
 
 def _reverse(table: ops.DropTableOp) -> Any:
-    """Return the operation of the downgrade, which creates the table. `reverse()` copies it."""
+    """Return the operation of the downgrade, which creates the table.
+
+    Changes of the copy that `reverse()` returns would be lost.
+    """
     return cast("Any", table)._reverse
 
 
@@ -105,6 +111,10 @@ def _create(key: ForeignKeyConstraint) -> ops.MigrateOperation:
     # The operation already runs after the tables are created.
     operation.kw.pop("use_alter", None)
     return operation
+
+
+def _is_shortened(operation: ops.CreateCheckConstraintOp) -> bool:
+    return stored_name(operation.to_constraint()) != operation.constraint_name
 
 
 def _drops_foreign_key(operation: ops.MigrateOperation) -> bool:
@@ -129,19 +139,17 @@ def keep_equal_constraints(context: AutogenContext, operations: ops.ModifyTableO
     def definition(operation: ops.AddConstraintOp | ops.DropConstraintOp) -> object:
         constraint = operation.to_constraint()
         if isinstance(constraint, ForeignKeyConstraint):
-            return _foreign_key(constraint, default_schema)
+            return _foreign_key_definition(constraint, default_schema)
         return stored_name(constraint)
 
     drops = [each for each in operations.ops if isinstance(each, ops.DropConstraintOp)]
-    for added in [*operations.ops]:
-        match added:
-            case ops.CreateForeignKeyOp():
-                pass
-            case ops.CreateCheckConstraintOp(constraint_name=name):
-                if stored_name(added.to_constraint()) == name:
-                    continue
-            case _:
-                continue
+    adds = [
+        each
+        for each in operations.ops
+        if isinstance(each, ops.CreateForeignKeyOp)
+        or (isinstance(each, ops.CreateCheckConstraintOp) and _is_shortened(each))
+    ]
+    for added in adds:
         equal = [each for each in drops if definition(each) == definition(added)]
         if equal:
             operations.ops.remove(equal[0])
@@ -149,7 +157,8 @@ def keep_equal_constraints(context: AutogenContext, operations: ops.ModifyTableO
             drops.remove(equal[0])
 
 
-def _foreign_key(key: ForeignKeyConstraint, default_schema: str | None) -> object:
+def _foreign_key_definition(key: ForeignKeyConstraint, default_schema: str | None) -> object:
+    """Return everything that makes two foreign keys equal, with PostgreSQL's defaults filled in."""
     targets = [each.target_fullname.removeprefix(f"{default_schema}.") for each in key.elements]
     rules = [(rule or "NO ACTION").upper() for rule in (key.ondelete, key.onupdate)]
     timing = bool(key.deferrable), (key.initially or "IMMEDIATE").upper()

@@ -10,7 +10,9 @@ from sqlalchemy import Column
 from app.kit.migrations.autogenerate.steps import MigrationStep
 
 _DATA_LOSS = "its data is lost. If it was renamed, which Alembic does not detect, write"
+# A foreign key needs a SHARE ROW EXCLUSIVE lock, other changes an ACCESS EXCLUSIVE lock.
 _BLOCKS_WRITES = "blocks writes to the table while it scans every row"
+_BLOCKS_ALL = "blocks reads and writes of the table while it scans every row"
 
 
 class ReviewedOperation(NamedTuple):
@@ -83,7 +85,9 @@ def _review(operation: ops.MigrateOperation, *, is_new: bool) -> ReviewedOperati
             what = f"drop constraint {operation.constraint_name}"
         case ops.AddConstraintOp():
             name = getattr(operation, "constraint_name", None)
-            what, risk = f"add constraint {name}", _BLOCKS_WRITES
+            is_foreign_key = isinstance(operation, ops.CreateForeignKeyOp)
+            what = f"add constraint {name}"
+            risk = _BLOCKS_WRITES if is_foreign_key else _BLOCKS_ALL
         case ops.CreateTableCommentOp() | ops.DropTableCommentOp():
             what = f"change the comment of table {table}"
         case MigrationStep():
@@ -105,10 +109,12 @@ def _risk_of(column: Column[Any]) -> str | None:
 
 def _alteration(operation: ops.AlterColumnOp) -> tuple[str, str | None]:
     """Return the change of a column, and its risk."""
+    not_null = ", and fails if one is NULL" if operation.modify_nullable is False else ""
     if operation.modify_type is not None:
-        return f", type {operation.modify_type!r}", f"{_BLOCKS_WRITES}, and may rewrite it"
-    if operation.modify_nullable is False:
-        return ", NOT NULL", f"{_BLOCKS_WRITES}, and fails if one is NULL"
+        change = f", type {operation.modify_type!r}{', NOT NULL' if not_null else ''}"
+        return change, f"{_BLOCKS_ALL}, and may rewrite it{not_null}"
+    if not_null:
+        return ", NOT NULL", f"{_BLOCKS_ALL}{not_null}"
     if operation.modify_nullable:
         return ", NULL allowed", None
     if operation.modify_server_default is not False:

@@ -15,9 +15,10 @@ from app.kit.migrations.autogenerate.steps import (
     quote,
 )
 
+# Steps before and after the changes of tables.
 Steps: TypeAlias = tuple[list[MigrationStep], list[MigrationStep]]
 
-_HELPER = "from app.kit.migrations.operations import replace_enum"
+_IMPORT_REPLACE_ENUM = "from app.kit.migrations.operations import replace_enum"
 
 
 class EnumName(NamedTuple):
@@ -48,7 +49,7 @@ def only_schemas_of(metadata: MetaData) -> Callable[[str | None, str, Any], bool
 
 
 def is_not_view(item: Any, _name: Any, _kind: Any, _reflected: Any, _compared: Any) -> bool:
-    """Return False for a model of a view. As the hook `include_object`, Alembic then ignores it."""
+    """Alembic's hook `include_object`: return False for a model of a view, to ignore it."""
     return not item.info.get("is_view")
 
 
@@ -126,6 +127,7 @@ def change_values(name: EnumName, old: list[str], new: list[str]) -> Steps:
     before: list[MigrationStep] = []
     if added:
         keep = [f"# The enum type {name} keeps {', '.join(added)}: rows may have it.", "pass"]
+        # If the order changes, a later step replaces the type: the values go to the end until then.
         add = _add(name, added, old + added if is_reordered else new, old)
         before = [MigrationStep(f"add to the enum type {name}: {', '.join(added)}", add, keep)]
     if not removed and not is_reordered:
@@ -139,7 +141,8 @@ def change_values(name: EnumName, old: list[str], new: list[str]) -> Steps:
     risk = "rewrites and locks each table that uses the type"
     if removed:
         risk += f", and fails while a row has {' or '.join(removed)}"
-    return before, [MigrationStep(what, _replace(name, new), downgrade, [_HELPER], risk)]
+    upgrade, imports = _replace(name, new), [_IMPORT_REPLACE_ENUM]
+    return before, [MigrationStep(what, upgrade, downgrade, imports, risk)]
 
 
 def renamed_values(old: list[str], new: list[str]) -> list[tuple[str, str]]:
@@ -166,7 +169,11 @@ def _rename(name: EnumName, pairs: list[tuple[str, str]]) -> Steps:
 
 
 def _add(name: EnumName, added: list[str], order: list[str], present: list[str]) -> list[str]:
-    """Add values outside the transaction, so that the transaction can use them."""
+    """Return the lines that add values to a type with the values `present`.
+
+    `order` defines the position of each value. The lines run outside the transaction, so that the
+    transaction can use the values.
+    """
     lines = ["with op.get_context().autocommit_block():"]
     for value in added:
         position = f" BEFORE {literal(present[0])}" if present else ""

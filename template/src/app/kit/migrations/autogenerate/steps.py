@@ -52,7 +52,7 @@ class MigrationStep(MigrateOperation):
 
 @renderers.dispatch_for(MigrationStep)
 def _render(context: AutogenContext, step: MigrationStep) -> list[str]:
-    context.imports.update(name for name in step.imports if any(step.upgrade))
+    context.imports.update(step.imports)
     return list(step.upgrade)
 
 
@@ -91,7 +91,7 @@ def default_sql(default: FetchedValue | None) -> str | None:
     value: Any = default.arg if isinstance(default, DefaultClause) else None
     if value is None or isinstance(value, str):
         return None if value is None else literal(value)
-    # Not compiled, because a colon would start a parameter.
+    # Return the text as it is: compiling it would read `:name` as a parameter.
     if isinstance(value, TextClause):
         return value.text
     return str(value.compile(dialect=DIALECT, compile_kwargs={"literal_binds": True}))
