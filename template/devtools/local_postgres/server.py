@@ -86,11 +86,10 @@ def _ensure_running(cluster: Cluster, users: IO[str]) -> str:
 
 
 def _start(cluster: Cluster) -> None:
-    """Start the server, unless another process is starting it."""
+    """Start the server, unless another process does: a second supervisor ends without output."""
     with cluster.path(".server").open("a") as lock:
         if not try_lock(lock, fcntl.LOCK_EX):
             return
-    # The supervisor takes the lock again. If two start, the second ends without output.
     command = [sys.executable, "-IS", supervisor.__file__, json.dumps(cluster, default=str)]
     # A new session, so that Ctrl-C in the terminal does not stop the server.
     output = check_output(

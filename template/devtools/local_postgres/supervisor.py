@@ -70,16 +70,13 @@ def socket_dir(data: Path) -> str | None:
 
 
 def supervise(cluster: Cluster, lock: IO[str], users: IO[str], log: IO[str]) -> None:
-    """Run the server until no process uses it."""
+    """Run the server until no process uses it. `scratch` has the socket and copied binaries."""
     data, server, supervisor = cluster.path(), None, os.getpid()
     account = server_account(data)
     stop = signal.SIGINT if cluster.durable else signal.SIGQUIT
-    # The lock file contains the suffix of the scratch directory of the last run. `name` makes sure
-    # that no other directory is removed.
-    lock.seek(0)
+    lock.seek(0)  # the suffix of the last scratch directory; `.name` keeps the path in TMP
     shutil.rmtree(TMP / (PREFIX + Path(lock.read()).name), ignore_errors=True)
     lock.truncate(0)
-    # For the socket, and for copies of the binaries.
     scratch = Path(mkdtemp(prefix=PREFIX, dir=TMP)) if cluster.durable else TMP / cluster.root.name
     scratch.mkdir(mode=0o700, exist_ok=True)
     print(scratch.name.removeprefix(PREFIX), end="", file=lock, flush=True)
@@ -129,11 +126,7 @@ def server_account(data: Path) -> dict[str, Any]:
     """Return the account of the server as arguments of `Popen`, empty for the current account."""
     if os.geteuid() != 0:
         return {}
-    accounts = [
-        (each.pw_uid, each.pw_gid)
-        for each in pwd.getpwall()
-        if each.pw_name in ("postgres", "nobody")
-    ]
+    accounts = [each[2:4] for each in pwd.getpwall() if each.pw_name in ("postgres", "nobody")]
     if data.exists():  # PostgreSQL must own its data directory
         accounts.insert(0, (data.stat().st_uid, data.stat().st_gid))
     for uid, gid in accounts:
@@ -156,10 +149,7 @@ def prepare_binaries(bindir: Path, scratch: Path, account: dict[str, Any]) -> Pa
 
 
 def prepare_data_dir(cluster: Cluster, account: dict[str, Any]) -> bool:
-    """Prepare the data directory, also after a crash. Return whether initdb must create the data.
-
-    The caller holds the lock on `server`: no server uses the directory.
-    """
+    """Prepare a data directory that no server uses. Return whether initdb must create the data."""
     data, marker = cluster.path(), cluster.path(".initdb")
     (data / "postmaster.pid").unlink(missing_ok=True)
     if data.exists() and not marker.exists():

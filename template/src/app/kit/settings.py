@@ -163,8 +163,7 @@ class KitSettings(AuthenticationSettings):
             except UnicodeDecodeError as error:
                 position = error.start + 1
                 lines = [f"  .env: is not valid UTF-8 at byte {position}: save the file as UTF-8"]
-                # Validate the other variables too, to report their errors at the same time. Latin-1
-                # decodes any byte.
+                # Report the errors of the other variables too: Latin-1 decodes any byte.
                 readable: dict[str, Any] = {**overrides, "_env_file_encoding": "latin-1"}
                 cls(**readable)
         except OSError as error:

@@ -68,8 +68,7 @@ async def migration_lock(engine: AsyncEngine, settings: DatabaseSettings) -> Asy
                     yield
                     return
                 if monotonic() > deadline:
-                    message = await _blocked_message(connection, settings.migration_wait)
-                    raise MigrationBlocked(message)
+                    raise MigrationBlocked(await _wait_message(connection, settings.migration_wait))
                 if not is_reported:
                     is_reported = True
                     holder = await connection.scalar(_LOCK_HOLDER, {"key": LOCK_KEY})
@@ -80,7 +79,7 @@ async def migration_lock(engine: AsyncEngine, settings: DatabaseSettings) -> Asy
             await asyncio.sleep(POLL_INTERVAL)
 
 
-async def _blocked_message(connection: AsyncConnection, waited: float) -> str:
+async def _wait_message(connection: AsyncConnection, waited: float) -> str:
     holder = await connection.scalar(_LOCK_HOLDER, {"key": LOCK_KEY})
     return (
         f"Another migration of this database is still running after {waited:g} seconds: "
@@ -95,8 +94,7 @@ async def retry_on_lock_timeout(
     """Run the migrations, and retry when one cannot lock a table within `lock_timeout`.
 
     A migration that waits for a table blocks every later statement on that table. Each attempt
-    therefore waits for at most `lock_timeout` seconds. The pause between attempts has the same
-    length.
+    therefore waits for at most `lock_timeout` seconds. The pause between attempts is equally long.
 
     Raises `MigrationBlocked` after `ATTEMPTS` attempts, and `MigrationFailed` for any other error
     of PostgreSQL.

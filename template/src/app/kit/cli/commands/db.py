@@ -105,10 +105,7 @@ def reset(
     context: typer.Context,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation")] = False,
 ) -> None:
-    """Delete everything in the local database and apply all migrations.
-
-    Fails if DATABASE_URL is set.
-    """
+    """Delete all local data and apply all migrations. Fails if DATABASE_URL is set."""
     service = get_service(context)
     if configured_database_url(env_file=True):
         raise CommandFailed(
@@ -164,11 +161,9 @@ async def _delete_everything(settings: KitSettings) -> None:
 
 def _libpq_url(settings: KitSettings) -> URL:
     """Return the URL in the form that psql and other programs accept."""
-    asyncpg_url = settings.database.sqlalchemy_url
-    query = {
-        "sslmode" if name == "ssl" else name: value for name, value in asyncpg_url.query.items()
-    }
-    return asyncpg_url.set(drivername="postgresql", query=query)
+    source = settings.database.sqlalchemy_url
+    query = {"sslmode" if name == "ssl" else name: value for name, value in source.query.items()}
+    return source.set(drivername="postgresql", query=query)
 
 
 def _find_psql(*, is_local: bool) -> str | None:

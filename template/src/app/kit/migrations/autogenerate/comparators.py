@@ -205,9 +205,8 @@ def _compare_checks(
     for check in [each for each in declared.constraints if isinstance(each, CheckConstraint)]:
         name = conv(stored_name(check) or "")
         condition = conditions.get(name)
-        stored_values, enum = _literals(condition), _checked_enum(check)
-        is_changed = condition and enum and stored_values != set(enum.enums)
-        if is_changed or stored_values & removed_values:
+        stored, enum = _literals(condition), _checked_enum(check)
+        if stored & removed_values or (condition and enum and stored != set(enum.enums)):
             old = CheckConstraint(str(condition), name=name, table=actual)
             operations.ops += [
                 DropConstraintOp.from_constraint(old),

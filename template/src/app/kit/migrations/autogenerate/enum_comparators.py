@@ -48,7 +48,6 @@ def compare_enums(operations: ops.UpgradeOps, metadata: MetaData, inspector: Ins
     existing = {EnumName(each["schema"], each["name"]): each["labels"] for each in types}
     declared = _declared(metadata)
     replaced = _convert_columns(operations, metadata, default_schema, full_name)
-    # A type is dropped after its last column lost it.
     lost_by_columns = [*replaced, *_dropped_enums(operations)]
     before: list[MigrationStep] = []
     after: list[MigrationStep] = []
@@ -82,10 +81,7 @@ def _declared(metadata: MetaData) -> dict[EnumName, list[str]]:
 
 
 def _dropped_enums(operations: ops.UpgradeOps) -> Iterator[Enum]:
-    """Yield the enum types of the columns that a migration drops.
-
-    Only the private attribute `_reverse` has these columns: `reverse()` needs the whole table.
-    """
+    """Yield the enum types of the columns that a migration drops; only `_reverse` has them."""
     for operation in operations.ops:
         items: list[Any] = []
         if isinstance(operation, ops.DropTableOp):

@@ -86,10 +86,7 @@ def _references(
 
 
 def _reverse(table: ops.DropTableOp) -> Any:
-    """Return the operation of the downgrade, which creates the table.
-
-    Changes of the copy that `reverse()` returns would be lost.
-    """
+    """Return the downgrade's operation, which creates the table. `reverse()` returns a copy."""
     return cast("Any", table)._reverse
 
 

@@ -85,9 +85,8 @@ def _review(operation: ops.MigrateOperation, *, is_new: bool) -> ReviewedOperati
             what = f"drop constraint {operation.constraint_name}"
         case ops.AddConstraintOp():
             name = getattr(operation, "constraint_name", None)
-            is_foreign_key = isinstance(operation, ops.CreateForeignKeyOp)
             what = f"add constraint {name}"
-            risk = _BLOCKS_WRITES if is_foreign_key else _BLOCKS_ALL
+            risk = _BLOCKS_WRITES if isinstance(operation, ops.CreateForeignKeyOp) else _BLOCKS_ALL
         case ops.CreateTableCommentOp() | ops.DropTableCommentOp():
             what = f"change the comment of table {table}"
         case MigrationStep():

@@ -18,7 +18,7 @@ from app.kit.migrations.autogenerate.steps import (
 # Steps before and after the changes of tables.
 Steps: TypeAlias = tuple[list[MigrationStep], list[MigrationStep]]
 
-_IMPORT_REPLACE_ENUM = "from app.kit.migrations.operations import replace_enum"
+_ENUM_IMPORT = "from app.kit.migrations.operations import replace_enum"
 
 
 class EnumName(NamedTuple):
@@ -141,8 +141,7 @@ def change_values(name: EnumName, old: list[str], new: list[str]) -> Steps:
     risk = "rewrites and locks each table that uses the type"
     if removed:
         risk += f", and fails while a row has {' or '.join(removed)}"
-    upgrade, imports = _replace(name, new), [_IMPORT_REPLACE_ENUM]
-    return before, [MigrationStep(what, upgrade, downgrade, imports, risk)]
+    return before, [MigrationStep(what, _replace(name, new), downgrade, [_ENUM_IMPORT], risk)]
 
 
 def renamed_values(old: list[str], new: list[str]) -> list[tuple[str, str]]:
@@ -169,11 +168,8 @@ def _rename(name: EnumName, pairs: list[tuple[str, str]]) -> Steps:
 
 
 def _add(name: EnumName, added: list[str], order: list[str], present: list[str]) -> list[str]:
-    """Return the lines that add values to a type with the values `present`.
-
-    `order` defines the position of each value. The lines run outside the transaction, so that the
-    transaction can use the values.
-    """
+    """Return lines that add values to the `present` ones, at their positions in `order`."""
+    # Outside the transaction, so that the transaction can use the values.
     lines = ["with op.get_context().autocommit_block():"]
     for value in added:
         position = f" BEFORE {literal(present[0])}" if present else ""
