@@ -40,8 +40,7 @@ def uv_options(root: Path, service: str) -> list[str]:
     """
     answers = root / ".copier-answers.yml"
     text = answers.read_text(encoding="utf-8") if answers.exists() else ""
-    # Copier has no answer for the exact commit: the template writes it as a comment.
-    source, commit = _yaml_value(text, "_src_path"), _yaml_value(text, "# Commit")
+    source, commit = _yaml_value(text, "_src_path"), _yaml_value(text, "# Commit")  # a comment
     url, folder = git_url(source), root / Path(source).expanduser()
     if source and not url and folder.is_dir():
         if not _has_commit(folder, commit):

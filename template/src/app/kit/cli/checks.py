@@ -211,10 +211,8 @@ async def check_extensions(
         result = f"{', '.join(not_created)}: on the server, but not in the database yet"
         report.warning("extensions", result, "run migrate; if that is done, run CREATE EXTENSION")
     else:
-        present = (
-            f"{', '.join(sorted(needed))}: all present" if needed else "no migration needs one"
-        )
-        report.ok("extensions", present)
+        present = f"{', '.join(sorted(needed))}: all present"
+        report.ok("extensions", present if needed else "no migration needs one")
 
 
 async def check_connections(

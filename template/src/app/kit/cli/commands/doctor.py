@@ -51,8 +51,7 @@ def doctor(context: typer.Context) -> None:
         with _settings(service) as settings:
             asyncio.run(_check_all(report, settings, service.name))
     except SettingsError as error:
-        # A heading, one line per variable, and the advice: see `KitSettings.load`.
-        _, *problems, advice = str(error).splitlines()
+        _, *problems, advice = str(error).splitlines()  # a heading, the variables, the advice
         for problem in problems:
             report.failure("configuration", problem.strip(), advice)
     if report.has_failure:

@@ -114,10 +114,8 @@ def serve(
 def _raise_if_port_is_in_use(host: str, port: int) -> None:
     """Raise CommandFailed if the port is in use. uvicorn would exit with code 1."""
     try:
-        for family, _, _, _, socket_address in socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM
-        ):
-            socket.create_server(socket_address, family=family).close()
+        for family, *_, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+            socket.create_server(address, family=family).close()
     except OSError as error:
         # uvicorn reports other errors, and may succeed: it does not need every address of the host.
         if error.errno in (errno.EADDRINUSE, errno.EACCES):

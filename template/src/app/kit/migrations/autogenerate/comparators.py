@@ -208,10 +208,8 @@ def _compare_checks(
         stored, enum = _literals(condition), _checked_enum(check)
         if stored & removed_values or (condition and enum and stored != set(enum.enums)):
             old = CheckConstraint(str(condition), name=name, table=actual)
-            operations.ops += [
-                DropConstraintOp.from_constraint(old),
-                AddConstraintOp.from_constraint(check),
-            ]
+            drop = DropConstraintOp.from_constraint(old)
+            operations.ops += [drop, AddConstraintOp.from_constraint(check)]
 
 
 def _checked_enum(check: Any) -> Enum | None:

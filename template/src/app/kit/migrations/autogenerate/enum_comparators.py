@@ -123,9 +123,8 @@ def _convert_columns(
             if not is_same:
                 replaced += [before] if before else []
                 step = _conversion(change, _column(change, metadata, default_schema), old, new)
-                # The step also sets the default.
                 change.existing_type = new
-                change.modify_server_default = False
+                change.modify_server_default = False  # the step sets it
                 # The CHECKs and indexes of the old type are dropped before, those of the new type
                 # are created after.
                 removed = [each for each in table.ops if isinstance(each, _REMOVED)]

@@ -17,6 +17,8 @@ from app.kit.migrations.autogenerate.model_checks import stored_name
 
 TableName: TypeAlias = tuple[str | None, str]
 
+_COMPARED = (ops.CreateForeignKeyOp, ops.CreateCheckConstraintOp)
+
 
 def order_operations(operations: ops.UpgradeOps) -> None:
     """Sort the operations so that the upgrade and the downgrade can run."""
@@ -110,10 +112,6 @@ def _create(key: ForeignKeyConstraint) -> ops.MigrateOperation:
     return operation
 
 
-def _is_shortened(operation: ops.CreateCheckConstraintOp) -> bool:
-    return stored_name(operation.to_constraint()) != operation.constraint_name
-
-
 def _drops_foreign_key(operation: ops.MigrateOperation) -> bool:
     if not isinstance(operation, ops.DropConstraintOp):
         return False
@@ -137,16 +135,10 @@ def keep_equal_constraints(context: AutogenContext, operations: ops.ModifyTableO
         constraint = operation.to_constraint()
         if isinstance(constraint, ForeignKeyConstraint):
             return _foreign_key_definition(constraint, default_schema)
-        return stored_name(constraint)
+        return type(constraint), stored_name(constraint)
 
     drops = [each for each in operations.ops if isinstance(each, ops.DropConstraintOp)]
-    adds = [
-        each
-        for each in operations.ops
-        if isinstance(each, ops.CreateForeignKeyOp)
-        or (isinstance(each, ops.CreateCheckConstraintOp) and _is_shortened(each))
-    ]
-    for added in adds:
+    for added in [each for each in operations.ops if isinstance(each, _COMPARED)]:
         equal = [each for each in drops if definition(each) == definition(added)]
         if equal:
             operations.ops.remove(equal[0])

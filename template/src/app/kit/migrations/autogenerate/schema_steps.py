@@ -121,9 +121,8 @@ def change_values(name: EnumName, old: list[str], new: list[str]) -> Steps:
         return _rename(name, renamed)
     added = [value for value in new if value not in old]
     removed = [value for value in old if value not in new]
-    is_reordered = [value for value in old if value in new] != [
-        value for value in new if value in old
-    ]
+    kept = [value for value in old if value in new]
+    is_reordered = kept != [value for value in new if value in old]
     before: list[MigrationStep] = []
     if added:
         keep = [f"# The enum type {name} keeps {', '.join(added)}: rows may have it.", "pass"]

@@ -38,8 +38,7 @@ class MigrationStep(MigrateOperation):
         risk: str | None = None,
     ) -> None:
         self.what, self.risk = what, risk
-        self.upgrade, self.downgrade = upgrade, downgrade
-        self.imports = imports
+        self.upgrade, self.downgrade, self.imports = upgrade, downgrade, imports
 
     def to_diff_tuple(self) -> tuple[str, ...]:
         """Return the difference that `alembic check` reports."""
