@@ -16,10 +16,4 @@ class CommandFailed(Exception):
 
 
 # Printed as one message, without a traceback.
-USER_ERRORS = (
-    CommandError,
-    DatabaseUnreachable,
-    CommandFailed,
-    SettingsError,
-    Unavailable,
-)
+USER_ERRORS = (CommandError, DatabaseUnreachable, CommandFailed, SettingsError, Unavailable)

@@ -76,10 +76,9 @@ def job(function: Callable[P, Awaitable[str | None]]) -> Callable[..., None]:
 
     # Typer reads the options from the signature and the annotations.
     untyped: Any = command
-    untyped.__signature__ = signature.replace(
-        parameters=[_CONTEXT, *options], return_annotation=None
-    )
-    untyped.__annotations__ = {each.name: each.annotation for each in (_CONTEXT, *options)}
+    parameters = [_CONTEXT, *options]
+    untyped.__signature__ = signature.replace(parameters=parameters, return_annotation=None)
+    untyped.__annotations__ = {each.name: each.annotation for each in parameters}
     del untyped.__wrapped__
     return command
 

@@ -92,10 +92,8 @@ def _relationships(table: Table) -> Iterator[str]:
     for key in sorted(keys, key=lambda key: [column.name for column in key.columns]):
         parent = "|o" if any(column.nullable for column in key.columns) else "||"
         child = "o|" if tuple(sorted(each.name for each in key.columns)) in unique else "o{"
-        tables = (
-            f"{_quoted(key.referred_table.fullname)} {parent}--{child} {_quoted(table.fullname)}"
-        )
-        yield f"    {tables} : {_quoted(key.elements[0].parent.name)}"
+        referred, label = _quoted(key.referred_table.fullname), _quoted(key.elements[0].parent.name)
+        yield f"    {referred} {parent}--{child} {_quoted(table.fullname)} : {label}"
 
 
 def _unique_columns(table: Table) -> set[tuple[str, ...]]:

@@ -114,13 +114,8 @@ def _convert_columns(
             if not before and not after:
                 continue
             change.modify_type = None
-            is_same = (
-                before is not None
-                and after is not None
-                and _is_array(old) == _is_array(new)
-                and full_name(EnumName.of(before)) == full_name(EnumName.of(after))
-            )
-            if not is_same:
+            names = [full_name(EnumName.of(enum)) if enum else None for enum in (before, after)]
+            if names[0] != names[1] or _is_array(old) != _is_array(new):
                 replaced += [before] if before else []
                 step = _conversion(change, _column(change, metadata, default_schema), old, new)
                 change.existing_type = new

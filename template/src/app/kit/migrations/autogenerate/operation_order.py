@@ -50,8 +50,7 @@ def order_operations(operations: ops.UpgradeOps) -> None:
             operation.ops = [each for each in operation.ops if each not in (*drops, *adds)]
             if not operation.ops:
                 middle.remove(operation)
-    # Called before `first` is read, because it may add to it.
-    table_drops = _children_first(dropped, first)
+    table_drops = _children_first(dropped, first)  # may add to `first`
     operations.ops = [*first, *middle, *last, *table_drops]
 
 

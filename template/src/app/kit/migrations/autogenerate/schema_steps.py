@@ -15,8 +15,7 @@ from app.kit.migrations.autogenerate.steps import (
     quote,
 )
 
-# Steps before and after the changes of tables.
-Steps: TypeAlias = tuple[list[MigrationStep], list[MigrationStep]]
+Steps: TypeAlias = tuple[list[MigrationStep], list[MigrationStep]]  # before and after tables
 
 _ENUM_IMPORT = "from app.kit.migrations.operations import replace_enum"
 
