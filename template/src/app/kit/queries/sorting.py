@@ -141,8 +141,8 @@ class SortOrder:
 def order_by(*terms: UnaryExpression[Any], tiebreaker: _Key) -> SortOrder: ...
 @overload
 @deprecated("pass the key as tiebreaker=…; the other form is removed in 0.11.0")
-def order_by(key: _Key, *terms: UnaryExpression[Any]) -> SortOrder: ...
-def order_by(*terms: Any, tiebreaker: Any = None) -> SortOrder:
+def order_by(key: _Key, /, *terms: UnaryExpression[Any]) -> SortOrder: ...
+def order_by(*terms: Any, tiebreaker: _Key | None = None) -> SortOrder:
     """Return an order by terms such as `Post.title.asc()`, and then by a unique key.
 
     The key is the primary key or another unique column. Pass several columns as a tuple if they are
@@ -152,7 +152,7 @@ def order_by(*terms: Any, tiebreaker: Any = None) -> SortOrder:
     """
     if tiebreaker is None:
         warn("pass the key as tiebreaker=…; it is required in 0.11.0", DeprecationWarning, 2)
-        tiebreaker, *terms = terms
+        return order_by(*terms[1:], tiebreaker=terms[0])
     if isinstance(tiebreaker, UnaryExpression):
         raise TypeError(
             f"Pass {tiebreaker} as a term, and a column without direction as tiebreaker."
