@@ -131,7 +131,8 @@ def _soft_delete_orphans(session: Session, *_context: object) -> None:
     when = utc_now()
     for owner in session.dirty:
         for relationship in owning_relationships(inspect(owner).mapper.class_):
-            if not relationship.cascade.delete_orphan:
+            is_of_subclass = not isinstance(owner, relationship.parent.class_)
+            if is_of_subclass or not relationship.cascade.delete_orphan:
                 continue
             attribute: Any = relationship.class_attribute
             for child in inspect(owner).attrs[relationship.key].history.deleted:

@@ -147,6 +147,11 @@ async def test_options_in_url_reach_the_driver(unpooled_url: URL) -> None:
     await engine.dispose()
 
 
+def test_comma_in_password_does_not_separate_hosts() -> None:
+    url = parse_url("postgresql://app:1,w@db.example:5432/app")
+    assert (url.username, url.password, url.host) == ("app", "1,w", "db.example")
+
+
 @pytest.mark.parametrize(
     ("address", "hosts"),
     [

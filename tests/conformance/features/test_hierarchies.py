@@ -22,6 +22,7 @@ from app.kit.writes.upsert import upsert_many
 from tests.conformance.features.hierarchies.models import (
     Boat,
     Car,
+    CreditNote,
     Document,
     Invoice,
     Letter,
@@ -243,3 +244,23 @@ async def test_subclasses_are_read_and_counted(session: AsyncSession) -> None:
     documents = (await session.scalars(select(Document).options(loads))).all()
     assert {type(each) for each in documents} == {Invoice, Letter}
     assert await session.scalar(select(func.sum(Invoice.total))) == 1
+
+
+async def test_single_table_subclass_of_joined_subclass_is_updated_once(
+    session: AsyncSession,
+) -> None:
+    await add(session, CreditNote(title="note", total=1), invoice(total=1))
+
+    assert await update_where(session, CreditNote, values={"total": Invoice.total + 1}) == 1
+
+    assert (await session.scalars(select(Invoice.total).order_by(Invoice.total))).all() == [1, 2]
+
+
+async def test_row_of_base_class_has_no_relationships_of_subclasses(session: AsyncSession) -> None:
+    vehicle = Vehicle(name="old")
+    await add(session, vehicle)
+
+    vehicle.name = "new"
+    await session.flush()
+
+    assert await session.scalar(select(Vehicle.name)) == "new"

@@ -82,6 +82,12 @@ class Invoice(Document):
     )
 
 
+class CreditNote(Invoice):
+    """A subclass in the tables of invoices."""
+
+    __mapper_args__ = {"polymorphic_identity": "credit_note"}  # noqa: RUF012 - SQLAlchemy's syntax
+
+
 class Reminder(Invoice):
     """A subclass with three tables."""
 

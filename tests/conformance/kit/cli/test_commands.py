@@ -15,11 +15,11 @@ import typer
 from sqlalchemy import URL, make_url
 
 from app.about import NAME
-from app.cli import SERVICE, cli
+from app.cli import SERVICE, cli, main
 from app.kit.cli.commands.routes import routes_of
 from app.kit.migrations.runner import PROJECT_ROOT
 from app.registry import COMMANDS
-from tests.support.commands import run
+from tests.support.commands import environment, run
 
 NOWHERE = make_url("postgresql://somebody:hunter2@127.0.0.1:1/nowhere")
 # Prevents the lookup in .env, which is for development.
@@ -174,3 +174,21 @@ def test_installed_completion_works_in_later_shells(bash: Callable[[str], str]) 
     function = f"$(complete -p {NAME} | grep -o '_[^ ]*_completion')"
     pressed = f"COMP_WORDS=({NAME} diagra) COMP_CWORD=1; {function} {NAME}"
     assert bash(f"source ~/.bashrc; {pressed}; echo $mine ${{COMPREPLY[@]}}") == "kept diagram\n"
+
+
+def test_psql_reads_the_password_from_its_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    psql = tmp_path / "psql"
+    psql.write_text('#!/bin/sh\necho "$1 $PGPASSWORD"\n')
+    psql.chmod(0o755)
+    monkeypatch.setattr("sys.argv", [NAME, "db", "psql"])
+    url = make_url("postgresql://app:word@db.example:5432/app")
+    # Not `run`, which uses a thread: only the main thread can handle signals.
+    with (
+        environment(url, PATH=f"{tmp_path}:{os.environ['PATH']}"),
+        pytest.raises(SystemExit) as end,
+    ):
+        main()
+    assert end.value.code == 0
+    assert capfd.readouterr().out == "postgresql://app@db.example:5432/app word\n"

@@ -26,7 +26,7 @@ from tests.support.database import migrated, settings_with
 INSERT = text("INSERT INTO kit_notes DEFAULT VALUES")
 COUNT = text("SELECT count(*) FROM kit_notes")
 IN_RECOVERY = text("SELECT pg_is_in_recovery()")
-NO_CACHE = {"Cache-Control": "no-cache"}
+NO_CACHE = {"Cache-Control": "No-Cache"}
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,9 @@ async def get_read_database(request: HTTPConnection) -> Database:
     database = get_database(request)
     # Without `request.headers`, which decodes all headers.
     headers = request.scope["headers"]
-    fresh = any(name == b"cache-control" and b"no-cache" in value for name, value in headers)
+    fresh = any(
+        name == b"cache-control" and b"no-cache" in value.lower() for name, value in headers
+    )
     return replace(database, read_engine=database.primary_read_engine) if fresh else database
 
 

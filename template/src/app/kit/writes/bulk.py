@@ -104,6 +104,8 @@ async def _update_tables(
     found = select(model.id).where(*conditions).order_by(model.id)
     keys = (await session.scalars(found.with_for_update(key_share=True))).all()
     for mapper in inspect(model).iterate_to_root() if keys else ():
+        if mapper.single:
+            continue  # Its columns are in the table of its base class.
         values: dict[str, Any] = {} if mapper.inherits else {"updated_at": utc_now()}
         values |= {
             name: value

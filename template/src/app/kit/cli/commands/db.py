@@ -93,7 +93,9 @@ def psql(context: typer.Context) -> None:
     # psql handles Ctrl-C: it cancels the statement that runs.
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        command = [program, libpq_url.set(password=None).render_as_string(), *context.args]
+        # `set` ignores None.
+        without_password = libpq_url._replace(password=None)
+        command = [program, without_password.render_as_string(), *context.args]
         result = subprocess.run(command, env=environment, check=False)  # noqa: S603 - no shell
     finally:
         signal.signal(signal.SIGINT, handler)

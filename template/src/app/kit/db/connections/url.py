@@ -15,7 +15,9 @@ DRIVER = "postgresql+asyncpg"
 _DRIVER_NAMES = {"postgres", "postgresql", DRIVER}
 _DSN_PREFIX = "postgresql:///?"
 # A URL with several hosts. SQLAlchemy supports them only in `?host=`.
-_URL_WITH_HOSTS = re.compile(r"^([\w+]+://(?:[^/?#]*@)?)([^/?#@]*,[^/?#@]*)(.*)$", re.DOTALL)
+_URL_WITH_HOSTS = re.compile(
+    r"^([\w+]+://(?:[^/?#]*@)?)([^/?#@]*,[^/?#@]*)((?:[/?#].*)?)$", re.DOTALL
+)
 # SQLAlchemy's format for each of several hosts.
 _HOST_WITH_PORT = re.compile(r"[^:]+:\d+")
 
