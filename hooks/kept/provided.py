@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import Depends
 
-from app.kit.db.session import ReadSessionDep, SessionDep
+from app.kit.http.dependencies import ReadSessionDep, SessionDep
 from app.kit.queries.repository import Repository
 
 

@@ -25,6 +25,8 @@ LONG = 40
 # Total characters of the long numbers of a body. The time to parse an integer grows with the square
 # of its length. The longest number of PostgreSQL has 147,455 digits.
 MAX_LONG_NUMBERS = 200_000
+# Digits of the longest integer that Pydantic parses.
+_MAX_DIGITS = 4300
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 Location: TypeAlias = tuple[int | str, ...]
@@ -106,11 +108,9 @@ def _limited(parse_number: Callable[[str], object]) -> Callable[[str], object]:
     def parse_limited(text: str) -> object:
         nonlocal left
         left -= len(text) if len(text) >= LONG else 0
-        try:
-            return parse_number(text) if left >= 0 else Rejected("is too long to be parsed")
-        except ValueError:
-            # Python parses integers of up to 4,300 digits.
-            return Rejected("is too long to be parsed")
+        # Also if a process has raised Python's limit, because Pydantic has the same limit.
+        is_too_long = left < 0 or (parse_number is int and len(text.lstrip("-")) > _MAX_DIGITS)
+        return Rejected("is too long to be parsed") if is_too_long else parse_number(text)
 
     return parse_limited
 
