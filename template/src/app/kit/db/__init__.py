@@ -1,1 +1,1 @@
-"""Async data access: engine, session, models and repositories."""
+"""Async data access: engine, connections, session and models."""

@@ -116,10 +116,10 @@ class Database:
             raise
 
     def reading(self, *, fresh: bool = False) -> AbstractAsyncContextManager[AsyncSession]:
-        """Return a read-only session in autocommit mode, for use with `async with`.
+        """Return a read-only session, for use with `async with`.
 
-        It reads from the replica if one is configured, which lags behind the primary. With `fresh`,
-        it reads from the primary.
+        It is in autocommit mode, or behind PgBouncer in a READ ONLY transaction. It reads from the
+        replica if one is configured, which lags behind the primary; with `fresh`, from the primary.
         """
         return self.sessions(bind=self.primary_read_engine if fresh else self.read_engine)
 

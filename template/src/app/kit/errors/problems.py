@@ -105,7 +105,7 @@ class CommitOutcomeUnknown(Problem):
         )
 
 
-# The maximum number of errors in a response. Others are only counted.
+# The maximum number of errors of one value that validation reports. Others are only counted.
 MAX_ERRORS = 100
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
