@@ -102,3 +102,28 @@ async def test_head_of_error_has_correct_content_length(path: str) -> None:
     head = await client.head(path)
     assert head.content == b""
     assert head.headers.get("Content-Length") in (None, get.headers["Content-Length"])
+
+
+async def test_requests_of_mounted_application_release_the_slots_of_both() -> None:
+    app, mounted = Application(concurrency_limit=3), Application(concurrency_limit=3)
+
+    @mounted.get("/one")
+    async def read_one() -> int:
+        return 1
+
+    app.mount("/mounted", mounted)
+    async with client_of(app) as client:
+        statuses = [(await client.get("/mounted/one")).status_code for _ in range(5)]
+
+    assert statuses == [200] * 5
+
+
+async def test_response_without_headers_passes_the_limits() -> None:
+    async def respond(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 204})
+        await send({"type": "http.response.body"})
+
+    app = Application()
+    app.mount("/bare", respond)
+    async with client_of(app) as client:
+        assert (await client.get("/bare/")).status_code == 204

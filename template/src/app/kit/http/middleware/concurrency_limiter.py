@@ -8,6 +8,7 @@ still get slots. A resource that holds a slot never takes the last free one.
 from asyncio import AbstractEventLoop, CancelledError, Future, TimerHandle, get_running_loop
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cached_property
 from math import inf
@@ -145,6 +146,22 @@ class ConcurrencyLimiter:
                 del self._queues[resource]
         if self._queues:
             self._start_timer(loop, min(queue[0].deadline for queue in self._queues.values()))
+
+
+@dataclass(slots=True)
+class Slot:
+    """The slot of a request. Not in the ASGI scope, which mounted applications share."""
+
+    limiter: ConcurrencyLimiter
+    is_queued: bool = False
+    # None if the request holds no slot.
+    resource: str | None = None
+
+    def release(self) -> None:
+        """Release the slot, unless it is released already."""
+        if self.resource is not None:
+            self.limiter.release(self.resource)
+            self.resource = None
 
 
 class Resources:

@@ -18,15 +18,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.kit.errors.handlers import response_from_problem
 from app.kit.errors.problems import CommitOutcomeUnknown, Problem, Unavailable
 from app.kit.http.asgi import READING, header, is_health_path, path_of
-from app.kit.http.middleware.concurrency_limiter import AcquireResult, ConcurrencyLimiter, Resources
+from app.kit.http.middleware.concurrency_limiter import (
+    AcquireResult,
+    ConcurrencyLimiter,
+    Resources,
+    Slot,
+)
 from app.kit.http.settings import HttpSettings
 
 # Key in the ASGI scope: whether the request has a body.
 HAS_BODY = "app.has_body"
-# Key in the ASGI scope: whether the request waits for a slot.
-_IS_QUEUED = "app.is_queued"
-# Key in the ASGI scope: the resource whose slot the request holds.
-_RESOURCE = "app.resource"
 # Bytes of names, values and separators. uvicorn without httptools has the same limit.
 HEADERS_LIMIT = 65_536
 _SEPARATORS = len(": \r\n")
@@ -89,7 +90,7 @@ class RequestLimitsMiddleware:
         if size > HEADERS_LIMIT:
             return HeadersTooLarge()
         body: bytes | None = None
-        limit = self.time_limit.start()
+        limit, slot = self.time_limit.start(), Slot(self.limiter)
 
         async def send_in_time(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -99,7 +100,7 @@ class RequestLimitsMiddleware:
                 else:
                     self.time_limit.stop(limit)
                     if _is_event_stream(message):
-                        self._release(scope)
+                        slot.release()
             await send(message)
 
         try:
@@ -110,7 +111,7 @@ class RequestLimitsMiddleware:
                     return problem
                 except ClientDisconnect:
                     return None
-                return await self._run(scope, body, receive, send_in_time)
+                return await self._run(slot, scope, body, receive, send_in_time)
         except TimeoutError:
             if not limit.expired():
                 raise
@@ -119,11 +120,13 @@ class RequestLimitsMiddleware:
         if body is None:
             return RequestTimeout("The request did not arrive in time.")
         message = "The request took too long and was cancelled"
-        if scope["method"] in READING or scope.get(_IS_QUEUED):
+        if scope["method"] in READING or slot.is_queued:
             return Unavailable(f"{message}. Try again in a moment.")
         return CommitOutcomeUnknown(message)
 
-    async def _run(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> Problem | None:
+    async def _run(
+        self, slot: Slot, scope: Scope, body: bytes, receive: Receive, send: Send
+    ) -> Problem | None:
         """Call the application with a slot. Return a problem if all slots stay in use."""
         replay = replayed(body, receive)
         scope[HAS_BODY] = bool(body)
@@ -132,26 +135,20 @@ class RequestLimitsMiddleware:
             return None
         resource = self.resources.name_of(path_of(scope))
         if not self.limiter.try_acquire(resource):
-            scope[_IS_QUEUED] = True
+            slot.is_queued = True
             result = await self.limiter.acquire(partial(_is_disconnected, receive), resource)
-            scope[_IS_QUEUED] = False
+            slot.is_queued = False
             if result is AcquireResult.TIMED_OUT:
                 self.limiter.rejected += 1
                 return Unavailable("The service is busy. Try again in a moment.")
             if result is AcquireResult.DISCONNECTED:
                 return None
-        scope[_RESOURCE] = resource
+        slot.resource = resource
         try:
             await self.app(scope, replay, send)
         finally:
-            self._release(scope)
+            slot.release()
         return None
-
-    def _release(self, scope: Scope) -> None:
-        """Release the slot of a request, if it still has one."""
-        resource = scope.pop(_RESOURCE, None)
-        if resource is not None:
-            self.limiter.release(resource)
 
 
 class TimeLimit:
@@ -216,7 +213,7 @@ async def _body(scope: Scope, receive: Receive, limit: int) -> bytes:
 def _is_event_stream(start: Message) -> bool:
     return any(
         name == b"content-type" and value.startswith(b"text/event-stream")
-        for name, value in start["headers"]
+        for name, value in start.get("headers", ())
     )
 
 
