@@ -20,7 +20,6 @@ INTERNAL = {
     "kit/cli/development_database.py",
     "kit/http/validation/value_checks.py",
     "kit/http/middleware/content_negotiation.py",
-    "kit/http/middleware/problem_documents.py",
     "kit/queries/compiled/statement_cache.py",
     "kit/queries/compiled/columns.py",
     "kit/http/schemas.py",

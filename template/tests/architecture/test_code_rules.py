@@ -82,7 +82,7 @@ def wraps_requests(node: ast.AST, _path: str) -> str | None:
     if _called(node) == "middleware":
         return (
             "reduces throughput by a fifth: write an ASGI middleware, as in "
-            "app.kit.http.middleware.request_id"
+            "app.kit.http.middleware.security"
         )
     return None
 

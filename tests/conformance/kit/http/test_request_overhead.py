@@ -26,8 +26,8 @@ from app.kit.db.session import Database
 from app.kit.http.dependencies import get_read_database, get_read_session, get_session
 from app.kit.http.etag import ETag
 from app.kit.http.middleware.concurrency_limiter import AcquireResult, ConcurrencyLimiter
-from app.kit.http.middleware.request_id import RequestIdMiddleware
 from app.kit.http.middleware.request_limits import RequestLimitsMiddleware
+from app.kit.http.middleware.responses import ResponseMiddleware
 from app.kit.http.middleware.security import add_security_middleware, security_headers
 from app.kit.http.settings import HttpSettings
 from app.kit.observability.logging import configure_logging
@@ -215,7 +215,7 @@ async def test_middleware_does_not_decode_headers_or_rebuild_constant_ones(
     spy: Spy,
 ) -> None:
     settings = HttpSettings(hsts=3600)
-    layers = RequestIdMiddleware(
+    layers = ResponseMiddleware(
         add_security_middleware(RequestLimitsMiddleware(nothing, settings, 1), settings),
         headers=security_headers(settings),
     )

@@ -15,7 +15,7 @@ from sqlalchemy import URL
 
 from app.kit.db.connections.asyncpg_driver import has_listeners
 from app.kit.http.authentication import Authentication
-from app.kit.http.middleware.request_id import RequestIdMiddleware
+from app.kit.http.middleware.responses import ResponseMiddleware
 from app.kit.observability import statement_events
 from app.kit.settings import MetricsSettings, SettingsError
 from app.settings import Settings
@@ -211,7 +211,7 @@ async def test_without_metrics_port_nothing_is_installed(
     threads = threading.active_count()
     async with observed_service(observed_settings(url)) as app:
         outermost = app.build_middleware_stack()
-        assert isinstance(outermost, RequestIdMiddleware)
+        assert isinstance(outermost, ResponseMiddleware)
         assert outermost.count is None
         for engine in app.state.database.pools.values():
             assert not [*engine.sync_engine.dialect.dispatch.do_execute]

@@ -13,8 +13,8 @@ from app.kit.errors.handlers import add_exception_handlers
 from app.kit.http.authentication import Authentication
 from app.kit.http.docs_pages import mount_docs
 from app.kit.http.middleware.content_negotiation import ContentNegotiationMiddleware
-from app.kit.http.middleware.request_id import RequestIdMiddleware
 from app.kit.http.middleware.request_limits import RequestLimitsMiddleware
+from app.kit.http.middleware.responses import ResponseMiddleware
 from app.kit.http.middleware.security import add_security_middleware, security_headers
 from app.kit.http.openapi.document import (
     COMMON_RESPONSES,
@@ -77,9 +77,9 @@ class Application(FastAPI):
             self.metrics.watch(limits.limiter, self.concurrency_limit)
         # Outside the concurrency limit: CORS preflights and untrusted hosts take no slot.
         app = add_security_middleware(app, self.http)
-        # Outside of these: every response has a request id, security headers and a log event.
+        # Outside of these: it completes and logs every response.
         record_request = self.metrics.request if self.metrics else None
-        app = RequestIdMiddleware(app, record_request, security_headers(self.http))
+        app = ResponseMiddleware(app, record_request, security_headers(self.http))
         return self.authentication.wrap(app) if self.authentication else app
 
     def setup(self) -> None:

@@ -72,7 +72,7 @@ def configure_logging(settings: LogSettings) -> None:
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = True
-    # RequestIdMiddleware already logs each request, with its id.
+    # ResponseMiddleware already logs each request, with its id.
     logging.getLogger("uvicorn.access").disabled = True
 
 

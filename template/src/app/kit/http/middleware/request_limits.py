@@ -5,7 +5,7 @@ holds no database connection. A request holds its slot until the response ends, 
 reads from the database until then.
 """
 
-from asyncio import AbstractEventLoop, Timeout, TimerHandle, get_running_loop, sleep, timeout
+from asyncio import sleep, timeout
 from collections.abc import Sequence
 from functools import partial
 from http import HTTPStatus
@@ -75,7 +75,6 @@ class RequestLimitsMiddleware:
         self.settings = settings
         self.resources = Resources(routes)
         self.limiter = ConcurrencyLimiter(concurrency_limit, settings.wait_limit)
-        self.time_limit = TimeLimit(settings.time_limit)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request. Other scopes than HTTP pass through."""
@@ -90,7 +89,7 @@ class RequestLimitsMiddleware:
         if size > HEADERS_LIMIT:
             return HeadersTooLarge()
         body: bytes | None = None
-        limit, slot = self.time_limit.start(), Slot(self.limiter)
+        limit, slot = timeout(self.settings.time_limit), Slot(self.limiter)
 
         async def send_in_time(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -98,7 +97,7 @@ class RequestLimitsMiddleware:
                     # The time is over: let the cancellation happen here, before anything is sent.
                     await sleep(0)
                 else:
-                    self.time_limit.stop(limit)
+                    limit.reschedule(None)
                     if _is_event_stream(message):
                         slot.release()
             await send(message)
@@ -115,8 +114,6 @@ class RequestLimitsMiddleware:
         except TimeoutError:
             if not limit.expired():
                 raise
-        finally:
-            self.time_limit.end(limit)
         if body is None:
             return RequestTimeout("The request did not arrive in time.")
         message = "The request took too long and was cancelled"
@@ -149,47 +146,6 @@ class RequestLimitsMiddleware:
         finally:
             slot.release()
         return None
-
-
-class TimeLimit:
-    """Cancels blocks that take too long. Such a block raises TimeoutError.
-
-    `asyncio.timeout` uses one timer per block, which takes a tenth of the time of a small request.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-        # Ordered by deadline, because all blocks have the same limit.
-        self._deadlines: dict[Timeout, float] = {}
-        self._timer: TimerHandle | None = None
-
-    def start(self) -> Timeout:
-        """Return the context manager for a block. The time starts now."""
-        block, loop = timeout(None), get_running_loop()
-        self._deadlines[block] = deadline = loop.time() + self.seconds
-        if self._timer is None:
-            self._timer = loop.call_at(deadline, self._expire, loop)
-        return block
-
-    def end(self, block: Timeout) -> None:
-        """Remove a block that has ended."""
-        self._deadlines.pop(block, None)
-
-    def stop(self, block: Timeout) -> None:
-        """Remove the limit of a block that still runs."""
-        # If the timer has fired just now, the block has a deadline but is not cancelled yet.
-        if self._deadlines.pop(block, None) is None and block.when() and not block.expired():
-            block.reschedule(None)
-
-    def _expire(self, loop: AbstractEventLoop) -> None:
-        now = loop.time()
-        self._timer = None
-        for block, deadline in tuple(self._deadlines.items()):
-            if deadline > now:
-                self._timer = loop.call_at(deadline, self._expire, loop)
-                break
-            del self._deadlines[block]
-            block.reschedule(now)
 
 
 async def _body(scope: Scope, receive: Receive, limit: int) -> bytes:

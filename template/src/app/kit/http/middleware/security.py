@@ -13,7 +13,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.kit.errors.handlers import response_from_problem
 from app.kit.errors.problems import Problem
 from app.kit.http.asgi import Headers, header, is_health_path
-from app.kit.http.middleware.problem_documents import ProblemDocumentsMiddleware
 from app.kit.http.settings import ANY, HttpSettings
 
 # Responses are data: a browser that displays one as a page must not load anything.
@@ -77,7 +76,7 @@ class TrustedHostsMiddleware:
 
 
 def add_security_middleware(app: ASGIApp, settings: HttpSettings) -> ASGIApp:
-    """Add the middleware for hosts, origins and their errors."""
+    """Add the middleware for hosts and origins, if they are configured."""
     if settings.origins:
         app = CORSMiddleware(
             app,
@@ -102,4 +101,4 @@ def add_security_middleware(app: ASGIApp, settings: HttpSettings) -> ASGIApp:
         )
     if settings.hosts and ANY not in settings.hosts:
         app = TrustedHostsMiddleware(app, settings)
-    return ProblemDocumentsMiddleware(app)
+    return app
