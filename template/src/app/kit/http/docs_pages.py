@@ -12,19 +12,17 @@ from pathlib import Path
 
 import fastapi_offline
 from fastapi import FastAPI, Request
-from fastapi.openapi.docs import (
-    get_redoc_html,
-    get_swagger_ui_html,
-    get_swagger_ui_oauth2_redirect_html,
-)
-from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 # The package also has a FastAPI subclass, which is not used here.
 _DIRECTORY = Path(fastapi_offline.__file__).parent / "static"
 _ASSETS = "/docs-assets"
+_FONTS = re.compile(r'<link href="https://fonts\.[^>]*>')
+# FastAPI's pages load the files from other hosts, under the same names.
+_FILE = re.compile(r' (src|href)="https://[^"]*(/[\w.-]+)"')
 _SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 # ReDoc creates its styles and its search worker at run time.
 _POLICY = "; ".join(
@@ -43,12 +41,6 @@ _POLICY = "; ".join(
 
 
 class _Files(StaticFiles):
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        if scope["method"] not in ("GET", "HEAD"):
-            # Starlette's exception has no `Allow` header.
-            raise HTTPException(405, "Use GET or HEAD for this file.", {"Allow": "GET, HEAD"})
-        return await super().get_response(path, scope)
-
     def file_response(
         self,
         full_path: str | os.PathLike[str],
@@ -63,57 +55,32 @@ class _Files(StaticFiles):
 
 
 def mount_docs(app: FastAPI) -> None:
-    """Add Swagger UI and ReDoc at the `docs_url` and `redoc_url` of an application."""
-    schema, redirect = app.openapi_url, app.swagger_ui_oauth2_redirect_url
-    if not schema:
+    """Let the documentation pages that FastAPI has added load their files from the service."""
+    if not app.openapi_url:
         return
-
-    def swagger_ui(root: str) -> HTMLResponse:
-        return get_swagger_ui_html(
-            openapi_url=f"{root}{schema}",
-            title=app.title,
-            swagger_js_url=f"{root}{_ASSETS}/swagger-ui-bundle.js",
-            swagger_css_url=f"{root}{_ASSETS}/swagger-ui.css",
-            swagger_favicon_url=f"{root}{_ASSETS}/favicon.png",
-            oauth2_redirect_url=redirect and f"{root}{redirect}",
-            init_oauth=app.swagger_ui_init_oauth,
-            swagger_ui_parameters=app.swagger_ui_parameters,
-        )
-
-    def redirect_page(_root: str) -> HTMLResponse:
-        return get_swagger_ui_oauth2_redirect_html()
-
-    def redoc(root: str) -> HTMLResponse:
-        return get_redoc_html(
-            openapi_url=f"{root}{schema}",
-            title=app.title,
-            redoc_js_url=f"{root}{_ASSETS}/redoc.standalone.js",
-            redoc_favicon_url=f"{root}{_ASSETS}/favicon.png",
-            with_google_fonts=False,
-        )
-
-    for path, page in (
-        (app.docs_url, swagger_ui),
-        (app.docs_url and redirect, redirect_page),
-        (app.redoc_url, redoc),
-    ):
-        if path:
-            app.add_route(path, _endpoint(page), include_in_schema=False)
+    pages = {app.docs_url, app.redoc_url, app.swagger_ui_oauth2_redirect_url}
+    for position, route in enumerate(app.routes):
+        if isinstance(route, Route) and route.path in pages:
+            endpoint = _without_other_hosts(route.endpoint)
+            app.routes[position] = Route(route.path, endpoint, include_in_schema=False)
     app.mount(_ASSETS, _Files(directory=_DIRECTORY))
 
 
-def _endpoint(page: Callable[[str], HTMLResponse]) -> Callable[[Request], Awaitable[HTMLResponse]]:
+def _without_other_hosts(
+    page: Callable[[Request], Awaitable[HTMLResponse]],
+) -> Callable[[Request], Awaitable[HTMLResponse]]:
     """Return an endpoint whose Content-Security-Policy allows only scripts of the service."""
 
     async def endpoint(request: Request) -> HTMLResponse:
         # The path prefix of the service behind a proxy.
-        root: str = request.scope.get("root_path", "")
-        response = page(root.rstrip("/"))
+        assets = request.scope.get("root_path", "").rstrip("/") + _ASSETS
+        html = _FONTS.sub("", bytes((await page(request)).body).decode())
+        html = _FILE.sub(lambda found: f' {found[1]}="{assets}{found[2]}"', html)
         scripts = ["'self'"]
-        for script in _SCRIPT.findall(bytes(response.body).decode()):
+        for script in _SCRIPT.findall(html):
             digest = b64encode(sha256(script.encode()).digest()).decode()
             scripts.append(f"'sha256-{digest}'")
-        response.headers["Content-Security-Policy"] = _POLICY.format(scripts=" ".join(scripts))
-        return response
+        policy = _POLICY.format(scripts=" ".join(scripts))
+        return HTMLResponse(html, headers={"Content-Security-Policy": policy})
 
     return endpoint
