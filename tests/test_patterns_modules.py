@@ -19,7 +19,7 @@ INTERNAL = {
     "kit/db/soft_delete.py",
     "kit/cli/development_database.py",
     "kit/http/validation/value_checks.py",
-    "kit/http/middleware/content_negotiation.py",
+    "kit/http/middleware/conditional_requests.py",
     "kit/queries/compiled/statement_cache.py",
     "kit/queries/compiled/columns.py",
     "kit/http/schemas.py",

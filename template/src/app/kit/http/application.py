@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 from app.kit.errors.handlers import add_exception_handlers
 from app.kit.http.authentication import Authentication
 from app.kit.http.docs_pages import mount_docs
-from app.kit.http.middleware.content_negotiation import ContentNegotiationMiddleware
+from app.kit.http.middleware.conditional_requests import ConditionalRequestsMiddleware
 from app.kit.http.middleware.request_limits import RequestLimitsMiddleware
 from app.kit.http.middleware.responses import ResponseMiddleware
 from app.kit.http.middleware.security import add_security_middleware, security_headers
@@ -71,7 +71,7 @@ class Application(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         """Wrap the application in the kit's middleware, starting with the innermost."""
         app = super().build_middleware_stack()
-        app = ContentNegotiationMiddleware(app, self.routes)
+        app = ConditionalRequestsMiddleware(app, self.routes)
         app = limits = RequestLimitsMiddleware(app, self.http, self.concurrency_limit, self.routes)
         if self.metrics:
             self.metrics.watch(limits.limiter, self.concurrency_limit)
@@ -84,9 +84,8 @@ class Application(FastAPI):
 
     def setup(self) -> None:
         """Add the OpenAPI and documentation routes."""
-        # These routes come first and so replace FastAPI's, which load scripts from a CDN.
-        mount_docs(self)
         super().setup()
+        mount_docs(self)
         if self.authentication:
             self.authentication.install(self)
         for position, route in enumerate(self.routes):

@@ -26,8 +26,6 @@ from app.kit.http.middleware.concurrency_limiter import (
 )
 from app.kit.http.settings import HttpSettings
 
-# Key in the ASGI scope: whether the request has a body.
-HAS_BODY = "app.has_body"
 # Bytes of names, values and separators. uvicorn without httptools has the same limit.
 HEADERS_LIMIT = 65_536
 _SEPARATORS = len(": \r\n")
@@ -126,7 +124,6 @@ class RequestLimitsMiddleware:
     ) -> Problem | None:
         """Call the application with a slot. Return a problem if all slots stay in use."""
         replay = replayed(body, receive)
-        scope[HAS_BODY] = bool(body)
         if is_health_path(scope):
             await self.app(scope, replay, send)
             return None
