@@ -11,7 +11,6 @@ INTERNAL = {
     "kit/db/revisions.py",
     "kit/db/current_user.py",
     "kit/writes/idempotency.py",
-    "kit/migrations/autogenerate/operation_order.py",
     "kit/migrations/autogenerate/steps.py",
     "kit/queries/pagination.py",
     "kit/writes/transactions.py",

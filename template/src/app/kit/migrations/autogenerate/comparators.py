@@ -1,247 +1,219 @@
-"""Autogenerate comparisons that Alembic lacks: some defaults, and constraints.
+"""Comparisons for autogenerate that Alembic lacks, and the order of the operations.
 
-PostgreSQL rewrites the conditions of partial indexes and CHECKs, so they cannot be compared in
-general. A migration creates them again in these cases:
-
-- An index becomes partial, or is not partial any more.
-- A native enum loses a value that the condition contains.
-- The values of an enum stored as text change.
-
-docs/database.md lists what is not compared.
+Alembic compares constraints and indexes by name and columns. This plugin compares the definitions
+that PostgreSQL returns for the database and for the models. docs/database.md lists what it omits.
 """
 
-import re
-from typing import Any
+from typing import Any, cast
 
 from alembic.autogenerate.api import AutogenContext
-from alembic.operations.ops import (
-    AddColumnOp,
-    AddConstraintOp,
-    AlterColumnOp,
-    CreateCheckConstraintOp,
-    CreateIndexOp,
-    DropConstraintOp,
-    DropIndexOp,
-    ModifyTableOps,
-    UpgradeOps,
-)
+from alembic.operations import ops
 from alembic.runtime.plugins import Plugin
-from alembic.util import DispatchPriority, PriorityDispatchResult
-from sqlalchemy import (
-    JSON,
-    CheckConstraint,
-    Column,
-    DefaultClause,
-    Enum,
-    Index,
-    MetaData,
-    String,
-    Table,
-)
-from sqlalchemy.dialects import postgresql
+from alembic.util import DispatchPriority
+from alembic.util import PriorityDispatchResult as Result
+from sqlalchemy import DefaultClause, Enum, ForeignKeyConstraint, Index, String, Table
+from sqlalchemy.dialects.postgresql import ExcludeConstraint
+from sqlalchemy.sql import ddl
 from sqlalchemy.sql.elements import conv
-from sqlalchemy.sql.operators import in_op
 
-from app.kit.migrations.autogenerate.enum_comparators import (
-    compare_enums,
-    is_array_change,
-    render_type,
-)
+from app.kit.migrations.autogenerate.definitions import Definitions, read_definitions
+from app.kit.migrations.autogenerate.enum_comparators import compare_enums, render_type
 from app.kit.migrations.autogenerate.model_checks import reject_models, stored_name
-from app.kit.migrations.autogenerate.operation_order import keep_equal_constraints, order_operations
-from app.kit.migrations.autogenerate.schema_steps import missing_objects, renamed_values
-from app.kit.migrations.autogenerate.steps import default_sql, native_enum
+from app.kit.migrations.autogenerate.schema_steps import missing_objects
+from app.kit.migrations.autogenerate.steps import native_enum
 
 __all__ = ["COMPARISONS"]
 
 # For `autogenerate_plugins` in migrations/env.py.
-COMPARISONS = [
-    "alembic.autogenerate.*",
-    # Compares CHECK constraints by name.
-    "alembic.ext.checkconstraint_byname",
-    __name__,
-]
+COMPARISONS = ["alembic.autogenerate.*", __name__]
 
-_WHOLE_CAST = re.compile(r"^CAST\((.*) AS [^()]+\)$", re.IGNORECASE | re.DOTALL)
-_QUOTED = re.compile(r"('(?:[^']|'')*')")
-_LITERAL = re.compile(r"'((?:[^']|'')*)'")
-# White space, and the casts that PostgreSQL adds to a default, as in 'a'::kind.
-_NOISE = re.compile(r"::(?:\"[^\"]+\"|[\w. ])+(?:\[\])*|\s+")
+_ITEMS = (ops.AddConstraintOp, ops.DropConstraintOp, ops.CreateIndexOp, ops.DropIndexOp)
 
 
-def _check_models(
-    context: AutogenContext, _operations: UpgradeOps, _schemas: set[str | None]
-) -> PriorityDispatchResult:
-    if isinstance(context.metadata, MetaData):
-        reject_models(context.metadata)
-    return PriorityDispatchResult.CONTINUE
+def _start(context: AutogenContext, _operations: ops.UpgradeOps, _schemas: Any) -> Result:
+    metadata: Any = context.metadata
+    reject_models(metadata)
+    options: dict[str, Any] = context.opts
+    # Set here, so that migrations/env.py only has to list COMPARISONS.
+    options["render_item"] = options.get("render_item") or render_type
+    options["definitions"] = read_definitions(cast("Any", context.connection), metadata)
+    options["used_enums"] = []
+    return Result.CONTINUE
 
 
-def _complete_migration(
-    context: AutogenContext, operations: UpgradeOps, _schemas: set[str | None]
-) -> PriorityDispatchResult:
+def _complete(context: AutogenContext, operations: ops.UpgradeOps, _schemas: Any) -> Result:
     """Sort the operations of Alembic, and add those for enum types, schemas and sequences."""
-    metadata = context.metadata
-    if isinstance(metadata, MetaData) and context.connection is not None:
-        # Set here, so that migrations/env.py only has to list COMPARISONS.
-        options: dict[str, Any] = context.opts
-        options["render_item"] = options.get("render_item") or render_type
-        order_operations(operations)
-        compare_enums(operations, metadata, context.inspector)
-        # Schemas before types, and types before tables.
-        operations.ops = [*missing_objects(metadata, context.inspector), *operations.ops]
-    return PriorityDispatchResult.CONTINUE
+    metadata: Any = context.metadata
+    _order_operations(operations)
+    compare_enums(operations, metadata, context.inspector, context.opts["used_enums"])
+    # Schemas before types, and types before tables.
+    operations.ops = [*missing_objects(metadata, context.inspector), *operations.ops]
+    return Result.CONTINUE
 
 
-def _compare_type(
-    _context: AutogenContext,
-    operation: AlterColumnOp,
-    _schema: str | None,
-    _table: str,
-    _name: str,
-    actual: Column[Any],
-    declared: Column[Any],
-) -> PriorityDispatchResult:
-    if is_array_change(actual.type, declared.type):
-        operation.modify_type = declared.type
-        return PriorityDispatchResult.STOP
-    return PriorityDispatchResult.CONTINUE
+def _compare_type(context: AutogenContext, change: ops.AlterColumnOp, *column: Any) -> Result:
+    schema, table, name, actual, declared = column
+    definitions: Definitions = context.opts["definitions"]
+    old, new = definitions.compare("type", schema, table)
+    if name not in new:
+        return Result.CONTINUE
+    change.existing_type = actual.type
+    if old[name] != new[name]:
+        kind: Any = declared.type
+        # With the Enum, Alembic would create its CHECK constraint twice.
+        is_text = isinstance(kind, Enum) and not kind.native_enum
+        change.modify_type = String(kind.length) if is_text else kind
+    return Result.STOP
 
 
-def _compare_default(
-    _context: AutogenContext,
-    operation: AlterColumnOp,
-    _schema: str | None,
-    _table: str,
-    _name: str,
-    actual: Column[Any],
-    declared: Column[Any],
-) -> PriorityDispatchResult:
-    """Compare server defaults of enum, JSON and text columns as text.
-
-    Alembic compares them in PostgreSQL. This fails for enum values that the migration adds, for
-    JSON, which has no `=` operator, and for text that contains a quote.
-    """
-    kind, old, new = declared.type, actual.server_default, declared.server_default
-    is_json = isinstance(kind, JSON) and not isinstance(kind, postgresql.JSONB)
-    is_text = isinstance(new, DefaultClause) and isinstance(new.arg, str)
-    as_text = is_json or native_enum(kind) or (is_text and isinstance(kind, String))
-    if not as_text or (old is None and new is None):
-        return PriorityDispatchResult.CONTINUE
-    operation.existing_server_default = old if isinstance(old, DefaultClause) else None
-    if _normalized_default(actual) != _normalized_default(declared):
-        default: Any = new
-        operation.modify_server_default = default
-    return PriorityDispatchResult.STOP
+def _compare_default(context: AutogenContext, change: ops.AlterColumnOp, *column: Any) -> Result:
+    schema, table, name, actual, declared = column
+    definitions: Definitions = context.opts["definitions"]
+    defaults = {actual.server_default, declared.server_default} - {None}
+    # Alembic compares computed and identity columns, and omits the default of SERIAL.
+    if not defaults or not all(isinstance(each, DefaultClause) for each in defaults):
+        return Result.CONTINUE
+    change.existing_server_default = actual.server_default
+    _, types = definitions.compare("type", schema, table)
+    old, new = definitions.compare("default", schema, table)
+    if name in types and old.get(name) != new.get(name):
+        change.modify_server_default = declared.server_default
+    return Result.STOP
 
 
-def _normalized_default(column: Column[Any]) -> str:
-    text = _WHOLE_CAST.sub(r"\1", default_sql(column.server_default) or "")
-    parts = _QUOTED.split(text)
-    return "".join(part if part.startswith("'") else _NOISE.sub("", part.lower()) for part in parts)
-
-
-def _compare_table(
-    context: AutogenContext,
-    operations: ModifyTableOps,
-    schema: str | None,
-    name: str,
-    actual: Table | None,
-    declared: Table | None,
-) -> PriorityDispatchResult:
-    keep_equal_constraints(context, operations)
-    if actual is not None and declared is not None:
-        removed_values = _removed_values(actual, declared)
-        _compare_indexes(operations, actual, declared, removed_values)
-        _remove_duplicate_checks(operations)
-        checks: Any = context.inspector.get_check_constraints(name, schema=schema)
-        conditions = {check["name"]: check["sqltext"] for check in checks}
-        _compare_checks(operations, actual, declared, conditions, removed_values)
-    return PriorityDispatchResult.CONTINUE
-
-
-def _removed_values(actual: Table, declared: Table) -> set[str]:
-    """Return the values that the migration removes from the enum types of a table's columns."""
-    removed: set[str] = set()
-    for column in declared.columns:
-        old = actual.columns.get(column.name)
-        before, after = native_enum(None if old is None else old.type), native_enum(column.type)
-        if before and after and not renamed_values(before.enums, after.enums):
-            removed |= set(before.enums) - set(after.enums)
-    return removed
-
-
-def _compare_indexes(
-    operations: ModifyTableOps, actual: Table, declared: Table, removed_values: set[str]
-) -> None:
-    indexes = {index.name: index for index in actual.indexes}
-    # Alembic already creates an index again if its columns change.
-    recreated = {each.index_name for each in operations.ops if isinstance(each, DropIndexOp)}
-    for new in declared.indexes:
-        if (old := indexes.get(new.name)) is None or old.name in recreated:
+def _compare_table(context: AutogenContext, operations: ops.ModifyTableOps, *table: Any) -> Result:
+    """Compare constraints and indexes, in place of Alembic."""
+    schema, name, actual, declared = table
+    definitions: Definitions = context.opts["definitions"]
+    if actual is not None:
+        enums = (native_enum(column.type) for column in actual.columns)
+        context.opts["used_enums"] += [each for each in enums if each]
+    if actual is None or declared is None:
+        return Result.CONTINUE
+    old, new = definitions.compare("item", schema, name)
+    existing, wanted = _items(actual), _items(declared)
+    added = {each.column.name for each in operations.ops if isinstance(each, ops.AddColumnOp)}
+    operations.ops = [each for each in operations.ops if not isinstance(each, _ITEMS)]
+    for key in sorted(existing.keys() | wanted.keys()):
+        item = wanted.get(key)
+        # Without a definition, and if SQLAlchemy cannot reflect it, compare the name only.
+        by_name = item is not None and (key not in new or isinstance(item, ExcludeConstraint))
+        is_equal = key in old and (by_name or old[key] == new.get(key))
+        if is_equal or _is_part_of(added, item):
             continue
-        before, after = _condition(old), _condition(new)
-        if (before is None) != (after is None) or _literals(before) & removed_values:
-            operations.ops += [DropIndexOp.from_index(old), CreateIndexOp.from_index(new)]
+        operations.ops += [_drop(existing[key])] if key in existing else []
+        operations.ops += [_add(item)] if item is not None else []
+    return Result.CONTINUE
 
 
-def _condition(index: Index) -> str | None:
-    where = index.dialect_options["postgresql"].get("where")
-    return None if where is None else str(where)
+def _items(table: Table) -> dict[str, Any]:
+    """Return the named constraints and indexes of a table, except for the primary key."""
+    of_columns = (item for column in table.columns for item in column.constraints)
+    items: tuple[Any, ...] = (*table.indexes, *table.constraints, *of_columns)
+    named = {stored_name(item): item for item in items if item is not table.primary_key}
+    return {name: item for name, item in named.items() if name}
 
 
-def _literals(condition: str | None) -> set[str]:
-    return {text.replace("''", "'") for text in _LITERAL.findall(condition or "")}
+def _is_part_of(columns: set[str], item: Any) -> bool:
+    """Return whether Alembic adds a constraint with its column: the CHECK of an Enum as text."""
+    return getattr(item, "_type_bound", False) and not columns.isdisjoint(item.columns.keys())
 
 
-def _compare_checks(
-    operations: ModifyTableOps,
-    actual: Table,
-    declared: Table,
-    conditions: dict[str | None, str],
-    removed_values: set[str],
-) -> None:
-    """Drop and create the CHECK constraints whose values change."""
-    for check in [each for each in declared.constraints if isinstance(each, CheckConstraint)]:
-        name = conv(stored_name(check) or "")
-        condition = conditions.get(name)
-        stored, enum = _literals(condition), _checked_enum(check)
-        if stored & removed_values or (condition and enum and stored != set(enum.enums)):
-            old = CheckConstraint(str(condition), name=name, table=actual)
-            drop = DropConstraintOp.from_constraint(old)
-            operations.ops += [drop, AddConstraintOp.from_constraint(check)]
+def _drop(item: Any) -> ops.MigrateOperation:
+    if isinstance(item, Index):
+        return ops.DropIndexOp.from_index(item)
+    item.name = conv(item.name)  # the naming convention must not change the name
+    return ops.DropConstraintOp.from_constraint(item)
 
 
-def _checked_enum(check: Any) -> Enum | None:
-    """Return the enum whose values a CHECK constraint lists, or None."""
-    if getattr(check.sqltext, "operator", None) is not in_op or len(check.columns) != 1:
-        return None
-    kind = next(iter(check.columns)).type
-    is_text = isinstance(kind, Enum) and not kind.native_enum and kind.create_constraint
-    return kind if is_text else None
+def _add(item: Any) -> ops.MigrateOperation:
+    if isinstance(item, Index):
+        return ops.CreateIndexOp.from_index(item)
+    return ops.AddConstraintOp.from_constraint(item)
 
 
-def _remove_duplicate_checks(operations: ModifyTableOps) -> None:
-    """Create the CHECK constraint of an enum stored as text once.
+def _order_operations(operations: ops.UpgradeOps) -> None:
+    """Sort the operations so that the upgrade and the downgrade can run.
 
-    Alembic creates it with the column's type, and again as a constraint of the table.
+    Alembic may drop a table before the foreign keys that reference it, and create a foreign key
+    before its target table or unique constraint.
     """
-    added = {each.column.name for each in operations.ops if isinstance(each, AddColumnOp)}
-    for each in [*operations.ops]:
-        kind = each.modify_type if isinstance(each, AlterColumnOp) else None
-        if isinstance(each, AlterColumnOp) and isinstance(kind, Enum) and not kind.native_enum:
-            # Without the Enum, ALTER TYPE creates no constraint. `_compare_checks` creates it.
-            each.modify_type = String(kind.length)
-        if isinstance(each, CreateCheckConstraintOp):
-            check: Any = each.to_constraint()
-            if _checked_enum(check) and next(iter(check.columns)).name in added:
-                operations.ops.remove(each)
+    drop_keys: list[ops.MigrateOperation] = []
+    alter: list[ops.MigrateOperation] = []
+    create: list[ops.MigrateOperation] = []
+    add_keys: list[ops.MigrateOperation] = []
+    drop_tables: list[ops.DropTableOp] = []
+    new: str | None = None
+    for operation in operations.ops:
+        if isinstance(operation, ops.CreateTableOp):
+            new = operation.table_name
+            create.append(operation)
+            add_keys += _separate_keys(operation)
+        elif isinstance(operation, ops.DropTableOp):
+            drop_tables.append(operation)
+        elif isinstance(operation, ops.ModifyTableOps):
+            for each in sorted(operation.ops, key=_rank):
+                # The indexes of a new table follow it.
+                stage = create if operation.table_name == new else alter
+                if isinstance(each, ops.CreateForeignKeyOp):
+                    stage = add_keys
+                elif getattr(each, "constraint_type", None) == "foreignkey":
+                    stage = drop_keys
+                stage.append(_in_table(operation, each))
+    table_drops = _children_first(drop_tables, drop_keys)  # may add to `drop_keys`
+    operations.ops = [*drop_keys, *alter, *create, *add_keys, *table_drops]
+
+
+def _separate_keys(table: ops.CreateTableOp) -> list[ops.ModifyTableOps]:
+    """Remove the foreign keys with `use_alter` from a new table; return operations for them."""
+    keys = [each for each in table.columns if getattr(each, "use_alter", False)]
+    separate: list[ops.ModifyTableOps] = []
+    for key in cast("list[ForeignKeyConstraint]", keys):
+        _remove(table, key)
+        operation = ops.CreateForeignKeyOp.from_constraint(key)
+        # The operation already runs after the tables are created.
+        operation.kw.pop("use_alter", None)
+        separate.append(_in_table(table, operation))
+    return separate
+
+
+def _rank(operation: ops.MigrateOperation) -> int:
+    """Return the position in a table: a constraint or index may depend on a column's old type."""
+    if isinstance(operation, ops.DropConstraintOp | ops.DropIndexOp):
+        return 0
+    return 2 if isinstance(operation, ops.AddConstraintOp | ops.CreateIndexOp) else 1
+
+
+def _children_first(
+    dropped: list[ops.DropTableOp], drop_keys: list[ops.MigrateOperation]
+) -> list[ops.DropTableOp]:
+    """Sort tables after the tables that reference them. In a cycle, drop foreign keys first."""
+    ordered = sorted(dropped, key=lambda each: (each.schema or "", each.table_name))
+    # The downgrade's operation has the table's items. `reverse()` returns a copy.
+    drops: dict[Table, Any] = {
+        cast("Any", each)._reverse.columns[0].table: each for each in ordered
+    }
+    *tables, (_, cyclic) = cast("Any", ddl).sort_tables_and_constraints(drops)
+    for key in sorted(cyclic, key=lambda each: str(each.name)):
+        drop = drops[key.table]
+        drop_keys.append(_in_table(drop, ops.DropConstraintOp.from_constraint(key)))
+        # In the downgrade, the operation above adds the key, after both tables are created.
+        _remove(drop._reverse, key)
+    return [drops[table] for table, _ in reversed(tables)]
+
+
+def _remove(table: ops.CreateTableOp, key: ForeignKeyConstraint) -> None:
+    table.columns = [each for each in table.columns if each is not key]
+
+
+def _in_table(table: Any, operation: ops.MigrateOperation) -> ops.ModifyTableOps:
+    return ops.ModifyTableOps(table.table_name, [operation], schema=table.schema)
 
 
 _plugin = Plugin(__name__)
 _FIRST, _LAST = DispatchPriority.FIRST, DispatchPriority.LAST
-_plugin.add_autogenerate_comparator(_check_models, "schema", "models", priority=_FIRST)
-_plugin.add_autogenerate_comparator(_complete_migration, "schema", "completion", priority=_LAST)
+_plugin.add_autogenerate_comparator(_start, "schema", "start", priority=_FIRST)
+_plugin.add_autogenerate_comparator(_complete, "schema", "completion", priority=_LAST)
 _plugin.add_autogenerate_comparator(_compare_table, "table", "constraints", priority=_LAST)
 _plugin.add_autogenerate_comparator(_compare_type, "column", "types", priority=_FIRST)
 _plugin.add_autogenerate_comparator(_compare_default, "column", "server_default", priority=_FIRST)

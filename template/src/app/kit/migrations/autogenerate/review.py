@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from alembic.operations import ops
 from sqlalchemy import Column
 
+from app.kit.migrations.autogenerate.enum_comparators import converts_enum
 from app.kit.migrations.autogenerate.steps import MigrationStep
 
 _DATA_LOSS = "its data is lost. If it was renamed, which Alembic does not detect, write"
@@ -111,7 +112,10 @@ def _alteration(operation: ops.AlterColumnOp) -> tuple[str, str | None]:
     not_null = ", and fails if one is NULL" if operation.modify_nullable is False else ""
     if operation.modify_type is not None:
         change = f", type {operation.modify_type!r}{', NOT NULL' if not_null else ''}"
-        return change, f"{_BLOCKS_ALL}, and may rewrite it{not_null}"
+        cast = (
+            ", and fails if the new type lacks a stored value" if converts_enum(operation) else ""
+        )
+        return change, f"{_BLOCKS_ALL}, and may rewrite it{not_null}{cast}"
     if not_null:
         return ", NOT NULL", f"{_BLOCKS_ALL}{not_null}"
     if operation.modify_nullable:

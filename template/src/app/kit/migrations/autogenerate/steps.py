@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from textwrap import wrap
-from typing import Any, cast
+from dataclasses import dataclass, replace
+from typing import Any, Self, cast
 
 from alembic.autogenerate.api import AutogenContext
 from alembic.autogenerate.render import renderers
@@ -13,40 +13,28 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine
 
 DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]  # no annotations there
-_WIDTH = 80
+# Ends with white space, or is one long word.
+_SHORT_PART = re.compile(r".{1,80}(?:\s|$)|\s*\S+\s*", re.DOTALL)
 _PARAMETER = re.compile(r"(?<!:):(?=\w)")
 
 
+@dataclass(eq=False)
 class MigrationStep(MigrateOperation):
-    """Lines of Python for `upgrade()` and `downgrade()` of a migration.
+    """Lines of Python for `upgrade()` and `downgrade()` of a migration."""
 
-    Args:
-        what: the description that `alembic check` and `revision` print.
-        upgrade: the lines for `upgrade()`.
-        downgrade: the lines for `downgrade()`.
-        imports: import statements that the lines need.
-        risk: what to review before the migration runs.
-
-    """
-
-    def __init__(
-        self,
-        what: str,
-        upgrade: Sequence[str],
-        downgrade: Sequence[str],
-        imports: Sequence[str] = (),
-        risk: str | None = None,
-    ) -> None:
-        self.what, self.risk = what, risk
-        self.upgrade, self.downgrade, self.imports = upgrade, downgrade, imports
+    what: str  # the description that `alembic check` and `revision` print
+    upgrade: Sequence[str]
+    downgrade: Sequence[str]
+    imports: Sequence[str] = ()  # import statements that the lines need
+    risk: str | None = None  # what to review before the migration runs
 
     def to_diff_tuple(self) -> tuple[str, ...]:
         """Return the difference that `alembic check` reports."""
         return (self.what,)
 
-    def reverse(self) -> MigrateOperation:
+    def reverse(self) -> Self:
         """Return the step for `downgrade()`."""
-        return MigrationStep(self.what, self.downgrade, self.upgrade, self.imports)
+        return replace(self, upgrade=self.downgrade, downgrade=self.upgrade)
 
 
 @renderers.dispatch_for(MigrationStep)
@@ -57,15 +45,7 @@ def _render(context: AutogenContext, step: MigrationStep) -> list[str]:
 
 def op_execute(sql: str) -> str:
     """Return a call of `op.execute`, with the statement split to fit the linter's line length."""
-    parts = wrap(
-        escape(sql),
-        _WIDTH,
-        break_long_words=False,
-        break_on_hyphens=False,
-        drop_whitespace=False,
-        expand_tabs=False,
-        replace_whitespace=False,
-    )
+    parts = _SHORT_PART.findall(escape(sql))
     return f"op.execute({' '.join(map(repr, parts))})"
 
 

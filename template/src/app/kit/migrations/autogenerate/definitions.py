@@ -1,0 +1,149 @@
+"""Definitions of columns, constraints and indexes, as PostgreSQL writes them.
+
+PostgreSQL rewrites the expressions in defaults, constraints and indexes, so the text in the models
+cannot be compared with the database. This module creates the tables of the models in temporary
+schemas, reads the definitions of both from the catalog, and rolls back.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal, TypeAlias, cast
+
+from sqlalchemy import Connection, Dialect, ForeignKeyConstraint, Index, MetaData, text
+from sqlalchemy.dialects.postgresql.named_types import CreateEnumType
+from sqlalchemy.schema import (
+    AddConstraint,
+    CreateColumn,
+    CreateIndex,
+    CreateSchema,
+    CreateSequence,
+)
+
+from app.kit.migrations.autogenerate.schema_steps import schemas_of, sequences_of
+from app.kit.migrations.autogenerate.steps import literal, native_enums, quote
+
+Kind: TypeAlias = Literal["type", "default", "item"]  # an item is a constraint or an index
+
+# Added to the names of the schemas.
+_PREFIX = "autogenerate_"
+# PostgreSQL writes these casts in another way after a dump is restored.
+_TEXT_CAST = re.compile(r"(?:\(([^()]*)\))?::(?:text|character varying)(?:\[\])?(?![\w(])")
+
+# A statement that needs something that the migration creates, such as an extension, is skipped.
+_CREATE = """
+DO $autogenerate$
+DECLARE
+    statement text;
+BEGIN
+    PERFORM set_config(
+        'search_path', concat_ws(', ', {schema}, nullif(current_setting('search_path'), '')), true
+    );
+    FOREACH statement IN ARRAY ARRAY[{statements}]::text[] LOOP
+        BEGIN
+            EXECUTE statement;
+        EXCEPTION WHEN OTHERS THEN
+            NULL;
+        END;
+    END LOOP;
+    -- PostgreSQL writes all names with their schemas.
+    PERFORM set_config('search_path', '', true);
+END
+$autogenerate$
+"""
+_READ = """
+SELECT n.nspname, c.relname, found.kind, found.name, found.definition
+  FROM pg_class c
+  JOIN pg_namespace n ON n.oid = c.relnamespace
+ CROSS JOIN LATERAL (
+       SELECT 'type', attname, format_type(atttypid, atttypmod)
+         FROM pg_attribute
+        WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped
+        UNION ALL
+       SELECT 'default', attname, pg_get_expr(adbin, adrelid)
+         FROM pg_attrdef
+         JOIN pg_attribute ON attrelid = adrelid AND attnum = adnum
+        WHERE adrelid = c.oid
+        UNION ALL
+       SELECT 'item', conname, pg_get_constraintdef(oid)
+         FROM pg_constraint
+        WHERE conrelid = c.oid AND contype IN ('c', 'f', 'u', 'x')
+        UNION ALL
+       SELECT 'item', i.relname, pg_get_indexdef(i.oid)
+         FROM pg_index
+         JOIN pg_class i ON i.oid = indexrelid
+        WHERE indrelid = c.oid
+          AND NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = c.oid AND conindid = i.oid)
+       ) AS found (kind, name, definition)
+ WHERE c.relkind IN ('r', 'p') AND n.nspname::text = ANY (:schemas)
+"""
+
+
+class Definitions:
+    """The definitions of the tables in the database, and of the tables in the models."""
+
+    def __init__(self, default_schema: str, rows: Iterable[Any]) -> None:
+        self._default_schema = default_schema
+        self._found: defaultdict[tuple[str, str, str], dict[str, str]] = defaultdict(dict)
+        for schema, table, kind, name, definition in rows:
+            self._found[schema, table, kind][name] = _normalized(definition)
+
+    def compare(
+        self, kind: Kind, schema: str | None, table: str
+    ) -> tuple[dict[str, str], dict[str, str]]:
+        """Return the definitions of a table by name, first in the database, then in the models."""
+        name = schema or self._default_schema
+        return self._found[name, table, kind], self._found[_PREFIX + name, table, kind]
+
+
+def _normalized(definition: str) -> str:
+    plain = definition.replace(_PREFIX, "").replace('"', "")
+    while plain != (shorter := _TEXT_CAST.sub(r"\1", plain)):
+        plain = shorter
+    # A later migration validates the constraint. The index of a partitioned table is `ON ONLY` it.
+    return plain.removesuffix(" NOT VALID").replace(" ON ONLY ", " ON ")
+
+
+def read_definitions(connection: Connection, metadata: MetaData) -> Definitions:
+    """Return the definitions of the database and of the models."""
+    default_schema = connection.dialect.default_schema_name or "public"
+    schemas = {default_schema, *schemas_of(metadata)}
+    create = _CREATE.format(
+        schema=literal(quote(_PREFIX + default_schema)),
+        statements=", ".join(
+            map(literal, _statements(metadata, default_schema, connection.dialect))
+        ),
+    )
+    with connection.begin_nested() as savepoint:
+        connection.exec_driver_sql(create)
+        names = [*schemas, *(_PREFIX + each for each in schemas)]
+        rows = connection.execute(text(_READ), {"schemas": names}).all()
+        savepoint.rollback()
+    return Definitions(default_schema, rows)
+
+
+def _statements(metadata: MetaData, default_schema: str, dialect: Dialect) -> Iterator[str]:
+    """Yield the statements that create the tables of the models, one for each part of a table."""
+    schemas = {default_schema, *schemas_of(metadata)}
+    renamed = {each: _PREFIX + (each or default_schema) for each in (None, *schemas)}
+
+    def compiled(element: Any) -> str:
+        options: Any = {"schema_translate_map": renamed, "render_schema_translate": True}
+        return str(element.compile(dialect=dialect, **options))
+
+    tables = [each for each in metadata.tables.values() if not each.info.get("is_view")]
+    yield from (str(CreateSchema(_PREFIX + each).compile(dialect=dialect)) for each in schemas)
+    yield from (compiled(CreateEnumType(cast("Any", each))) for each in native_enums(metadata))
+    yield from (compiled(CreateSequence(each)) for each in sequences_of(metadata))
+    for table in tables:
+        name = quote(table.name, renamed[table.schema])
+        yield f"CREATE TABLE {name} ()"
+        for column in table.columns:
+            yield f"ALTER TABLE {name} ADD COLUMN {compiled(CreateColumn(column))}"
+    items: list[Any] = [item for each in tables for item in (*each.constraints, *each.indexes)]
+    # Foreign keys need the unique constraints of their targets.
+    for item in sorted(items, key=lambda each: isinstance(each, ForeignKeyConstraint)):
+        if isinstance(item, Index):
+            yield compiled(CreateIndex(item))
+        else:
+            yield compiled(AddConstraint(item, isolate_from_table=False))
