@@ -51,33 +51,33 @@ def _complete(context: AutogenContext, operations: ops.UpgradeOps, _schemas: Any
     return Result.CONTINUE
 
 
-def _compare_type(context: AutogenContext, change: ops.AlterColumnOp, *column: Any) -> Result:
+def _compare_type(context: AutogenContext, operation: ops.AlterColumnOp, *column: Any) -> Result:
     schema, table, name, actual, declared = column
     definitions: Definitions = context.opts["definitions"]
     old, new = definitions.compare("type", schema, table)
     if name not in new:
         return Result.CONTINUE
-    change.existing_type = actual.type
+    operation.existing_type = actual.type
     if old[name] != new[name]:
         kind: Any = declared.type
         # With the Enum, Alembic would create its CHECK constraint twice.
         is_text = isinstance(kind, Enum) and not kind.native_enum
-        change.modify_type = String(kind.length) if is_text else kind
+        operation.modify_type = String(kind.length) if is_text else kind
     return Result.STOP
 
 
-def _compare_default(context: AutogenContext, change: ops.AlterColumnOp, *column: Any) -> Result:
+def _compare_default(context: AutogenContext, operation: ops.AlterColumnOp, *column: Any) -> Result:
     schema, table, name, actual, declared = column
     definitions: Definitions = context.opts["definitions"]
     defaults = {actual.server_default, declared.server_default} - {None}
     # Alembic compares computed and identity columns, and omits the default of SERIAL.
     if not defaults or not all(isinstance(each, DefaultClause) for each in defaults):
         return Result.CONTINUE
-    change.existing_server_default = actual.server_default
+    operation.existing_server_default = actual.server_default
     _, types = definitions.compare("type", schema, table)
     old, new = definitions.compare("default", schema, table)
     if name in types and old.get(name) != new.get(name):
-        change.modify_server_default = declared.server_default
+        operation.modify_server_default = declared.server_default
     return Result.STOP
 
 

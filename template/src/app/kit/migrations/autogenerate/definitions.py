@@ -8,6 +8,7 @@ schemas, reads the definitions of both from the catalog, and rolls back.
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from typing import Any, Literal, TypeAlias, cast
 
 from sqlalchemy import Connection, Dialect, ForeignKeyConstraint, Index, MetaData, text
@@ -114,11 +115,11 @@ def read_definitions(connection: Connection, metadata: MetaData) -> Definitions:
             map(literal, _statements(metadata, default_schema, connection.dialect))
         ),
     )
-    with connection.begin_nested() as savepoint:
+    # Closing a savepoint rolls it back.
+    with closing(connection.begin_nested()):
         connection.exec_driver_sql(create)
         names = [*schemas, *(_PREFIX + each for each in schemas)]
         rows = connection.execute(text(_READ), {"schemas": names}).all()
-        savepoint.rollback()
     return Definitions(default_schema, rows)
 
 
