@@ -8,11 +8,7 @@ from fastapi import FastAPI
 from sqlalchemy import URL, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from app.kit.http.middleware.concurrency_limiter import (
-    AcquireResult,
-    ConcurrencyLimiter,
-    Resources,
-)
+from app.kit.http.middleware.concurrency_limiter import ConcurrencyLimiter, Resources
 from app.main import create_app
 from tests.support.app import client_of, running
 from tests.support.database import settings_with
@@ -98,14 +94,10 @@ def test_resource_of_a_path_ignores_path_parameters() -> None:
     }
 
 
-def is_disconnected() -> bool:
-    return False
-
-
 async def admitted(limiter: ConcurrencyLimiter, resource: str) -> int:
     """Send requests for a resource until one is queued; return how many were admitted."""
     for number in range(1000):
-        waiting = asyncio.create_task(limiter.acquire(is_disconnected, resource))
+        waiting = asyncio.create_task(limiter.acquire(resource))
         await asyncio.sleep(0)
         if not waiting.done():
             waiting.cancel()
@@ -131,11 +123,11 @@ async def test_one_resource_uses_a_limited_share_of_slots(
 async def test_queue_is_fifo_per_resource_and_blocked_requests_are_overtaken() -> None:
     limiter = ConcurrencyLimiter(4, wait_limit=60)
     for _ in range(3):
-        await limiter.acquire(is_disconnected, "blocked")
+        await limiter.acquire("blocked")
     order: list[str] = []
 
     async def enter(name: str, resource: str) -> None:
-        assert await limiter.acquire(is_disconnected, resource) is AcquireResult.ACQUIRED
+        assert await limiter.acquire(resource)
         order.append(name)
 
     async with asyncio.TaskGroup() as tasks:
@@ -159,7 +151,25 @@ async def test_queue_is_fifo_per_resource_and_blocked_requests_are_overtaken() -
 
 async def test_queued_requests_of_all_resources_time_out() -> None:
     limiter = ConcurrencyLimiter(1, wait_limit=0.05)
-    await limiter.acquire(is_disconnected, "a")
-    waiting = [limiter.acquire(is_disconnected, resource) for resource in "abc" for _ in range(3)]
-    assert set(await asyncio.gather(*waiting)) == {AcquireResult.TIMED_OUT}
+    await limiter.acquire("a")
+    waiting = [limiter.acquire(resource) for resource in "abc" for _ in range(3)]
+    assert set(await asyncio.gather(*waiting)) == {False}
     assert limiter.waiting == 0
+
+
+async def test_free_slot_goes_to_the_oldest_request_of_all_resources() -> None:
+    limiter, order = ConcurrencyLimiter(1, wait_limit=60), list[str]()
+
+    async def enter(resource: str) -> None:
+        await limiter.acquire(resource)
+        order.append(resource)
+        limiter.release(resource)
+
+    await limiter.acquire("a")
+    async with asyncio.TaskGroup() as tasks:
+        for resource in "bcab":
+            tasks.create_task(enter(resource))
+            await asyncio.sleep(0)
+        limiter.release("a")
+
+    assert order == ["b", "c", "a", "b"]

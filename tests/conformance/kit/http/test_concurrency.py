@@ -139,10 +139,13 @@ async def test_request_of_disconnected_client_is_not_processed() -> None:
         await busy.in_progress.wait()
         waiting = tasks.create_task(call(busy.app, messages))
         await asyncio.sleep(0)
+        # Its slot goes to the next request.
+        next_request = tasks.create_task(client.get("/kit/work"))
         messages.put_nowait({"type": "http.disconnect"})
         busy.end.set()
         assert await waiting == []
-    assert busy.completed == 1
+        assert (await next_request).status_code == 200
+    assert busy.completed == 2
 
 
 @pytest.mark.parametrize("pooler", ["none", "pgbouncer"])

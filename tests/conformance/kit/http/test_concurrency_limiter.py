@@ -9,17 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.kit.http.middleware.concurrency_limiter import AcquireResult, ConcurrencyLimiter
-
-
-def is_disconnected() -> bool:
-    """Return False: the client stays connected."""
-    return False
-
+from app.kit.http.middleware.concurrency_limiter import ConcurrencyLimiter
 
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["arrive", "arrive", "finish", "finish", "go", "cancel", "pause"]),
+        st.sampled_from(["arrive", "arrive", "finish", "finish", "cancel", "pause"]),
         st.integers(0, 9),
     ),
     min_size=10,
@@ -33,7 +27,6 @@ class SimulatedRequest:
 
     number: int
     finished: asyncio.Event = field(default_factory=asyncio.Event)
-    disconnected: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @dataclass
@@ -45,9 +38,9 @@ class RecordedGate:
     in_progress: int = 0
     max_in_progress: int = 0
 
-    async def run(self, request: SimulatedRequest) -> AcquireResult:
-        outcome = await self.limiter.acquire(request.disconnected.is_set)
-        if outcome is AcquireResult.ACQUIRED:
+    async def run(self, request: SimulatedRequest) -> bool:
+        is_admitted = await self.limiter.acquire()
+        if is_admitted:
             self.admitted.append(request.number)
             self.in_progress += 1
             self.max_in_progress = max(self.max_in_progress, self.in_progress)
@@ -56,14 +49,14 @@ class RecordedGate:
             finally:
                 self.in_progress -= 1
                 self.limiter.release()
-        return outcome
+        return is_admitted
 
 
 async def simulate(slots: int, steps: list[tuple[str, int]], *, without_pauses: bool) -> None:
     """Simulate requests according to the steps, and check the limiter's invariants."""
     recorded = RecordedGate(ConcurrencyLimiter(slots, wait_limit=5))
     requests: list[SimulatedRequest] = []
-    tasks: list[asyncio.Task[AcquireResult]] = []
+    tasks: list[asyncio.Task[bool]] = []
     for step, which in steps:
         if step == "arrive":
             requests.append(SimulatedRequest(len(requests)))
@@ -72,8 +65,6 @@ async def simulate(slots: int, steps: list[tuple[str, int]], *, without_pauses: 
             await asyncio.sleep(0)
         elif requests and step == "finish":
             requests[which % len(requests)].finished.set()
-        elif requests and step == "go":
-            requests[which % len(requests)].disconnected.set()
         elif requests:
             tasks[which % len(requests)].cancel()
         for _ in range(0 if without_pauses else 4):
@@ -84,7 +75,7 @@ async def simulate(slots: int, steps: list[tuple[str, int]], *, without_pauses: 
     assert recorded.max_in_progress <= slots
     # Without pauses, two requests admitted at the same time may be recorded in either order.
     assert without_pauses or recorded.admitted == sorted(recorded.admitted)
-    assert outcomes.count(AcquireResult.TIMED_OUT) == 0
+    assert outcomes.count(False) == 0
     assert (recorded.in_progress, recorded.limiter.free) == (0, slots)
 
 
@@ -98,46 +89,33 @@ def test_no_slot_is_lost_or_doubled_and_order_is_fifo(
 
 async def test_timeout_does_not_block_the_next_request() -> None:
     limiter = ConcurrencyLimiter(1, wait_limit=0.02)
-    assert await limiter.acquire(is_disconnected) is AcquireResult.ACQUIRED
-    late = [limiter.acquire(is_disconnected) for _ in range(10)]
-    assert await asyncio.gather(*late) == [AcquireResult.TIMED_OUT] * 10
+    assert await limiter.acquire()
+    late = [limiter.acquire() for _ in range(10)]
+    assert await asyncio.gather(*late) == [False] * 10
+    assert limiter.rejected == 10
     limiter.release()
-    assert await limiter.acquire(is_disconnected) is AcquireResult.ACQUIRED
+    assert await limiter.acquire()
 
 
 async def test_slot_of_a_cancelled_request_goes_to_the_next() -> None:
     limiter = ConcurrencyLimiter(1, wait_limit=60)
-    await limiter.acquire(is_disconnected)
-    first, second = (asyncio.create_task(limiter.acquire(is_disconnected)) for _ in range(2))
+    await limiter.acquire()
+    first, second = (asyncio.create_task(limiter.acquire()) for _ in range(2))
     await asyncio.sleep(0)
     limiter.release()
     first.cancel()
-    assert await second is AcquireResult.ACQUIRED
-
-
-async def test_disconnected_request_takes_no_slot() -> None:
-    limiter = ConcurrencyLimiter(1, wait_limit=60)
-    await limiter.acquire(is_disconnected)
-    disconnected, connected = (
-        asyncio.create_task(limiter.acquire(is_gone)) for is_gone in (lambda: True, is_disconnected)
-    )
-    await asyncio.sleep(0)
-    limiter.release()
-    assert (await disconnected, await connected) == (
-        AcquireResult.DISCONNECTED,
-        AcquireResult.ACQUIRED,
-    )
+    assert await second
 
 
 async def test_cancelled_request_does_not_block_others() -> None:
     limiter = ConcurrencyLimiter(1, wait_limit=0.02)
-    await limiter.acquire(is_disconnected)
-    disconnected, late = (asyncio.create_task(limiter.acquire(is_disconnected)) for _ in range(2))
+    await limiter.acquire()
+    disconnected, late = (asyncio.create_task(limiter.acquire()) for _ in range(2))
     await asyncio.sleep(0)
     disconnected.cancel()
     await asyncio.sleep(0)
     assert limiter.waiting == 1
-    assert await late is AcquireResult.TIMED_OUT
+    assert not await late
     limiter.release()
     assert limiter.free == 1
 
@@ -154,8 +132,8 @@ def frequent_thread_switches() -> Generator[None]:
 @pytest.mark.usefixtures("frequent_thread_switches")
 async def test_queue_can_be_counted_from_another_thread() -> None:
     limiter = ConcurrencyLimiter(1, wait_limit=60)
-    await limiter.acquire(is_disconnected)
-    queue = [asyncio.create_task(limiter.acquire(is_disconnected)) for _ in range(500)]
+    await limiter.acquire()
+    queue = [asyncio.create_task(limiter.acquire()) for _ in range(500)]
     await asyncio.sleep(0)
 
     def count() -> list[int]:
@@ -163,7 +141,7 @@ async def test_queue_can_be_counted_from_another_thread() -> None:
 
     counting = asyncio.create_task(asyncio.to_thread(count))
     while not counting.done():
-        queue.append(asyncio.create_task(limiter.acquire(is_disconnected)))
+        queue.append(asyncio.create_task(limiter.acquire()))
         limiter.release()
         await asyncio.sleep(0)
     assert len(await counting) == 200

@@ -25,7 +25,7 @@ from app.kit.db.connections import asyncpg_driver
 from app.kit.db.session import Database
 from app.kit.http.dependencies import get_read_database, get_read_session, get_session
 from app.kit.http.etag import ETag
-from app.kit.http.middleware.concurrency_limiter import AcquireResult, ConcurrencyLimiter
+from app.kit.http.middleware.concurrency_limiter import ConcurrencyLimiter
 from app.kit.http.middleware.request_limits import RequestLimitsMiddleware
 from app.kit.http.middleware.responses import ResponseMiddleware
 from app.kit.http.middleware.security import add_security_middleware, security_headers
@@ -228,16 +228,16 @@ async def test_middleware_does_not_decode_headers_or_rebuild_constant_ones(
 
 async def test_queue_uses_one_timer_and_no_task(spy: Spy) -> None:
     limiter = ConcurrencyLimiter(1, wait_limit=60)
-    await limiter.acquire(lambda: False)
+    await limiter.acquire()
     timers = spy(asyncio.get_running_loop(), "call_at")
-    waiting = [asyncio.create_task(limiter.acquire(lambda: False)) for _ in range(50)]
+    waiting = [asyncio.create_task(limiter.acquire()) for _ in range(50)]
     before = asyncio.all_tasks()
     await asyncio.sleep(0)
     assert limiter.waiting == 50
     assert (len(timers), asyncio.all_tasks()) == (1, before)
     limiter.release()
     for turn in waiting:
-        assert await turn is AcquireResult.ACQUIRED
+        assert await turn
         limiter.release()
 
 

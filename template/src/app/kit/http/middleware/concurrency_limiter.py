@@ -5,11 +5,10 @@ the number of free slots. If a locked table blocks the requests of one resource,
 still get slots. A resource that holds a slot never takes the last free one.
 """
 
-from asyncio import AbstractEventLoop, CancelledError, Future, TimerHandle, get_running_loop
-from collections import deque
-from collections.abc import Callable, Sequence
+from asyncio import CancelledError, Future, TimerHandle, get_running_loop
+from collections import defaultdict, deque
+from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum, auto
 from functools import cached_property
 from math import inf
 from typing import NamedTuple
@@ -24,18 +23,10 @@ SHARE = 2
 _PARAMETER = "*"
 
 
-class AcquireResult(Enum):
-    """The result of waiting for a slot."""
-
-    ACQUIRED = auto()
-    TIMED_OUT = auto()
-    DISCONNECTED = auto()
-
-
 class _QueuedRequest(NamedTuple):
-    future: Future[AcquireResult]
+    # The result is whether the request got a slot.
+    future: Future[bool]
     deadline: float
-    is_disconnected: Callable[[], bool]
 
 
 class ConcurrencyLimiter:
@@ -48,9 +39,9 @@ class ConcurrencyLimiter:
         self.wait_limit = wait_limit
         # Number of requests rejected after wait_limit, since the start of the process.
         self.rejected = 0
-        # Keyed by resource. Resources without slots or queued requests have no entry.
-        self._used: dict[str, int] = {}
-        self._queues: dict[str, deque[_QueuedRequest]] = {}
+        # Keyed by resource. There are only as many as paths of routes.
+        self._used = defaultdict[str, int](int)
+        self._queues = defaultdict[str, deque[_QueuedRequest]](deque)
         self._timer: TimerHandle | None = None
 
     @property
@@ -62,32 +53,26 @@ class ConcurrencyLimiter:
 
     def try_acquire(self, resource: str = "") -> bool:
         """Take a slot if the resource may have one; return whether it did."""
-        if resource in self._queues or not self._has_slot_for(resource):
+        # This overtakes no request: `release` gives a slot to each queued one that may have it.
+        if not self._has_slot_for(resource):
             return False
         self._take(resource)
         return True
 
-    async def acquire(
-        self, is_disconnected: Callable[[], bool], resource: str = ""
-    ) -> AcquireResult:
-        """Take a slot, or wait for one. The caller holds a slot only if the result is `ACQUIRED`.
-
-        `is_disconnected` is called when a slot is free. It returns whether the client has
-        disconnected.
-        """
+    async def acquire(self, resource: str = "") -> bool:
+        """Take a slot, or wait for one. Return False if there was none in time."""
         if self.try_acquire(resource):
-            return AcquireResult.ACQUIRED
+            return True
         loop = get_running_loop()
-        future: Future[AcquireResult] = loop.create_future()
-        deadline = loop.time() + self.wait_limit
-        if not self._queues:
-            self._start_timer(loop, deadline)
-        queued = _QueuedRequest(future, deadline, is_disconnected)
-        self._queues.setdefault(resource, deque()).append(queued)
+        queued = _QueuedRequest(loop.create_future(), loop.time() + self.wait_limit)
+        self._queues[resource].append(queued)
+        if self._timer is None:
+            # All requests have the same wait limit, so one timer for the oldest is enough.
+            self._timer = loop.call_at(queued.deadline, self._reject_late)
         try:
-            return await future
+            return await queued.future
         except CancelledError:
-            if not future.cancelled() and future.result() is AcquireResult.ACQUIRED:
+            if not queued.future.cancelled() and queued.future.result():
                 # The slot was assigned in the same iteration of the event loop: release it.
                 self.release(resource)
             raise
@@ -99,53 +84,37 @@ class ConcurrencyLimiter:
         """
         self.free += 1
         self._used[resource] -= 1
-        if not self._used[resource]:
-            del self._used[resource]
-        while self._queues and (next_resource := self._next_resource()) is not None:
-            waiting = self._queues[next_resource].popleft()
-            if waiting.is_disconnected():
-                waiting.future.set_result(AcquireResult.DISCONNECTED)
-            else:
-                self._take(next_resource)
-                waiting.future.set_result(AcquireResult.ACQUIRED)
+        while (next_resource := self._next_resource()) is not None:
+            self._take(next_resource)
+            self._queues[next_resource].popleft().future.set_result(True)
 
     def _has_slot_for(self, resource: str) -> bool:
-        return self._used.get(resource, 0) < SHARE * self.free - self._reserved
+        return self._used[resource] < SHARE * self.free - self._reserved
 
     def _take(self, resource: str) -> None:
         self.free -= 1
-        self._used[resource] = self._used.get(resource, 0) + 1
+        self._used[resource] += 1
 
     def _next_resource(self) -> str | None:
         """Return the resource whose request gets the next slot, or None."""
         # A plain loop, not `min` with a key: this runs for each request that waits.
         first, oldest = None, inf
-        for resource, queue in tuple(self._queues.items()):
+        for resource, queue in self._queues.items():
             while queue and queue[0].future.done():
                 queue.popleft()
-            if not queue:
-                del self._queues[resource]
-            elif queue[0].deadline < oldest and self._has_slot_for(resource):
+            if queue and queue[0].deadline < oldest and self._has_slot_for(resource):
                 first, oldest = resource, queue[0].deadline
         return first
 
-    def _start_timer(self, loop: AbstractEventLoop, deadline: float) -> None:
-        # All requests have the same wait limit, so one timer for the oldest is enough.
-        if self._timer:
-            self._timer.cancel()
-        self._timer = loop.call_at(deadline, self._reject_late, loop)
-
-    def _reject_late(self, loop: AbstractEventLoop) -> None:
-        now = loop.time()
-        for resource, queue in tuple(self._queues.items()):
-            while queue and (queue[0].future.done() or queue[0].deadline <= now):
-                future = queue.popleft().future
-                if not future.done():
-                    future.set_result(AcquireResult.TIMED_OUT)
-            if not queue:
-                del self._queues[resource]
-        if self._queues:
-            self._start_timer(loop, min(queue[0].deadline for queue in self._queues.values()))
+    def _reject_late(self) -> None:
+        loop = get_running_loop()
+        for queue in self._queues.values():
+            while queue and (queue[0].future.done() or queue[0].deadline <= loop.time()):
+                if not (future := queue.popleft().future).done():
+                    self.rejected += 1
+                    future.set_result(False)
+        deadlines = [queue[0].deadline for queue in self._queues.values() if queue]
+        self._timer = loop.call_at(min(deadlines), self._reject_late) if deadlines else None
 
 
 @dataclass(slots=True)

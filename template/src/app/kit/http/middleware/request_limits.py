@@ -7,7 +7,6 @@ reads from the database until then.
 
 from asyncio import sleep, timeout
 from collections.abc import Sequence
-from functools import partial
 from http import HTTPStatus
 from typing import ClassVar
 
@@ -18,12 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.kit.errors.handlers import response_from_problem
 from app.kit.errors.problems import CommitOutcomeUnknown, Problem, Unavailable
 from app.kit.http.asgi import READING, header, is_health_path, path_of
-from app.kit.http.middleware.concurrency_limiter import (
-    AcquireResult,
-    ConcurrencyLimiter,
-    Resources,
-    Slot,
-)
+from app.kit.http.middleware.concurrency_limiter import ConcurrencyLimiter, Resources, Slot
 from app.kit.http.settings import HttpSettings
 
 # Bytes of names, values and separators. uvicorn without httptools has the same limit.
@@ -128,18 +122,16 @@ class RequestLimitsMiddleware:
             await self.app(scope, replay, send)
             return None
         resource = self.resources.name_of(path_of(scope))
-        if not self.limiter.try_acquire(resource):
+        was_queued = not self.limiter.try_acquire(resource)
+        if was_queued:
             slot.is_queued = True
-            result = await self.limiter.acquire(partial(_is_disconnected, receive), resource)
-            slot.is_queued = False
-            if result is AcquireResult.TIMED_OUT:
-                self.limiter.rejected += 1
+            if not await self.limiter.acquire(resource):
                 return Unavailable("The service is busy. Try again in a moment.")
-            if result is AcquireResult.DISCONNECTED:
-                return None
+            slot.is_queued = False
         slot.resource = resource
         try:
-            await self.app(scope, replay, send)
+            if not (was_queued and _is_disconnected(receive)):
+                await self.app(scope, replay, send)
         finally:
             slot.release()
         return None
