@@ -36,7 +36,7 @@ async def delete_old(database: Database, days: Days) -> str:
 @commands.command("forget-keys")
 @job
 async def delete_keys(database: Database, days: Days) -> str:
-    """Delete idempotency keys after a number of days, with their stored responses.
+    """Delete idempotency keys older than a number of days, with their stored responses.
 
     After that, a repeated request is executed again. The API promises to keep keys for one day.
     """

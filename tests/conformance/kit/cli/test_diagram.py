@@ -68,7 +68,7 @@ def test_check_fails_when_the_file_is_missing_or_edited(tmp_path: Path) -> None:
     with (tmp_path / FILE_NAME).open("a") as file:
         file.write("by hand")
     ended = run(None, "diagram", "--check", *into)
-    assert (ended.code, "schema.md is not current" in ended.err) == (1, True)
+    assert (ended.code, "schema.md is outdated" in ended.err) == (1, True)
 
 
 def test_output_path_is_relative_to_the_project(

@@ -115,7 +115,7 @@ def fetch_token(name: str, subject: str, scope: str, state: Path = _STATE) -> st
 @commands.command()
 def token(
     context: typer.Context,
-    sub: Annotated[str, typer.Option(help="The subject: who the caller is")] = "alice",
+    sub: Annotated[str, typer.Option(help="The subject, which identifies the caller")] = "alice",
     scope: Annotated[str, typer.Option(help="Scopes, separated by spaces")] = "",
 ) -> None:
     """Print an access token of the issuer that `dev` started."""

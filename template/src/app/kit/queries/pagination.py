@@ -50,7 +50,7 @@ class Page(BaseModel, Generic[T]):
     model_config = ConfigDict(from_attributes=True)
 
     items: list[T]
-    total: int = Field(description="Rows on all pages")
+    total: int = Field(description="Number of rows on all pages")
     limit: int
     offset: int
 

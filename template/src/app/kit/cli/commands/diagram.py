@@ -31,7 +31,7 @@ _KEY_MARKERS = {"PK", "FK", "UK"}
 def diagram(
     context: typer.Context,
     check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; exit with 1 if schema.md is not current")
+        bool, typer.Option("--check", help="Write nothing; exit with 1 if schema.md is outdated")
     ] = False,
     into: Annotated[
         Path, typer.Option(help="The directory of schema.md", show_default="docs")
@@ -49,7 +49,7 @@ def diagram(
     elif path.is_file() and path.read_text(encoding="utf-8") == text:
         typer.echo("The diagram is current.")
     else:
-        typer.echo(f"{path.name} is not current. Run `{service.name} diagram`.", err=True)
+        typer.echo(f"{path.name} is outdated. Run `{service.name} diagram`.", err=True)
         raise typer.Exit(1)
 
 

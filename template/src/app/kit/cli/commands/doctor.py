@@ -44,7 +44,7 @@ def doctor(context: typer.Context) -> None:
     """Check configuration, database, schema, connections and clocks; report what to do.
 
     Changes nothing and prints no secret.
-    Exit code 1 for a failure, 0 for warnings.
+    Exits with 1 if a check fails. A warning is not a failure.
     """
     service, report = get_service(context), Report()
     try:

@@ -104,7 +104,7 @@ def revision(
 
     The new migration is not applied. Without DATABASE_URL, the existing
     migrations are applied to a temporary database for the comparison, and to
-    the local database only if that is new. With DATABASE_URL, that database
+    a new local database. With DATABASE_URL, that database
     must be at the newest migration.
     """
     service = get_service(context)

@@ -19,7 +19,7 @@ def openapi(
         Path, typer.Argument(help="The file to write; - prints the schema")
     ] = OPENAPI_FILE,
     check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; exit with 1 if the file is not current")
+        bool, typer.Option("--check", help="Write nothing; exit with 1 if the file is outdated")
     ] = False,
 ) -> None:
     """Write the OpenAPI schema, for client generators. Needs no database."""
@@ -37,6 +37,6 @@ def openapi(
     elif path.is_file() and path.read_text(encoding="utf-8") == text:
         typer.echo(f"{path} is current.")
     else:
-        problem = "is not current" if path.is_file() else "does not exist"
+        problem = "is outdated" if path.is_file() else "does not exist"
         typer.echo(f"{path} {problem}. Run `{service.name} openapi {path}`.", err=True)
         raise typer.Exit(1)

@@ -27,7 +27,7 @@ def seed(
     amount: Annotated[
         int,
         typer.Option(
-            help="Number of main rows, such as users; others depend on them", min=1, max=10**8
+            help="Number of rows in the main tables, such as users", min=1, max=10**8
         ),
     ] = 100,
     random_seed: Annotated[
