@@ -4,13 +4,14 @@ These tests exist only if PgBouncer is installed; the header of the test run sho
 """
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import URL
 
 from tests.combinations import combination_id, furthest_from_default, with_pgbouncer
 from tests.pgbouncer import PGBOUNCER, start_pgbouncer
-from tests.processes import open_directory, run
+from tests.processes import free_port, open_directory, run, serving
 from tests.rendering import RenderService
 from tests.services import Interpreter, database_url, new_database
 from tests.suite import SUITE_FOLDER, add_suite
@@ -81,3 +82,27 @@ if PGBOUNCER:
         assert code == 1
         assert "failure  pooler: a pooler such as PgBouncer is in front of PostgreSQL" in output
         assert "set DATABASE_POOLER=pgbouncer" in output
+
+    @pytest.mark.slow
+    def test_dev_serves_through_pgbouncer(
+        service: RenderService,
+        interpreter: Interpreter,
+        server: URL,
+        pooler: URL,
+        tmp_path: Path,
+    ) -> None:
+        url = database_url(pooler.set(database=new_database(server).database))
+        words = (interpreter.python, "-c", "from app.cli import main; main()", "dev")
+        port = free_port()
+
+        with serving(
+            *words,
+            "--port",
+            str(port),
+            cwd=service(pooler="pgbouncer"),
+            port=port,
+            log=tmp_path / "log",
+            DATABASE_URL=url,
+            PYTHONPATH="src:devtools",
+        ) as running:
+            running.wait_until_ready(30)

@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, CursorResult, Executable, Index, delete
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
-from app.kit.db.base import TimestampedModel, in_base_table
+from app.kit.db.base import Base, TimestampedModel, in_base_table
 
 Model = TimestampedModel
 
@@ -27,7 +27,7 @@ def exclude_deleted(statement: S) -> S:
     return statement
 
 
-def not_deleted(_model: type[TimestampedModel]) -> tuple[ColumnElement[bool], ...]:
+def not_deleted(_model: type[Base]) -> tuple[ColumnElement[bool], ...]:
     """Return the conditions that exclude deleted rows: none, as deleted rows no longer exist."""
     return ()
 

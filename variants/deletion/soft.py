@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import ONETOMANY, ORMExecuteState, Session
 from sqlalchemy.orm.attributes import set_committed_value
 
-from app.kit.db.base import TimestampedModel, in_base_table, utc_now
+from app.kit.db.base import Base, TimestampedModel, in_base_table, utc_now
 from app.kit.db.ids import Id
 from app.kit.db.soft_delete import (
     INCLUDE_DELETED,
@@ -79,7 +79,7 @@ class SyncSession(Session):
                 super().delete(instance)
 
 
-def not_deleted(model: type[TimestampedModel]) -> tuple[ColumnElement[bool], ...]:
+def not_deleted(model: type[Base]) -> tuple[ColumnElement[bool], ...]:
     """Return the conditions that exclude deleted rows, for statements that bypass the session."""
     return (model.deleted_at.is_(None),) if issubclass(model, Model) else ()
 

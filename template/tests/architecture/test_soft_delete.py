@@ -93,5 +93,5 @@ def test_soft_deletable_rows_have_soft_deletable_owners() -> None:
 def test_references_to_soft_deletable_rows_are_optional_or_owned() -> None:
     assert not required_references_to_soft_deletable_rows(Base.registry), (
         "the target may be deleted first: type it `| None`, or let the target own the row "
-        '(`cascade="all, delete-orphan"`, both sides with `back_populates`)'
+        '(a `Model`, `cascade="all, delete-orphan"`, both sides with `back_populates`)'
     )

@@ -18,6 +18,7 @@ from starlette.routing import Mount
 from app.kit.db.base import Base
 from app.kit.http.dependencies import get_read_session, get_session
 from app.kit.migrations.autogenerate.model_checks import find_foreign_key_cycles, long_names
+from app.kit.writes.idempotency import IdempotentRequest
 
 SOURCE = Path(__file__).parents[2] / "src"
 # PostgreSQL creates an index for each of these.
@@ -80,16 +81,23 @@ def provides_session(call: Any) -> bool:
     )
 
 
+def dependencies_of(dependant: Dependant) -> Iterator[Dependant]:
+    """Yield a dependant and all its dependencies."""
+    yield dependant
+    for part in dependant.dependencies:
+        yield from dependencies_of(part)
+
+
 def sessions_of(route: RouteContext) -> list[tuple[Any, str | None]]:
     """Return the sessions that a route depends on, with their scopes."""
+    parts = [each for each in dependencies_of(route.dependant) if provides_session(each.call)]
+    return list(dict.fromkeys((each.call, each.scope) for each in parts))
 
-    def within(dependant: Dependant) -> Iterator[tuple[Any, str | None]]:
-        if provides_session(dependant.call):
-            yield dependant.call, dependant.scope
-        for part in dependant.dependencies:
-            yield from within(part)
 
-    return list(dict.fromkeys(within(route.dependant)))
+def is_idempotent(route: RouteContext) -> bool:
+    """Whether a route accepts an idempotency key, whose work runs in a separate transaction."""
+    calls = [each.call for each in dependencies_of(route.dependant) if each.call]
+    return any(inspect.signature(call).return_annotation is IdempotentRequest for call in calls)
 
 
 def is_streaming(route: RouteContext) -> bool:
@@ -196,6 +204,15 @@ def test_request_has_one_session_that_commits_before_the_response(app: FastAPI) 
         )
         assert {scope for _, scope in sessions} <= {"function"}, (
             f"{route.path} commits after the response: use the alias without a scope of your own"
+        )
+
+
+def test_idempotent_request_uses_one_connection(app: FastAPI) -> None:
+    for route in routes_of(app):
+        assert not (is_idempotent(route) and sessions_of(route)), (
+            f"{route.path} holds the connection of its session while `idempotency.run` waits for "
+            "another, so that requests can deadlock: use the session that `run` passes, and "
+            "`DatabaseDep` in the dependencies of the endpoint"
         )
 
 

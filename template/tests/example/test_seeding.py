@@ -8,6 +8,7 @@ from app.example.posts.models import Post, PostTag
 from app.example.users.models import Profile, User
 from app.kit.db.session import Database
 from tests.support.commands import run
+from tests.support.database import clone, settings_for
 
 # The columns that `--random-seed` determines: all except ids and foreign keys.
 CONTENT = """
@@ -48,13 +49,14 @@ async def test_seed_fills_every_table(
 
 
 async def test_seed_is_reproducible_and_additive(
-    own_database: Database, own_database_url: URL
+    template: URL, own_database: Database, own_database_url: URL
 ) -> None:
     seed = ["seed", "--amount", "20"]
-    assert run(own_database_url, *seed).code == 0
-    first = await content(own_database)
-    async with own_database.transaction() as session:
-        await session.execute(text("TRUNCATE users, products, categories, tags CASCADE"))
+    with clone(template) as url:
+        assert run(url, *seed).code == 0
+        other = Database.open(settings_for(url).database, "test")
+        first = await content(other)
+        await other.close()
     assert run(own_database_url, *seed).code == 0
     assert await content(own_database) == first
     assert run(own_database_url, *seed).code == 2

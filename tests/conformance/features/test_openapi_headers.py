@@ -1,12 +1,14 @@
 """The OpenAPI schema describes all headers, and does not depend on the Python version."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 from threading import get_ident
 from time import sleep
 from typing import Annotated, Any
 
 import pytest
 from fastapi import Cookie, FastAPI, Header
+from fastapi.sse import EventSourceResponse
 from pydantic import BaseModel
 
 from app.kit.errors.problems import problem_responses
@@ -47,6 +49,21 @@ def document() -> dict[str, Any]:
         raise NotImplementedError(item, x_number, x_either, crumb)
 
     return app.openapi()
+
+
+def test_errors_of_an_event_stream_are_problem_documents() -> None:
+    app: FastAPI = Application(title="Test")
+
+    @app.get(
+        "/events", tags=["x"], response_class=EventSourceResponse, responses=problem_responses(404)
+    )
+    async def events() -> AsyncGenerator[Item]:
+        yield Item(name="a")
+
+    responses = app.openapi()["paths"]["/events"]["get"]["responses"]
+    media_types = {status: list(each["content"]) for status, each in responses.items()}
+    assert media_types.pop("200") == ["text/event-stream"]
+    assert media_types == {key: ["application/problem+json"] for key in ("404", "503")}
 
 
 def headers(operation: dict[str, Any], status: int) -> set[str]:

@@ -10,6 +10,7 @@ from app.kit.db.base import utc_now
 from app.kit.db.deletion import INCLUDE_DELETED, delete_row, delete_where
 from app.kit.errors.problems import Conflict
 from app.kit.writes.deleted_rows import restore
+from tests.conformance.features.library.models import LibraryBook, LibraryWriter
 from tests.conformance.features.ownership.models import (
     Account,
     Address,
@@ -89,6 +90,19 @@ async def test_row_of_deleted_parent_cannot_be_restored(session: AsyncSession) -
     for owned, name in ((shop, "region"), (login, "account"), (folder, "parent")):
         with pytest.raises(Conflict, match=name):
             await restore(session, type(owned), owned.id)
+
+
+async def test_row_is_restored_without_the_target_of_an_optional_reference(
+    session: AsyncSession,
+) -> None:
+    book = LibraryBook(title="One", writer=LibraryWriter(name="Ada"))
+    await add(session, book)
+    await delete_row(session, book)
+    await delete_row(session, await session.get_one(LibraryWriter, book.writer_id))
+
+    await restore(session, LibraryBook, book.id)
+
+    assert await visible(session, LibraryBook) == [book.id]
 
 
 async def test_cascade_increments_version_of_children(session: AsyncSession) -> None:

@@ -139,6 +139,16 @@ async def all_pages(session: AsyncSession, view: View[Any], by: SortOrder, limit
         query = CursorQuery(limit=limit, cursor=page.next)
 
 
+async def test_bulk_writes_of_a_model_with_a_composite_key(session: AsyncSession) -> None:
+    first, second = ({"zone": zone, "number": 1, "zones": []} for zone in Zone)
+
+    await insert_many(session, Tile, [first])
+    await copy_rows(session, Tile, [second])
+    result = await upsert_many(session, Tile, [first, first | {"number": 2}], by=["zone", "number"])
+
+    assert result == (1, 1)
+
+
 async def test_reserved_attribute_names_and_composite_keys(session: AsyncSession) -> None:
     session.add(Tile(zone=Zone.NORTH, number=1, zones=[Zone.SOUTH]))
     await session.flush()

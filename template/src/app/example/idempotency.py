@@ -19,8 +19,8 @@ class IdempotencyKey(IdempotencyRecord):
     __tablename__ = "idempotency_keys"
 
 
-# The example has no authentication, so all clients share one set of keys per operation. In a
-# service with users, pass `idempotent` a scope, so that each user has separate keys.
+# Each caller has separate keys. Without authentication, all clients share one set of keys per
+# operation: pass `idempotent` a scope that identifies the client.
 IdempotencyDep = Annotated[IdempotentRequest, idempotent(IdempotencyKey)]
 
 

@@ -19,11 +19,13 @@ from starlette.responses import StreamingResponse
 
 from app.kit.http.dependencies import ReadSessionDep, SessionDep, get_session
 from app.kit.http.streaming import JsonLines
+from app.kit.writes.idempotency import IdempotencyRecord, idempotent
 from tests.architecture.test_structure import (
     SESSIONS,
     cascades_row_by_row,
     foreign_keys_without_index,
     foreign_keys_without_rule,
+    is_idempotent,
     is_streaming,
     routes_of,
     sessions_of,
@@ -116,6 +118,22 @@ def test_route_rules_detect_violations() -> None:
     assert found["/included"] == [(get_session, None)]
     assert found["/own"] == [(own, None)]
     assert unbounded_lists(wrong.openapi()) == ["GET /list"]
+
+
+def test_idempotency_rule_detects_endpoint_with_session() -> None:
+    wrong = FastAPI()
+    dependency = idempotent(IdempotencyRecord)
+
+    async def check_membership(_session: SessionDep) -> None: ...
+
+    @wrong.post("/both", dependencies=[Depends(check_membership), dependency])
+    async def both() -> None: ...
+
+    @wrong.post("/one", dependencies=[dependency])
+    async def one() -> None: ...
+
+    found = {route.path: (is_idempotent(route), sessions_of(route)) for route in routes_of(wrong)}
+    assert found == {"/both": (True, [(get_session, "function")]), "/one": (True, [])}
 
 
 def test_streaming_rule_detects_every_kind_of_stream() -> None:

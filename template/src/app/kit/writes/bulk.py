@@ -14,6 +14,7 @@ from sqlalchemy import Column, ColumnElement, CursorResult, insert, inspect, sel
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kit.db.base import (
+    Base,
     TimestampedModel,
     any_of,
     attribute_name,
@@ -36,7 +37,7 @@ OPTIONS = {"render_nulls": True}
 
 async def insert_many(
     session: AsyncSession,
-    model: type[TimestampedModel],
+    model: type[Base],
     rows: Iterable[Row],
     chunk: int = CHUNK_SIZE,
 ) -> int:
@@ -195,9 +196,7 @@ async def _in_batches(
         last = keys[-1]
 
 
-def with_discriminator(
-    model: type[TimestampedModel], rows: list[dict[str, Any]]
-) -> list[dict[str, Any]]:
+def with_discriminator(model: type[Base], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Set the discriminator column of new rows, for single-table inheritance.
 
     SQLAlchemy sets it only if its attribute and column have the same name.
@@ -209,9 +208,7 @@ def with_discriminator(
     return [{attribute_name(mapper, column): identity, **row} for row in rows]
 
 
-def chunks(
-    model: type[TimestampedModel], rows: Iterable[Row], size: int
-) -> Iterator[list[dict[str, Any]]]:
+def chunks(model: type[Base], rows: Iterable[Row], size: int) -> Iterator[list[dict[str, Any]]]:
     """Yield the rows in lists of `size`.
 
     Raises TypeError for an unknown column, and for rows with different keys.

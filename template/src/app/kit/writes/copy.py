@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Mapper
 from sqlalchemy.sql.functions import now
 
-from app.kit.db.base import TimestampedModel, check_columns, table_columns, utc_now
+from app.kit.db.base import Base, TimestampedModel, check_columns, table_columns, utc_now
 from app.kit.db.connections.asyncpg_driver import wrap_driver_error
 from app.kit.db.ids import Id
 from app.kit.writes.bulk import Row
@@ -32,9 +32,7 @@ _CITEXT_SCHEMA = """
 _CHUNK = 1000
 
 
-async def copy_rows(
-    session: AsyncSession, model: type[TimestampedModel], rows: Iterable[CopyRow]
-) -> int:
+async def copy_rows(session: AsyncSession, model: type[Base], rows: Iterable[CopyRow]) -> int:
     """Load rows with COPY in the session's transaction. Return the number of rows.
 
     A row is a mapping or a Pydantic model, such as a request body. All rows must have the same
@@ -56,7 +54,7 @@ async def copy_returning(
 
 async def _copy(
     session: AsyncSession,
-    model: type[TimestampedModel],
+    model: type[Base],
     rows: Iterable[CopyRow],
     keys: Iterable[Id] = (),
 ) -> int:
@@ -135,9 +133,7 @@ def _records(
         yield from zip(*(values(part) for values in columns), strict=True)
 
 
-def _column_values(
-    model: type[TimestampedModel], row: CopyRow, dialect: Dialect
-) -> dict[str, Values]:
+def _column_values(model: type[Base], row: CopyRow, dialect: Dialect) -> dict[str, Values]:
     """Return the functions for the columns that COPY sets. PostgreSQL sets the other columns."""
     mapper = inspect(model)
     if len(mapper.tables) > 1:

@@ -35,7 +35,8 @@ async def restore(session: AsyncSession, model: type[M], key: Id, *options: ORMO
 
     Raises:
         NotFound: no soft-deleted row has this primary key.
-        Conflict: a row that it belongs to is soft-deleted.
+        Conflict: a row that it belongs to is soft-deleted. A row does not belong to the target of a
+            foreign key with ON DELETE SET NULL.
         IntegrityError: another row uses one of its unique values, such as an email address.
 
     """
@@ -59,7 +60,10 @@ async def restore(session: AsyncSession, model: type[M], key: Id, *options: ORMO
 def _must_exist(relationship: RelationshipProperty[Any]) -> bool:
     """Return whether the related row must exist first. Owned rows are restored later."""
     refers = relationship.direction is MANYTOONE and not relationship.cascade.delete
-    return refers and issubclass(relationship.mapper.class_, Model)
+    keys = (key for column in relationship.local_columns for key in column.foreign_keys)
+    rules = (key.ondelete or "" for key in keys if key.column in relationship.remote_side)
+    is_optional = any(rule.upper().startswith("SET NULL") for rule in rules)
+    return refers and not is_optional and issubclass(relationship.mapper.class_, Model)
 
 
 async def _is_deleted(
@@ -116,11 +120,8 @@ async def _purge_table(database: Database, model: type[Model], before: datetime,
 def _children_first() -> list[type[Model]]:
     # Parents first would also work, but ON DELETE CASCADE has no limit on the batch size.
     # Base classes only: deleting their rows deletes the rows of subclasses.
-    models = {
-        mapper.local_table: mapper.class_
-        for mapper in Base.registry.mappers
-        if mapper is mapper.base_mapper
-    }
+    mappers = Base.registry.mappers
+    models = {each.local_table: each.class_ for each in mappers if each is each.base_mapper}
     ordered = [models.get(table) for table in reversed(Base.metadata.sorted_tables)]
     return [model for model in ordered if model is not None and issubclass(model, Model)]
 

@@ -16,7 +16,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.kit.db.base import TimestampedModel, next_version
+from app.kit.db.base import Base, next_version
 from app.kit.db.deletion import not_deleted
 from app.kit.errors.problems import Conflict, FieldProblem
 from app.kit.writes.bulk import CHUNK_SIZE, OPTIONS, Row, chunks, with_discriminator
@@ -33,7 +33,7 @@ class UpsertResult(NamedTuple):
 
 async def upsert_many(
     session: AsyncSession,
-    model: type[TimestampedModel],
+    model: type[Base],
     rows: Iterable[Row],
     by: Sequence[str],
     chunk: int = CHUNK_SIZE,
@@ -90,9 +90,7 @@ async def upsert_many(
     return UpsertResult(inserted, updated)
 
 
-def _index_predicate(
-    model: type[TimestampedModel], by: Sequence[str], columns: Sequence[str]
-) -> Any:
+def _index_predicate(model: type[Base], by: Sequence[str], columns: Sequence[str]) -> Any:
     """Return the WHERE condition of the unique index on these columns; None if it has none."""
     table: Any = model.__table__
     for item in (*table.indexes, *table.constraints):
@@ -102,7 +100,7 @@ def _index_predicate(
     raise TypeError(f"{model.__name__} has no unique index on {', '.join(by)}")
 
 
-def _update_condition(model: type[TimestampedModel]) -> ColumnElement[bool] | None:
+def _update_condition(model: type[Base]) -> ColumnElement[bool] | None:
     """Return the condition that queries of the model add; None if they return every row."""
     mapper = inspect(model)
     conditions = not_deleted(model)
@@ -112,7 +110,7 @@ def _update_condition(model: type[TimestampedModel]) -> ColumnElement[bool] | No
     return and_(*conditions) if conditions else None
 
 
-def _onupdate_and_version(model: type[TimestampedModel]) -> dict[str, Any]:
+def _onupdate_and_version(model: type[Base]) -> dict[str, Any]:
     """Return the values of `onupdate` and version columns, which SQLAlchemy does not add here."""
     columns = inspect(model).columns
     values = {columns[name].name: value for name, value in next_version(model).items()}

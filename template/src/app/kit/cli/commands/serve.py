@@ -14,7 +14,11 @@ from typing import Annotated
 import typer
 import uvicorn
 
-from app.kit.cli.development_database import local_settings, without_startup_wait
+from app.kit.cli.development_database import (
+    configured_database_url,
+    local_settings,
+    without_startup_wait,
+)
 from app.kit.cli.errors import CommandFailed
 from app.kit.cli.service import get_service
 from app.kit.http.uvicorn_protocol import HttpProtocol, WebSocketProtocol
@@ -47,15 +51,11 @@ def dev(
         if migrate:
             with logged_migrations():
                 migrate_database(settings)
-        # The reloader starts child processes, which read the URL from the environment.
-        os.environ["DATABASE_URL"] = settings.database.url.get_secret_value()
-        # Always set it: the value from `.env` must not apply to the local database.
-        migration_url = settings.database.migration_url
-        os.environ["DATABASE_MIGRATION_URL"] = (
-            migration_url.get_secret_value()
-            if migration_url
-            else settings.database.sqlalchemy_url.render_as_string(hide_password=False)
-        )
+        if not configured_database_url(env_file=True):
+            # The reloader starts child processes, which read the URL from the environment. They
+            # must not use DATABASE_MIGRATION_URL of `.env` for the local database.
+            url = settings.database.url.get_secret_value()
+            os.environ |= {"DATABASE_URL": url, "DATABASE_MIGRATION_URL": url}
         if "format" not in settings.log.model_fields_set:
             os.environ["LOG_FORMAT"] = "console"
         Thread(target=_print_addresses, args=(host, port), daemon=True).start()

@@ -81,9 +81,8 @@ def document_errors(document: dict[str, Any]) -> None:
             for status, response in responses.items():
                 # FastAPI documents every model with the media type of the success response.
                 content = response.get("content", {})
-                if content.get("application/json", {}).get("schema") == PROBLEM_SCHEMA:
-                    del content["application/json"]
-                    content.update(problem_content(int(status))["content"])
+                if PROBLEM_SCHEMA in [each.get("schema") for each in content.values()]:
+                    response["content"] = problem_content(int(status))["content"]
             operation["responses"] = dict(sorted(responses.items()))
 
 
