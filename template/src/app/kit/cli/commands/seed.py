@@ -26,9 +26,7 @@ def seed(
     context: typer.Context,
     amount: Annotated[
         int,
-        typer.Option(
-            help="Number of rows in the main tables, such as users", min=1, max=10**8
-        ),
+        typer.Option(help="Number of rows in the main tables, such as users", min=1, max=10**8),
     ] = 100,
     random_seed: Annotated[
         int,
