@@ -284,8 +284,8 @@ def annotations(node: ast.AST) -> Iterator[ast.AST]:
             yield first
 
 
-def module_level(tree: ast.Module) -> Iterator[ast.AST]:
-    """Yield the nodes of a module that do not belong to a function or a class."""
+def module_level(tree: ast.Module | ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[ast.AST]:
+    """Yield the nodes of a module or a function outside of inner functions and classes."""
     waiting: list[ast.AST] = list(tree.body)
     while waiting:
         node = waiting.pop()

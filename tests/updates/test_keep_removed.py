@@ -19,13 +19,15 @@ KIT = "src/app/kit/db"
 FEATURE = """
 from typing import Annotated
 
-from fastapi import Query
+from fastapi import Query, Response
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.example.idempotency.service import OncePerKey
 from app.example.posts.models import Post
 from app.example.posts.schemas import PostOut
 from app.example.tags.models import Tag
-from app.example.tags.schemas import TagCreate, TagOut
+from app.example.tags.schemas import TagChanges, TagCreate, TagOut
 from app.kit.db import batches
 from app.kit.db.hot import Hot, HotSelect
 from app.kit.db.hot_writes import HotInsert, HotWrite
@@ -33,9 +35,12 @@ from app.kit.db.keyset import keyset_page
 from app.kit.db.projection import Projection
 from app.kit.db.repository import Repository, provided
 from app.kit.db.session import ReadSessionDep, SessionDep
+from app.kit.db.ids import Id
 from app.kit.db.sorting import order
+from app.kit.etag import ETag
 from app.kit.page import CursorPage, CursorQuery, CursorSlice
 from app.kit.routing import FeatureRouter
+from app.kit.schemas import Output
 
 router = FeatureRouter(prefix="/words", tags=["words"])
 WORDS = HotSelect(select(Tag.id, Tag.name), TagOut)
@@ -54,6 +59,28 @@ Words = Annotated[WordRepository, provided(WordRepository)]
 @router.post("", response_model=TagOut)
 async def create(new: TagCreate, hot: HotWrite) -> TagOut:
     return await NEW_WORD.create(hot, new)
+
+
+class Version(Output):
+    version: int
+
+
+@router.patch("/{tag_id}", response_model=TagOut)
+async def rename(tag_id: Id, changes: TagChanges, words: Words) -> Tag:
+    return await words.change(tag_id, changes.sent())
+
+
+@router.post("/runs", response_model=int)
+async def run(once: OncePerKey) -> Response:
+    async def work(session: AsyncSession) -> int:
+        return await WordRepository(session).count()
+
+    return await once.do(work)
+
+
+@router.get("/version", response_model=Version)
+async def version(etag: ETag) -> Version:
+    return etag.show(Version(version=3))
 
 
 @router.get("/count")
@@ -94,6 +121,11 @@ async def test_words(client: AsyncClient, session: AsyncSession) -> None:
     assert (await client.get("/words/hot")).json() == [created]
     assert (await client.get("/words/feed?limit=1")).json()["items"] == [created]
     assert (await client.get("/words/count")).json() == 1
+    renamed = await client.patch(f"/words/{created['id']}", json={"name": "loom"})
+    assert renamed.json()["name"] == "loom"
+    key = {"Idempotency-Key": "k"}
+    assert [(await client.post("/words/runs", headers=key)).json() for _ in range(2)] == [1, 1]
+    assert (await client.get("/words/version")).headers["etag"] == '"3"'
     stored = await make_post(session, tags=[await make_tag(session, "kept")])
     [post] = (await client.get("/words/projection")).json()
     assert (post["author"]["name"], post["tags"][0]["name"]) == (stored.author.name, "kept")

@@ -12,7 +12,6 @@ from urllib.parse import quote
 
 from fastapi import Depends, Header, Response
 from pydantic import BaseModel
-from typing_extensions import deprecated
 
 from app.kit.db.base import TimestampedModel, attribute_name
 from app.kit.errors.problems import Problem
@@ -56,11 +55,6 @@ class EntityTag:
         """
         self.response.headers["ETag"] = _tag(row)
         return row
-
-    @deprecated("use set_header; it is removed in 0.11.0")
-    def show(self, row: R) -> R:
-        """Set the header."""
-        return self.set_header(row)
 
 
 def _tag(row: TimestampedModel | BaseModel) -> str:

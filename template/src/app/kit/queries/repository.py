@@ -4,11 +4,10 @@ from collections.abc import Collection, Mapping
 from functools import lru_cache
 from typing import Any, ClassVar, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Select, bindparam, exists, func, inspect, select
+from sqlalchemy import ColumnElement, Select, bindparam, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import raiseload
 from sqlalchemy.orm.interfaces import ORMOption
-from typing_extensions import deprecated
 
 from app.kit.db.base import Base, any_of, check_columns, primary_key
 from app.kit.db.deletion import delete_row, exclude_deleted
@@ -150,15 +149,6 @@ class Repository(Generic[M]):
             setattr(record, name, value)
         await self.session.flush()
         return record
-
-    @deprecated("use View.update, or get and update; it is removed in 0.11.0")
-    async def change(self, key: Id, changes: Mapping[str, Any], *options: ORMOption) -> M:
-        """Lock the row with this primary key, and update it like `update`."""
-        row = await self.update(await self.get(key, *options, for_update=True), changes)
-        # The flush expires attributes that were set to an SQL expression.
-        if expired := inspect(row).expired_attributes:
-            await self.session.refresh(row, expired)
-        return row
 
     async def delete(self, key: Id) -> None:
         """Delete the row with this primary key, or raise `NotFound`."""

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self, TypeAlias, overload
-from warnings import warn
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import StringConstraints
 from sqlalchemy import (
@@ -35,7 +34,6 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql import operators
 from sqlalchemy.types import NullType, TypeEngine
-from typing_extensions import deprecated
 
 from app.kit.queries.pagination import unique_columns
 
@@ -137,12 +135,7 @@ class SortOrder:
         return ranges
 
 
-@overload
-def order_by(*terms: UnaryExpression[Any], tiebreaker: _Key) -> SortOrder: ...
-@overload
-@deprecated("pass the key as tiebreaker=…; the other form is removed in 0.11.0")
-def order_by(key: _Key, /, *terms: UnaryExpression[Any]) -> SortOrder: ...
-def order_by(*terms: Any, tiebreaker: _Key | None = None) -> SortOrder:
+def order_by(*terms: UnaryExpression[Any], tiebreaker: _Key) -> SortOrder:
     """Return an order by terms such as `Post.title.asc()`, and then by a unique key.
 
     The key is the primary key or another unique column. Pass several columns as a tuple if they are
@@ -150,9 +143,6 @@ def order_by(*terms: Any, tiebreaker: _Key | None = None) -> SortOrder:
 
     Raises TypeError if PostgreSQL cannot sort a column, or if the key is not unique.
     """
-    if tiebreaker is None:
-        warn("pass the key as tiebreaker=…; it is required in 0.11.0", DeprecationWarning, 2)
-        return order_by(*terms[1:], tiebreaker=terms[0])
     if isinstance(tiebreaker, UnaryExpression):
         raise TypeError(
             f"Pass {tiebreaker} as a term, and a column without direction as tiebreaker."

@@ -27,7 +27,6 @@ from sqlalchemy import CursorResult, SmallInteger, String, delete, func, select
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
-from typing_extensions import deprecated
 
 from app.kit.db.base import Base, utc_now
 from app.kit.db.session import Database
@@ -100,11 +99,6 @@ class IdempotentRequest:
         return await run_with_retry(
             self.database, partial(self._respond_once, work, self.key, fingerprint)
         )
-
-    @deprecated("use run; it is removed in 0.11.0")
-    async def do(self, work: Work) -> Response:
-        """Call `run`."""
-        return await self.run(work)
 
     async def _respond(self, work: Work, session: AsyncSession) -> Response:
         route = self.request.scope["route"]

@@ -1,0 +1,216 @@
+"""Replace what release 0.11.0 removes in the code of a team, and report what is not certain.
+
+`EntityTag.show` becomes `set_header`, `IdempotentRequest.do` becomes `run`, and the first argument
+of `order_by` becomes its `tiebreaker`. A call of `Repository.change` becomes a call of
+`change_row`, whose module the script writes. No file of the template contains these forms. The
+script is idempotent.
+"""
+
+import ast
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+# Copier runs this file as a script.
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from hooks.move import MIGRATIONS, files_of
+from hooks.move_code import Statement, parse
+from hooks.move_list import module_of, path_of
+from hooks.move_merge import MARKERS, Text
+from hooks.move_migrations import KEPT
+from hooks.move_style import format_changed
+from hooks.removed_types import METHODS, Types
+
+KEPT_MODULE = "app.kit.queries.change_row"
+KEPT_NAME = "change_row"
+# What stands in a file that may use a removed form.
+USE = re.compile(r"\.(?:show|do|change)\b|\border_by\(")
+METHOD = re.compile(r"\.(?:show|do|change)\(")
+ADVICE = {
+    "show": "replace EntityTag.show with set_header",
+    "do": "replace IdempotentRequest.do with run",
+    "change": "replace Repository.change with View.update, or get and update",
+    "order_by": "pass the first argument of order_by as tiebreaker=…",
+}
+
+
+def replace_removed(service: Path) -> list[str]:
+    """Replace the removed forms in the code of a service; return what is left to do."""
+    said: list[str] = []
+    texts: dict[str, Text] = {}
+    for path in files_of(service):
+        is_python = path.endswith(".py") and not path.startswith(MIGRATIONS)
+        if is_python and (text := Text.of((service / path).read_bytes())):
+            texts[path] = text
+    trees = {path: parse(text.text) for path, text in texts.items()}
+    types = Types({path: tree for path, tree in trees.items() if tree})
+    changed: dict[str, bytes] = {}
+    for path, text in texts.items():
+        tree = trees[path]
+        if not USE.search(text.text):
+            continue
+        if tree is None:
+            if METHOD.search(text.text):
+                why = "has conflicts" if MARKERS.search(text.text) else "cannot be parsed"
+                said.append(f"{path}: {why}. Replace what CHANGELOG.md lists for 0.11.0 by hand.")
+            continue
+        replacing = _Replacing(text.text, tree, types, module_of(path) or "")
+        new = replacing.result()
+        said += [f"{path}:{sentence}" for sentence in replacing.said]
+        if new != text.text:
+            changed[path] = (service / path).read_bytes()
+            (service / path).write_bytes(text.encode(new))
+            if KEPT_NAME in new:
+                said += keep_change(service)
+    return said + format_changed(service, changed)
+
+
+def keep_change(service: Path) -> list[str]:
+    """Write the module with `change_row`, unless it exists; return a sentence about it."""
+    file = service / f"{path_of(KEPT_MODULE)}.py"
+    if file.exists():
+        return []
+    shutil.copyfile(KEPT / file.name, file)
+    sentence = (
+        f"{path_of(KEPT_MODULE)}.py: written, because your code uses Repository.change. It is"
+        " yours now; its first line names the replacement."
+    )
+    return [sentence]
+
+
+class _Replacing:
+    """Replaces text at the positions of syntax nodes, and changes the nodes likewise.
+
+    If the new text does not have the changed syntax tree, it reports the places instead.
+    """
+
+    def __init__(self, text: str, tree: ast.Module, types: Types, module: str) -> None:
+        self.text, self.tree, self.types = text, tree, types.of_module(module, tree)
+        self.source = text.encode()
+        self.starts = [0]
+        for line in self.source.split(b"\n"):
+            self.starts.append(self.starts[-1] + len(line) + 1)
+        self.edits: list[tuple[int, int, bytes]] = []
+        self.places: list[tuple[int, str]] = []
+        self.said: list[str] = []
+        self.needs_import = False
+
+    def result(self) -> str:
+        calls = {id(node.func): node for node in ast.walk(self.tree) if isinstance(node, ast.Call)}
+        awaited = {id(node.value) for node in ast.walk(self.tree) if isinstance(node, ast.Await)}
+        # Before the first change of the tree, because the types depend on it.
+        orders = [node for node in calls.values() if self.types.is_order_by(node)]
+        methods = [
+            (node, self.types.owner(node))
+            for node in ast.walk(self.tree)
+            if isinstance(node, ast.Attribute) and node.attr in METHODS.values()
+        ]
+        for call in orders:
+            self.replace_order(call)
+        for node, owner in methods:
+            call = calls.get(id(node))
+            if owner is None and call and is_like_removed(node.attr, call, id(call) in awaited):
+                self.report(node, node.attr, "if this calls the kit, ")
+            elif owner and METHODS[owner] == node.attr:
+                self.replace_method(node, call)
+        if not self.edits:
+            return self.text
+        if self.needs_import:
+            self.add_import()
+        result = self.source
+        for start, end, new in sorted(self.edits, reverse=True):
+            result = result[:start] + new + result[end:]
+        changed = parse(result.decode())
+        if changed is None or ast.dump(changed) != ast.dump(self.tree):
+            self.said += [f"{line}: {ADVICE[name]}." for line, name in self.places]
+            return self.text
+        return result.decode()
+
+    def report(self, node: ast.expr, name: str, condition: str = "") -> None:
+        self.said.append(f"{node.lineno}: {condition}{ADVICE[name]}.")
+
+    def replace_order(self, call: ast.Call) -> None:
+        """Move the first argument to `tiebreaker`."""
+        if not call.args or any(each.arg == "tiebreaker" for each in call.keywords):
+            return
+        key, *terms = call.args
+        start, end = self.span(key)
+        head = self.source[self.span(call.func)[1] : start]
+        tail = self.source[self.span(call.args[-1])[1] : self.span(call)[1]]
+        # An argument in parentheses is not worth the code.
+        is_plain = head.strip() == b"(" and tail.count(b")") == 1
+        if isinstance(key, ast.Starred) or call.keywords or not is_plain:
+            self.report(call, "order_by")
+            return
+        if terms:
+            text = self.source[start:end]
+            following, last = self.span(terms[0])[0], self.span(terms[-1])[1]
+            # A comment after the key stays.
+            gap = self.source[end:following]
+            stop = end + gap.index(b",") + 1 if b"#" in gap else following
+            self.edits += [(start, stop, b""), (last, last, b", tiebreaker=" + text)]
+        else:
+            self.edits.append((start, start, b"tiebreaker="))
+        self.places.append((call.lineno, "order_by"))
+        call.args, call.keywords = terms, [ast.keyword("tiebreaker", key)]
+
+    def replace_method(self, node: ast.Attribute, call: ast.Call | None) -> None:
+        """Rename a method, or call `change_row` with the repository as first argument."""
+        owner_end, end = self.span(node.value)[1], self.span(node)[1]
+        if node.attr != "change":
+            self.places.append((node.lineno, node.attr))
+            new = {"show": "set_header", "do": "run"}[node.attr]
+            self.edits.append((end - len(node.attr), end, new.encode()))
+            node.attr = new
+            return
+        is_plain = self.source[owner_end:end].strip() == b".change"
+        if call is None or self.types.is_bound(KEPT_NAME) or not is_plain:
+            self.report(node, node.attr)
+            return
+        self.places.append((node.lineno, node.attr))
+        start, opening = self.span(node.value)[0], self.source.index(b"(", end) + 1
+        comma = b"," if self.source[opening : opening + 1].isspace() else b", "
+        self.edits.append((start, start, f"{KEPT_NAME}(".encode()))
+        self.edits.append((owner_end, opening, comma))
+        call.func = ast.Name(KEPT_NAME, ast.Load())
+        call.args.insert(0, node.value)
+        self.needs_import = True
+
+    def add_import(self) -> None:
+        """Add the import of `change_row` after the last import of the module."""
+        body = self.tree.body
+        last = max(index for index, node in enumerate(body) if isinstance(node, Statement))
+        end = self.span(body[last])[1]
+        newline = "\r\n" if b"\r\n" in self.source else "\n"
+        statement = f"from {KEPT_MODULE} import {KEPT_NAME}"
+        self.edits.append((end, end, f"{newline}{statement}".encode()))
+        body[last + 1 : last + 1] = ast.parse(statement).body
+
+    def span(self, node: ast.expr | ast.stmt) -> tuple[int, int]:
+        """Return the positions of a node in the source, in bytes."""
+        end_line, end_column = node.end_lineno or 0, node.end_col_offset or 0
+        return (
+            self.starts[node.lineno - 1] + node.col_offset,
+            self.starts[end_line - 1] + end_column,
+        )
+
+
+def is_like_removed(name: str, call: ast.Call, is_awaited: bool) -> bool:
+    """Return whether a call of a method of an unknown object looks like a removed method."""
+    count = len(call.args) + len(call.keywords)
+    return {
+        "show": count == 1 and not is_awaited,
+        "do": count == 1 and is_awaited,
+        "change": count >= 2 and is_awaited,
+    }[name]
+
+
+if __name__ == "__main__":
+    # Before the update, only import the modules: a Python that is too old fails while nothing has
+    # changed.
+    if os.environ.get("STAGE") != "before":
+        for sentence in replace_removed(Path.cwd()):
+            sys.stdout.write(f"{sentence}\n")
