@@ -108,6 +108,24 @@ def test_check_and_index_of_a_column_that_becomes_an_enum_are_recreated(project:
     project.migrate()
 
 
+def test_rename_of_an_enum_value_keeps_checks_and_indexes(project: Project) -> None:
+    def declare(*values: str) -> None:
+        kind: Column[str] = Column(
+            "kind", Enum(*values, name="conformance_kind"), server_default=values[1]
+        )
+        table = Table("conformance_items", project.declare(), Column("id", Integer), kind)
+        table.append_constraint(CheckConstraint(f"kind <> '{values[1]}' OR id > 0", name="valid"))
+        Index("partial", "id", postgresql_where=text(f"kind = '{values[1]}'"), _table=table)
+
+    declare("a", "b")
+    project.migrate()
+    declare("a", "c")
+    project.migrate()
+    assert {change.what for change in project.review.changes} == {
+        "rename in the enum type conformance_kind: b to c"
+    }
+
+
 def test_extension_of_the_same_migration_is_not_needed_to_compare(project: Project) -> None:
     def declare(default: str, *columns: Column[str]) -> None:
         json: Column[str] = Column("json", JSON, server_default=default)

@@ -21,7 +21,7 @@ from sqlalchemy.schema import (
     CreateSequence,
 )
 
-from app.kit.migrations.autogenerate.schema_steps import schemas_of, sequences_of
+from app.kit.migrations.autogenerate.schema_steps import renamed_values, schemas_of, sequences_of
 from app.kit.migrations.autogenerate.steps import literal, native_enums, quote
 
 Kind: TypeAlias = Literal["type", "default", "item"]  # an item is a constraint or an index
@@ -78,16 +78,34 @@ SELECT n.nspname, c.relname, found.kind, found.name, found.definition
        ) AS found (kind, name, definition)
  WHERE c.relkind IN ('r', 'p') AND n.nspname::text = ANY (:schemas)
 """
+_READ_ENUMS = """
+SELECT n.nspname, t.typname, array_agg(e.enumlabel::text ORDER BY e.enumsortorder)
+  FROM pg_enum e
+  JOIN pg_type t ON t.oid = e.enumtypid
+  JOIN pg_namespace n ON n.oid = t.typnamespace
+ WHERE n.nspname::text = ANY (:schemas)
+ GROUP BY 1, 2
+"""
 
 
 class Definitions:
     """The definitions of the tables in the database, and of the tables in the models."""
 
-    def __init__(self, default_schema: str, rows: Iterable[Any]) -> None:
+    def __init__(self, default_schema: str, rows: Iterable[Any], enums: Iterable[Any]) -> None:
         self._default_schema = default_schema
         self._found: defaultdict[tuple[str, str, str], dict[str, str]] = defaultdict(dict)
         for schema, table, kind, name, definition in rows:
             self._found[schema, table, kind][name] = _normalized(definition)
+        labels = {(schema, name): values for schema, name, values in enums}
+        for (schema, name), old in labels.items():
+            for before, after in renamed_values(old, labels.get((_PREFIX + schema, name), [])):
+                suffix = f"::{schema}.{name}"
+                self._replace(literal(before) + suffix, literal(after) + suffix)
+
+    def _replace(self, old: str, new: str) -> None:
+        """Rename a value of an enum in all definitions, as the migration does."""
+        for items in self._found.values():
+            items |= {name: text.replace(old, new) for name, text in items.items()}
 
     def compare(
         self, kind: Kind, schema: str | None, table: str
@@ -120,7 +138,8 @@ def read_definitions(connection: Connection, metadata: MetaData) -> Definitions:
         connection.exec_driver_sql(create)
         names = [*schemas, *(_PREFIX + each for each in schemas)]
         rows = connection.execute(text(_READ), {"schemas": names}).all()
-    return Definitions(default_schema, rows)
+        enums = connection.execute(text(_READ_ENUMS), {"schemas": names}).all()
+    return Definitions(default_schema, rows, enums)
 
 
 def _statements(metadata: MetaData, default_schema: str, dialect: Dialect) -> Iterator[str]:

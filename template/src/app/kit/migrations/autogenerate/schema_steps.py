@@ -96,7 +96,7 @@ def change_values(enum: Enum, old: list[str]) -> Steps:
     new: list[str] = list(enum.enums)
     if old == new:
         return [], []
-    if renamed := _renamed_values(old, new):
+    if renamed := renamed_values(old, new):
         return _rename(enum, renamed)
     added = [value for value in new if value not in old]
     removed = [value for value in old if value not in new]
@@ -118,7 +118,7 @@ def change_values(enum: Enum, old: list[str]) -> Steps:
     return before, [MigrationStep(what, upgrade, downgrade, [_ENUM_IMPORT], risk)]
 
 
-def _renamed_values(old: list[str], new: list[str]) -> list[tuple[str, str]]:
+def renamed_values(old: list[str], new: list[str]) -> list[tuple[str, str]]:
     """Return (old, new) pairs of values if the types differ by new names only; otherwise []."""
     pairs = [pair for pair in zip(old, new, strict=False) if pair[0] != pair[1]]
     if len(old) != len(new) or any(a in new or b in old for a, b in pairs):
