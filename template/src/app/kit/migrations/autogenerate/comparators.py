@@ -4,6 +4,7 @@ Alembic compares constraints and indexes by name and columns. This plugin compar
 that PostgreSQL returns for the database and for the models. docs/database.md lists what it omits.
 """
 
+from collections.abc import Iterator
 from typing import Any, cast
 
 from alembic.autogenerate.api import AutogenContext
@@ -164,17 +165,15 @@ def _order_operations(operations: ops.UpgradeOps) -> None:
     operations.ops = [*drop_keys, *alter, *create, *add_keys, *table_drops]
 
 
-def _separate_keys(table: ops.CreateTableOp) -> list[ops.ModifyTableOps]:
-    """Remove the foreign keys with `use_alter` from a new table; return operations for them."""
-    keys = [each for each in table.columns if getattr(each, "use_alter", False)]
-    separate: list[ops.ModifyTableOps] = []
-    for key in cast("list[ForeignKeyConstraint]", keys):
+def _separate_keys(table: ops.CreateTableOp) -> Iterator[ops.ModifyTableOps]:
+    """Remove the foreign keys with `use_alter` from a new table, and yield operations for them."""
+    keys: list[Any] = [each for each in table.columns if getattr(each, "use_alter", False)]
+    for key in keys:
         _remove(table, key)
         operation = ops.CreateForeignKeyOp.from_constraint(key)
         # The operation already runs after the tables are created.
         operation.kw.pop("use_alter", None)
-        separate.append(_in_table(table, operation))
-    return separate
+        yield _in_table(table, operation)
 
 
 def _rank(operation: ops.MigrateOperation) -> int:

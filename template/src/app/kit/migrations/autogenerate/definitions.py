@@ -9,7 +9,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, cast
 
 from sqlalchemy import Connection, Dialect, ForeignKeyConstraint, Index, MetaData, text
 from sqlalchemy.dialects.postgresql.named_types import CreateEnumType
@@ -17,14 +17,11 @@ from sqlalchemy.schema import (
     AddConstraint,
     CreateColumn,
     CreateIndex,
-    CreateSchema,
     CreateSequence,
 )
 
 from app.kit.migrations.autogenerate.schema_steps import renamed_values, schemas_of, sequences_of
 from app.kit.migrations.autogenerate.steps import literal, native_enums, quote
-
-Kind: TypeAlias = Literal["type", "default", "item"]  # an item is a constraint or an index
 
 # Added to the names of the schemas.
 _PREFIX = "autogenerate_"
@@ -99,20 +96,18 @@ class Definitions:
         labels = {(schema, name): values for schema, name, values in enums}
         for (schema, name), old in labels.items():
             for before, after in renamed_values(old, labels.get((_PREFIX + schema, name), [])):
-                suffix = f"::{schema}.{name}"
-                self._replace(literal(before) + suffix, literal(after) + suffix)
+                # The migration renames the value, also in constraints and indexes.
+                used, renamed = (f"{literal(each)}::{schema}.{name}" for each in (before, after))
+                for items in self._found.values():
+                    items |= {key: text.replace(used, renamed) for key, text in items.items()}
 
-    def _replace(self, old: str, new: str) -> None:
-        """Rename a value of an enum in all definitions, as the migration does."""
-        for items in self._found.values():
-            items |= {name: text.replace(old, new) for name, text in items.items()}
+    def compare(self, kind: str, schema: str | None, table: str) -> list[dict[str, str]]:
+        """Return the definitions of a table by name, first in the database, then in the models.
 
-    def compare(
-        self, kind: Kind, schema: str | None, table: str
-    ) -> tuple[dict[str, str], dict[str, str]]:
-        """Return the definitions of a table by name, first in the database, then in the models."""
+        The kind is `type`, `default` or, for constraints and indexes, `item`.
+        """
         name = schema or self._default_schema
-        return self._found[name, table, kind], self._found[_PREFIX + name, table, kind]
+        return [self._found[each, table, kind] for each in (name, _PREFIX + name)]
 
 
 def _normalized(definition: str) -> str:
@@ -127,32 +122,31 @@ def read_definitions(connection: Connection, metadata: MetaData) -> Definitions:
     """Return the definitions of the database and of the models."""
     default_schema = connection.dialect.default_schema_name or "public"
     schemas = {default_schema, *schemas_of(metadata)}
+    renamed = {each: _PREFIX + (each or default_schema) for each in (None, *schemas)}
+    statements = _statements(metadata, renamed, connection.dialect)
     create = _CREATE.format(
-        schema=literal(quote(_PREFIX + default_schema)),
-        statements=", ".join(
-            map(literal, _statements(metadata, default_schema, connection.dialect))
-        ),
+        schema=literal(quote(renamed[None])), statements=", ".join(map(literal, statements))
     )
     # Closing a savepoint rolls it back.
     with closing(connection.begin_nested()):
         connection.exec_driver_sql(create)
-        names = [*schemas, *(_PREFIX + each for each in schemas)]
-        rows = connection.execute(text(_READ), {"schemas": names}).all()
-        enums = connection.execute(text(_READ_ENUMS), {"schemas": names}).all()
+        names = {"schemas": [*schemas, *renamed.values()]}
+        rows = connection.execute(text(_READ), names).all()
+        enums = connection.execute(text(_READ_ENUMS), names).all()
     return Definitions(default_schema, rows, enums)
 
 
-def _statements(metadata: MetaData, default_schema: str, dialect: Dialect) -> Iterator[str]:
+def _statements(
+    metadata: MetaData, renamed: dict[str | None, str], dialect: Dialect
+) -> Iterator[str]:
     """Yield the statements that create the tables of the models, one for each part of a table."""
-    schemas = {default_schema, *schemas_of(metadata)}
-    renamed = {each: _PREFIX + (each or default_schema) for each in (None, *schemas)}
 
     def compiled(element: Any) -> str:
         options: Any = {"schema_translate_map": renamed, "render_schema_translate": True}
         return str(element.compile(dialect=dialect, **options))
 
     tables = [each for each in metadata.tables.values() if not each.info.get("is_view")]
-    yield from (str(CreateSchema(_PREFIX + each).compile(dialect=dialect)) for each in schemas)
+    yield from (f"CREATE SCHEMA {quote(name)}" for name in {*renamed.values()})
     yield from (compiled(CreateEnumType(cast("Any", each))) for each in native_enums(metadata))
     yield from (compiled(CreateSequence(each)) for each in sequences_of(metadata))
     for table in tables:
@@ -163,7 +157,7 @@ def _statements(metadata: MetaData, default_schema: str, dialect: Dialect) -> It
     items: list[Any] = [item for each in tables for item in (*each.constraints, *each.indexes)]
     # Foreign keys need the unique constraints of their targets.
     for item in sorted(items, key=lambda each: isinstance(each, ForeignKeyConstraint)):
-        if isinstance(item, Index):
-            yield compiled(CreateIndex(item))
-        else:
-            yield compiled(AddConstraint(item, isolate_from_table=False))
+        is_index = isinstance(item, Index)
+        yield compiled(
+            CreateIndex(item) if is_index else AddConstraint(item, isolate_from_table=False)
+        )
