@@ -72,6 +72,16 @@ REFUSED = [
     ("invoices number:str", "`invoices` is a plural: write `invoice`"),
 ]
 
+# A relationship over two columns, for the model Customer.
+COMPOSITE = """
+    parent_id: Mapped[int | None]
+    parent: Mapped["Customer | None"] = relationship(remote_side="[Customer.id, Customer.name]")
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["parent_id", "name"], ["customers.id", "customers.name"], ondelete="RESTRICT"
+        ),"""
+
 
 @pytest.fixture(scope="module")
 def committed(
@@ -143,6 +153,21 @@ def test_restructured_file_is_not_edited(service_directory: Path, interpreter: I
     field, feature = scaffold(interpreter, service_directory, calls)
     assert "schemas.py has been restructured: there is no class CustomerChanges" in field
     assert "does not have its marker line" in feature
+    assert git(service_directory, "status", "--porcelain") == ""
+
+
+def test_composite_foreign_key_is_not_edited(
+    service_directory: Path, interpreter: Interpreter
+) -> None:
+    models = service_directory / "src/app/features/customers/models.py"
+    source = models.read_text().replace("    __table_args__ = (", COMPOSITE)
+    imports = "from app.kit.db.relationships import relationship\nfrom sqlalchemy import"
+    imports += " ForeignKeyConstraint,"
+    models.write_text(source.replace("from sqlalchemy import", imports, 1))
+    commit(service_directory)
+    calls = [["field", "customer", "rival:ref:self?"]]
+    (message,) = scaffold(interpreter, service_directory, calls)
+    assert "Customer.parent has a composite foreign key" in message
     assert git(service_directory, "status", "--porcelain") == ""
 
 

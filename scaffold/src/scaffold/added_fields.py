@@ -128,6 +128,8 @@ def _disambiguate_relationships(
             raise edits.restructured_error(f"{feature.cls}.{name} does not name its foreign key")
         if "foreign_keys" in [each.arg for each in call.keywords]:
             continue
+        if len(relationship.local_columns) > 1:
+            raise edits.restructured_error(f"{feature.cls}.{name} has a composite foreign key")
         (column,) = relationship.local_columns
         edits.append_arguments(call, f"foreign_keys=[{column.key}]")
 

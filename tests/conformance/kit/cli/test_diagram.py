@@ -3,7 +3,16 @@
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Column, ForeignKey, Integer, MetaData, Numeric, String, Table
+from sqlalchemy import (
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Integer,
+    MetaData,
+    Numeric,
+    String,
+    Table,
+)
 
 from app.about import NAME
 from app.kit.cli import service
@@ -37,6 +46,16 @@ def models() -> MetaData:
         Column("person_id", Integer, ForeignKey("kit_people.id"), primary_key=True),
         Column("house_id", Integer, ForeignKey("kit_houses.id"), nullable=False),
     )
+    Table(
+        "kit_copies",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("person_id", Integer, nullable=False),
+        Column("house_id", Integer, nullable=False),
+        ForeignKeyConstraint(
+            ["person_id", "house_id"], ["kit_keys.person_id", "kit_keys.house_id"]
+        ),
+    )
     return metadata
 
 
@@ -47,6 +66,7 @@ def test_mermaid_lists_each_column_and_foreign_key(models: MetaData) -> None:
     assert '    "kit_people" |o--o{ "kit_people" : "boss_id"\n' in source
     assert '    "kit_people" ||--o{ "kit_houses" : "owner_id"\n' in source
     assert '    "kit_people" ||--o| "kit_keys" : "person_id"\n' in source
+    assert '    "kit_keys" ||--o{ "kit_copies" : "person_id, house_id"\n' in source
 
 
 def test_keywords_and_invalid_names_are_escaped() -> None:

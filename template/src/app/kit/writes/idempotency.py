@@ -139,7 +139,8 @@ def idempotent(
 
     With authentication, the scope must contain the client: otherwise a client could read another
     client's response. `operation_scope` includes Starlette's `request.user`. If no middleware sets
-    it, pass a dependency that returns `operation_scope(request)` together with the client's id.
+    it, pass a dependency that returns `operation_scope(request)` together with the client's id. The
+    same applies to a tenant that a header or the host name selects: the path is always compared.
     """
 
     async def build(

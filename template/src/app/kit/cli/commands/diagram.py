@@ -86,13 +86,13 @@ def _entity(table: Table) -> Iterator[str]:
 
 
 def _relationships(table: Table) -> Iterator[str]:
-    """Yield a line for each foreign key, named after its first column."""
+    """Yield a line for each foreign key, named after its columns."""
     unique = _unique_columns(table)
     keys = [key for key in table.constraints if isinstance(key, ForeignKeyConstraint)]
     for key in sorted(keys, key=lambda key: [column.name for column in key.columns]):
         parent = "|o" if any(column.nullable for column in key.columns) else "||"
         child = "o|" if tuple(sorted(each.name for each in key.columns)) in unique else "o{"
-        referred, label = _quoted(key.referred_table.fullname), _quoted(key.elements[0].parent.name)
+        referred, label = _quoted(key.referred_table.fullname), _quoted(", ".join(key.column_keys))
         yield f"    {referred} {parent}--{child} {_quoted(table.fullname)} : {label}"
 
 
