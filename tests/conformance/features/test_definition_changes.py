@@ -144,18 +144,24 @@ def test_extension_of_the_same_migration_is_not_needed_to_compare(project: Proje
     ]
 
 
-def test_exclusion_constraint_is_added_to_an_existing_table(project: Project) -> None:
-    column: Column[int] = Column("id", Integer, primary_key=True)
-    Table("conformance_items", project.declare(), column, Column("range", INT4RANGE))
+def test_exclusion_constraint_is_added_to_a_table_and_then_ignored(project: Project) -> None:
+    def declare(*operators: str) -> None:
+        Table(
+            "conformance_items",
+            project.declare(),
+            Column("id", Integer, primary_key=True),
+            Column("range", INT4RANGE),
+            *(ExcludeConstraint(("range", each), name="apart", using="gist") for each in operators),
+        )
+
+    declare()
     project.migrate()
-    table = Table(
-        "conformance_items",
-        project.declare(),
-        Column("id", Integer, primary_key=True),
-        Column("range", INT4RANGE),
-    )
-    table.append_constraint(ExcludeConstraint(("range", "&&"), name="apart", using="gist"))
+    declare("&&")
     project.migrate()
+    declare("-|-")
+    project.check()
+    declare()
+    project.check()
 
 
 def test_role_without_create_compares_names_and_column_types(project: Project) -> None:

@@ -13,7 +13,6 @@ from alembic.runtime.plugins import Plugin
 from alembic.util import DispatchPriority
 from alembic.util import PriorityDispatchResult as Result
 from sqlalchemy import DefaultClause, Enum, ForeignKeyConstraint, Index, String, Table
-from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.sql import ddl
 from sqlalchemy.sql.elements import conv
 
@@ -97,9 +96,10 @@ def _compare_table(context: AutogenContext, operations: ops.ModifyTableOps, *tab
     operations.ops = [each for each in operations.ops if not isinstance(each, _ITEMS)]
     for key in sorted(existing.keys() | wanted.keys()):
         item = wanted.get(key)
-        # Without a definition, and if SQLAlchemy cannot reflect it, compare the name only.
-        by_name = item is not None and (key not in new or isinstance(item, ExcludeConstraint))
-        is_equal = key in old and (by_name or old[key] == new.get(key))
+        # SQLAlchemy cannot reflect exclusion constraints. Without a definition, compare the name.
+        is_exclusion = old.get(key, "").startswith("EXCLUDE")
+        is_unknown = item is not None and key not in new
+        is_equal = key in old and (is_exclusion or is_unknown or old[key] == new.get(key))
         if is_equal or _is_part_of(added, item):
             continue
         operations.ops += [_drop(existing[key])] if key in existing else []
