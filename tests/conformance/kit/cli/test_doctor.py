@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from alembic.config import Config
 from sqlalchemy import URL
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.about import NAME
 from app.kit.cli import checks
@@ -177,3 +178,21 @@ def test_missing_extension_of_a_migration_is_a_failure(
     assert line_of(result, "extensions").startswith("failure  extensions: the server does not have")
     assert f"run `{NAME} migrate`" in line_of(result, "revision")
     assert result.code == 1
+
+
+def test_unavailable_extension_of_an_applied_migration_is_a_warning(
+    unpooled_url: URL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = alembic_with(tmp_path, settings_for(unpooled_url))
+    create = "op.execute('CREATE EXTENSION kit_nothing')"
+    add_revision(config, tmp_path, "kit_old", create)
+    add_revision(config, tmp_path, "kit_new", "pass")
+
+    async def applied(_connection: AsyncConnection) -> frozenset[str]:
+        return frozenset({"kit_new"})
+
+    monkeypatch.setattr(doctor, "alembic_config", lambda _settings: config)
+    monkeypatch.setattr(doctor, "applied_revisions", applied)
+    result = run_doctor(unpooled_url)
+    assert line_of(result, "extensions").startswith("warning  extensions: the server does not have")
+    assert result.code == 0

@@ -1,12 +1,12 @@
 """Checks of `doctor`. Each one prints its result."""
 
 import re
-from collections.abc import Set
+from collections.abc import Iterable, Set
 from pathlib import Path
 from typing import Any
 
 import typer
-from alembic.script import ScriptDirectory
+from alembic.script import Script
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -172,11 +172,11 @@ def check_revision(
         report.failure(check, result, f"run `{program} migrate`")
 
 
-def required_extensions(script: ScriptDirectory) -> dict[str, str]:
-    """Return the extensions that migrations create, each with the revision of a migration."""
+def required_extensions(migrations: Iterable[Script]) -> set[str]:
+    """Return the extensions that migrations create."""
     return {
-        name: migration.revision
-        for migration in script.walk_revisions()
+        name
+        for migration in migrations
         for name in _CREATE_EXTENSION.findall(Path(migration.path).read_text(encoding="utf-8"))
     }
 
@@ -184,16 +184,17 @@ def required_extensions(script: ScriptDirectory) -> dict[str, str]:
 async def check_extensions(
     report: Report,
     connection: AsyncConnection,
-    needed: dict[str, str],
-    applied: Set[str],
+    needed: Set[str],
+    pending: Set[str],
     role: str | None,
 ) -> None:
     """Check whether the database has the extensions, or the role for migrations may create them.
 
-    `role` is None if the role of the connection runs the migrations.
+    `pending` are those that a migration still has to create. `role` is None if the role of the
+    connection runs the migrations.
     """
     available = {row.name: row for row in await connection.execute(_EXTENSIONS, {"role": role})}
-    unavailable = sorted(needed.keys() - available.keys())
+    unavailable = sorted(needed - available.keys())
     not_created = [
         name for name in sorted(needed) if name in available and not available[name].is_created
     ]
@@ -201,8 +202,8 @@ async def check_extensions(
     if unavailable:
         result = f"the server does not have {', '.join(unavailable)}"
         advice = "install it on the host of the server (most are in postgresql-contrib)"
-        is_applied = all(needed[name] in applied for name in unavailable)
-        (report.warning if is_applied else report.failure)("extensions", result, advice)
+        add = report.warning if pending.isdisjoint(unavailable) else report.failure
+        add("extensions", result, advice)
     elif forbidden:
         result = f"{', '.join(forbidden)}: on the server, but the migrating role may not create it"
         advice = "run CREATE EXTENSION in the database as administrator"

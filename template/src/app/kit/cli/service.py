@@ -28,6 +28,7 @@ from app.kit.migrations.runner import (
     applied_revisions,
     create_schema,
     format_revisions,
+    load_revisions,
     migrate,
     migration_connection,
     pending_migrations,
@@ -92,8 +93,14 @@ class Service:
     async def _raise_if_not_at(self, heads: frozenset[str], settings: KitSettings) -> None:
         async with migration_connection(settings, self.name) as connection:
             applied = await applied_revisions(connection)
-        if applied != heads:
-            raise CommandFailed(pending_migrations("database", applied, heads, self.name))
+        if applied == heads:
+            return
+        if unknown := applied - load_revisions().known:
+            raise CommandFailed(
+                f"The database is at migration {format_revisions(unknown)}, which the code does "
+                "not have. Use the code that has this migration."
+            )
+        raise CommandFailed(pending_migrations("database", applied, heads, self.name))
 
 
 def _heads_unless_multiple(config: Config) -> frozenset[str]:

@@ -30,6 +30,7 @@ from app.kit.migrations.runner import (
     RevisionTableUnreadable,
     alembic_config,
     applied_revisions,
+    pending_revisions,
 )
 from app.kit.settings import KitSettings, SettingsError
 
@@ -124,12 +125,16 @@ async def _check(
                 applied = await applied_revisions(connection)
             except RevisionTableUnreadable:
                 applied = None
-            check_revision(report, applied, CodeRevisions.of(script), server, program)
+            code = CodeRevisions.of(script)
+            check_revision(report, applied, code, server, program)
             if server == "database" and applied is not None:
                 migration = _migration_settings(settings)
                 role = migration.sqlalchemy_url.username if settings.migration_url else None
-                extensions = required_extensions(script)
-                await check_extensions(report, connection, extensions, applied, role)
+                needed = required_extensions(script.walk_revisions())
+                # A database that is newer than the code has all migrations of the code.
+                scripts = [] if code.is_compatible(applied) else pending_revisions(script, applied)
+                pending = required_extensions(scripts)
+                await check_extensions(report, connection, needed, pending, role)
             await check_connections(report, connection, settings, server)
     except (SQLAlchemyError, Unavailable, OSError, TimeoutError) as error:
         result = f"it stopped responding ({type(error).__name__})"
