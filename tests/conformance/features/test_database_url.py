@@ -4,16 +4,17 @@ import asyncio
 import ssl
 import subprocess
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from sqlalchemy import URL, text
+from sqlalchemy.exc import DBAPIError
 
 from app.kit.db.connections.startup_checks import DatabaseUnreachable, wait_for_database
 from app.kit.db.connections.url import parse_url
-from app.kit.db.engine import build_engine
+from app.kit.db.engine import build_engine, build_read_engine
 from app.kit.db.settings import DatabaseSettings
 from app.kit.errors.problems import Unavailable
 from app.kit.migrations.runner import load_revisions
@@ -144,6 +145,22 @@ async def test_options_in_url_reach_the_driver(unpooled_url: URL) -> None:
     engine = build_engine(settings(rendered), "test")
     async with engine.connect() as connection:
         assert await connection.scalar(text("SHOW search_path")) == "conformance_path"
+    await engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("attribute", "is_accepted"), [("read-write", True), ("primary", True), ("read-only", False)]
+)
+async def test_read_engine_selects_the_server_by_its_role(
+    unpooled_url: URL, attribute: str, is_accepted: bool
+) -> None:
+    url = settings_for(unpooled_url).database.sqlalchemy_url
+    query = {**url.query, "target_session_attrs": attribute}
+    rendered = url.set(query=query).render_as_string(hide_password=False)
+    engine = build_read_engine(settings(rendered), "test")
+    with nullcontext() if is_accepted else pytest.raises(DBAPIError):
+        async with engine.connect() as connection:
+            assert await connection.scalar(text("SHOW transaction_read_only")) == "on"
     await engine.dispose()
 
 

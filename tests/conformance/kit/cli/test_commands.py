@@ -106,6 +106,17 @@ def test_port_in_use_exits_with_2_and_a_message(command: str) -> None:
     assert "--port" in result.err
 
 
+def test_metrics_port_in_use_exits_with_2_and_a_message() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        metrics_port = str(listener.getsockname()[1])
+        result = run(NOWHERE, "serve", "--port", port, METRICS_PORT=metrics_port)
+    assert (result.code, result.out) == (2, "")
+    assert f"port {metrics_port} of 127.0.0.1" in result.err
+    assert "METRICS_PORT" in result.err
+
+
 @pytest.mark.parametrize("arguments", [["nothing"], ["serve", "--port", "x"], ["revision"]])
 def test_invalid_argument_exits_with_2(arguments: list[str]) -> None:
     assert run(NOWHERE, *arguments).code == 2

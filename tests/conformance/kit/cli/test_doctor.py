@@ -86,7 +86,9 @@ def test_unreachable_server_is_a_failure(unpooled_url: URL) -> None:
 def test_missing_database_is_a_failure(unpooled_url: URL) -> None:
     result = run_doctor(unpooled_url.set(database="kit_nothing"))
     assert result.code == 1
-    assert "fix DATABASE_URL" in line_of(result, "database")
+    assert line_of(result, "database").endswith("-> fix DATABASE_URL")
+    result = run_doctor(unpooled_url.set(database="kit_nothing"), DATABASE_PASSWORD=SECRET)
+    assert line_of(result, "database").endswith("-> fix DATABASE_URL or DATABASE_PASSWORD")
 
 
 def test_every_invalid_setting_is_a_failure(unpooled_url: URL) -> None:

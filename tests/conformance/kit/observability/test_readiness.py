@@ -82,7 +82,7 @@ async def test_startup_logs_the_reason(own_database_url: URL, read_log: ReadLog)
     url = own_database_url.set(database="missing")
     await Readiness(settings_for(url).database, "kit", NO_REVISION).log_status()
     (event,) = [line for line in read_log() if line["event"] == "not ready"]
-    assert event["reason"].startswith("The database cannot be reached")
+    assert event["reason"] == "The database cannot be reached (InvalidCatalogNameError)."
 
 
 async def test_concurrent_probes_share_one_check(own_database_url: URL) -> None:

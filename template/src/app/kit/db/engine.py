@@ -16,6 +16,9 @@ from app.kit.db.settings import DatabaseSettings
 from app.kit.errors.redaction import hide_values
 from app.kit.queries.compiled.json_sql import parse_json
 
+# asyncpg compares read-write and read-only with default_transaction_read_only, which the read-only
+# engine sets itself: it would never find a server, or accept every server.
+_SERVER_ROLES = {"read-write": "primary", "read-only": "standby"}
 _SET_LOCAL = text("SELECT set_config(:name, :value, true)")
 
 
@@ -79,8 +82,11 @@ def _build(
 ) -> AsyncEngine:
     suffix = f" {purpose}" if purpose else ""
     name = (settings.application_name or application_name)[: 63 - len(suffix)] + suffix
+    url = settings.sqlalchemy_url
+    if reads and (role := _SERVER_ROLES.get(str(url.query.get("target_session_attrs")))):
+        url = url.update_query_dict({"target_session_attrs": role})
     engine = create_async_engine(
-        settings.sqlalchemy_url,
+        url,
         connect_args={
             "timeout": settings.connect_timeout,
             "server_settings": _server_settings(settings, name, reads=reads),

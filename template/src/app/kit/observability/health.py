@@ -7,13 +7,13 @@ from time import monotonic
 import structlog
 from fastapi import APIRouter, FastAPI, Request
 from pydantic import BaseModel
-from sqlalchemy.exc import SQLAlchemyError, StatementError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.kit.db.connections.startup_checks import network_failure
 from app.kit.db.engine import build_probe_engine
 from app.kit.db.settings import DatabaseSettings
-from app.kit.errors.database_errors import missing_migration
+from app.kit.errors.database_errors import driver_error, missing_migration
 from app.kit.errors.problems import Problem, Unavailable, problem_responses
 from app.kit.migrations.runner import (
     CodeRevisions,
@@ -122,8 +122,10 @@ class Readiness:
         except Unavailable as error:
             reason = network_failure(error.__cause__).reason
             return f"The {server} cannot be reached: {reason}."
-        except (SQLAlchemyError, OSError):
-            return f"The {server} cannot be reached."
+        except (SQLAlchemyError, OSError) as error:
+            # Only the type: the message of the server can contain names.
+            cause = driver_error(error) if isinstance(error, DBAPIError) else error
+            return f"The {server} cannot be reached ({type(cause).__name__})."
         is_at, needed = format_revisions(applied), format_revisions(self._revisions.heads)
         if (is_at, needed) != self._logged.get(server):
             self._logged[server] = is_at, needed

@@ -114,7 +114,11 @@ async def _check(
     if failed := await probe_connection(engine):
         variable = "DATABASE_URL" if server == "database" else "DATABASE_REPLICA_URL"
         result = f"{where} cannot be reached: {failed.reason}"
-        report.failure(server, result, f"start it, or fix {variable}")
+        if settings.password:
+            variable += " or DATABASE_PASSWORD"
+        # After a temporary failure, such as a refused connection, the settings may be right.
+        advice = f"check that it is running and not overloaded, or fix {variable}"
+        report.failure(server, result, advice if failed.is_temporary else f"fix {variable}")
         return None
     try:
         async with asyncio.timeout(_QUERY_TIMEOUT), engine.connect() as connection:

@@ -24,6 +24,7 @@ from app.kit.cli.service import get_service
 from app.kit.http.uvicorn_protocol import HttpProtocol, WebSocketProtocol
 from app.kit.migrations.runner import PROJECT_ROOT, create_schema, logged_migrations
 from app.kit.migrations.runner import migrate as migrate_database
+from app.kit.settings import MetricsSettings
 
 commands = typer.Typer()
 
@@ -97,6 +98,9 @@ def serve(
     # Without arguments: from the environment, like `uvicorn --factory`.
     app = get_service(context).create_app()
     _raise_if_port_is_in_use(host, port)
+    metrics: MetricsSettings = app.state.settings.metrics
+    if metrics.port:
+        _raise_if_port_is_in_use(str(metrics.host), metrics.port, "METRICS_PORT")
     # uvicorn would re-raise SIGTERM at the end. Exit with code 0 instead.
     signal.signal(signal.SIGTERM, _exit)
     uvicorn.run(
@@ -111,8 +115,8 @@ def serve(
     )
 
 
-def _raise_if_port_is_in_use(host: str, port: int) -> None:
-    """Raise CommandFailed if the port is in use. uvicorn would exit with code 1."""
+def _raise_if_port_is_in_use(host: str, port: int, option: str = "--port") -> None:
+    """Raise CommandFailed if the port is in use. uvicorn would exit with code 1 or 3."""
     try:
         for family, *_, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
             socket.create_server(address, family=family).close()
@@ -121,7 +125,7 @@ def _raise_if_port_is_in_use(host: str, port: int) -> None:
         if error.errno in (errno.EADDRINUSE, errno.EACCES):
             raise CommandFailed(
                 f"Cannot listen on port {port} of {host}: {os.strerror(error.errno)}. "
-                "Choose another with --port."
+                f"Choose another with {option}."
             ) from error
 
 
