@@ -12,14 +12,16 @@ from typing import Any
 
 import pytest
 import typer
-from sqlalchemy import URL, make_url
+from sqlalchemy import URL, make_url, text
 
 from app.about import NAME
 from app.cli import SERVICE, cli, main
 from app.kit.cli.commands.routes import routes_of
+from app.kit.db.engine import build_migration_engine
 from app.kit.migrations.runner import PROJECT_ROOT
 from app.registry import COMMANDS
 from tests.support.commands import environment, run
+from tests.support.database import settings_for
 
 NOWHERE = make_url("postgresql://somebody:hunter2@127.0.0.1:1/nowhere")
 # Prevents the lookup in .env, which is for development.
@@ -126,6 +128,17 @@ def test_unknown_revision_exits_with_2_and_a_message(own_database_url: URL) -> N
     result = run(own_database_url, "migrate", "kit_nowhere")
     assert (result.code, "kit_nowhere" in result.err) == (2, True)
     assert "Traceback" not in result.err
+
+
+async def test_migrate_accepts_a_newer_database(own_database_url: URL) -> None:
+    engine = build_migration_engine(settings_for(own_database_url).database, "test")
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = 'kit_newer'"))
+    await engine.dispose()
+    result = run(own_database_url, "migrate")
+    assert (result.code, result.out) == (0, "")
+    assert "'kit_newer'. The database is newer than the code: nothing was applied." in result.err
+    assert run(own_database_url, "migrate", "kit_nowhere").code == 2
 
 
 def test_routes_are_listed_without_a_database() -> None:

@@ -116,7 +116,6 @@ async def _check(
         result = f"{where} cannot be reached: {failed.reason}"
         if settings.password:
             variable += " or DATABASE_PASSWORD"
-        # After a temporary failure, such as a refused connection, the settings may be right.
         advice = f"check that it is running and not overloaded, or fix {variable}"
         report.failure(server, result, advice if failed.is_temporary else f"fix {variable}")
         return None
