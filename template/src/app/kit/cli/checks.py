@@ -190,8 +190,7 @@ async def check_extensions(
 ) -> None:
     """Check whether the database has the extensions, or the role for migrations may create them.
 
-    `pending` are those that a migration still has to create. `role` is None if the role of the
-    connection runs the migrations.
+    `pending` are those of pending migrations. `role` is None if this role runs the migrations.
     """
     available = {row.name: row for row in await connection.execute(_EXTENSIONS, {"role": role})}
     unavailable = sorted(needed - available.keys())

@@ -96,10 +96,8 @@ class Service:
         if applied == heads:
             return
         if unknown := applied - load_revisions().known:
-            raise CommandFailed(
-                f"The database is at migration {format_revisions(unknown)}, which the code does "
-                "not have. Use the code that has this migration."
-            )
+            newer = format_revisions(unknown)
+            raise CommandFailed(f"The database is at {newer}, which the code does not have.")
         raise CommandFailed(pending_migrations("database", applied, heads, self.name))
 
 

@@ -114,10 +114,10 @@ async def _check(
     if failed := await probe_connection(engine):
         variable = "DATABASE_URL" if server == "database" else "DATABASE_REPLICA_URL"
         result = f"{where} cannot be reached: {failed.reason}"
-        if settings.password:
-            variable += " or DATABASE_PASSWORD"
-        advice = f"check that it is running and not overloaded, or fix {variable}"
-        report.failure(server, result, advice if failed.is_temporary else f"fix {variable}")
+        advice = f"fix {variable} or DATABASE_PASSWORD"
+        if failed.is_temporary:
+            advice = f"check that it is running and not overloaded, or {advice}"
+        report.failure(server, result, advice)
         return None
     try:
         async with asyncio.timeout(_QUERY_TIMEOUT), engine.connect() as connection:

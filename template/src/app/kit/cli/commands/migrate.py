@@ -37,8 +37,7 @@ def migrate(
         with logged_migrations():
             migrate_database(settings, revision)
     except CommandError as error:
-        is_newer = revision == "heads" and isinstance(error.__cause__, ResolutionError)
-        if is_local or not is_newer:
+        if is_local or revision != "heads" or not isinstance(error.__cause__, ResolutionError):
             raise
         # A rollback must not fail: the previous release runs on the newer schema.
         typer.echo(f"{error}. The database is newer than the code: nothing was applied.", err=True)
