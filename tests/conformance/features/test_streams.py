@@ -7,6 +7,7 @@ from io import StringIO
 import pytest
 from fastapi import FastAPI
 from httpx2 import AsyncClient
+from pydantic import Field
 from sqlalchemy import func, select
 
 from app.kit.db.session import Database
@@ -25,6 +26,9 @@ class NoteLine(ResponseModel):
 
     title: str
     length: int | None
+    # Neither may move the columns after it.
+    hidden: str = Field(default="", exclude=True)
+    absent: str = Field(default="", exclude_if=lambda text: not text)
     flags: list[bool]
 
 
@@ -77,10 +81,10 @@ async def test_csv_has_a_header_and_quotes_special_characters(
     response = await client_of_exports.get("/csv")
     assert response.headers["content-type"] == "text/csv; charset=utf-8"
     rows = list(csv.reader(StringIO(response.content.decode(), newline="")))
-    assert rows[0] == ["title", "length", "flags"]
+    assert rows[0] == ["title", "length", "absent", "flags"]
     assert [row[0] for row in rows[1:]] == TEXTS
-    assert rows[1][1:] == ["5", "[true]"]
-    assert rows[6][1:] == ["", "[true]"]
+    assert rows[1][1:] == ["5", "", "[true]"]
+    assert rows[6][1:] == ["", "", "[true]"]
     assert response.content.count(b"\r\n") == len(TEXTS) + 2
 
 
@@ -94,7 +98,7 @@ async def test_csv_escapes_formulas_if_requested(
 
 
 async def test_csv_without_rows_contains_only_the_header(client_of_exports: AsyncClient) -> None:
-    assert (await client_of_exports.get("/csv")).text == "title,length,flags\r\n"
+    assert (await client_of_exports.get("/csv")).text == "title,length,absent,flags\r\n"
 
 
 async def test_csv_header_is_sent_once(client_of_exports: AsyncClient, own_app: FastAPI) -> None:

@@ -70,6 +70,8 @@ async def notes(own_app: FastAPI) -> AsyncGenerator[AsyncClient]:
     @own_app.post("/kit/notes/{note}", status_code=201, response_model=Note)
     async def write(note: str, idempotency: Repeatable) -> Response:
         idempotency.response.headers["ETag"] = f'"{note}"'
+        for name in ("one", "two"):
+            idempotency.response.set_cookie(name, note)
         return await idempotency.run(partial(store, note))
 
     @own_app.post("/kit/callers/{note}", response_model=Note)
@@ -108,6 +110,8 @@ async def test_complete_response_is_replayed(notes: AsyncClient, own_app: FastAP
             '"a"',
             "application/json",
         )
+        cookies = response.headers.get_list("Set-Cookie")
+        assert [each.partition(";")[0] for each in cookies] == ["one=a", "two=a"]
     assert await stored(own_app) == 1
 
 

@@ -8,6 +8,7 @@ from io import StringIO
 from typing import Any, TypeAlias, overload
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from sqlalchemy import Select
 from starlette.responses import StreamingResponse
 from starlette.types import Send
@@ -139,12 +140,18 @@ class CsvLines(StreamedRows):
         escape_formulas: bool = False,
     ) -> None:
         def encode(row: BaseModel) -> bytes:
-            values = row.model_dump(mode="json").values()
-            return _csv_line([_cell(value, escape_formulas=escape_formulas) for value in values])
+            # By name: `exclude_if` omits a value, which must not move the next ones.
+            values = row.model_dump(mode="json", by_alias=False)
+            cells = (_cell(values.get(name), escape_formulas=escape_formulas) for name in names)
+            return _csv_line([*cells])
 
         batches, schema = _batches_and_schema(database, statement, schema)
-        header = _csv_line([*schema.model_fields, *schema.model_computed_fields])
-        self._set_up(batches, encode, header, media_type=CSV_MEDIA_TYPE, status_code=status_code)
+        fields: dict[str, FieldInfo] = schema.model_fields
+        names = [name for name, field in fields.items() if not field.exclude]
+        names += schema.model_computed_fields
+        self._set_up(
+            batches, encode, _csv_line(names), media_type=CSV_MEDIA_TYPE, status_code=status_code
+        )
 
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")

@@ -62,6 +62,7 @@ class IdempotencyRecord(Base):
     fingerprint: Mapped[bytes]
     # The response, set in the transaction that inserts the row: a committed row has a response.
     status: Mapped[int | None] = mapped_column(SmallInteger)
+    # Values of a repeated header, such as Set-Cookie, are separated by line breaks.
     headers: Mapped[dict[str, str] | None] = mapped_column(JSONB)
     body: Mapped[bytes | None]
     created_at: Mapped[datetime] = mapped_column(
@@ -105,7 +106,7 @@ class IdempotentRequest:
         status, result = route.status_code or 200, await work(session)
         has_body = is_body_allowed_for_status_code(status)
         body = _serialize(result, route.response_model) if has_body else b""
-        return _json_response(body, status, dict(self.response.headers))
+        return _json_response(body, status, _headers(self.response))
 
     async def _respond_once(
         self, work: Work, key: str, fingerprint: bytes, session: AsyncSession
@@ -121,7 +122,7 @@ class IdempotentRequest:
             return _json_response(record.body, record.status, headers)
         response = await self._respond(work, session)
         record.status, record.body = response.status_code, bytes(response.body)
-        record.headers = dict(self.response.headers)
+        record.headers = _headers(self.response)
         return response
 
 
@@ -183,8 +184,18 @@ def _adapter(schema: Any) -> TypeAdapter[Any]:
     return TypeAdapter(schema)
 
 
+def _headers(response: Response) -> dict[str, str]:
+    return {name: "\n".join(response.headers.getlist(name)) for name in response.headers}
+
+
 def _json_response(body: bytes | None, status: int, headers: dict[str, str]) -> Response:
-    return Response(body, status, headers, media_type="application/json" if body else None)
+    media_type = "application/json" if body else None
+    response = Response(body, status, headers, media_type=media_type)
+    for name, values in headers.items():
+        response.headers[name], *others = values.split("\n")
+        for value in others:
+            response.headers.append(name, value)
+    return response
 
 
 async def claim_key(

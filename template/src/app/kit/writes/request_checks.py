@@ -32,11 +32,15 @@ def find_invalid(
 
 
 def find_duplicates(rows: Sequence[Any], field: str) -> Iterator[FieldProblem]:
-    """Yield a problem for each row whose value of a field also occurs in an earlier row."""
+    """Yield a problem for each row whose value of a field also occurs in an earlier row.
+
+    As in a unique constraint, two None values are not duplicates.
+    """
     first: dict[Any, int] = {}
     for index, row in enumerate(rows):
-        before = first.setdefault(getattr(row, field), index)
-        if before != index:
+        value = getattr(row, field)
+        before = first.setdefault(value, index)
+        if value is not None and before != index:
             message = f"must be unique, but is the same as in row {before}"
             yield FieldProblem(field=f"body.rows.{index}.{field}", message=message)
 

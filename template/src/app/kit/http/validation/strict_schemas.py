@@ -49,8 +49,11 @@ _CHECKS: dict[str, Convert] = {
 
 
 def for_parameters(schema: Any) -> Any:
-    """Return the schema for URLs, headers and forms: lenient, but datetimes need an offset."""
-    return _copied(schema, _within_range)
+    """Return the schema for URLs, headers and forms: lenient, but datetimes need an offset.
+
+    A number is not a date or a time: Pydantic would read `20261129` as a day in 1970.
+    """
+    return _copied(schema, _text)
 
 
 def for_json(schema: Any, *, fail_fast: bool) -> Any:
@@ -80,7 +83,7 @@ def _copied(node: Any, convert: Convert) -> Any:
     match node:
         case {"type": str()}:
             parts = {
-                key: _copied(part, _key if key == "keys_schema" else convert)
+                key: _copied(part, _text if key == "keys_schema" else convert)
                 for key, part in node.items()
                 if key not in _SKIPPED
             }
@@ -118,8 +121,9 @@ def _within_range(node: Any) -> Any:
             return node
 
 
-def _key(node: Any) -> Any:
-    # Keys of a JSON object are always strings, even for a type like `dict[int, str]`.
+def _text(node: Any) -> Any:
+    # Parameters and the keys of JSON objects are always strings, even for a type like
+    # `dict[int, str]`.
     node = _within_range(node)
     return _before(no_timestamp, node) if node["type"] in _TEMPORAL else node
 
