@@ -145,3 +145,29 @@ async def wait_for_shutdown(server: uvicorn.Server) -> None:
         if not server.servers[0].is_serving():
             return
         await asyncio.sleep(0.01)
+
+
+async def test_pipelined_requests_are_not_read_ahead(port: int, server: uvicorn.Server) -> None:
+    """A client that pipelines requests must not fill the memory."""
+    count = 40_000
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /kit HTTP/1.1\r\nHost: kit\r\n\r\n" * count)
+    waiting = 0
+    for _ in range(20):
+        await asyncio.sleep(LIMIT / 20)
+        for connection in server.server_state.connections:
+            assert isinstance(connection, HttpProtocol)
+            waiting = max(waiting, len(connection.pipeline))
+    writer.transport.abort()
+    assert 0 < waiting < count / 2
+
+
+async def test_pipelined_requests_are_all_answered(port: int) -> None:
+    count = 900  # more than the server reads at once
+    sent = b"".join(
+        b"GET /kit/%d HTTP/1.1\r\nHost: kit\r\n%s\r\n" % (each, b"X-A: b\r\n" * 30)
+        for each in range(count)
+    )
+    last = b"GET /kit/last HTTP/1.1\r\nHost: kit\r\nConnection: close\r\n\r\n"
+    response = await send_slowly(port, sent, last)
+    assert response.count(b"HTTP/1.1 404") == count + 1

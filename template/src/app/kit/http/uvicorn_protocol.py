@@ -5,9 +5,11 @@ application is only called when the headers are complete, and limits the size of
 """
 
 from asyncio import BaseTransport, TimerHandle, Transport
+from collections.abc import Sized
 from http import HTTPStatus
 from typing import Any, ClassVar, cast
 
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Response
@@ -31,6 +33,15 @@ class Malformed(Problem):
     headers: ClassVar[dict[str, str]] = {"Connection": "close"}
 
 
+class _FlowControl(FlowControl):
+    pipeline: Sized = ()  # requests that wait for the response before theirs
+
+    def resume_reading(self) -> None:
+        # Uvicorn reads more after each response, so a client that pipelines could fill the memory.
+        if not self.pipeline:
+            super().resume_reading()
+
+
 class HttpProtocol(HttpToolsProtocol):
     """Closes a connection if a request is too large, or takes too long to arrive."""
 
@@ -43,6 +54,8 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: BaseTransport) -> None:
         """Start the timer of the connection."""
         super().connection_made(cast("Transport", transport))
+        self.flow = flow = _FlowControl(self.transport)
+        flow.pipeline = self.pipeline
         self._schedule_check()
 
     def connection_lost(self, exc: Exception | None) -> None:
