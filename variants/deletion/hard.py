@@ -44,7 +44,7 @@ async def delete_row(session: AsyncSession, record: TimestampedModel) -> None:
 
 
 async def delete_where(
-    session: AsyncSession, model: type[TimestampedModel], *conditions: ColumnElement[bool]
+    session: AsyncSession, model: type[Base], *conditions: ColumnElement[bool]
 ) -> int:
     """Delete the matching rows and the rows they own, and return the number of matching rows."""
     # In joined-table inheritance, ON DELETE CASCADE deletes the row of the subclass's table.

@@ -96,7 +96,7 @@ async def delete_row(session: AsyncSession, record: TimestampedModel) -> None:
 
 
 async def delete_where(
-    session: AsyncSession, model: type[TimestampedModel], *conditions: ColumnElement[bool]
+    session: AsyncSession, model: type[Base], *conditions: ColumnElement[bool]
 ) -> int:
     """Delete the matching rows like `delete_row`, and return the number of matching rows."""
     if issubclass(model, Model):

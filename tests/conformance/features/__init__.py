@@ -10,6 +10,7 @@ from fastapi import APIRouter
 from tests.conformance.features.billing import models as billing
 from tests.conformance.features.column_types.router import ROUTERS as COLUMN_TYPES
 from tests.conformance.features.datetimes.router import router as datetimes
+from tests.conformance.features.existing_tables import models as existing_tables
 from tests.conformance.features.hierarchies import models as hierarchies
 from tests.conformance.features.inheritance import models as inheritance
 from tests.conformance.features.library import models as library
@@ -41,6 +42,7 @@ ROUTERS: list[APIRouter] = [
 MODELS: list[ModuleType] = [
     unusual_mappings,
     billing,
+    existing_tables,
     hierarchies,
     inheritance,
     library,

@@ -2,18 +2,23 @@
 
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import (
     ARRAY,
     JSON,
+    REAL,
     URL,
+    BigInteger,
     CheckConstraint,
     Column,
     Enum,
     ForeignKey,
     Index,
     Integer,
+    Numeric,
+    SmallInteger,
     String,
     Table,
     Text,
@@ -175,3 +180,34 @@ def test_role_without_create_compares_names_and_column_types(project: Project) -
     project.revise()
     (change,) = project.review.changes
     assert change.what.startswith("alter column conformance_items.words, type ARRAY")
+
+
+def test_partitions_and_tables_of_extensions_are_kept(project: Project) -> None:
+    Table(
+        "conformance_events",
+        project.declare(),
+        Column("day", Integer, primary_key=True),
+        Column("size", Integer, index=True),
+        postgresql_partition_by="RANGE (day)",
+    )
+    project.migrate()
+    project.execute("CREATE TABLE part PARTITION OF conformance_events FOR VALUES FROM (1) TO (9)")
+    project.execute("CREATE TABLE of_extension (id integer PRIMARY KEY, word text UNIQUE)")
+    project.execute("ALTER EXTENSION plpgsql ADD TABLE of_extension")
+    project.check()
+
+    project.declare()
+    source = project.migrate()
+    assert "drop_table" in source
+    assert "of_extension" not in source
+
+
+@pytest.mark.parametrize("kind", [SmallInteger, BigInteger, REAL, Numeric])
+def test_numeric_default_is_equal_with_and_without_a_cast(project: Project, kind: Any) -> None:
+    column: Any = Column("size", kind, server_default="-1")
+    Table("conformance_items", project.declare(), column)
+    project.migrate()
+    project.execute("ALTER TABLE conformance_items ALTER COLUMN size SET DEFAULT -1")
+    project.check()
+    project.execute("ALTER TABLE conformance_items ALTER COLUMN size SET DEFAULT -2")
+    assert project.revise()

@@ -115,10 +115,10 @@ class View(Generic[S]):
             rows = await self._statements.read(db, page, self._selects.rows_with_cursor)
             columns = rows[0] if rows else ()
             names = [name for name in columns if name.startswith(CURSOR)]
-            return [
-                (item, *(row[name] for name in names))
-                for item, row in zip(self._validator.all(rows), rows, strict=True)
-            ]
+            # Not fields of the schema, which may reject or keep unknown fields.
+            positions = [[row.pop(name) for name in names] for row in rows]
+            items = self._validator.all(rows)
+            return [(item, *position) for item, position in zip(items, positions, strict=True)]
 
         return await paginate_keyset(find, query, statement, order)
 

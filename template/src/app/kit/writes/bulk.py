@@ -61,7 +61,7 @@ async def insert_returning(
     key_default: Any = mapper.primary_key[0].default
     keys: list[Id] = []
     for part in chunks(model, rows, chunk):
-        if key_default is not None:
+        if key_default is not None and not key_default.is_sequence:
             # Python generates the keys, without RETURNING. `arg` takes SQLAlchemy's context.
             new = [{"id": key_default.arg(None)} | row for row in with_discriminator(model, part)]
             await session.execute(insert(model), new, execution_options=OPTIONS)

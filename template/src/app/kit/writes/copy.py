@@ -110,13 +110,14 @@ async def _adapter_in_transaction(connection: AsyncConnection) -> Any:
 async def _new_keys(session: AsyncSession, model: type[TimestampedModel], count: int) -> list[Id]:
     table: Any = model.__table__
     [column] = table.primary_key.columns
-    if column.default is not None:
-        return [column.default.arg(None) for _ in range(count)]
+    default = column.default
+    if default is not None and not default.is_sequence:
+        return [default.arg(None) for _ in range(count)]
     named = session.get_bind().dialect.identifier_preparer.format_table(table)
-    sequence = func.pg_get_serial_sequence(named, column.name)
+    number = func.nextval(func.pg_get_serial_sequence(named, column.name))
     series = func.generate_series(1, count)
     # The series has this length already. The architecture rules require a bound in each function.
-    numbers = select(func.nextval(sequence)).select_from(series).limit(count)
+    numbers = select(default.next_value() if default else number).select_from(series).limit(count)
     return list(await session.scalars(numbers))
 
 
@@ -164,10 +165,12 @@ def _default(column: Column[Any], mapper: Mapper[Any], convert: Convert | None) 
         return _constant(lambda: mapper.polymorphic_identity, convert)
     if column is mapper.version_id_col and callable(next_version):
         return _per_row(lambda _row: next_version(None), convert)
-    if default is None:
+    # Without a key, PostgreSQL rejects the row.
+    is_set = column.server_default is not None or column.primary_key
+    if default is None or (default.is_sequence and is_set):
         return None
     # SQLAlchemy wraps a function without parameters: it accepts the execution context.
-    if getattr(default.arg, "__wrapped__", None) is utc_now:
+    if default.is_callable and getattr(default.arg, "__wrapped__", None) is utc_now:
         if isinstance(getattr(column.server_default, "arg", None), now):
             # Encoding two timestamps per row takes half of the driver's time.
             return None

@@ -64,12 +64,14 @@ async def upsert_many(
         changes: dict[str, Any] = {
             columns[name].name: excluded[columns[name].key] for name in part[0] if name not in by
         }
+        # For rows with only the key: DO NOTHING would not return an existing row.
+        unchanged = {key_columns[0]: columns[by[0]]}
         statement = (
             insert(model)
             .on_conflict_do_update(
                 index_elements=key_columns,
                 index_where=_index_predicate(model, by, key_columns),
-                set_=_onupdate_and_version(model) | changes,
+                set_=_onupdate_and_version(model) | changes or unchanged,
                 where=_update_condition(model),
             )
             # `xmax` is 0 for an inserted row. ON CONFLICT locks an existing row before the update,

@@ -1,5 +1,6 @@
 """Reject parameters that asyncpg would change silently, and report values that it cannot read."""
 
+import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, time, timedelta
 from traceback import walk_tb
@@ -22,6 +23,10 @@ _DATE_TIME_TYPES = {
 # The source file of asyncpg's functions that decode dates and times.
 _DECODERS = "datetime.pyx"
 _DAYS_OF_YEAR, _DAYS_OF_MONTH = 365, 30  # the same as asyncpg
+
+# A cast to a type with a length cuts off longer values. These types have any length.
+_LENGTH = re.compile(r"::(VARCHAR|CHAR|BIT VARYING|BIT)\(\d+\)")
+_WITHOUT_LENGTH = {"CHAR": "BPCHAR", "BIT": '"bit"'}
 
 # Returns the value unchanged, or raises an exception.
 Check = Callable[[Any], Any]
@@ -58,11 +63,22 @@ def check_values(engine: Engine) -> None:
     """
     dialect = engine.dialect
     dialect.colspecs = {**dialect.colspecs, **_checked_types(dict(dialect.colspecs))}
+    dialect.statement_compiler = _compiler(dialect.statement_compiler)
     event.listen(engine, "connect", _set_interval_codec)
     event.listen(engine, "handle_error", _report_unreadable)
 
 
 # ---------------------------------------------------------------------------- parameters
+def _compiler(base: Any) -> Any:
+    """Return a compiler whose casts of parameters have no length, so that PostgreSQL checks it."""
+
+    def render_bind_cast(self: Any, *arguments: Any) -> str:
+        rendered = base.render_bind_cast(self, *arguments)
+        return _LENGTH.sub(lambda cast: f"::{_WITHOUT_LENGTH.get(cast[1], cast[1])}", rendered)
+
+    return type(base.__name__, (base,), {"render_bind_cast": render_bind_cast})
+
+
 def _checked_types(implementations: dict[Any, Any]) -> dict[Any, Any]:
     def offset_check(column_type: Any) -> Check:
         return _require_offset if column_type.timezone else _reject_offset

@@ -27,6 +27,8 @@ from app.kit.migrations.autogenerate.steps import literal, native_enums, quote
 _PREFIX = "autogenerate_"
 # PostgreSQL writes these casts in another way after a dump is restored.
 _TEXT_CAST = re.compile(r"(?:\(([^()]*)\))?::(?:text|character varying)(?:\[\])?(?![\w(])")
+# A default is a number with a cast or without, as it was declared.
+_NUMBER = re.compile(r"'(-?[\d.]+)'::(?:smallint|integer|bigint|numeric|real|double precision)")
 
 # A statement that needs something that the migration creates, such as an extension, is skipped.
 _CREATE = """
@@ -72,6 +74,11 @@ SELECT n.nspname, c.relname, found.kind, found.name, found.definition
          JOIN pg_class i ON i.oid = indexrelid
         WHERE indrelid = c.oid
           AND NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = c.oid AND conindid = i.oid)
+        UNION ALL
+       SELECT 'owner', '', ''
+        WHERE c.relispartition
+           OR EXISTS (SELECT FROM pg_depend
+                       WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e')
        ) AS found (kind, name, definition)
  WHERE c.relkind IN ('r', 'p') AND n.nspname::text = ANY (:schemas)
 """
@@ -104,13 +111,21 @@ class Definitions:
     def compare(self, kind: str, schema: str | None, table: str) -> list[dict[str, str]]:
         """Return the definitions of a table by name, first in the database, then in the models.
 
-        The kind is `type`, `default` or, for constraints and indexes, `item`.
+        The kind is `type`, `default`, `item` (a constraint or an index) or `owner`.
         """
         name = schema or self._default_schema
         return [self._found[each, table, kind] for each in (name, _PREFIX + name)]
 
+    def is_dependent(self, schema: str | None, table: str) -> bool:
+        """Return whether a table without a model is a partition or belongs to an extension."""
+        _, columns_of_model = self.compare("type", schema, table)
+        owners, _ = self.compare("owner", schema, table)
+        return bool(owners) and not columns_of_model
+
 
 def _normalized(definition: str) -> str:
+    if number := _NUMBER.fullmatch(definition):
+        return number[1]
     plain = definition.replace(_PREFIX, "").replace('"', "")
     while plain != (shorter := _TEXT_CAST.sub(r"\1", plain)):
         plain = shorter

@@ -32,6 +32,7 @@ from sqlalchemy import (
     or_,
     select,
 )
+from sqlalchemy.dialects.postgresql import DOMAIN
 from sqlalchemy.types import NullType
 
 # A SELECT of any number of columns.
@@ -78,7 +79,7 @@ def _row_as_json(statement: AnySelect) -> ColumnElement[Any]:
 
 
 def _json_value(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    match column.type:
+    match base_type(column.type):
         case DateTime():
             in_utc = func.timezone(_UTC, _in_calendar(column, _MAX_DATETIME))
             return func.to_char(in_utc, _FORMAT, type_=Text).label(column.key)
@@ -90,6 +91,11 @@ def _json_value(column: ColumnElement[Any]) -> ColumnElement[Any]:
             return cast(column, Text).label(column.key)
         case _:
             return column
+
+
+def base_type(column_type: Any) -> Any:
+    """Return the type of a column's values: for a domain, the type that it restricts."""
+    return column_type.data_type if isinstance(column_type, DOMAIN) else column_type
 
 
 def _in_calendar(column: ColumnElement[Any], last: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -125,7 +131,7 @@ def _raise_error(column: ColumnElement[Any]) -> ColumnElement[Any]:
 
 def check_json(column: ColumnElement[Any], where: str) -> None:
     """Raise TypeError if a schema cannot read a column as JSON. `where` starts the message."""
-    match column.type:
+    match base_type(column.type):
         case ARRAY(item_type=value_type):
             is_supported = isinstance(value_type, _ARRAY_ITEM_TYPES)
         case DateTime(timezone=has_timezone) as value_type:
