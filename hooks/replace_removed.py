@@ -39,6 +39,16 @@ ADVICE = {
 
 def replace_removed(service: Path) -> list[str]:
     """Replace the removed forms in the code of a service; return what is left to do."""
+    changed: dict[str, bytes] = {}
+    replace_in_files(service, changed)
+    said = keep_change(service) if changed else []
+    said += format_changed(service, changed)
+    # Again, because the changes have moved lines.
+    return said + replace_in_files(service, {})
+
+
+def replace_in_files(service: Path, changed: dict[str, bytes]) -> list[str]:
+    """Write the changed files, and note their content before; return what is not certain."""
     said: list[str] = []
     texts: dict[str, Text] = {}
     for path in files_of(service):
@@ -47,7 +57,6 @@ def replace_removed(service: Path) -> list[str]:
             texts[path] = text
     trees = {path: parse(text.text) for path, text in texts.items()}
     types = Types({path: tree for path, tree in trees.items() if tree})
-    changed: dict[str, bytes] = {}
     for path, text in texts.items():
         tree = trees[path]
         if not USE.search(text.text):
@@ -63,15 +72,14 @@ def replace_removed(service: Path) -> list[str]:
         if new != text.text:
             changed[path] = (service / path).read_bytes()
             (service / path).write_bytes(text.encode(new))
-            if KEPT_NAME in new:
-                said += keep_change(service)
-    return said + format_changed(service, changed)
+    return said
 
 
 def keep_change(service: Path) -> list[str]:
-    """Write the module with `change_row`, unless it exists; return a sentence about it."""
+    """Write the module with `change_row` if the service needs it; return a sentence about it."""
     file = service / f"{path_of(KEPT_MODULE)}.py"
-    if file.exists():
+    python = (service / path for path in files_of(service) if path.endswith(".py"))
+    if file.exists() or not any(KEPT_MODULE.encode() in each.read_bytes() for each in python):
         return []
     shutil.copyfile(KEPT / file.name, file)
     sentence = (

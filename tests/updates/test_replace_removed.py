@@ -261,3 +261,12 @@ def add_feature(service: Service) -> None:
     service.replace("src/app/registry.py", IMPORTS, imported)
     marker = "    # ---- the template's end here, your features follow ----\n"
     service.replace("src/app/registry.py", marker, f"{marker}    words,\n")
+
+
+def test_reported_line_is_that_of_the_changed_file(tmp_path: Path) -> None:
+    code = f"{NOTES}async def f(n: Notes, x): await n.change(1, {{}}); await x.change(1, {{}})\n"
+
+    new, said = replace_in(tmp_path, code)
+
+    assert new.startswith(KEPT)
+    assert said == f"3: {UPDATE}"

@@ -27,8 +27,8 @@ HELP = """Write a feature: model, schemas, queries, endpoints, tests and migrati
       due_on:date:optional notes:text:optional tags:many:tags \\
       --search number --version
 
-A field is NAME:TYPE, then what the type needs and any of `optional`, `unique`,
-`indexed` and `default=VALUE`. A `?` at the end means optional; quote it in zsh.
+A field is NAME:TYPE, then the parameters of the type, then any of `optional`,
+`unique`, `indexed` and `default=VALUE`. A `?` at the end means optional; quote it in zsh.
 
 \b
   str[:LENGTH]   text   int   bigint   decimal[:DIGITS,PLACES]   bool
@@ -65,19 +65,19 @@ def scaffold(
         ),
     ] = False,
     read_only: Annotated[
-        bool, typer.Option("--read-only", help="Endpoints that read, and none that write")
+        bool, typer.Option("--read-only", help="Generate only endpoints that read")
     ] = False,
     page: Annotated[
-        Literal["offset", "cursor"], typer.Option(help="How the list is divided into pages")
+        Literal["offset", "cursor"], typer.Option(help="The pagination of the list")
     ] = "offset",
     search: Annotated[
         list[str] | None,
-        typer.Option(metavar="FIELD", help="Search this text; may be needs_foreign_keys"),
+        typer.Option(metavar="FIELD", help="Add a text search of this field; may be repeated"),
     ] = None,
     version: Annotated[
         bool, typer.Option("--version", help="Optimistic locking, with ETag and If-Match")
     ] = False,
-    plural: Annotated[str | None, typer.Option(help="The table, if it is irregular")] = None,
+    plural: Annotated[str | None, typer.Option(help="The table, if not the regular plural")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print a diff, write nothing")] = False,
     allow_dirty: Annotated[
         bool, typer.Option("--allow-dirty", help="Edit files with uncommitted changes")

@@ -24,11 +24,11 @@ from app.kit.cli.errors import CommandFailed
 from app.kit.cli.seeding import Seeder
 from app.kit.migrations.runner import (
     PROJECT_ROOT,
+    CodeRevisions,
     alembic_config,
     applied_revisions,
     create_schema,
     format_revisions,
-    load_revisions,
     migrate,
     migration_connection,
     pending_migrations,
@@ -84,18 +84,21 @@ class Service:
         to date, or if the migrations have multiple heads.
         """
         with local_settings(self.settings) as settings:
-            heads = _heads_unless_multiple(alembic_config(settings))
+            config = alembic_config(settings)
+            heads = _heads_unless_multiple(config)
             if not configured_database_url(env_file=True):
                 create_schema(settings)
-            asyncio.run(self._raise_if_not_at(heads, settings))
+            asyncio.run(self._raise_if_not_at(heads, config, settings))
             yield settings
 
-    async def _raise_if_not_at(self, heads: frozenset[str], settings: KitSettings) -> None:
+    async def _raise_if_not_at(
+        self, heads: frozenset[str], config: Config, settings: KitSettings
+    ) -> None:
         async with migration_connection(settings, self.name) as connection:
             applied = await applied_revisions(connection)
         if applied == heads:
             return
-        if unknown := applied - load_revisions().known:
+        if unknown := applied - CodeRevisions.of(ScriptDirectory.from_config(config)).known:
             newer = format_revisions(unknown)
             raise CommandFailed(f"The database is at {newer}, which the code does not have.")
         raise CommandFailed(pending_migrations("database", applied, heads, self.name))

@@ -25,7 +25,7 @@ from app.kit.migrations.autogenerate.steps import literal, native_enums, quote
 
 # Added to the names of the schemas.
 _PREFIX = "autogenerate_"
-# PostgreSQL writes these casts in another way after a dump is restored.
+# PostgreSQL writes these casts in another way after a dump is loaded.
 _TEXT_CAST = re.compile(r"(?:\(([^()]*)\))?::(?:text|character varying)(?:\[\])?(?![\w(])")
 # A default is a number with a cast or without, as it was declared.
 _NUMBER = re.compile(r"'(-?[\d.]+)'::(?:smallint|integer|bigint|numeric|real|double precision)")
