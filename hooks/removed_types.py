@@ -86,7 +86,7 @@ class Types:
 
 
 def definitions(tree: ast.Module, package: str) -> Iterator[tuple[str, ast.AST | str]]:
-    """Yield each name of a module, with its definition, its value or its full name elsewhere."""
+    """Yield each name of a module, with its definition, value or name in another module."""
     for node in module_level(tree):
         match node:
             case ast.ImportFrom(module=source, names=names, level=level):

@@ -26,7 +26,7 @@ from hooks.removed_types import METHODS, Types
 
 KEPT_MODULE = "app.kit.queries.change_row"
 KEPT_NAME = "change_row"
-# What stands in a file that may use a removed form.
+# Text of a file that may use a removed form.
 USE = re.compile(r"\.(?:show|do|change)\b|\border_by\(")
 METHOD = re.compile(r"\.(?:show|do|change)\(")
 ADVICE = {
