@@ -45,10 +45,10 @@ def _complete(context: AutogenContext, operations: ops.UpgradeOps, _schemas: Any
     """Sort the operations of Alembic, and add those for enum types, schemas and sequences."""
     metadata: Any = context.metadata
     definitions: Definitions = context.opts["definitions"]
-    found: list[Any] = [*operations.ops]
-    operations.ops = [
-        each for each in found if not definitions.is_dependent(each.schema, each.table_name)
-    ]
+    for operation in [*operations.ops]:
+        table: Any = operation
+        if definitions.is_dependent(table.schema, table.table_name):
+            operations.ops.remove(operation)
     _order_operations(operations)
     compare_enums(operations, metadata, context.inspector, context.opts["used_enums"])
     # Schemas before types, and types before tables.
