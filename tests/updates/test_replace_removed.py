@@ -194,14 +194,15 @@ async def test_words(client: AsyncClient, session: AsyncSession) -> None:
 """
 
 
-def replace_in(directory: Path, code: str) -> tuple[str, str]:
+def replace_in(
+    directory: Path, code: str, path: str = "src/app/features/own.py"
+) -> tuple[str, str]:
     """Run the script in a folder with this module; return the module and the output."""
     git(directory, "init")
-    path = "src/app/features/own.py"
     for name, text in {**MODULES, path: code}.items():
         (directory / name).parent.mkdir(parents=True, exist_ok=True)
         (directory / name).write_bytes(text.encode())
-    (directory / "src/app/kit/queries").mkdir(parents=True)
+    (directory / "src/app/kit/queries").mkdir(parents=True, exist_ok=True)
     command = [sys.executable, str(ROOT / "hooks/replace_removed.py")]
     output = subprocess.check_output(
         command, cwd=directory, text=True, env={"PATH": "/usr/bin:/bin"}
@@ -270,3 +271,11 @@ def test_reported_line_is_that_of_the_changed_file(tmp_path: Path) -> None:
 
     assert new.startswith(KEPT)
     assert said == f"3: {UPDATE}"
+
+
+def test_change_in_the_kit_is_reported_because_its_import_would_be_circular(tmp_path: Path) -> None:
+    code = f"{NOTES}async def f(n: Notes): await n.change(1, {{}})\n"
+
+    new, said = replace_in(tmp_path, code, "src/app/kit/queries/own.py")
+
+    assert (new, said) == (code, f"2: {UPDATE.removeprefix('if this calls the kit, ')}")
