@@ -106,7 +106,7 @@ def definitions(tree: ast.Module, package: str) -> Iterator[tuple[str, ast.AST |
             case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
                 yield name, value
             case _ if type(node).__name__ == "TypeAlias":
-                yield node.name.id, node.value  # type: ignore[attr-defined]
+                yield node.name.id, node.value  # type: ignore[attr-defined]  # a node of Python 3.12
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import URL
@@ -12,7 +13,8 @@ from app.kit.db.base import Base
 from app.kit.migrations.autogenerate.schema_steps import schemas_of
 from app.registry import ROUTERS
 from tests.conformance.features import ROUTERS as ROUTERS_OF_CONFORMANCE
-from tests.support.database import clone
+from tests.conformance.features.migration_project import Project
+from tests.support.database import clone, empty
 
 # Runs before the first application is created.
 ROUTERS += ROUTERS_OF_CONFORMANCE
@@ -36,3 +38,12 @@ async def _create_tables(url: URL) -> None:
             await connection.execute(CreateSchema(schema, if_not_exists=True))
         await connection.run_sync(Base.metadata.create_all)
     await engine.dispose()
+
+
+@pytest.fixture
+def project(
+    unpooled_template: URL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Generator[Project]:
+    """Alembic with models of the test, in a separate database."""
+    with empty(unpooled_template) as url:
+        yield Project(url, tmp_path, monkeypatch)

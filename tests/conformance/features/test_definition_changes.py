@@ -1,7 +1,5 @@
 """A migration changes the definitions of constraints, indexes, types and defaults."""
 
-from collections.abc import Generator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +7,6 @@ from sqlalchemy import (
     ARRAY,
     JSON,
     REAL,
-    URL,
     BigInteger,
     CheckConstraint,
     Column,
@@ -28,15 +25,6 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import CITEXT, INT4RANGE, ExcludeConstraint
 
 from tests.conformance.features.migration_project import Project
-from tests.support.database import empty
-
-
-@pytest.fixture
-def project(
-    unpooled_template: URL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Generator[Project]:
-    with empty(unpooled_template) as url:
-        yield Project(url, tmp_path, monkeypatch)
 
 
 def items(project: Project, number: int) -> list[str]:

@@ -1,14 +1,11 @@
 """Migrations of enum types that constraints, indexes, defaults and views use."""
 
-from collections.abc import Generator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from alembic.util import CommandError
 from sqlalchemy import (
     ARRAY,
-    URL,
     CheckConstraint,
     Column,
     Enum,
@@ -23,15 +20,6 @@ from sqlalchemy.exc import DBAPIError
 
 from app.kit.migrations.lock import MigrationFailed
 from tests.conformance.features.migration_project import Project
-from tests.support.database import empty
-
-
-@pytest.fixture
-def project(
-    unpooled_template: URL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Generator[Project]:
-    with empty(unpooled_template) as url:
-        yield Project(url, tmp_path, monkeypatch)
 
 
 def kind(*values: str, **options: Any) -> Enum:

@@ -1,24 +1,13 @@
 """Generated migrations of enum types run up, down and up again, and keep the stored values."""
 
-from collections.abc import Generator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from alembic.util import CommandError
-from sqlalchemy import ARRAY, URL, Column, Enum, Integer, Table, Text
+from sqlalchemy import ARRAY, Column, Enum, Integer, Table, Text
 
 from app.kit.migrations.lock import MigrationFailed
 from tests.conformance.features.migration_project import Project
-from tests.support.database import empty
-
-
-@pytest.fixture
-def project(
-    unpooled_template: URL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Generator[Project]:
-    with empty(unpooled_template) as url:
-        yield Project(url, tmp_path, monkeypatch)
 
 
 def kind(*values: str, **options: Any) -> Enum:

@@ -1,11 +1,9 @@
 """Tables in another schema: migrations, COPY, bulk writes, conflicts and the diagram."""
 
-from collections.abc import Generator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import URL, Column, ForeignKey, Integer, MetaData, Table, func, select, text
+from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table, func, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -16,15 +14,6 @@ from app.kit.writes.bulk import insert_many, insert_returning
 from app.kit.writes.copy import copy_rows
 from tests.conformance.features.billing.models import BilledCustomer, Customer, Invoice, InvoiceLine
 from tests.conformance.features.migration_project import Project
-from tests.support.database import empty
-
-
-@pytest.fixture
-def project(
-    unpooled_template: URL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Generator[Project]:
-    with empty(unpooled_template) as url:
-        yield Project(url, tmp_path, monkeypatch)
 
 
 def invoices(metadata: MetaData, schema: str | None) -> None:

@@ -1,12 +1,8 @@
 """Migrations create sequences, and tables with circular foreign keys."""
 
-from collections.abc import Generator
-from pathlib import Path
-
 import pytest
 from alembic.util import CommandError
 from sqlalchemy import (
-    URL,
     Column,
     ForeignKey,
     ForeignKeyConstraint,
@@ -19,17 +15,8 @@ from sqlalchemy import (
 )
 
 from tests.conformance.features.migration_project import Project
-from tests.support.database import empty
 
 FOREIGN_KEYS = "SELECT count(*) FROM pg_constraint WHERE contype = 'f'"
-
-
-@pytest.fixture
-def project(
-    unpooled_template: URL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Generator[Project]:
-    with empty(unpooled_template) as url:
-        yield Project(url, tmp_path, monkeypatch)
 
 
 def numbers(metadata: MetaData, *columns: Column[int]) -> Table:

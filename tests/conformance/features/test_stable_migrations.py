@@ -1,7 +1,6 @@
 """After a generated migration, autogenerate finds no difference."""
 
-from collections.abc import Callable, Generator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,7 +8,6 @@ from alembic.util import CommandError
 from sqlalchemy import (
     ARRAY,
     JSON,
-    URL,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -34,15 +32,6 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import INT4RANGE, JSONB, ExcludeConstraint
 
 from tests.conformance.features.migration_project import Project
-from tests.support.database import empty
-
-
-@pytest.fixture
-def project(
-    unpooled_template: URL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Generator[Project]:
-    with empty(unpooled_template) as url:
-        yield Project(url, tmp_path, monkeypatch)
 
 
 def long_names(metadata: MetaData) -> Table:

@@ -1,11 +1,8 @@
 """A generated migration creates and drops the tables of models with unusual mappings."""
 
-from collections.abc import Generator
-from pathlib import Path
 from typing import Any
 
-import pytest
-from sqlalchemy import URL, Column, Integer, Table
+from sqlalchemy import Column, Integer, Table
 
 from tests.conformance.features.migration_project import Project
 from tests.conformance.features.unusual_mappings.models import (
@@ -21,17 +18,8 @@ from tests.conformance.features.unusual_mappings.models import (
     Tile,
     follows,
 )
-from tests.support.database import empty
 
 MODELS = (Asset, Device, Fan, Machine, Piece, Robot, Show, Ticket, Tile)
-
-
-@pytest.fixture
-def project(
-    unpooled_template: URL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Generator[Project]:
-    with empty(unpooled_template) as url:
-        yield Project(url, tmp_path, monkeypatch)
 
 
 def test_migration_creates_drops_and_recreates_tables(project: Project) -> None:
