@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -56,7 +56,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    filters: dict[str, Any] = environment.filters
+    # jinja2 does not annotate its filters, and pyright infers their type in some runs only.
+    filters: dict[str, Any] = cast("Any", environment).filters
     filters["as_json"] = _as_json
     filters["set"] = _set_literal
     filters["with_article"] = with_article
