@@ -4,6 +4,7 @@ import pytest
 from fastapi import FastAPI
 from httpx2 import AsyncClient
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from app.kit.auth.caller import Caller, Claims, no_caller, set_current_caller
 from app.kit.db.session import Database
@@ -74,14 +75,28 @@ async def test_setting_ends_with_the_transaction(
     assert await seen(database) == [("tags", "alice"), ("tags", None)]
 
 
-async def test_job_writes_for_a_caller(database: Database) -> None:
+def job_caller(subject: str) -> Caller:
     claims = Claims(iss="https://login.example.org", aud="orders", sub="alice", exp=0)
+    return Caller(subject, frozenset(), claims, subject)
+
+
+async def test_job_writes_for_a_caller(database: Database) -> None:
     with no_caller():
-        set_current_caller(Caller("alice", frozenset(), claims, "alice"))
+        set_current_caller(job_caller("alice"))
         async with database.transaction() as session:
             caller = "INSERT INTO seen (caller) VALUES (current_setting('app.caller'))"
             await session.execute(text(caller))
     assert [caller for _, caller in await seen(database)] == ["alice"]
+
+
+async def test_invalid_subject_does_not_break_connections(database: Database) -> None:
+    with no_caller():
+        set_current_caller(job_caller("a\0b"))
+        with pytest.raises(DBAPIError):
+            async with database.transaction() as session:
+                await session.execute(text("SELECT 1"))
+    async with database.transaction() as session:
+        await session.execute(text("SELECT 1"))
 
 
 async def test_log_has_the_subject_and_never_the_token(

@@ -70,6 +70,7 @@ REJECTED: dict[str, tuple[Callable[[Provider], str], str]] = {
     "other issuer": (lambda it: it.token(iss="https://example.org"), "another issuer"),
     "without subject": (lambda it: it.token(sub=None), "The token is not valid"),
     "long subject": (lambda it: it.token(sub="x" * 256), "claims of the token"),
+    "subject with NUL": (lambda it: it.token(sub="a\0b"), "claims of the token"),
     "tampered payload": (lambda it: with_payload(it.token(), sub="bob"), "signature"),
     "other key, same id": (
         lambda it: it.token(key=SigningKey(kid=it.issuer.keys[0].kid)),

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -178,6 +178,15 @@ async def test_read_session_rejects_writes(database: Database, fresh: bool) -> N
             await session.execute(INSERT)
     async with database.reading(fresh=True) as session:
         assert await session.scalar(COUNT) == 0
+
+
+async def test_connection_whose_begin_failed_is_replaced(database: Database) -> None:
+    for level, is_accepted in (("SERIALIZABLE", False), ("REPEATABLE READ", True)):
+        engine = database.read_engine.execution_options(isolation_level=level)
+        # PostgreSQL rejects BEGIN: "cannot use serializable mode in a hot standby".
+        with nullcontext() if is_accepted else pytest.raises(DBAPIError, match="hot standby"):
+            async with engine.begin() as connection:
+                assert await connection.scalar(IN_RECOVERY)
 
 
 async def test_doctor_distinguishes_standby_and_primary(

@@ -28,8 +28,8 @@ class Claims(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
     iss: str
-    # OpenID Connect limits the length.
-    sub: str = Field(min_length=1, max_length=255)
+    # OpenID Connect limits the length. PostgreSQL stores no NUL.
+    sub: str = Field(min_length=1, max_length=255, pattern=r"^[^\x00]*$")
     aud: str | list[str]
     exp: float
     nbf: float | None = None

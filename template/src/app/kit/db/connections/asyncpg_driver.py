@@ -85,17 +85,11 @@ def _is_lost(engine: Engine, connection: Any, error: Any) -> bool:
 
 async def _check_out(engine: Engine) -> Any:
     # Checking out an idle connection needs no I/O and so no greenlet, except with pre-ping.
-    pool = engine.pool
-    if isinstance(pool, QueuePool) and pool.checkedin() and not _has_pre_ping(pool):
+    pool: Any = engine.pool
+    if isinstance(pool, QueuePool) and pool.checkedin() and not pool._pre_ping:
         with suppress(MissingGreenlet):
             return engine.raw_connection()
     return await greenlet_spawn(engine.raw_connection)
-
-
-def _has_pre_ping(pool: Any) -> bool:
-    # SQLAlchemy has no public attribute for it.
-    pre_ping: bool = pool._pre_ping
-    return pre_ping
 
 
 async def _check_in(engine: Engine, connection: Any) -> None:
@@ -170,7 +164,9 @@ def _reconnect_after_driver_fault(context: ExceptionContext) -> None:
 
 
 def _reject_closed(connection: Any, _record: Any, _proxy: Any) -> None:
-    # The event loop knows without a round trip whether the server closed the connection. After a
-    # DisconnectionError, the pool opens a new one.
-    if connection.driver_connection.is_closed():
+    # The event loop knows without a round trip whether the server closed the connection. The driver
+    # keeps a transaction whose BEGIN failed, and would send SAVEPOINT instead of the next BEGIN.
+    # After a DisconnectionError, the pool opens a new connection.
+    driver = connection.driver_connection
+    if driver.is_closed() or driver._top_xact:
         raise DisconnectionError
