@@ -1,9 +1,11 @@
 """Application factories of the service without one of its optimizations."""
 
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import FastAPI, Request, Response
 from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
+from starlette.types import Receive, Scope, Send
 
 from app import main
+from app.kit.http.routing import IndexedRouter
 
 
 def with_base_http_middleware() -> FastAPI:
@@ -26,5 +28,10 @@ def with_default_garbage_collector() -> FastAPI:
 def with_fastapi_router() -> FastAPI:
     """Create the app with FastAPI's router, which matches routes one by one."""
     app = main.create_app()
-    app.router.__class__ = APIRouter
+    app.router.__class__ = _FastApiRouter
     return app
+
+
+class _FastApiRouter(IndexedRouter):
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, send)

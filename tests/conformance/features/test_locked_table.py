@@ -2,13 +2,16 @@
 
 import asyncio
 from time import perf_counter
+from typing import cast
 
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import URL, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from app.kit.http.middleware.concurrency_limiter import ConcurrencyLimiter, Resources
+from app.kit.http.application import Application
+from app.kit.http.middleware.concurrency_limiter import ConcurrencyLimiter
+from app.kit.http.routing import IndexedRouter
 from app.main import create_app
 from tests.support.app import client_of, running
 from tests.support.database import settings_with
@@ -62,7 +65,7 @@ async def test_other_endpoints_respond_while_requests_wait_for_locked_table(
 
 
 def test_resource_of_a_path_ignores_path_parameters() -> None:
-    app = FastAPI(openapi_url=None)
+    app = Application(openapi_url=None)
     for method, path in [
         *(("GET", "/v1"), ("GET", "/v1/posts"), ("GET", "/v1/posts/feed"), ("POST", "/v1/posts")),
         *(("GET", "/v1/posts/{post_id}"), ("PUT", "/v1/posts/{post_id}/tags")),
@@ -71,26 +74,33 @@ def test_resource_of_a_path_ignores_path_parameters() -> None:
     ]:
         app.add_api_route(path, lambda: None, methods=[method])
     app.mount("/admin", FastAPI(openapi_url=None))
-    resources = Resources(app.routes)
+    router = cast("IndexedRouter", app.router)
 
     assert {
-        path: resources.name_of(path)
-        for path in [
-            *("/", "/v1", "/v1/posts", "/v1/posts/feed", "/v1/posts/tags/tags", "/v1/posts/"),
-            *("/v1/tags/posts", "/v1/tags/popular", "/v1/reports/daily", "/admin/posts"),
-            *("/a/orders/1", "/b/orders/posts", "/c"),
+        (method, path): router.resource_of({"method": method, "path": path})
+        for method, path in [
+            *(("GET", "/"), ("GET", "/v1"), ("GET", "/v1/posts"), ("POST", "/v1/posts")),
+            *(("GET", "/v1/posts/feed"), ("HEAD", "/v1/posts/7"), ("PUT", "/v1/posts/tags/tags")),
+            *(("GET", "/v1/tags/posts"), ("GET", "/v1/tags/popular"), ("GET", "/v1/reports/daily")),
+            *(("GET", "/admin/posts"), ("GET", "/a/orders/1"), ("GET", "/b/orders/posts")),
+            *(("GET", "/c"), ("GET", "/v1/unknown")),
         ]
     } == {
-        "/": "",
-        "/v1": "/v1",
-        **dict.fromkeys(
-            ["/v1/posts", "/v1/posts/feed", "/v1/posts/tags/tags", "/v1/posts/"], "/v1/posts"
-        ),
-        **dict.fromkeys(["/v1/tags/posts", "/v1/tags/popular"], "/v1/tags"),
-        "/v1/reports/daily": "/v1/reports/daily",
-        "/admin/posts": "/admin",
-        **dict.fromkeys(["/a/orders/1", "/b/orders/posts"], "/*/orders"),
-        "/c": "/*",
+        ("GET", "/"): "",
+        ("GET", "/v1"): "/v1",
+        ("GET", "/v1/posts"): "/v1/posts",
+        ("POST", "/v1/posts"): "/v1/posts",
+        ("GET", "/v1/posts/feed"): "/v1/posts",
+        ("HEAD", "/v1/posts/7"): "/v1/posts",
+        ("PUT", "/v1/posts/tags/tags"): "/v1/posts",
+        ("GET", "/v1/tags/posts"): "/v1/tags",
+        ("GET", "/v1/tags/popular"): "/v1/tags",
+        ("GET", "/v1/reports/daily"): "/v1/reports/daily",
+        ("GET", "/admin/posts"): "/admin",
+        ("GET", "/a/orders/1"): "/*/orders",
+        ("GET", "/b/orders/posts"): "/*/orders",
+        ("GET", "/c"): "/*",
+        ("GET", "/v1/unknown"): "",
     }
 
 

@@ -210,6 +210,32 @@ async def test_other_method_is_not_allowed(client: AsyncClient) -> None:
     assert response.headers["Allow"] == "GET, HEAD"
 
 
+async def test_allow_lists_only_methods_of_routes_whose_path_parameters_are_valid() -> None:
+    app, posts = Application(), APIRouter(prefix="/posts/{post_id}")
+
+    def post_of(post_id: int) -> int:
+        return post_id
+
+    for router, path in ((posts, ""), (app, "/words/{word}")):
+        for method in ("GET", "PATCH", "DELETE"):
+            dependencies = [Depends(post_of)] if router is posts else []
+            router.add_api_route(path, lambda: 1, methods=[method], dependencies=dependencies)
+    for path in ("/posts/feed", "/words/feed"):
+        app.add_api_route(path, lambda: 1, methods=["GET"])
+    app.include_router(posts)
+    async with client_of(app) as client:
+        allowed = {
+            path: (await client.options(path)).headers["Allow"]
+            for path in ("/posts/7", "/posts/feed", "/words/feed")
+        }
+    assert allowed == {
+        "/posts/7": "DELETE, GET, HEAD, PATCH",
+        "/posts/feed": "GET, HEAD",
+        # A request to change the word `feed` reaches its route.
+        "/words/feed": "DELETE, GET, HEAD, PATCH",
+    }
+
+
 async def test_trailing_slash_redirects(client: AsyncClient) -> None:
     response = await client.get("/apples/")
 

@@ -30,7 +30,6 @@ from app.kit.errors.problems import (
     Unavailable,
     status_title,
 )
-from app.kit.http.asgi import allowed_methods
 from app.kit.observability.health import migration_problem
 
 _log = structlog.get_logger(__name__)
@@ -102,7 +101,7 @@ async def _on_http_exception(request: Request, error: Any) -> Response:
     headers: dict[str, str] | None = error.headers
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         # Starlette lists the methods of one route, but a path may have several routes.
-        allowed = allowed_methods(request.app.routes, request.scope)
+        allowed = request.app.router.allowed_methods(request.scope)
         if allowed and request.method not in allowed:
             headers = {**(headers or {}), "Allow": ", ".join(allowed)}
     return problem_response(error.status_code, detail, headers=headers)

@@ -3,7 +3,7 @@
 from asyncio import to_thread
 from collections.abc import Awaitable, Callable
 from threading import Lock
-from typing import Any
+from typing import Any, cast
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.routing import Route
@@ -57,7 +57,8 @@ class Application(FastAPI):
         )
         add_exception_handlers(self)
         self.router.route_class = StrictRoute
-        IndexedRouter.install(self)
+        # FastAPI has no option for the class of the router.
+        cast("Any", self.router).__class__ = IndexedRouter
         self.http = http or HttpSettings()
         self.concurrency_limit = concurrency_limit
         self.metrics = metrics
@@ -71,8 +72,11 @@ class Application(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         """Wrap the application in the kit's middleware, starting with the innermost."""
         app = super().build_middleware_stack()
-        app = ConditionalRequestsMiddleware(app, self.routes)
-        app = limits = RequestLimitsMiddleware(app, self.http, self.concurrency_limit, self.routes)
+        router = cast("IndexedRouter", self.router)
+        app = ConditionalRequestsMiddleware(app, router.serves_head_by_get)
+        app = limits = RequestLimitsMiddleware(
+            app, self.http, self.concurrency_limit, router.resource_of
+        )
         if self.metrics:
             self.metrics.watch(limits.limiter, self.concurrency_limit)
         # Outside the concurrency limit: CORS preflights and untrusted hosts take no slot.

@@ -1,10 +1,8 @@
 """ASGI scopes and messages: headers, and the path and the route of a request."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from typing import Any
 
-from fastapi.routing import RouteContext, iter_route_contexts
-from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.types import Message, Scope
 
 # Key in the ASGI scope: the root path of the application, with the path of its mount.
@@ -69,23 +67,3 @@ def route_template(scope: Scope) -> str | None:
 def may_have_body(route: Any) -> bool:
     """Return whether requests of a route may have a body."""
     return route.body_field is not None or not READING.issuperset(route.methods)
-
-
-def routes_at(routes: Sequence[BaseRoute], scope: Scope) -> Iterator[RouteContext]:
-    """Yield the routes that match the path of a request, with any method, in routing order.
-
-    This compares all paths. Do not call it for every request.
-    """
-    # A mount changes `root_path`, so the middleware of each application stores its own.
-    root: str = scope.get(ROOT, scope.get("root_path", ""))
-    path = scope["path"].removeprefix(root)
-    for route in iter_route_contexts(routes):
-        regex: Any = getattr(route, "path_regex", None)
-        if regex and regex.match(path) and not isinstance(route.original_route, WebSocketRoute):
-            yield route
-
-
-def allowed_methods(routes: Sequence[BaseRoute], scope: Scope) -> list[str]:
-    """Return the methods that the path of a request has, for the `Allow` header."""
-    methods = {method for route in routes_at(routes, scope) for method in route.methods or ()}
-    return sorted(methods | {"HEAD"} if "GET" in methods else methods)

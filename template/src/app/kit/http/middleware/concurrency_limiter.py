@@ -7,20 +7,12 @@ still get slots. A resource that holds a slot never takes the last free one.
 
 from asyncio import CancelledError, Future, TimerHandle, get_running_loop
 from collections import defaultdict, deque
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from math import inf
 from typing import NamedTuple
 
-from fastapi.routing import iter_route_contexts
-from starlette.routing import BaseRoute
-
-from app.kit.http.asgi import READING
-
 # One resource may hold about two thirds of all slots: 7 of 10, or 11 of 16.
 SHARE = 2
-_PARAMETER = "*"
 
 
 class _QueuedRequest(NamedTuple):
@@ -131,49 +123,3 @@ class Slot:
         if self.resource is not None:
             self.limiter.release(self.resource)
             self.resource = None
-
-
-class Resources:
-    """Finds the resource of a path: a collection, with all paths below it.
-
-    For example, `/posts`, `/posts/feed`, `/posts/1` and `/posts/2/tags` are one resource.
-    """
-
-    def __init__(self, routes: Sequence[BaseRoute]) -> None:
-        self.routes = routes
-
-    def name_of(self, path: str) -> str:
-        """Return the resource of a path, or an empty string if no route has its first segment."""
-        name = ""
-        for part in filter(None, path.split("/")):
-            longer = f"{name}/{part}"
-            if longer not in self._prefixes:
-                longer = f"{name}/{_PARAMETER}"
-            if longer not in self._prefixes:
-                break
-            name = longer
-            if self._prefixes[name]:
-                break
-        return name
-
-    @cached_property
-    def _prefixes(self) -> dict[str, bool]:
-        """The prefixes of paths, and whether all longer paths belong to the same resource."""
-        # Built at the first request, because routes may be added until then.
-        prefixes: dict[str, bool] = {}
-        for route in iter_route_contexts(self.routes):
-            name, is_named = "", False
-            # A path that a POST adds rows to, for example.
-            is_collection = not (route.methods or set()) <= READING
-            for part in filter(None, (route.path or "").split("/")):
-                is_parameter = "{" in part
-                if is_parameter and is_named:
-                    is_collection = True
-                    break
-                is_named = is_named or not is_parameter
-                name += f"/{_PARAMETER if is_parameter else part}"
-                prefixes.setdefault(name, False)
-            # A route without methods is a mount: all paths below it are one resource.
-            if is_named and (is_collection or not route.methods):
-                prefixes[name] = True
-        return prefixes

@@ -2,13 +2,12 @@
 
 import re
 from asyncio import Event
-from collections.abc import Sequence
+from collections.abc import Callable
 from http import HTTPStatus
 
-from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.kit.http.asgi import READING, ROOT, routes_at
+from app.kit.http.asgi import READING, ROOT
 
 _TAG = re.compile(r'"[^"]*"')
 # Headers of a body, which a 304 response does not have.
@@ -21,9 +20,9 @@ class ConditionalRequestsMiddleware:
     It must be the innermost middleware, because it passes HEAD to the application as GET.
     """
 
-    def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute]) -> None:
+    def __init__(self, app: ASGIApp, serves_head_by_get: Callable[[Scope], bool]) -> None:
         self.app = app
-        self.routes = routes
+        self.serves_head_by_get = serves_head_by_get
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request. Other scopes than HTTP pass through."""
@@ -31,19 +30,10 @@ class ConditionalRequestsMiddleware:
             scope[ROOT] = scope.get("root_path", "")
             if scope["method"] in READING:
                 send = _conditional(scope, send)
-            if scope["method"] == "HEAD" and self._is_served_by_get(scope):
+            if scope["method"] == "HEAD" and self.serves_head_by_get(scope):
                 await self._head(scope, receive, send)
                 return
         await self.app(scope, receive, send)
-
-    def _is_served_by_get(self, scope: Scope) -> bool:
-        """Return whether the path has a GET route, and no route before it accepts HEAD."""
-        for route in routes_at(self.routes, scope):
-            if not route.methods or "HEAD" in route.methods:
-                return False
-            if "GET" in route.methods:
-                return True
-        return False
 
     async def _head(self, scope: Scope, receive: Receive, send: Send) -> None:
         # A copy, because the server reads the method from the original scope.

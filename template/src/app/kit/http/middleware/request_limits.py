@@ -6,18 +6,17 @@ reads from the database until then.
 """
 
 from asyncio import sleep, timeout
-from collections.abc import Sequence
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import ClassVar
 
 from starlette.requests import ClientDisconnect
-from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.kit.errors.handlers import response_from_problem
 from app.kit.errors.problems import CommitOutcomeUnknown, Problem, Unavailable
-from app.kit.http.asgi import READING, header, is_health_path, path_of
-from app.kit.http.middleware.concurrency_limiter import ConcurrencyLimiter, Resources, Slot
+from app.kit.http.asgi import READING, header, is_health_path
+from app.kit.http.middleware.concurrency_limiter import ConcurrencyLimiter, Slot
 from app.kit.http.settings import HttpSettings
 
 # Bytes of names, values and separators. uvicorn without httptools has the same limit.
@@ -61,11 +60,11 @@ class RequestLimitsMiddleware:
         app: ASGIApp,
         settings: HttpSettings,
         concurrency_limit: int,
-        routes: Sequence[BaseRoute] = (),
+        resource_of: Callable[[Scope], str] = lambda _: "",
     ) -> None:
         self.app = app
         self.settings = settings
-        self.resources = Resources(routes)
+        self.resource_of = resource_of
         self.limiter = ConcurrencyLimiter(concurrency_limit, settings.wait_limit)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -121,7 +120,7 @@ class RequestLimitsMiddleware:
         if is_health_path(scope):
             await self.app(scope, replay, send)
             return None
-        resource = self.resources.name_of(path_of(scope))
+        resource = self.resource_of(scope)
         was_queued = not self.limiter.try_acquire(resource)
         if was_queued:
             slot.is_queued = True
