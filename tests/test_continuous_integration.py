@@ -145,6 +145,12 @@ def test_github_and_gitlab_run_same_checks(render: Renderer) -> None:
     assert {"uv run mypy", "uv run alembic check", "uv run pytest"} <= {*github}
 
 
+def test_readme_promises_the_weekly_job_only_with_ci(render: Renderer) -> None:
+    text = (render(ci="none") / "README.md").read_text().partition("weekly CI job")[0]
+
+    assert "`ci: github`" in text.rpartition(".\n")[2]
+
+
 def test_ci_jobs_have_time_limit_and_read_only_token(render: Renderer) -> None:
     workflow = yaml.safe_load((render() / ".github/workflows/ci.yml").read_text())
 

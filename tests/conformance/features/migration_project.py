@@ -7,12 +7,11 @@ from typing import Any
 import pytest
 from alembic import command
 from alembic.config import Config
-from alembic.script import Script
 from sqlalchemy import URL, MetaData, text
 
 from app.kit.db.base import Base
 from app.kit.db.engine import build_migration_engine
-from app.kit.migrations.autogenerate.review import Review
+from app.kit.migrations.autogenerate.review import ReviewedOperation, write_migration
 from app.kit.migrations.runner import alembic_config
 from tests.support.database import settings_for
 
@@ -25,7 +24,7 @@ class Project:
     def __init__(self, url: URL, folder: Path, patch: pytest.MonkeyPatch) -> None:
         self.settings = settings_for(url)
         self._folder, self._patch = folder, patch
-        self.review = Review()
+        self.operations: list[ReviewedOperation] = []
         # Skip formatting, which takes most of a test's time.
         patch.setattr(Config, "get_hooks_list", lambda _config: [])
         self.declare()
@@ -45,15 +44,10 @@ class Project:
 
     def revise(self) -> Path | None:
         """Generate a migration; return None if models and database are the same."""
-        self.review = Review()
-        written = command.revision(
-            self.config,
-            "change",
-            autogenerate=True,
-            process_revision_directives=self.review.of,
-            version_path=str(self._folder),
+        written, self.operations = write_migration(
+            self.config, "change", version_path=str(self._folder)
         )
-        return Path(written.path) if isinstance(written, Script) else None
+        return Path(written.path) if written else None
 
     def upgrade(self) -> None:
         command.upgrade(self.config, "head")

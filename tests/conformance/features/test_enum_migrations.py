@@ -89,7 +89,7 @@ def test_renamed_value_is_kept_in_rows(project: Project) -> None:
     source = project.migrate()
     assert project.execute("SELECT kind::text FROM conformance_things") == ["new"]
     assert "so this is a rename" in source
-    assert any("rename" in change.what and change.risk for change in project.review.changes)
+    assert any("rename" in change.what and change.risk for change in project.operations)
 
 
 def test_removing_a_value_in_use_is_an_error(project: Project) -> None:

@@ -45,7 +45,7 @@ def test_tables_of_other_services_are_kept(project: Project) -> None:
     invoices(project.declare(), "billing")
     source = project.migrate()
     assert "other" not in source
-    assert [change.what for change in project.review.changes][:3] == [
+    assert [change.what for change in project.operations][:3] == [
         "create schema billing",
         "create table customers",
         "create table billing.invoices",

@@ -27,8 +27,6 @@ __all__ = ["COMPARISONS"]
 # For `autogenerate_plugins` in migrations/env.py.
 COMPARISONS = ["alembic.autogenerate.*", __name__]
 
-_ITEMS = (ops.AddConstraintOp, ops.DropConstraintOp, ops.CreateIndexOp, ops.DropIndexOp)
-
 
 def _start(context: AutogenContext, _operations: ops.UpgradeOps, _schemas: Any) -> Result:
     metadata: Any = context.metadata
@@ -86,6 +84,12 @@ def _compare_default(context: AutogenContext, operation: ops.AlterColumnOp, *col
     return Result.STOP
 
 
+def _skip_indexes(_context: AutogenContext, _operations: Any, *table: Any) -> Result:
+    """Let Alembic compare no indexes, except to create or drop a table."""
+    _schema, _name, actual, declared = table
+    return Result.CONTINUE if actual is None or declared is None else Result.STOP
+
+
 def _compare_table(context: AutogenContext, operations: ops.ModifyTableOps, *table: Any) -> Result:
     """Compare constraints and indexes, in place of Alembic."""
     schema, name, actual, declared = table
@@ -98,7 +102,8 @@ def _compare_table(context: AutogenContext, operations: ops.ModifyTableOps, *tab
     old, new = definitions.compare("item", schema, name)
     existing, wanted = _items(actual), _items(declared)
     added = {each.column.name for each in operations.ops if isinstance(each, ops.AddColumnOp)}
-    operations.ops = [each for each in operations.ops if not isinstance(each, _ITEMS)]
+    foreign_keys = ops.AddConstraintOp, ops.DropConstraintOp
+    operations.ops = [each for each in operations.ops if not isinstance(each, foreign_keys)]
     for key in sorted(existing.keys() | wanted.keys()):
         item = wanted.get(key)
         # SQLAlchemy cannot reflect exclusion constraints. Without a definition, compare the name.
@@ -218,6 +223,7 @@ _plugin = Plugin(__name__)
 _FIRST, _LAST = DispatchPriority.FIRST, DispatchPriority.LAST
 _plugin.add_autogenerate_comparator(_start, "schema", "start", priority=_FIRST)
 _plugin.add_autogenerate_comparator(_complete, "schema", "completion", priority=_LAST)
+_plugin.add_autogenerate_comparator(_skip_indexes, "table", "indexes", priority=_FIRST)
 _plugin.add_autogenerate_comparator(_compare_table, "table", "constraints", priority=_LAST)
 _plugin.add_autogenerate_comparator(_compare_type, "column", "types", priority=_FIRST)
 _plugin.add_autogenerate_comparator(_compare_default, "column", "server_default", priority=_FIRST)
