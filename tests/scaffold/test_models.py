@@ -2,8 +2,10 @@
 
 import pytest
 
+from sqlalchemy import URL
+
 from tests.rendering import RenderService
-from tests.scaffold.services import succeed_in
+from tests.scaffold.services import migrate, succeed_in
 from tests.services import Interpreter
 
 pytestmark = pytest.mark.slow
@@ -25,3 +27,21 @@ def test_models_follow_rules_that_random_models_rarely_meet(
     assert "mapped_column(JSONB(none_as_null=True))" in patients
     # SQLAlchemy's own ARRAY lacks `contains`.
     assert "from sqlalchemy.dialects.postgresql import ARRAY, JSONB" in patients
+
+
+def test_cascade_to_a_model_whose_module_is_imported_after_load_options(
+    service: RenderService, interpreter: Interpreter, server: URL
+) -> None:
+    directory = service(example=False)
+    calls = ["customer name:str", "account customer:ref:customers"]
+    succeed_in(interpreter, directory, [call.split() for call in calls])
+    repository = directory / "src/app/features/accounts/repository.py"
+    options = (
+        "\n\nfrom sqlalchemy.orm import selectinload\n\n"
+        "WITH_CUSTOMER = selectinload(Account.customer)\n"
+    )
+    repository.write_text(repository.read_text() + options)
+
+    succeed_in(interpreter, directory, [["invoice", "customer:ref:customers:cascade"]])
+
+    migrate(interpreter, server, directory, "add models")

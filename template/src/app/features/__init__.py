@@ -1,0 +1,10 @@
+"""Features of this service. Their models are imported together, because they refer to each other.
+
+SQLAlchemy looks up the classes of all relationships at the first use of one, such as a load option.
+"""
+
+from importlib import import_module
+from pathlib import Path
+
+for _models in sorted(Path(__file__).parent.glob("*/models.py")):
+    import_module(f"{__name__}.{_models.parent.name}.models")
