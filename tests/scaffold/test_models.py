@@ -1,11 +1,13 @@
 """The models that `scaffold` writes."""
 
-import pytest
+import shutil
+from pathlib import Path
 
+import pytest
 from sqlalchemy import URL
 
-from tests.rendering import RenderService
-from tests.scaffold.services import migrate, succeed_in
+from tests.rendering import Renderer, RenderService
+from tests.scaffold.services import check, migrate, succeed_in
 from tests.services import Interpreter
 
 pytestmark = pytest.mark.slow
@@ -45,3 +47,31 @@ def test_cascade_to_a_model_whose_module_is_imported_after_load_options(
     succeed_in(interpreter, directory, [["invoice", "customer:ref:customers:cascade"]])
 
     migrate(interpreter, server, directory, "add models")
+
+
+def test_tests_pass_after_soft_delete_is_turned_off(
+    service: RenderService, render: Renderer, interpreter: Interpreter, server: URL, tmp_path: Path
+) -> None:
+    directory = service(example=False)
+    calls = [
+        "customer name:str:unique",
+        "account customer:ref:customers name:str",
+        "card customer:ref:customers:set_null:optional number:int",
+        "invoice customer:ref:customers:cascade number:int",
+    ]
+    succeed_in(interpreter, directory, [call.split() for call in calls])
+    registry = (directory / "src/app/registry.py").read_text()
+    own = tmp_path / "own"
+    for folder in ("src/app/features", "tests/features"):
+        shutil.copytree(directory / folder, own / folder)
+    shutil.rmtree(directory)
+
+    shutil.copytree(render(example=False, soft_delete=False), directory)
+    shutil.copytree(own, directory, dirs_exist_ok=True)
+    purging = "from app.purging import commands as purging\n", "    purging,\n"
+    for line in purging:
+        registry = registry.replace(line, "")
+    (directory / "src/app/registry.py").write_text(registry)
+    migrate(interpreter, server, directory, "add models")
+
+    check(interpreter, server, directory, tmp_path / "mypy", pyright=True)

@@ -4,6 +4,8 @@ import ast
 from collections.abc import Mapping
 
 _MODULES = {
+    # Imported as modules.
+    "": "pytest",
     "app.kit.auth.caller": "ScopedAPIRouter",
     "app.kit.db.base": "Base TimestampedModel utc_now value_enum",
     "app.kit.db.deletion": "DELETE_ERRORS Model delete_where unique_when_not_deleted",
@@ -50,7 +52,7 @@ def missing_imports(source: str, feature_names: Mapping[str, str]) -> list[str]:
     used |= {text.split(" ")[0] for text in strings if isinstance(text, str) and " | " in text}
     modules = {**KNOWN, **feature_names}
     return [
-        f"from {modules[name]} import {name}"
+        f"from {modules[name]} import {name}" if modules[name] else f"import {name}"
         for name in sorted(used - bound_names(tree))
         if name in modules
     ]
