@@ -7,7 +7,7 @@ from time import sleep
 from typing import Annotated, Any
 
 import pytest
-from fastapi import Cookie, FastAPI, Header
+from fastapi import Cookie, FastAPI, Header, Query
 from fastapi.sse import EventSourceResponse
 from pydantic import BaseModel
 
@@ -45,8 +45,9 @@ def document() -> dict[str, Any]:
         x_number: Annotated[int | None, Header(description="A number")] = None,
         x_either: Annotated[int | str | None, Header()] = None,
         crumb: Annotated[str | None, Cookie(max_length=3)] = None,
+        search: Annotated[str | None, Query(max_length=3)] = None,
     ) -> Item:
-        raise NotImplementedError(item, x_number, x_either, crumb)
+        raise NotImplementedError(item, x_number, x_either, crumb, search)
 
     return app.openapi()
 
@@ -103,12 +104,13 @@ def test_every_response_has_request_id_and_503_has_retry_after(
                     assert document["components"]["headers"][name]["schema"]
 
 
-def test_header_and_cookie_parameters_are_not_nullable(document: dict[str, Any]) -> None:
+def test_parameters_are_not_nullable(document: dict[str, Any]) -> None:
     parameters_ = {each["name"]: each for each in document["paths"]["/items"]["post"]["parameters"]}
     assert parameters_["x-number"]["schema"]["type"] == "integer"
     assert parameters_["x-number"]["description"] == "A number"
     assert parameters_["x-either"]["schema"]["anyOf"] == [{"type": "integer"}, {"type": "string"}]
     assert parameters_["crumb"]["schema"]["maxLength"] == 3
+    assert parameters_["search"]["schema"]["type"] == "string"
     assert "null" not in str(parameters_)
     assert not any(each["required"] for each in parameters_.values())
 

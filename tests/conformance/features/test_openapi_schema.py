@@ -77,6 +77,8 @@ class Round(ResponseModel):
 
 class Square(ResponseModel):
     kind: Literal["square"]
+    label: str = ""
+    hint: str | None = Field(None, exclude_if=lambda hint: hint is None)
 
 
 class Wrapped(ResponseModel, Generic[T]):
@@ -218,6 +220,16 @@ def test_omittable_fields_are_neither_required_nor_nullable(schemas: dict[str, A
     assert fields["count"] == {"type": "integer", "minimum": 1, "title": "Count"}
     assert fields["note"]["anyOf"] == [{"type": "string"}, {"type": "null"}]
     assert not any("default" in field or "description" in field for field in fields.values())
+
+
+def test_fields_of_responses_are_required_if_they_are_always_sent(schemas: dict[str, Any]) -> None:
+    assert schemas["Square"]["required"] == ["kind", "label"]
+    assert schemas["Health"]["required"] == ["status"]
+    problem = schemas["ProblemDocument"]
+    assert problem["required"] == ["type", "title", "status", "detail"]
+    # They are omitted, never null. Clients ignore fields that they do not know (RFC 9457).
+    assert "null" not in str(problem)
+    assert "additionalProperties" not in problem
 
 
 def test_operations_without_input_do_not_document_422(

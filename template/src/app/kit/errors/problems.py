@@ -4,6 +4,7 @@ from http import HTTPStatus
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 
 # Python 3.13 renamed these phrases. Use the new ones on every version.
 _RFC_9110 = {
@@ -43,14 +44,15 @@ class FieldProblem(BaseModel):
 class ProblemDocument(BaseModel):
     """The body of every error response (RFC 9457)."""
 
-    model_config = ConfigDict(json_schema_extra={"additionalProperties": False})
+    # The other fields are omitted if they are None.
+    model_config = ConfigDict(json_schema_extra={"required": ["type", "title", "status", "detail"]})
 
     type: str = "about:blank"
     title: str
     status: int
     detail: str
-    request_id: str | None = None
-    errors: list[FieldProblem] | None = None
+    request_id: str | SkipJsonSchema[None] = None
+    errors: list[FieldProblem] | SkipJsonSchema[None] = None
 
 
 class Problem(Exception):

@@ -66,5 +66,8 @@ def optional_field() -> Any:
 class ResponseModel(BaseModel):
     """A response body. It can be created from a model instance."""
 
-    # A `numeric` column of PostgreSQL can contain NaN and infinity.
-    model_config = ConfigDict(from_attributes=True, allow_inf_nan=True)
+    # A `numeric` column of PostgreSQL can contain NaN and infinity. In OpenAPI, a field with a
+    # default is required, because it is always sent.
+    model_config = ConfigDict(
+        from_attributes=True, allow_inf_nan=True, json_schema_serialization_defaults_required=True
+    )

@@ -6,7 +6,6 @@ from time import monotonic
 
 import structlog
 from fastapi import APIRouter, FastAPI, Request
-from pydantic import BaseModel
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -15,6 +14,7 @@ from app.kit.db.engine import build_probe_engine
 from app.kit.db.settings import DatabaseSettings
 from app.kit.errors.database_errors import driver_error, missing_migration
 from app.kit.errors.problems import Problem, Unavailable, problem_responses
+from app.kit.http.schemas import ResponseModel
 from app.kit.migrations.runner import (
     CodeRevisions,
     RevisionTableUnreadable,
@@ -33,7 +33,7 @@ LIFETIME = 1.0
 _log = structlog.get_logger(__name__)
 
 
-class Health(BaseModel):
+class Health(ResponseModel):
     """The status of the service."""
 
     status: str = "ok"

@@ -99,8 +99,7 @@ def document_headers(document: dict[str, Any]) -> None:
 def _document_operation(method: str, operation: dict[str, Any]) -> None:
     parameters: list[dict[str, Any]] = operation.get("parameters", [])
     for parameter in parameters:
-        if parameter["in"] in ("header", "cookie"):
-            _remove_null(parameter["schema"])
+        _remove_null(parameter["schema"])
     names = {each["name"].lower() for each in parameters if each["in"] == "header"}
     responses: dict[str, Any] = operation["responses"]
     if method == "get" and "if-match" in names:
@@ -128,7 +127,7 @@ def _document_operation(method: str, operation: dict[str, Any]) -> None:
 
 
 def _remove_null(schema: dict[str, Any]) -> None:
-    """Remove null from the types of a header: a header can be missing, but not null."""
+    """Remove null from the types of a parameter: it can be missing, but not null."""
     options: list[dict[str, Any]] = schema.get("anyOf", [])
     kept = [each for each in options if each != {"type": "null"}]
     if len(kept) == 1:
