@@ -1,13 +1,14 @@
 """The application: `uvicorn --factory app.main:create_app`."""
 
 import sys
+from asyncio import gather
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 
 from app.about import DESCRIPTION, NAME, TITLE
-from app.kit.db.connections.startup_checks import warn_if_too_many_connections
+from app.kit.db.connections.startup_checks import log_server_warnings
 from app.kit.db.session import Database
 from app.kit.http.application import Application
 from app.kit.http.authentication import Authentication
@@ -47,8 +48,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 metrics.start(database)
             app.state.readiness = readiness = Readiness(settings.database, NAME, load_revisions())
             stack.push_async_callback(readiness.close)
-            await readiness.log_status()
-            await warn_if_too_many_connections(database, settings.database)
+            await gather(readiness.log_status(), log_server_warnings(database, settings.database))
             if owns_process:
                 freeze_gc()
             yield

@@ -49,7 +49,7 @@ def test_every_check_passes(unpooled_url: URL) -> None:
     assert result.code == 0
     check = [line.split(maxsplit=2)[:2] for line in result.out.splitlines()]
     names = ("configuration", "database", "clock", "pooler", "revision", "extensions")
-    assert check == [["ok", f"{name}:"] for name in (*names, "connections")]
+    assert check == [["ok", f"{name}:"] for name in (*names, "encoding", "connections")]
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_every_invalid_setting_is_a_failure(unpooled_url: URL) -> None:
 def test_more_connections_than_allowed_are_a_warning(unpooled_url: URL) -> None:
     result = run_doctor(unpooled_url, DATABASE_PROCESSES="1000")
     assert result.code == 0
-    assert "1000 x 16 = 16000 at most, the server allows" in line_of(result, "connections")
+    assert "1000 x 16 = 16000 at most, the server allows only" in line_of(result, "connections")
     assert "lower DATABASE_POOL_SIZE" in line_of(result, "connections")
 
 
@@ -151,7 +151,7 @@ def test_replica_without_replication_is_a_failure(unpooled_url: URL) -> None:
     assert line_of(result, "replica").startswith("ok")
     assert line_of(result, "replication").startswith("failure")
     # With a replica, each server gets half of the connections.
-    assert "1000 x 8 = 8000" in line_of(result, "connections to replica")
+    assert "1000 x 8 = 8000" in line_of(result, "connections of replica")
 
 
 def test_unreachable_migration_database_is_a_failure(unpooled_url: URL) -> None:

@@ -1,32 +1,39 @@
-"""At startup, the service checks whether the server allows its number of connections."""
+"""At startup, the service checks the number of connections and the encoding of its servers."""
+
+from collections.abc import Generator
 
 import pytest
-from sqlalchemy import URL
+from sqlalchemy import URL, Text, cast, literal, select
 
-from app.kit.db.connections.startup_checks import warn_if_too_many_connections
+from app.kit.db.connections.startup_checks import log_server_warnings
 from app.kit.db.session import Database
+from app.kit.http.dependencies import SessionDep
 from app.main import create_app
 from tests.conformance.conftest import ReadLog
-from tests.support.app import running
-from tests.support.database import settings_with
+from tests.support.app import client_of, running
+from tests.support.commands import run
+from tests.support.database import MAINTENANCE, settings_with
+
+ADVICE = "create a database with ENCODING 'UTF8' TEMPLATE template0, and copy it with pg_dump"
 
 
-async def warnings(read_log: ReadLog, url: URL, **database: object) -> list[str]:
-    """Return the warnings that the capacity check logs with these settings."""
+async def warnings(read_log: ReadLog, url: URL, **database: object) -> list[tuple[str, str]]:
+    """Return the server and the result in each warning that the check logs."""
     settings = settings_with(url, **database).database
     opened = Database.open(settings, "capacity")
-    await warn_if_too_many_connections(opened, settings)
+    await log_server_warnings(opened, settings)
     await opened.close()
-    return [line["event"] for line in read_log() if line["level"] == "warning"]
+    lines = [line for line in read_log() if line["level"] == "warning"]
+    return [(line["server"], line["result"]) for line in lines]
 
 
 async def test_warning_contains_the_numbers(unpooled_url: URL, read_log: ReadLog) -> None:
-    (warning,) = await warnings(
+    ((server, result),) = await warnings(
         read_log, unpooled_url, pooler="none", processes=1000, pool_size=8, max_overflow=2
     )
     # Ten connections for writes and ten for reads.
-    assert "1000 processes with up to 20 connections each need 20000" in warning
-    assert "the primary accepts" in warning
+    assert server == "primary"
+    assert "1000 x 20 = 20000 at most, the server allows only" in result
 
 
 async def test_primary_and_replica_are_checked_separately(
@@ -42,8 +49,9 @@ async def test_primary_and_replica_are_checked_separately(
         pool_size=8,
         max_overflow=2,
     )
-    assert "10 connections each need 10000, but the primary accepts" in primary
-    assert "10 connections each need 10000, but the replica accepts" in second
+    for (server, result), expected in zip((primary, second), ("primary", "replica"), strict=True):
+        assert server == expected
+        assert "1000 x 10 = 10000 at most, the server allows only" in result
 
 
 @pytest.mark.parametrize(
@@ -64,4 +72,55 @@ async def test_capacity_is_checked_at_startup(
 ) -> None:
     settings = settings_with(unpooled_url, pooler="none", pool_size=1000)
     async with running(create_app(settings)):
-        assert "need 2000, but the primary accepts" in capsys.readouterr().err
+        assert "1 x 2000 = 2000 at most, the server allows only" in capsys.readouterr().err
+
+
+@pytest.fixture(params=["LATIN1", "SQL_ASCII"])
+def encoded(request: pytest.FixtureRequest, unpooled_template: URL) -> Generator[URL]:
+    """A database with this encoding, named after it."""
+    name = f"test_{request.param}".lower()
+    MAINTENANCE.execute(
+        unpooled_template,
+        f"CREATE DATABASE {name} ENCODING '{request.param}' TEMPLATE template0 "
+        "LOCALE_PROVIDER libc LOCALE 'C'",
+    )
+    yield unpooled_template.set(database=name)
+    MAINTENANCE.execute(unpooled_template, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def test_startup_warns_of_an_encoding_other_than_utf8(
+    encoded: URL, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with running(create_app(settings_with(encoded, pooler="none"))):
+        output = capsys.readouterr().err
+    assert f"{encoding_of(encoded)}, so the database cannot store every character" in output
+    assert ADVICE in output
+
+
+def test_doctor_warns_of_an_encoding_other_than_utf8(encoded: URL) -> None:
+    result = run(encoded, "doctor", DATABASE_POOLER="none")
+    assert f"warning  encoding: {encoding_of(encoded)}, so " in result.out
+    assert ADVICE in result.out
+
+
+def encoding_of(url: URL) -> str:
+    return (url.database or "").removeprefix("test_").upper()
+
+
+async def test_character_that_the_encoding_lacks_is_named_in_the_response(encoded: URL) -> None:
+    app = create_app(settings_with(encoded, pooler="none"))
+
+    @app.post("/kit/text")
+    async def write(word: str, session: SessionDep) -> str | None:
+        statement = select(cast(literal(word), Text))
+        found: str | None = await session.scalar(statement)
+        return found
+
+    async with running(app), client_of(app) as client:
+        response = await client.post("/kit/text", params={"word": "Ω"})
+    if encoding_of(encoded) == "LATIN1":
+        assert response.status_code == 422
+        assert response.json()["detail"] == "A value has a character that the database lacks."
+    else:
+        # PostgreSQL stores the bytes, without a check.
+        assert (response.status_code, response.json()) == (200, "Ω")

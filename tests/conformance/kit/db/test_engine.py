@@ -28,7 +28,7 @@ async def test_failed_startup_closes_connections(
             await session.execute(text("SELECT 1"))
         raise RuntimeError
 
-    monkeypatch.setattr("app.main.warn_if_too_many_connections", fail)
+    monkeypatch.setattr("app.main.log_server_warnings", fail)
     app = create_app(settings_with(unpooled_url, pooler="none"))
     with pytest.raises(RuntimeError):
         async with running(app):

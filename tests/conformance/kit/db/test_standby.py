@@ -10,14 +10,20 @@ import pytest
 from anyio import fail_after, sleep
 from fastapi import FastAPI
 from httpx2 import AsyncClient
-from sqlalchemy import URL, text
+from sqlalchemy import URL, make_url, text
 from sqlalchemy.exc import DBAPIError
 
+from app.kit.db.connections.url import parse_url
 from app.kit.db.session import Database
+from app.kit.errors.problems import Unavailable
 from app.kit.http.dependencies import ReadSessionDep, SessionDep
+from app.kit.migrations.runner import CodeRevisions, load_revisions
+from app.kit.observability import health
+from app.kit.observability.health import Readiness
 from app.main import create_app
 from local_postgres import ephemeral
 from local_postgres.server import temp_dir
+from tests.conformance.conftest import ReadLog
 from tests.conformance.support.standby import standby_of
 from tests.support.app import client_of, running
 from tests.support.commands import run
@@ -132,6 +138,11 @@ async def query_standby(database: Database, statement: str) -> object:
         return await session.scalar(text(statement))
 
 
+def replica_url(service: FastAPI) -> str:
+    url: str = service.state.settings.database.replica_url.get_secret_value()
+    return url
+
+
 @pytest.fixture
 async def paused(database: Database) -> AsyncGenerator[None]:
     """Pause the replay of writes on the standby."""
@@ -205,8 +216,14 @@ async def test_doctor_distinguishes_standby_and_primary(
 
 
 async def test_unreachable_standby_makes_reads_503_and_writes_continue(
-    client: AsyncClient, database: Database, replication: Replication
+    client: AsyncClient,
+    service: FastAPI,
+    database: Database,
+    replication: Replication,
+    read_log: ReadLog,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(health, "LIFETIME", 0)
     assert (await client.get("/kit/notes")).status_code == 200
     replication.stop()
     for _ in range(2):
@@ -214,9 +231,57 @@ async def test_unreachable_standby_makes_reads_503_and_writes_continue(
         assert (response.status_code, response.headers["Retry-After"]) == (503, "1")
     assert (await client.post("/kit/notes")).status_code == 200
     assert (await client.get("/kit/notes", headers=NO_CACHE)).json() == 1
-    await wait_for(lambda: has_status(client, "/health/ready", 503))
+    # The service still writes, and every other process has the same replica.
+    for _ in range(2):
+        assert (await client.get("/health/ready")).status_code == 200
+    variables = {"DATABASE_POOLER": "none", "DATABASE_REPLICA_URL": replica_url(service)}
+    result = run(replication.primary, "doctor", **variables)
+    assert result.code == 1
+    assert "until then, reads respond with 503, and the service writes" in result.out
+    (event,) = [line for line in read_log() if line["event"] == "replica unavailable"]
+    assert event["reason"] == "The replica cannot be reached: the connection was refused."
 
     replication.start()
     await wait_for_replay(database)
     assert (await client.get("/kit/notes")).json() == 1
-    await wait_for(lambda: has_status(client, "/health/ready", 200))
+    assert (await client.get("/health/ready")).status_code == 200
+
+
+@pytest.mark.usefixtures("paused")
+async def test_service_is_not_ready_while_the_standby_lacks_a_migration(
+    service: FastAPI, database: Database
+) -> None:
+    revision, rename = "kit_new", text("UPDATE alembic_version SET version_num = :new")
+    revisions = CodeRevisions(frozenset({revision}), load_revisions().known | {revision})
+    async with database.transaction() as session:
+        old = await session.scalar(text("SELECT version_num FROM alembic_version"))
+        await session.execute(rename, {"new": revision})
+    readiness = Readiness(service.state.settings.database, "kit", revisions)
+    with pytest.raises(Unavailable, match=r"^The replica is at migration .*, the code at kit_new"):
+        await readiness.check()
+    async with database.transaction() as session:
+        await session.execute(rename, {"new": old})
+
+
+async def test_prefer_standby_reads_from_the_primary_while_the_standby_is_down(
+    service: FastAPI, database: Database, replication: Replication
+) -> None:
+    settings, standby = service.state.settings.database, parse_url(replica_url(service))
+    hosts = [f"{url.query['host']}:{url.query['port']}" for url in (standby, replication.primary)]
+    query = {"host": hosts, "target_session_attrs": "prefer-standby"}
+    url = standby.set(query=query).render_as_string(hide_password=False)
+    secret = settings_with(make_url(url)).database.url
+    preferring = Database.open(settings.model_copy(update={"replica_url": secret}), "kit")
+    assert await query_standby(preferring, "SELECT pg_is_in_recovery()") is True
+    await preferring.close()  # drops the connection to the standby
+    replication.stop()
+    assert await query_standby(preferring, "SELECT pg_is_in_recovery()") is False
+    with pytest.raises(DBAPIError, match="read-only transaction"):
+        async with preferring.reading() as session:
+            await session.execute(INSERT)
+    await preferring.close()
+    result = run(replication.primary, "doctor", DATABASE_POOLER="none", DATABASE_REPLICA_URL=url)
+    assert "warning  replication: no standby accepts connections" in result.out
+    assert result.code == 0
+    replication.start()
+    await wait_for_replay(database)

@@ -133,6 +133,48 @@ async def test_service_can_read_and_write_migrated_tables(settings: Settings) ->
         assert (response.status_code, response.json()) == (200, 1)
 
 
+@pytest.fixture
+def secured_table(urls: RoleUrls, settings: Settings) -> Generator[None]:
+    """A table with a policy, and a table that the service may only read."""
+    execute(
+        urls.owner,
+        "CREATE TABLE kit_secured (word text);\n"
+        "ALTER TABLE kit_secured ENABLE ROW LEVEL SECURITY;\n"
+        "CREATE POLICY kit ON kit_secured USING (word <> 'theirs');\n"
+        "CREATE TABLE kit_read_only (word text);\n"
+        "REVOKE INSERT ON kit_read_only FROM service_app;\n",
+    )
+    yield
+    execute(urls.owner, "DROP TABLE kit_secured, kit_read_only;\n")
+
+
+@pytest.mark.usefixtures("secured_table")
+async def test_row_rejected_by_a_policy_is_403_and_missing_privilege_is_500(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    app = create_app(settings)
+
+    @app.post("/kit/words/{table}/{word}")
+    async def insert(table: str, word: str, session: SessionDep) -> None:
+        await session.execute(text(f"INSERT INTO {table} VALUES (:word)"), {"word": word})
+
+    @app.put("/kit/words/{word}")
+    async def update(word: str, session: SessionDep) -> None:
+        await session.execute(text("UPDATE kit_secured SET word = :word"), {"word": word})
+
+    async with running(app), client_of(app) as client:
+        assert (await client.post("/kit/words/kit_secured/mine")).status_code == 200
+        for response in (
+            await client.post("/kit/words/kit_secured/theirs"),
+            await client.put("/kit/words/theirs"),
+        ):
+            assert response.status_code == 403
+            assert response.json()["detail"] == "You are not allowed to store this row."
+        assert (await client.put("/kit/words/ours")).status_code == 200
+        assert (await client.post("/kit/words/kit_read_only/mine")).status_code == 500
+        assert "permission denied for table kit_read_only" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "statement",
     [

@@ -5,7 +5,9 @@ from http import HTTPStatus
 
 from starlette.exceptions import HTTPException
 
-from app.kit.errors.problems import Problem
+from app.kit.errors.problems import Forbidden
+
+__all__ = ["Forbidden", "InsufficientScope", "Unauthenticated"]
 
 
 class Unauthenticated(HTTPException):
@@ -32,9 +34,3 @@ class InsufficientScope(HTTPException):
             f"The token needs these scopes: {required}",
             {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{required}"'},
         )
-
-
-class Forbidden(Problem):
-    """The caller is known, but not allowed to do this."""
-
-    status = HTTPStatus.FORBIDDEN

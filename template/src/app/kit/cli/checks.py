@@ -11,7 +11,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.kit.db.base import utc_now
-from app.kit.db.connections.startup_checks import available_connections, required_connections
+from app.kit.db.connections import startup_checks
 from app.kit.db.settings import DatabaseSettings
 from app.kit.migrations.runner import CodeRevisions, format_revisions
 
@@ -126,10 +126,18 @@ def check_pooler(
 
 
 async def check_replication(
-    report: Report, connection: AsyncConnection, facts: Row[Any], primary: Row[Any] | None
+    report: Report,
+    connection: AsyncConnection,
+    settings: DatabaseSettings,
+    facts: Row[Any],
+    primary: Row[Any] | None,
 ) -> None:
     """Check whether a replica follows the primary, which is None if it is unreachable."""
-    if not facts.is_standby:
+    accepts_primary = settings.sqlalchemy_url.query.get("target_session_attrs") == "prefer-standby"
+    if not facts.is_standby and accepts_primary:
+        result = "no standby accepts connections, so reads use another server"
+        report.warning("replication", result, "check that the standby is running")
+    elif not facts.is_standby:
         result = "not a standby: it receives no changes of the database"
         advice = "set DATABASE_REPLICA_URL to a standby, or unset it"
         report.failure("replication", result, advice)
@@ -215,19 +223,13 @@ async def check_extensions(
         report.ok("extensions", present if needed else "no migration needs one")
 
 
-async def check_connections(
+async def check_limits(
     report: Report, connection: AsyncConnection, settings: DatabaseSettings, server: str
 ) -> None:
-    """Check whether the server allows the connections of all processes."""
-    check = "connections" if server == "database" else f"connections to {server}"
-    per_process, limit = required_connections(settings), await available_connections(connection)
-    if not per_process:
-        report.ok(check, f"limited by the pooler: keep its pools below the {limit} of the server")
-        return
-    total = settings.processes * per_process
-    result = f"{settings.processes} x {per_process} = {total} at most, the server allows {limit}"
-    if total <= limit:
-        report.ok(check, result)
-    else:
-        advice = "lower DATABASE_POOL_SIZE or DATABASE_PROCESSES, or use PgBouncer"
-        report.warning(check, result, advice)
+    """Report the findings that the service logs at startup, too."""
+    for found in await startup_checks.check_limits(connection, settings):
+        check = found.check if server == "database" else f"{found.check} of {server}"
+        if found.advice:
+            report.warning(check, found.result, found.advice)
+        else:
+            report.ok(check, found.result)

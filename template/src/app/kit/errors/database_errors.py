@@ -15,7 +15,7 @@ from sqlalchemy.schema import ColumnCollectionConstraint
 
 from app.kit.db.base import Base, attribute_name
 from app.kit.db.connections.asyncpg_types import TimeZoneMismatch, UnreadableValue
-from app.kit.errors.problems import Conflict, FieldProblem, Invalid, Problem, Unavailable
+from app.kit.errors.problems import Conflict, FieldProblem, Forbidden, Invalid, Problem, Unavailable
 from app.kit.migrations.autogenerate.model_checks import stored_name
 from app.kit.queries.compiled.json_sql import SETTING
 
@@ -57,6 +57,11 @@ _VIOLATIONS: dict[str, tuple[type[Problem], str]] = {
     "23514": (Invalid, "is not allowed"),
     "23502": (Invalid, REQUIRED),
 }
+# SQLSTATE: PostgreSQL cannot convert a character to the encoding of the database, or to text.
+_CHARACTER = {"22P05", "22021"}
+# The function of PostgreSQL that checks policies (row-level security). The SQLSTATE of a rejected
+# row, 42501, is also that of a privilege that the role lacks, which is a fault of the operator.
+_POLICY_CHECK = "ExecWithCheckOptions"
 # Part of the detail of these errors, because the transaction was not committed.
 _NOTHING_STORED = "Nothing was stored. Try again in a moment."
 
@@ -80,11 +85,15 @@ def problem_from_db_error(error: StatementError) -> Problem | None:
     if code == "21000" and (by := _UPSERTED.search(error.statement or "")):
         columns = _attributes(_statement_tables(error), _names(by[1]))
         return _problem(Invalid, "must be unique in the request", columns)
+    if code == "42501" and getattr(driver, "server_source_function", None) == _POLICY_CHECK:
+        return Forbidden("You are not allowed to store this row.")
     if isinstance(driver, TimeZoneMismatch):
         return Invalid(str(driver))
     if is_data_error(error):
         columns = _attributes(_statement_tables(error), _rejected_column(error))
-        return _problem(Invalid, "is too long, out of range or invalid", columns)
+        lacks = "has a character that the database lacks"
+        message = lacks if code in _CHARACTER else "is too long, out of range or invalid"
+        return _problem(Invalid, message, columns)
     return None
 
 

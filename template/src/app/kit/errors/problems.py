@@ -67,6 +67,12 @@ class Problem(Exception):
         self.errors = list(errors)
 
 
+class Forbidden(Problem):
+    """The caller is known, but not allowed to do this."""
+
+    status = HTTPStatus.FORBIDDEN
+
+
 class NotFound(Problem):
     """The resource does not exist."""
 

@@ -54,7 +54,10 @@ async def ready(request: Request) -> Health:
 
 
 class Readiness:
-    """Checks whether each database is reachable and migrated.
+    """Checks whether the database is reachable, and the database and the replica are migrated.
+
+    All processes have the same replica. One that is unreachable is logged, and the service stays
+    ready: it writes, and reads from the database for requests with `Cache-Control: no-cache`.
 
     All probes share one check per second. The check uses a separate connection, not the pool: it
     does not delay requests, and a service under load still passes it.
@@ -67,7 +70,7 @@ class Readiness:
             self._engines["replica"] = build_probe_engine(replica, name)
         self.name = name
         self._revisions = revisions
-        self._logged: dict[str, tuple[str, str]] = {}
+        self._logged: dict[str, object] = {}
         self._pending: str | None = None
         self._task: asyncio.Task[str | None] | None = None
         self._checked_at = -LIFETIME
@@ -114,18 +117,19 @@ class Readiness:
         await asyncio.wait([query], timeout=PATIENCE)
         if not query.done():
             query.cancel()
-            return f"The {server} does not respond."
+            return self._unreachable(server, f"The {server} does not respond.")
         try:
             applied = query.result()
         except RevisionTableUnreadable:
             return f"The role may not read alembic_version in the {server}. Grant it SELECT."
         except Unavailable as error:
             reason = network_failure(error.__cause__).reason
-            return f"The {server} cannot be reached: {reason}."
+            return self._unreachable(server, f"The {server} cannot be reached: {reason}.")
         except (SQLAlchemyError, OSError) as error:
             # Only the type: the message of the server can contain names.
             cause = driver_error(error) if isinstance(error, DBAPIError) else error
-            return f"The {server} cannot be reached ({type(cause).__name__})."
+            problem = f"The {server} cannot be reached ({type(cause).__name__})."
+            return self._unreachable(server, problem)
         is_at, needed = format_revisions(applied), format_revisions(self._revisions.heads)
         if (is_at, needed) != self._logged.get(server):
             self._logged[server] = is_at, needed
@@ -134,6 +138,14 @@ class Readiness:
             return None
         self._pending = pending_migrations(server, applied, self._revisions.heads, self.name)
         return self._pending
+
+    def _unreachable(self, server: str, problem: str) -> str | None:
+        if server != "replica":
+            return problem
+        if self._logged.get(server) != problem:
+            self._logged[server] = problem
+            _log.warning("replica unavailable", reason=problem)
+        return None
 
 
 async def migration_problem(app: FastAPI, error: StatementError) -> Problem | None:

@@ -12,8 +12,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.kit.cli.checks import (
     Report,
-    check_connections,
     check_extensions,
+    check_limits,
     check_replication,
     check_revision,
     check_server,
@@ -117,13 +117,15 @@ async def _check(
         advice = f"fix {variable} or DATABASE_PASSWORD"
         if failed.is_temporary:
             advice = f"check that it is running and not overloaded, or {advice}"
+        if server == "replica":
+            advice += "; until then, reads respond with 503, and the service writes"
         report.failure(server, result, advice)
         return None
     try:
         async with asyncio.timeout(_QUERY_TIMEOUT), engine.connect() as connection:
             facts = await check_server(report, connection, settings, server, where)
             if server == "replica":
-                await check_replication(report, connection, facts, primary)
+                await check_replication(report, connection, settings, facts, primary)
             try:
                 applied = await applied_revisions(connection)
             except RevisionTableUnreadable:
@@ -138,7 +140,7 @@ async def _check(
                 scripts = [] if code.is_compatible(applied) else pending_revisions(script, applied)
                 pending = required_extensions(scripts)
                 await check_extensions(report, connection, needed, pending, role)
-            await check_connections(report, connection, settings, server)
+            await check_limits(report, connection, settings, server)
     except (SQLAlchemyError, Unavailable, OSError, TimeoutError) as error:
         result = f"it stopped responding ({type(error).__name__})"
         report.failure(server, result, "read the log of the server, then run this again")

@@ -1,10 +1,11 @@
-"""Checks at startup: the database accepts connections, and as many as the pools may open."""
+"""Checks at startup: the database accepts connections, enough of them, and all characters."""
 
 import asyncio
 import logging
 import socket
 import ssl
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from time import monotonic
 
 import asyncpg
@@ -33,13 +34,15 @@ _TEMPORARY = (
     "53300",  # too many connections
     "57P",  # the server is starting or stopping
 )
+_USE_UTF8 = "create a database with ENCODING 'UTF8' TEMPLATE template0, and copy it with pg_dump"
 # Seconds. An unresponsive server must not delay the start of the service.
 _LIMITS_TIMEOUT = 1.5
 # `reserved_connections` is new in PostgreSQL 16.
-_AVAILABLE = text("""
-    SELECT current_setting('max_connections')::int
+_LIMITS = text("""
+    SELECT current_setting('server_encoding') AS encoding,
+           current_setting('max_connections')::int
          - current_setting('superuser_reserved_connections')::int
-         - coalesce(current_setting('reserved_connections', true)::int, 0)
+         - coalesce(current_setting('reserved_connections', true)::int, 0) AS connections
 """)
 
 
@@ -150,47 +153,48 @@ def _certificate_problem(error: ssl.SSLCertVerificationError) -> str:
             return f"is not trusted ({message}): see sslrootcert and sslmode in the URL"
 
 
-def required_connections(settings: DatabaseSettings) -> int:
-    """Return the maximum number of connections from one process to each server; 0 with PgBouncer.
+@dataclass(frozen=True)
+class Finding:
+    """The result of a check. `advice` is None if it needs no action."""
+
+    check: str
+    result: str
+    advice: str | None = None
+
+
+async def check_limits(connection: AsyncConnection, settings: DatabaseSettings) -> list[Finding]:
+    """Check whether a server stores every character, and allows the connections of all processes.
 
     A process has two pools, one for writing and one for reading. Without a replica, both connect
     to the primary. The readiness check opens one more connection for some milliseconds, which is
     not counted. PgBouncer opens the server connections, and has its own limits.
     """
+    limits = (await connection.execute(_LIMITS)).one()
+    findings = [Finding("encoding", limits.encoding)]
+    if limits.encoding != "UTF8":
+        result = f"{limits.encoding}, so the database cannot store every character"
+        findings = [Finding("encoding", result, _USE_UTF8)]
     if settings.pooler == "pgbouncer":
-        return 0
-    pool = settings.pool_size + settings.max_overflow
-    return pool if settings.replica_url else 2 * pool
+        advice = f"keep its pools below the {limits.connections} of the server"
+        return [*findings, Finding("connections", f"limited by the pooler: {advice}")]
+    pools = (settings.pool_size + settings.max_overflow) * (1 if settings.replica_url else 2)
+    total = settings.processes * pools
+    result = f"{settings.processes} x {pools} = {total} at most, the server allows "
+    if total <= limits.connections:
+        return [*findings, Finding("connections", f"{result}{limits.connections}")]
+    advice = "lower DATABASE_POOL_SIZE or DATABASE_PROCESSES, or use PgBouncer"
+    return [*findings, Finding("connections", f"{result}only {limits.connections}", advice)]
 
 
-async def available_connections(connection: AsyncConnection) -> int:
-    """Return the number of connections that the server accepts from non-superusers."""
-    return int(await connection.scalar(_AVAILABLE) or 0)
-
-
-async def warn_if_too_many_connections(database: Database, settings: DatabaseSettings) -> None:
-    """Log a warning if all processes together can open more connections than a server accepts."""
-    per_process = required_connections(settings)
-    if not per_process:
-        return
+async def log_server_warnings(database: Database, settings: DatabaseSettings) -> None:
+    """Log a warning for each finding of `check_limits` that needs action."""
     servers = {"primary": database.engine}
     if settings.replica_url:
         servers["replica"] = database.read_engine
     for server, engine in servers.items():
-        try:
+        # The service starts without a database: requests get status 503 until it is reachable.
+        with suppress(SQLAlchemyError, Unavailable, TimeoutError):
             async with asyncio.timeout(_LIMITS_TIMEOUT), engine.connect() as connection:
-                available = await available_connections(connection)
-        except (SQLAlchemyError, Unavailable, TimeoutError):
-            # The service starts without a database: requests get status 503 until it is reachable.
-            continue
-        processes, required = settings.processes, settings.processes * per_process
-        if required > available:
-            _log.warning(
-                f"{processes} processes with up to {per_process} connections each need {required}, "
-                f"but the {server} accepts {available}. Lower DATABASE_POOL_SIZE, or use "
-                "PgBouncer.",
-                processes=processes,
-                connections_each=per_process,
-                wanted=required,
-                granted=available,
-            )
+                for found in await check_limits(connection, settings):
+                    if found.advice:
+                        _log.warning("database check", server=server, **asdict(found))
