@@ -1,5 +1,6 @@
 """Forms and uploads. They need python-multipart, which a team adds to its dependencies."""
 
+import gzip
 from collections.abc import AsyncGenerator
 from datetime import datetime
 from typing import Annotated, Any
@@ -74,6 +75,12 @@ async def fields_of(client: AsyncClient, path: str, **options: Any) -> list[str]
     assert response.status_code == 422, response.text
     assert response.headers["Content-Type"] == "application/problem+json"
     return [error["field"] for error in response.json()["errors"]]
+
+
+async def test_compressed_form_is_rejected(client: AsyncClient) -> None:
+    headers = {"Content-Type": FORM, "Content-Encoding": "gzip"}
+    response = await client.post("/forms/ticket", content=gzip.compress(b"name=x"), headers=headers)
+    assert (response.status_code, response.headers["Accept-Encoding"]) == (415, "identity")
 
 
 async def test_forms_are_parsed(client: AsyncClient) -> None:

@@ -1,6 +1,7 @@
 """HTTP semantics: methods, media types, conditional requests, redirects and errors."""
 
 import asyncio
+import gzip
 from collections.abc import AsyncGenerator
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -231,6 +232,35 @@ async def test_json_media_types_are_accepted(client: AsyncClient, content_type: 
         "/v1/items", content=b'{"name": "x"}', headers={"Content-Type": content_type}
     )
     assert (response.status_code, response.json()) == (200, {"name": "x"})
+
+
+@pytest.mark.parametrize("path", ["/v1/items", "/v1/any"])
+@pytest.mark.parametrize("coding", ["gzip", "GZIP", "br", "identity, deflate"])
+async def test_compressed_body_is_rejected_with_accepted_encodings(
+    client: AsyncClient, path: str, coding: str
+) -> None:
+    headers = {"Content-Type": "application/json", "Content-Encoding": coding}
+    # The second body is not compressed: the response depends on the header.
+    for body in (gzip.compress(b'{"name": "x"}'), b'{"name": "x"}'):
+        response = await client.post(path, content=body, headers=headers)
+        assert is_problem(response, 415)
+        assert response.headers["Accept-Encoding"] == "identity"
+        assert "Accept" not in response.headers
+
+
+async def test_body_with_coding_identity_is_accepted(client: AsyncClient) -> None:
+    headers = {"Content-Encoding": "identity"}
+    response = await client.post("/v1/items", json={"name": "x"}, headers=headers)
+    assert (response.status_code, response.json()) == (200, {"name": "x"})
+
+
+async def test_endpoint_that_reads_the_body_itself_may_accept_compressed_ones(
+    client: AsyncClient,
+) -> None:
+    body = gzip.compress(b"text")
+    headers = {"Content-Encoding": "gzip"}
+    response = await client.post("/v1/request", content=body, headers=headers)
+    assert response.json() == len(body)
 
 
 async def test_endpoint_without_json_body_accepts_other_media_types(client: AsyncClient) -> None:

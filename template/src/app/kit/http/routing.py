@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from functools import cached_property
-from http import HTTPStatus
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -13,19 +12,10 @@ from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.kit.errors.handlers import problem_response
-from app.kit.http.asgi import READING, ROOT, current_route, header, may_have_body, path_of
+from app.kit.http.asgi import READING, ROOT, current_route, may_have_body, path_of
 from app.kit.http.validation.fast_endpoint import FastEndpoint
-from app.kit.http.validation.json_body import JsonRequest
+from app.kit.http.validation.json_body import JsonRequest, check_media_type
 from app.kit.http.validation.request_fields import Unsupported, replace_fields
-
-_JSON = re.compile(r"application/(?:[^\s;]+\+)?json", re.IGNORECASE)
-_FORM = "application/x-www-form-urlencoded"
-_MULTIPART = "multipart/form-data"
-_FORMS = (_FORM, _MULTIPART)
-_UTF_8 = re.compile(r';\s*charset="?utf-8"?\s*(?=;|$)', re.IGNORECASE)
-# Only endpoints that declare one of these types check the type of a request.
-CHECKED_TYPES = frozenset({"application/json", *_FORMS})
 
 _GROUP_NAME = re.compile(r"\(\?P<\w+>")
 _PARAMETER = re.compile(r"[^/]*\{[^/]*")
@@ -36,8 +26,8 @@ _COLLECTION = re.compile(r"((?:/\*)*(?:/[^/*]+)+)(/\*)?")
 class StrictRoute(APIRoute):
     """A route that validates JSON strictly, and limits the size and number of its values.
 
-    Datetimes need an offset, in the body and in all other parameters. A body of another media type
-    than the declared one gets 415: FastAPI would parse it as text.
+    Datetimes need an offset, in the body and in all other parameters. A compressed body, and one of
+    another media type than the declared one, get 415: FastAPI would parse it as text.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -57,33 +47,10 @@ class StrictRoute(APIRoute):
             if has_body:
                 request = JsonRequest(request.scope, request.receive)
                 if declared and await request.body():
-                    content_type = header(request.scope, b"content-type")
-                    if response := _check_media_type(declared, content_type):
-                        return response
+                    check_media_type(declared, request.scope)
             return await handler(request)
 
         return handle
-
-
-def _check_media_type(declared: str, content_type: str) -> Response | None:
-    """Return a response if an endpoint does not accept the content type of a request."""
-    media_type = content_type.partition(";")[0].strip().lower()
-    accepted = ", ".join(_FORMS)
-    if _JSON.fullmatch(declared) and not _JSON.fullmatch(media_type):
-        accepted = "application/json"
-        detail = "Send the body as JSON, with the header Content-Type: application/json."
-    elif declared == _FORM and media_type not in _FORMS:
-        detail = f"Send the body as a form, with the header Content-Type: {_FORM}."
-    elif declared == _MULTIPART and media_type != _MULTIPART:
-        accepted = _MULTIPART
-        detail = f"Send the body as a form of the type {_MULTIPART}."
-    elif declared in _FORMS and "charset" in _UTF_8.sub("", content_type).lower():
-        # Decoding with other codecs of Python may take minutes, or not return text.
-        detail = "Send the form in UTF-8, without another charset."
-    else:
-        # An endpoint with another declared type checks the body itself.
-        return None
-    return problem_response(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail, headers={"Accept": accepted})
 
 
 def make_strict(routes: Iterable[BaseRoute]) -> None:

@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.kit.http.asgi import header, may_have_body
 from app.kit.http.middleware.request_limits import replayed
-from app.kit.http.validation.json_body import JsonRequest
+from app.kit.http.validation.json_body import JsonRequest, is_compressed
 from app.kit.http.validation.request_fields import (
     Unsupported,
     is_plain_model,
@@ -171,7 +171,8 @@ class FastEndpoint:
                 raise Unsupported
         if self._has_body:
             media_type = header(scope, b"content-type").partition(";")[0]
-            if media_type != "application/json" or not await request.body():
+            is_json = media_type == "application/json" and not is_compressed(scope)
+            if not is_json or not await request.body():
                 raise Unsupported
             try:
                 data["body"] = await request.json()

@@ -1,17 +1,28 @@
-"""JSON bodies: limits before parsing, and rejection of text that PostgreSQL cannot store."""
+"""Request bodies: media types, limits before parsing, and text that PostgreSQL cannot store."""
 
 import json
 import re
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
 from itertools import islice
 from typing import Any, Self, TypeAlias, cast
 
-from fastapi import Request
+from fastapi import HTTPException, Request
 from pydantic_core import from_json
 from starlette.datastructures import UploadFile
+from starlette.types import Scope
 
 from app.kit.errors.problems import MAX_ERRORS, FieldProblem, Invalid
+from app.kit.http.asgi import header
 from app.kit.http.middleware.request_limits import RequestTooLarge
+
+_JSON = re.compile(r"application/(?:[^\s;]+\+)?json", re.IGNORECASE)
+_FORM = "application/x-www-form-urlencoded"
+_MULTIPART = "multipart/form-data"
+_FORMS = (_FORM, _MULTIPART)
+_UTF_8 = re.compile(r';\s*charset="?utf-8"?\s*(?=;|$)', re.IGNORECASE)
+# Only endpoints that declare one of these types check the type of a request.
+CHECKED_TYPES = frozenset({"application/json", *_FORMS})
 
 # Translates every character of a number to 0, the exponent to `e`, and the characters that may
 # precede a number to a colon: `[1.5,2e3]` becomes `:000:0e0]`. Searching the result is faster than
@@ -48,6 +59,36 @@ class ExactFloat(float):
 
 class Rejected(str):
     """The error message for a rejected number. It replaces the number in a parsed body."""
+
+
+def check_media_type(declared: str, scope: Scope) -> None:
+    """Raise HTTPException if an endpoint with this media type does not accept the body."""
+    content_type = header(scope, b"content-type")
+    media_type = content_type.partition(";")[0].strip().lower()
+    headers = {"Accept": ", ".join(_FORMS)}
+    if is_compressed(scope):
+        headers = {"Accept-Encoding": "identity"}
+        detail = "Send the body without compression, and without the header Content-Encoding."
+    elif _JSON.fullmatch(declared) and not _JSON.fullmatch(media_type):
+        headers = {"Accept": "application/json"}
+        detail = "Send the body as JSON, with the header Content-Type: application/json."
+    elif declared == _FORM and media_type not in _FORMS:
+        detail = f"Send the body as a form, with the header Content-Type: {_FORM}."
+    elif declared == _MULTIPART and media_type != _MULTIPART:
+        headers = {"Accept": _MULTIPART}
+        detail = f"Send the body as a form of the type {_MULTIPART}."
+    elif declared in _FORMS and "charset" in _UTF_8.sub("", content_type).lower():
+        # Decoding with other codecs of Python may take minutes, or not return text.
+        detail = "Send the form in UTF-8, without another charset."
+    else:
+        # An endpoint with another declared type checks the body itself.
+        return
+    raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail, headers)
+
+
+def is_compressed(scope: Scope) -> bool:
+    """Return whether the body of a request has a content coding, which the service cannot read."""
+    return header(scope, b"content-encoding").lower() not in ("", "identity")
 
 
 class JsonRequest(Request):
