@@ -5,7 +5,7 @@ import sys
 from contextlib import ExitStack
 
 from app.about import NAME
-from app.kit.cli.development_database import exit_with_parent, local_settings, without_startup_wait
+from app.kit.cli.development_database import exit_with_parent, local_database, without_startup_wait
 from app.kit.cli.development_issuer import development_issuer
 from app.kit.cli.errors import USER_ERRORS
 from app.kit.migrations.runner import create_schema
@@ -22,7 +22,8 @@ else:
     exit_with_parent()
     try:
         _until_exit.enter_context(development_issuer(NAME))
-        settings = _until_exit.enter_context(local_settings(Settings))
+        _until_exit.enter_context(local_database(with_schema=False))
+        settings = Settings.load()
         app = create_app(settings)
         # Create the schema of a new database only. A reload must not apply pending migrations to
         # an existing one, since a developer may still be editing them. `migrate` applies those.

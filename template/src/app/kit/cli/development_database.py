@@ -130,20 +130,6 @@ def without_startup_wait(settings: S) -> S:
     return settings.model_copy(update={"database": database})
 
 
-@contextmanager
-def local_settings(settings_class: type[S]) -> Generator[S]:
-    """Yield the settings from the environment; without DATABASE_URL, for the local database.
-
-    The local database runs until the last process that uses it ends. Outside development, raises
-    SettingsError without DATABASE_URL.
-    """
-    if configured_database_url(env_file=True) or not is_development():
-        yield settings_class.load()
-        return
-    with local_server() as url:
-        yield settings_class.load(**database_settings(url))
-
-
 def database_settings(url: URL) -> dict[str, Any]:
     """Return the arguments of `Settings.load` for this database, also for migrations."""
     address = url.render_as_string(hide_password=False)

@@ -17,7 +17,6 @@ from app.kit.cli.development_database import (
     database_settings,
     local_database,
     local_server,
-    local_settings,
 )
 from app.kit.cli.development_issuer import issuer_for
 from app.kit.cli.errors import CommandFailed
@@ -27,7 +26,6 @@ from app.kit.migrations.runner import (
     CodeRevisions,
     alembic_config,
     applied_revisions,
-    create_schema,
     format_revisions,
     migrate,
     migration_connection,
@@ -67,8 +65,7 @@ class Service:
         the database of DATABASE_URL is not up to date, or if the migrations have multiple heads.
         """
         if configured_database_url(env_file=True):
-            with self.migrated() as settings:
-                yield settings
+            yield self.migrated()
             return
         with local_server(ephemeral=True) as url:
             settings = self.settings.load(**database_settings(url))
@@ -76,20 +73,17 @@ class Service:
             migrate(settings)
             yield settings
 
-    @contextmanager
-    def migrated(self) -> Generator[KitSettings]:
-        """Yield the settings of the database at the newest migration.
+    def migrated(self) -> KitSettings:
+        """Return the settings of the database at the newest migration.
 
         A new local database is migrated first. Raises CommandFailed if any other database is not up
         to date, or if the migrations have multiple heads.
         """
-        with local_settings(self.settings) as settings:
-            config = alembic_config(settings)
-            heads = _heads_unless_multiple(config)
-            if not configured_database_url(env_file=True):
-                create_schema(settings)
-            asyncio.run(self._raise_if_not_at(heads, config, settings))
-            yield settings
+        settings = self.settings.load()
+        config = alembic_config(settings)
+        heads = _heads_unless_multiple(config)
+        asyncio.run(self._raise_if_not_at(heads, config, settings))
+        return settings
 
     async def _raise_if_not_at(
         self, heads: frozenset[str], config: Config, settings: KitSettings
@@ -118,12 +112,14 @@ def _heads_unless_multiple(config: Config) -> frozenset[str]:
 def use_local_database(context: typer.Context) -> None:
     """Use the local database if DATABASE_URL is not set.
 
-    `serve` is for production, and fails without DATABASE_URL. `doctor` reports that it is not set.
+    `serve` is for production, and fails without DATABASE_URL. `doctor` changes nothing: without a
+    local database, it reports that DATABASE_URL is not set.
     """
     command = context.invoked_subcommand
-    if command not in ("serve", "doctor"):
+    if command != "serve" and (command != "doctor" or has_local_database()):
         # `migrate` applies the migrations itself: it prints them, and may stop at a revision.
-        context.with_resource(local_database(with_schema=command != "migrate"))
+        with_schema = command not in ("doctor", "migrate")
+        context.with_resource(local_database(with_schema=with_schema))
     context.with_resource(issuer_for(command, get_service(context).name))
 
 

@@ -16,7 +16,6 @@ from sqlalchemy.exc import DBAPIError
 from app.kit.cli.development_database import (
     configured_database_url,
     is_local_server_in_use,
-    local_settings,
 )
 from app.kit.cli.errors import CommandFailed
 from app.kit.cli.service import Service, get_service
@@ -117,9 +116,9 @@ def reset(
     if not yes and not typer.confirm("Delete everything in the local database?"):
         typer.echo("Nothing was deleted.")
         return
-    with local_settings(service.settings) as settings:
-        asyncio.run(_delete_everything(settings))
-        create_schema(settings)
+    settings = service.settings.load()
+    asyncio.run(_delete_everything(settings))
+    create_schema(settings)
     typer.echo("The local database is empty and up to date.")
 
 

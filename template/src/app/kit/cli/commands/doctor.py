@@ -1,8 +1,6 @@
 """`doctor`: check everything that the service needs."""
 
 import asyncio
-from collections.abc import Generator
-from contextlib import contextmanager
 from typing import Any
 
 import typer
@@ -19,8 +17,8 @@ from app.kit.cli.checks import (
     check_server,
     required_extensions,
 )
-from app.kit.cli.development_database import configured_database_url, local_settings
-from app.kit.cli.service import Service, get_service, has_local_database
+from app.kit.cli.development_database import configured_database_url
+from app.kit.cli.service import get_service
 from app.kit.db.connections.startup_checks import address, probe_connection
 from app.kit.db.engine import build_probe_engine
 from app.kit.db.settings import DatabaseSettings
@@ -49,24 +47,13 @@ def doctor(context: typer.Context) -> None:
     """
     service, report = get_service(context), Report()
     try:
-        with _settings(service) as settings:
-            asyncio.run(_check_all(report, settings, service.name))
+        asyncio.run(_check_all(report, service.settings.load(), service.name))
     except SettingsError as error:
         _, *problems, advice = str(error).splitlines()  # a heading, the variables, the advice
         for problem in problems:
             report.failure("configuration", problem.strip(), advice)
     if report.has_failure:
         raise typer.Exit(1)
-
-
-@contextmanager
-def _settings(service: Service) -> Generator[KitSettings]:
-    """Yield the settings of the environment, or of an existing local database."""
-    if configured_database_url(env_file=True) or not has_local_database():
-        yield service.settings.load()
-        return
-    with local_settings(service.settings) as settings:
-        yield settings
 
 
 async def _check_all(report: Report, settings: KitSettings, program: str) -> None:

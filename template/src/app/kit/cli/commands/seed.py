@@ -45,8 +45,8 @@ def seed(
         raise CommandFailed(
             "No feature has example data. List a seeder in SEEDERS in src/app/registry.py."
         )
-    with service.migrated() as settings:
-        counts = asyncio.run(_seed(service, settings, amount, random_seed))
+    settings = service.migrated()
+    counts = asyncio.run(_seed(service, settings, amount, random_seed))
     for table, rows in sorted(counts.items()):
         typer.echo(f"{table}: {rows} added")
 

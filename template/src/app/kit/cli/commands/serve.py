@@ -16,7 +16,6 @@ import uvicorn
 
 from app.kit.cli.development_database import (
     configured_database_url,
-    local_settings,
     without_startup_wait,
 )
 from app.kit.cli.errors import CommandFailed
@@ -47,27 +46,27 @@ def dev(
     """
     service = get_service(context)
     _raise_if_port_is_in_use(host, port)
-    with local_settings(service.settings) as settings:
-        create_schema(without_startup_wait(settings))
-        if migrate:
-            with logged_migrations():
-                migrate_database(settings)
-        if not configured_database_url(env_file=True):
-            # The reloader starts child processes, which read the URL from the environment. They
-            # must not use DATABASE_MIGRATION_URL of `.env` for the local database.
-            url = settings.database.url.get_secret_value()
-            os.environ |= {"DATABASE_URL": url, "DATABASE_MIGRATION_URL": url}
-        if "format" not in settings.log.model_fields_set:
-            os.environ["LOG_FORMAT"] = "console"
-        Thread(target=_print_addresses, args=(host, port), daemon=True).start()
-        uvicorn.run(
-            service.development,
-            host=host,
-            port=port,
-            reload=True,
-            reload_dirs=[str(PROJECT_ROOT / name) for name in ("src", "migrations")],
-            log_config=None,
-        )
+    settings = service.settings.load()
+    create_schema(without_startup_wait(settings))
+    if migrate:
+        with logged_migrations():
+            migrate_database(settings)
+    if not configured_database_url(env_file=True):
+        # The reloader starts child processes, which read the URL from the environment. They
+        # must not use DATABASE_MIGRATION_URL of `.env` for the local database.
+        url = settings.database.url.get_secret_value()
+        os.environ |= {"DATABASE_URL": url, "DATABASE_MIGRATION_URL": url}
+    if "format" not in settings.log.model_fields_set:
+        os.environ["LOG_FORMAT"] = "console"
+    Thread(target=_print_addresses, args=(host, port), daemon=True).start()
+    uvicorn.run(
+        service.development,
+        host=host,
+        port=port,
+        reload=True,
+        reload_dirs=[str(PROJECT_ROOT / name) for name in ("src", "migrations")],
+        log_config=None,
+    )
 
 
 def _print_addresses(host: str, port: int) -> None:
