@@ -40,6 +40,7 @@ DELETION = [
 POOL = ["src/app/kit/db/pool.py"]
 AUTHENTICATION = [
     ".env.example",
+    "compose.yaml",
     "devtools/oidc_issuer/",
     "docs/auth.md",
     "docs/cli.md",

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -114,6 +115,27 @@ def start_pgbouncer(file: dict[str, Any], server: URL, config_directory: Path) -
         (config_directory / Path(target).name).write_text(text)
     with run_pgbouncer(config_directory / "service.ini", Path(str(server.query["host"])), port):
         yield port
+
+
+@pytest.mark.slow
+def test_compose_commands_start_without_an_identity_provider(
+    service: RenderService, interpreter: Interpreter, tmp_path: Path
+) -> None:
+    directory = service(auth="oidc")
+    shutil.rmtree(directory / "devtools")  # The image does not contain it.
+    migrate = load_compose_file(directory)["services"]["migrate"]
+    console, port = [interpreter.python, "-c", COMMAND], free_port()
+
+    with database() as server:
+        url = server.render_as_string().replace("postgresql+asyncpg", "postgresql")
+        settings = {**migrate["environment"], "DATABASE_URL": url, "PYTHONPATH": "src"}
+        succeed(*console, *migrate["command"][1:], cwd=directory, **settings)
+        serve = [*console, "serve", "--port", str(port)]
+        with serving(
+            *serve, cwd=directory, port=port, log=tmp_path / "log", **settings
+        ) as running:
+            running.wait_until_ready(SECONDS_TO_START)
+            assert running.get("/users").status_code == 401
 
 
 @pytest.mark.slow

@@ -95,6 +95,16 @@ def test_pod_has_restricted_security_context(deploy: Path, name: str) -> None:
     assert {"memory"} == {*container["resources"]["limits"]}
 
 
+def test_settings_contain_the_required_variables_of_authentication(render: Renderer) -> None:
+    settings = load(render(deploy="kubernetes", auth="oidc") / "deploy" / "settings.yaml")["data"]
+
+    # Empty, so that a pod fails at startup and names the missing variables.
+    assert {name: settings[name] for name in ("AUTH_ISSUER", "AUTH_AUDIENCE")} == {
+        "AUTH_ISSUER": "",
+        "AUTH_AUDIENCE": "",
+    }
+
+
 def test_service_and_disruption_budget_select_deployment_pods(deploy: Path) -> None:
     deployment, job = load(deploy / "deployment.yaml"), load(deploy / "migration.yaml")
     labels = deployment["spec"]["template"]["metadata"]["labels"]
