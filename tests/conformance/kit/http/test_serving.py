@@ -24,7 +24,9 @@ from tests.support.database import settings_with
 SLOW = """
 import asyncio
 import gc
-from fastapi import APIRouter
+from collections.abc import AsyncIterable
+from fastapi import APIRouter, Depends
+from fastapi.sse import EventSourceResponse
 from sqlalchemy import text
 from app import registry
 from app.kit.http.dependencies import SessionDep
@@ -35,6 +37,16 @@ router = APIRouter()
 async def slow(seconds: float, session: SessionDep) -> None:
     await session.execute(text("INSERT INTO kit_slow VALUES (:it)"), {"it": seconds})
     await asyncio.sleep(seconds)
+
+async def wait(seconds: float) -> None:
+    await asyncio.sleep(seconds)
+
+@router.get(
+    "/kit/events/{seconds}", response_class=EventSourceResponse, dependencies=[Depends(wait)]
+)
+async def events() -> AsyncIterable[str]:
+    yield "first"
+    await asyncio.Event().wait()
 
 @router.get("/kit/observability/garbage_collector")
 async def garbage() -> tuple[bool, int]:
@@ -65,12 +77,15 @@ def port() -> int:
 
 
 @pytest.fixture
-def process(unpooled_url: URL, port: int, tmp_path: Path) -> Generator["subprocess.Popen[bytes]"]:
-    """The service in a subprocess, with a grace period of one second."""
+def process(
+    unpooled_url: URL, port: int, tmp_path: Path, request: pytest.FixtureRequest
+) -> Generator["subprocess.Popen[bytes]"]:
+    """The service in a subprocess, with a grace period of one second, or of the parameter."""
+    grace = getattr(request, "param", 1)
     program = tmp_path / "serve.py"
     program.write_text(SLOW)
     with subprocess.Popen(
-        [sys.executable, str(program), "serve", f"--port={port}", "--grace=1"],
+        [sys.executable, str(program), "serve", f"--port={port}", f"--grace={grace}"],
         env={
             **os.environ,
             "PYTHONPATH": os.pathsep.join(sys.path),
@@ -125,6 +140,40 @@ async def test_sigterm_finishes_short_requests_cancels_long_ones_and_closes_conn
         kept = await session.scalars(text("SELECT seconds FROM kit_slow"))
         assert kept.all() == [0.5]
     await wait_for_connections(database, 0, "")
+
+
+@pytest.mark.parametrize("process", [20], indirect=True)
+@pytest.mark.usefixtures("database")
+async def test_sigterm_ends_event_streams_before_running_requests(
+    port: int, process: "subprocess.Popen[bytes]"
+) -> None:
+    url = f"http://127.0.0.1:{port}"
+    async with AsyncClient(base_url=url, headers=client_headers()) as client:
+        await wait_until_ready(client)
+
+        async def read_stream(seconds: float) -> tuple[bytes, float]:
+            response = await client.get(f"/kit/events/{seconds}", timeout=30)
+            return response.content, monotonic()
+
+        # The last stream starts after the signal.
+        streams = [asyncio.create_task(read_stream(seconds)) for seconds in (0, 0, 0, 1)]
+        slow = asyncio.create_task(client.post("/kit/slow/3"))
+        await asyncio.sleep(0.5)
+
+        process.send_signal(signal.SIGTERM)
+        started = monotonic()
+
+        contents, ended = zip(*await asyncio.gather(*streams), strict=True)
+        # Complete responses: the clients connect again without an error.
+        assert contents == (b'data: "first"\n\n',) * 4
+        assert max(ended[:3]) - started < 1
+        assert ended[3] - started < 2
+        assert not slow.done()
+        assert (await slow).status_code == 200
+    _, output = await asyncio.to_thread(process.communicate)
+    assert process.returncode == 0
+    assert monotonic() - started < 6
+    assert b"Traceback" not in output, output.decode()
 
 
 async def wait_until_ready(client: AsyncClient) -> None:

@@ -17,7 +17,12 @@ from websockets.server import ServerProtocol
 
 from app.kit.errors.handlers import problem_response, response_from_problem
 from app.kit.errors.problems import Problem, status_title
-from app.kit.http.middleware.request_limits import HEADERS_LIMIT, HeadersTooLarge, RequestTimeout
+from app.kit.http.middleware.request_limits import (
+    EVENT_STREAM,
+    HEADERS_LIMIT,
+    HeadersTooLarge,
+    RequestTimeout,
+)
 from app.kit.http.settings import HttpSettings
 
 # For an application without settings.
@@ -90,12 +95,20 @@ class HttpProtocol(HttpToolsProtocol):
     def shutdown(self) -> None:
         """Close the connection after the next response, or after half a second without a request.
 
-        Closing it immediately would reset a connection with a request that is not read yet.
+        Closing it immediately would reset a connection with a request that is not read yet. A
+        stream of server-sent events is endless, so it ends at once; its client connects again.
         """
-        if self._is_responding or self._is_shutting_down:
+        if self._is_responding and EVENT_STREAM in self.cycle.scope:
+            self.transport.write(b"0\r\n\r\n")
+            self.transport.close()
+            if self.transport.get_write_buffer_size():
+                # The client does not read.
+                self.transport.abort()
+        elif self._is_responding or self._is_shutting_down:
             super().shutdown()
-        else:
-            self._is_shutting_down = True
+        self._is_shutting_down = True
+        if not self.transport.is_closing():
+            # Again, because a response may become a stream.
             self.loop.call_later(RESPONSE_DELIVERY_TIME, self.shutdown)
 
     def send_400_response(self, msg: str) -> None:

@@ -65,6 +65,8 @@ def dev(
         port=port,
         reload=True,
         reload_dirs=[str(PROJECT_ROOT / name) for name in ("src", "migrations")],
+        # It ends open streams of server-sent events, which would delay a reload.
+        http=HttpProtocol,
         log_config=None,
     )
 

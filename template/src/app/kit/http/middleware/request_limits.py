@@ -22,6 +22,8 @@ from app.kit.http.settings import HttpSettings
 # Bytes of names, values and separators. uvicorn without httptools has the same limit.
 HEADERS_LIMIT = 65_536
 _SEPARATORS = len(": \r\n")
+# Key in the ASGI scope of a response with server-sent events. The server ends it at shutdown.
+EVENT_STREAM = "app.event_stream"
 
 
 class RequestTooLarge(Problem):
@@ -91,6 +93,7 @@ class RequestLimitsMiddleware:
                     limit.reschedule(None)
                     if _is_event_stream(message):
                         slot.release()
+                        scope[EVENT_STREAM] = True
             await send(message)
 
         try:
