@@ -4,13 +4,17 @@ from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 from asyncpg import Connection
+from typing_extensions import deprecated
 
 # The class of connections to PostgreSQL.
 CONNECTION_CLASS: type[Any] = Connection
 
 
-def as_caller(
+def with_current_user(
     lookup_key: Hashable, build: Callable[[], Any], values: Mapping[str, Any]
 ) -> tuple[Hashable, Callable[[], Any], Mapping[str, Any]]:
     """Return the arguments of `StatementCache.write`: there is no current user to add."""
     return lookup_key, build, values
+
+
+as_caller = deprecated("use `with_current_user`; it is removed in 0.13")(with_current_user)

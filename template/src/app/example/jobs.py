@@ -33,7 +33,7 @@ async def delete_old(database: Database, days: Days) -> str:
     return f"{count} posts deleted"
 
 
-@commands.command("forget-keys")
+@commands.command("delete-idempotency-keys")
 @job
 async def delete_keys(database: Database, days: Days) -> str:
     """Delete idempotency keys older than a number of days, with their stored responses.
@@ -42,3 +42,7 @@ async def delete_keys(database: Database, days: Days) -> str:
     """
     count = await delete_expired_keys(database, utc_now() - timedelta(days=days))
     return f"{count} keys deleted"
+
+
+# The name until release 0.11.
+commands.command("forget-keys", hidden=True, deprecated=True)(delete_keys)

@@ -2,8 +2,18 @@
 
 from decimal import Decimal
 from typing import Any
+from uuid import UUID, uuid4
 
-from sqlalchemy import BigInteger, ForeignKey, Numeric, Sequence, String
+from sqlalchemy import (
+    BigInteger,
+    ForeignKey,
+    Identity,
+    Integer,
+    Numeric,
+    Sequence,
+    String,
+    UniqueConstraint,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, BIT, DOMAIN, BitString
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -48,3 +58,49 @@ class SignedDesk(TimestampedModel):
 
     id: Mapped[Any] = mapped_column(BigInteger, TICKETS, primary_key=True)
     name: Mapped[str]
+
+
+class Slot(Base):
+    """A composite primary key, of which PostgreSQL generates one part and Python another."""
+
+    __tablename__ = "conformance_slots"
+
+    aisle: Mapped[str] = mapped_column("aisle_code", primary_key=True)
+    number: Mapped[int] = mapped_column("slot_no", Integer, Identity(), primary_key=True)
+    batch: Mapped[UUID] = mapped_column("batch_key", default=uuid4, primary_key=True)
+    label: Mapped[str] = mapped_column("slot_label", default="")
+
+
+class Tool(Base):
+    """The base of a joined-table inheritance, whose primary key is not named `id`."""
+
+    __tablename__ = "conformance_tools"
+    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "tool"}  # noqa: RUF012 - SQLAlchemy's syntax
+
+    number: Mapped[int] = mapped_column("tool_no", Integer, Identity(), primary_key=True)
+    kind: Mapped[str]
+    name: Mapped[str]
+
+
+class Drill(Tool):
+    """A subclass with two tables."""
+
+    __tablename__ = "conformance_drills"
+    __mapper_args__ = {"polymorphic_identity": "drill"}  # noqa: RUF012 - SQLAlchemy's syntax
+
+    number: Mapped[int] = mapped_column(
+        "drill_no", ForeignKey("conformance_tools.tool_no", ondelete="CASCADE"), primary_key=True
+    )
+    watts: Mapped[int]
+
+
+class Lane(Base):
+    """A rank that a transaction can swap, because its constraint is checked at the commit."""
+
+    __tablename__ = "conformance_lanes"
+    __table_args__ = (
+        UniqueConstraint("lane_rank", deferrable=True, initially="DEFERRED", name="lane_ranks"),
+    )
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    rank: Mapped[int] = mapped_column("lane_rank")

@@ -40,6 +40,12 @@ class Note(BaseModel):
     text: Annotated[str, Field(max_length=10)]
 
 
+class SignedNote(Note):
+    """A note with an optional author."""
+
+    author: str | None = None
+
+
 async def per_caller(request: Request, caller: Annotated[str, Header()] = "-") -> str:
     """Return a key scope per caller, as a team with authentication would."""
     return f"{await operation_scope(request)} {caller}"
@@ -76,6 +82,10 @@ async def notes(own_app: FastAPI) -> AsyncGenerator[AsyncClient]:
 
     @own_app.post("/kit/callers/{note}", response_model=Note)
     async def write_of_caller(note: str, idempotency: RepeatableByCaller) -> Response:
+        return await idempotency.run(partial(store, note))
+
+    @own_app.post("/kit/brief/{note}", response_model=SignedNote, response_model_exclude_none=True)
+    async def write_briefly(note: str, idempotency: Repeatable) -> Response:
         return await idempotency.run(partial(store, note))
 
     @own_app.post("/kit/races/{note}", response_model=Note)
@@ -122,6 +132,11 @@ async def test_response_with_status_204_has_no_body(notes: AsyncClient) -> None:
     for response in responses:
         assert (response.status_code, response.content) == (204, b"")
         assert "Content-Type" not in response.headers
+
+
+async def test_response_options_of_the_route_apply(notes: AsyncClient) -> None:
+    first, again = [await post(notes, "/brief/a") for _ in range(2)]
+    assert first.json() == again.json() == {"text": "a"}
 
 
 async def test_key_does_not_change_the_response(notes: AsyncClient) -> None:

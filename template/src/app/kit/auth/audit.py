@@ -13,6 +13,7 @@ import asyncpg
 from sqlalchemy import String, bindparam, func, select
 from sqlalchemy.dialects.postgresql import TEXT
 from sqlalchemy.orm import Mapped, mapped_column
+from typing_extensions import deprecated
 
 from app.kit.auth.caller import current_caller
 
@@ -76,7 +77,7 @@ def _quote(text: str) -> str:
     return f"E'{escaped}'"
 
 
-def as_caller(
+def with_current_user(
     lookup_key: Hashable, build: Callable[[], Any], values: Mapping[str, Any]
 ) -> tuple[Hashable, Callable[[], Any], Mapping[str, Any]]:
     """Add the caller to an INSERT or UPDATE of one statement, which has no BEGIN.
@@ -87,6 +88,9 @@ def as_caller(
     if subject is None:
         return lookup_key, build, values
     return (lookup_key, SETTING), lambda: _with_caller(build()), {**values, _PARAMETER: subject}
+
+
+as_caller = deprecated("use `with_current_user`; it is removed in 0.13")(with_current_user)
 
 
 def _with_caller(statement: Any) -> Any:

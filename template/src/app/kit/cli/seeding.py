@@ -11,8 +11,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.kit.db.base import Base, TimestampedModel, table_name
-from app.kit.db.ids import Id
+from app.kit.db.base import Base, table_name
 from app.kit.db.session import Database
 from app.kit.writes.bulk import Row, insert_returning
 from app.kit.writes.copy import copy_rows
@@ -32,14 +31,14 @@ class Seed:
     advance: Callable[[int], None]
     counts: Counter[str] = field(default_factory=Counter[str])
 
-    async def insert(self, model: type[TimestampedModel], rows: Iterable[Row]) -> list[Id]:
-        """Insert rows and return their ids in the order of the rows."""
+    async def insert(self, model: type[Base], rows: Iterable[Row]) -> list[Any]:
+        """Insert rows and return their primary keys in the order of the rows."""
         keys = await insert_returning(self.session, model, rows)
         self.counts[table_name(model)] += len(keys)
         return keys
 
     async def copy(self, model: type[Base], rows: Iterable[Row]) -> None:
-        """Insert rows by COPY, which is faster than `insert` and returns no ids."""
+        """Insert rows by COPY, which is faster than `insert` and returns no keys."""
         count = await copy_rows(self.session, model, rows)
         self.counts[table_name(model)] += count
 

@@ -1,9 +1,9 @@
 """Base classes of the models, and their attributes, columns and enum types."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import cache
+from functools import cache, partial
 from typing import Any, ClassVar
 
 from pydantic import BaseModel
@@ -27,6 +27,7 @@ from sqlalchemy import (
     inspect,
     literal,
     select,
+    tuple_,
 )
 from sqlalchemy.ext.asyncio import AsyncAttrs
 from sqlalchemy.orm import (
@@ -156,8 +157,8 @@ def in_base_table(
     if len(mapper.tables) == 1:
         return model, conditions
     base: Any = mapper.base_mapper.class_
-    found = select(model.id).where(*conditions).correlate(None).with_for_update()
-    return base, (base.id.in_(found),)
+    found = select(*key_attributes(model)).where(*conditions).correlate(None).with_for_update()
+    return base, (tuple_(*key_attributes(base)).in_(found),)
 
 
 def primary_key(entity: Any) -> InstrumentedAttribute[Any]:
@@ -165,21 +166,33 @@ def primary_key(entity: Any) -> InstrumentedAttribute[Any]:
 
     Raises TypeError for a composite primary key.
     """
-    mapper = getattr(entity, "__mapper__", None) or inspect(entity).mapper
-    names = [attribute_name(mapper, column) for column in mapper.primary_key]
-    if len(names) != 1:
+    keys = key_attributes(entity)
+    if len(keys) != 1:
         raise TypeError(
-            f"{mapper.class_.__name__} has a composite primary key ({', '.join(names)});"
-            " write your own statements for it"
+            f"{inspect(entity).mapper.class_.__name__} has a composite primary key"
+            f" ({', '.join(each.key for each in keys)}); write your own statements for it"
         )
-    key: InstrumentedAttribute[Any] = getattr(entity, names[0])
-    return key
+    return keys[0]
+
+
+def key_attributes(entity: Any) -> list[InstrumentedAttribute[Any]]:
+    """Return the attributes of the primary key of a model or alias, one per column."""
+    mapper = getattr(entity, "__mapper__", None) or inspect(entity).mapper
+    return [getattr(entity, attribute_name(mapper, column)) for column in mapper.primary_key]
 
 
 def attribute_name(mapper: Any, column: Column[Any]) -> str:
     """Return the name of the attribute that is mapped to a column."""
     name: str = mapper.get_property_by_column(column).key
     return name
+
+
+def python_default(default: Any) -> Callable[[], Any] | None:
+    """Return a function that computes a column's default; None if PostgreSQL computes it."""
+    if default is not None and default.is_callable:
+        # SQLAlchemy wraps a function without parameters: it accepts the execution context.
+        return partial(default.arg, None)
+    return (lambda: default.arg) if default is not None and default.is_scalar else None
 
 
 @cache

@@ -1,16 +1,29 @@
 """Bulk statements: insert, update and delete many rows, in one statement or in batches.
 
-Rows are read from an iterable in chunks. All rows of one call must have the same keys. Primary keys
-are sent as one array, because the driver accepts at most 32,767 parameters. Column defaults apply.
-Validators and methods of the model do not run, because no ORM objects are created, except by
-`insert_returning` for a subclass with joined-table inheritance.
+Rows are mappings or Pydantic models, read in chunks. All rows of one call must have the same keys.
+A composite primary key is a tuple. Keys are sent as arrays, because the driver accepts at most
+32,767 parameters. Column defaults apply. Validators and methods of the model do not run, because no
+ORM objects are created, except by `insert_returning` for a subclass with joined-table inheritance.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, cast
 
-from sqlalchemy import Column, ColumnElement, CursorResult, insert, inspect, select, update
+from pydantic import BaseModel
+from sqlalchemy import (
+    ARRAY,
+    Column,
+    ColumnElement,
+    CursorResult,
+    func,
+    insert,
+    inspect,
+    literal,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kit.db.base import (
@@ -19,16 +32,18 @@ from app.kit.db.base import (
     any_of,
     attribute_name,
     check_columns,
+    key_attributes,
     next_version,
+    python_default,
     table_columns,
     utc_now,
 )
 from app.kit.db.deletion import delete_where
-from app.kit.db.ids import Id
 from app.kit.db.session import Database
 from app.kit.writes.transactions import run_with_retry
 
 Row = Mapping[str, Any]
+NewRow = Row | BaseModel
 
 CHUNK_SIZE = 1000
 # Sends None as NULL. By default, SQLAlchemy omits None, and groups rows into separate statements.
@@ -36,54 +51,41 @@ OPTIONS = {"render_nulls": True}
 
 
 async def insert_many(
-    session: AsyncSession,
-    model: type[Base],
-    rows: Iterable[Row],
-    chunk: int = CHUNK_SIZE,
+    session: AsyncSession, model: type[Base], rows: Iterable[NewRow], chunk: int = CHUNK_SIZE
 ) -> int:
     """Insert rows and return their number."""
     count = 0
     for part in chunks(model, rows, chunk):
-        new = with_discriminator(model, part)
-        await session.execute(insert(model), new, execution_options=OPTIONS)
+        await session.execute(insert(model), insert_values(model, part), execution_options=OPTIONS)
         count += len(part)
     return count
 
 
 async def insert_returning(
-    session: AsyncSession,
-    model: type[TimestampedModel],
-    rows: Iterable[Row],
-    chunk: int = CHUNK_SIZE,
-) -> list[Id]:
+    session: AsyncSession, model: type[Base], rows: Iterable[NewRow], chunk: int = CHUNK_SIZE
+) -> list[Any]:
     """Insert rows and return their primary keys, in the order of the rows."""
-    mapper = inspect(model)
-    key_default: Any = mapper.primary_key[0].default
-    keys: list[Id] = []
+    mapper, key = inspect(model), key_attributes(model)
+    keys: list[Any] = []
     for part in chunks(model, rows, chunk):
-        if key_default is not None and not key_default.is_sequence:
-            # Python generates the keys, without RETURNING. `arg` takes SQLAlchemy's context.
-            new = [{"id": key_default.arg(None)} | row for row in with_discriminator(model, part)]
+        new = insert_values(model, part)
+        if all(column.key in new[0] for column in key):
             await session.execute(insert(model), new, execution_options=OPTIONS)
-            keys += [row["id"] for row in new]
+            keys += keys_of(model, new)
         elif len(mapper.tables) == 1:
-            ordered = insert(model).returning(model.id, sort_by_parameter_order=True)
-            new = with_discriminator(model, part)
-            keys += await session.scalars(ordered, new, execution_options=OPTIONS)
+            inserted = insert(model).returning(*key, sort_by_parameter_order=True)
+            keys += unpack_keys(await session.execute(inserted, new, execution_options=OPTIONS))
         else:
             # Joined-table inheritance: a subclass's table needs the primary keys of its base.
-            records = [model(**row) for row in part]
+            records = [model(**row) for row in new]
             session.add_all(records)
             await session.flush()
-            keys += [record.id for record in records]
+            keys += unpack_keys(map(mapper.primary_key_from_instance, records))
     return keys
 
 
 async def update_where(
-    session: AsyncSession,
-    model: type[TimestampedModel],
-    *conditions: ColumnElement[bool],
-    values: Row,
+    session: AsyncSession, model: type[Base], *conditions: ColumnElement[bool], values: Row
 ) -> int:
     """Update every row that matches the conditions. Return the number of rows."""
     changes = next_version(model) | dict(values)
@@ -95,50 +97,42 @@ async def update_where(
 
 
 async def _update_tables(
-    session: AsyncSession,
-    model: type[TimestampedModel],
-    conditions: Iterable[ColumnElement[bool]],
-    changes: Row,
+    session: AsyncSession, model: type[Base], conditions: Sequence[Any], changes: Row
 ) -> int:
     """Update a model with joined-table inheritance, with one statement per table."""
-    columns = table_columns(inspect(model))
-    found = select(model.id).where(*conditions).order_by(model.id)
-    keys = (await session.scalars(found.with_for_update(key_share=True))).all()
+    columns, key = table_columns(inspect(model)), key_attributes(model)
+    found = select(*key).where(*conditions).order_by(*key).with_for_update(key_share=True)
+    keys = unpack_keys(await session.execute(found))
     for mapper in inspect(model).iterate_to_root() if keys else ():
         if mapper.single:
             continue  # Its columns are in the table of its base class.
-        values: dict[str, Any] = {} if mapper.inherits else {"updated_at": utc_now()}
-        values |= {
-            name: value
-            for name, value in changes.items()
-            if columns[name].table is mapper.local_table
-        }
+        is_timestamped = not mapper.inherits and issubclass(model, TimestampedModel)
+        values: dict[str, Any] = {"updated_at": utc_now()} if is_timestamped else {}
+        values |= {n: each for n, each in changes.items() if columns[n].table is mapper.local_table}
         if values:
             entity: Any = mapper.class_
             # A value may be an expression with columns of the parent's table.
             joined = [] if mapper.inherit_condition is None else [mapper.inherit_condition]
-            statement = update(entity).where(any_of(entity.id, keys), *joined)
+            statement = update(entity).where(any_key(entity, keys), *joined)
             await session.execute(statement.values(values))
     return len(keys)
 
 
 async def update_many(
-    session: AsyncSession, model: type[TimestampedModel], keys: Collection[Id], values: Row
+    session: AsyncSession, model: type[Base], keys: Collection[Any], values: Row
 ) -> int:
     """Update the rows with these primary keys. Return the number of rows."""
-    return await update_where(session, model, any_of(model.id, keys), values=values)
+    return await update_where(session, model, any_key(model, keys), values=values)
 
 
-async def delete_many(
-    session: AsyncSession, model: type[TimestampedModel], keys: Collection[Id]
-) -> int:
+async def delete_many(session: AsyncSession, model: type[Base], keys: Collection[Any]) -> int:
     """Delete the rows with these primary keys, like `delete_row`. Return their number."""
-    return await delete_where(session, model, any_of(model.id, keys))
+    return await delete_where(session, model, any_key(model, keys))
 
 
 async def update_in_batches(
     db: AsyncSession | Database,
-    model: type[TimestampedModel],
+    model: type[Base],
     *conditions: ColumnElement[bool],
     values: Row,
     size: int = CHUNK_SIZE,
@@ -148,77 +142,106 @@ async def update_in_batches(
     With the database instead of a session, each batch has its own transaction, with the retries of
     `run_with_retry`: locks are short, and committed batches survive an interruption.
     """
-    return await _in_batches(
+    return await run_in_batches(
         db, model, conditions, size, lambda session, keys: update_many(session, model, keys, values)
     )
 
 
 async def delete_in_batches(
     db: AsyncSession | Database,
-    model: type[TimestampedModel],
+    model: type[Base],
     *conditions: ColumnElement[bool],
     size: int = CHUNK_SIZE,
 ) -> int:
     """Like `delete_where`, in batches like those of `update_in_batches`."""
-    return await _in_batches(
+    return await run_in_batches(
         db, model, conditions, size, lambda session, keys: delete_many(session, model, keys)
     )
 
 
-async def _in_batches(
+async def run_in_batches(
     db: AsyncSession | Database,
-    model: type[TimestampedModel],
+    model: type[Base],
     conditions: Iterable[ColumnElement[bool]],
     size: int,
-    write: Callable[[AsyncSession, Collection[Id]], Awaitable[object]],
+    write: Callable[[AsyncSession, list[Any]], Awaitable[int]],
+    *,
+    skip_locked: bool = False,
+    **options: Any,
 ) -> int:
-    last: Id | None = None
-    count = 0
+    """Lock matching rows, and return the sum of the results of `write`, called with their keys."""
+    key = key_attributes(model)
+    matching = select(*key).where(*conditions).order_by(*key).limit(size)
+    matching = matching.with_for_update(skip_locked=skip_locked).execution_options(**options)
+    last, count = None, 0
 
-    async def write_next(session: AsyncSession) -> list[Id]:
-        rows = select(model.id).where(*conditions).order_by(model.id).limit(size).with_for_update()
-        if last is not None:
-            # Skips the rows of earlier batches.
-            rows = rows.where(model.id > last)
-        keys = list(await session.scalars(rows))
-        if keys:
-            await write(session, keys)
-        return keys
+    async def write_next(session: AsyncSession) -> tuple[Any, int]:
+        rows = matching.where(tuple_(*key) > tuple(last)) if last else matching
+        found = (await session.execute(rows)).all()
+        written = await write(session, unpack_keys(found)) if found else 0
+        return found[-1] if len(found) == size else None, written
 
     while True:
-        if isinstance(db, AsyncSession):
-            keys = await write_next(db)
-        else:
-            keys = await run_with_retry(db, write_next)
-        if not keys:
+        batch = write_next(db) if isinstance(db, AsyncSession) else run_with_retry(db, write_next)
+        last, written = await batch
+        count += written
+        if last is None:
             return count
-        count += len(keys)
-        last = keys[-1]
 
 
-def with_discriminator(model: type[Base], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Set the discriminator column of new rows, for single-table inheritance.
-
-    SQLAlchemy sets it only if its attribute and column have the same name.
-    """
+def insert_values(model: type[Base], rows: Sequence[NewRow]) -> list[dict[str, Any]]:
+    """Return the values of new rows, with the primary keys that Python generates."""
     mapper = inspect(model)
+    fixed: dict[str, Any] = {}
     column, identity = mapper.polymorphic_on, mapper.polymorphic_identity
-    if identity is None or not isinstance(column, Column) or column not in mapper.columns.values():
-        return rows
-    return [{attribute_name(mapper, column): identity, **row} for row in rows]
+    if identity is not None and isinstance(column, Column) and column in mapper.columns.values():
+        # SQLAlchemy sets it only if the attribute and the column have the same name.
+        fixed = {attribute_name(mapper, column): identity}
+    defaults = [python_default(column.default) for column in mapper.primary_key]
+    keys = zip(key_attributes(model), defaults, strict=True)
+    new = {key.key: default for key, default in keys if default}
+    mappings: Any = map(vars, rows) if isinstance(rows[0], BaseModel) else rows
+    return [{**fixed, **{name: new[name]() for name in new}, **row} for row in mappings]
 
 
-def chunks(model: type[Base], rows: Iterable[Row], size: int) -> Iterator[list[dict[str, Any]]]:
+def keys_of(model: type[Base], rows: Iterable[Row]) -> list[Any]:
+    """Return the primary keys of rows that contain them."""
+    names = [column.key for column in key_attributes(model)]
+    return unpack_keys([row[name] for name in names] for row in rows)
+
+
+def chunks(model: type[Base], rows: Iterable[NewRow], size: int) -> Iterator[list[NewRow]]:
     """Yield the rows in lists of `size`.
 
     Raises TypeError for an unknown column, and for rows with different keys.
     """
     remaining = iter(rows)
-    names: set[str] | None = None
-    while part := [dict(row) for row in islice(remaining, size)]:
-        if names is None:
-            names = set(part[0])
-            check_columns(model, names)
-        if any(row.keys() != names for row in part):
+    first: Any = None
+    while part := list(islice(remaining, size)):
+        shape: Any = type if isinstance(part[0], BaseModel) else frozenset
+        first = first or shape(part[0])
+        if set(map(shape, part)) != {first}:
             raise TypeError("All rows of one call must have the same keys.")
+        check_columns(model, names_of(part[0]))
         yield part
+
+
+def names_of(row: NewRow) -> Iterable[str]:
+    """Return the attributes that a row sets: for a Pydantic model, all of its fields."""
+    return type(row).model_fields if isinstance(row, BaseModel) else row
+
+
+def unpack_keys(keys: Iterable[Sequence[Any]]) -> list[Any]:
+    """Return primary keys of one column as values, and composite ones as tuples."""
+    return [key[0] if len(key) == 1 else tuple(key) for key in keys]
+
+
+def any_key(entity: Any, keys: Collection[Any]) -> ColumnElement[bool]:
+    """Return the condition that the primary key is one of these keys."""
+    columns = key_attributes(entity)
+    if len(columns) == 1:
+        return any_of(columns[0], keys)
+    parts = zip(*keys, strict=True) if keys else [()] * len(columns)
+    arrays = (literal([*part], ARRAY(each.type)) for each, part in zip(columns, parts, strict=True))
+    rows = func.unnest(*arrays).table_valued(*(each.key for each in columns))
+    return tuple_(*columns).in_(select(*rows.render_derived().c))

@@ -1,7 +1,7 @@
 """Bulk load with COPY, the fastest way to insert many rows."""
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from itertools import chain, islice, repeat
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain, repeat
 from operator import attrgetter, itemgetter
 from typing import Any
 
@@ -13,53 +13,31 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Mapper
 from sqlalchemy.sql.functions import now
 
-from app.kit.db.base import Base, TimestampedModel, check_columns, table_columns, utc_now
+from app.kit.db.base import Base, key_attributes, python_default, table_columns, utc_now
 from app.kit.db.connections.asyncpg_driver import wrap_driver_error
-from app.kit.db.ids import Id
-from app.kit.writes.bulk import Row
+from app.kit.writes.bulk import CHUNK_SIZE, NewRow, chunks, insert_values, keys_of, names_of
 
-# A Pydantic model has a value for each of its fields, sent by the client or not.
-CopyRow = Row | BaseModel
+CopyRow = NewRow  # its name until 0.11
 # Returns the values of one column for several rows.
-Values = Callable[[Sequence[CopyRow]], Iterable[Any]]
+Values = Callable[[Sequence[NewRow]], Iterable[Any]]
 GetValue = Callable[[Any], Any]
 Convert = Callable[[Any], Any]
 _CITEXT_SCHEMA = """
     SELECT nspname FROM pg_type JOIN pg_namespace ON pg_namespace.oid = typnamespace
     WHERE pg_type.oid = 'citext'::regtype
 """
-# Rows per conversion step.
-_CHUNK = 1000
+# Rows per COPY of `copy_returning`.
+_PART = 10 * CHUNK_SIZE
 
 
-async def copy_rows(session: AsyncSession, model: type[Base], rows: Iterable[CopyRow]) -> int:
+async def copy_rows(session: AsyncSession, model: type[Base], rows: Iterable[NewRow]) -> int:
     """Load rows with COPY in the session's transaction. Return the number of rows.
 
-    A row is a mapping or a Pydantic model, such as a request body. All rows must have the same
-    keys. PostgreSQL sets `created_at` and `updated_at`, unless the rows contain them. If it
-    rejects one row, no row is stored.
+    PostgreSQL sets `created_at` and `updated_at`, unless the rows contain them. If it rejects one
+    row, no row is stored.
     """
-    return await _copy(session, model, rows)
-
-
-async def copy_returning(
-    session: AsyncSession, model: type[TimestampedModel], rows: Iterable[CopyRow]
-) -> list[Id]:
-    """Load rows with COPY, and return their primary keys, in the order of the rows."""
-    loaded = list(rows)
-    keys = await _new_keys(session, model, len(loaded))
-    await _copy(session, model, loaded, keys)
-    return keys
-
-
-async def _copy(
-    session: AsyncSession,
-    model: type[Base],
-    rows: Iterable[CopyRow],
-    keys: Iterable[Id] = (),
-) -> int:
-    remaining = iter(rows)
-    first = next(remaining, None)
+    parts = chunks(model, rows, CHUNK_SIZE)
+    first = next(parts, None)
     if first is None:
         return 0
     await session.flush()
@@ -74,17 +52,15 @@ async def _copy(
         # The driver encodes only built-in types for COPY. CITEXT has the format of text.
         schema = await driver.fetchval(_CITEXT_SCHEMA)
         await driver.set_builtin_type_codec("citext", schema=schema, codec_name="text")
-    values = _column_values(model, first, connection.dialect)
-    if keys:
-        remaining_keys = iter(keys)
-        key_column = table.primary_key.columns[0].name
-        values[key_column] = lambda rows: islice(remaining_keys, len(rows))
+    columns = _column_values(model, first[0], connection.dialect)
+    # Converting by column takes half as long as by row.
+    records = chain.from_iterable(
+        zip(*(values(part) for values in columns.values()), strict=True)
+        for part in chain([first], parts)
+    )
     try:
         status: str = await driver.copy_records_to_table(
-            table.name,
-            schema_name=table.schema,
-            columns=list(values),
-            records=_records(chain([first], remaining), list(values.values()), first),
+            table.name, schema_name=table.schema, columns=list(columns), records=records
         )
     except asyncpg.InternalClientError as error:
         if "no binary format encoder" not in str(error):
@@ -97,6 +73,23 @@ async def _copy(
     return int(status.removeprefix("COPY "))
 
 
+async def copy_returning(
+    session: AsyncSession, model: type[Base], rows: Iterable[NewRow]
+) -> list[Any]:
+    """Load rows with COPY, and return their primary keys, in the order of the rows."""
+    keys: list[Any] = []
+    for part in chunks(model, rows, _PART):
+        new = insert_values(model, part)
+        for attribute in key_attributes(model):
+            if attribute.key not in new[0]:
+                numbers = await _next_values(session, attribute.property.columns[0], len(new))
+                for row, number in zip(new, numbers, strict=True):
+                    row[attribute.key] = number
+        await copy_rows(session, model, new)
+        keys += keys_of(model, new)
+    return keys
+
+
 async def _adapter_in_transaction(connection: AsyncConnection) -> Any:
     """Send BEGIN if needed, and return SQLAlchemy's adapter of the connection."""
     adapter: Any = (await connection.get_raw_connection()).dbapi_connection
@@ -107,54 +100,35 @@ async def _adapter_in_transaction(connection: AsyncConnection) -> Any:
     return adapter
 
 
-async def _new_keys(session: AsyncSession, model: type[TimestampedModel], count: int) -> list[Id]:
-    table: Any = model.__table__
-    [column] = table.primary_key.columns
-    default = column.default
-    if default is not None and not default.is_sequence:
-        return [default.arg(None) for _ in range(count)]
-    named = session.get_bind().dialect.identifier_preparer.format_table(table)
-    number = func.nextval(func.pg_get_serial_sequence(named, column.name))
+async def _next_values(session: AsyncSession, column: Column[Any], count: int) -> Sequence[Any]:
+    default: Any = column.default
+    table = session.get_bind().dialect.identifier_preparer.format_table(column.table)
+    number = func.nextval(func.pg_get_serial_sequence(table, column.name))
     series = func.generate_series(1, count)
     # The series has this length already. The architecture rules require a bound in each function.
     numbers = select(default.next_value() if default else number).select_from(series).limit(count)
-    return list(await session.scalars(numbers))
+    return (await session.scalars(numbers)).all()
 
 
-def _records(
-    rows: Iterable[CopyRow], columns: list[Values], first: CopyRow
-) -> Iterator[tuple[Any, ...]]:
-    keys_of: Any = frozenset
-    shape: Callable[[Any], Hashable] = type if isinstance(first, BaseModel) else keys_of
-    remaining = iter(rows)
-    while part := list(islice(remaining, _CHUNK)):
-        if set(map(shape, part)) != {shape(first)}:
-            raise TypeError("All rows of one COPY must have the same keys.")
-        # Converting by column takes half as long as by row.
-        yield from zip(*(values(part) for values in columns), strict=True)
-
-
-def _column_values(model: type[Base], row: CopyRow, dialect: Dialect) -> dict[str, Values]:
+def _column_values(model: type[Base], row: NewRow, dialect: Dialect) -> dict[str, Values]:
     """Return the functions for the columns that COPY sets. PostgreSQL sets the other columns."""
-    mapper = inspect(model)
+    mapper, names = inspect(model), {*names_of(row)}
     if len(mapper.tables) > 1:
         raise TypeError(
             f"copy_rows writes one table, but {model.__name__} has {len(mapper.tables)}:"
             " use `insert_many`"
         )
-    names = type(row).model_fields.keys() if isinstance(row, BaseModel) else row.keys()
     get_value: Any = attrgetter if isinstance(row, BaseModel) else itemgetter
-    check_columns(model, names)
-    values: dict[str, Values] = {}
+    found: dict[str, Values] = {}
     # With single-table inheritance, this excludes the columns of other subclasses.
     for name, column in table_columns(mapper).items():
         # The same conversion as for any statement. For example, an enum is stored by its value.
         convert = column.type.dialect_impl(dialect).bind_processor(dialect)
         if name in names:
-            values[column.name] = _per_row(get_value(name), convert)
-        elif default := _default(column, mapper, convert):
-            values[column.name] = default
-    return values
+            found[column.name] = _per_row(get_value(name), convert)
+        elif values := _default(column, mapper, convert):
+            found[column.name] = values
+    return found
 
 
 def _default(column: Column[Any], mapper: Mapper[Any], convert: Convert | None) -> Values | None:
@@ -169,18 +143,17 @@ def _default(column: Column[Any], mapper: Mapper[Any], convert: Convert | None) 
     is_set = column.server_default is not None or column.primary_key
     if default is None or (default.is_sequence and is_set):
         return None
-    # SQLAlchemy wraps a function without parameters: it accepts the execution context.
-    if default.is_callable and getattr(default.arg, "__wrapped__", None) is utc_now:
-        if isinstance(getattr(column.server_default, "arg", None), now):
-            # Encoding two timestamps per row takes half of the driver's time.
-            return None
+    is_now = default.is_callable and getattr(default.arg, "__wrapped__", None) is utc_now
+    if is_now and isinstance(getattr(column.server_default, "arg", None), now):
+        # Encoding two timestamps per row takes half of the driver's time.
+        return None
+    compute = python_default(default)
+    if compute is None:
+        raise TypeError(f"copy_rows cannot compute the default of {column}: set it in each row")
+    if is_now or default.is_scalar:
         # All rows of a chunk get the same time, because a call per row would be slow.
-        return _constant(utc_now, convert)
-    if default.is_callable:
-        return _per_row(lambda _row: default.arg(None), convert)
-    if default.is_scalar:
-        return _constant(lambda: default.arg, convert)
-    raise TypeError(f"copy_rows cannot compute the default of {column}: set it in each row")
+        return _constant(compute, convert)
+    return _per_row(lambda _row: compute(), convert)
 
 
 def _per_row(get_value: GetValue, convert: Convert | None) -> Values:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import (
@@ -24,8 +25,7 @@ from app.kit.db.deletion import INCLUDE_DELETED, Model, cascade_soft_delete
 from app.kit.db.ids import Id
 from app.kit.db.session import Database
 from app.kit.errors.problems import Conflict, NotFound
-from app.kit.writes.bulk import CHUNK_SIZE
-from app.kit.writes.transactions import run_with_retry
+from app.kit.writes.bulk import CHUNK_SIZE, run_in_batches
 
 M = TypeVar("M", bound=Model)
 
@@ -93,28 +93,17 @@ async def purge(database: Database, before: datetime, size: int = CHUNK_SIZE) ->
     """
     removed: dict[str, int] = {}
     for model in _children_first():
-        count = 0
+        name = table_name(model)
+        removed[name] = 0
+        kept = _keep_conditions(model, before, inspect(model), model)
+        due = (model.deleted_at < before, *(~each for each in kept))
+        delete_keys = partial(_delete, model)
         # In a table that references itself, the referencing rows are deleted first.
-        while part := await _purge_table(database, model, before, size):
-            count += part
-            if model not in _deleted_with(inspect(model)):
-                break
-        removed[table_name(model)] = count
+        while count := await run_in_batches(
+            database, model, due, size, delete_keys, skip_locked=True, **INCLUDE_DELETED
+        ):
+            removed[name] += count
     return removed
-
-
-async def _purge_table(database: Database, model: type[Model], before: datetime, size: int) -> int:
-    keys, count = list[Id](), 0
-
-    async def purge_next(session: AsyncSession) -> tuple[list[Id], int]:
-        batch = await _lock_next(session, model, before, keys, size)
-        return batch, await _delete(session, model, batch)
-
-    while True:
-        keys, deleted = await run_with_retry(database, purge_next)
-        count += deleted
-        if len(keys) < size:
-            return count
 
 
 def _children_first() -> list[type[Model]]:
@@ -124,23 +113,6 @@ def _children_first() -> list[type[Model]]:
     models = {each.local_table: each.class_ for each in mappers if each is each.base_mapper}
     ordered = [models.get(table) for table in reversed(Base.metadata.sorted_tables)]
     return [model for model in ordered if model is not None and issubclass(model, Model)]
-
-
-async def _lock_next(
-    session: AsyncSession, model: type[Model], before: datetime, previous: list[Id], size: int
-) -> list[Id]:
-    """Lock the batch after the previous one, and return its keys. Skip rows locked by others."""
-    kept = _keep_conditions(model, before, inspect(model), model)
-    due = (
-        select(model.id)
-        .where(model.deleted_at < before, *(~each for each in kept))
-        .order_by(model.id)
-        .limit(size)
-    )
-    if previous:
-        due = due.where(model.id > previous[-1])
-    due = due.with_for_update(skip_locked=True)
-    return list(await session.scalars(due, execution_options=INCLUDE_DELETED))
 
 
 def _cascades_to(mapper: Mapper[Any]) -> list[tuple[Mapper[Any], ForeignKeyConstraint]]:
@@ -231,18 +203,14 @@ def _join_conditions(
         yield getattr(child, name) == target.c[element.column.key]
 
 
-async def _delete(session: AsyncSession, model: type[Model], keys: Sequence[Id]) -> int:
-    if not keys:
-        return 0
-    statement = delete(model).where(any_of(model.id, keys))
+async def _delete(model: type[Model], session: AsyncSession, keys: Sequence[Id]) -> int:
     try:
         async with session.begin_nested():
+            statement = delete(model).where(any_of(model.id, keys))
             result = await session.execute(statement, execution_options=INCLUDE_DELETED)
     except IntegrityError:
         # A row is still referenced with RESTRICT or NO ACTION. Split the batch to find it.
-        if len(keys) == 1:
-            return 0
         half = len(keys) // 2
-        first = await _delete(session, model, keys[:half])
-        return first + await _delete(session, model, keys[half:])
+        parts = (keys[:half], keys[half:]) if half else ()
+        return sum([await _delete(model, session, part) for part in parts])
     return cast("CursorResult[Any]", result).rowcount

@@ -12,18 +12,17 @@ quotes are optional, and part of the key: `"a"` and `a` are different keys.
 """
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache, partial
+from functools import partial
 from hashlib import sha256
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Header, Request, Response
-from fastapi.exceptions import ResponseValidationError
+from fastapi.routing import serialize_response
 from fastapi.utils import is_body_allowed_for_status_code
-from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import CursorResult, SmallInteger, String, delete, func, select
+from sqlalchemy import SmallInteger, String, func, select
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -32,7 +31,8 @@ from app.kit.db.base import Base, utc_now
 from app.kit.db.session import Database
 from app.kit.errors.problems import FieldProblem, Invalid
 from app.kit.http.dependencies import DatabaseDep
-from app.kit.writes.bulk import CHUNK_SIZE
+from app.kit.http.validation.fast_endpoint import DUMP_OPTIONS
+from app.kit.writes.bulk import CHUNK_SIZE, delete_in_batches
 from app.kit.writes.transactions import run_with_retry
 
 HEADER, REPLAYED = "Idempotency-Key", "Idempotent-Replayed"
@@ -94,36 +94,27 @@ class IdempotentRequest:
         The result of `work` is serialized with the `response_model` before the commit. If it is
         not valid, the transaction rolls back.
         """
-        if self.key is None:
-            return await run_with_retry(self.database, partial(self._respond, work))
-        fingerprint = await _fingerprint(self.request)
-        return await run_with_retry(
-            self.database, partial(self._respond_once, work, self.key, fingerprint)
-        )
+        fingerprint = b"" if self.key is None else await _fingerprint(self.request)
+        return await run_with_retry(self.database, partial(self._respond, work, fingerprint))
 
-    async def _respond(self, work: Work, session: AsyncSession) -> Response:
-        route = self.request.scope["route"]
+    async def _respond(self, work: Work, fingerprint: bytes, session: AsyncSession) -> Response:
+        record = None
+        if self.key is not None:
+            record = await claim_key(session, self.model, self.scope, self.key, fingerprint)
+            if record.fingerprint != fingerprint:
+                message = "was used for another request"
+                problem = FieldProblem(field=f"header.{HEADER}", message=message)
+                raise IdempotencyKeyMismatch(f"The idempotency key {message}.", problem)
+            if record.status is not None:
+                replayed = {**(record.headers or {}), REPLAYED: "true"}
+                return _json_response(record.body, record.status, replayed)
+        route, sent = self.request.scope["route"], self.response.headers
         status, result = route.status_code or 200, await work(session)
-        has_body = is_body_allowed_for_status_code(status)
-        body = _serialize(result, route.response_model) if has_body else b""
-        return _json_response(body, status, _headers(self.response))
-
-    async def _respond_once(
-        self, work: Work, key: str, fingerprint: bytes, session: AsyncSession
-    ) -> Response:
-        record = await claim_key(session, self.model, self.scope, key, fingerprint)
-        if record.fingerprint != fingerprint:
-            problem = FieldProblem(field=f"header.{HEADER}", message="was used for another request")
-            raise IdempotencyKeyMismatch(
-                "The idempotency key was used for another request.", problem
-            )
-        if record.status is not None:
-            headers = {**(record.headers or {}), REPLAYED: "true"}
-            return _json_response(record.body, record.status, headers)
-        response = await self._respond(work, session)
-        record.status, record.body = response.status_code, bytes(response.body)
-        record.headers = _headers(self.response)
-        return response
+        body = await _serialize(route, result) if is_body_allowed_for_status_code(status) else b""
+        headers = {name: "\n".join(sent.getlist(name)) for name in sent}
+        if record:
+            record.status, record.headers, record.body = status, headers, body
+        return _json_response(body, status, headers)
 
 
 async def operation_scope(request: Request) -> str:
@@ -168,32 +159,20 @@ async def _fingerprint(request: Request) -> bytes:
     return sha256(json.dumps(parts, sort_keys=True).encode()).digest()
 
 
-def _serialize(result: object, schema: Any) -> bytes:
-    adapter = _adapter(schema)
-    try:
-        return adapter.dump_json(
-            adapter.validate_python(result, from_attributes=True), by_alias=True
-        )
-    except ValidationError as error:
-        # The same exception that FastAPI raises, but without the values.
-        raise ResponseValidationError(error.errors(include_input=False)) from None
+async def _serialize(route: Any, result: object) -> bytes:
+    options = {name: getattr(route, f"response_model_{name}") for name in DUMP_OPTIONS}
+    body = await serialize_response(
+        field=route.response_field, response_content=result, dump_json=True, **options
+    )
+    # Without a `response_model`, the result is not serialized yet.
+    return body if isinstance(body, bytes) else json.dumps(body).encode()
 
 
-@cache
-def _adapter(schema: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(schema)
-
-
-def _headers(response: Response) -> dict[str, str]:
-    return {name: "\n".join(response.headers.getlist(name)) for name in response.headers}
-
-
-def _json_response(body: bytes | None, status: int, headers: dict[str, str]) -> Response:
-    media_type = "application/json" if body else None
-    response = Response(body, status, headers, media_type=media_type)
+def _json_response(body: bytes | None, status: int, headers: Mapping[str, str]) -> Response:
+    response = Response(body, status, media_type="application/json" if body else None)
     for name, values in headers.items():
-        response.headers[name], *others = values.split("\n")
-        for value in others:
+        del response.headers[name]
+        for value in values.split("\n"):
             response.headers.append(name, value)
     return response
 
@@ -215,25 +194,8 @@ async def claim_key(
 async def delete_expired(
     database: Database, model: type[IdempotencyRecord], before: datetime, size: int = CHUNK_SIZE
 ) -> int:
-    """Delete idempotency records created before this time. Return their number.
+    """Delete idempotency records created before this time, in batches. Return their number.
 
-    One transaction deletes up to `size` records. A request that is repeated after that runs again.
+    A request that is repeated after that runs again.
     """
-
-    async def batch(session: AsyncSession) -> int:
-        oldest = (
-            select(model.scope, model.key)
-            .where(model.created_at < before)
-            .order_by(model.created_at)
-            .limit(size)
-            .with_for_update(skip_locked=True)
-            .cte()
-        )
-        matches = (model.scope == oldest.c.scope, model.key == oldest.c.key)
-        result = await session.execute(delete(model).where(*matches))
-        return cast("CursorResult[Any]", result).rowcount
-
-    count = 0
-    while removed := await run_with_retry(database, batch):
-        count += removed
-    return count
+    return await delete_in_batches(database, model, model.created_at < before, size=size)

@@ -16,10 +16,10 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.kit.db.base import Base, next_version
+from app.kit.db.base import Base, check_columns, next_version
 from app.kit.db.deletion import not_deleted
 from app.kit.errors.problems import Conflict, FieldProblem
-from app.kit.writes.bulk import CHUNK_SIZE, OPTIONS, Row, chunks, with_discriminator
+from app.kit.writes.bulk import CHUNK_SIZE, OPTIONS, NewRow, chunks, insert_values, names_of
 
 _UNIQUE = (PrimaryKeyConstraint, UniqueConstraint)
 
@@ -34,7 +34,7 @@ class UpsertResult(NamedTuple):
 async def upsert_many(
     session: AsyncSession,
     model: type[Base],
-    rows: Iterable[Row],
+    rows: Iterable[NewRow],
     by: Sequence[str],
     chunk: int = CHUNK_SIZE,
 ) -> UpsertResult:
@@ -50,19 +50,23 @@ async def upsert_many(
             `app.kit.writes.request_checks` handles that.
 
     """
-    mapper = inspect(model)
-    if len(mapper.tables) > 1:
+    tables = len(inspect(model).tables)
+    if tables > 1:
         raise TypeError(
-            f"upsert_many writes one table, but {model.__name__} has {len(mapper.tables)}: "
+            f"upsert_many writes one table, but {model.__name__} has {tables}: "
             "insert with `insert_many`, update with `update_where`"
         )
+    check_columns(model, by)
+    columns: Any = model.__mapper__.columns
+    key_columns = [columns[name].name for name in by]
+    index_where = _index_predicate(model, by, key_columns)
+    excluded = insert(model).excluded
     inserted = updated = 0
     for part in chunks(model, rows, chunk):
-        columns: Any = model.__mapper__.columns
-        key_columns = [columns[name].name for name in by]
-        excluded = insert(model).excluded
         changes: dict[str, Any] = {
-            columns[name].name: excluded[columns[name].key] for name in part[0] if name not in by
+            columns[name].name: excluded[columns[name].key]
+            for name in names_of(part[0])
+            if name not in by
         }
         # For rows with only the key: DO NOTHING would not return an existing row.
         unchanged = {key_columns[0]: columns[by[0]]}
@@ -70,7 +74,7 @@ async def upsert_many(
             insert(model)
             .on_conflict_do_update(
                 index_elements=key_columns,
-                index_where=_index_predicate(model, by, key_columns),
+                index_where=index_where,
                 set_=_onupdate_and_version(model) | changes or unchanged,
                 where=_update_condition(model),
             )
@@ -78,10 +82,10 @@ async def upsert_many(
             # which sets `xmax`. (From PostgreSQL 18 on, `old IS NULL` says the same.)
             .returning(literal_column("xmax = 0", Boolean))
         )
+        new = insert_values(model, part)
         # A fixed lock order prevents deadlocks between concurrent calls. None is not comparable.
-        part.sort(key=lambda row: [(row[name] is not None, row[name]) for name in by])
-        new_rows = with_discriminator(model, part)
-        is_new = (await session.scalars(statement, new_rows, execution_options=OPTIONS)).all()
+        new.sort(key=lambda row: [(row[name] is not None, row[name]) for name in by])
+        is_new = (await session.scalars(statement, new, execution_options=OPTIONS)).all()
         if len(is_new) < len(part):
             # `where` excluded an existing row: soft-deleted, or of another subclass.
             message = "already exists"
@@ -95,11 +99,22 @@ async def upsert_many(
 def _index_predicate(model: type[Base], by: Sequence[str], columns: Sequence[str]) -> Any:
     """Return the WHERE condition of the unique index on these columns; None if it has none."""
     table: Any = model.__table__
+    deferrable = None
     for item in (*table.indexes, *table.constraints):
         unique = item.unique if isinstance(item, Index) else isinstance(item, _UNIQUE)
-        if unique and {column.name for column in item.columns} == set(columns):
-            return item.dialect_options["postgresql"].get("where")
-    raise TypeError(f"{model.__name__} has no unique index on {', '.join(by)}")
+        if not unique or {column.name for column in item.columns} != set(columns):
+            continue
+        if not isinstance(item, Index) and (item.deferrable or item.initially):
+            deferrable = item.name
+            continue
+        return item.dialect_options["postgresql"].get("where")
+    names = ", ".join(by)
+    if deferrable is None:
+        raise TypeError(f"{model.__name__} has no unique index on {names}")
+    raise TypeError(
+        f"upsert_many needs a unique index on {names} of {model.__name__}, but {deferrable} is"
+        " deferrable, which ON CONFLICT does not support: remove `deferrable` and `initially`"
+    )
 
 
 def _update_condition(model: type[Base]) -> ColumnElement[bool] | None:

@@ -40,7 +40,8 @@ _SUPPORTED_ATTRIBUTES = frozenset(
     {"path_params", "query_params", "body_params", "dependencies", "request_param_name"}
     | {"http_connection_param_name", "name", "call", "use_cache", "path", "scope"}
 )
-_DUMP_OPTIONS = (
+# Names of the `response_model_…` options of a route.
+DUMP_OPTIONS = (
     *("include", "exclude", "by_alias"),
     *("exclude_unset", "exclude_defaults", "exclude_none"),
 )
@@ -100,7 +101,7 @@ class FastEndpoint:
         self._request = JsonRequest if may_have_body(route) else Request
         self._status: int = route.status_code or 200
         self._response_field = route.response_field
-        self._options = {name: getattr(route, f"response_model_{name}") for name in _DUMP_OPTIONS}
+        self._options = {name: getattr(route, f"response_model_{name}") for name in DUMP_OPTIONS}
         sources = [each.source for call in self._calls.values() for each in call.parameters]
         if (
             sources.count("body") != int(self._has_body)

@@ -12,6 +12,7 @@ from app.kit.db.base import (
     check_columns,
     next_version,
     primary_key,
+    python_default,
     table_columns,
 )
 
@@ -94,16 +95,7 @@ def _defaults(
 ) -> Defaults:
     defaults: Defaults = {}
     for name, column in table_columns(mapper).items():
-        default = default_of(column)
         # SQLAlchemy adds other defaults, which are SQL expressions, to the statement.
-        if name in names or default is None or not (default.is_callable or default.is_scalar):
-            continue
-        defaults[name] = _default_function(default)
+        if name not in names and (default := python_default(default_of(column))):
+            defaults[name] = default
     return defaults
-
-
-def _default_function(default: Any) -> Callable[[], Any]:
-    if default.is_callable:
-        # The argument is the execution context, which does not exist here.
-        return partial(default.arg, None)
-    return lambda: default.arg

@@ -11,7 +11,7 @@ from sqlalchemy.sql.cache_key import CacheKey
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
 
-from app.kit.db.current_user import as_caller
+from app.kit.db.current_user import with_current_user
 from app.kit.db.session import Database
 
 # A database runs each statement in its own transaction. A session runs it in its transaction.
@@ -109,7 +109,7 @@ class StatementCache:
         With a database instead of a session, the statement is committed when this returns.
         """
         # Adds the current user, if the service has authentication.
-        lookup_key, build, values = as_caller(lookup_key, build, values)
+        lookup_key, build, values = with_current_user(lookup_key, build, values)
         statements = self._statements_of(db)
         prepared = statements.get(lookup_key)
         if prepared is None:
