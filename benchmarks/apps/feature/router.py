@@ -56,7 +56,7 @@ async def read_cursor(offset: int, session: ReadSessionDep) -> str:
     values = [key.expression for key in NEWEST.keys]
     previous_row = select(*values).order_by(*NEWEST.clauses).offset(offset - 1).limit(1)
     row = (await session.execute(previous_row)).one()
-    return encode_cursor(CursorPosition(tuple(row)), FeedQuery().scope(), NEWEST.types)
+    return encode_cursor(CursorPosition(tuple(row)), FeedQuery().scope())
 
 
 @router.get("/export", response_class=JsonLines, responses=JSON_LINES)

@@ -3,6 +3,7 @@
 import asyncio
 import traceback
 from collections.abc import AsyncGenerator
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
@@ -27,7 +28,6 @@ from sqlalchemy.exc import DBAPIError, InvalidRequestError
 from app.kit.db.deletion import exclude_deleted
 from app.kit.db.session import Database
 from app.kit.http.dependencies import DatabaseDep
-from app.kit.queries.compiled.json_sql import AnySelect
 from app.kit.queries.compiled.statement_cache import Row, StatementCache, prepare
 from app.main import create_app
 from tests.conformance.support.simple_models import Kind, Own, Thing
@@ -52,7 +52,7 @@ BACKEND = select(func.pg_backend_pid().label("number"))
 STATEMENTS = StatementCache()
 
 
-async def read(db: Database, statement: AnySelect, **values: object) -> list[Row]:
+async def read(db: Database, statement: Any, **values: object) -> list[Row]:
     return await STATEMENTS.read(db, statement, exclude_deleted, values)
 
 
@@ -108,7 +108,7 @@ async def test_parameters_and_rows_are_converted_like_in_a_session(database: Dat
 
 
 async def test_numbers_are_converted_like_in_a_session(database: Database) -> None:
-    numbers: AnySelect = select(
+    numbers: Any = select(
         cast(1.5, Numeric(10, 2)).label("exact"),
         cast(1.5, Numeric(10, 2, asdecimal=False)).label("rounded"),
         cast(1.5, Float()).label("inexact"),

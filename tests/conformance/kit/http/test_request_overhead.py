@@ -169,6 +169,15 @@ async def test_view_statement_is_compiled_once(database: Database, spy: Spy) -> 
     assert len(compiled) == 3
 
 
+async def test_statement_that_depends_on_its_values_is_compiled_once(
+    database: Database, spy: Spy
+) -> None:
+    compiled, view = spy(statement_cache, "prepare"), View(Number, Thing)
+    for numbers in ([1], [1, 2], []):
+        assert await view.list(database, view.select().where(Thing.number.in_(numbers))) == []
+    assert len(compiled) == 1
+
+
 async def test_views_use_neither_sqlalchemy_connections_nor_greenlets(
     database: Database, spy: Spy
 ) -> None:

@@ -3,13 +3,11 @@
 import hashlib
 import json
 from base64 import b64decode, urlsafe_b64encode
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from types import GenericAlias
-from typing import Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import TypeAdapter
+from pydantic import StringConstraints, TypeAdapter
 from sqlalchemy import Select, select, tuple_, union_all
 from sqlalchemy.exc import DBAPIError
 
@@ -24,17 +22,19 @@ from app.kit.queries.pagination import (
 )
 from app.kit.queries.sorting import SortOrder
 
-Values = tuple[Any, ...]
 # A cursor contains this instead of a value of more than 1,000 bytes. The next page reads the value
 # from the row again. The other values are text or None, so none of them is equal to this.
 _OMITTED = True
 _MAX_VALUE_SIZE = 1000
 
-# A function that runs a statement and returns its rows.
-Find: TypeAlias = Callable[[Select[Any]], Awaitable[list[Any]]]
-
 # The version of the cursor format.
 VERSION = 2
+# The content of a cursor: version, direction, values in PostgreSQL's text format, digest.
+_Value: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")] | Literal[True] | None
+_CONTENT: TypeAdapter[Any] = TypeAdapter(tuple[int, bool, tuple[_Value, ...] | None, str])
+
+# A function that runs a statement and returns its rows.
+Find: TypeAlias = Callable[[Select[Any]], Awaitable[list[Any]]]
 
 
 class InvalidCursor(Invalid):
@@ -57,39 +57,34 @@ class CursorPosition:
     backward: bool = False
 
 
-def encode_cursor(position: CursorPosition, scope: str, types: tuple[Any, ...]) -> str:
+def encode_cursor(position: CursorPosition, scope: str) -> str:
     """Return the cursor of a position. It is valid only for the same `scope`."""
-    content = (VERSION, position.backward, position.values, _digest(position, scope, types))
-    return urlsafe_b64encode(_content_type(types).dump_json(content)).decode().rstrip("=")
+    content = (VERSION, position.backward, position.values, _digest(position, scope))
+    return urlsafe_b64encode(_CONTENT.dump_json(content)).decode().rstrip("=")
 
 
-def decode_cursor(cursor: str, scope: str, types: tuple[Any, ...]) -> CursorPosition:
-    """Return the position of a cursor, with values of these types, or raise `InvalidCursor`."""
+def decode_cursor(cursor: str, scope: str, order: SortOrder) -> CursorPosition:
+    """Return the position of a cursor in this order, or raise `InvalidCursor`."""
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         content = b64decode(padded, altchars=b"-_", validate=True)
-        version, backward, values, digest = _content_type(types).validate_json(content, strict=True)
+        version, backward, values, digest = _CONTENT.validate_json(content, strict=True)
+        for key, value in zip(order.keys, values or (), strict=values is not None):
+            if value is None and key.nulls_first is None:
+                raise InvalidCursor
     except ValueError:
         raise InvalidCursor from None
     position = CursorPosition(values, backward)
-    if version != VERSION or digest != _digest(position, scope, types):
+    if version != VERSION or digest != _digest(position, scope):
         raise InvalidCursor
     return position
 
 
-def _digest(position: CursorPosition, scope: str, types: tuple[Any, ...]) -> str:
+def _digest(position: CursorPosition, scope: str) -> str:
     # The digest detects mistakes, it is not a signature. A forged cursor gives no additional
     # access: the filters come from the request, and the values are validated.
-    content = _content_type(types).dump_json((VERSION, position.backward, position.values, scope))
+    content = _CONTENT.dump_json((VERSION, position.backward, position.values, scope))
     return hashlib.sha256(content).hexdigest()[:16]
-
-
-@cache
-def _content_type(types: tuple[Any, ...]) -> TypeAdapter[Any]:
-    """Return the type of a cursor's content, which is a JSON array."""
-    values = GenericAlias(tuple, types)
-    content: Any = GenericAlias(tuple, (int, bool, values | None, str))
-    return TypeAdapter(content)
 
 
 async def paginate_keyset(
@@ -108,10 +103,9 @@ async def paginate_keyset(
     clauses: Any = statement
     if clauses._group_by_clauses:
         raise TypeError("A page does not support GROUP BY. Join a grouped subquery instead.")
-    scope, types = query.scope(), order.types
-    start = CursorPosition()
+    scope, start = query.scope(), CursorPosition()
     if query.cursor is not None:
-        start = decode_cursor(query.cursor, scope, types)
+        start = decode_cursor(query.cursor, scope, order)
     if repeats_rows(statement):
         statement = distinct_by(statement, [key.expression for key in order.keys])
 
@@ -125,7 +119,7 @@ async def paginate_keyset(
     def cursor_at(index: int, *, backward: bool) -> str:
         # An empty page has no position; its `previous` starts at the end of the list.
         values = _cursor_values(order, rows[index][1:]) if rows else None
-        return encode_cursor(CursorPosition(values, backward), scope, types)
+        return encode_cursor(CursorPosition(values, backward), scope)
 
     # A page that starts at a position also has a page in the opposite direction.
     has_start = start.values is not None
@@ -142,13 +136,12 @@ async def _fetch_rows(
 ) -> list[Any]:
     """Return up to `limit` rows after a position, each with the values of its cursor."""
     direction = order.reversed() if start.backward else order
-    selected = statement
+    selected = statement.add_columns(*order.cursor)
     try:
         if start.values is not None:
-            values = await _read_omitted(find, statement, order, start.values)
-            selected = _after(statement, direction, values, limit)
-        selected = _with_cursor(selected, order).order_by(*direction.clauses)
-        return await find(selected.limit(limit))
+            values = await _read_omitted(find, selected, order, start.values)
+            selected = _after(selected, direction, values, limit)
+        return await find(selected.order_by(None).order_by(*direction.clauses).limit(limit))
     except DBAPIError as error:
         # A forged cursor may contain invalid values (SQLSTATE class 22) or deep nesting (54). An
         # error in the data, such as a division by zero, has the same class.
@@ -158,7 +151,7 @@ async def _fetch_rows(
         raise
 
 
-def _cursor_values(order: SortOrder, row: Any) -> Values:
+def _cursor_values(order: SortOrder, row: Sequence[Any]) -> tuple[Any, ...]:
     """Return the values of a row for its cursor, without long values. Raises TypeError for NULL."""
     for key, value in zip(order.keys, row, strict=True):
         if value is None and key.nulls_first is None:
@@ -166,16 +159,14 @@ def _cursor_values(order: SortOrder, row: Any) -> Values:
             raise TypeError(message)
     # The unique values are never omitted, because they identify the row.
     terms, unique = row[: -order.unique], row[-order.unique :]
-    return (*(_OMITTED if _is_long(value) else value for value in terms), *unique)
-
-
-def _is_long(value: Any) -> bool:
-    return len(json.dumps(value, ensure_ascii=False).encode()) > _MAX_VALUE_SIZE
+    sizes = [len(json.dumps(value, ensure_ascii=False).encode()) for value in terms]
+    shortened = zip(terms, sizes, strict=True)
+    return (*(_OMITTED if size > _MAX_VALUE_SIZE else value for value, size in shortened), *unique)
 
 
 async def _read_omitted(
-    find: Find, statement: Select[Any], order: SortOrder, values: Values
-) -> Values:
+    find: Find, selected: Select[Any], order: SortOrder, values: tuple[Any, ...]
+) -> tuple[Any, ...]:
     """Return the values of a cursor, with the omitted ones read from its row.
 
     Raises InvalidCursor if the row does not exist any more.
@@ -185,8 +176,8 @@ async def _read_omitted(
     unique = zip(order.keys[-order.unique :], values[-order.unique :], strict=True)
     same_row = (key.expression == key.bound(value) for key, value in unique)
     # DISTINCT ON requires its expressions first in ORDER BY.
-    selected = _with_cursor(statement, order).order_by(*order.clauses)
-    found = await find(selected.where(*same_row).limit(1))
+    ordered = selected.order_by(None).order_by(*order.clauses)
+    found = await find(ordered.where(*same_row).limit(1))
     if not found:
         raise InvalidCursor
     return tuple(
@@ -195,12 +186,9 @@ async def _read_omitted(
     )
 
 
-def _with_cursor(statement: Select[Any], order: SortOrder) -> Select[Any]:
-    """Add the columns of the cursor, and remove ORDER BY."""
-    return statement.add_columns(*(key.as_text for key in order.keys)).order_by(None)
-
-
-def _after(statement: Select[Any], order: SortOrder, values: Values, limit: int) -> Select[Any]:
+def _after(
+    statement: Select[Any], order: SortOrder, values: tuple[Any, ...], limit: int
+) -> Select[Any]:
     """Add a condition for rows after a position. At least the first `limit` rows match it."""
     ranges = order.after(values)
     if len(ranges) == 1:

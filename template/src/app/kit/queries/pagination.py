@@ -1,26 +1,15 @@
 """Pagination by offset or by cursor: query parameters, pages, and the statements of a page."""
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import (
-    ColumnElement,
-    Index,
-    PrimaryKeyConstraint,
-    Select,
-    TextClause,
-    UniqueConstraint,
-    func,
-    select,
-)
+from sqlalchemy import ColumnElement, Select, TextClause, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.sql.util import unwrap_order_by
 
 from app.kit.db.base import primary_key
-from app.kit.db.deletion import not_deleted
 
 T = TypeVar("T")
 
@@ -96,10 +85,7 @@ def ordered_rows(statement: Select[Any]) -> Select[Any]:
     """Add the primary key as the last term of ORDER BY, and remove repeated rows."""
     check_statement(statement)
     ordered = statement.order_by(_primary_key(statement))
-    if not repeats_rows(statement):
-        return ordered
-    distinct: Select[Any] = distinct_by(ordered, order_terms(ordered))
-    return distinct
+    return distinct_by(ordered, _order_terms(ordered)) if repeats_rows(statement) else ordered
 
 
 def count_rows(statement: Select[Any]) -> Select[int]:
@@ -145,12 +131,12 @@ def repeats_rows(statement: Any) -> bool:
 
 
 def distinct_by(statement: Any, terms: Sequence[ColumnElement[Any]]) -> Any:
-    """Add DISTINCT ON these terms, which must be the first terms of the order."""
+    """Return each row once per combination of these terms, which are the first of ORDER BY."""
     # DISTINCT compares whole rows, but PostgreSQL cannot compare JSON columns.
     return statement.ext(distinct_on(*terms))
 
 
-def order_terms(statement: Any) -> list[ColumnElement[Any]]:
+def _order_terms(statement: Any) -> list[ColumnElement[Any]]:
     """Return the expressions in ORDER BY, without their directions."""
     terms: list[Any] = []
     for clause in statement._order_by_clauses:
@@ -159,26 +145,3 @@ def order_terms(statement: Any) -> list[ColumnElement[Any]]:
             raise TypeError(f"Order by an expression instead of the text {str(clause)!r}.")
         terms += expressions or [clause]
     return terms
-
-
-def contains_all_rows(index: Index, model: type[Any]) -> bool:
-    """Return whether an index contains every row of a model, except for deleted rows."""
-    condition = index.dialect_options["postgresql"].get("where")
-    return condition is None or _unqualified(condition) in map(_unqualified, not_deleted(model))
-
-
-def _unqualified(condition: Any) -> str:
-    """Return the SQL of a condition without the table of its first column."""
-    # Compare SQL, because the condition of an index is often a text().
-    return re.sub(r"^\S+\.", "", str(condition).strip("() ")).casefold()
-
-
-def unique_columns(mapper: Any) -> Iterator[set[str]]:
-    """Yield the column names of each unique key of a model that contains every row."""
-    for table in mapper.tables:
-        for constraint in table.constraints:
-            if isinstance(constraint, (PrimaryKeyConstraint, UniqueConstraint)):
-                yield {column.key for column in constraint.columns}
-        for index in table.indexes:
-            if index.unique and contains_all_rows(index, mapper.class_):
-                yield {column.key for column in index.columns}

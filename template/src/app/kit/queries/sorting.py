@@ -1,45 +1,37 @@
 """Deterministic sort orders, with a unique key as tiebreaker."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from typing import Any, Self, TypeAlias
 
-from pydantic import StringConstraints
 from sqlalchemy import (
-    ARRAY,
-    CHAR,
-    JSON,
-    BigInteger,
     ColumnElement,
-    DateTime,
     Dialect,
-    Double,
-    Enum,
-    Float,
-    Integer,
     Label,
-    Numeric,
-    String,
+    PrimaryKeyConstraint,
     Text,
-    Time,
-    TypeDecorator,
     UnaryExpression,
+    UniqueConstraint,
     and_,
     cast,
     literal,
     tuple_,
+    types,
 )
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql import operators
-from sqlalchemy.types import NullType, TypeEngine
+from sqlalchemy.types import TypeEngine
 
-from app.kit.queries.pagination import unique_columns
+from app.kit.db.deletion import not_deleted
 
-# A value of a cursor: PostgreSQL's text format, or True if the cursor omits a long value.
-_CursorValue = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")] | Literal[True]
+# Prefix of the labels of cursor columns. The name of an attribute cannot contain a colon.
+CURSOR = "cursor:"
+
 _Key: TypeAlias = InstrumentedAttribute[Any] | Sequence[InstrumentedAttribute[Any]]
+_DIALECT: Dialect = postgresql.asyncpg.dialect()  # type: ignore[no-untyped-call]  # no annotations
 
 
 # Expressions are cached, because many requests use the same order.
@@ -60,19 +52,20 @@ class SortKey:
         return clause.nulls_first() if self.nulls_first else clause.nulls_last()
 
     @cached_property
-    def python_type(self) -> Any:
-        """The Python type of its values in a cursor."""
-        return _CursorValue if self.nulls_first is None else _CursorValue | None
-
-    @cached_property
     def text_type(self) -> TypeEngine[Any]:
-        """The type that converts values to text and back. Raises TypeError if it has no order."""
-        return type_as_text(self.expression)
+        """The type to cast values to and from text, without loss.
 
-    @cached_property
-    def as_text(self) -> Label[str]:
-        """The value of a row in PostgreSQL's text format. `bound` converts it back without loss."""
-        return cast(cast(self.expression, self.text_type), Text).label(None)
+        It has no length or precision, because the type of an expression is inferred, and values may
+        exceed it. Raises TypeError for a type that PostgreSQL cannot sort.
+        """
+        text_type = _without_limits(self.expression.type)
+        if text_type is None:
+            raise TypeError(
+                f"{self.expression}: PostgreSQL does not sort {self.expression.type!r}."
+                " Sort by an expression of another type, such as a field cast to text."
+                " Set the type of an untyped expression with type_coerce()."
+            )
+        return text_type
 
     def bound(self, text: str) -> ColumnElement[Any]:
         """Return a parameter with the value of this text, cast to the type of the expression."""
@@ -105,15 +98,16 @@ class SortOrder:
         return [key.clause for key in self.keys]
 
     @cached_property
-    def types(self) -> tuple[Any, ...]:
-        """The Python type of each term's values in a cursor."""
-        return tuple(key.python_type for key in self.keys)
+    def cursor(self) -> list[Label[str]]:
+        """The values of a row in PostgreSQL's text format. `SortKey.bound` converts them back."""
+        texts = [cast(cast(key.expression, key.text_type), Text) for key in self.keys]
+        return [text.label(f"{CURSOR}{index}") for index, text in enumerate(texts)]
 
     @cached_property
     def is_uniform(self) -> bool:
         """Whether a row comparison such as `(a, b) > (1, 2)` follows this order."""
-        one_direction = len({key.descending for key in self.keys}) == 1
-        return one_direction and all(key.nulls_first is None for key in self.keys)
+        directions = {(key.descending, key.nulls_first) for key in self.keys}
+        return directions in ({(True, None)}, {(False, None)})
 
     def reversed(self) -> Self:
         """Return the reverse order."""
@@ -153,20 +147,10 @@ def order_by(*terms: UnaryExpression[Any], tiebreaker: _Key) -> SortOrder:
     # The same direction as the last term, so that one index covers both.
     descending = bool(keys) and keys[-1].descending
     keys += [SortKey(column.expression, descending, nulls_first=None) for column in attributes]
-    for sort_key in keys:
-        # Raises TypeError now, when the order is declared, not on the first request.
-        type_as_text(sort_key.expression)
-    return SortOrder(tuple(keys), len(attributes))
-
-
-def _check_unique(attributes: Sequence[InstrumentedAttribute[Any]]) -> None:
-    names = {attribute.expression.key for attribute in attributes}
-    if not any(unique <= names for unique in unique_columns(attributes[0].class_.__mapper__)):
-        key = ", ".join(map(str, attributes))
-        raise TypeError(f"{key} is not unique. Pass the whole primary key as a tuple.")
-    for attribute in attributes:
-        if getattr(attribute.expression, "nullable", True):
-            raise TypeError(f"{attribute} may be NULL, so it is not unique. Pass the primary key.")
+    order = SortOrder(tuple(keys), len(attributes))
+    # Raises TypeError now, when the order is declared, not on the first request.
+    _ = order.cursor
+    return order
 
 
 def _parse(term: UnaryExpression[Any]) -> SortKey:
@@ -182,56 +166,64 @@ def _parse(term: UnaryExpression[Any]) -> SortKey:
     return SortKey(expression, directed.modifier is operators.desc_op, nulls_first)
 
 
-_DIALECT: Dialect = postgresql.asyncpg.dialect()  # type: ignore[no-untyped-call]  # no annotations
+def _check_unique(attributes: Sequence[InstrumentedAttribute[Any]]) -> None:
+    names = {attribute.expression.key for attribute in attributes}
+    if not any(unique <= names for unique in _unique_columns(attributes[0].class_.__mapper__)):
+        key = ", ".join(map(str, attributes))
+        raise TypeError(f"{key} is not unique. Pass the whole primary key as a tuple.")
+    for attribute in attributes:
+        if getattr(attribute.expression, "nullable", True):
+            raise TypeError(f"{attribute} may be NULL, so it is not unique. Pass the primary key.")
 
 
-def type_as_text(expression: ColumnElement[Any]) -> TypeEngine[Any]:
-    """Return the type to cast the values of an expression to and from text, without loss.
+def _unique_columns(mapper: Any) -> Iterator[set[str]]:
+    """Yield the column names of each unique key of a model that contains every row."""
+    # A unique index may leave out deleted rows. Compare SQL, because its condition is often a text.
+    conditions = {"None", *(_unqualified(each) for each in not_deleted(mapper.class_))}
+    for table in mapper.tables:
+        for constraint in table.constraints:
+            if isinstance(constraint, (PrimaryKeyConstraint, UniqueConstraint)):
+                yield {column.key for column in constraint.columns}
+        for index in table.indexes:
+            condition = index.dialect_options["postgresql"].get("where")
+            if index.unique and (condition is None or _unqualified(condition) in conditions):
+                yield {column.key for column in index.columns}
 
-    It has no length or precision, because the type of an expression is inferred, and values may
-    exceed it. Raises TypeError for a type that PostgreSQL cannot sort.
-    """
-    text_type = _without_limits(expression.type)
-    if text_type is None:
-        raise TypeError(
-            f"{expression}: PostgreSQL does not sort {expression.type!r}."
-            " Sort by an expression of another type, such as a field cast to text."
-            " Set the type of an untyped expression with type_coerce()."
-        )
-    return text_type
+
+def _unqualified(condition: Any) -> str:
+    """Return the SQL of a condition without the table of its first column."""
+    return re.sub(r"^\S+\.", "", str(condition).strip("() ")).casefold()
 
 
 def _without_limits(column_type: TypeEngine[Any]) -> TypeEngine[Any] | None:
     """Return the type without length and precision, or None if PostgreSQL cannot sort it."""
-    if isinstance(column_type, TypeDecorator):
+    if isinstance(column_type, types.TypeDecorator):
         stored: TypeEngine[Any] = column_type.type_engine(_DIALECT)
     else:
         stored = column_type.dialect_impl(_DIALECT)
     match stored:
-        case postgresql.JSONB() | postgresql.CITEXT():
+        case postgresql.JSONB() | postgresql.CITEXT() | types.Enum(native_enum=True):
             # PostgreSQL sorts JSONB, unlike JSON. Text would compare CITEXT with case.
             return stored
-        case NullType() | JSON() | postgresql.JSONPATH():
+        case types.NullType() | types.JSON() | postgresql.JSONPATH():
             return None
-        case ARRAY(item_type=item):
+        case types.ARRAY(item_type=item):
             # PostgreSQL compares only arrays of the same type.
-            return None if _without_limits(item) is None else ARRAY(item)
-        case Enum(native_enum=True):
-            return stored
-        case CHAR(length=length):
-            return CHAR(length)
-        case String():
+            return None if _without_limits(item) is None else types.ARRAY(item)
+        case types.CHAR(length=length):
+            return types.CHAR(length)
+        case types.String():
             return Text()
-        case Integer():
-            return BigInteger()
-        case Float():
+        case types.Integer():
+            return types.BigInteger()
+        case types.Float():
             # The text of a float4 has fewer digits: it would be read as another float8.
-            return Double()
-        case Numeric():
-            return Numeric()
-        case DateTime(timezone=timezone):
-            return DateTime(timezone=timezone)
-        case Time(timezone=timezone):
-            return Time(timezone=timezone)
+            return types.Double()
+        case types.Numeric():
+            return types.Numeric()
+        case types.DateTime(timezone=timezone):
+            return types.DateTime(timezone=timezone)
+        case types.Time(timezone=timezone):
+            return types.Time(timezone=timezone)
         case other:
             return other

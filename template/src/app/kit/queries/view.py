@@ -4,32 +4,38 @@ Declare one per response schema: `POSTS = View(PostOut, Post)`. Statements are c
 by asyncpg directly, without ORM objects. Use a repository to call methods of the model on a row.
 """
 
-from collections.abc import Mapping
-from functools import cached_property
-from typing import Any, Generic, TypeVar, cast
+from collections.abc import Mapping, Sequence
+from functools import cached_property, partial
+from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
-from sqlalchemy import Select, bindparam, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import Integer, Select, bindparam, select
 from sqlalchemy.sql.cache_key import CacheKey
 
 from app.kit.db.base import primary_key
 from app.kit.db.deletion import exclude_deleted
 from app.kit.db.session import Database
 from app.kit.errors.problems import NotFound
-from app.kit.queries.compiled.columns import CURSOR, ViewSelects, columns_of
-from app.kit.queries.compiled.insert_update import (
+from app.kit.queries.compiled.columns import (
     arguments,
-    insert_defaults,
+    columns_of,
     insert_row,
-    update_defaults,
+    related_fields,
     update_row,
 )
 from app.kit.queries.compiled.results import RowStream, RowValidator
 from app.kit.queries.compiled.statement_cache import Connectable, StatementCache, cache_key
 from app.kit.queries.keyset import paginate_keyset
-from app.kit.queries.pagination import CursorPageResult, CursorQuery, PageQuery, PageResult
-from app.kit.queries.sorting import SortOrder
+from app.kit.queries.pagination import (
+    CursorPageResult,
+    CursorQuery,
+    PageQuery,
+    PageResult,
+    count_rows,
+    ordered_rows,
+    repeats_rows,
+)
+from app.kit.queries.sorting import CURSOR, SortOrder
 
 __all__ = ["Connectable", "View"]
 
@@ -52,7 +58,6 @@ class View(Generic[S]):
     def __init__(self, schema: type[S], model: type[Any]) -> None:
         self.schema = schema
         self.model = model
-        self._selects = ViewSelects(schema, model)
         self._statements = StatementCache()
         self._validator = RowValidator(schema, model)
 
@@ -64,10 +69,8 @@ class View(Generic[S]):
         """Return the row with this primary key, or raise `NotFound`."""
         statement, select_key = self._by_key
         values = {"row__key": key}
-        rows = await self._statements.read(db, statement, self._selects.rows, values, select_key)
-        if not rows:
-            raise self._not_found(key)
-        return self._validator.one(rows[0])
+        rows = await self._statements.read(db, statement, self._rows, values, select_key)
+        return self._one(rows, key)
 
     async def first(self, db: Connectable, statement: Select[Any]) -> S | None:
         """Return the first row of a statement, or None."""
@@ -75,7 +78,7 @@ class View(Generic[S]):
 
     async def list(self, db: Connectable, statement: Select[Any]) -> list[S]:
         """Return every row of a statement. Limit it if the table can grow."""
-        return self._validator.all(await self._statements.read(db, statement, self._selects.rows))
+        return self._validator.all(await self._statements.read(db, statement, self._rows))
 
     async def page(
         self, db: Connectable, query: PageQuery, statement: Select[Any]
@@ -87,16 +90,14 @@ class View(Generic[S]):
         OFFSET.
         """
         select_key = cache_key(statement)
-        build = self._selects.deep_page if query.offset else self._selects.first_page
+        build = self._deep_page if query.offset else self._first_page
         values = {"page_limit": query.limit, "page_offset": query.offset}
         rows = await self._statements.read(db, statement, build, values, select_key)
         items = self._validator.all(rows)
         total = query.offset + len(items)
         # A page that is not full is the last one, so its end is the total.
         if len(items) == query.limit or (query.offset and not items):
-            [counted] = await self._statements.read(
-                db, statement, self._selects.total, key=select_key
-            )
+            [counted] = await self._statements.read(db, statement, self._total, key=select_key)
             total = counted["total"]
         return PageResult(items, total, query.limit, query.offset)
 
@@ -110,11 +111,10 @@ class View(Generic[S]):
             TypeError: the statement has GROUP BY, LIMIT or OFFSET.
 
         """
+        names = [column.name for column in order.cursor]
 
         async def find(page: Select[Any]) -> list[Any]:
-            rows = await self._statements.read(db, page, self._selects.rows_with_cursor)
-            columns = rows[0] if rows else ()
-            names = [name for name in columns if name.startswith(CURSOR)]
+            rows = await self._statements.read(db, page, self._rows)
             # Not fields of the schema, which may reject or keep unknown fields.
             positions = [[row.pop(name) for name in names] for row in rows]
             items = self._validator.all(rows)
@@ -127,7 +127,7 @@ class View(Generic[S]):
 
         It opens its own session, and reads one snapshot with a server-side cursor.
         """
-        return RowStream(database, self._selects.rows(statement), self.schema, self._validator)
+        return RowStream(database, self._rows(statement), self._validator)
 
     async def insert(self, db: Connectable, new: BaseModel | Mapping[str, Any]) -> S:
         """Insert a row and return it, in one statement.
@@ -142,19 +142,9 @@ class View(Generic[S]):
         """
         values = dict(new)
         names = frozenset(values)
-        defaults = insert_defaults(cast("Any", self.model), names)
-        values |= {name: default() for name, default in defaults.items()}
-
-        def build() -> Any:
-            table: Any = self.model.__table__
-            statement = cast("Any", insert_row(self.model, values))
-            # SQLAlchemy does not correlate a subquery with the table of an INSERT, so select the
-            # relationships from a CTE.
-            inserted = statement.returning(*table.c).cte("inserted")
-            return select(*columns_of(self.schema, aliased(self.model, inserted)))
-
-        [row] = await self._statements.write(db, ("insert", names), build, arguments(values))
-        return self._validator.one(row)
+        build = partial(insert_row, self.schema, self.model, names)
+        rows = await self._statements.write(db, ("insert", names), build, arguments(values))
+        return self._validator.all(rows)[0]
 
     async def update(self, db: Connectable, key: Any, changes: BaseModel | Mapping[str, Any]) -> S:
         """Update the fields that are set, and return the row, in one statement.
@@ -174,21 +164,15 @@ class View(Generic[S]):
             else dict(changes)
         )
         names = frozenset(values)
-        if names:
-            defaults = update_defaults(cast("Any", self.model), names)
-            values |= {name: default() for name, default in defaults.items()}
 
         def build() -> Any:
             if not names:
-                return self._selects.rows(self._by_key[0])
-            columns = columns_of(self.schema, self.model)
-            return exclude_deleted(update_row(self.model, values).returning(*columns))
+                return self._rows(self._by_key[0])
+            return update_row(self.schema, self.model, names)
 
         parameters = arguments(values) | {"row__key": key}
         rows = await self._statements.write(db, ("update", names), build, parameters)
-        if not rows:
-            raise self._not_found(key)
-        return self._validator.one(rows[0])
+        return self._one(rows, key)
 
     @cached_property
     def _select(self) -> Select[Any]:
@@ -199,5 +183,40 @@ class View(Generic[S]):
         statement = self.select().where(primary_key(self.model) == bindparam("row__key"))
         return statement, cache_key(statement)
 
-    def _not_found(self, key: Any) -> NotFound:
-        return NotFound(f"{self.model.__name__} {key} not found.")
+    def _one(self, rows: Sequence[dict[str, Any]], key: Any) -> S:
+        if not rows:
+            raise NotFound(f"{self.model.__name__} {key} not found.")
+        return self._validator.all(rows)[0]
+
+    def _rows(self, statement: Select[Any]) -> Select[Any]:
+        """Select the columns of the schema, and of the cursor, instead of the model."""
+        columns = columns_of(self.schema, self.model)
+        others = statement.column_descriptions[1:]
+        columns += [each["expr"] for each in others if str(each["name"]).startswith(CURSOR)]
+        return exclude_deleted(statement.with_only_columns(*columns, maintain_column_froms=True))
+
+    def _first_page(self, statement: Select[Any]) -> Select[Any]:
+        """Select the rows of a page, with the parameters `page_limit` and `page_offset`.
+
+        PostgreSQL also computes the columns of the rows that OFFSET skips.
+        """
+        return self._rows(_limited(ordered_rows(statement)))
+
+    def _deep_page(self, statement: Select[Any]) -> Select[Any]:
+        """Select the same rows as `_first_page`, by primary keys from a subquery.
+
+        PostgreSQL reads the relationships of these rows only, not of the rows that OFFSET skips.
+        """
+        if repeats_rows(statement) or not related_fields(self.schema, self.model):
+            return self._first_page(statement)
+        ordered, key = ordered_rows(statement), primary_key(self.model)
+        keys = _limited(ordered).with_only_columns(key, maintain_column_froms=True)
+        return self._rows(ordered.where(key.in_(keys.correlate(None))))
+
+    def _total(self, statement: Select[Any]) -> Select[Any]:
+        return exclude_deleted(count_rows(statement))
+
+
+def _limited(statement: Select[Any]) -> Select[Any]:
+    limited = statement.limit(bindparam("page_limit", type_=Integer))
+    return limited.offset(bindparam("page_offset", type_=Integer))

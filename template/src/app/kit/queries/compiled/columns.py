@@ -1,80 +1,40 @@
-"""The statements of a view: the columns of its schema, with relationships as JSON."""
+"""The columns that a view reads and writes: the fields of its schema, relationships as JSON."""
 
-from collections.abc import Iterable
-from functools import cached_property
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
 from typing import Any, TypeAlias, get_args
 
 from pydantic import BaseModel
-from sqlalchemy import ColumnElement, Integer, Select, Text, bindparam, cast, inspect, select
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Text,
+    Update,
+    bindparam,
+    cast,
+    insert,
+    inspect,
+    select,
+    update,
+)
 from sqlalchemy.orm import aliased
 from sqlalchemy.sql.util import ClauseAdapter, find_tables
 
-from app.kit.db.base import primary_key
+from app.kit.db.base import (
+    attribute_name,
+    check_columns,
+    next_version,
+    primary_key,
+    python_default,
+    table_columns,
+)
 from app.kit.db.deletion import exclude_deleted
 from app.kit.queries.compiled.json_sql import check_json, json_list, json_object
-from app.kit.queries.pagination import count_rows, ordered_rows, repeats_rows
 
 Schema: TypeAlias = type[BaseModel]
 
-# Prefix of the labels of cursor columns. The name of an attribute cannot contain a colon.
-CURSOR = "cursor:"
-
-
-class ViewSelects:
-    """Statements that select the fields of a schema instead of the model.
-
-    Each method changes the columns of a statement like `select(model).where(…).order_by(…)`.
-    """
-
-    def __init__(self, schema: Schema, model: type[Any]) -> None:
-        self.schema = schema
-        self.model = model
-
-    @cached_property
-    def has_relationships(self) -> bool:
-        """Whether the schema contains a relationship."""
-        relationships = self.model.__mapper__.relationships
-        return any(name in relationships for name in attribute_names(self.schema).values())
-
-    def rows(self, statement: Select[Any]) -> Select[Any]:
-        """Select the columns of the schema."""
-        columns = columns_of(self.schema, self.model)
-        return exclude_deleted(statement.with_only_columns(*columns, maintain_column_froms=True))
-
-    def first_page(self, statement: Select[Any]) -> Select[Any]:
-        """Select the rows of a page, with the parameters `page_limit` and `page_offset`.
-
-        PostgreSQL also computes the columns of the rows that OFFSET skips.
-        """
-        return self.rows(_limited(ordered_rows(statement)))
-
-    def deep_page(self, statement: Select[Any]) -> Select[Any]:
-        """Select the same rows as `first_page`, by primary keys from a subquery.
-
-        PostgreSQL reads the relationships of these rows only, not of the rows that OFFSET skips.
-        """
-        if repeats_rows(statement) or not self.has_relationships:
-            return self.first_page(statement)
-        ordered, key = ordered_rows(statement), primary_key(self.model)
-        keys = _limited(ordered).with_only_columns(key, maintain_column_froms=True)
-        return self.rows(ordered.where(key.in_(keys.correlate(None))))
-
-    def rows_with_cursor(self, statement: Select[Any]) -> Select[Any]:
-        """Select the columns of the schema and of the cursor."""
-        # The statement selects the model, and then the columns of the cursor.
-        cursor = [column["expr"] for column in statement.column_descriptions[1:]]
-        columns = columns_of(self.schema, self.model)
-        columns += [column.label(f"{CURSOR}{index}") for index, column in enumerate(cursor)]
-        return exclude_deleted(statement.with_only_columns(*columns, maintain_column_froms=True))
-
-    def total(self, statement: Select[Any]) -> Select[Any]:
-        """Count the rows on all pages."""
-        return exclude_deleted(count_rows(statement))
-
-
-def _limited(statement: Select[Any]) -> Select[Any]:
-    limited = statement.limit(bindparam("page_limit", type_=Integer))
-    return limited.offset(bindparam("page_offset", type_=Integer))
+# SQLAlchemy reserves parameter names that are equal to the names of columns.
+_PREFIX = "new__"
 
 
 def columns_of(
@@ -92,13 +52,13 @@ def columns_of(
         )
     # Resolves annotations with names that were defined after the schema.
     schema.model_rebuild()
-    relationships = inspect(model).mapper.relationships
+    related = related_fields(schema, model)
     columns: list[ColumnElement[Any]] = []
     for field, name in attribute_names(schema).items():
-        if name in relationships:
-            related = _related_as_json(schema, field, name, model, (*outer, schema))
+        if field in related:
+            json = _related_as_json(schema, field, name, model, (*outer, schema))
             # As text on the outermost level: asyncpg would call Python code to parse JSON.
-            columns.append((related if outer else cast(related, Text)).label(name))
+            columns.append((json if outer else cast(json, Text)).label(name))
         else:
             columns.append(_column(schema, field, name, model).label(name))
     return columns
@@ -115,24 +75,30 @@ def attribute_names(schema: Schema) -> dict[str, str]:
     return names
 
 
+def related_fields(schema: Schema, model: Any) -> dict[str, str]:
+    """Return the fields that are relationships, with the names of their attributes."""
+    relationships = inspect(model).mapper.relationships
+    names = attribute_names(schema).items()
+    return {field: name for field, name in names if name in relationships}
+
+
 def _column(schema: Schema, field: str, name: str, model: Any) -> Any:
-    mapper, missing = inspect(model).mapper, object()
-    where, attribute = f"{schema.__name__}.{field}", f"{mapper.class_.__name__}.{name}"
+    where, owner = f"{schema.__name__}.{field}", inspect(model).mapper.class_.__name__
     try:
-        column = getattr(model, name, missing)
+        column = getattr(model, name)
+    except AttributeError as error:
+        raise TypeError(
+            f"{where}: {owner} has no attribute {name!r}:"
+            " correct the name, or add a column_property or hybrid_property."
+        ) from error
     except TypeError as error:
         raise TypeError(
-            f"{where}: {attribute} cannot be computed in SQL ({error}):"
+            f"{where}: {owner}.{name} cannot be computed in SQL ({error}):"
             " add an expression to the hybrid_property."
         ) from error
-    if column is missing:
-        raise TypeError(
-            f"{where}: {mapper.class_.__name__} has no attribute {name!r}:"
-            " correct the name, or add a column_property or hybrid_property."
-        )
     if not hasattr(column, "label"):
         raise TypeError(
-            f"{where}: {attribute} is computed in Python, but a view reads SQL:"
+            f"{where}: {owner}.{name} is computed in Python, but a view reads SQL:"
             " make it a hybrid_property with an expression, or a column_property."
         )
     return column
@@ -180,3 +146,70 @@ def _schemas_in(annotation: Any) -> Iterable[Schema]:
         yield annotation
     for part in get_args(annotation):
         yield from _schemas_in(part)
+
+
+def insert_row(schema: Schema, model: type[Any], names: Collection[str]) -> Select[Any]:
+    """Return an INSERT that sets these attributes, and returns the columns of a schema."""
+    values, mapper = _values(model, names, lambda column: column.default), model.__mapper__
+    if mapper.polymorphic_on is not None:
+        values |= _discriminator(mapper, names)
+    version, generate = mapper.version_id_col, mapper.version_id_generator
+    if version is not None and callable(generate):
+        values[attribute_name(mapper, version)] = _computed(partial(generate, None), version)
+    table, columns = model.__table__, table_columns(mapper)
+    statement: Any = insert(table).values({columns[name]: values[name] for name in values})
+    # SQLAlchemy does not correlate a subquery with the table of an INSERT, so select the
+    # relationships from a CTE.
+    inserted = statement.returning(*table.c).cte("inserted")
+    return select(*columns_of(schema, aliased(model, inserted)))
+
+
+def update_row(schema: Schema, model: type[Any], names: Collection[str]) -> Update:
+    """Return an UPDATE that sets these attributes, and returns the columns of a schema.
+
+    It updates the row with primary key `:row__key`.
+    """
+    values = next_version(model) | _values(model, names, lambda column: column.onupdate)
+    statement = update(model).where(primary_key(model) == bindparam("row__key")).values(values)
+    return exclude_deleted(statement.returning(*columns_of(schema, model)))
+
+
+def arguments(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of an INSERT or UPDATE that sets attributes to these values."""
+    return {_PREFIX + name: value for name, value in values.items()}
+
+
+def _values(
+    model: type[Any], names: Collection[str], default_of: Callable[[Any], Any]
+) -> dict[str, Any]:
+    """Return a parameter for each of these attributes, and for those with a Python default."""
+    mapper = inspect(model)
+    if len(mapper.tables) > 1:
+        raise TypeError(
+            f"{model.__name__} is stored in several tables: write it with a repository."
+        )
+    check_columns(model, names)
+    values: dict[str, Any] = {}
+    for name, column in table_columns(mapper).items():
+        if name in names:
+            values[name] = bindparam(_PREFIX + name, type_=column.type)
+        # SQLAlchemy adds other defaults, which are SQL expressions, to the statement.
+        elif default := python_default(default_of(column)):
+            values[name] = _computed(default, column)
+    return values
+
+
+def _computed(function: Callable[[], Any], column: Any) -> Any:
+    """Return a parameter whose value is computed for each execution."""
+    return bindparam(None, callable_=function, type_=column.type)
+
+
+def _discriminator(mapper: Any, names: Collection[str]) -> dict[str, Any]:
+    """Return the value of the discriminator column (single-table inheritance)."""
+    column, identity = mapper.polymorphic_on, mapper.polymorphic_identity
+    if identity is None or column not in mapper.columns.values():
+        raise TypeError(f"{mapper.class_.__name__} has no polymorphic identity: insert a subclass.")
+    name = attribute_name(mapper, column)
+    if name in names:
+        raise TypeError(f"{mapper.class_.__name__}.{name} is set by the class: do not pass it.")
+    return {name: _computed(lambda: identity, column)}

@@ -10,7 +10,7 @@ from pydantic_core import SchemaValidator
 from sqlalchemy import Select
 
 from app.kit.db.session import Database
-from app.kit.queries.compiled.columns import attribute_names
+from app.kit.queries.compiled.columns import related_fields
 from app.kit.queries.compiled.json_sql import parse_json
 
 S = TypeVar("S", bound=BaseModel)
@@ -26,12 +26,8 @@ class RowValidator(Generic[S]):
     """
 
     def __init__(self, schema: type[S], model: type[Any]) -> None:
-        self._schema = schema
+        self.schema = schema
         self._model = model
-
-    def one(self, row: dict[str, Any]) -> S:
-        """Return the schema instance of a row."""
-        return self.all([row])[0]
 
     def all(self, rows: Sequence[dict[str, Any]]) -> list[S]:
         """Return the schema instances of rows. Raises ValidationError for a wrong type."""
@@ -51,21 +47,18 @@ class RowValidator(Generic[S]):
 
     @cached_property
     def _related(self) -> dict[str, str]:
-        """The attribute name of each field that is a relationship."""
-        relationships = self._model.__mapper__.relationships
-        names = attribute_names(self._schema)
-        return {field: name for field, name in names.items() if name in relationships}
+        return related_fields(self.schema, self._model)
 
     @cached_property
     def _from_objects(self) -> TypeAdapter[list[S]]:
         return TypeAdapter(
-            list[self._schema]  # type: ignore[name-defined]  # an attribute, not a type
+            list[self.schema]  # type: ignore[name-defined]  # an attribute, not a type
         )
 
     @cached_property
     def _from_text(self) -> SchemaValidator | None:
         """The validator of rows with JSON text; None if the schema has a model validator."""
-        core: Any = self._schema.__pydantic_core_schema__
+        core: Any = self.schema.__pydantic_core_schema__
         definitions: list[Any] = core.get("definitions", [])
         node = core["schema"] if definitions else core
         if node["type"] == "definition-ref":
@@ -96,13 +89,9 @@ class RowStream(Generic[S]):
     """
 
     def __init__(
-        self,
-        database: Database,
-        statement: Select[Any],
-        schema: type[S],
-        validator: RowValidator[S],
+        self, database: Database, statement: Select[Any], validator: RowValidator[S]
     ) -> None:
-        self.schema = schema
+        self.schema = validator.schema
         self._validator = validator
         self._database = database
         self._statement = statement.execution_options(yield_per=BATCH_SIZE)

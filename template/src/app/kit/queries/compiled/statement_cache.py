@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
-from weakref import WeakKeyDictionary
 
 from sqlalchemy import Dialect, Float, bindparam
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -17,7 +17,7 @@ from app.kit.db.session import Database
 # A database runs each statement in its own transaction. A session runs it in its transaction.
 Connectable: TypeAlias = Database | AsyncSession
 Row: TypeAlias = dict[str, Any]
-Values: TypeAlias = Mapping[str, Any]
+Parameters: TypeAlias = Mapping[str, Any]
 # A function that converts the value of a parameter or result column.
 Processor: TypeAlias = Callable[[Any], Any]
 
@@ -40,9 +40,7 @@ class Prepared:
     fixed: Mapping[str, Any]
     columns: tuple[tuple[str, Processor | None], ...]
 
-    def arguments(
-        self, key: CacheKey | None = None, values: Mapping[str, Any] | None = None
-    ) -> list[Any]:
+    def arguments(self, key: CacheKey | None = None, values: Parameters | None = None) -> list[Any]:
         """Return the positional arguments for one execution.
 
         Args:
@@ -72,14 +70,15 @@ class StatementCache:
     """Compiles each statement once and runs it."""
 
     def __init__(self) -> None:
-        self._prepared: WeakKeyDictionary[Dialect, dict[Any, Prepared]] = WeakKeyDictionary()
+        # None for a statement that SQLAlchemy must execute.
+        self._prepared: dict[Hashable, Prepared | None] = {}
 
     async def read(
         self,
         db: Connectable,
         statement: Any,
         build: Callable[[Any], Any],
-        values: Values | None = None,
+        values: Parameters | None = None,
         key: CacheKey | None = None,
     ) -> list[Row]:
         """Run `build(statement)` read-only, and return its rows as dictionaries.
@@ -87,68 +86,55 @@ class StatementCache:
         Statements that differ only in parameter values share one cache entry. `values` sets named
         parameters. `key` is the cache key of the statement if it is known.
         """
-        statements = self._statements_of(db)
         key = key or cache_key(statement)
         # SQLAlchemy's key does not contain the execution options, which may change the SQL.
         lookup_key = key and (build, key.key, *sorted(statement.get_execution_options().items()))
-        prepared = statements.get(lookup_key)
-        if prepared is None:
-            built = build(statement)
-            prepared = prepare(built, _dialect(db), key)
-            if prepared is None:
-                return await _execute(db, built, values)
-            if lookup_key:
-                _store(statements, lookup_key, prepared)
-        return await _fetch(db, prepared, prepared.arguments(key, values), write=False)
+        return await self._run(db, lookup_key, partial(build, statement), values, key)
 
     async def write(
-        self, db: Connectable, lookup_key: Hashable, build: Callable[[], Any], values: Values
+        self, db: Connectable, lookup_key: Hashable, build: Callable[[], Any], values: Parameters
     ) -> list[Row]:
         """Run an INSERT or UPDATE, and return its rows. `build` runs once per `lookup_key`.
 
         With a database instead of a session, the statement is committed when this returns.
         """
         # Adds the current user, if the service has authentication.
-        lookup_key, build, values = with_current_user(lookup_key, build, values)
-        statements = self._statements_of(db)
-        prepared = statements.get(lookup_key)
+        return await self._run(db, *with_current_user(lookup_key, build, values), write=True)
+
+    async def _run(
+        self,
+        db: Connectable,
+        lookup_key: Hashable,
+        build: Callable[[], Any],
+        values: Parameters | None,
+        key: CacheKey | None = None,
+        *,
+        write: bool = False,
+    ) -> list[Row]:
+        dialect = (db.get_bind() if isinstance(db, AsyncSession) else db.engine).dialect
+        try:
+            prepared = self._prepared[dialect, lookup_key]
+        except KeyError:
+            prepared = prepare(build(), dialect, key)
+            if lookup_key:
+                if len(self._prepared) >= _CACHE_SIZE:
+                    self._prepared.clear()
+                self._prepared[dialect, lookup_key] = prepared
         if prepared is None:
-            built = build()
-            prepared = prepare(built, _dialect(db))
-            if prepared is None:
-                return await _execute(db, built, values, write=True)
-            _store(statements, lookup_key, prepared)
-        return await _fetch(db, prepared, prepared.arguments(values=values), write=True)
-
-    def _statements_of(self, db: Connectable) -> dict[Any, Prepared]:
-        return self._prepared.setdefault(_dialect(db), {})
-
-
-def _dialect(db: Connectable) -> Dialect:
-    return db.get_bind().dialect if isinstance(db, AsyncSession) else db.engine.dialect
-
-
-def _store(statements: dict[Any, Prepared], lookup_key: Hashable, prepared: Prepared) -> None:
-    if len(statements) >= _CACHE_SIZE:
-        statements.clear()
-    statements[lookup_key] = prepared
-
-
-async def _fetch(
-    db: Connectable, prepared: Prepared, arguments: list[Any], *, write: bool
-) -> list[Row]:
-    if isinstance(db, AsyncSession):
-        # Like the autoflush of a session.
-        await db.flush()
-        connection = await db.connection()
-        result = await connection.exec_driver_sql(prepared.sql, tuple(arguments))
-        return prepared.rows(result.all())
-    fetch = db.fetch_committed if write else db.fetch
-    return prepared.rows(await fetch(prepared.sql, arguments))
+            return await _execute(db, build(), values, write=write)
+        arguments = prepared.arguments(key, values)
+        if isinstance(db, AsyncSession):
+            # Like the autoflush of a session.
+            await db.flush()
+            connection = await db.connection()
+            result = await connection.exec_driver_sql(prepared.sql, tuple(arguments))
+            return prepared.rows(result.all())
+        fetch = db.fetch_committed if write else db.fetch
+        return prepared.rows(await fetch(prepared.sql, arguments))
 
 
 async def _execute(
-    db: Connectable, statement: Any, values: Values | None, *, write: bool = False
+    db: Connectable, statement: Any, values: Parameters | None, *, write: bool = False
 ) -> list[Row]:
     """Run a statement that cannot be prepared, because its SQL depends on parameter values."""
     if isinstance(db, AsyncSession):
@@ -189,16 +175,12 @@ def prepare(statement: Any, dialect: Dialect, key: CacheKey | None = None) -> Pr
         for owner, parts in state.parameter_expansion.items():
             fixed |= {part: state.parameters[part] for part in parts}
             types |= dict.fromkeys(parts, types[owner])
-    return Prepared(
-        sql,
-        compiled,
-        tuple((name, _bind_processor(types[name], dialect)) for name in positions),
-        fixed,
-        tuple(
-            (column.key or "", _result_processor(column.type, dialect))
-            for column in statement.exported_columns
-        ),
+    parameters = tuple((name, _bind_processor(types[name], dialect)) for name in positions)
+    columns = tuple(
+        (column.key or "", _result_processor(column.type, dialect))
+        for column in statement.exported_columns
     )
+    return Prepared(sql, compiled, parameters, fixed, columns)
 
 
 def _values(compiled: SQLCompiler, key: CacheKey | None) -> dict[str, Any]:
