@@ -131,9 +131,7 @@ def test_compose_commands_start_without_an_identity_provider(
         settings = {**migrate["environment"], "DATABASE_URL": url, "PYTHONPATH": "src"}
         succeed(*console, *migrate["command"][1:], cwd=directory, **settings)
         serve = [*console, "serve", "--port", str(port)]
-        with serving(
-            *serve, cwd=directory, port=port, log=tmp_path / "log", **settings
-        ) as running:
+        with serving(*serve, cwd=directory, port=port, log=tmp_path / "log", **settings) as running:
             running.wait_until_ready(SECONDS_TO_START)
             assert running.get("/users").status_code == 401
 

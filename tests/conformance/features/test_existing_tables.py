@@ -15,6 +15,7 @@ from app.kit.queries.sorting import order_by
 from app.kit.queries.view import View
 from app.kit.writes.bulk import insert_many, insert_returning
 from app.kit.writes.copy import copy_returning, copy_rows
+from app.kit.writes.request_checks import check_references
 from app.kit.writes.transactions import savepoint
 from app.kit.writes.upsert import upsert_many
 from tests.conformance.features.existing_tables.models import Shelf, SignedDesk, StockItem
@@ -23,6 +24,11 @@ from tests.conformance.features.existing_tables.models import Shelf, SignedDesk,
 class StockItemIn(RequestModel):
     sku: str
     price: Decimal
+
+
+class ShelvesIn(RequestModel):
+    first: str | None
+    others: list[str]
 
 
 class StockItemOut(StockItemIn):
@@ -97,3 +103,17 @@ async def test_cursor_page_of_a_schema_that_rejects_unknown_fields(session: Asyn
 
     assert [each.sku for each in page.items] == ["a"]
     assert page.next is not None
+
+
+async def test_references_to_a_natural_key_are_checked(session: AsyncSession) -> None:
+    await insert_many(session, Shelf, [{"code": "a"}])
+    models: Any = {"first": Shelf, "others": Shelf}
+    await check_references(session, ShelvesIn(first="a", others=["a"]), models)
+    await check_references(session, ShelvesIn(first=None, others=[]), models)
+
+    with pytest.raises(Invalid) as invalid:
+        await check_references(session, ShelvesIn(first="a", others=["a", "c", "b"]), models)
+
+    assert [(each.field, each.message) for each in invalid.value.errors] == [
+        ("body.others", "does not exist: b, c")
+    ]

@@ -1,6 +1,6 @@
 """Restore soft-deleted rows, or delete them permanently."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar, cast
@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import MANYTOONE, Mapper, RelationshipProperty, aliased
 from sqlalchemy.orm.interfaces import ORMOption
 
-from app.kit.db.base import Base, any_of, attribute_name, table_name
+from app.kit.db.base import Base, any_of, attribute_name, key_attributes, table_name
 from app.kit.db.deletion import INCLUDE_DELETED, Model, cascade_soft_delete
 from app.kit.db.ids import Id
 from app.kit.db.session import Database
@@ -103,6 +103,8 @@ async def purge(database: Database, before: datetime, size: int = CHUNK_SIZE) ->
             database, model, due, size, delete_keys, skip_locked=True, **INCLUDE_DELETED
         ):
             removed[name] += count
+            if model not in _deleted_with(inspect(model)):
+                break
     return removed
 
 
@@ -163,11 +165,14 @@ def _keep_conditions(
             continue
         child: Any = aliased(referring.class_, flat=True)
         target = fk.referred_table.alias()
-        found = (
-            exists().select_from(child).where(*_join_conditions(referring, child, fk, target, row))
-        )
+        joined = [
+            key == each for key, each in zip(target.primary_key, key_attributes(row), strict=True)
+        ]
+        for element in fk.elements:
+            attribute = getattr(child, attribute_name(referring, element.parent))
+            joined.append(attribute == target.c[element.column.key])
         # Correlates with the outermost statement too.
-        found = found.correlate_except(child, target)
+        found = exists().select_from(child).where(*joined).correlate_except(child, target)
         base = referring.base_mapper.class_
         if base is purged:
             found = found.where(child.id != purged.id)
@@ -185,22 +190,6 @@ def _keep_conditions(
             found = found.where(or_(*reasons))
         conditions.append(found)
     return conditions
-
-
-def _join_conditions(
-    referring: Mapper[Any], child: Any, fk: ForeignKeyConstraint, target: Any, row: Any
-) -> Iterator[ColumnElement[bool]]:
-    """Yield the join conditions between a child and the row that it references."""
-    model: Mapper[Any] = inspect(row).mapper
-    if fk.referred_table is model.local_table:
-        for column in fk.referred_table.primary_key:
-            yield target.c[column.key] == getattr(row, attribute_name(model, column))
-    else:
-        # The foreign key references the table of a subclass.
-        yield from (target_id == row.id for target_id in target.primary_key)
-    for element in fk.elements:
-        name = attribute_name(referring, element.parent)
-        yield getattr(child, name) == target.c[element.column.key]
 
 
 async def _delete(model: type[Model], session: AsyncSession, keys: Sequence[Id]) -> int:

@@ -1,14 +1,13 @@
 """Checks of request bodies: foreign keys, and batches that are stored as a whole."""
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, Field
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.kit.db.base import TimestampedModel, any_of
-from app.kit.db.ids import Id
+from app.kit.db.base import Base, any_of, primary_key
 from app.kit.errors.problems import Conflict, FieldProblem, Invalid
 from app.kit.http.schemas import RequestModel
 from app.kit.writes.transactions import savepoint
@@ -73,12 +72,12 @@ async def validate_then_store(
 
 
 async def check_references(
-    session: AsyncSession, body: BaseModel, models: Mapping[str, type[TimestampedModel]]
+    session: AsyncSession, body: BaseModel, models: Mapping[str, type[Base]]
 ) -> None:
-    """Raise `Invalid` if a field contains the id of a row that does not exist.
+    """Raise `Invalid` if a field contains the primary key of a row that does not exist.
 
     Locks the rows FOR SHARE: a concurrent DELETE waits until the transaction ends. A field contains
-    an id, a list of ids, or null. Fields that the client did not send are ignored.
+    a primary key, a list of them, or null. Fields that the client did not send are ignored.
 
     Args:
         session: the session of the request.
@@ -88,21 +87,16 @@ async def check_references(
     """
     problems: list[FieldProblem] = []
     for name, model in models.items():
-        ids = set(_ids(getattr(body, name))) if name in body.model_fields_set else set[Id]()
-        if not ids:
+        value = getattr(body, name) if name in body.model_fields_set else None
+        keys: set[Any] = set(value) if isinstance(value, list) else {value} - {None}
+        if not keys:
             continue
         # A fixed lock order prevents deadlocks.
-        statement = select(model.id).where(any_of(model.id, ids)).order_by(model.id)
-        missing = ids - set(await session.scalars(statement.with_for_update(read=True)))
+        key = primary_key(model)
+        statement = select(key).where(any_of(key, keys)).order_by(key)
+        missing = keys - set(await session.scalars(statement.with_for_update(read=True)))
         if missing:
             message = f"does not exist: {', '.join(sorted(map(str, missing)))}"
             problems.append(FieldProblem(field=f"body.{name}", message=message))
     if problems:
         raise Invalid("The request refers to rows that do not exist.", *problems)
-
-
-def _ids(value: Any) -> Iterator[Id]:
-    if isinstance(value, list):
-        yield from cast("list[Id]", value)
-    elif value is not None:
-        yield value

@@ -1,7 +1,7 @@
 """Insert or update rows (`INSERT … ON CONFLICT DO UPDATE`)."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import (
     Boolean,
@@ -16,7 +16,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.kit.db.base import Base, check_columns, next_version
+from app.kit.db.base import Base, check_columns, next_version, python_default
 from app.kit.db.deletion import not_deleted
 from app.kit.errors.problems import Conflict, FieldProblem
 from app.kit.writes.bulk import CHUNK_SIZE, OPTIONS, NewRow, chunks, insert_values, names_of
@@ -99,22 +99,19 @@ async def upsert_many(
 def _index_predicate(model: type[Base], by: Sequence[str], columns: Sequence[str]) -> Any:
     """Return the WHERE condition of the unique index on these columns; None if it has none."""
     table: Any = model.__table__
-    deferrable = None
-    for item in (*table.indexes, *table.constraints):
-        unique = item.unique if isinstance(item, Index) else isinstance(item, _UNIQUE)
-        if not unique or {column.name for column in item.columns} != set(columns):
-            continue
-        if not isinstance(item, Index) and (item.deferrable or item.initially):
-            deferrable = item.name
-            continue
-        return item.dialect_options["postgresql"].get("where")
-    names = ", ".join(by)
-    if deferrable is None:
-        raise TypeError(f"{model.__name__} has no unique index on {names}")
-    raise TypeError(
-        f"upsert_many needs a unique index on {names} of {model.__name__}, but {deferrable} is"
-        " deferrable, which ON CONFLICT does not support: remove `deferrable` and `initially`"
-    )
+    found = [
+        each
+        for each in (*table.indexes, *table.constraints)
+        if (each.unique if isinstance(each, Index) else isinstance(each, _UNIQUE))
+        and {column.name for column in each.columns} == {*columns}
+    ]
+    for each in found:
+        if isinstance(each, Index) or not (each.deferrable or each.initially):
+            return each.dialect_options["postgresql"].get("where")
+    message = f"{model.__name__} has no unique index on {', '.join(by)}"
+    if found:
+        message += f" for ON CONFLICT: {found[0].name} is deferrable. Remove `deferrable` from it."
+    raise TypeError(message)
 
 
 def _update_condition(model: type[Base]) -> ColumnElement[bool] | None:
@@ -132,8 +129,7 @@ def _onupdate_and_version(model: type[Base]) -> dict[str, Any]:
     columns = inspect(model).columns
     values = {columns[name].name: value for name, value in next_version(model).items()}
     for column in model.__table__.columns:
-        on_update: Any = column.onupdate
-        if on_update is not None:
-            # SQLAlchemy wraps a function without parameters: it accepts the execution context.
-            values[column.name] = on_update.arg(None) if on_update.is_callable else on_update.arg
+        if (default := cast("Any", column.onupdate)) is not None:
+            compute = python_default(default)
+            values[column.name] = compute() if compute else default.arg
     return values
