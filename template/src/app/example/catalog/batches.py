@@ -38,7 +38,7 @@ async def create_products(rows: Sequence[ProductCreate], session: AsyncSession) 
     async def store() -> dict[str, Id]:
         # Insert in the order of the SKUs: requests with the same products cannot deadlock.
         ordered = sorted(rows, key=attrgetter("sku"))
-        keys = await insert_returning(session, Product, (row.model_dump() for row in ordered))
+        keys = await insert_returning(session, Product, ordered)
         return {row.sku: key for row, key in zip(ordered, keys, strict=True)}
 
     stored = await validate_then_store(session, check, store)
@@ -57,10 +57,9 @@ async def put_products(rows: Sequence[ProductIn], session: AsyncSession) -> Upse
         conflicts = find_invalid(rows, "slug", ALREADY_EXISTS, is_slug_of_another_product)
         raise_if_invalid(await _find_problems(session, rows), list(conflicts))
 
-    async def store() -> UpsertResult:
-        return await upsert_many(session, Product, (row.model_dump() for row in rows), by=["sku"])
-
-    return await validate_then_store(session, check, store)
+    return await validate_then_store(
+        session, check, lambda: upsert_many(session, Product, rows, by=["sku"])
+    )
 
 
 async def _stored_skus(session: AsyncSession, rows: Sequence[ProductIn]) -> dict[str, str]:
@@ -79,10 +78,7 @@ async def _find_problems(session: AsyncSession, rows: Sequence[ProductIn]) -> li
     known = set(await session.scalars(select(Category.id).where(any_of(Category.id, wanted))))
     return [
         *find_invalid(
-            rows,
-            "category_id",
-            "category not found",
-            lambda row: row.category_id not in known,
+            rows, "category_id", "category not found", lambda row: row.category_id not in known
         ),
         *find_duplicates(rows, "sku"),
         *find_duplicates(rows, "slug"),

@@ -9,29 +9,34 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.example.catalog.models import Category, Product, ProductStatus
-from app.example.catalog.repository import CategoryRepository, ProductRepository
-from app.example.catalog.schemas import ProductChanges, ProductCreate, StockTransfer
+from app.example.catalog.repository import PRODUCTS, CategoryRepository, ProductRepository
+from app.example.catalog.schemas import ProductChanges, ProductCreate, ProductOut, StockTransfer
 from app.kit.db.base import any_of
 from app.kit.db.ids import Id
 from app.kit.errors.problems import FieldProblem, Invalid
 from app.kit.writes.bulk import delete_in_batches, update_in_batches
+from app.kit.writes.request_checks import check_references
 
 
-async def create_product(new: ProductCreate, session: AsyncSession) -> Product:
+# The models that the fields of a request refer to.
+REFERENCES = {"category_id": Category}
+
+
+async def create_product(new: ProductCreate, session: AsyncSession) -> ProductOut:
     """Create a product. Raises `Invalid` if its category does not exist."""
-    category = await _existing_category(new.category_id, session)
-    product = Product(category=category, **new.model_dump(exclude={"category_id"}))
-    return await ProductRepository(session).add(product)
+    await check_references(session, new, REFERENCES)
+    return await PRODUCTS.insert(session, new)
 
 
 async def update_product(
     product: Product, changes: ProductChanges, session: AsyncSession
 ) -> Product:
     """Update a product. Raises `Invalid` if the new category does not exist."""
+    await check_references(session, changes, REFERENCES)
+    await ProductRepository(session).update(product, changes.sent())
     if "category_id" in changes.model_fields_set:
-        product.category = await _existing_category(changes.category_id, session)
-    sent = changes.sent(apart_from="category_id")
-    return await ProductRepository(session).update(product, sent)
+        await session.refresh(product, ["category"])
+    return product
 
 
 async def discontinue_category(category_id: Id, session: AsyncSession) -> int:
@@ -98,11 +103,3 @@ async def return_stock(quantities: Mapping[Id, int], session: AsyncSession) -> N
     for product in await session.scalars(statement.execution_options(populate_existing=True)):
         product.restock(quantities[product.id])
     await session.flush()
-
-
-async def _existing_category(category_id: Id, session: AsyncSession) -> Category:
-    category = await CategoryRepository(session).get_one_or_none(Category.id == category_id)
-    if category is None:
-        problem = FieldProblem(field="body.category_id", message="category not found")
-        raise Invalid("The category does not exist.", problem)
-    return category
