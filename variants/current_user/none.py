@@ -3,8 +3,9 @@
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
-from asyncpg import Connection
 from typing_extensions import deprecated
+
+from app.kit.db.connections.asyncpg_driver import Connection
 
 # The class of connections to PostgreSQL.
 CONNECTION_CLASS: type[Any] = Connection

@@ -99,6 +99,35 @@ async def test_preflight_request_is_allowed_for_configured_origins() -> None:
     assert allowed_origin(await client.options("/kit/fine", headers=other_origin)) is None
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
+async def test_preflight_request_allows_every_method_and_header_of_the_kit(method: str) -> None:
+    names = "Authorization, Content-Type, If-None-Match, Last-Event-ID, X-Request-ID"
+    preflight = {
+        "Origin": ORIGIN,
+        "Access-Control-Request-Method": method,
+        "Access-Control-Request-Headers": names.lower(),
+    }
+    response = await client_with(origins=ORIGIN).options("/kit/fine", headers=preflight)
+    assert response.status_code == 200, response.text
+    assert "Origin" in response.headers["Vary"]
+
+
+async def test_response_for_one_origin_is_not_cached_for_another() -> None:
+    client = client_with(origins=f"{ORIGIN},https://other.example", credentials=True)
+    for headers in ({"Origin": ORIGIN}, {"Origin": "https://evil.example"}, {}):
+        assert (await client.get("/kit/fine", headers=headers)).headers["Vary"] == "Origin"
+
+
+async def test_any_origin_may_read_responses_without_credentials() -> None:
+    client = client_with(origins="*")
+    for response in (
+        await client.get("/kit/fine", headers={"Origin": ORIGIN}),
+        await client.options("/kit/fine", headers=PREFLIGHT),
+    ):
+        assert allowed_origin(response) == "*"
+        assert "Access-Control-Allow-Credentials" not in response.headers
+
+
 async def test_untrusted_host_is_rejected_with_a_problem_document() -> None:
     client = client_with(hosts="api.example.org,*.example.net")
     for host, status in {

@@ -25,11 +25,12 @@ SLOW = """
 import asyncio
 import gc
 from collections.abc import AsyncIterable
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 from fastapi.sse import EventSourceResponse
-from sqlalchemy import text
+from sqlalchemy import func, literal_column, select, text
 from app import registry
-from app.kit.http.dependencies import SessionDep
+from app.kit.http.dependencies import DatabaseDep, SessionDep
+from app.kit.http.streaming import StreamedRows
 
 router = APIRouter()
 
@@ -47,6 +48,18 @@ async def wait(seconds: float) -> None:
 async def events() -> AsyncIterable[str]:
     yield "first"
     await asyncio.Event().wait()
+
+@router.get("/kit/export/{fast_rows}")
+async def export(fast_rows: int, database: DatabaseDep) -> StreamedRows:
+    series = func.generate_series(1, 10_000_000)
+    seconds = literal_column(f"CASE WHEN number > {fast_rows} THEN 60 ELSE 0 END")
+    numbers = select(series.label("number")).subquery()
+    statement = select(func.pg_sleep(seconds)).select_from(numbers)
+    return StreamedRows(database, statement, lambda row: b"x" * 100, media_type="text/plain")
+
+@router.get("/kit/client")
+async def client(request: Request) -> list[str]:
+    return [request.client.host, request.url.scheme]
 
 @router.get("/kit/observability/garbage_collector")
 async def garbage() -> tuple[bool, int]:
@@ -80,8 +93,12 @@ def port() -> int:
 def process(
     unpooled_url: URL, port: int, tmp_path: Path, request: pytest.FixtureRequest
 ) -> Generator["subprocess.Popen[bytes]"]:
-    """The service in a subprocess, with a grace period of one second, or of the parameter."""
-    grace = getattr(request, "param", 1)
+    """The service in a subprocess, with a grace period of one second.
+
+    The parameter is another grace period, or environment variables.
+    """
+    parameter: int | dict[str, str] = getattr(request, "param", 1)
+    grace, environment = (1, parameter) if isinstance(parameter, dict) else (parameter, {})
     program = tmp_path / "serve.py"
     program.write_text(SLOW)
     with subprocess.Popen(
@@ -92,6 +109,7 @@ def process(
             "DATABASE_URL": unpooled_url.render_as_string(hide_password=False),
             "DATABASE_POOLER": "none",
             "DATABASE_APPLICATION_NAME": "served",
+            **environment,
         },
         stderr=subprocess.PIPE,
     ) as process:
@@ -174,6 +192,58 @@ async def test_sigterm_ends_event_streams_before_running_requests(
     assert process.returncode == 0
     assert monotonic() - started < 6
     assert b"Traceback" not in output, output.decode()
+
+
+@pytest.mark.parametrize("process", [{"HTTP_CONCURRENCY": "1"}], indirect=True)
+# The client leaves while the server sends, or while it waits for the next rows.
+@pytest.mark.parametrize(
+    ("fast_rows", "state"),
+    [(10_000_000, "idle in transaction"), (2000, "active")],
+    ids=["sending", "reading"],
+)
+async def test_cancelled_export_frees_its_connection_and_slot_at_once(
+    database: Database, port: int, process: "subprocess.Popen[bytes]", fast_rows: int, state: str
+) -> None:
+    url = f"http://127.0.0.1:{port}"
+    async with AsyncClient(base_url=url, headers=client_headers()) as client:
+        await wait_until_ready(client)
+        async with client.stream("GET", f"/kit/export/{fast_rows}") as response:
+            parts = response.aiter_bytes()
+            await anext(parts)
+            await wait_for_connections(database, 1, state)
+
+        started = monotonic()
+        # It needs the only slot.
+        assert (await client.post("/kit/slow/0")).status_code == 200
+        await wait_for_connections(database, 0, state)
+        assert monotonic() - started < 1
+    process.send_signal(signal.SIGTERM)
+    _, output = await asyncio.to_thread(process.communicate)
+    assert b"Traceback" not in output, output.decode()
+
+
+@pytest.mark.parametrize(
+    ("process", "expected"),
+    [
+        ({}, ["203.0.113.7", "https"]),
+        ({"FORWARDED_ALLOW_IPS": "192.0.2.0/24"}, ["127.0.0.1", "http"]),
+    ],
+    indirect=["process"],
+    ids=["trusted", "untrusted"],
+)
+@pytest.mark.usefixtures("process")
+async def test_forwarded_headers_are_read_from_trusted_proxies_only(
+    port: int, expected: list[str]
+) -> None:
+    forwarded = {
+        # The client has sent the first address itself.
+        "X-Forwarded-For": "198.51.100.1, 203.0.113.7",
+        "X-Forwarded-Proto": "https",
+    }
+    headers = client_headers() | forwarded
+    async with AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=headers) as client:
+        await wait_until_ready(client)
+        assert (await client.get("/kit/client")).json() == expected
 
 
 async def wait_until_ready(client: AsyncClient) -> None:

@@ -7,15 +7,15 @@ transaction, so they do not set it: pass `SessionDep` to read a table with row-l
 """
 
 from collections.abc import Callable, Hashable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import asyncpg
 from sqlalchemy import String, bindparam, func, select
 from sqlalchemy.dialects.postgresql import TEXT
 from sqlalchemy.orm import Mapped, mapped_column
 from typing_extensions import deprecated
 
 from app.kit.auth.caller import current_caller
+from app.kit.db.connections.asyncpg_driver import Connection
 
 SETTING = "app.caller"
 _PARAMETER = "caller_subject"
@@ -43,13 +43,7 @@ class AuditMixin:
     )
 
 
-if TYPE_CHECKING:
-    _Connection = asyncpg.Connection[asyncpg.Record]
-else:
-    _Connection = asyncpg.Connection
-
-
-class CallerConnection(_Connection):
+class CallerConnection(Connection):
     """A connection whose BEGIN also sets the caller, in the same message."""
 
     async def execute(

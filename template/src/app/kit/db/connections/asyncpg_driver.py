@@ -6,7 +6,7 @@ exceptions are the same as for a session.
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 from sqlalchemy import ExceptionContext, QueuePool, event
@@ -21,6 +21,21 @@ from app.kit.errors.problems import Unavailable
 from app.kit.errors.redaction import redact
 
 Rows = Sequence[Sequence[Any]]
+
+
+if TYPE_CHECKING:
+    _Connection = asyncpg.Connection[asyncpg.Record]
+else:
+    _Connection = asyncpg.Connection
+
+
+class Connection(_Connection):
+    """A connection whose running statement ends when the task that waits for it is cancelled."""
+
+    def _clean_tasks(self) -> None:
+        # For each cancelled statement, a task of the driver sends a request to the server. If
+        # `terminate` stopped it, the statement would run on.
+        pass
 
 
 def replace_closed_connections(engine: Engine) -> None:

@@ -82,13 +82,14 @@ def add_security_middleware(app: ASGIApp, settings: HttpSettings) -> ASGIApp:
             app,
             allow_origins=settings.origins,
             allow_credentials=settings.credentials,
-            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=[
                 "Authorization",
                 "Cache-Control",
                 "Idempotency-Key",
                 "If-Match",
                 "If-None-Match",
+                "Last-Event-ID",
                 "X-Request-ID",
             ],
             expose_headers=[
