@@ -1,15 +1,13 @@
 """Keep modules that release 0.7.0 removes from the kit, if the code of a team imports them.
 
-Copier has removed the modules. This script restores each module that a file of the service imports;
-from then on, the module belongs to the team. It also rewrites imports of names that moved to other
-packages. No file of the template has such imports. The script is idempotent.
+Copier has removed the modules. `keep_removed` restores each module that a file of the service
+imports; from then on, the module belongs to the team. No file of the template has such imports.
 """
 
-import ast
 import re
-import subprocess
-import sys
 from pathlib import Path
+
+from hooks.repository import files_of, git
 
 KIT = "src/app/kit/db"
 # Removed modules, and their replacements.
@@ -18,13 +16,6 @@ REMOVED = {
     "hot_writes": "View.insert of app.kit.queries.view",
     "projection": "View of app.kit.queries.view",
     "compiled": "View of app.kit.queries.view",
-}
-# Removed names, and their replacements.
-MOVED = {
-    "app.kit.routing.FeatureRouter": "fastapi.APIRouter",
-    "app.kit.local_postgres.throwaway": "local_postgres.ephemeral",
-    "app.kit.local_postgres.development": "local_postgres.development",
-    "app.kit.local_postgres.PostgresUnavailable": "local_postgres.PostgresUnavailable",
 }
 # Only modules of 0.6 contain this text; those of earlier releases access the database differently.
 MARK = "it goes in 0.7.0"
@@ -58,17 +49,10 @@ ERRORS = "surrogateescape"
 
 
 def keep_removed(service: Path) -> list[str]:
-    """Keep the removed modules that the service imports; return one sentence per change."""
+    """Keep the removed modules that the service imports; return one sentence per module."""
     said: list[str] = []
-    for file in files_of(service):
-        text = read(file)
-        if (changed := redirect_imports(text)) != text:
-            file.write_text(changed, encoding="utf-8", errors=ERRORS, newline="")
-            said.append(f"{file.relative_to(service)}: rewrote imports of removed names.")
     # A restored module may import another removed module.
-    while missing := sorted(
-        each for each in imported(service) if not path_of(service, each).exists()
-    ):
+    while missing := [each for each in imported(service) if not path_of(service, each).exists()]:
         for name in missing:
             path_of(service, name).write_text(source_of(service, name), encoding="utf-8")
             said.append(
@@ -89,16 +73,10 @@ def repair(service: Path) -> None:
             file.write_text(text, encoding="utf-8", errors=ERRORS, newline="")
 
 
-def files_of(service: Path) -> list[Path]:
-    """Return the Python files of the service, including new ones."""
-    listed = git(service, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "*.py")
-    paths = {service / name for name in (listed or "").split("\0") if name}
-    return sorted(path for path in paths if path.is_file())
-
-
-def imported(service: Path) -> set[str]:
+def imported(service: Path) -> list[str]:
     """Return the removed modules that files of the service import."""
-    return {name for file in files_of(service) for name in REMOVED if imports(file, name)}
+    files = [service / path for path in files_of(service) if path.endswith(".py")]
+    return [name for name in REMOVED if any(imports(file, name) for file in files)]
 
 
 def imports(file: Path, name: str) -> bool:
@@ -109,33 +87,6 @@ def imports(file: Path, name: str) -> bool:
     if file.parent.as_posix().endswith(KIT):
         form += r"|from\s+\.{0}\b"
     return bool(re.search(form.format(name), read(file)))
-
-
-def redirect_imports(text: str) -> str:
-    """Rewrite the imports of moved names in the text of a module."""
-    if not any(name.rpartition(".")[0] in text for name in MOVED):
-        return text
-    try:
-        tree = ast.parse(text)
-    except SyntaxError:  # a conflict, which is reported by the update itself
-        return text
-    lines = text.splitlines(keepends=True)
-    found = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
-    for node in sorted(found, key=lambda each: each.lineno, reverse=True):
-        names = [(f"{node.module}.{each.name}", each.asname or each.name) for each in node.names]
-        if node.level or not any(name in MOVED for name, _ in names):
-            continue
-        indent = " " * node.col_offset
-        lines[node.lineno - 1 : node.end_lineno] = [
-            f"{indent}{statement(MOVED.get(name, name), alias)}\n" for name, alias in names
-        ]
-    return "".join(lines)
-
-
-def statement(name: str, alias: str) -> str:
-    """Return the statement that imports a name under an alias."""
-    module, _, own = name.rpartition(".")
-    return f"from {module} import {own}" + (f" as {alias}" if alias != own else "")
 
 
 def read(file: Path) -> str:
@@ -150,22 +101,11 @@ def path_of(service: Path, name: str) -> Path:
 
 def source_of(service: Path, name: str) -> str:
     """Return the committed module or, for a release before 0.6, the module of the newest 0.6."""
-    committed = git(service, "show", f"HEAD:./{KIT}/{name}.py")
-    if committed and MARK in committed:
+    committed = (git(service, "show", f"HEAD:./{KIT}/{name}.py") or b"").decode()
+    if MARK in committed:
         return committed
     template = Path(__file__).parents[1]
-    tags = (git(template, "tag", "--list", "v0.6.*", "--sort=-version:refname") or "").split()
-    of_tags = (git(template, "show", f"{tag}:template/{KIT}/{name}.py") for tag in tags)
-    return next(filter(None, of_tags), committed) or ""
-
-
-def git(directory: Path, *arguments: str) -> str | None:
-    """Run Git; return its output, or None if the command fails."""
-    command = ["git", "-C", str(directory), *arguments]
-    ended = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
-    return ended.stdout if ended.returncode == 0 else None
-
-
-if __name__ == "__main__":
-    for sentence in keep_removed(Path.cwd()):
-        sys.stdout.write(f"{sentence}\n")
+    tags = git(template, "tag", "--list", "v0.6.*", "--sort=-version:refname") or b""
+    paths = (f"{tag}:template/{KIT}/{name}.py" for tag in tags.decode().split())
+    found = next(filter(None, (git(template, "show", path) for path in paths)), b"")
+    return found.decode() or committed

@@ -13,18 +13,26 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import copier
 import yaml
 
 # Copier runs this file as a script.
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from hooks.keep_removed import redirect_imports, repair
+from hooks.keep_removed import keep_removed, repair
 from hooks.move_code import rewrite
 from hooks.move_list import Moves, module_of, path_of
 from hooks.move_merge import MARKERS, Text, has_same_content, merge
 from hooks.move_migrations import keep_importable, missing_imports, restore
 from hooks.move_style import format_changed, format_like
-from hooks.rename import ANSWERS, git, mark_unmerged, render
+from hooks.repository import (
+    ANSWERS,
+    committed_files,
+    files_of,
+    git,
+    mark_merged,
+    mark_unmerged,
+)
 
 MIGRATIONS = "migrations/versions/"
 # Text of a team in which paths and dotted names may stand.
@@ -56,7 +64,16 @@ def move(service: Path, *, is_first_run: bool) -> list[str]:
 
 def rendered(answers: dict[str, Any], place: Path) -> dict[str, bytes]:
     """Return the files of a release."""
-    render(answers, place)
+    copier.run_copy(
+        answers["_src_path"],
+        place,
+        data={name: value for name, value in answers.items() if not name.startswith("_")},
+        vcs_ref=answers["_commit"],
+        defaults=True,
+        quiet=True,
+        unsafe=True,
+        skip_tasks=True,
+    )
     files = (path for path in place.rglob("*") if path.is_file())
     return {path.relative_to(place).as_posix(): path.read_bytes() for path in files}
 
@@ -99,7 +116,7 @@ class _Move:
         if module_of(path) in self.moves.kept and path in self.new:
             # Copier merged the edits into a file that has only imports now.
             (self.service / path).write_bytes(self.new[path])
-            self.mark_merged(path)
+            mark_merged(self.service, path)
         target = self.new_path(path)
         see = f"`git diff HEAD -- {path}` prints your version."
         if target is None:
@@ -146,7 +163,7 @@ class _Move:
         if not is_clean:
             mark_unmerged(self.service, target, *map(style.encode, texts))
         elif target == path:
-            self.mark_merged(path)
+            mark_merged(self.service, path)
 
     def exists(self, module: str) -> bool:
         """Return whether a module is not of the service, or exists."""
@@ -159,18 +176,12 @@ class _Move:
         if not path.endswith(".py"):
             return self.moves.rewrite_text(text)
         is_package = path.endswith("/__init__.py")
-        # `keep_removed.py` changed only the file that Copier merged.
-        text = redirect_imports(text)
         return rewrite(text, module_of(path) or "", self.moves, is_package=is_package)
-
-    def mark_merged(self, path: str) -> None:
-        """Remove a conflict from the Git index."""
-        if git(self.service, "ls-files", "-u", "--", path):
-            git(self.service, "reset", "--quiet", "--", path)
 
     # ------------------------------------------------------------------ the team's files
     def rewrite_own_code(self) -> None:
         """Rewrite what differs from the new release, and report what is left to do."""
+        self.said += keep_removed(self.service)
         repair(self.service)
         paths = files_of(self.service)
         for path in paths:
@@ -224,30 +235,6 @@ class _Move:
                 shutil.rmtree(place)
             elif is_kit and package in self.head:
                 (place / "__init__.py").write_bytes(self.head[package])
-
-
-def committed_files(service: Path) -> tuple[dict[str, bytes], set[str]]:
-    """Return the content of each committed file, and the names of executable files."""
-    listed = (git(service, "ls-tree", "-r", "-z", "HEAD") or b"").decode("utf-8", "surrogateescape")
-    lines = [line.partition("\t") for line in listed.split("\0")]
-    entries = {path: head.split() for head, _, path in lines if head.startswith("100")}
-    given = "".join(f"{blob}\n" for _, _, blob in entries.values()).encode()
-    output = git(service, "cat-file", "--batch", given=given) or b""
-    files: dict[str, bytes] = {}
-    for path in entries:
-        head, _, output = output.partition(b"\n")
-        size = int(head.split()[-1])
-        files[path], output = output[:size], output[size + 1 :]
-    return files, {path for path, (mode, *_) in entries.items() if mode == "100755"}
-
-
-def files_of(service: Path) -> list[str]:
-    """Return the files of the service that Git does not ignore, without symbolic links."""
-    listed = git(service, "ls-files", "-z", "--cached", "--others", "--exclude-standard") or b""
-    paths = {name for name in listed.decode("utf-8", "surrogateescape").split("\0") if name}
-    return sorted(
-        path for path in paths if (service / path).is_file() and not (service / path).is_symlink()
-    )
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import cast
 
 from hooks.move_list import Moves
@@ -37,33 +36,57 @@ def rewrite(text: str, module: str, moves: Moves, *, is_package: bool = False) -
     return moves.rewrite_text(_Rewriting(text, tree, module, package, moves).result())
 
 
-@dataclass
-class _Rewriting:
-    text: str
-    tree: ast.Module
-    module: str
-    package: str
-    moves: Moves
-    edits: dict[tuple[int, int], bytes] = field(default_factory=dict)
-    # New names of names that this module binds.
-    renamed: dict[str, str] = field(default_factory=dict)
-    # The old module of each name that is bound to a module.
-    aliases: dict[str, str] = field(default_factory=dict)
-    # The old name of each imported class of which a member is renamed.
-    classes: dict[str, str] = field(default_factory=dict)
-    imported: set[str] = field(default_factory=set)
-    added: set[str] = field(default_factory=set)
+class Source:
+    """The code of a module, and edits at the positions of its syntax nodes, in bytes."""
 
-    def result(self) -> str:
-        self.source = self.text.encode("utf-8")
+    def __init__(self, text: str) -> None:
+        self.source = text.encode("utf-8")
+        self.newline = "\r\n" if b"\r\n" in self.source else "\n"
+        self.edits: dict[tuple[int, int], bytes] = {}
         self.starts = [0]
         for line in self.source.split(b"\n"):
             self.starts.append(self.starts[-1] + len(line) + 1)
-        self.newline = "\r\n" if b"\r\n" in self.source else "\n"
-        self.nodes = list(ast.walk(self.tree))
+
+    def span(self, node: ast.AST) -> tuple[int, int]:
+        """Return the positions of a node in the source."""
+        # The nodes that are passed have the four positions of an expression.
+        located = cast("ast.expr", node)
+        return (
+            self.starts[located.lineno - 1] + located.col_offset,
+            self.starts[cast("int", located.end_lineno) - 1] + cast("int", located.end_col_offset),
+        )
+
+    def edited(self) -> str:
+        """Return the edited code. An edit replaces the edits that it contains."""
+        result, last = b"", 0
+        order = sorted(self.edits, key=lambda span: (span[0], span[0] != span[1], -span[1]))
+        for start, end in order:
+            if start >= last:
+                result += self.source[last:start] + self.edits[start, end]
+                last = end
+        return (result + self.source[last:]).decode("utf-8")
+
+
+class _Rewriting(Source):
+    def __init__(
+        self, text: str, tree: ast.Module, module: str, package: str, moves: Moves
+    ) -> None:
+        super().__init__(text)
+        self.tree, self.module, self.package, self.moves = tree, module, package, moves
+        self.nodes = list(ast.walk(tree))
         self.bound = Counter(bound_names(self.nodes))
-        self.top_level = Counter(bound_names(module_level(self.tree)))
+        self.top_level = Counter(bound_names(module_level(tree)))
         self.used = {node.id for node in self.nodes if isinstance(node, ast.Name)}
+        # New names of names that this module binds.
+        self.renamed: dict[str, str] = {}
+        # The old module of each name that is bound to a module.
+        self.aliases: dict[str, str] = {}
+        # The old name of each imported class of which a member is renamed.
+        self.classes: dict[str, str] = {}
+        self.imported: set[str] = set()
+        self.added: set[str] = set()
+
+    def result(self) -> str:
         self.rename_own_names()
         imports = [node for node in self.nodes if isinstance(node, Statement)]
         for statement in imports:
@@ -74,13 +97,7 @@ class _Rewriting:
         for node in self.nodes:
             self.rewrite_use(node)
         self.add_imports(imports)
-        result, last = b"", 0
-        for start, end in sorted(self.edits, key=lambda span: (span[0], -span[1])):
-            # An attribute that is replaced as a whole contains a name that is replaced too.
-            if start >= last:
-                result += self.source[last:start] + self.edits[start, end]
-                last = end
-        return (result + self.source[last:]).decode("utf-8")
+        return self.edited()
 
     # ------------------------------------------------------------------ names
     def rename_own_names(self) -> None:
@@ -258,15 +275,6 @@ class _Rewriting:
         new = re.sub(r"(?<![\w.])[^\W\d]\w*", lambda found: names.get(found[0], found[0]), old)
         if new != old:
             self.edits[start, end] = new.encode()
-
-    def span(self, node: ast.AST) -> tuple[int, int]:
-        """Return the positions of a node in the source, in bytes."""
-        # The nodes that are passed have the four positions of an expression.
-        located = cast("ast.expr", node)
-        return (
-            self.starts[located.lineno - 1] + located.col_offset,
-            self.starts[cast("int", located.end_lineno) - 1] + cast("int", located.end_col_offset),
-        )
 
 
 def annotations(node: ast.AST) -> Iterator[ast.AST]:

@@ -29,6 +29,19 @@ class Types:
             module = module_of(path) or ""
             package = module if path.endswith("/__init__.py") else module.rpartition(".")[0]
             self.names[module] = dict(definitions(tree, package))
+        for module in self.names:
+            self.expand_stars(module)
+
+    def expand_stars(self, module: str) -> list[str]:
+        """Replace star imports by the names that they import; return the names of the module."""
+        names = self.names.get(module, {})
+        for star in [name for name in names if name.endswith(".*")]:
+            # Before the recursion, because modules may import each other.
+            names.pop(star, None)
+            source = star.removesuffix(".*")
+            for name in self.expand_stars(source):
+                names.setdefault(name, f"{source}.{name}")
+        return list(names)
 
     def of_module(self, module: str, tree: ast.Module) -> "ModuleTypes":
         """Return the types of the variables in a module."""
@@ -94,7 +107,7 @@ def definitions(tree: ast.Module, package: str) -> Iterator[tuple[str, ast.AST |
                 parents = parts[: len(parts) - level + 1] if level else []
                 for each in names:
                     full = ".".join([*parents, *filter(None, [source]), each.name])
-                    yield each.asname or each.name, full
+                    yield full if each.name == "*" else each.asname or each.name, full
             case ast.Import(names=names):
                 for each in names:
                     first = each.name.partition(".")[0]

@@ -16,13 +16,14 @@ from pathlib import Path
 # Copier runs this file as a script.
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from hooks.move import MIGRATIONS, files_of
-from hooks.move_code import Statement, parse
+from hooks.move import MIGRATIONS
+from hooks.move_code import Source, Statement, parse
 from hooks.move_list import module_of, path_of
-from hooks.move_merge import MARKERS, Text
+from hooks.move_merge import MARKERS, Text, merge
 from hooks.move_migrations import KEPT
 from hooks.move_style import format_changed
 from hooks.removed_types import METHODS, Types
+from hooks.repository import files_of, git, mark_merged, mark_unmerged, unmerged_files
 
 KEPT_MODULE = "app.kit.queries.change_row"
 KEPT_NAME = "change_row"
@@ -56,13 +57,18 @@ def replace_in_files(service: Path, changed: dict[str, bytes]) -> list[str]:
         if is_python and (text := Text.of((service / path).read_bytes())):
             texts[path] = text
     trees = {path: parse(text.text) for path, text in texts.items()}
+    conflicts = {path: versions_of(service, path) for path in unmerged_files(service)}
+    # A file with conflicts has the types of the team's version.
+    trees |= {path: parse(ours.text) for path, (_, ours, _) in conflicts.items() if path in texts}
     types = Types({path: tree for path, tree in trees.items() if tree})
     for path, text in texts.items():
-        tree = trees[path]
         if not USE.search(text.text):
             continue
-        if tree is None:
-            if METHOD.search(text.text):
+        tree = trees[path]
+        if MARKERS.search(text.text) or tree is None:
+            if path in conflicts and merge_again(service, path, conflicts[path], types):
+                changed[path] = conflicts[path][1].encode(conflicts[path][1].text)
+            elif METHOD.search(text.text):
                 why = "has conflicts" if MARKERS.search(text.text) else "cannot be parsed"
                 said.append(f"{path}: {why}. Replace what CHANGELOG.md lists for 0.11.0 by hand.")
             continue
@@ -73,6 +79,30 @@ def replace_in_files(service: Path, changed: dict[str, bytes]) -> list[str]:
             changed[path] = (service / path).read_bytes()
             (service / path).write_bytes(text.encode(new))
     return said
+
+
+def versions_of(service: Path, path: str) -> list[Text]:
+    """Return the versions of a file with conflicts: base, ours, theirs."""
+    versions = [git(service, "show", f":{stage}:./{path}") for stage in (1, 2, 3)]
+    return [Text.of(version or b"") or Text("") for version in versions]
+
+
+def merge_again(service: Path, path: str, versions: list[Text], types: Types) -> bool:
+    """Merge a file again, with the removed forms replaced in both old versions, if it has any."""
+    texts = [version.text for version in versions]
+    for place, text in enumerate(texts[:2]):
+        if tree := parse(text):
+            texts[place] = _Replacing(text, tree, types, module_of(path) or "").result()
+    ours = versions[1]
+    if texts[:2] == [versions[0].text, ours.text]:
+        return False
+    merged, is_clean = merge(*texts, is_python=True)
+    (service / path).write_bytes(ours.encode(merged))
+    if is_clean:
+        mark_merged(service, path)
+    else:
+        mark_unmerged(service, path, *map(ours.encode, texts))
+    return True
 
 
 def keep_change(service: Path) -> list[str]:
@@ -89,19 +119,15 @@ def keep_change(service: Path) -> list[str]:
     return [sentence]
 
 
-class _Replacing:
+class _Replacing(Source):
     """Replaces text at the positions of syntax nodes, and changes the nodes likewise.
 
     If the new text does not have the changed syntax tree, it reports the places instead.
     """
 
     def __init__(self, text: str, tree: ast.Module, types: Types, module: str) -> None:
-        self.text, self.tree, self.types = text, tree, types.of_module(module, tree)
-        self.source = text.encode()
-        self.starts = [0]
-        for line in self.source.split(b"\n"):
-            self.starts.append(self.starts[-1] + len(line) + 1)
-        self.edits: list[tuple[int, int, bytes]] = []
+        super().__init__(text)
+        self.tree, self.types = tree, types.of_module(module, tree)
         self.places: list[tuple[int, str]] = []
         self.said: list[str] = []
         self.needs_import = False
@@ -126,18 +152,14 @@ class _Replacing:
                 self.report(node, node.attr, "if this calls the kit, ")
             elif owner and METHODS[owner] == node.attr:
                 self.replace_method(node, call)
-        if not self.edits:
-            return self.text
         if self.needs_import:
             self.add_import()
-        result = self.source
-        for start, end, new in sorted(self.edits, reverse=True):
-            result = result[:start] + new + result[end:]
-        changed = parse(result.decode())
+        result = self.edited()
+        changed = parse(result)
         if changed is None or ast.dump(changed) != ast.dump(self.tree):
             self.said += [f"{line}: {ADVICE[name]}." for line, name in self.places]
-            return self.text
-        return result.decode()
+            return self.source.decode()
+        return result
 
     def report(self, node: ast.expr, name: str, condition: str = "") -> None:
         self.said.append(f"{node.lineno}: {condition}{ADVICE[name]}.")
@@ -161,9 +183,9 @@ class _Replacing:
             # A comment after the key stays.
             gap = self.source[end:following]
             stop = end + gap.index(b",") + 1 if b"#" in gap else following
-            self.edits += [(start, stop, b""), (last, last, b", tiebreaker=" + text)]
+            self.edits |= {(start, stop): b"", (last, last): b", tiebreaker=" + text}
         else:
-            self.edits.append((start, start, b"tiebreaker="))
+            self.edits[start, start] = b"tiebreaker="
         self.places.append((call.lineno, "order_by"))
         call.args, call.keywords = terms, [ast.keyword("tiebreaker", key)]
 
@@ -173,7 +195,7 @@ class _Replacing:
         if node.attr != "change":
             self.places.append((node.lineno, node.attr))
             new = {"show": "set_header", "do": "run"}[node.attr]
-            self.edits.append((end - len(node.attr), end, new.encode()))
+            self.edits[end - len(node.attr), end] = new.encode()
             node.attr = new
             return
         is_plain = self.source[owner_end:end].strip() == b".change"
@@ -183,8 +205,7 @@ class _Replacing:
         self.places.append((node.lineno, node.attr))
         start, opening = self.span(node.value)[0], self.source.index(b"(", end) + 1
         comma = b"," if self.source[opening : opening + 1].isspace() else b", "
-        self.edits.append((start, start, f"{KEPT_NAME}(".encode()))
-        self.edits.append((owner_end, opening, comma))
+        self.edits |= {(start, start): f"{KEPT_NAME}(".encode(), (owner_end, opening): comma}
         call.func = ast.Name(KEPT_NAME, ast.Load())
         call.args.insert(0, node.value)
         self.needs_import = True
@@ -194,18 +215,9 @@ class _Replacing:
         body = self.tree.body
         last = max(index for index, node in enumerate(body) if isinstance(node, Statement))
         end = self.span(body[last])[1]
-        newline = "\r\n" if b"\r\n" in self.source else "\n"
         statement = f"from {KEPT_MODULE} import {KEPT_NAME}"
-        self.edits.append((end, end, f"{newline}{statement}".encode()))
+        self.edits[end, end] = f"{self.newline}{statement}".encode()
         body[last + 1 : last + 1] = ast.parse(statement).body
-
-    def span(self, node: ast.expr | ast.stmt) -> tuple[int, int]:
-        """Return the positions of a node in the source, in bytes."""
-        end_line, end_column = node.end_lineno or 0, node.end_col_offset or 0
-        return (
-            self.starts[node.lineno - 1] + node.col_offset,
-            self.starts[end_line - 1] + end_column,
-        )
 
 
 def is_like_removed(name: str, call: ast.Call, is_awaited: bool) -> bool:

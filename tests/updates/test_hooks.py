@@ -1,4 +1,4 @@
-"""hooks/rename.py keeps a team's edits of a renamed file; the update needs `--trust`."""
+"""A later release moves a file: hooks/move.py keeps a team's edits, and needs `--trust`."""
 
 import sys
 from pathlib import Path
@@ -16,29 +16,29 @@ from tests.updates.next_release import ADDED_LINE
 pytestmark = pytest.mark.slow
 
 OLD, NEW = "src/app/kit/queries/pagination.py", "src/app/kit/queries/paging.py"
-MIGRATION = {
-    "version": NEXT,
-    "when": "{{ _stage == 'after' }}",
-    "command": ["{{ _copier_python }}", "{{ _copier_conf.src_path }}/hooks/rename.py", OLD, NEW],
-}
+OLD_MODULE, NEW_MODULE = "app.kit.queries.pagination", "app.kit.queries.paging"
 
 
 @pytest.fixture(scope="module")
 def template_with_next(template: Template, tmp_path_factory: pytest.TempPathFactory) -> Template:
-    """The template with a release that renames and changes a file of the kit."""
+    """The template with a release that moves and changes a file of the kit."""
     moving = Template.clone_of(template, tmp_path_factory.mktemp("moving") / "template")
     with moving.release(NEXT) as directory:
         old, new = directory / "template" / OLD, directory / "template" / NEW
         first, rest = old.read_text().split("\n", 1)
         new.write_text(f"{first}\n# {ADDED_LINE}\n{rest}")
         old.unlink()
+        moves = directory / "hooks/moves.toml"
+        text = moves.read_text().replace(OLD_MODULE, NEW_MODULE)
+        line = f'"{OLD_MODULE}" = "{NEW_MODULE}"\n'
+        moves.write_text(text.replace("[modules]\n", f"[modules]\n{line}", 1))
         configuration = directory / "copier.yml"
-        migrations = yaml.safe_dump({"_migrations": [MIGRATION]})
-        configuration.write_text(f"{configuration.read_text()}\n{migrations}")
+        text = configuration.read_text()
+        configuration.write_text(text.replace("version: 0.10.0", f"version: {NEXT}"))
     return moving
 
 
-def test_renamed_file_keeps_edits(service_before_next: ServiceFactory) -> None:
+def test_moved_file_keeps_edits(service_before_next: ServiceFactory) -> None:
     service = service_before_next(CURRENT)
     service.append(OLD, "\n\nOURS = True\n")
 
@@ -50,7 +50,7 @@ def test_renamed_file_keeps_edits(service_before_next: ServiceFactory) -> None:
     assert service.read(NEW).endswith("\nOURS = True\n")
 
 
-def test_renamed_file_that_team_deleted_stays_deleted(service_before_next: ServiceFactory) -> None:
+def test_moved_file_that_team_deleted_stays_deleted(service_before_next: ServiceFactory) -> None:
     service = service_before_next(CURRENT)
     service.remove(OLD)
 
@@ -61,8 +61,8 @@ def test_renamed_file_that_team_deleted_stays_deleted(service_before_next: Servi
     assert not service.path(NEW).exists()
 
 
-def test_edit_of_same_line_of_renamed_file_is_marked_conflict(
-    service_before_next: ServiceFactory,
+def test_edit_of_same_line_of_moved_file_is_marked_conflict(
+    service_before_next: ServiceFactory, template_with_next: Template
 ) -> None:
     service = service_before_next(CURRENT)
     first, rest = service.read(OLD).split("\n", 1)
@@ -79,7 +79,7 @@ def test_edit_of_same_line_of_renamed_file_is_marked_conflict(
     assert ["# ours" in text for text in versions] == [False, True, False]
     assert [ADDED_LINE in text for text in versions] == [False, False, True]
     marked = service.read(NEW)
-    succeed(sys.executable, ROOT / "hooks/rename.py", OLD, NEW, cwd=service.directory)
+    succeed(sys.executable, template_with_next.directory / "hooks/move.py", cwd=service.directory)
     assert service.read(NEW) == marked
 
 
@@ -95,13 +95,15 @@ def test_conflict_in_subfolder_is_unmerged_in_git(service_before_next: ServiceFa
     assert git(service.directory, "diff", "--name-only", "--diff-filter=U").split() == [name]
 
 
-def test_rename_hook_is_idempotent(service_before_next: ServiceFactory) -> None:
+def test_move_script_is_idempotent(
+    service_before_next: ServiceFactory, template_with_next: Template
+) -> None:
     service = service_before_next(CURRENT)
     service.append(OLD, "\n\nOURS = True\n")
     service.update(NEXT)
     merged = service.read(NEW)
 
-    succeed(sys.executable, ROOT / "hooks/rename.py", OLD, NEW, cwd=service.directory)
+    succeed(sys.executable, template_with_next.directory / "hooks/move.py", cwd=service.directory)
 
     assert service.read(NEW) == merged
 

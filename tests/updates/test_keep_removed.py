@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from hooks.keep_removed import imports, redirect_imports
+from hooks.keep_removed import imports
 from tests.processes import run, succeed
 from tests.rendering import ROOT
 from tests.services import Interpreter, database_url
@@ -162,7 +162,7 @@ def test_feature_with_removed_names_works_after_the_update(
     assert service.conflicts() == []
     assert removed_modules(service) == {"hot", "hot_writes", "projection"}
     feature = service.read("src/app/features/words.py")
-    assert "from fastapi import APIRouter as FeatureRouter\n" in feature
+    assert "router = APIRouter(" in feature
     tested = run(
         *(interpreter.python, "-m", "pytest", "-n0", "tests/features/test_words.py"),
         cwd=service.directory,
@@ -182,7 +182,7 @@ def test_kept_module_has_the_changes_of_the_team(service_at: ServiceFactory) -> 
 
     assert part.read(f"{KIT}/hot.py").endswith("\nOURS = True\n")
     before = part.files()
-    succeed(sys.executable, ROOT / "hooks/keep_removed.py", cwd=part.directory)
+    succeed(sys.executable, ROOT / "hooks/move.py", cwd=part.directory)
     assert part.files() == before
 
 
@@ -194,7 +194,7 @@ def test_service_that_uses_no_removed_module_loses_them(service_at: ServiceFacto
 
     assert removed_modules(service) == set()
     assert not service.path("src/app/kit/local_postgres").exists()
-    result = succeed(sys.executable, ROOT / "hooks/keep_removed.py", cwd=service.directory)
+    result = succeed(sys.executable, ROOT / "hooks/move.py", cwd=service.directory)
     assert result.stdout == ""
 
 
@@ -220,21 +220,3 @@ def test_imports_of_a_removed_module_are_found(
     file.write_text(text)
 
     assert imports(file, "hot") is found
-
-
-def test_imports_of_moved_names_are_redirected() -> None:
-    text = (
-        "from app.kit.routing import (\n    FeatureRouter,\n    StrictRoute,\n)\r\n\n\n"
-        "def f() -> None:\n"
-        "    from app.kit.local_postgres import throwaway as server\n"
-    )
-
-    assert redirect_imports(text) == (
-        "from fastapi import APIRouter as FeatureRouter\n"
-        "from app.kit.routing import StrictRoute\n\n\n"
-        "def f() -> None:\n"
-        "    from local_postgres import ephemeral as server\n"
-    )
-    assert redirect_imports("from app.kit.routing import (\n<<<<<<< ours") == (
-        "from app.kit.routing import (\n<<<<<<< ours"
-    )

@@ -275,3 +275,18 @@ def test_no_old_name_is_also_a_new_name() -> None:
     assert not moves.modules.keys() & set(moves.modules.values())
     assert not moves.names.keys() & set(moves.names.values())
     assert all(module_of(f"{path_of(old)}.py") == old for old in moves.modules)
+
+
+def test_name_that_left_the_kit_is_imported_from_its_package() -> None:
+    text = (
+        "from app.kit.routing import FeatureRouter, StrictRoute\n\nFeatureRouter()\n\n\n"
+        "def f() -> None:\n"
+        "    from app.kit.local_postgres import throwaway as server\n"
+    )
+
+    assert rewrite(text, "app.features.a", Moves.load()) == (
+        "from fastapi import APIRouter\nfrom app.kit.http.routing import StrictRoute\n\n"
+        "APIRouter()\n\n\n"
+        "def f() -> None:\n"
+        "    from local_postgres import ephemeral as server\n"
+    )

@@ -23,6 +23,8 @@ KEPT = f"{NOTES}from app.kit.queries.change_row import change_row\n"
 OBJECT = "class S:\n    def __init__(self, s): self.notes = Notes(s)\n"
 SORTING = "from app.kit.queries.sorting import order_by\n"
 MODULE = "from app.kit.queries import sorting as s\n"
+STAR = "from app.kit.http.etag import *\nfrom app.features.stars import *\n"
+KEPT_STAR = f"{STAR}from app.kit.queries.change_row import change_row\n"
 # The modules that the examples import.
 MODULES = {
     "src/app/kit/http/etag.py": "class EntityTag: ...\nETag = Annotated[EntityTag, Depends(f)]\n",
@@ -32,6 +34,8 @@ MODULES = {
         "def get_once() -> Once: ...\n"
     ),
     "src/app/features/notes/__init__.py": "from .repository import Dialog, Notes\n",
+    # A circle of star imports.
+    "src/app/features/stars.py": "from .notes import *\nfrom .stars import *\n",
     "src/app/features/notes/repository.py": (
         "from app.kit.queries.repository import Repository\n"
         "class Own(Repository[Note]):\n    model = Note\n"
@@ -88,6 +92,10 @@ CHANGES = {
     "order with a tuple and a comment": (
         f"{MODULE}A = s.order_by(\n    (Note.a, Note.b),  # why\n    x.asc(),\n)\n",
         f"{MODULE}A = s.order_by(\n      # why\n    x.asc(), tiebreaker=(Note.a, Note.b),\n)\n",
+    ),
+    "star import": (
+        f"{STAR}async def f(e: ETag, n: Notes): e.show(await n.change(1, {{}}))\n",
+        f"{KEPT_STAR}async def f(e: ETag, n: Notes): e.set_header(await change_row(n, 1, {{}}))\n",
     ),
     "letters outside of ASCII, and CRLF": (
         f"{ETAG}def f(tag: ETag): x = 'ü'; tag.show(x)\n".replace("\n", "\r\n"),
@@ -252,6 +260,27 @@ def test_feature_with_removed_forms_works_after_the_update(
         DATABASE_URL=database_url(server),
     )
     assert tested.returncode == 0, tested.stdout
+
+
+@pytest.mark.slow
+def test_edit_of_a_line_with_a_removed_form_does_not_conflict(service_at: ServiceFactory) -> None:
+    service = service_at("0.9.0")
+    products, orders = (f"src/app/example/catalog/{name}.py" for name in ("products", "repository"))
+    service.replace(products, "show(await PRODUCTS.get(db,", "show(await OWN.get(db,")
+    first = "order_by(Product.id, Product.name.asc())"
+    service.replace(orders, first, "order_by(Product.id, Product.name.desc())")
+    # The update renames `once`.
+    service.replace(products, "once.do(partial(", "once.do(partial(own, ")
+
+    service.update(CURRENT)
+
+    assert service.conflicts() == [products]
+    assert "etag.set_header(await OWN.get(db, product_id))" in service.read(products)
+    assert "    return await once.run(partial(own, " in service.read(products)
+    assert "order_by(Product.name.desc(), tiebreaker=Product.id)" in service.read(orders)
+    before = service.files()
+    succeed(sys.executable, ROOT / "hooks/replace_removed.py", cwd=service.directory)
+    assert service.files() == before
 
 
 def add_feature(service: Service) -> None:
