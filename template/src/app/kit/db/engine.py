@@ -32,8 +32,7 @@ def build_read_engine(settings: DatabaseSettings, application_name: str) -> Asyn
 
     PostgreSQL rejects writes on it.
     """
-    pool = pool_arguments(settings)
-    settings = settings.model_copy(update={"url": settings.replica_url or settings.url})
+    pool, settings = pool_arguments(settings), settings.of_replica()
     if settings.pooler == "pgbouncer":
         return read_only(_build(settings, application_name, **pool))
     # Without BEGIN and COMMIT, a read is a single round trip.
@@ -47,13 +46,11 @@ def read_only(engine: AsyncEngine) -> AsyncEngine:
 
 def build_migration_engine(settings: DatabaseSettings, application_name: str) -> AsyncEngine:
     """Create the engine for migrations, without a pool and without a statement timeout."""
-    changes: dict[str, Any] = {"statement_timeout": 0, "idle_in_transaction_timeout": 0}
-    if settings.migration_url:
-        changes |= {"url": settings.migration_url, "password": None, "pooler": "none"}
-    direct = settings.model_copy(update=changes)
-    engine = _build(direct, application_name, purpose="migrate", poolclass=NullPool)
-    if direct.pooler == "pgbouncer":
-        event.listen(engine.sync_engine, "begin", partial(_limit_transaction, direct))
+    without_limits = {"statement_timeout": 0, "idle_in_transaction_timeout": 0}
+    settings = settings.of_migrations().model_copy(update=without_limits)
+    engine = _build(settings, application_name, purpose="migrate", poolclass=NullPool)
+    if settings.pooler == "pgbouncer":
+        event.listen(engine.sync_engine, "begin", partial(_limit_transaction, settings))
     return engine
 
 

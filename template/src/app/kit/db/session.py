@@ -6,7 +6,6 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-import asyncpg
 from sqlalchemy import QueuePool, event, inspect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
@@ -20,7 +19,7 @@ from app.kit.db.connections.asyncpg_types import UnreadableValue
 from app.kit.db.deletion import SyncSession
 from app.kit.db.engine import build_engine, build_read_engine, read_only
 from app.kit.db.settings import DatabaseSettings
-from app.kit.errors.database_errors import driver_error, is_server_error
+from app.kit.errors.database_errors import is_server_error
 from app.kit.errors.problems import CommitOutcomeUnknown
 from app.kit.observability.statement_events import (
     StatementListener,
@@ -146,13 +145,10 @@ class Database:
         try:
             return await fetch(engine, sql, arguments)
         except UnreadableValue as error:
-            raise self._outcome_unknown(
-                "The returned row has a value that Python cannot read"
-            ) from error
+            message = "The returned row has a value that Python cannot read"
+            raise self._outcome_unknown(message) from error
         except DBAPIError as error:
-            # After a migration changed a composite type, asyncpg cannot decode the returned row.
-            is_unread = isinstance(driver_error(error), asyncpg.OutdatedSchemaCacheError)
-            if error.connection_invalidated or is_unread:
+            if error.connection_invalidated:
                 raise self._outcome_unknown("The response of the database was lost") from error
             raise
 

@@ -53,6 +53,17 @@ class DatabaseSettings(PoolSettings):
             raise ValueError("DATABASE_POOL_PRE_PING must be false with PgBouncer.")
         return self
 
+    def of_replica(self) -> Self:
+        """Return the settings for reads: on the replica if there is one."""
+        return self.model_copy(update={"url": self.replica_url or self.url})
+
+    def of_migrations(self) -> Self:
+        """Return the settings for migrations, which use `migration_url` if it is set."""
+        if not self.migration_url:
+            return self
+        changes = {"url": self.migration_url, "password": None, "pooler": "none"}
+        return self.model_copy(update=changes)
+
     @property
     def sqlalchemy_url(self) -> URL:
         """The URL for asyncpg, with `password` if it is set."""

@@ -71,10 +71,10 @@ async def _check_all(report: Report, settings: KitSettings, program: str) -> Non
         result = "a standby, which rejects writes"
         report.failure("database", result, "set DATABASE_URL to the primary")
     if database.replica_url:
-        replica = database.model_copy(update={"url": database.replica_url})
+        replica = database.of_replica()
         await _check(report, replica, script, program, server="replica", primary=primary)
     if database.migration_url:
-        migration = _migration_settings(database)
+        migration = database.of_migrations()
         where = address(migration.sqlalchemy_url)
         if failed := await probe_connection(build_probe_engine(migration, program)):
             result = f"{where} cannot be reached: {failed.reason}"
@@ -120,8 +120,8 @@ async def _check(
             code = CodeRevisions.of(script)
             check_revision(report, applied, code, server, program)
             if server == "database" and applied is not None:
-                migration = _migration_settings(settings)
-                role = migration.sqlalchemy_url.username if settings.migration_url else None
+                username = settings.of_migrations().sqlalchemy_url.username
+                role = username if settings.migration_url else None
                 needed = required_extensions(script.walk_revisions())
                 # A database that is newer than the code has all migrations of the code.
                 scripts = [] if code.is_compatible(applied) else pending_revisions(script, applied)
@@ -132,8 +132,3 @@ async def _check(
         result = f"it stopped responding ({type(error).__name__})"
         report.failure(server, result, "read the log of the server, then run this again")
     return facts
-
-
-def _migration_settings(settings: DatabaseSettings) -> DatabaseSettings:
-    """Return the settings with the URL for migrations. DATABASE_PASSWORD does not apply to it."""
-    return settings.model_copy(update={"url": settings.migration_url, "password": None})

@@ -62,8 +62,9 @@ async def fetch(engine: AsyncEngine, sql: str, values: Sequence[Any]) -> Rows:
     except UnreadableValue:
         raise  # the connection stays usable
     except sync_engine.dialect.loaded_dbapi.Error as error:
-        lost = bool(connection) and _is_lost(sync_engine, connection, error)
-        if connection and lost:
+        is_closed = sync_engine.dialect.is_disconnect
+        lost = bool(connection) and (_is_unusable(error) or is_closed(error, connection, None))
+        if lost:
             await greenlet_spawn(connection.invalidate, error)
         raise _sqlalchemy_error(error, sql, sync_engine, lost=lost) from error
     except BaseException:
@@ -86,16 +87,6 @@ def wrap_driver_error(
     except engine.dialect.loaded_dbapi.Error as converted:
         return _sqlalchemy_error(converted, sql, engine, lost=False)
     return error
-
-
-def _is_lost(engine: Engine, connection: Any, error: Any) -> bool:
-    # After an InternalClientError, the driver's state is invalid, but the driver reports an open
-    # connection. Its subclass OutdatedSchemaCacheError invalidates only a prepared statement.
-    cause = error.__cause__
-    is_invalid = isinstance(cause, asyncpg.InternalClientError) and not isinstance(
-        cause, asyncpg.OutdatedSchemaCacheError
-    )
-    return is_invalid or engine.dialect.is_disconnect(error, connection, None)
 
 
 async def _check_out(engine: Engine) -> Any:
@@ -171,11 +162,15 @@ def _connect(dialect: Any, _record: Any, args: Any, kwargs: Any) -> Any:
 
 
 def _reconnect_after_driver_fault(context: ExceptionContext) -> None:
-    # InternalClientError: the connection dropped between two reads, so the driver's state is
-    # invalid. OutdatedSchemaCacheError is a subclass: a composite type changed, and the driver
-    # closed a prepared statement that SQLAlchemy would use again.
-    if isinstance(context.original_exception.__cause__, asyncpg.InternalClientError):
+    if _is_unusable(context.original_exception):
         context.is_disconnect = True
+
+
+def _is_unusable(error: BaseException) -> bool:
+    # InternalClientError: the connection dropped between two reads, so the driver's state is
+    # invalid, but the driver reports an open connection. OutdatedSchemaCacheError is a subclass: a
+    # composite type changed, and the driver closed a prepared statement that it would use again.
+    return isinstance(error.__cause__, asyncpg.InternalClientError)
 
 
 def _reject_closed(connection: Any, _record: Any, _proxy: Any) -> None:
