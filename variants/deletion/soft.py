@@ -100,10 +100,8 @@ async def delete_where(
 ) -> int:
     """Delete the matching rows like `delete_row`, and return the number of matching rows."""
     if issubclass(model, Model):
-        when = utc_now()
-        deleted = await session.run_sync(set_deleted_at, model, *conditions, old=None, new=when)
-        await cascade_soft_delete(session, model, deleted, old=None, new=when)
-        return len(deleted)
+        options = {"old": None, "new": utc_now()}
+        return len(await session.run_sync(set_deleted_at, model, *conditions, **options))
     # In joined-table inheritance, ON DELETE CASCADE deletes the row of the subclass's table.
     stored, where = in_base_table(model, *conditions)
     result = await session.execute(delete(stored).where(*where))

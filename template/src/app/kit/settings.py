@@ -131,7 +131,7 @@ class KitSettings(AuthenticationSettings):
         variables = cast("dict[str, Any]", values if isinstance(values, dict) else {})
         problems = [
             _error_details("unknown_variable", message, location)
-            for location, message in unknown_variables(cls, variables, cls.ignored_variables)
+            for location, message in unknown_variables(cls, variables)
         ]
         try:
             settings = validate(values)
@@ -214,7 +214,7 @@ def variables_of(model: type[BaseModel]) -> list[str]:
 
 
 def unknown_variables(
-    model: type[BaseModel], values: dict[str, Any], ignored: frozenset[str]
+    model: type[KitSettings], values: dict[str, Any]
 ) -> Iterator[tuple[tuple[str, ...], str]]:
     """Yield the location of each unknown variable, and an error message.
 
@@ -228,7 +228,7 @@ def unknown_variables(
                 variable = f"{name}_{suffix}".upper()
                 similar = get_close_matches(suffix, known, 1, cutoff=0.8)
                 is_of_platform = not similar and _PLATFORM_VARIABLE.search(suffix)
-                if variable not in ignored and not is_of_platform:
+                if variable not in model.ignored_variables and not is_of_platform:
                     suggestion = f"{name}_{similar[0]}".upper() if similar else None
                     yield (name, suffix), _message(suggestion)
         # Other programs also read `.env`, so report only names that are similar to a setting.

@@ -62,16 +62,18 @@ def set_deleted_at(
     old: datetime | None,
     new: datetime | None,
 ) -> Sequence[Id]:
-    """Set `deleted_at` of matching rows from `old` to `new`, not of the rows that they own.
+    """Set `deleted_at` of matching rows, and of the rows that they own, from `old` to `new`.
 
-    Returns the primary keys of the changed rows.
+    Returns the primary keys of the matching rows that changed.
     """
     # The new version makes a concurrent update of the old version fail.
     values = {"deleted_at": new, **next_version(model)}
     stored, where = in_base_table(model, *conditions)
     statement = update(stored).where(*where, stored.deleted_at == old)
-    changed = statement.values(values).returning(stored.id)
-    return session.scalars(changed, execution_options=INCLUDE_DELETED).all()
+    changing = statement.values(values).returning(stored.id)
+    changed = session.scalars(changing, execution_options=INCLUDE_DELETED).all()
+    set_deleted_at_of_owned(session, model, changed, old=old, new=new)
+    return changed
 
 
 def set_deleted_at_of_owned(
@@ -88,8 +90,7 @@ def set_deleted_at_of_owned(
         parent: Any = aliased(relationship.parent.class_, flat=True)
         # The relationship's join condition covers composite keys, secondary tables and directions.
         owned = and_(any_of(parent.id, ids), getattr(parent, relationship.key).expression)
-        children = set_deleted_at(session, child, owned, old=old, new=new)
-        set_deleted_at_of_owned(session, child, children, old=old, new=new)
+        set_deleted_at(session, child, owned, old=old, new=new)
 
 
 # A constant, because creating it takes longer than looking up a compiled statement.
