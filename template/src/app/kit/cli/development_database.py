@@ -14,7 +14,6 @@ from importlib.util import find_spec
 from threading import Thread
 from typing import Any, TypeVar
 
-from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import URL
 
@@ -30,18 +29,16 @@ class _Environment(BaseSettings):
         env_file_encoding="utf-8-sig", env_ignore_empty=True, extra="ignore"
     )
 
-    database_url: SecretStr | None = None
+    database_url: str | None = None
 
 
 def configured_database_url(*, env_file: bool) -> str | None:
     """Return DATABASE_URL from the environment and, with `env_file`, from `.env`."""
     options: dict[str, Any] = {"_env_file": ".env" if env_file else None}
-    try:
-        url = _Environment(**options).database_url
-    except (OSError, UnicodeDecodeError):
-        # `Settings.load` reports this error together with all others.
-        url = _Environment().database_url
-    return url.get_secret_value() if url else None
+    # `Settings.load` reports these errors together with all others.
+    with suppress(OSError, UnicodeDecodeError):
+        return _Environment(**options).database_url
+    return _Environment().database_url
 
 
 def is_development() -> bool:
@@ -62,16 +59,15 @@ def local_server(*, ephemeral: bool = False) -> Generator[URL]:
             "The local PostgreSQL is not installed: set DATABASE_URL, or run the command with "
             "`uv run` in a checkout of the service, which has the folder `devtools`."
         ) from error
-    with ExitStack() as stack:
-        try:
-            url = stack.enter_context(
-                local_postgres.ephemeral(max_connections=10)
-                if ephemeral
-                else local_postgres.development(PROJECT_ROOT)
-            )
-        except local_postgres.PostgresUnavailable as error:
-            raise CommandFailed(str(error)) from error
-        yield url
+    try:
+        with (
+            local_postgres.ephemeral(max_connections=10)
+            if ephemeral
+            else local_postgres.development(PROJECT_ROOT)
+        ) as url:
+            yield url
+    except local_postgres.PostgresUnavailable as error:
+        raise CommandFailed(str(error)) from error
 
 
 def is_local_server_in_use() -> bool:
