@@ -63,10 +63,8 @@ def _limit_transaction(settings: DatabaseSettings, connection: Connection) -> No
 def build_probe_engine(settings: DatabaseSettings, application_name: str) -> AsyncEngine:
     """Create the engine of the readiness check, which opens a new connection for each check."""
     # In autocommit, a pooler may send the messages of one statement to different connections.
-    options: dict[str, Any] = {"poolclass": NullPool}
-    if settings.pooler != "pgbouncer":
-        options["isolation_level"] = "AUTOCOMMIT"
-    return _build(settings, application_name, purpose="readiness", **options)
+    options = {} if settings.pooler == "pgbouncer" else {"isolation_level": "AUTOCOMMIT"}
+    return _build(settings, application_name, purpose="readiness", poolclass=NullPool, **options)
 
 
 def _build(
@@ -79,14 +77,21 @@ def _build(
 ) -> AsyncEngine:
     suffix = f" {purpose}" if purpose else ""
     name = (settings.application_name or application_name)[: 63 - len(suffix)] + suffix
-    url = settings.sqlalchemy_url
+    url, server_settings = settings.sqlalchemy_url, {"application_name": name}
     if reads and (role := _SERVER_ROLES.get(str(url.query.get("target_session_attrs")))):
         url = url.update_query_dict({"target_session_attrs": role})
+    # PgBouncer rejects other settings. Set them with ALTER ROLE … SET lock_timeout.
+    if settings.pooler != "pgbouncer":
+        server_settings |= {
+            "default_transaction_read_only": "on" if reads else "off",
+            "jit": "on" if settings.jit else "off",
+            **_limits(settings),
+        }
     engine = create_async_engine(
         url,
         connect_args={
             "timeout": settings.connect_timeout,
-            "server_settings": _server_settings(settings, name, reads=reads),
+            "server_settings": server_settings,
             "connection_class": CONNECTION_CLASS,
             **driver_arguments(settings),
         },
@@ -105,27 +110,10 @@ def _build(
     return engine
 
 
-def _server_settings(
-    settings: DatabaseSettings, application_name: str, *, reads: bool
-) -> dict[str, str]:
-    name = {"application_name": application_name}
-    if settings.pooler == "pgbouncer":
-        # PgBouncer rejects the other settings. Set them with ALTER ROLE … SET lock_timeout.
-        return name
-    return name | {
-        "default_transaction_read_only": "on" if reads else "off",
-        "jit": "on" if settings.jit else "off",
-        **_limits(settings),
-    }
-
-
 def _limits(settings: DatabaseSettings) -> dict[str, str]:
-    return {
-        "statement_timeout": _milliseconds(settings.statement_timeout),
-        "lock_timeout": _milliseconds(settings.lock_timeout),
-        "idle_in_transaction_session_timeout": _milliseconds(settings.idle_in_transaction_timeout),
+    seconds = {
+        "statement_timeout": settings.statement_timeout,
+        "lock_timeout": settings.lock_timeout,
+        "idle_in_transaction_session_timeout": settings.idle_in_transaction_timeout,
     }
-
-
-def _milliseconds(seconds: float) -> str:
-    return str(round(seconds * 1000))
+    return {name: f"{limit * 1000:.0f}" for name, limit in seconds.items()}
