@@ -13,8 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.about import NAME
 from app.kit.db.session import Database
 from app.kit.http.dependencies import ReadSessionDep
-from app.main import create_app
-from tests.support.app import client_of, running
 from tests.support.database import settings_with
 from tests.support.statements import counting_round_trips
 
@@ -74,15 +72,6 @@ async def test_without_replica_a_read_sees_committed_writes(
         await session.execute(INSERT)
     async with database.reading() as session:
         assert await session.scalar(COUNT) == 1
-
-
-async def test_service_with_unreachable_replica_is_ready(own_database_url: URL) -> None:
-    unreachable = settings_with(
-        own_database_url.set(host="127.0.0.1", port=1, query={})
-    ).database.url
-    settings = settings_with(own_database_url, replica_url=unreachable)
-    async with running(create_app(settings)) as app, client_of(app) as client:
-        assert (await client.get("/health/ready")).status_code == 200
 
 
 async def test_read_session_cannot_write_in_tests_either(

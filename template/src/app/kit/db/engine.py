@@ -63,7 +63,8 @@ def _limit_transaction(settings: DatabaseSettings, connection: Connection) -> No
 def build_probe_engine(settings: DatabaseSettings, application_name: str) -> AsyncEngine:
     """Create the engine of the readiness check, which opens a new connection for each check."""
     # In autocommit, a pooler may send the messages of one statement to different connections.
-    options = {} if settings.pooler == "pgbouncer" else {"isolation_level": "AUTOCOMMIT"}
+    pooled = settings.pooler == "pgbouncer"
+    options: dict[str, Any] = {} if pooled else {"isolation_level": "AUTOCOMMIT"}
     return _build(settings, application_name, purpose="readiness", poolclass=NullPool, **options)
 
 
