@@ -2,11 +2,13 @@
 
 from collections.abc import AsyncGenerator, Generator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from fastapi import FastAPI
 from httpx2 import AsyncClient
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Integer, String, Table, insert, text
+from sqlalchemy.dialects.postgresql import JSONPATH
 
 from app.kit.db.base import Base
 from app.kit.db.session import Database
@@ -25,6 +27,7 @@ def rooms() -> Generator[Table]:
         Column("number", Integer, primary_key=True),
         Column("name", String(5), unique=True),
         Column("size", Integer, nullable=False),
+        Column("filter", JSONPATH),
         Column("next_to", Integer, ForeignKey("kit_rooms.number", ondelete="RESTRICT")),
         CheckConstraint("size > 0", name="size_is_positive"),
     )
@@ -44,6 +47,10 @@ async def module_client(own_app: FastAPI, rooms: Table) -> AsyncGenerator[AsyncC
     @own_app.post("/kit/rooms")
     async def create_room(row: dict[str, Any], session: SessionDep) -> None:
         await session.execute(insert(rooms).values(row))
+
+    @own_app.get("/kit/cast/{kind}/{value}")
+    async def cast(kind: str, value: str, session: SessionDep) -> None:
+        await session.execute(text(f"SELECT CAST(:value AS {kind})"), {"value": value})
 
     @own_app.delete("/kit/rooms/{number}")
     async def delete_room(number: int, session: SessionDep) -> None:
@@ -83,6 +90,26 @@ async def test_referenced_row_cannot_be_deleted(module_client: AsyncClient) -> N
 async def test_value_too_long_for_its_column_is_invalid(module_client: AsyncClient) -> None:
     row = {"number": 3, "name": "orange", "size": 1}
     assert (await module_client.post("/kit/rooms", json=row)).status_code == 422
+
+
+async def test_value_with_invalid_syntax_is_reported_by_field(module_client: AsyncClient) -> None:
+    row = {"number": 3, "size": 1, "filter": "$.x ("}
+    response = await module_client.post("/kit/rooms", json=row)
+    assert response.status_code == 422
+    assert [error["field"] for error in response.json()["errors"]] == ["body.filter"]
+
+
+@pytest.mark.parametrize("kind", ["ltree", "lquery", "tsquery", "jsonpath"])
+async def test_syntax_error_of_a_value_is_invalid_and_of_a_statement_is_a_bug(
+    own_app: FastAPI, module_client: AsyncClient, kind: str
+) -> None:
+    database: Database = own_app.state.database
+    async with database.transaction() as session:
+        await session.execute(text("CREATE EXTENSION IF NOT EXISTS ltree"))
+    assert (await module_client.get(f"/kit/cast/{kind}/a b")).status_code == 422
+    for statement in (f"{kind}) FORM x --", f"text), CAST('a b' AS {kind}) --"):
+        path = quote(statement)
+        assert (await module_client.get(f"/kit/cast/{path}/a b")).status_code == 500
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,8 @@ _STALE = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
 _TYPE_DROPPED = "cache lookup failed for type"
 # The driver cannot encode a parameter.
 _ARGUMENT = re.compile(r"query argument \$(\d+)")
+# The context of an error in the text of a parameter: `unnamed portal parameter $1 = '...'`.
+_PARAMETER = re.compile(r'(?:\w+ |"\w+" )+\$(\d+)')
 _UPSERTED = re.compile(r"ON CONFLICT \(([^)]*)\)")
 _INSERTED = re.compile(r"INSERT INTO [^(]+\(([^)]*)\) VALUES")
 # SQLSTATE: undefined table, column, object (such as a type), function, schema.
@@ -100,13 +102,20 @@ def problem_from_db_error(error: StatementError) -> Problem | None:
 def is_data_error(error: StatementError) -> bool:
     """Return whether the database or the driver rejected a value."""
     code = getattr(driver_error(error), "sqlstate", None) or ""
+    if code == "42601":
+        # The syntax of a value, such as ltree and jsonpath, and not of SQL.
+        return _parameter_context(error) is not None
     # 22012: a division by zero is a bug in the service.
     return code.startswith("22") and code != "22012"
 
 
+def _parameter_context(error: StatementError) -> re.Match[str] | None:
+    return _PARAMETER.match(getattr(driver_error(error), "context", None) or "")
+
+
 def _rejected_column(error: StatementError) -> list[str]:
     """Return the column of the parameter that the driver rejected, or [] if it is unknown."""
-    found = _ARGUMENT.search(str(error.orig))
+    found = _ARGUMENT.search(str(error.orig)) or _parameter_context(error)
     sql = error.statement or ""
     if found is None:
         return []
