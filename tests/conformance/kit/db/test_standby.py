@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from app.kit.db.connections.url import parse_url
 from app.kit.db.session import Database
 from app.kit.errors.problems import Unavailable
-from app.kit.http.dependencies import ReadSessionDep, SessionDep
+from app.kit.http.dependencies import DatabaseDep, ReadSessionDep, SessionDep
 from app.kit.migrations.runner import CodeRevisions, load_revisions
 from app.kit.observability import health
 from app.kit.observability.health import Readiness
@@ -25,6 +25,7 @@ from local_postgres import ephemeral
 from local_postgres.server import temp_dir
 from tests.conformance.conftest import ReadLog
 from tests.conformance.support.standby import standby_of
+from tests.conformance.support.tcp_proxy import tcp_proxy
 from tests.support.app import client_of, running
 from tests.support.commands import run
 from tests.support.database import migrated, settings_with
@@ -189,6 +190,33 @@ async def test_read_session_rejects_writes(database: Database, fresh: bool) -> N
             await session.execute(INSERT)
     async with database.reading(fresh=True) as session:
         assert await session.scalar(COUNT) == 0
+
+
+async def test_writes_return_to_the_primary_after_a_failover(
+    database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At first, the address of the primary leads to a standby."""
+    async with tcp_proxy(database.read_engine.url) as proxy:
+        app = create_app(settings_with(proxy.url, pooler="none"))
+
+        @app.post("/kit/session")
+        async def write(session: SessionDep) -> None:
+            await session.execute(INSERT)
+
+        @app.post("/kit/statement")
+        async def write_directly(db: DatabaseDep) -> None:
+            await db.fetch_committed(INSERT.text, ())
+
+        async with running(app), client_of(app) as client:
+            paths = ["/kit/session", "/kit/statement"]
+            responses = [await client.post(path) for path in paths * 2]
+            assert [each.status_code for each in responses] == [503] * 4
+            assert {each.headers["Retry-After"] for each in responses} == {"1"}
+
+            proxy.server_url = database.engine.url
+            assert [(await client.post(path)).status_code for path in paths] == [200] * 2
+    log = capsys.readouterr().err
+    assert log.count("ReadOnlySQLTransactionError: cannot execute INSERT in a read-only") == 4
 
 
 async def test_connection_whose_begin_failed_is_replaced(database: Database) -> None:

@@ -1,5 +1,6 @@
 """Database errors are mapped by SQLSTATE and constraint name, never by their message."""
 
+import json
 from collections.abc import AsyncGenerator, Generator
 from typing import Any
 from urllib.parse import quote
@@ -7,13 +8,26 @@ from urllib.parse import quote
 import pytest
 from fastapi import FastAPI
 from httpx2 import AsyncClient
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Integer, String, Table, insert, text
+from sqlalchemy import (
+    URL,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Integer,
+    String,
+    Table,
+    insert,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONPATH
 
 from app.kit.db.base import Base
 from app.kit.db.session import Database
-from app.kit.http.dependencies import SessionDep
-from tests.support.app import client_of
+from app.kit.http.dependencies import ReadSessionDep, SessionDep
+from app.main import create_app
+from tests.conformance.conftest import ReadLog
+from tests.support.app import client_of, running
+from tests.support.database import settings_with
 
 RAISE = "DO $$ BEGIN RAISE '{message}' USING ERRCODE = '{code}'; END $$"
 
@@ -113,14 +127,42 @@ async def test_syntax_error_of_a_value_is_invalid_and_of_a_statement_is_a_bug(
 
 
 @pytest.mark.parametrize(
-    "code", ["40001", "40P01", "53100", "53200", "53300", "55P03", "57014", "57P01", "08006"]
+    "code",
+    ["25006", "40001", "40P01", "53100", "53200", "53300", "55P03", "57014", "57P01", "08006"],
 )
-async def test_transient_error_is_a_503_with_retry_after(
-    module_client: AsyncClient, code: str
+async def test_transient_error_is_a_503_with_retry_after_and_one_reason_in_the_log(
+    module_client: AsyncClient, read_log: ReadLog, code: str
 ) -> None:
-    response = await module_client.post(f"/kit/raise/{code}")
+    response = await module_client.post(f"/kit/raise/{code}", params={"message": "Disk full."})
     assert response.status_code == 503
     assert response.headers["Retry-After"] == "1"
+
+    (warning,) = [event for event in read_log() if event["level"] != "info"]
+    assert warning["event"] == "request failed"
+    assert warning["reason"] == response.json()["detail"]
+    assert warning["cause"].endswith("Error: Disk full.")
+    assert warning["request_id"] == response.headers["X-Request-ID"]
+
+
+async def test_reason_of_an_unreachable_database_is_logged_once_per_request(
+    own_database_url: URL, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unreachable = own_database_url.set(host="127.0.0.1", port=1, query={"ssl": "disable"})
+    app = create_app(settings_with(unreachable, pooler="none"))
+
+    @app.get("/kit/read")
+    async def read(session: ReadSessionDep) -> None:
+        await session.execute(text("SELECT 1"))
+
+    async with running(app), client_of(app) as client:
+        capsys.readouterr()
+        responses = [await client.get(path) for path in ("/kit/read", "/health/ready")]
+        assert [each.status_code for each in responses] == [503, 503]
+        events = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    warnings = [event for event in events if event["level"] != "info"]
+    assert [each["event"] for each in warnings] == ["request failed"] * 2
+    assert [each["reason"] for each in warnings] == [each.json()["detail"] for each in responses]
+    assert "ConnectionRefusedError" in warnings[0]["cause"]
 
 
 async def test_error_message_is_not_parsed(module_client: AsyncClient) -> None:

@@ -8,7 +8,10 @@ from pydantic_core import to_jsonable_python
 from sqlalchemy import Connection, NullPool, event, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from app.kit.db.connections.asyncpg_driver import replace_closed_connections
+from app.kit.db.connections.asyncpg_driver import (
+    replace_closed_connections,
+    replace_read_only_connections,
+)
 from app.kit.db.connections.asyncpg_types import check_values
 from app.kit.db.current_user import CONNECTION_CLASS
 from app.kit.db.pool import driver_arguments, pool_arguments
@@ -24,7 +27,9 @@ _SET_LOCAL = text("SELECT set_config(:name, :value, true)")
 
 def build_engine(settings: DatabaseSettings, application_name: str) -> AsyncEngine:
     """Create the engine for the primary. It connects at its first use."""
-    return _build(settings, application_name, **pool_arguments(settings))
+    engine = _build(settings, application_name, **pool_arguments(settings))
+    replace_read_only_connections(engine.sync_engine)
+    return engine
 
 
 def build_read_engine(settings: DatabaseSettings, application_name: str) -> AsyncEngine:

@@ -44,7 +44,13 @@ def add_exception_handlers(app: FastAPI) -> None:
 
 
 def response_from_problem(problem: Problem) -> Response:
-    """Return the response for a problem. Middleware uses this too."""
+    """Return the response for a problem, and log the reason of a 5xx. Middleware uses this too."""
+    if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        cause = problem.__cause__
+        traceback = cause if isinstance(problem, CommitOutcomeUnknown) else None
+        _log.warning(
+            "request failed", reason=problem.detail, cause=_describe(cause), exc_info=traceback
+        )
     return problem_response(problem.status, problem.detail, problem.errors, problem.headers)
 
 
@@ -72,8 +78,6 @@ def problem_response(
 
 
 async def _on_problem(request: Request, error: Any) -> Response:
-    if isinstance(error, CommitOutcomeUnknown):
-        _log.warning("outcome of a commit unknown", exc_info=error.__cause__)
     return response_from_problem(locate_errors(request, error))
 
 
@@ -109,9 +113,9 @@ async def _on_http_exception(request: Request, error: Any) -> Response:
 
 async def _on_database_error(request: Request, error: Any) -> Response:
     if problem := problem_from_db_error(error):
-        if isinstance(problem, Unavailable):
-            _log.warning("database unavailable", error=type(driver_error(error)).__name__)
-        return response_from_problem(locate_errors(request, problem, error))
+        problem = locate_errors(request, problem, error)
+        problem.__cause__ = driver_error(error)
+        return response_from_problem(problem)
     if is_undefined_object(error) and (problem := await migration_problem(request.app, error)):
         return response_from_problem(problem)
     return await handle_unexpected_error(request, error)
@@ -127,9 +131,10 @@ async def _on_stale(_request: Request, _error: Any) -> Response:
     return response_from_problem(problem)
 
 
-async def _on_busy(_request: Request, _error: Any) -> Response:
-    _log.warning("timeout while waiting for a pool connection")
-    return response_from_problem(Unavailable("The service is busy. Try again in a moment."))
+async def _on_busy(_request: Request, error: Any) -> Response:
+    problem = Unavailable("The service is busy. Try again in a moment.")
+    problem.__cause__ = error
+    return response_from_problem(problem)
 
 
 async def _on_group(request: Request, error: Any) -> Response:
@@ -165,6 +170,13 @@ _HANDLERS: dict[type[Exception], Callable[[Request, Any], Awaitable[Response]]] 
     PoolTimeoutError: _on_busy,
     StaleDataError: _on_stale,
 }
+
+
+def _describe(error: BaseException | None) -> str | None:
+    # The messages of other exceptions may contain values.
+    if isinstance(error, OSError | asyncpg.PostgresError | PoolTimeoutError):
+        return f"{type(error).__name__}: {error}"
+    return type(error).__name__ if error else None
 
 
 def _without_values(error: BaseException, *outer: BaseException) -> BaseException:

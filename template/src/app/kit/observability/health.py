@@ -153,7 +153,6 @@ async def migration_problem(app: FastAPI, error: StatementError) -> Problem | No
     if readiness is None:
         return None
     if pending := await readiness.pending_migrations():
-        _log.error("pending migration", reason=pending)
         return Unavailable(pending)
     if missing := missing_migration(error, readiness.name):
         _log.error("missing migration", reason=missing)

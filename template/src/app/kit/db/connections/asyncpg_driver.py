@@ -45,6 +45,17 @@ def replace_closed_connections(engine: Engine) -> None:
     event.listen(engine, "handle_error", _reconnect_after_driver_fault)
 
 
+def replace_read_only_connections(engine: Engine) -> None:
+    """Replace connections that reject writes, such as to the former primary after a failover."""
+
+    def reconnect(context: ExceptionContext) -> None:
+        if _is_read_only(context.original_exception):
+            options = context.engine.get_execution_options() if context.engine else {}
+            context.is_disconnect = not options.get("postgresql_readonly")
+
+    event.listen(engine, "handle_error", reconnect)
+
+
 def has_listeners(engine: AsyncEngine) -> bool:
     """Return whether SQLAlchemy must run the statements: for echo, options or event listeners."""
     sync_engine = engine.sync_engine
@@ -64,8 +75,11 @@ async def fetch(engine: AsyncEngine, sql: str, values: Sequence[Any]) -> Rows:
     except sync_engine.dialect.loaded_dbapi.Error as error:
         is_closed = sync_engine.dialect.is_disconnect
         lost = bool(connection) and (_is_unusable(error) or is_closed(error, connection, None))
-        if lost:
+        if connection and (lost or _is_read_only(error)):
             await greenlet_spawn(connection.invalidate, error)
+        if _is_read_only(error):
+            message = "The database is read-only. Nothing was stored. Try again in a moment."
+            raise Unavailable(message) from error.__cause__
         raise _sqlalchemy_error(error, sql, sync_engine, lost=lost) from error
     except BaseException:
         # A cancelled task leaves unread results on the connection.
@@ -87,6 +101,10 @@ def wrap_driver_error(
     except engine.dialect.loaded_dbapi.Error as converted:
         return _sqlalchemy_error(converted, sql, engine, lost=False)
     return error
+
+
+def _is_read_only(error: BaseException) -> bool:
+    return isinstance(error.__cause__, asyncpg.ReadOnlySQLTransactionError)
 
 
 async def _check_out(engine: Engine) -> Any:
