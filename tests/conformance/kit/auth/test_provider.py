@@ -100,6 +100,28 @@ async def test_known_keys_are_used_during_an_outage(
     assert [await status_of(app, provider.token()) for _ in range(3)] == [200] * 3
 
 
+async def test_unknown_key_waits_once_for_a_provider_that_does_not_respond(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provider_module, "_RETRY", 0)
+    app = service(provider.settings(refresh_interval=0, timeout=1))
+    assert await status_of(app, provider.token()) == 200
+    provider.delay = 5
+    provider.issuer.rotate()
+    assert await status_of(app, provider.token()) == 503
+
+    started = perf_counter()
+    assert [await status_of(app, provider.token()) for _ in range(5)] == [503] * 5
+    assert perf_counter() - started < 2
+    # A background request finds the new key after the outage.
+    provider.delay = 0
+    statuses = [503]
+    while statuses[-1] == 503 and len(statuses) < 100:
+        await sleep(0.1)
+        statuses.append(await status_of(app, provider.token()))
+    assert statuses[-1] == 200
+
+
 async def test_slow_provider_fails_the_request_in_time(provider: Provider) -> None:
     provider.delay = 5
     app = service(provider.settings(timeout=0.2))

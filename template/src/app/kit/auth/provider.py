@@ -129,7 +129,9 @@ class Provider:
         """
         if key := self.known_key(kid, algorithm):
             return key
-        if task := self._start():
+        # During an outage, only a service without keys waits. Otherwise requests with unknown keys,
+        # which anyone can send, would use the slots of valid requests.
+        if (task := self._start()) and (self._is_available or not self._keys):
             # A client that disconnects must not cancel the request that others wait for.
             await shield(task)
             key = self.known_key(kid, algorithm)
