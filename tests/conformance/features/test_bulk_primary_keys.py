@@ -1,12 +1,14 @@
 """Bulk functions on any primary key: natural, composite, renamed and inherited."""
 
+from asyncio import gather
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 from weakref import WeakSet
 
 import pytest
+from fastapi import FastAPI
 from pydantic import BaseModel
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kit.db.session import Database
@@ -81,6 +83,18 @@ async def test_batches_follow_the_order_of_composite_keys(
     left = (await session.execute(select(Tile.zone, Tile.number, Tile.zones))).all()
     assert {(zone, number) for zone, number, _ in left} == {(zone, 0) for zone in zones}
     assert all(each == zones for _, _, each in left)
+
+
+async def test_concurrent_batches_reach_every_row(own_app: FastAPI) -> None:
+    database: Database = own_app.state.database
+    async with database.transaction() as session:
+        await insert_many(session, Shelf, ({"code": str(number)} for number in range(200)))
+
+    deleted = await gather(*(delete_in_batches(database, Shelf, size=7) for _ in range(3)))
+
+    assert sum(deleted) == 200
+    async with database.reading() as session:
+        assert await session.scalar(select(func.count()).select_from(Shelf)) == 0
 
 
 async def test_rows_with_two_tables_need_no_key_named_id(session: AsyncSession) -> None:

@@ -84,6 +84,10 @@ async def notes(own_app: FastAPI) -> AsyncGenerator[AsyncClient]:
     async def write_of_caller(note: str, idempotency: RepeatableByCaller) -> Response:
         return await idempotency.run(partial(store, note))
 
+    @own_app.post("/kit/plain/{note}")
+    async def write_without_model(note: str, idempotency: Repeatable) -> Response:
+        return await idempotency.run(partial(store, note))
+
     @own_app.post("/kit/brief/{note}", response_model=SignedNote, response_model_exclude_none=True)
     async def write_briefly(note: str, idempotency: Repeatable) -> Response:
         return await idempotency.run(partial(store, note))
@@ -134,8 +138,11 @@ async def test_response_with_status_204_has_no_body(notes: AsyncClient) -> None:
         assert "Content-Type" not in response.headers
 
 
-async def test_response_options_of_the_route_apply(notes: AsyncClient) -> None:
-    first, again = [await post(notes, "/brief/a") for _ in range(2)]
+@pytest.mark.parametrize("path", ["/brief/a", "/plain/a"])
+async def test_response_model_and_its_options_are_those_of_the_route(
+    notes: AsyncClient, path: str
+) -> None:
+    first, again = [await post(notes, path) for _ in range(2)]
     assert first.json() == again.json() == {"text": "a"}
 
 
