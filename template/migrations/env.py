@@ -84,6 +84,6 @@ if context.is_offline_mode():
 elif connection := context.config.attributes.get("connection"):
     run_on(connection)
 else:
-    # With sign-in, the settings are only valid with an issuer, which does not have to run.
+    # With authentication, the settings are only valid with an issuer, which does not have to run.
     with development_issuer(NAME, start=False), local_database(with_schema=False):
         asyncio.run(run_online())

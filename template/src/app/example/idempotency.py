@@ -19,8 +19,8 @@ class IdempotencyKey(IdempotencyRecord):
     __tablename__ = "idempotency_keys"
 
 
-# Each caller has separate keys. Without authentication, all clients share one set of keys per
-# operation: pass `idempotent` a scope that identifies the client.
+# Each caller has separate keys. Without authentication, clients share the keys of an
+# operation, unless you pass `idempotent` a scope that identifies the client.
 IdempotencyDep = Annotated[IdempotentRequest, idempotent(IdempotencyKey)]
 
 

@@ -265,7 +265,7 @@ async def test_unreachable_standby_makes_reads_503_and_writes_continue(
     variables = {"DATABASE_POOLER": "none", "DATABASE_REPLICA_URL": replica_url(service)}
     result = run(replication.primary, "doctor", **variables)
     assert result.code == 1
-    assert "until then, reads respond with 503, and the service writes" in result.out
+    assert "until then, reads get 503, and writes succeed" in result.out
     (event,) = [line for line in read_log() if line["event"] == "replica unavailable"]
     assert event["reason"] == "The replica cannot be reached: the connection was refused."
 

@@ -24,7 +24,7 @@ class OrderRepository(Repository[Order]):
 
     async def claim_waiting(self, limit: int) -> list[Order]:
         """Lock and return the oldest orders to dispatch. Skip those that are already locked."""
-        # A literal, as in the partial index: a generic plan for a bound parameter cannot use it.
+        # A literal, as in the partial index: a generic plan for a parameter cannot use the index.
         waiting = select(Order).where(Order.status == literal_column("'placed'"))
         return await self.claim(waiting.order_by(*OLDEST.clauses), limit, *ORDER_OUT)
 

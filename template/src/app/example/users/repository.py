@@ -44,11 +44,11 @@ class UserRepository(Repository[User]):
         return await self.get_one_or_none(User.email == email.lower())
 
 
-async def overview(db: Connectable, key: Id) -> UserOverview:
+async def overview(db: Connectable, user_id: Id) -> UserOverview:
     """Return a user with their profile and latest posts, or raise `NotFound`."""
-    user = await USER_DETAILS.get(db, key)
+    user = await USER_DETAILS.get(db, user_id)
     # A second statement, because a view loads all rows of a relationship, without a limit.
-    posts = POST_SUMMARIES.select().where(Post.author_id == key).order_by(*NEWEST_POSTS.clauses)
+    posts = POST_SUMMARIES.select().where(Post.author_id == user_id).order_by(*NEWEST_POSTS.clauses)
     latest = await POST_SUMMARIES.list(db, posts.limit(LATEST_POSTS))
     return UserOverview(user=user, latest_posts=latest)
 

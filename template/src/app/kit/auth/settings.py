@@ -1,4 +1,4 @@
-"""Settings of sign-in by OpenID Connect (`AUTH_…`)."""
+"""Settings of authentication by OpenID Connect (`AUTH_…`)."""
 
 import re
 from ipaddress import ip_address

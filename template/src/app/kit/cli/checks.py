@@ -223,11 +223,11 @@ async def check_extensions(
         report.ok("extensions", present if needed else "no migration needs one")
 
 
-async def check_limits(
+async def check_server_settings(
     report: Report, connection: AsyncConnection, settings: DatabaseSettings, server: str
 ) -> None:
     """Report the findings that the service logs at startup, too."""
-    for found in await startup_checks.check_limits(connection, settings):
+    for found in await startup_checks.check_server_settings(connection, settings):
         check = found.check if server == "database" else f"{found.check} of {server}"
         if found.advice:
             report.warning(check, found.result, found.advice)

@@ -93,7 +93,7 @@ def problem_from_db_error(error: StatementError) -> Problem | None:
         return Invalid(str(driver))
     if is_data_error(error):
         columns = _attributes(_statement_tables(error), _rejected_column(error))
-        lacks = "has a character that the database lacks"
+        lacks = "has a character that the database cannot store"
         message = lacks if code in _CHARACTER else "is too long, out of range or invalid"
         return _problem(Invalid, message, columns)
     return None

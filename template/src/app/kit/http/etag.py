@@ -77,7 +77,7 @@ async def _entity_tag(
     response: Response,
     if_match: Annotated[
         str | None,
-        Header(pattern=_TAGS, max_length=1000, description="The ETag of the version to update"),
+        Header(pattern=_TAGS, max_length=1000, description="The ETag that the client has"),
     ] = None,
 ) -> EntityTag:
     return EntityTag(response, if_match)

@@ -26,8 +26,8 @@ _COLLECTION = re.compile(r"((?:/\*)*(?:/[^/*]+)+)(/\*)?")
 class StrictRoute(APIRoute):
     """A route that validates JSON strictly, and limits the size and number of its values.
 
-    Datetimes need an offset, in the body and in all other parameters. A compressed body, and one of
-    another media type than the declared one, get 415: FastAPI would parse it as text.
+    Datetimes need an offset, in the body and in all other parameters. Compressed bodies and
+    undeclared media types get 415: FastAPI would parse them as text.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -116,7 +116,7 @@ class IndexedRouter(APIRouter):
         # A mount changes `root_path`, so the middleware of each application stores its own.
         path = scope["path"].removeprefix(scope.get(ROOT, scope.get("root_path", "")))
         found = {method: self._find(method, path) for method in sorted(self._patterns or ())}
-        return [method for method, each in found.items() if each and each.has_resource_at(path)]
+        return [method for method, each in found.items() if each and each.has_valid_params(path)]
 
     def _find(self, method: str, path: str) -> "_IndexedRoute | None":
         pattern = (self._patterns or self._build_index()).get(method)
@@ -189,8 +189,8 @@ class _IndexedRoute:
             for name, text in (found.groupdict() if found else {}).items()
         }
 
-    def has_resource_at(self, path: str) -> bool:
-        """Return whether the parameters in a path are valid: `feed` is no id of a post."""
+    def has_valid_params(self, path: str) -> bool:
+        """Return whether the parameters in a path are valid: `feed` is not the id of a post."""
         dependant: Dependant | None = getattr(self.route, "dependant", None)
         if dependant is None:
             return bool(self.route.methods)

@@ -56,8 +56,8 @@ async def ready(request: Request) -> Health:
 class Readiness:
     """Checks whether the database is reachable, and the database and the replica are migrated.
 
-    All processes have the same replica. One that is unreachable is logged, and the service stays
-    ready: it writes, and reads from the database for requests with `Cache-Control: no-cache`.
+    An unreachable replica is only logged, because all processes have the same one. Writes, and
+    reads of requests with `Cache-Control: no-cache`, use the database.
 
     All probes share one check per second. The check uses a separate connection, not the pool: it
     does not delay requests, and a service under load still passes it.

@@ -177,7 +177,7 @@ def _check_unique(attributes: Sequence[InstrumentedAttribute[Any]]) -> None:
 
 
 def _unique_columns(mapper: Any) -> Iterator[set[str]]:
-    """Yield the column names of each unique key of a model that contains every row."""
+    """Yield the columns of each unique constraint or index that covers every row."""
     # A unique index may leave out deleted rows. Compare SQL, because its condition is often a text.
     conditions = {"None", *(_unqualified(each) for each in not_deleted(mapper.class_))}
     for table in mapper.tables:

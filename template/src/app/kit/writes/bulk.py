@@ -169,7 +169,7 @@ async def run_in_batches(
     skip_locked: bool = False,
     **options: Any,
 ) -> int:
-    """Lock matching rows, and return the sum of the results of `write`, called with their keys."""
+    """Lock rows in batches, call `write` with the keys of each batch, and return the sum."""
     key = key_attributes(model)
     matching = select(*key).where(*conditions).order_by(*key).limit(size)
     matching = matching.with_for_update(skip_locked=skip_locked).execution_options(**options)

@@ -26,8 +26,7 @@ _CITEXT_SCHEMA = """
     SELECT nspname FROM pg_type JOIN pg_namespace ON pg_namespace.oid = typnamespace
     WHERE pg_type.oid = 'citext'::regtype
 """
-# Rows per COPY of `copy_returning`.
-_PART = 10 * CHUNK_SIZE
+_ROWS_PER_COPY = 10 * CHUNK_SIZE
 
 
 async def copy_rows(session: AsyncSession, model: type[Base], rows: Iterable[NewRow]) -> int:
@@ -78,7 +77,7 @@ async def copy_returning(
 ) -> list[Any]:
     """Load rows with COPY, and return their primary keys, in the order of the rows."""
     keys: list[Any] = []
-    for part in chunks(model, rows, _PART):
+    for part in chunks(model, rows, _ROWS_PER_COPY):
         new = insert_values(model, part)
         for attribute in key_attributes(model):
             if attribute.key not in new[0]:

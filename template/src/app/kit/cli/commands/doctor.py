@@ -11,10 +11,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.kit.cli.checks import (
     Report,
     check_extensions,
-    check_limits,
     check_replication,
     check_revision,
     check_server,
+    check_server_settings,
     required_extensions,
 )
 from app.kit.cli.development_database import configured_database_url
@@ -105,7 +105,7 @@ async def _check(
         if failed.is_temporary:
             advice = f"check that it is running and not overloaded, or {advice}"
         if server == "replica":
-            advice += "; until then, reads respond with 503, and the service writes"
+            advice += "; until then, reads get 503, and writes succeed"
         report.failure(server, result, advice)
         return None
     try:
@@ -127,7 +127,7 @@ async def _check(
                 scripts = [] if code.is_compatible(applied) else pending_revisions(script, applied)
                 pending = required_extensions(scripts)
                 await check_extensions(report, connection, needed, pending, role)
-            await check_limits(report, connection, settings, server)
+            await check_server_settings(report, connection, settings, server)
     except (SQLAlchemyError, Unavailable, OSError, TimeoutError) as error:
         result = f"it stopped responding ({type(error).__name__})"
         report.failure(server, result, "read the log of the server, then run this again")

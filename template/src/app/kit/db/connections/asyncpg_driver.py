@@ -30,11 +30,11 @@ else:
 
 
 class Connection(_Connection):
-    """A connection whose running statement ends when the task that waits for it is cancelled."""
+    """A connection that cancels a statement on the server when its task is cancelled."""
 
     def _clean_tasks(self) -> None:
-        # For each cancelled statement, a task of the driver sends a request to the server. If
-        # `terminate` stopped it, the statement would run on.
+        # The driver sends the request to cancel a statement in a separate task. If `terminate`
+        # stopped this task, the statement would continue.
         pass
 
 

@@ -1,4 +1,4 @@
-"""Checks at startup: the database accepts connections, enough of them, and all characters."""
+"""Checks at startup: whether the database is reachable, and its encoding and connection limit."""
 
 import asyncio
 import logging
@@ -162,7 +162,9 @@ class Finding:
     advice: str | None = None
 
 
-async def check_limits(connection: AsyncConnection, settings: DatabaseSettings) -> list[Finding]:
+async def check_server_settings(
+    connection: AsyncConnection, settings: DatabaseSettings
+) -> list[Finding]:
     """Check whether a server stores every character, and allows the connections of all processes.
 
     A process has two pools, one for writing and one for reading. Without a replica, both connect
@@ -187,7 +189,7 @@ async def check_limits(connection: AsyncConnection, settings: DatabaseSettings) 
 
 
 async def log_server_warnings(database: Database, settings: DatabaseSettings) -> None:
-    """Log a warning for each finding of `check_limits` that needs action."""
+    """Log a warning for each finding of `check_server_settings` that needs action."""
     servers = {"primary": database.engine}
     if settings.replica_url:
         servers["replica"] = database.read_engine
@@ -195,6 +197,6 @@ async def log_server_warnings(database: Database, settings: DatabaseSettings) ->
         # The service starts without a database: requests get status 503 until it is reachable.
         with suppress(SQLAlchemyError, Unavailable, TimeoutError):
             async with asyncio.timeout(_LIMITS_TIMEOUT), engine.connect() as connection:
-                for found in await check_limits(connection, settings):
+                for found in await check_server_settings(connection, settings):
                     if found.advice:
                         _log.warning("database check", server=server, **asdict(found))
