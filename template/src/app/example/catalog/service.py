@@ -17,7 +17,6 @@ from app.kit.errors.problems import FieldProblem, Invalid
 from app.kit.writes.bulk import delete_in_batches, update_in_batches
 from app.kit.writes.request_checks import check_references
 
-
 # The models that the fields of a request refer to.
 REFERENCES = {"category_id": Category}
 
