@@ -28,6 +28,18 @@ _log = structlog.get_logger(__name__)
 _PAUSE = 0.2
 # asyncpg raises a plain ConnectionError. Only its text shows that the server has no TLS.
 _NO_TLS = "rejected SSL upgrade"
+_OTHER_HOST = (
+    "is for another host ({}): use the host name of the certificate, or sslmode=verify-ca to trust "
+    "the certificate for any host"
+)
+# By OpenSSL's code.
+_CERTIFICATE_PROBLEMS = {
+    9: "is not valid yet: check the clocks of both machines",
+    10: "has expired: renew it on the server",
+    62: _OTHER_HOST,
+    64: _OTHER_HOST,  # an IP address
+}
+_NOT_TRUSTED = "is not trusted ({}): see sslrootcert and sslmode in the URL"
 # Errors (SQLSTATE prefixes) after which a retry may succeed.
 _TEMPORARY = (
     "08",  # the pooler cannot reach the server
@@ -35,6 +47,7 @@ _TEMPORARY = (
     "57P",  # the server is starting or stopping
 )
 _USE_UTF8 = "create a database with ENCODING 'UTF8' TEMPLATE template0, and copy it with pg_dump"
+_USE_FEWER = "lower DATABASE_POOL_SIZE or DATABASE_PROCESSES, or use PgBouncer"
 # Seconds. An unresponsive server must not delay the start of the service.
 _LIMITS_TIMEOUT = 1.5
 # `reserved_connections` is new in PostgreSQL 16.
@@ -117,7 +130,9 @@ def network_failure(error: BaseException | None) -> ConnectionFailure:
     """Return the reason for a failed connection, without secrets."""
     match error:
         case ssl.SSLCertVerificationError():
-            return ConnectionFailure(f"its TLS certificate {_certificate_problem(error)}")
+            message = error.verify_message.rstrip(".")
+            problem = _CERTIFICATE_PROBLEMS.get(error.verify_code, _NOT_TRUSTED)
+            return ConnectionFailure(f"its TLS certificate {problem.format(message)}")
         case ssl.SSLError():
             return ConnectionFailure(f"the TLS handshake failed ({error.reason})")
         case ConnectionError() if _NO_TLS in str(error):
@@ -134,23 +149,6 @@ def network_failure(error: BaseException | None) -> ConnectionFailure:
             is_dropped = isinstance(error, ConnectionError)
             return ConnectionFailure("the connection was lost", is_temporary=is_dropped)
     return ConnectionFailure(reason, is_temporary=True)
-
-
-def _certificate_problem(error: ssl.SSLCertVerificationError) -> str:
-    message = error.verify_message.rstrip(".")
-    # OpenSSL's codes.
-    match error.verify_code:
-        case 9:
-            return "is not valid yet: check the clocks of both machines"
-        case 10:
-            return "has expired: renew it on the server"
-        case 62 | 64:  # a host name, an IP address
-            return (
-                f"is for another host ({message}): use the host name of the certificate, or "
-                "sslmode=verify-ca to trust the certificate for any host"
-            )
-        case _:
-            return f"is not trusted ({message}): see sslrootcert and sslmode in the URL"
 
 
 @dataclass(frozen=True)
@@ -172,20 +170,17 @@ async def check_server_settings(
     not counted. PgBouncer opens the server connections, and has its own limits.
     """
     limits = (await connection.execute(_LIMITS)).one()
-    findings = [Finding("encoding", limits.encoding)]
+    encoding, allowed = Finding("encoding", limits.encoding), limits.connections
     if limits.encoding != "UTF8":
         result = f"{limits.encoding}, so the database cannot store every character"
-        findings = [Finding("encoding", result, _USE_UTF8)]
+        encoding = Finding("encoding", result, _USE_UTF8)
     if settings.pooler == "pgbouncer":
-        advice = f"keep its pools below the {limits.connections} of the server"
-        return [*findings, Finding("connections", f"limited by the pooler: {advice}")]
+        result = f"limited by the pooler: keep its pools below the {allowed} of the server"
+        return [encoding, Finding("connections", result)]
     pools = (settings.pool_size + settings.max_overflow) * (1 if settings.replica_url else 2)
     total = settings.processes * pools
-    result = f"{settings.processes} x {pools} = {total} at most, the server allows "
-    if total <= limits.connections:
-        return [*findings, Finding("connections", f"{result}{limits.connections}")]
-    advice = "lower DATABASE_POOL_SIZE or DATABASE_PROCESSES, or use PgBouncer"
-    return [*findings, Finding("connections", f"{result}only {limits.connections}", advice)]
+    result = f"{settings.processes} x {pools} = {total} at most, the server allows {allowed}"
+    return [encoding, Finding("connections", result, _USE_FEWER if total > allowed else None)]
 
 
 async def log_server_warnings(database: Database, settings: DatabaseSettings) -> None:
