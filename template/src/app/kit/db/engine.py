@@ -37,7 +37,7 @@ def build_read_engine(settings: DatabaseSettings, application_name: str) -> Asyn
 
     PostgreSQL rejects writes on it.
     """
-    pool, settings = pool_arguments(settings), settings.of_replica()
+    pool, settings = pool_arguments(settings), settings.for_reads()
     if settings.pooler == "pgbouncer":
         return read_only(_build(settings, application_name, **pool))
     # Without BEGIN and COMMIT, a read is a single round trip.
@@ -52,7 +52,7 @@ def read_only(engine: AsyncEngine) -> AsyncEngine:
 def build_migration_engine(settings: DatabaseSettings, application_name: str) -> AsyncEngine:
     """Create the engine for migrations, without a pool and without a statement timeout."""
     without_limits = {"statement_timeout": 0, "idle_in_transaction_timeout": 0}
-    settings = settings.of_migrations().model_copy(update=without_limits)
+    settings = settings.for_migrations().model_copy(update=without_limits)
     engine = _build(settings, application_name, purpose="migrate", poolclass=NullPool)
     if settings.pooler == "pgbouncer":
         event.listen(engine.sync_engine, "begin", partial(_limit_transaction, settings))

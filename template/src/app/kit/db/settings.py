@@ -53,11 +53,11 @@ class DatabaseSettings(PoolSettings):
             raise ValueError("DATABASE_POOL_PRE_PING must be false with PgBouncer.")
         return self
 
-    def of_replica(self) -> Self:
+    def for_reads(self) -> Self:
         """Return the settings for reads: on the replica if there is one."""
         return self.model_copy(update={"url": self.replica_url or self.url})
 
-    def of_migrations(self) -> Self:
+    def for_migrations(self) -> Self:
         """Return the settings for migrations, which use `migration_url` if it is set."""
         if not self.migration_url:
             return self

@@ -66,7 +66,7 @@ class Readiness:
     def __init__(self, settings: DatabaseSettings, name: str, revisions: CodeRevisions) -> None:
         self._engines = {"database": build_probe_engine(settings, name)}
         if settings.replica_url:
-            self._engines["replica"] = build_probe_engine(settings.of_replica(), name)
+            self._engines["replica"] = build_probe_engine(settings.for_reads(), name)
         self.name = name
         self._revisions = revisions
         self._logged: dict[str, object] = {}

@@ -71,10 +71,10 @@ async def _check_all(report: Report, settings: KitSettings, program: str) -> Non
         result = "a standby, which rejects writes"
         report.failure("database", result, "set DATABASE_URL to the primary")
     if database.replica_url:
-        replica = database.of_replica()
+        replica = database.for_reads()
         await _check(report, replica, script, program, server="replica", primary=primary)
     if database.migration_url:
-        migration = database.of_migrations()
+        migration = database.for_migrations()
         where = address(migration.sqlalchemy_url)
         if failed := await probe_connection(build_probe_engine(migration, program)):
             result = f"{where} cannot be reached: {failed.reason}"
@@ -120,7 +120,7 @@ async def _check(
             code = CodeRevisions.of(script)
             check_revision(report, applied, code, server, program)
             if server == "database" and applied is not None:
-                username = settings.of_migrations().sqlalchemy_url.username
+                username = settings.for_migrations().sqlalchemy_url.username
                 role = username if settings.migration_url else None
                 needed = required_extensions(script.walk_revisions())
                 # A database that is newer than the code has all migrations of the code.
