@@ -2,7 +2,7 @@
 
 import http.client
 import json
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -139,19 +139,11 @@ async def _on_busy(_request: Request, error: Any) -> Response:
 
 async def _on_group(request: Request, error: Any) -> Response:
     # A task group failed. Handle its first exception that has a handler.
-    for each in _leaves(error):
-        for kind, handler in _HANDLERS.items():
-            if isinstance(each, kind):
-                return await handler(request, each)
-    return await handle_unexpected_error(request, error)
-
-
-def _leaves(group: ExceptionGroup[Exception]) -> Iterator[Exception]:
-    for each in group.exceptions:
-        if isinstance(each, ExceptionGroup):
-            yield from _leaves(cast("ExceptionGroup[Exception]", each))
-        else:
-            yield each
+    found = error.subgroup(tuple(_HANDLERS))
+    while isinstance(found, ExceptionGroup):
+        found = found.exceptions[0]
+    handlers = (each for kind, each in _HANDLERS.items() if isinstance(found, kind))
+    return await next(handlers, handle_unexpected_error)(request, found or error)
 
 
 async def handle_unexpected_error(_request: Request, error: Any) -> Response:

@@ -128,8 +128,8 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-def problem_example(status: int) -> dict[str, Any]:
-    """Return an example of an error response for the OpenAPI schema."""
+def problem_content(status: int) -> dict[str, Any]:
+    """Return the description and the content of an error response in the OpenAPI schema."""
     document = ProblemDocument(
         title=status_title(status),
         status=status,
@@ -138,10 +138,5 @@ def problem_example(status: int) -> dict[str, Any]:
     )
     if status == Invalid.status:
         document.errors = [FieldProblem(field="body.name", message="Field required")]
-    return document.model_dump(exclude_none=True)
-
-
-def problem_content(status: int) -> dict[str, Any]:
-    """Return the description and the content of an error response in the OpenAPI schema."""
-    content = {"schema": PROBLEM_SCHEMA, "example": problem_example(status)}
+    content = {"schema": PROBLEM_SCHEMA, "example": document.model_dump(exclude_none=True)}
     return {"description": status_title(status), "content": {PROBLEM_MEDIA_TYPE: content}}

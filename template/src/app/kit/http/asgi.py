@@ -17,9 +17,9 @@ READING = frozenset({"GET", "HEAD"})
 Headers = tuple[tuple[bytes, bytes], ...]
 
 
-def header(scope: Scope, name: bytes) -> str:
-    """Return a header of a request, or an empty string."""
-    for given, value in scope["headers"]:
+def header(source: Scope | Message, name: bytes) -> str:
+    """Return a header of a request or of the start of a response, or an empty string."""
+    for given, value in source.get("headers", ()):
         if given == name:
             text: str = value.decode("latin-1")
             return text

@@ -79,8 +79,8 @@ class IndexedRouter(APIRouter):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request to the first route that matches its method and path."""
-        found = self._find(scope["method"], path_of(scope)) if scope["type"] == "http" else None
-        if found is None:
+        is_http = scope["type"] == "http"
+        if not is_http or (found := self._find(scope["method"], path := path_of(scope))) is None:
             # FastAPI's router responds with 404 or 405, and finds routes that were added later.
             await self.app(scope, receive, send)
             return
@@ -90,11 +90,11 @@ class IndexedRouter(APIRouter):
         if (app := found.app) is None or "fastapi.telemetry" in scope:
             await found.fallback(scope, receive, send)
             return
-        route, values = found.route, found.path_params(path_of(scope))
+        values = found.path_params(path)
         # The same values as FastAPI's routers set.
         scope["path_params"] = {**scope.get("path_params", {}), **values}
-        scope["route"], scope["endpoint"] = route.original_route, route.endpoint
-        scope.setdefault("fastapi", {})["effective_route_context"] = route
+        scope["route"], scope["endpoint"] = found.original_route, found.endpoint
+        scope.setdefault("fastapi", {})["effective_route_context"] = found.route
         await app(scope, receive, send)
 
     def resource_of(self, scope: Scope) -> str:
@@ -155,7 +155,10 @@ class _IndexedRoute:
 
     def __init__(self, route: RouteContext, resource: str, fallback: ASGIApp) -> None:
         self.route, self.resource, self.fallback = route, resource, fallback
+        # Each access to the context looks an attribute up in several objects.
+        self.original_route, self.endpoint = route.original_route, route.endpoint
         self.path_regex: re.Pattern[str] | None = getattr(route, "path_regex", None)
+        self.convertors: dict[str, Any] = getattr(route, "param_convertors", {})
 
     @property
     def pattern(self) -> str:
@@ -170,7 +173,7 @@ class _IndexedRoute:
     @cached_property
     def app(self) -> ASGIApp | None:
         """The application of the route, or None if FastAPI's router must call it."""
-        is_strict = type(self.route.original_route) is StrictRoute
+        is_strict = type(self.original_route) is StrictRoute
         # FastAPI's router sets the limits of forms.
         if not is_strict or isinstance(getattr(self.route.body_field, "field_info", None), Form):
             return None
@@ -182,12 +185,9 @@ class _IndexedRoute:
 
     def path_params(self, path: str) -> dict[str, Any]:
         """Return the parameters in a path, as strings or as declared by `{name:type}`."""
-        convertors = self.route.param_convertors
-        found = self.path_regex.match(path) if convertors and self.path_regex else None
-        return {
-            name: convertors[name].convert(text)
-            for name, text in (found.groupdict() if found else {}).items()
-        }
+        found = self.path_regex.match(path) if self.convertors and self.path_regex else None
+        given = found.groupdict() if found else {}
+        return {name: self.convertors[name].convert(text) for name, text in given.items()}
 
     def has_valid_params(self, path: str) -> bool:
         """Return whether the parameters in a path are valid: `feed` is not the id of a post."""

@@ -7,7 +7,7 @@ from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.kit.http.asgi import READING, ROOT
+from app.kit.http.asgi import READING, ROOT, header
 
 _TAG = re.compile(r'"[^"]*"')
 # Headers of a body, which a 304 response does not have.
@@ -76,13 +76,10 @@ def _conditional(scope: Scope, send: Send) -> Send:
     async def send_if_changed(message: Message) -> None:
         nonlocal unchanged
         if message["type"] == "http.response.start" and message["status"] == HTTPStatus.OK:
-            headers = message.get("headers", ())
-            tags = [value.decode("latin-1") for name, value in headers if name == b"etag"]
-            unchanged = bool(tags) and (
-                condition.strip() == "*" or not known.isdisjoint(_TAG.findall(tags[0]))
-            )
+            tags = _TAG.findall(header(message, b"etag"))
+            unchanged = bool(tags) and (condition.strip() == "*" or not known.isdisjoint(tags))
             if unchanged:
-                kept = [pair for pair in headers if pair[0] not in _BODY_HEADERS]
+                kept = [pair for pair in message["headers"] if pair[0] not in _BODY_HEADERS]
                 message = {**message, "status": int(HTTPStatus.NOT_MODIFIED), "headers": kept}
         elif unchanged and message["type"] == "http.response.body":
             message = {**message, "body": b""}

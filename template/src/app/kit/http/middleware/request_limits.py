@@ -91,7 +91,7 @@ class RequestLimitsMiddleware:
                     await sleep(0)
                 else:
                     limit.reschedule(None)
-                    if _is_event_stream(message):
+                    if header(message, b"content-type").startswith("text/event-stream"):
                         slot.release()
                         scope[EVENT_STREAM] = True
             await send(message)
@@ -155,13 +155,6 @@ async def _body(scope: Scope, receive: Receive, limit: int) -> bytes:
     if size > limit:
         raise RequestTooLarge(f"The body of a request is limited to {limit} bytes.")
     return b"".join(parts)
-
-
-def _is_event_stream(start: Message) -> bool:
-    return any(
-        name == b"content-type" and value.startswith(b"text/event-stream")
-        for name, value in start.get("headers", ())
-    )
 
 
 def _is_disconnected(receive: Receive) -> bool:

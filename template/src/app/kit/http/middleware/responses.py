@@ -31,8 +31,8 @@ _HAS_ID = "app.has_request_id"
 _LONGEST_DETAIL = 1000  # bytes
 # Longer bodies are not errors of FastAPI, and pass unchanged.
 _LONGEST_ERROR = 1_000_000  # bytes
-_PLAIN_TEXT = b"text/plain"
-_REPLACED_TYPES = (_PLAIN_TEXT, b"application/json")
+_PLAIN_TEXT = "text/plain"
+_REPLACED_TYPES = (_PLAIN_TEXT, "application/json")
 _BODY_HEADERS = frozenset({b"content-length", b"content-type"})
 # The ASGI extension for a response to a rejected WebSocket handshake.
 _DENIAL = "websocket.http.response"
@@ -168,9 +168,8 @@ class ResponseMiddleware:
             )
 
 
-def _media_type(message: Message) -> bytes:
-    kinds = [value for name, value in message.get("headers", ()) if name == b"content-type"]
-    return kinds[0].partition(b";")[0] if kinds else _PLAIN_TEXT
+def _media_type(start: Message) -> str:
+    return header(start, b"content-type").partition(";")[0] or _PLAIN_TEXT
 
 
 class _Error(BaseModel):

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.kit.errors.handlers import response_from_problem
 from app.kit.errors.problems import Problem
-from app.kit.http.asgi import Headers, header, is_health_path
+from app.kit.http.asgi import Headers, header, is_health_path, set_header
 from app.kit.http.settings import ANY, HttpSettings
 
 # Responses are data: a browser that displays one as a page must not load anything.
@@ -27,17 +27,13 @@ class UntrustedHost(Problem):
 
 def make_location_relative(message: Message, scope: Scope) -> None:
     """Remove scheme and host from the `Location` header, because a client can forge them."""
-    if all(name != b"location" for name, _ in message["headers"]):
-        return
-    url = URL(scope=scope)
-    own = f"{url.scheme}://{url.netloc}/".encode("latin-1")
-    message["headers"] = [
-        # A path with two leading slashes would be read as a host.
-        (name, b"/" + value.removeprefix(own).lstrip(b"/"))
-        if name == b"location" and value.startswith(own)
-        else (name, value)
-        for name, value in message["headers"]
-    ]
+    if location := header(message, b"location"):
+        url = URL(scope=scope)
+        own = f"{url.scheme}://{url.netloc}/"
+        if location.startswith(own):
+            # A path with two leading slashes would be read as a host.
+            path = "/" + location.removeprefix(own).lstrip("/")
+            set_header(message, b"location", path.encode("latin-1"))
 
 
 def security_headers(settings: HttpSettings) -> Headers:
