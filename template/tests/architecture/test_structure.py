@@ -200,7 +200,7 @@ def test_request_has_one_session_that_commits_before_the_response(app: FastAPI) 
         sessions = sessions_of(route)
         assert len({call for call, _ in sessions}) <= 1, (
             f"{route.path} has two sessions, and so two transactions: use either `SessionDep` or "
-            "`ReadSessionDep`, and repositories with the same `read_only`"
+            "`ReadSessionDep`"
         )
         assert {scope for _, scope in sessions} <= {"function"}, (
             f"{route.path} commits after the response: use the alias without a scope of your own"

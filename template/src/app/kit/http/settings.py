@@ -23,7 +23,7 @@ Listed = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 class HttpSettings(BaseModel):
     """Limits of requests, hosts and origins. All times are in seconds."""
 
-    # Concurrent requests. Default: the number of database connections.
+    # Concurrent requests. Default: the size of one connection pool.
     concurrency: int | None = Field(default=None, ge=1, le=10_000)
     # Time in the queue before a 503 response.
     wait_limit: float = Field(default=5, gt=0, le=300)
