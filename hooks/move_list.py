@@ -8,7 +8,8 @@ from pathlib import Path
 
 LIST = Path(__file__).with_name("moves.toml")
 # The folder of each top-level package; other packages are at the top of the service.
-ROOTS = {"app": "src/", "local_postgres": "devtools/", "scaffold": "devtools/"}
+DEVTOOLS = ("local_postgres", "scaffold", "scaffold_installer", "schema_diagram")
+ROOTS = {"app": "src/", **dict.fromkeys(DEVTOOLS, "devtools/")}
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ RUN_COMMAND = "from app.cli import main; main()"
 PRINT_DIAGRAM = """
 import pickle, sys
 from pathlib import Path
-from app.kit.cli.commands.diagram import mermaid
+from schema_diagram import mermaid
 print(mermaid(pickle.loads(Path(sys.argv[1]).read_bytes())))
 """
 # Answers that change tables or columns, each with all its values.

@@ -1,4 +1,4 @@
-"""Installs the generator of the command `scaffold` from the repository of the template.
+"""`scaffold`: write a feature. Installs the generator from the repository of the template.
 
 It is the generator of the commit that the service was generated from. uv downloads it on first use
 into its cache, not into the environment of the service.
@@ -14,7 +14,13 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
+import typer
+
 from app.kit.cli.errors import CommandFailed
+from app.kit.cli.service import get_service
+from app.kit.migrations.runner import PROJECT_ROOT
+
+commands = typer.Typer()
 
 REQUIREMENT = "copier-fastapi-sqlalchemy-scaffold @ git+{}@{}#subdirectory=scaffold"
 # Prints the folders of the generator and of its dependencies.
@@ -22,6 +28,16 @@ _PRINT_FOLDERS = """
 import jinja2, pathlib, scaffold
 print(*(pathlib.Path(each.__file__).parents[1] for each in (scaffold, jinja2)), sep="\\n")
 """
+
+
+# The generator reads the options and prints the help itself.
+@commands.command(
+    add_help_option=False,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
+def scaffold(context: typer.Context) -> None:
+    """Write a feature: model, endpoints, tests and migration; or add a field to one."""
+    run_generator(PROJECT_ROOT, get_service(context).name, context.args)
 
 
 def run_generator(root: Path, service: str, arguments: list[str]) -> None:

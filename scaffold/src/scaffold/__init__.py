@@ -1,4 +1,4 @@
 """The generator behind the command `scaffold`: it writes features, with their tests and migration.
 
-It runs in a service, whose `app.kit.cli.commands.scaffold` imports it when the command runs.
+It runs in a service, whose `devtools/scaffold_installer.py` imports it when the command runs.
 """

@@ -16,7 +16,11 @@ if sys.platform == "win32":
         raise PostgresUnavailable("Windows has no local PostgreSQL: set DATABASE_URL or use WSL.")
 
     ephemeral = development
-else:
-    from local_postgres.server import development, ephemeral
 
-__all__ = ["PostgresUnavailable", "development", "ephemeral"]
+    def is_in_use(_root: object) -> bool:
+        """Return False: Windows has no local server."""
+        return False
+else:
+    from local_postgres.server import development, ephemeral, is_in_use
+
+__all__ = ["PostgresUnavailable", "development", "ephemeral", "is_in_use"]

@@ -3,17 +3,8 @@
 import typer
 
 from app.about import NAME
-from app.kit.cli.commands import (
-    db,
-    diagram,
-    doctor,
-    migrate,
-    openapi,
-    routes,
-    scaffold,
-    seed,
-    serve,
-)
+from app.kit.cli.commands import db, doctor, migrate, openapi, routes, seed, serve
+from app.kit.cli.development_database import development_commands
 from app.kit.cli.errors import USER_ERRORS
 from app.kit.cli.service import Service, use_local_database
 from app.main import create_app
@@ -29,9 +20,9 @@ cli = typer.Typer(
     callback=use_local_database,
     context_settings={"obj": SERVICE},
 )
-for module in (serve, scaffold, migrate, db, seed, routes, doctor, diagram, openapi):
+for module in (serve, migrate, db, seed, routes, doctor, openapi):
     cli.add_typer(module.commands)
-for commands in COMMANDS:
+for commands in [*development_commands(), *COMMANDS]:
     cli.add_typer(commands)
 
 

@@ -5,7 +5,7 @@ import sys
 from contextlib import ExitStack
 
 from app.about import NAME
-from app.kit.cli.development_database import exit_with_parent, local_database, without_startup_wait
+from app.kit.cli.development_database import exit_with_parent, local_database
 from app.kit.cli.development_issuer import development_issuer
 from app.kit.cli.errors import USER_ERRORS
 from app.kit.migrations.runner import create_schema
@@ -27,7 +27,7 @@ else:
         app = create_app(settings)
         # Create the schema of a new database only. A reload must not apply pending migrations to
         # an existing one, since a developer may still be editing them. `migrate` applies those.
-        create_schema(without_startup_wait(settings))
+        create_schema(settings)
     except USER_ERRORS as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(2) from None

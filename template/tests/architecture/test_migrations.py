@@ -11,8 +11,8 @@ from alembic.util import to_tuple
 from sqlalchemy import URL
 
 from app.about import NAME
-from app.kit.cli.commands.diagram import DOCS, FILE_NAME, page
 from app.kit.migrations.runner import alembic_config
+from schema_diagram import DOCS, FILE_NAME, page
 from tests.support.database import settings_for
 
 

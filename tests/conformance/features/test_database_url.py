@@ -120,7 +120,8 @@ async def test_server_without_tls_has_a_clear_error(unpooled_url: URL) -> None:
     async with tls_server(unpooled_url, None) as server:
         url = f"postgresql://app@{server}/app?sslmode=require"
         reason = "the server has no TLS, which sslmode requires"
-        with pytest.raises(DatabaseUnreachable, match=rf"{server} cannot be reached: {reason}\.$"):
+        message = rf"{server} cannot be reached: {reason}\. Check DATABASE_URL\.$"
+        with pytest.raises(DatabaseUnreachable, match=message):
             await wait_for_database(settings(url))
         readiness = Readiness(settings(url), "test", load_revisions())
         with pytest.raises(Unavailable, match=reason):

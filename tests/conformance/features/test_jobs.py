@@ -107,6 +107,19 @@ async def test_job_reports_pending_migration(run: Run, own_database_url: URL) ->
     assert "The database is at migration none, the code at " in str(pending)
 
 
+async def test_job_reports_missing_privilege(run: Run, own_database_url: URL) -> None:
+    # A trigger raises the error of PostgreSQL, because the owner has all privileges.
+    function = (
+        "CREATE FUNCTION deny() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN RAISE insufficient_privilege USING MESSAGE = 'permission denied'; END $$"
+    )
+    trigger = "CREATE TRIGGER deny BEFORE INSERT ON conformance_notes EXECUTE FUNCTION deny()"
+    await migrate(own_database_url, [function, trigger])
+    forbidden = run("add-notes", "Hello").exception
+    assert isinstance(forbidden, USER_ERRORS)
+    assert "permission denied. Set DATABASE_URL to a role with" in str(forbidden)
+
+
 async def test_job_reports_missing_migration(run: Run, own_database_url: URL) -> None:
     await migrate(own_database_url, ["ALTER TABLE conformance_notes RENAME TO elsewhere"])
     missing = run("count-notes").exception

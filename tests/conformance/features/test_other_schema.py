@@ -7,11 +7,11 @@ from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table, func, selec
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.kit.cli.commands.diagram import mermaid
 from app.kit.db.base import Base, table_name
 from app.kit.errors.database_errors import problem_from_db_error
 from app.kit.writes.bulk import insert_many, insert_returning
 from app.kit.writes.copy import copy_rows
+from schema_diagram import mermaid
 from tests.conformance.features.billing.models import BilledCustomer, Customer, Invoice, InvoiceLine
 from tests.conformance.features.migration_project import Project
 

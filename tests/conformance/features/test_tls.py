@@ -141,7 +141,7 @@ async def test_invalid_certificate_has_a_clear_error(
     await use_certificate(server, certificate)
     for mode in modes.split():
         database_settings = settings(server, certificate, mode)
-        message = rf"{HOST}:5432 cannot be reached: its TLS certificate {reason}[^\n]*\.$"
+        message = rf"{HOST}:5432 cannot be reached: its TLS certificate {reason}[^\n]*\. Check "
         with pytest.raises(DatabaseUnreachable, match=message):
             await wait_for_database(database_settings)
         readiness = Readiness(database_settings, "test", load_revisions())

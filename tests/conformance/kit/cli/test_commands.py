@@ -51,6 +51,7 @@ def registered_commands(commands: typer.Typer) -> dict[str, set[str]]:
             if parameter.param_type_name == "option" and parameter.name != "help"
         }
         for name, command in group.commands.items()
+        if not command.hidden
     }
 
 
@@ -86,8 +87,10 @@ def test_every_command_has_a_help_text() -> None:
 def test_unreachable_database_exits_with_2_and_a_message() -> None:
     result = run(NOWHERE, "migrate", **NO_WAIT)
     assert result.code == 2
-    message = "The database at 127.0.0.1:1 cannot be reached: the connection was refused.\n"
-    assert result.err == message
+    assert result.err == (
+        "The database at 127.0.0.1:1 cannot be reached: the connection was refused. "
+        "Check that it is running, and DATABASE_URL.\n"
+    )
 
 
 @pytest.mark.parametrize("command", ["migrate", "routes", "serve"])
@@ -130,7 +133,7 @@ def test_unknown_revision_exits_with_2_and_a_message(own_database_url: URL) -> N
     assert "Traceback" not in result.err
 
 
-async def test_migrate_accepts_a_newer_database(own_database_url: URL) -> None:
+async def test_migrate_accepts_a_newer_database_and_others_report_it(own_database_url: URL) -> None:
     engine = build_migration_engine(settings_for(own_database_url).database, "test")
     async with engine.begin() as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = 'kit_newer'"))
@@ -139,6 +142,14 @@ async def test_migrate_accepts_a_newer_database(own_database_url: URL) -> None:
     assert (result.code, result.out) == (0, "")
     assert "'kit_newer'. The database is newer than the code: nothing was applied." in result.err
     assert run(own_database_url, "migrate", "kit_nowhere").code == 2
+
+    message = "The database is at kit_newer, which the code does not have. Use the release "
+    for arguments in ("current",), ("downgrade", "-1"), ("check",), ("revision", "-m", "a thing"):
+        result = run(own_database_url, *arguments)
+        assert (result.code, result.out) == (2, ""), arguments
+        assert result.err.startswith(message), arguments
+    assert message in run(own_database_url, "db", "status").out
+    assert run(own_database_url, "history").code == 0
 
 
 def test_routes_are_listed_without_a_database() -> None:

@@ -16,8 +16,8 @@ from sqlalchemy import (
 
 from app.about import NAME
 from app.kit.cli import service
-from app.kit.cli.commands.diagram import FILE_NAME, mermaid, page
 from app.kit.db.base import Base
+from schema_diagram import FILE_NAME, mermaid, page
 from tests.support.commands import run
 
 
@@ -84,7 +84,8 @@ def test_check_fails_when_the_file_is_missing_or_edited(tmp_path: Path) -> None:
     assert run(None, "diagram", "--check", *into).code == 1
     assert run(None, "diagram", *into).code == 0
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {FILE_NAME: page(NAME)}
-    assert run(None, "diagram", "--check", *into) == (0, "The diagram is current.\n", "")
+    current = run(None, "diagram", "--check", *into)
+    assert (current.code, "schema.md is current" in current.out) == (0, True)
     with (tmp_path / FILE_NAME).open("a") as file:
         file.write("by hand")
     ended = run(None, "diagram", "--check", *into)
@@ -96,12 +97,13 @@ def test_output_path_is_relative_to_the_project(
 ) -> None:
     monkeypatch.setattr(service, "PROJECT_ROOT", tmp_path)
     result = run(None, "diagram", "--into", str(tmp_path))
-    assert result.out == "schema.md\n"
+    assert result.out == "Wrote schema.md.\n"
 
 
-def test_missing_directory_is_reported_with_exit_code_2(tmp_path: Path) -> None:
-    ended = run(None, "diagram", "--into", str(tmp_path / "nowhere"))
-    assert (ended.code, "Cannot write to" in ended.err) == (2, True)
+def test_file_that_cannot_be_written_is_reported_with_exit_code_2(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    ended = run(None, "diagram", "--into", str(tmp_path / "file"))
+    assert (ended.code, "Cannot write " in ended.err) == (2, True)
 
 
 def test_every_table_of_the_service_is_in_the_diagram() -> None:

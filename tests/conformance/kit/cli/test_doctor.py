@@ -11,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.about import NAME
 from app.kit.cli import checks
-from app.kit.cli.checks import Report
 from app.kit.cli.commands import doctor
 from app.kit.db.base import utc_now
 from app.kit.migrations.runner import CodeRevisions
@@ -63,15 +62,13 @@ def test_every_check_passes(unpooled_url: URL) -> None:
     ],
 )
 def test_applied_migrations_are_compared_with_the_code(
-    capsys: pytest.CaptureFixture[str], applied: str, heads: str, status: str, text: str
+    applied: str, heads: str, status: str, text: str
 ) -> None:
     code = CodeRevisions(frozenset(heads), frozenset("abc"))
-    report = Report()
-    checks.check_revision(report, frozenset(applied), code, "database", NAME)
-    output = capsys.readouterr().out
-    assert re.match(rf"{status} +revision: ", output)
-    assert text in output
-    assert report.has_failure == (status == "failure")
+    result = checks.check_revision(frozenset(applied), code, NAME)
+    assert text in f"{result.result} {result.advice}"
+    is_failure = isinstance(result, checks.Failure)
+    assert (bool(result.advice), is_failure) == (status != "ok", status == "failure")
 
 
 def test_unreachable_server_is_a_failure(unpooled_url: URL) -> None:
@@ -111,18 +108,14 @@ def test_configured_but_missing_pooler_is_a_warning(unpooled_url: URL) -> None:
     assert "no pooler found, so each transaction opens a connection" in line_of(result, "pooler")
 
 
-def test_undeclared_pooler_is_a_failure(
-    unpooled_url: URL, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_undeclared_pooler_is_a_failure(unpooled_url: URL) -> None:
     settings = settings_for(unpooled_url).database
     direct = settings.model_copy(update={"pooler": "none"})
     pooled = settings.model_copy(update={"pooler": "pgbouncer"})
-    report = Report()
-    checks.check_pooler(report, pooled, "database", is_pooled=True)
-    assert not report.has_failure
-    checks.check_pooler(report, direct, "database", is_pooled=True)
-    assert report.has_failure
-    assert "DATABASE_POOLER=pgbouncer" in capsys.readouterr().out
+    assert checks.check_pooler(pooled, is_pooled=True).advice is None
+    result = checks.check_pooler(direct, is_pooled=True)
+    assert isinstance(result, checks.Failure)
+    assert "DATABASE_POOLER=pgbouncer" in str(result.advice)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +126,7 @@ def test_clock_difference_is_reported(
     unpooled_url: URL, monkeypatch: pytest.MonkeyPatch, seconds: int, state: str, code: int
 ) -> None:
     # Shifts the clock of this host; the server's clock is unchanged.
-    monkeypatch.setattr(checks, "utc_now", lambda: utc_now() - timedelta(seconds=seconds))
+    monkeypatch.setattr(doctor, "utc_now", lambda: utc_now() - timedelta(seconds=seconds))
     result = run_doctor(unpooled_url)
     assert result.code == code
     line = line_of(result, "clock")

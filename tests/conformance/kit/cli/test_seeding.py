@@ -1,8 +1,9 @@
 """`seed` runs the seeders of all features in one transaction, reproducibly."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -115,6 +116,24 @@ def test_existing_rows_are_rejected_and_nothing_is_added(url: URL) -> None:
     assert "already exist" in str(result.exception)
     assert "--random-seed 2" in str(result.exception)
     assert len(rows(url)) == 6
+
+
+def test_role_that_may_only_read_is_reported(url: URL) -> None:
+    with reader_of(url) as reader:
+        result = seed(reader, seed_words)
+    assert isinstance(result.exception, CommandFailed)
+    assert "permission denied for table kit_seeded" in str(result.exception)
+    assert "Set DATABASE_URL to a role with the privileges" in str(result.exception)
+
+
+@contextmanager
+def reader_of(url: URL) -> Generator[URL]:
+    """Yield the URL of a role that may only read."""
+    rows(url, "CREATE ROLE kit_reader LOGIN IN ROLE pg_read_all_data")
+    try:
+        yield url.set(username="kit_reader")
+    finally:
+        rows(url, "DROP ROLE kit_reader")
 
 
 def test_failing_seeder_rolls_back_earlier_seeders(url: URL) -> None:

@@ -59,7 +59,8 @@ async def test_timeout_error_names_the_address_and_no_secret(
         await wait_for_database(settings_with(unreachable, startup_timeout=0.3).database)
     assert monotonic() - started < 2
     assert str(error.value) == (
-        "The database at 127.0.0.1:1 cannot be reached within 0.3 s: the connection was refused."
+        "The database at 127.0.0.1:1 cannot be reached within 0.3 s: the connection was refused. "
+        "Check that it is running, and DATABASE_URL."
     )
 
 

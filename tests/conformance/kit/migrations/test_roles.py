@@ -5,12 +5,13 @@ import re
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import asyncpg
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import URL, text
+from sqlalchemy import URL, MetaData, Table, text
 
 from app.kit.cli.commands import doctor
 from app.kit.http.dependencies import SessionDep
@@ -214,6 +215,30 @@ def run_doctor(
 
     monkeypatch.setattr(doctor, "alembic_config", load_config)
     return output
+
+
+def test_doctor_reports_a_role_that_may_only_read(
+    urls: RoleUrls, run_doctor: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metadata = MetaData()
+    Table("kit_words", metadata)
+    monkeypatch.setattr(doctor, "Base", SimpleNamespace(metadata=metadata))
+    failure = "failure  database: service_app may not insert rows into any table"
+    assert failure not in run_doctor(urls.app)
+    execute(urls.owner, "REVOKE INSERT ON kit_words FROM service_app")
+    try:
+        assert failure in run_doctor(urls.app)
+    finally:
+        execute(urls.owner, "GRANT INSERT ON kit_words TO service_app")
+
+
+def test_migration_by_the_role_of_the_service_names_the_remedy(
+    urls: RoleUrls,
+) -> None:
+    execute(urls.administrator, "CREATE DATABASE kit_other")
+    result = run(urls.app.set(database="kit_other"), "migrate", DATABASE_POOLER="none")
+    assert (result.code, "Traceback" in result.err) == (2, False)
+    assert "denied for schema public. Set DATABASE_MIGRATION_URL to the role" in result.err
 
 
 def test_doctor_checks_who_can_create_an_extension(

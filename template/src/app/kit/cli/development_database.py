@@ -1,27 +1,27 @@
-"""The local development database, for commands without DATABASE_URL.
+"""The local development database, for commands without DATABASE_URL, and development commands.
 
-The code of the server is in the folder `devtools`, which the wheel and the image do not contain.
-Functions in this module therefore import it when they need it.
+Their code is in the folder `devtools`, which the wheel and the image do not contain. Functions in
+this module therefore import it when they need it.
 """
 
 import multiprocessing
 import os
 import signal
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
 from threading import Thread
-from typing import Any, TypeVar
+from typing import Any
 
+import typer
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import URL
 
 from app.kit.cli.errors import CommandFailed
 from app.kit.migrations.runner import PROJECT_ROOT, create_schema
 from app.kit.settings import KitSettings
-
-S = TypeVar("S", bound=KitSettings)
 
 
 class _Environment(BaseSettings):
@@ -32,7 +32,7 @@ class _Environment(BaseSettings):
     database_url: str | None = None
 
 
-def configured_database_url(*, env_file: bool) -> str | None:
+def configured_database_url(*, env_file: bool = True) -> str | None:
     """Return DATABASE_URL from the environment and, with `env_file`, from `.env`."""
     options: dict[str, Any] = {"_env_file": ".env" if env_file else None}
     # `Settings.load` reports these errors together with all others.
@@ -44,6 +44,13 @@ def configured_database_url(*, env_file: bool) -> str | None:
 def is_development() -> bool:
     """Return whether the development dependencies are installed."""
     return find_spec("pytest") is not None
+
+
+def development_commands() -> Iterator[typer.Typer]:
+    """Yield the commands of `devtools`."""
+    for name in ("schema_diagram", "scaffold_installer"):
+        if is_development() and find_spec(name):
+            yield import_module(name).commands
 
 
 @contextmanager
@@ -70,23 +77,6 @@ def local_server(*, ephemeral: bool = False) -> Generator[URL]:
         raise CommandFailed(str(error)) from error
 
 
-def is_local_server_in_use() -> bool:
-    """Return whether another process uses this project's server."""
-    with suppress(ImportError, FileNotFoundError):  # Windows, no `devtools`, or never started
-        import fcntl
-
-        from local_postgres.binaries import PostgresUnavailable, find_binaries
-        from local_postgres.supervisor import Cluster, try_lock
-
-        with suppress(PostgresUnavailable):
-            cluster = Cluster(PROJECT_ROOT / ".pgdata", *find_binaries(), durable=True)
-            with cluster.path(".users").open() as users:
-                # Each process that uses the server holds a shared lock. A supervisor that stops the
-                # server holds the exclusive lock, so that the first attempt fails.
-                return try_lock(users, fcntl.LOCK_SH) and not try_lock(users, fcntl.LOCK_EX)
-    return False
-
-
 @contextmanager
 def local_database(*, with_schema: bool = True) -> Generator[None]:
     """Make `Settings.load()` use the local database in the block if DATABASE_URL is not set.
@@ -107,7 +97,7 @@ def local_database(*, with_schema: bool = True) -> Generator[None]:
         return arguments
 
     def defaults() -> dict[str, Any]:
-        return {} if configured_database_url(env_file=True) else start_server()
+        return {} if configured_database_url() else start_server()
 
     previous = KitSettings.development_defaults
     with ExitStack() as stack:
@@ -116,14 +106,6 @@ def local_database(*, with_schema: bool = True) -> Generator[None]:
             yield
         finally:
             KitSettings.development_defaults = previous
-
-
-def without_startup_wait(settings: S) -> S:
-    """Return settings that do not wait for the database, unless `startup_timeout` is set."""
-    if "startup_timeout" in settings.database.model_fields_set:
-        return settings
-    database = settings.database.model_copy(update={"startup_timeout": 0})
-    return settings.model_copy(update={"database": database})
 
 
 def database_settings(url: URL) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import wraps
 from typing import Any, ParamSpec
 
@@ -17,12 +17,14 @@ from app.kit.cli.service import Service, get_service
 from app.kit.db.connections.startup_checks import wait_for_database
 from app.kit.db.session import Database
 from app.kit.errors.database_errors import (
+    driver_error,
+    is_forbidden,
     is_undefined_object,
     missing_migration,
     problem_from_db_error,
 )
 from app.kit.errors.problems import Unavailable
-from app.kit.migrations.runner import applied_revisions, load_revisions, pending_migrations
+from app.kit.migrations.runner import applied_revisions, load_revisions
 from app.kit.observability.logging import configure_logging
 from app.kit.settings import KitSettings
 
@@ -91,36 +93,53 @@ async def _run(
     resources: dict[str, type[Any]],
     values: dict[str, Any],
 ) -> str | None:
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(open_database(service, settings, command_name))
+        for parameter, kind in resources.items():
+            if issubclass(kind, Database):
+                values[parameter] = database
+            elif issubclass(kind, AsyncSession):
+                values[parameter] = await stack.enter_async_context(database.transaction())
+            else:
+                values[parameter] = settings
+        return await function(**values)
+
+
+@asynccontextmanager
+async def open_database(
+    service: Service, settings: KitSettings, command_name: str
+) -> AsyncGenerator[Database]:
+    """Wait for the database of a command, and yield it. Raises CommandFailed or Unavailable.
+
+    CommandFailed reports a missing privilege, a pending migration or a missing one.
+    """
     await wait_for_database(settings.database)
     database = Database.open(settings.database, f"{service.name} {command_name}")
     try:
-        async with AsyncExitStack() as stack:
-            for parameter, kind in resources.items():
-                if issubclass(kind, Database):
-                    values[parameter] = database
-                elif issubclass(kind, AsyncSession):
-                    values[parameter] = await stack.enter_async_context(database.transaction())
-                else:
-                    values[parameter] = settings
-            return await function(**values)
+        yield database
     except DBAPIError as error:
         problem = problem_from_db_error(error)
         if isinstance(problem, Unavailable):
             raise problem from error
-        if is_undefined_object(error):
-            pending = await _pending_message(database, service.name)
-            if reason := pending or missing_migration(error, service.name):
-                raise CommandFailed(reason) from error
+        if reason := await _reason_for(error, database, service.name):
+            raise CommandFailed(reason) from error
         raise
     finally:
         await database.close()
 
 
-async def _pending_message(database: Database, program: str) -> str | None:
-    """Return the message about pending migrations, or None if there are none."""
+async def _reason_for(error: DBAPIError, database: Database, program: str) -> str | None:
+    """Return why the database rejected a statement, if the user can fix it."""
+    if is_forbidden(error):
+        return (
+            f"PostgreSQL rejected a statement: {driver_error(error)}. Set DATABASE_URL to a role "
+            "with the privileges that docs/database.md lists."
+        )
+    if not is_undefined_object(error):
+        return None
     revisions = load_revisions()
     async with database.engine.connect() as connection:
         applied = await applied_revisions(connection)
     if revisions.is_compatible(applied):
-        return None
-    return pending_migrations("database", applied, revisions.heads, program)
+        return missing_migration(error, program)
+    return revisions.mismatch(applied, program)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import cast
 
 import typer
-from alembic.config import Config
 from alembic.script import ScriptDirectory
 from fastapi import FastAPI
 
@@ -29,7 +28,6 @@ from app.kit.migrations.runner import (
     format_revisions,
     migrate,
     migration_connection,
-    pending_migrations,
 )
 from app.kit.settings import KitSettings
 
@@ -53,7 +51,7 @@ class Service:
 
         Raises SettingsError.
         """
-        if configured_database_url(env_file=True):
+        if configured_database_url():
             return self.create_app(self.settings.load())
         return self.create_app(self.settings.load(database={"url": _UNUSED_URL}))
 
@@ -64,49 +62,43 @@ class Service:
         Without DATABASE_URL, apply all migrations to a temporary database. Raises CommandFailed if
         the database of DATABASE_URL is not up to date, or if the migrations have multiple heads.
         """
-        if configured_database_url(env_file=True):
+        if configured_database_url():
             yield self.migrated()
             return
         with local_server(ephemeral=True) as url:
             settings = self.settings.load(**database_settings(url))
-            _heads_unless_multiple(alembic_config(settings))
+            code_revisions(settings)
             migrate(settings)
             yield settings
 
     def migrated(self) -> KitSettings:
-        """Return the settings of the database at the newest migration.
+        """Return the settings of the database, which must be at the newest migration.
 
-        A new local database is migrated first. Raises CommandFailed if any other database is not up
-        to date, or if the migrations have multiple heads.
+        Raises CommandFailed if it is not, or if the migrations have multiple heads.
         """
         settings = self.settings.load()
-        config = alembic_config(settings)
-        heads = _heads_unless_multiple(config)
-        asyncio.run(self._raise_if_not_at(heads, config, settings))
+        code = code_revisions(settings)
+        applied = asyncio.run(read_revisions(settings, self.name))
+        if applied != code.heads:
+            raise CommandFailed(code.mismatch(applied, self.name))
         return settings
 
-    async def _raise_if_not_at(
-        self, heads: frozenset[str], config: Config, settings: KitSettings
-    ) -> None:
-        async with migration_connection(settings, self.name) as connection:
-            applied = await applied_revisions(connection)
-        if applied == heads:
-            return
-        if unknown := applied - CodeRevisions.of(ScriptDirectory.from_config(config)).known:
-            newer = format_revisions(unknown)
-            raise CommandFailed(f"The database is at {newer}, which the code does not have.")
-        raise CommandFailed(pending_migrations("database", applied, heads, self.name))
 
-
-def _heads_unless_multiple(config: Config) -> frozenset[str]:
-    """Return the head as a set, which is empty without migrations. Raises CommandFailed."""
-    heads = frozenset(ScriptDirectory.from_config(config).get_heads())
-    if len(heads) > 1:
+def code_revisions(settings: KitSettings) -> CodeRevisions:
+    """Return the migrations of the code. Raises CommandFailed if they have multiple heads."""
+    code = CodeRevisions.from_script(ScriptDirectory.from_config(alembic_config(settings)))
+    if len(code.heads) > 1:
         raise CommandFailed(
-            f"The migrations have multiple heads: {format_revisions(heads)}. Merge them first, "
-            "with `alembic merge heads -m 'merge two branches'`."
+            f"The migrations have multiple heads: {format_revisions(code.heads)}. Merge them "
+            "first, with `alembic merge heads -m 'merge two branches'`."
         )
-    return heads
+    return code
+
+
+async def read_revisions(settings: KitSettings, name: str) -> frozenset[str]:
+    """Wait for the database, and return its revisions."""
+    async with migration_connection(settings, name) as connection:
+        return await applied_revisions(connection)
 
 
 def use_local_database(context: typer.Context) -> None:
@@ -116,7 +108,8 @@ def use_local_database(context: typer.Context) -> None:
     local database, it reports that DATABASE_URL is not set.
     """
     command = context.invoked_subcommand
-    if command != "serve" and (command != "doctor" or has_local_database()):
+    has_local_database = (PROJECT_ROOT / ".pgdata").is_dir()
+    if command != "serve" and (command != "doctor" or has_local_database):
         # `migrate` applies the migrations itself: it prints them, and may stop at a revision.
         with_schema = command not in ("doctor", "migrate")
         context.with_resource(local_database(with_schema=with_schema))
@@ -128,9 +121,22 @@ def get_service(context: typer.Context) -> Service:
     return cast("Service", context.find_object(Service))
 
 
-def has_local_database() -> bool:
-    """Return whether this project has a local database."""
-    return (PROJECT_ROOT / ".pgdata").is_dir()
+def write_or_check(path: Path, text: str, command: str, *, check: bool) -> None:
+    """Write a generated file. With `check`, exit with 1 if it is outdated instead."""
+    shown = display_path(path)
+    if not check:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise CommandFailed(f"Cannot write {shown}: {error.strerror}.") from error
+        typer.echo(f"Wrote {shown}.")
+    elif path.is_file() and path.read_text(encoding="utf-8") == text:
+        typer.echo(f"{shown} is current.")
+    else:
+        problem = "is outdated" if path.is_file() else "does not exist"
+        typer.echo(f"{shown} {problem}. Run `{command}`.", err=True)
+        raise typer.Exit(1)
 
 
 def display_path(path: Path | str) -> str:

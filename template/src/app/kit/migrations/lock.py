@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.kit.db.settings import DatabaseSettings
-from app.kit.errors.database_errors import driver_error, is_server_error
+from app.kit.errors.database_errors import driver_error, is_forbidden, is_server_error
 
 log = logging.getLogger(__name__)
 
@@ -125,4 +125,9 @@ def _failure_message(error: DBAPIError) -> str:
     """Return the message and the hint of PostgreSQL, with the first lines of the statement."""
     lines = dedent(error.statement or "").strip().splitlines()
     shown = [*lines[:_STATEMENT_LINES], *(["…"] if len(lines) > _STATEMENT_LINES else [])]
-    return "\n".join([f"PostgreSQL rejected a statement: {driver_error(error)}", *shown])
+    advice = (
+        ". Set DATABASE_MIGRATION_URL to the role that owns the schema, as in docs/database.md:"
+        if is_forbidden(error)
+        else ""
+    )
+    return "\n".join([f"PostgreSQL rejected a statement: {driver_error(error)}{advice}", *shown])

@@ -46,9 +46,13 @@ def create_schema(settings: KitSettings) -> None:
     """Apply all migrations to a database that has never been migrated.
 
     A database that was downgraded to `base` stays empty: a developer may be editing the migrations.
+    Does not wait for the database to start, unless DATABASE_STARTUP_TIMEOUT is set.
 
     Can be called while an event loop is running.
     """
+    if "startup_timeout" not in settings.database.model_fields_set:
+        database = settings.database.model_copy(update={"startup_timeout": 0})
+        settings = settings.model_copy(update={"database": database})
     with ThreadPoolExecutor(max_workers=1) as thread:
         if not thread.submit(asyncio.run, _has_schema(settings)).result():
             thread.submit(migrate, settings).result()
@@ -98,7 +102,7 @@ class CodeRevisions:
     known: frozenset[str]
 
     @classmethod
-    def of(cls, script: ScriptDirectory) -> Self:
+    def from_script(cls, script: ScriptDirectory) -> Self:
         """Read the revisions of a folder of migrations."""
         known = frozenset(migration.revision for migration in script.walk_revisions())
         return cls(heads=frozenset(script.get_heads()), known=known)
@@ -111,12 +115,25 @@ class CodeRevisions:
         """
         return self.heads <= applied or bool(applied - self.known)
 
+    def mismatch(self, applied: Set[str], program: str, server: str = "database") -> str:
+        """Return a message about applied revisions other than those of the code."""
+        if unknown := applied - self.known:
+            return (
+                f"The {server} is at {format_revisions(unknown)}, which the code does not have. "
+                "Use the release of the service that has this migration."
+            )
+        return (
+            f"The {server} is at migration {format_revisions(applied)}, the code at "
+            f"{format_revisions(self.heads)}. "
+            f"Apply the pending migrations with `{program} migrate`."
+        )
+
 
 @cache
 def load_revisions() -> CodeRevisions:
     """Read the revisions in `migrations/versions`."""
     config = Config(toml_file=PROJECT_ROOT / "pyproject.toml")
-    return CodeRevisions.of(ScriptDirectory.from_config(config))
+    return CodeRevisions.from_script(ScriptDirectory.from_config(config))
 
 
 async def applied_revisions(connection: AsyncConnection) -> frozenset[str]:
@@ -134,24 +151,14 @@ async def applied_revisions(connection: AsyncConnection) -> frozenset[str]:
 
 
 def pending_revisions(script: ScriptDirectory, applied: Set[str]) -> list[Script]:
-    """Return the migrations that are not applied yet, in the order in which to apply them.
-
-    Ignores applied revisions that the code does not contain.
-    """
+    """Return the migrations that are not applied yet, in the order in which to apply them."""
     migrations = list(script.walk_revisions())
-    known = applied & {migration.revision for migration in migrations}
-    done = {each.revision for head in known for each in script.iterate_revisions(head, "base")}
+    if applied - {migration.revision for migration in migrations}:
+        return []  # A database that is newer than the code has all migrations of the code.
+    done = {each.revision for head in applied for each in script.iterate_revisions(head, "base")}
     return [migration for migration in reversed(migrations) if migration.revision not in done]
 
 
 def format_revisions(revisions: Set[str]) -> str:
     """Return the revisions as text for a message."""
     return ", ".join(sorted(revisions)) or "none"
-
-
-def pending_migrations(server: str, applied: Set[str], heads: Set[str], program: str) -> str:
-    """Return the message about pending migrations, with the command that applies them."""
-    return (
-        f"The {server} is at migration {format_revisions(applied)}, the code at "
-        f"{format_revisions(heads)}. Apply the pending migrations with `{program} migrate`."
-    )

@@ -20,7 +20,6 @@ from app.kit.migrations.runner import (
     RevisionTableUnreadable,
     applied_revisions,
     format_revisions,
-    pending_migrations,
 )
 
 router = APIRouter(prefix="/health", tags=["health"])
@@ -82,7 +81,7 @@ class Readiness:
         if problem := await asyncio.shield(self._task):
             raise Unavailable(problem)
 
-    async def pending_migrations(self) -> str | None:
+    async def pending_message(self) -> str | None:
         """Return a message about pending migrations, or None. It is at most one second old."""
         with suppress(Unavailable):
             await self.check()
@@ -135,7 +134,7 @@ class Readiness:
             _log.info("schema", server=server, is_at=is_at, needed=needed)
         if self._revisions.is_compatible(applied):
             return None
-        self._pending = pending_migrations(server, applied, self._revisions.heads, self.name)
+        self._pending = self._revisions.mismatch(applied, self.name, server)
         return self._pending
 
     def _unreachable(self, server: str, problem: str) -> str | None:
@@ -152,7 +151,7 @@ async def migration_problem(app: FastAPI, error: StatementError) -> Problem | No
     readiness: Readiness | None = getattr(app.state, "readiness", None)
     if readiness is None:
         return None
-    if pending := await readiness.pending_migrations():
+    if pending := await readiness.pending_message():
         return Unavailable(pending)
     if missing := missing_migration(error, readiness.name):
         _log.error("missing migration", reason=missing)

@@ -13,14 +13,13 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import URL, text
 from sqlalchemy.exc import DBAPIError
 
-from app.kit.cli.development_database import (
-    configured_database_url,
-    is_local_server_in_use,
-)
+from app.kit.cli.development_database import configured_database_url, local_database
 from app.kit.cli.errors import CommandFailed
 from app.kit.cli.service import Service, get_service
 from app.kit.db.connections.startup_checks import address
 from app.kit.migrations.runner import (
+    PROJECT_ROOT,
+    CodeRevisions,
     alembic_config,
     applied_revisions,
     create_schema,
@@ -62,7 +61,7 @@ def url(context: typer.Context) -> None:
     """
     service = get_service(context)
     # Checked first, because `load` starts the local database.
-    will_stop = not configured_database_url(env_file=True) and not is_local_server_in_use()
+    will_stop = not configured_database_url() and not _is_local_server_in_use()
     typer.echo(_libpq_url(service.settings.load()).render_as_string(hide_password=False))
     if will_stop:
         typer.echo(
@@ -78,7 +77,7 @@ def psql(context: typer.Context) -> None:
     """Open psql on the database; further arguments are for psql: `db psql -c "SELECT 1"`."""
     service = get_service(context)
     libpq_url = _libpq_url(service.settings.load())
-    program = _find_psql(is_local=not configured_database_url(env_file=True))
+    program = _find_psql(is_local=not configured_database_url())
     if program is None:
         raise CommandFailed(
             "psql is not installed. Install the PostgreSQL client, then run "
@@ -108,7 +107,7 @@ def reset(
 ) -> None:
     """Delete all local data and apply all migrations. Fails if DATABASE_URL is set."""
     service = get_service(context)
-    if configured_database_url(env_file=True):
+    if configured_database_url():
         raise CommandFailed(
             "DATABASE_URL is set, and `db reset` only deletes the local database. Unset "
             "DATABASE_URL in the environment and in .env to reset the local database."
@@ -116,9 +115,10 @@ def reset(
     if not yes and not typer.confirm("Delete everything in the local database?"):
         typer.echo("Nothing was deleted.")
         return
-    settings = service.settings.load()
-    asyncio.run(_delete_everything(settings))
-    create_schema(settings)
+    with local_database(with_schema=False):
+        settings = service.settings.load()
+        asyncio.run(_delete_everything(settings))
+        create_schema(settings)
     typer.echo("The local database is empty and up to date.")
 
 
@@ -134,17 +134,20 @@ async def _print_status(service: Service, settings: KitSettings) -> None:
         version, name = (await connection.execute(_SERVER)).one()
         size = await connection.scalar(_SIZE)
         applied = await applied_revisions(connection)
-    is_local = not configured_database_url(env_file=True)
+    is_local = not configured_database_url()
     where = f"{address(settings.database.sqlalchemy_url)}, database {name}"
     typer.echo(f"Database   {'local, .pgdata' if is_local else where}")
     typer.echo(f"Server     PostgreSQL {version}")
     typer.echo(f"Size       {size}")
-    pending = pending_revisions(ScriptDirectory.from_config(alembic_config(settings)), applied)
     typer.echo(f"Migration  {format_revisions(applied)}")
-    if not pending:
+    script = ScriptDirectory.from_config(alembic_config(settings))
+    code, pending = CodeRevisions.from_script(script), pending_revisions(script, applied)
+    if applied - code.known:
+        typer.echo(f"Pending    none. {code.mismatch(applied, service.name)}")
+    elif not pending:
         typer.echo("Pending    none")
-        return
-    typer.echo(f"Pending    {len(pending)}; apply with `{service.name} migrate`:")
+    else:
+        typer.echo(f"Pending    {len(pending)}; apply with `{service.name} migrate`:")
     for migration in pending:
         typer.echo(f"           {migration.revision} {migration.doc}")
 
@@ -172,9 +175,18 @@ def _find_psql(*, is_local: bool) -> str | None:
     installed = shutil.which("psql")
     if installed and not is_local:
         return installed
-    with suppress(ImportError):
-        from local_postgres.binaries import PostgresUnavailable, find_binaries
+    # Without `devtools`, or without binaries.
+    with suppress(ImportError, RuntimeError):
+        from local_postgres.binaries import find_binaries
 
-        with suppress(PostgresUnavailable):
-            return shutil.which("psql", path=find_binaries().bindir) or installed
+        return shutil.which("psql", path=find_binaries().bindir) or installed
     return installed
+
+
+def _is_local_server_in_use() -> bool:
+    """Return whether another process uses the local server."""
+    with suppress(ImportError, RuntimeError):
+        from local_postgres import is_in_use
+
+        return is_in_use(PROJECT_ROOT)
+    return False

@@ -8,18 +8,17 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Row
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.kit.cli.checks import (
-    Report,
-    check_extensions,
-    check_replication,
-    check_revision,
-    check_server,
-    check_server_settings,
-    required_extensions,
-)
+from app.kit.cli import checks
+from app.kit.cli.checks import Failure
 from app.kit.cli.development_database import configured_database_url
 from app.kit.cli.service import get_service
-from app.kit.db.connections.startup_checks import address, probe_connection
+from app.kit.db.base import Base, utc_now
+from app.kit.db.connections.startup_checks import (
+    Finding,
+    address,
+    check_server_settings,
+    probe_connection,
+)
 from app.kit.db.engine import build_probe_engine
 from app.kit.db.settings import DatabaseSettings
 from app.kit.errors.problems import Unavailable
@@ -38,6 +37,22 @@ commands = typer.Typer()
 _QUERY_TIMEOUT = 10
 
 
+class _Report:
+    has_failure = False
+
+    def add(self, found: Finding | None, suffix: str = "") -> None:
+        """Print a finding."""
+        if found is None:
+            return
+        status, color = ("warning", "yellow") if found.advice else ("ok", "green")
+        if isinstance(found, Failure):
+            status, color, self.has_failure = "failure", "red", True
+        styled = typer.style(f"{status:<9}", fg=color)
+        typer.echo(f"{styled}{found.check}{suffix}: {found.result}")
+        if found.advice:
+            typer.echo(f"{'':9}-> {found.advice}")
+
+
 @commands.command()
 def doctor(context: typer.Context) -> None:
     """Check configuration, database, schema, connections and clocks; report what to do.
@@ -45,51 +60,46 @@ def doctor(context: typer.Context) -> None:
     Changes nothing and prints no secret.
     Exits with 1 if a check fails. A warning is not a failure.
     """
-    service, report = get_service(context), Report()
+    service, report = get_service(context), _Report()
     try:
         asyncio.run(_check_all(report, service.settings.load(), service.name))
     except SettingsError as error:
         _, *problems, advice = str(error).splitlines()  # a heading, the variables, the advice
         for problem in problems:
-            report.failure("configuration", problem.strip(), advice)
+            report.add(Failure("configuration", problem.strip(), advice))
     if report.has_failure:
         raise typer.Exit(1)
 
 
-async def _check_all(report: Report, settings: KitSettings, program: str) -> None:
+async def _check_all(report: _Report, settings: KitSettings, program: str) -> None:
     """Check the database, and the replica and the migration connection if they are set."""
     database = settings.database
     script = ScriptDirectory.from_config(alembic_config(settings))
-    is_local = not configured_database_url(env_file=True)
-    report.ok("configuration", "valid; the local database of `dev`" if is_local else "valid")
+    is_local = not configured_database_url()
+    valid = f"valid{'; the local database of `dev`' if is_local else ''}"
+    report.add(Finding("configuration", valid))
     if database.echo and not database.hide_parameters:
-        result = "DATABASE_ECHO without DATABASE_HIDE_PARAMETERS logs the values of rows"
+        text = "DATABASE_ECHO without DATABASE_HIDE_PARAMETERS logs the values of rows"
         advice = "set DATABASE_HIDE_PARAMETERS=true in production"
-        report.warning("configuration", result, advice)
-    primary = await _check(report, database, script, program)
-    if primary and primary.is_standby:
-        result = "a standby, which rejects writes"
-        report.failure("database", result, "set DATABASE_URL to the primary")
+        report.add(Finding("configuration", text, advice))
+    primary = await _check_server(report, database, script, program)
     if database.replica_url:
-        replica = database.for_reads()
-        await _check(report, replica, script, program, server="replica", primary=primary)
+        await _check_server(report, database.for_reads(), script, program, "replica", primary)
     if database.migration_url:
         migration = database.for_migrations()
         where = address(migration.sqlalchemy_url)
+        found = Finding("migrations", f"{where} accepts the role")
         if failed := await probe_connection(build_probe_engine(migration, program)):
-            result = f"{where} cannot be reached: {failed.reason}"
             advice = "fix DATABASE_MIGRATION_URL; the service works without it"
-            report.failure("migrations", result, advice)
-        else:
-            report.ok("migrations", f"{where} accepts the role")
+            found = Failure("migrations", f"{where} cannot be reached: {failed.reason}", advice)
+        report.add(found)
 
 
-async def _check(
-    report: Report,
+async def _check_server(
+    report: _Report,
     settings: DatabaseSettings,
     script: ScriptDirectory,
     program: str,
-    *,
     server: str = "database",
     primary: Row[Any] | None = None,
 ) -> Row[Any] | None:
@@ -98,37 +108,49 @@ async def _check(
     # rejects the startup parameters of a direct connection.
     engine = build_probe_engine(settings.model_copy(update={"pooler": "pgbouncer"}), program)
     where, facts = address(settings.sqlalchemy_url), None
+    is_replica = server == "replica"
+    suffix = " of replica" if is_replica else ""
     if failed := await probe_connection(engine):
-        variable = "DATABASE_URL" if server == "database" else "DATABASE_REPLICA_URL"
-        result = f"{where} cannot be reached: {failed.reason}"
+        variable = "DATABASE_REPLICA_URL" if is_replica else "DATABASE_URL"
         advice = f"fix {variable} or DATABASE_PASSWORD"
         if failed.is_temporary:
             advice = f"check that it is running and not overloaded, or {advice}"
-        if server == "replica":
+        if is_replica:
             advice += "; until then, reads get 503, and writes succeed"
-        report.failure(server, result, advice)
+        report.add(Failure(server, f"{where} cannot be reached: {failed.reason}", advice))
         return None
     try:
         async with asyncio.timeout(_QUERY_TIMEOUT), engine.connect() as connection:
-            facts = await check_server(report, connection, settings, server, where)
-            if server == "replica":
-                await check_replication(report, connection, settings, facts, primary)
+            tables = {"tables": [table.name for table in Base.metadata.tables.values()]}
+            facts = (await connection.execute(checks.FACTS, tables)).one()
+            report.add(checks.check_server(facts, where, server))
+            before = utc_now()
+            server_time = await connection.scalar(checks.TIME)
+            skew = server_time - (before + (utc_now() - before) / 2)
+            report.add(checks.check_clock(skew.total_seconds()), suffix)
+            driver: Any = (await connection.get_raw_connection()).driver_connection
+            # A pooler sends the client a process id that does not exist on the server.
+            is_pooled = driver.get_server_pid() != facts.process_id
+            report.add(checks.check_pooler(settings, is_pooled=is_pooled), suffix)
+            if is_replica:
+                report.add(await checks.check_replication(connection, settings, facts, primary))
+            else:
+                report.add(checks.check_writes(facts))
             try:
                 applied = await applied_revisions(connection)
             except RevisionTableUnreadable:
                 applied = None
-            code = CodeRevisions.of(script)
-            check_revision(report, applied, code, server, program)
-            if server == "database" and applied is not None:
+            code = CodeRevisions.from_script(script)
+            report.add(checks.check_revision(applied, code, program), suffix)
+            if applied is not None and not is_replica:
                 username = settings.for_migrations().sqlalchemy_url.username
                 role = username if settings.migration_url else None
-                needed = required_extensions(script.walk_revisions())
-                # A database that is newer than the code has all migrations of the code.
-                scripts = [] if code.is_compatible(applied) else pending_revisions(script, applied)
-                pending = required_extensions(scripts)
-                await check_extensions(report, connection, needed, pending, role)
-            await check_server_settings(report, connection, settings, server)
+                needed = checks.required_extensions(script.walk_revisions())
+                pending = checks.required_extensions(pending_revisions(script, applied))
+                report.add(await checks.check_extensions(connection, needed, pending, role))
+            for found in await check_server_settings(connection, settings):
+                report.add(found, suffix)
     except (SQLAlchemyError, Unavailable, OSError, TimeoutError) as error:
-        result = f"it stopped responding ({type(error).__name__})"
-        report.failure(server, result, "read the log of the server, then run this again")
+        text = f"it stopped responding ({type(error).__name__})"
+        report.add(Failure(server, text, "read the log of the server, then run this again"))
     return facts

@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from app.kit.cli.errors import CommandFailed
-from app.kit.cli.service import get_service
+from app.kit.cli.service import get_service, write_or_check
 from app.kit.http.openapi.document import OPENAPI_FILE, render_openapi
 
 commands = typer.Typer()
@@ -27,16 +26,5 @@ def openapi(
     text = render_openapi(service.application())
     if path == Path("-"):
         typer.echo(text, nl=False)
-    elif not check:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise CommandFailed(f"Cannot write {path}: {error.strerror}.") from error
-        typer.echo(f"Wrote {path}.")
-    elif path.is_file() and path.read_text(encoding="utf-8") == text:
-        typer.echo(f"{path} is current.")
     else:
-        problem = "is outdated" if path.is_file() else "does not exist"
-        typer.echo(f"{path} {problem}. Run `{service.name} openapi {path}`.", err=True)
-        raise typer.Exit(1)
+        write_or_check(path, text, f"{service.name} openapi {path}", check=check)

@@ -8,9 +8,9 @@ import typer
 from sqlalchemy.exc import DBAPIError
 
 from app.kit.cli.errors import CommandFailed
+from app.kit.cli.jobs import open_database
 from app.kit.cli.seeding import seed_all
 from app.kit.cli.service import Service, get_service
-from app.kit.db.session import Database
 from app.kit.errors.database_errors import problem_from_db_error
 from app.kit.errors.problems import Conflict
 from app.kit.settings import KitSettings
@@ -46,6 +46,9 @@ def seed(
             "No feature has example data. List a seeder in SEEDERS in src/app/registry.py."
         )
     settings = service.migrated()
+    # No statement timeout: that of the service is meant for requests.
+    without_timeout = settings.database.model_copy(update={"statement_timeout": 0})
+    settings = settings.model_copy(update={"database": without_timeout})
     counts = asyncio.run(_seed(service, settings, amount, random_seed))
     for table, rows in sorted(counts.items()):
         typer.echo(f"{table}: {rows} added")
@@ -54,25 +57,19 @@ def seed(
 async def _seed(
     service: Service, settings: KitSettings, amount: int, random_seed: int
 ) -> dict[str, int]:
-    # No statement timeout: that of the service is meant for requests.
-    without_timeout = settings.database.model_copy(update={"statement_timeout": 0})
-    database = Database.open(without_timeout, f"{service.name} seed")
     total = amount * len(service.seeders)
-    hidden = total < _MIN_ROWS_FOR_PROGRESS_BAR
-    try:
-        with typer.progressbar(
-            length=total, label="Seeding", hidden=hidden, file=sys.stderr
-        ) as bar:
-            return await seed_all(database, service.seeders, amount, random_seed, bar.update)
-    except DBAPIError as error:
-        problem = problem_from_db_error(error)
-        if isinstance(problem, Conflict):
+    bar = typer.progressbar(
+        length=total, label="Seeding", hidden=total < _MIN_ROWS_FOR_PROGRESS_BAR, file=sys.stderr
+    )
+    async with open_database(service, settings, "seed") as database:
+        try:
+            with bar:
+                return await seed_all(database, service.seeders, amount, random_seed, bar.update)
+        except DBAPIError as error:
+            problem = problem_from_db_error(error)
+            if not isinstance(problem, Conflict):
+                raise
             raise CommandFailed(
                 f"Some of these rows already exist: {problem.detail} Nothing was added. "
                 f"Generate other rows with --random-seed {random_seed + 1}."
             ) from error
-        if problem:
-            raise problem from error
-        raise
-    finally:
-        await database.close()

@@ -14,10 +14,7 @@ from typing import Annotated
 import typer
 import uvicorn
 
-from app.kit.cli.development_database import (
-    configured_database_url,
-    without_startup_wait,
-)
+from app.kit.cli.development_database import configured_database_url
 from app.kit.cli.errors import CommandFailed
 from app.kit.cli.service import get_service
 from app.kit.http.uvicorn_protocol import HttpProtocol, WebSocketProtocol
@@ -47,13 +44,13 @@ def dev(
     service = get_service(context)
     _raise_if_port_is_in_use(host, port)
     settings = service.settings.load()
-    create_schema(without_startup_wait(settings))
+    create_schema(settings)
     if migrate:
         with logged_migrations():
             migrate_database(settings)
-    if not configured_database_url(env_file=True):
-        # The reloader starts child processes, which read the URL from the environment. They
-        # must not use DATABASE_MIGRATION_URL of `.env` for the local database.
+    if not configured_database_url():
+        # The reloader starts child processes, which read the URL from the environment. They must
+        # not use DATABASE_MIGRATION_URL of `.env` for the local database.
         url = settings.database.url.get_secret_value()
         os.environ |= {"DATABASE_URL": url, "DATABASE_MIGRATION_URL": url}
     if "format" not in settings.log.model_fields_set:

@@ -85,12 +85,15 @@ async def wait_for_database(settings: DatabaseSettings) -> None:
     # Most callers run migrations next. This engine has the same URL, and no pool.
     engine = build_migration_engine(settings.model_copy(update=shorter), "waiting")
     server = address(engine.url)
+    variable = "DATABASE_MIGRATION_URL" if settings.migration_url else "DATABASE_URL"
     try:
         while failure := await probe_connection(engine):
             if not failure.is_temporary or monotonic() + _PAUSE >= deadline:
                 within = f" within {limit:g} s" if limit and failure.is_temporary else ""
+                advice = "Check that it is running, and" if failure.is_temporary else "Check"
                 raise DatabaseUnreachable(
-                    f"The database at {server} cannot be reached{within}: {failure.reason}."
+                    f"The database at {server} cannot be reached{within}: {failure.reason}. "
+                    f"{advice} {variable}."
                 )
             if not is_reported:
                 is_reported = True

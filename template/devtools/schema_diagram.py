@@ -11,8 +11,7 @@ from typing import Annotated
 import typer
 from sqlalchemy import Column, ForeignKeyConstraint, MetaData, Table, UniqueConstraint
 
-from app.kit.cli.errors import CommandFailed
-from app.kit.cli.service import display_path, get_service
+from app.kit.cli.service import get_service, write_or_check
 from app.kit.db.base import Base
 from app.kit.migrations.autogenerate.steps import DIALECT
 from app.kit.migrations.runner import PROJECT_ROOT
@@ -38,19 +37,8 @@ def diagram(
     ] = DOCS,
 ) -> None:
     """Write schema.md: the tables and foreign keys of the models as a Mermaid diagram."""
-    service = get_service(context)
-    path, text = into / FILE_NAME, page(service.name)
-    if not check:
-        try:
-            path.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise CommandFailed(f"Cannot write to {into}: {error.strerror}.") from error
-        typer.echo(display_path(path))
-    elif path.is_file() and path.read_text(encoding="utf-8") == text:
-        typer.echo("The diagram is current.")
-    else:
-        typer.echo(f"{path.name} is outdated. Run `{service.name} diagram`.", err=True)
-        raise typer.Exit(1)
+    name = get_service(context).name
+    write_or_check(into / FILE_NAME, page(name), f"{name} diagram", check=check)
 
 
 def page(name: str) -> str:
