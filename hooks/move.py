@@ -1,4 +1,4 @@
-"""Bring a service to the layout of release 0.10.0: carry a team's edits, rewrite its code.
+"""Bring a service to the layout of release 0.12.0: carry a team's edits, rewrite its code.
 
 Copier has written the files of the new release. This script renders the old and the new release. It
 merges each edited file again, with the new names in both old versions, into the new path. Then it

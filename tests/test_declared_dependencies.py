@@ -50,8 +50,8 @@ def distribution_of(module: str) -> str:
 
 def undeclared(folder: Path, declared: set[str]) -> dict[str, str]:
     """Return the imported distributions that are not declared, with a file that imports each."""
-    own = {"app", "local_postgres", "oidc_issuer", "scaffold", "scaffold_installer", "schema_diagram"}
-    own |= {"tests", "migrations"}
+    own = {"app", "local_postgres", "migrations", "oidc_issuer", "scaffold", "scaffold_installer"}
+    own |= {"schema_diagram", "tests"}
     return {
         distribution_of(module): file
         for module, file in imported_modules(folder)

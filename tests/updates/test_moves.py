@@ -43,6 +43,8 @@ ADDED = {
         "        return await self.one_by(self.model.id == key)\n"
     ),
 }
+# The beginning of a module of the team.
+IMPORTED = '"""Own."""\n\nfrom {} import page\n\n'
 # The same definitions after the update, by new path.
 MOVED = {
     "errors/handlers": ADDED["handlers"],
@@ -317,3 +319,21 @@ def test_file_that_python_cannot_parse_is_reported(service_at: ServiceFactory) -
 
     assert "src/app/features/broken.py: not rewritten, because Python" in output
     assert service.read("src/app/features/broken.py") == broken
+
+
+def test_edits_of_a_command_move_to_devtools(service_at: ServiceFactory) -> None:
+    service = service_at("0.11.0")
+    command = f"{KIT}/cli/commands/diagram.py"
+    service.replace(command, 'FILE_NAME = "schema.md"', 'FILE_NAME = "tables.md"')
+    own = "tests/features/test_tables.py"
+    service.write(own, f"{IMPORTED.format('app.kit.cli.commands.diagram')}assert page\n")
+
+    service.update()
+
+    assert service.conflicts() == []
+    assert 'FILE_NAME = "tables.md"' in service.read("devtools/schema_diagram.py")
+    assert "app.kit.cli.service import get_service, write_or_check" in service.read(
+        "devtools/schema_diagram.py"
+    )
+    assert service.read(own).startswith(IMPORTED.format("schema_diagram"))
+    assert not service.path(command).exists()

@@ -18,12 +18,12 @@ from app.kit.db.connections.startup_checks import wait_for_database
 from app.kit.db.session import Database
 from app.kit.errors.database_errors import (
     driver_error,
-    is_forbidden,
     is_undefined_object,
     missing_migration,
     problem_from_db_error,
 )
 from app.kit.errors.problems import Unavailable
+from app.kit.migrations.lock import is_forbidden
 from app.kit.migrations.runner import applied_revisions, load_revisions
 from app.kit.observability.logging import configure_logging
 from app.kit.settings import KitSettings

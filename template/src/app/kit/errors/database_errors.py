@@ -177,12 +177,6 @@ def is_undefined_object(error: StatementError) -> bool:
     return getattr(driver_error(error), "sqlstate", None) in _UNDEFINED
 
 
-def is_forbidden(error: StatementError) -> bool:
-    """Return whether the role lacks a privilege, or may only read."""
-    # No privilege, a read-only transaction, no schema in which the role may create tables.
-    return getattr(driver_error(error), "sqlstate", None) in {"42501", "25006", "3F000"}
-
-
 def missing_migration(error: StatementError, program: str) -> str | None:
     """Return a message if a table or column of the models does not exist; otherwise None.
 

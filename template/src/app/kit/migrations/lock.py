@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.kit.db.settings import DatabaseSettings
-from app.kit.errors.database_errors import driver_error, is_forbidden, is_server_error
+from app.kit.errors.database_errors import driver_error, is_server_error
 
 log = logging.getLogger(__name__)
 
@@ -119,6 +119,12 @@ async def retry_on_lock_timeout(
             message = "Another transaction has locked the table. Next attempt in %g seconds."
             log.warning(message, settings.lock_timeout)
             await asyncio.sleep(settings.lock_timeout)
+
+
+def is_forbidden(error: DBAPIError) -> bool:
+    """Return whether the role lacks a privilege, or may only read."""
+    # No privilege, a read-only transaction, no schema in which the role may create tables.
+    return getattr(driver_error(error), "sqlstate", None) in {"42501", "25006", "3F000"}
 
 
 def _failure_message(error: DBAPIError) -> str:
