@@ -23,9 +23,12 @@ KIT_FOLDERS = ["template/src/app/kit", "variants"]
 # Names that teams do not import: the code of commands, and the statements of a view.
 INTERNAL = (
     "kit/cli/checks.",
+    "kit/cli/commands/diagram.",
     "kit/cli/commands/doctor.",
+    "kit/cli/commands/scaffold.",
     "kit/diagnosis/",
     "kit/commands/diagram.",
+    "kit/commands/scaffold.",
     "kit/diagram/",
     "kit/queries/columns.ViewSelects.",
     "kit/queries/selects.ViewSelects.",
