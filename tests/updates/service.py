@@ -79,7 +79,7 @@ class Service:
     def update(self, release: str | None = None, *, trusted: bool = True, **answers: Any) -> None:
         """Update to a release, by default the newest, without committing the changes.
 
-        Releases 0.7.0, 0.11.0 and 0.12.0 need `--trust`.
+        Releases 0.11.0 and 0.12.0 need `--trust`.
         """
         copier.run_update(
             self.directory,

@@ -34,7 +34,7 @@ def template_with_next(template: Template, tmp_path_factory: pytest.TempPathFact
         moves.write_text(text.replace("[modules]\n", f"[modules]\n{line}", 1))
         configuration = directory / "copier.yml"
         text = configuration.read_text()
-        configuration.write_text(text.replace("version: 0.10.0", f"version: {NEXT}"))
+        configuration.write_text(text.replace("version: 0.12.0", f"version: {NEXT}"))
     return moving
 
 
