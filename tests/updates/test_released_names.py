@@ -72,7 +72,11 @@ def test_new_names_exist(template: Template, rendering: Callable[..., Path]) -> 
     lacking = [
         f"{parent}.{name}"
         for parent, _, name in targets
-        if parent not in {*MOVES.restored, "fastapi"}
+        if parent
+        and parent not in {*MOVES.restored, "fastapi"}
         and name not in names_of(new / path_of(parent))
+    ]
+    lacking += [
+        name for parent, _, name in targets if not (parent or names_of(new / path_of(name)))
     ]
     assert not lacking
