@@ -139,12 +139,12 @@ def test_job_migrates_and_pods_fit_in_max_connections(
         succeed(*console, *migrates["command"][1:], cwd=directory, PYTHONPATH="src", **migrating)
 
         log = start_and_stop(console, serves, directory, tmp_path, **settings)
-        assert "connections each need" not in log
+        assert "database check" not in log
 
         # Two more pods need more connections than the server has.
         more = settings | {"DATABASE_PROCESSES": "5"}
         log = start_and_stop(console, serves, directory, tmp_path, **more)
-        warning = "5 processes with up to 32 connections each need 160, but the primary accepts 97"
+        warning = "5 x 32 = 160 at most, the server allows 97"
         assert warning in log
 
 
