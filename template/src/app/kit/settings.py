@@ -6,16 +6,8 @@ from difflib import get_close_matches
 from ipaddress import IPv4Address
 from typing import Any, ClassVar, Literal, Protocol, Self, cast
 
-from pydantic import (
-    BaseModel,
-    Field,
-    IPvAnyAddress,
-    ModelWrapValidatorHandler,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, Field, IPvAnyAddress, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -123,26 +115,6 @@ class KitSettings(AuthenticationSettings):
         file = FileSource(settings_cls, default.env_file, default.env_file_encoding)
         return init_settings, EnvironmentSource(settings_cls), file, file_secret_settings
 
-    @model_validator(mode="wrap")
-    @classmethod
-    def _has_no_unknown_variable(
-        cls, values: Any, validate: ModelWrapValidatorHandler[Self]
-    ) -> Self:
-        variables = cast("dict[str, Any]", values if isinstance(values, dict) else {})
-        problems = [
-            _error_details("unknown_variable", message, location)
-            for location, message in unknown_variables(cls, variables)
-        ]
-        try:
-            settings = validate(values)
-        except ValidationError as error:
-            found = error.errors(include_input=False, include_url=False)
-            problems += [_error_details(each["type"], each["msg"], each["loc"]) for each in found]
-        else:
-            if not problems:
-                return settings
-        raise ValidationError.from_exception_data(cls.__name__, problems, hide_input=True)
-
     @property
     def concurrency_limit(self) -> int:
         """The maximum number of concurrent requests: HTTP_CONCURRENCY, or the size of the pool.
@@ -154,30 +126,30 @@ class KitSettings(AuthenticationSettings):
     @classmethod
     def load(cls, **overrides: Any) -> Self:
         """Read the settings. Raises `SettingsError` with one line per invalid variable."""
-        lines: list[str] = []
+        lines, encoding = list[str](), "utf-8-sig"
         if KitSettings.development_defaults and "database" not in overrides:
             overrides |= KitSettings.development_defaults()
         try:
             try:
-                return cls(**overrides)
+                FileSource(cls)
             except UnicodeDecodeError as error:
                 position = error.start + 1
                 lines = [f"  .env: is not valid UTF-8 at byte {position}: save the file as UTF-8"]
                 # Report the errors of the other variables too: Latin-1 decodes any byte.
-                readable: dict[str, Any] = {**overrides, "_env_file_encoding": "latin-1"}
-                cls(**readable)
+                encoding = "latin-1"
+            file = FileSource(cls, env_file_encoding=encoding)
+            for values in (overrides, EnvironmentSource(cls)(), file()):
+                lines += unknown_variables(cls, values)
+            options: dict[str, Any] = {"_env_file_encoding": encoding}
+            settings = cls(**overrides, **options)
+            if not lines:
+                return settings
         except OSError as error:
             lines = [f"  {error.filename}: cannot be read: {error.strerror}"]
         except ValidationError as error:
             lines += _error_lines(cls, error)
         advice = "Set them in the environment or in .env. .env.example documents all variables."
         raise SettingsError("\n".join(["The configuration is not valid:", *lines, advice]))
-
-
-def _error_details(kind: str, message: str, location: tuple[int | str, ...]) -> InitErrorDetails:
-    # The casts are safe: Pydantic does not format these strings, as there is no context.
-    error = PydanticCustomError(cast("Any", kind), cast("Any", message))
-    return {"type": error, "loc": location, "input": None}
 
 
 def _error_lines(model: type[BaseModel], error: ValidationError) -> list[str]:
@@ -213,10 +185,8 @@ def variables_of(model: type[BaseModel]) -> list[str]:
     return [name.upper() for name in (*single, *nested)]
 
 
-def unknown_variables(
-    model: type[KitSettings], values: dict[str, Any]
-) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Yield the location of each unknown variable, and an error message.
+def unknown_variables(model: type[KitSettings], values: dict[str, Any]) -> Iterator[str]:
+    """Yield an error message for each unknown variable.
 
     `values` has the environment variables with the prefix of a group, and all variables in `.env`.
     """
@@ -228,19 +198,16 @@ def unknown_variables(
                 variable = f"{name}_{suffix}".upper()
                 similar = get_close_matches(suffix, known, 1, cutoff=0.8)
                 is_of_platform = not similar and _PLATFORM_VARIABLE.search(suffix)
-                if variable not in model.ignored_variables and not is_of_platform:
-                    suggestion = f"{name}_{similar[0]}".upper() if similar else None
-                    yield (name, suffix), _message(suggestion)
+                if variable in model.ignored_variables or is_of_platform:
+                    continue
+                advice = "remove it, or add it to `ignored_variables` in app.settings"
+                if similar:
+                    advice = f"did you mean {name.upper()}_{similar[0].upper()}?"
+                yield f"  {variable}: is not a setting: {advice}"
         # Other programs also read `.env`, so report only names that are similar to a setting.
         elif name.lower() not in settings:
-            for suggestion in get_close_matches(name.upper(), variables_of(model), 1, cutoff=0.85):
-                yield (name,), _message(suggestion)
-
-
-def _message(suggestion: str | None) -> str:
-    if suggestion:
-        return f"is not a setting: did you mean {suggestion}?"
-    return "is not a setting: remove it, or add it to `ignored_variables` in app.settings"
+            for found in get_close_matches(name.upper(), variables_of(model), 1, cutoff=0.85):
+                yield f"  {name.upper()}: is not a setting: did you mean {found}?"
 
 
 def _names_of(model: type[BaseModel]) -> set[str]:
