@@ -155,13 +155,15 @@ async def slow_then_fast(app: FastAPI, client: AsyncClient) -> tuple[int, str | 
 
 
 async def test_request_over_time_limit_is_rolled_back_and_returns_its_connection(
-    own_database_url: URL,
+    own_database_url: URL, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = settings_with(own_database_url, pool_size=1, max_overflow=0, pool_timeout=2)
     limited = settings.model_copy(update={"http": HttpSettings(time_limit=1)})
     async with running(with_work(limited)) as app, client_of(app) as client:
         # Retry-After is missing, because the work may have been partly done.
         assert await slow_then_fast(app, client) == (1, None)
+    reason = '"reason": "The request took too long and was cancelled. The changes may or may not'
+    assert capsys.readouterr().err.count(reason) == 1
 
 
 async def test_cancelled_request_that_stored_nothing_may_be_retried() -> None:
