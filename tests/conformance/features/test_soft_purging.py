@@ -1,6 +1,7 @@
 """Purge permanently deletes only soft-deleted rows, and keeps every row that is referenced."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
@@ -19,7 +20,9 @@ from tests.conformance.features.purging.models import (
     Label,
     Medal,
     Pallet,
+    Receipt,
     Sailor,
+    Seal,
     Shipment,
 )
 from tests.conformance.features.rows import stored
@@ -63,6 +66,24 @@ async def test_purge_keeps_referenced_rows(own_app: FastAPI, size: int) -> None:
         assert await stored(session, Freight) == await stored(session, Pallet) == 2
         assert await stored(session, Item) == 1
         assert await stored(session, Label) == 0
+
+
+@pytest.mark.parametrize("model", [Seal, Receipt])
+async def test_purge_keeps_rows_whose_foreign_key_has_unusual_rules(
+    own_app: FastAPI, model: type[Any]
+) -> None:
+    database: Database = own_app.state.database
+    async with database.transaction() as session:
+        await add(session, *(depots := [Depot(code=code) for code in "abc"]))
+        await add(session, model(depot_id=depots[1].id))
+        for depot in depots:
+            await delete_row(session, depot)
+
+    removed = await purge(database, before=utc_now() + timedelta(minutes=1))
+
+    assert removed["conformance_depots"] == 2
+    async with database.transaction() as session:
+        assert await stored(session, model) == 1
 
 
 @pytest.mark.parametrize("size", [1, 1000])

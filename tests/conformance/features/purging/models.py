@@ -70,6 +70,26 @@ class Label(TimestampedModel):
     )
 
 
+class Seal(Model):
+    """References a depot, with the rule of the foreign key in lower case."""
+
+    __tablename__ = "conformance_seals"
+
+    depot_id: Mapped[Id] = mapped_column(
+        ForeignKey("conformance_depots.id", ondelete="cascade"), index=True
+    )
+
+
+class Receipt(TimestampedModel):
+    """References a depot by a foreign key that PostgreSQL checks at the commit."""
+
+    __tablename__ = "conformance_receipts"
+
+    depot_id: Mapped[Id] = mapped_column(
+        ForeignKey("conformance_depots.id", deferrable=True, initially="DEFERRED"), index=True
+    )
+
+
 class Shipment(TimestampedModel):
     """A model without soft delete, with a composite primary key."""
 

@@ -14,6 +14,7 @@ from sqlalchemy import (
     inspect,
     or_,
     select,
+    text,
 )
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -128,7 +129,8 @@ def _cascades_to(mapper: Mapper[Any]) -> list[tuple[Mapper[Any], ForeignKeyConst
         for fk in table.foreign_key_constraints:
             # In joined-table inheritance, the subclass's row is part of the same object.
             is_part = referring.inherits and set(fk.columns) == set(table.primary_key)
-            if fk.ondelete == "CASCADE" and fk.referred_table in tables and not is_part:
+            cascades = (fk.ondelete or "").upper() == "CASCADE"
+            if cascades and fk.referred_table in tables and not is_part:
                 found.append((referring, fk))
     return found
 
@@ -195,6 +197,8 @@ def _keep_conditions(
 async def _delete(model: type[Model], session: AsyncSession, keys: Sequence[Id]) -> int:
     try:
         async with session.begin_nested():
+            # Otherwise, a deferred constraint would fail at the commit.
+            await session.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
             statement = delete(model).where(any_of(model.id, keys))
             result = await session.execute(statement, execution_options=INCLUDE_DELETED)
     except IntegrityError:
