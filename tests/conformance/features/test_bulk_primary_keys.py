@@ -22,7 +22,14 @@ from app.kit.writes.bulk import (
 )
 from app.kit.writes.copy import copy_returning, copy_rows
 from app.kit.writes.upsert import upsert_many
-from tests.conformance.features.existing_tables.models import Drill, Lane, Shelf, Slot, Tool
+from tests.conformance.features.existing_tables.models import (
+    Drill,
+    Lane,
+    Shelf,
+    Slot,
+    Tool,
+    Voucher,
+)
 from tests.conformance.features.unusual_mappings.models import Tile, Zone
 from tests.support.statements import counting
 
@@ -55,6 +62,14 @@ async def test_generated_parts_of_composite_keys_are_returned(
     columns = select(Slot.label, Slot.aisle, Slot.number, Slot.batch).order_by(Slot.label)
     stored = (await session.execute(columns)).all()
     assert [(label, tuple(key)) for label, *key in stored] == list(zip("xyz", keys, strict=True))
+
+
+@every_insert
+async def test_keys_of_a_server_default_are_returned(session: AsyncSession, insert: Insert) -> None:
+    keys = await insert(session, Voucher, [{"name": name} for name in "bac"])
+
+    names = dict((await session.execute(select(Voucher.code, Voucher.name))).all())
+    assert [names[key] for key in keys] == ["b", "a", "c"]
 
 
 async def test_rows_are_updated_and_deleted_by_composite_keys(session: AsyncSession) -> None:

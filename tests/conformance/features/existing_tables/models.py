@@ -13,6 +13,7 @@ from sqlalchemy import (
     Sequence,
     String,
     UniqueConstraint,
+    func,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, BIT, DOMAIN, BitString
 from sqlalchemy.orm import Mapped, mapped_column
@@ -69,6 +70,17 @@ class Slot(Base):
     number: Mapped[int] = mapped_column("slot_no", Integer, Identity(), primary_key=True)
     batch: Mapped[UUID] = mapped_column("batch_key", default=uuid4, primary_key=True)
     label: Mapped[str] = mapped_column("slot_label", default="")
+
+
+class Voucher(Base):
+    """A primary key that only PostgreSQL generates, by a function."""
+
+    __tablename__ = "conformance_vouchers"
+
+    code: Mapped[UUID] = mapped_column(
+        "voucher_code", primary_key=True, server_default=func.gen_random_uuid()
+    )
+    name: Mapped[str]
 
 
 class Tool(Base):

@@ -100,13 +100,17 @@ async def _adapter_in_transaction(connection: AsyncConnection) -> Any:
 
 
 async def _next_values(session: AsyncSession, column: Column[Any], count: int) -> Sequence[Any]:
+    """Return new values of a column that PostgreSQL generates."""
     default: Any = column.default
-    table = session.get_bind().dialect.identifier_preparer.format_table(column.table)
-    number = func.nextval(func.pg_get_serial_sequence(table, column.name))
+    generated = getattr(column.server_default, "arg", None)
+    if default is not None:
+        generated = default.next_value() if default.is_sequence else default.arg
+    elif generated is None:
+        table = session.get_bind().dialect.identifier_preparer.format_table(column.table)
+        generated = func.nextval(func.pg_get_serial_sequence(table, column.name))
     series = func.generate_series(1, count)
     # The series has this length already. The architecture rules require a bound in each function.
-    numbers = select(default.next_value() if default else number).select_from(series).limit(count)
-    return (await session.scalars(numbers)).all()
+    return (await session.scalars(select(generated).select_from(series).limit(count))).all()
 
 
 def _column_values(model: type[Base], row: NewRow, dialect: Dialect) -> dict[str, Values]:
