@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/patterns.md").read_text()
-FOLDERS = (ROOT / "src/app", ROOT / "tests")
+FOLDERS = (ROOT / "src/app", ROOT / "tests", ROOT)
 
 FILES = sorted(set(re.findall(r"`([\w/]+\.py)`", PAGE)))
 MEMBERS = sorted(set(re.findall(r"`([\w/]+\.py)`: `([\w.]+)`", PAGE)))
@@ -15,7 +15,7 @@ QUOTES = re.findall(r"<!-- ([\w/.]+) -->\n```python\n(.*?)```", PAGE, re.DOTALL)
 
 
 def text_of(name: str) -> str:
-    """Return the text of this file in `src/app` or `tests`."""
+    """Return the text of this file in `src/app`, `tests` or the root."""
     return "".join((folder / name).read_text() for folder in FOLDERS if (folder / name).is_file())
 
 
