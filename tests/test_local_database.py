@@ -145,8 +145,8 @@ def test_commands_start_and_stop_the_local_database(installed: Path, commands: C
     expected = {
         "delete-old-posts --days 30": "0 posts deleted",
         "migrate": "The local database is up to date.",
-        "current": "0007 (head)",
-        "history": "0006 -> 0007 (head) (current)",
+        "current": "0008 (head)",
+        "history": "0007 -> 0008 (head) (current)",
         "db status": "Pending    none",
         "seed --amount 1": "profiles: ",
         "deactivate-users --days 30": " users deactivated",
@@ -160,7 +160,7 @@ def test_commands_start_and_stop_the_local_database(installed: Path, commands: C
     assert eventually(lambda: not list(installed.glob(".pgdata/*/postmaster.pid")))
 
     alembic = succeed(installed / ".venv/bin/alembic", "current", cwd=installed)
-    assert "0007 (head)" in alembic.stdout
+    assert "0008 (head)" in alembic.stdout
 
 
 def test_serve_and_help_start_no_database(changeable: Path, commands: Commands) -> None:
@@ -179,15 +179,15 @@ def test_migrations_are_printed_and_applied_on_request(
     up, down, status, again, _, seed = (output for _, output in printed)
     # A database without applied migrations is not new: only `migrate` applies them.
     assert [code for code, _ in printed] == [0, 0, 0, 0, 0, 2]
-    assert "Running upgrade 0006 -> 0007" in up
-    assert "Running downgrade 0007 -> 0006" in down
-    assert "Migration  0006" in status
-    assert "Pending    1; apply with `my-service migrate`:\n           0007 " in status
+    assert "Running upgrade 0007 -> 0008" in up
+    assert "Running downgrade 0008 -> 0007" in down
+    assert "Migration  0007" in status
+    assert "Pending    1; apply with `my-service migrate`:\n           0008 " in status
     assert again.count("Running") == 1
     assert "`my-service migrate`" in seed
 
     server = start(changeable, *command_of(installed, changeable), "dev", "--migrate")
-    assert "Running upgrade 0006 -> 0007" in server.output
+    assert "Running upgrade 0007 -> 0008" in server.output
 
 
 def command_of(installed: Path, service: Path) -> tuple[str | Path, ...]:
@@ -243,7 +243,7 @@ def test_only_migrate_applies_revision(
     assert "E501" not in written
     for check in (["check"], ["format", "--check"]):
         succeed(installed / ".venv/bin/ruff", *check, path, cwd=changeable)
-    assert "Migration  0007" in status
+    assert "Migration  0008" in status
     assert "Pending    1;" in status
     assert check_code == 0
 
@@ -369,7 +369,7 @@ def test_db_url_and_psql_connect_to_running_database(dev: Server, commands: Comm
         finally:
             await connection.close()
 
-    assert asyncio.run(head()) == "0007"
+    assert asyncio.run(head()) == "0008"
     assert (code, selected) == (0, "42\n")
 
 

@@ -77,7 +77,7 @@ def write_revisions(directory: Path) -> None:
     """Add the documented index and migration for both columns of the search."""
     code = dict(CODE.findall((directory / "docs/database.md").read_text()))
     models = directory / "src/app/example/users/models.py"
-    before = "0007"
+    before = "0008"
     for column in ("name", "email"):
         index, steps = (
             code[where].replace("name_trgm", f"{column}_trgm").replace('"name"', f'"{column}"')

@@ -17,12 +17,18 @@ def test_models_follow_rules_that_random_models_rarely_meet(
     service: RenderService, interpreter: Interpreter
 ) -> None:
     directory = service(example=False)
-    calls = ["patient name:str languages:str[] notes:json:optional", "visit patient:ref:patients"]
-    succeed_in(interpreter, directory, [call.split() for call in calls])
-    patients, visits = [
-        (directory / f"src/app/features/{name}/models.py").read_text()
-        for name in ("patients", "visits")
+    calls = [
+        "patient name:str languages:str[] notes:json:optional",
+        "visit patient:ref:patients",
+        "badge patient:ref:patients:unique",
     ]
+    succeed_in(interpreter, directory, [call.split() for call in calls])
+    patients, visits, badges = [
+        (directory / f"src/app/features/{name}/models.py").read_text()
+        for name in ("patients", "visits", "badges")
+    ]
+    # ON DELETE does not use the partial index of `unique_when_not_deleted`.
+    assert 'Index(None, "patient_id", "created_at", "id")' in badges
     # The patient may be deleted and hidden.
     assert "patient: Mapped[Patient | None] = relationship()" in visits
     # A null in a request is SQL NULL, as for every other column.

@@ -145,15 +145,14 @@ def _is_column(name: str, node: ast.AnnAssign) -> bool:
 
 def _edit_indexes(edits: Edits, model: ast.ClassDef, feature: Feature) -> None:
     unique = feature.unique_columns if feature.base == "Model" else []
-    refs = [each.key for each in feature.to_one if not each.field.unique]
-    if not unique and not refs:
+    if not unique and not feature.indexed_keys:
         return
     arguments = edits.find_assignment(model.body, "__table_args__")
     if not isinstance(arguments, ast.Tuple) or not arguments.elts:
         raise edits.restructured_error(f"{feature.cls} has no tuple __table_args__")
     for name in unique:
         edits.prepend_item(arguments, f'unique_when_not_deleted("{name}")')
-    for key in refs:
+    for key in feature.indexed_keys:
         edits.append_item(arguments.elts, f'Index(None, "{key}", "created_at", "id")')
 
 

@@ -165,6 +165,11 @@ class Feature:
         return refs + [each.name for each in self.columns if each.field.unique]
 
     @property
+    def indexed_keys(self) -> list[str]:
+        """The foreign keys that need an index: a partial unique index does not serve ON DELETE."""
+        return [each.key for each in self.to_one if self.soft_deletes or not each.field.unique]
+
+    @property
     def required_fields(self) -> list[str]:
         """The names of the required fields of a creating request."""
         refs = [each.key for each in self.to_one if not each.field.optional]

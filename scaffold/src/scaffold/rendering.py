@@ -99,10 +99,9 @@ def _table_arguments(feature: Feature) -> str:
     if feature.base == "Model":
         lines += [f'unique_when_not_deleted("{name}"),' for name in feature.unique_columns]
     lines += ["# The order of the list, newest first.", 'Index(None, "created_at", "id"),']
-    refs = [each.key for each in feature.to_one if not each.field.unique]
-    if refs:
+    if feature.indexed_keys:
         lines.append("# A list filtered by a foreign key; the indexes serve the keys as well.")
-    lines += [f'Index(None, "{key}", "created_at", "id"),' for key in refs]
+    lines += [f'Index(None, "{key}", "created_at", "id"),' for key in feature.indexed_keys]
     return "(\n" + "\n".join(lines) + "\n)"
 
 

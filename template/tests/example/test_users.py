@@ -1,21 +1,15 @@
 """User and profile endpoints."""
 
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from httpx2 import AsyncClient
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.example.users.models import Profile, User
-from app.example.users.repository import USERS, matching
-from app.example.users.schemas import UserQuery, UserSort
-from app.kit.db.session import Database
 from tests.example.factories import make_user
-from tests.example.http_requests import count_rows_scanned
 
-DAY = datetime(2026, 1, 1, tzinfo=UTC)
 NEW = {"email": "Ada@Example.org", "name": "Ada", "password": "long enough"}
 
 
@@ -158,29 +152,6 @@ async def test_filters_can_be_combined(client: AsyncClient, session: AsyncSessio
     await make_user(session, name="Adam", is_active=False)
     response = await client.get("/users", params={"q": "ada", "is_active": False})
     assert [user["name"] for user in response.json()["items"]] == ["Adam"]
-
-
-@pytest.mark.parametrize("sort", UserSort)
-async def test_page_scans_no_more_rows_than_needed(
-    database: Database, session: AsyncSession, sort: UserSort
-) -> None:
-    users = [
-        {
-            "email": f"{number}@example.org",
-            "name": f"User {number % 30:02}",
-            "hashed_password": "-",
-            "created_at": DAY + timedelta(minutes=number % 90),
-        }
-        for number in range(300)
-    ]
-    await session.execute(insert(User), users)
-    await session.execute(text("ANALYZE users"))
-    # PostgreSQL prefers a sequential scan for a small table.
-    await session.execute(text("SET LOCAL enable_seqscan = off"))
-    query = UserQuery.model_validate({"sort": sort, "limit": 10, "offset": 5})
-    page = USERS.page(session, query, matching(query))
-    # Only the total scans all rows.
-    assert await count_rows_scanned(database, session, "users", page) == len(users) + 5 + 10
 
 
 async def test_profile_is_created_replaced_and_deleted(

@@ -6,12 +6,14 @@ from typing import Any
 from fastapi import APIRouter, Depends, FastAPI, Response, WebSocket
 from sqlalchemy import (
     Column,
+    DateTime,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
     Integer,
     MetaData,
     Table,
+    text,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
@@ -89,6 +91,25 @@ def test_composite_foreign_key_needs_an_index_that_starts_with_its_columns() -> 
         "partly.a, partly.b",
         "wrong.a, wrong.b",
     ]
+
+
+def test_partial_index_does_not_serve_a_foreign_key() -> None:
+    metadata = MetaData()
+    Table("target", metadata, Column("id", Integer, primary_key=True))
+    for name, condition in (
+        ("whole", None),
+        ("set_only", "set_only.target_id IS NOT NULL"),
+        ("not_deleted", "deleted_at IS NULL"),
+    ):
+        Table(
+            name,
+            metadata,
+            Column("target_id", ForeignKey("target.id", ondelete="CASCADE"), nullable=True),
+            Column("deleted_at", DateTime()),
+            Index(None, "target_id", unique=True, postgresql_where=condition and text(condition)),
+        )
+
+    assert foreign_keys_without_index(metadata) == ["not_deleted.target_id"]
 
 
 def test_route_rules_detect_violations() -> None:

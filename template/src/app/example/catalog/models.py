@@ -68,6 +68,10 @@ class Product(Model):
     __table_args__ = (
         unique_when_not_deleted("sku"),
         unique_when_not_deleted("slug"),
+        # One index per sort order. PostgreSQL can scan it in both directions. `id` breaks ties.
+        Index(None, "name", "id"),
+        Index(None, "created_at", "id"),
+        Index(None, "price_cents", "id"),
         # The products of a category by price. Also indexes the foreign key.
         Index(None, "category_id", "price_cents", "id"),
         # A partial index, because few products are sold out.

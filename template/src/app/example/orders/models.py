@@ -47,6 +47,8 @@ class Order(TimestampedModel):
 
     __tablename__ = "orders"
     __table_args__ = (
+        # All orders, newest first.
+        Index(None, "created_at", "id"),
         # The orders of a user, newest first. Also indexes the foreign key.
         Index(None, "user_id", "created_at", "id"),
         # A partial index, because few orders are waiting for dispatch.
