@@ -19,7 +19,6 @@ from app.kit.errors.problems import Conflict, FieldProblem, Forbidden, Invalid, 
 from app.kit.migrations.autogenerate.model_checks import stored_name
 from app.kit.queries.compiled.json_sql import SETTING
 
-_HAS_COLUMNS = (ColumnCollectionConstraint, Index)
 _UNAVAILABLE = (
     "08",  # the connection failed
     "28",  # the server rejects the credentials
@@ -33,16 +32,12 @@ _UNAVAILABLE = (
 )
 # A migration changed the parameters or columns of a statement after it was prepared.
 _STALE = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
-# A migration dropped the type of a parameter. PostgreSQL does not translate internal errors.
-_TYPE_DROPPED = "cache lookup failed for type"
 # The driver cannot encode a parameter.
 _ARGUMENT = re.compile(r"query argument \$(\d+)")
 # The context of an error in the text of a parameter: `unnamed portal parameter $1 = '...'`.
 _PARAMETER = re.compile(r'(?:\w+ |"\w+" )+\$(\d+)')
 _UPSERTED = re.compile(r"ON CONFLICT \(([^)]*)\)")
 _INSERTED = re.compile(r"INSERT INTO [^(]+\(([^)]*)\) VALUES")
-# SQLSTATE: undefined table, column, object (such as a type), function, schema.
-_UNDEFINED = {"42P01", "42703", "42704", "42883", "3F000"}
 _TABLE = re.compile(r'relation "(?:\w+\.)?(\w+)" does not exist')
 _COLUMN = re.compile(r'column "?(?:\w+\.)?(\w+)"?(?: of relation "\w+")? does not exist')
 # For a value that JSON cannot represent, statements read a setting that is named after the column.
@@ -59,8 +54,6 @@ _VIOLATIONS: dict[str, tuple[type[Problem], str]] = {
     "23514": (Invalid, "is not allowed"),
     "23502": (Invalid, REQUIRED),
 }
-# SQLSTATE: PostgreSQL cannot convert a character to the encoding of the database, or to text.
-_CHARACTER = {"22P05", "22021"}
 # The function of PostgreSQL that checks policies (row-level security). The SQLSTATE of a rejected
 # row, 42501, is also that of a privilege that the role lacks, which is a fault of the operator.
 _POLICY_CHECK = "ExecWithCheckOptions"
@@ -85,55 +78,52 @@ def problem_from_db_error(error: StatementError) -> Problem | None:
         return _problem(*_VIOLATIONS[code], _constraint_columns(driver) or _required_column(driver))
     # Several rows of an INSERT … ON CONFLICT are the same row.
     if code == "21000" and (by := _UPSERTED.search(error.statement or "")):
-        columns = _attributes(_statement_tables(error), _names(by[1]))
-        return _problem(Invalid, "must be unique in the request", columns)
+        return _problem(Invalid, "must be unique in the request", _attributes(error, _names(by[1])))
     if code == "42501" and getattr(driver, "server_source_function", None) == _POLICY_CHECK:
         return Forbidden("You are not allowed to store this row.")
     if isinstance(driver, TimeZoneMismatch):
         return Invalid(str(driver))
     if is_data_error(error):
-        columns = _attributes(_statement_tables(error), _rejected_column(error))
+        # PostgreSQL cannot convert a character to the encoding of the database, or to text.
         lacks = "has a character that the database cannot store"
-        message = lacks if code in _CHARACTER else "is too long, out of range or invalid"
-        return _problem(Invalid, message, columns)
+        message = lacks if code in {"22P05", "22021"} else "is too long, out of range or invalid"
+        return _problem(Invalid, message, _attributes(error, _rejected_column(error)))
     return None
 
 
 def is_data_error(error: StatementError) -> bool:
     """Return whether the database or the driver rejected a value."""
     code = getattr(driver_error(error), "sqlstate", None) or ""
-    if code == "42601":
-        # The syntax of a value, such as ltree and jsonpath, and not of SQL.
-        return _parameter_context(error) is not None
+    if code == "42601":  # the syntax of a value, such as ltree and jsonpath, or of SQL
+        return _rejected_parameter(error) > 0
     # 22012: a division by zero is a bug in the service.
     return code.startswith("22") and code != "22012"
 
 
-def _parameter_context(error: StatementError) -> re.Match[str] | None:
-    return _PARAMETER.match(getattr(driver_error(error), "context", None) or "")
+def _rejected_parameter(error: StatementError) -> int:
+    """Return the number of the parameter that an error names, or 0 if it names none."""
+    context = getattr(driver_error(error), "context", None) or ""
+    found = _ARGUMENT.search(str(error.orig)) or _PARAMETER.match(context)
+    return int(found[1]) if found else 0
 
 
 def _rejected_column(error: StatementError) -> list[str]:
-    """Return the column of the parameter that the driver rejected, or [] if it is unknown."""
-    found = _ARGUMENT.search(str(error.orig)) or _parameter_context(error)
-    sql = error.statement or ""
-    if found is None:
-        return []
-    number = int(found[1])
-    if inserted := _INSERTED.match(sql):
+    """Return the column of the rejected parameter, or [] if it is unknown."""
+    sql, number = error.statement or "", _rejected_parameter(error)
+    if number and (inserted := _INSERTED.match(sql)):
         columns = _names(inserted[1])
         # Each row of the INSERT has a parameter for every column.
         return [columns[(number - 1) % len(columns)]]
-    compared = re.search(rf'"?(\w+)"? *(?:=|<>|[<>]=?) *\${number}\b', sql)
-    return [compared[1]] if compared else []
+    return re.findall(rf'"?(\w+)"? *(?:=|<>|[<>]=?) *\${number}\b', sql)[:1]
 
 
 def _names(columns: str) -> list[str]:
     return [name.strip(' "') for name in columns.split(",")]
 
 
-def _attributes(tables: list[Table], columns: list[str]) -> list[str]:
+def _attributes(error: StatementError, columns: list[str]) -> list[str]:
     """Return the attribute names of these columns, in the first table that has them."""
+    tables = _statement_tables(error)
     return [
         next((_attribute(table, table.c[name]) for table in tables if name in table.c), name)
         for name in columns
@@ -157,7 +147,8 @@ def is_stale(error: StatementError) -> bool:
     """Return whether a prepared statement failed because the schema changed. A retry succeeds."""
     driver = driver_error(error)
     if isinstance(driver, asyncpg.InternalServerError):
-        return str(driver).startswith(_TYPE_DROPPED)
+        # A migration dropped the type of a parameter. PostgreSQL does not translate this error.
+        return str(driver).startswith("cache lookup failed for type")
     return isinstance(driver, _STALE)
 
 
@@ -174,7 +165,8 @@ def is_server_error(error: DBAPIError) -> bool:
 
 def is_undefined_object(error: StatementError) -> bool:
     """Return whether a table, column, type, function or schema does not exist."""
-    return getattr(driver_error(error), "sqlstate", None) in _UNDEFINED
+    code = getattr(driver_error(error), "sqlstate", None)
+    return code in {"42P01", "42703", "42704", "42883", "3F000"}
 
 
 def missing_migration(error: StatementError, program: str) -> str | None:
@@ -190,11 +182,11 @@ def missing_migration(error: StatementError, program: str) -> str | None:
     elif found := _TABLE.search(message):
         tables = (table for table in Base.metadata.tables.values() if table.name == found[1])
         missing = [f"Table {table.name}" for table in tables]
+    if not missing:
+        return None
     return (
         f"{missing[0]} does not exist, and no migration is pending. Write the migration with "
         f'`{program} revision -m "…"`, and apply it with `{program} migrate`.'
-        if missing
-        else None
     )
 
 
@@ -231,7 +223,7 @@ def _tables(error: Any) -> list[Table]:
 
 
 def _columns_of_constraint(table: Table, item: Constraint | Index) -> list[str]:
-    columns = list(item.columns) if isinstance(item, _HAS_COLUMNS) else []
+    columns = list(item.columns) if isinstance(item, ColumnCollectionConstraint | Index) else []
     if not columns:
         # A constraint that is written as text has no columns: search it for their names.
         expressions = [item.sqltext] if isinstance(item, CheckConstraint) else []
@@ -243,9 +235,10 @@ def _columns_of_constraint(table: Table, item: Constraint | Index) -> list[str]:
 
 def _required_column(error: Any) -> list[str]:
     """Return the column that the error names (NOT NULL violations)."""
-    name, table = getattr(error, "column_name", None), getattr(error, "table_name", None)
-    tables = [each for each in _tables(error)[:1] if each.name == table]
-    return _attributes(tables, [name]) if name else []
+    name: str = getattr(error, "column_name", None) or ""
+    table_name = getattr(error, "table_name", None)
+    tables = [each for each in _tables(error)[:1] if each.name == table_name and name in each.c]
+    return [_attribute(each, each.c[name]) for each in tables] or [name] if name else []
 
 
 def _attribute(table: Table, column: Any) -> str:
