@@ -14,6 +14,8 @@ from tests.processes import succeed
 from tests.rendering import ROOT, RenderService
 from tests.services import Interpreter
 
+# The command is in devtools.
+MODULES = "src:devtools"
 RUN_COMMAND = "from app.cli import main; main()"
 PRINT_DIAGRAM = """
 import pickle, sys
@@ -56,7 +58,7 @@ TYPES = [
 
 def write_page(service: Path, interpreter: Interpreter) -> str:
     """Run `diagram` in a service and return docs/schema.md."""
-    succeed(interpreter.python, "-c", RUN_COMMAND, "diagram", cwd=service, PYTHONPATH="src")
+    succeed(interpreter.python, "-c", RUN_COMMAND, "diagram", cwd=service, PYTHONPATH=MODULES)
     return (service / "docs/schema.md").read_text()
 
 
@@ -119,7 +121,7 @@ def test_mermaid_accepts_keywords_as_names(
     source = succeed(
         *(interpreter.python, "-c", PRINT_DIAGRAM, tmp_path / "metadata"),
         cwd=service(),
-        PYTHONPATH="src",
+        PYTHONPATH=MODULES,
     ).stdout
     found = parse(node, source, tmp_path)
 
