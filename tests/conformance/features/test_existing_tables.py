@@ -71,6 +71,11 @@ async def test_copy_sets_values_of_a_sequence(session: AsyncSession) -> None:
     assert others == [first + 1, first + 2]
 
 
+async def test_copy_of_rows_without_values_is_rejected(session: AsyncSession) -> None:
+    with pytest.raises(TypeError, match="value of at least one column of SignedDesk"):
+        await copy_rows(session, SignedDesk, [{}])
+
+
 async def test_primary_keys_of_a_sequence_are_returned(session: AsyncSession) -> None:
     rows = [{"name": "a"}, {"name": "b"}]
     keys = [

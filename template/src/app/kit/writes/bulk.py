@@ -179,7 +179,7 @@ async def run_in_batches(
         rows = matching.where(tuple_(*key) > tuple(last)) if last else matching
         found = (await session.execute(rows)).all()
         written = await write(session, unpack_keys(found)) if found else 0
-        return found[-1] if len(found) == size else None, written
+        return found[-1] if found and len(found) == size else None, written
 
     while True:
         batch = write_next(db) if isinstance(db, AsyncSession) else run_with_retry(db, write_next)

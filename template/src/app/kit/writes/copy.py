@@ -131,6 +131,8 @@ def _column_values(model: type[Base], row: NewRow, dialect: Dialect) -> dict[str
             found[column.name] = _per_row(get_value(name), convert)
         elif values := _default(column, mapper, convert):
             found[column.name] = values
+    if not found:
+        raise TypeError(f"copy_rows needs a value of at least one column of {model.__name__}")
     return found
 
 
