@@ -190,10 +190,9 @@ class _Move:
         own = [each for each in paths if each.startswith(MIGRATIONS) and each not in self.new]
         migrations = [path for path in own if path.endswith(".py")]
         self.said += keep_importable(self.service, migrations, self.moves)
-        python = [path for path in files_of(self.service) if path.endswith(".py")]
-        self.said += restore(self.service, python, self.moves)
-        for path in python:
-            if self.new.get(path) != (self.service / path).read_bytes():
+        self.said += restore(self.service, self.moves.restored)
+        for path in files_of(self.service):
+            if path.endswith(".py") and self.new.get(path) != (self.service / path).read_bytes():
                 self.said += missing_imports(self.service, path)
         self.tidy_folders()
         self.said += format_changed(self.service, self.changed)

@@ -3,10 +3,12 @@
 import ast
 import re
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from hooks.move_code import bound_names, module_level, parse
 from hooks.move_list import Moves, path_of
+from hooks.repository import files_of
 
 # Modules with removed names.
 KEPT = Path(__file__).with_name("kept")
@@ -80,11 +82,11 @@ def source_of(module: str, names: set[str], moves: Moves) -> str:
     return head + "".join(f"{line}\n" for line in sorted(imports)) + f"\n__all__ = [{listed}]\n"
 
 
-def restore(service: Path, paths: list[str], moves: Moves) -> list[str]:
-    """Write the modules with removed names that these files use; return a sentence for each."""
-    texts = [text_of(service / path) for path in paths]
+def restore(service: Path, modules: Iterable[str]) -> list[str]:
+    """Write the modules with removed names that the service uses; return a sentence for each."""
+    texts = [text_of(service / path) for path in files_of(service) if path.endswith(".py")]
     said: list[str] = []
-    for module in sorted(moves.restored):
+    for module in sorted(modules):
         file = service / f"{path_of(module)}.py"
         is_used = any(re.search(rf"\b{re.escape(module)}\b", text) for text in texts)
         if is_used and not file.exists():
@@ -113,19 +115,19 @@ def missing_imports(service: Path, path: str) -> list[str]:
 
 def is_valid(stem: Path) -> bool:
     """Return whether Python can parse a module, given without a suffix. It may be missing."""
-    return all(parse(text_of(file)) for file in files_of(stem))
+    return all(parse(text_of(file)) for file in module_files(stem))
 
 
 def names_of(stem: Path) -> set[str]:
     """Return the names and the modules in a module or a package, given without a suffix."""
     names = {each.stem for each in stem.glob("*")}
-    for file in files_of(stem):
+    for file in module_files(stem):
         if tree := parse(text_of(file)):
             names |= set(bound_names(module_level(tree)))
     return names
 
 
-def files_of(stem: Path) -> list[Path]:
+def module_files(stem: Path) -> list[Path]:
     """Return the file of a module or a package, given without a suffix."""
     files = (stem.with_name(f"{stem.name}.py"), stem / "__init__.py")
     return [file for file in files if file.is_file()]

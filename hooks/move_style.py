@@ -1,6 +1,5 @@
 """Sort the imports of changed files with the service's ruff; format those that were formatted."""
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -20,8 +19,10 @@ def format_changed(service: Path, changed: dict[str, bytes]) -> list[str]:
     ruff = find_ruff(service)
     if ruff is None:
         return [f"The imports of {len(paths)} files may be unsorted: run {ADVICE}."]
-    # The rules before the imports are sorted: sorting can change the length of a statement.
-    formatted = formatted_before(service, ruff, {path: changed[path] for path in paths})
+    # Before the imports are sorted: sorting can change the length of a statement.
+    formatted = [
+        path for path in paths if format_code(ruff, service, path, changed[path]) == changed[path]
+    ]
     sort = [ruff, "check", "--quiet", "--select", "I", "--fix", "--exit-zero", *paths]
     ended = subprocess.run(sort, cwd=service, capture_output=True, check=False)
     if ended.returncode == 0 and formatted:
@@ -42,6 +43,13 @@ def find_ruff(service: Path) -> str | None:
     return next((str(each) for each in programs if each.exists()), shutil.which("ruff"))
 
 
+def format_code(ruff: str, directory: Path, path: str, code: bytes) -> bytes:
+    """Return formatted code, with the settings in a directory; or nothing if ruff fails."""
+    command = [ruff, "format", "--no-cache", "--stdin-filename", path, "-"]
+    ended = subprocess.run(command, cwd=directory, input=code, capture_output=True, check=False)
+    return ended.stdout
+
+
 def format_like(
     service: Path, files: dict[str, bytes], own: str, texts: tuple[str, ...]
 ) -> tuple[str, ...]:
@@ -50,34 +58,13 @@ def format_like(
     Otherwise, return nothing.
     """
     ruff = find_ruff(service)
+    if ruff is None:
+        return ()
     with TemporaryDirectory() as place:
         for name in files.keys() & {*CONFIGURATION}:
             Path(place, name).write_bytes(files[name])
-        command = [ruff or "", "format", "--no-cache", "--stdin-filename", "module.py", "-"]
-
-        def formatted(text: str) -> str:
-            return subprocess.run(
-                command, cwd=place, input=text.encode(), capture_output=True, check=False
-            ).stdout.decode()
-
-        found = tuple(map(formatted, texts)) if ruff and formatted(own) == own else ()
-    return found if all(found) else ()
-
-
-def formatted_before(service: Path, ruff: str, files: dict[str, bytes]) -> list[str]:
-    """Return the files that were formatted before they changed."""
-    with TemporaryDirectory() as place:
-        for name in CONFIGURATION:
-            if (service / name).exists():
-                shutil.copy(service / name, place)
-        for path, content in files.items():
-            Path(place, path).parent.mkdir(parents=True, exist_ok=True)
-            Path(place, path).write_bytes(content)
-        check = [ruff, "format", "--check", "--no-cache", *files]
-        ended = subprocess.run(check, cwd=place, capture_output=True, encoding="utf-8", check=False)
-    if ended.returncode not in {0, 1}:
-        return []
-    words = "Would reformat: "
-    lines = ended.stdout.splitlines()
-    other = {line.removeprefix(words).replace(os.sep, "/") for line in lines if words in line}
-    return [path for path in files if path not in other]
+        same, *found = (
+            format_code(ruff, Path(place), "module.py", text.encode()).decode()
+            for text in (own, *texts)
+        )
+    return tuple(found) if same == own and all(found) else ()

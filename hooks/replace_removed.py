@@ -9,7 +9,6 @@ script is idempotent.
 import ast
 import os
 import re
-import shutil
 import sys
 from pathlib import Path
 
@@ -18,9 +17,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from hooks.move import MIGRATIONS
 from hooks.move_code import Source, Statement, parse
-from hooks.move_list import module_of, path_of
+from hooks.move_list import module_of
 from hooks.move_merge import MARKERS, Text, merge
-from hooks.move_migrations import KEPT
+from hooks.move_migrations import restore
 from hooks.move_style import format_changed
 from hooks.removed_types import METHODS, Types
 from hooks.repository import files_of, git, mark_merged, mark_unmerged, unmerged_files
@@ -42,7 +41,7 @@ def replace_removed(service: Path) -> list[str]:
     """Replace the removed forms in the code of a service; return what is left to do."""
     changed: dict[str, bytes] = {}
     replace_in_files(service, changed)
-    said = keep_change(service) if changed else []
+    said = restore(service, [KEPT_MODULE]) if changed else []
     said += format_changed(service, changed)
     # Again, because the changes have moved lines.
     return said + replace_in_files(service, {})
@@ -103,20 +102,6 @@ def merge_again(service: Path, path: str, versions: list[Text], types: Types) ->
     else:
         mark_unmerged(service, path, *map(ours.encode, texts))
     return True
-
-
-def keep_change(service: Path) -> list[str]:
-    """Write the module with `change_row` if the service needs it; return a sentence about it."""
-    file = service / f"{path_of(KEPT_MODULE)}.py"
-    python = (service / path for path in files_of(service) if path.endswith(".py"))
-    if file.exists() or not any(KEPT_MODULE.encode() in each.read_bytes() for each in python):
-        return []
-    shutil.copyfile(KEPT / file.name, file)
-    sentence = (
-        f"{path_of(KEPT_MODULE)}.py: written, because your code uses Repository.change. It is"
-        " yours now; its first line names the replacement."
-    )
-    return [sentence]
 
 
 class _Replacing(Source):

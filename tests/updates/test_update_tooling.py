@@ -198,6 +198,7 @@ def test_pre_commit_rejects_conflict_markers_and_reject_files(
 @pytest.mark.parametrize("example", [True, False])
 def test_update_prints_next_commands(service_before_next: ServiceFactory, example: bool) -> None:
     service = service_before_next(CURRENT)
+    service.write("src/app/features/ours.py", "from app.example.users.models import User\n")
     command = (sys.executable, "-m", "copier", "update", "--skip-answered", "--defaults")
 
     output = succeed(*command, "--data", f"example={str(example).lower()}", cwd=service.directory)
@@ -206,6 +207,12 @@ def test_update_prints_next_commands(service_before_next: ServiceFactory, exampl
     for line in ("git diff --diff-filter=U", "uv run pytest", "docs/updating.md has the details"):
         assert line in output.stdout
     assert ("git rm -r src/app/example" in output.stdout) is not example
+    if not example:
+        [search] = re.findall(r"git grep .*features", output.stdout)
+        service.commit()
+        service.remove("src/app/example")
+        uses = succeed("bash", "-c", search, cwd=service.directory).stdout.splitlines()
+        assert uses == ["src/app/features/ours.py:1:from app.example.users.models import User"]
 
 
 def test_pretended_update_changes_nothing(service_before_next: ServiceFactory) -> None:
