@@ -55,7 +55,11 @@ def move(service: Path, *, is_first_run: bool) -> list[str]:
         if committed_files(service)[0] == old:
             return []
         new = rendered(after, Path(place, "new"))
-    moving = _Move(service, Moves.load(), old, new)
+    moves = Moves.load()
+    if "src/app/kit/errors.py" not in old:
+        # Since 0.9.0, names of the kit may be like earlier ones.
+        moves = moves.of_release(old)
+    moving = _Move(service, moves, old, new)
     if is_first_run:
         moving.carry_edits()
     moving.rewrite_own_code()

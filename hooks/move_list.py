@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -49,6 +49,30 @@ class Moves:
             restored |= {*targets.values()}
         others = {table: tables[table] for table in ("packages", "attributes", "members", "kept")}
         return cls(modules=modules, names=names, restored=frozenset(restored), **others)
+
+    def of_release(self, files: dict[str, bytes]) -> "Moves":
+        """Return what a release with these files has: later names may be like earlier ones."""
+        modules = {module_of(path): path for path in files if path.endswith(".py")}
+        texts = {module or "": files[path].decode() for module, path in modules.items()}
+
+        def has(name: str) -> bool:
+            module, _, own = name.rpartition(".")
+            return re.search(rf"\b{own}\b", texts.get(module, "")) is not None
+
+        def is_file(module: str) -> bool:
+            # `app.kit.errors` is a package since 0.9.0.
+            return not modules.get(module, "__init__.py").endswith("__init__.py")
+
+        kit = "\n".join(text for module, text in texts.items() if module.startswith("app.kit"))
+        return replace(
+            self,
+            modules={old: new for old, new in self.modules.items() if is_file(old)},
+            names={old: new for old, new in self.names.items() if has(old)},
+            attributes={
+                old: new for old, new in self.attributes.items() if re.search(rf"\b{old}\b", kit)
+            },
+            members={old: new for old, new in self.members.items() if has(old)},
+        )
 
     @cached_property
     def old_modules(self) -> set[str]:

@@ -290,3 +290,12 @@ def test_name_that_left_the_kit_is_imported_from_its_package() -> None:
         "def f() -> None:\n"
         "    from local_postgres import ephemeral as server\n"
     )
+
+
+def test_code_of_a_later_release_keeps_names_like_earlier_ones() -> None:
+    files = {f"src/app/kit/errors/{name}.py": b"" for name in ("__init__", "problems")}
+    text = "from app.kit.errors import problems\n\nproblems.NotFound\nnotes.one_by\n"
+    moves = Moves.load()
+    assert rewrite(text, "app.features.a", moves) != text
+
+    assert rewrite(text, "app.features.a", moves.of_release(files)) == text

@@ -327,6 +327,9 @@ def test_edits_of_a_command_move_to_devtools(service_at: ServiceFactory) -> None
     service.replace(command, 'FILE_NAME = "schema.md"', 'FILE_NAME = "tables.md"')
     own = "tests/features/test_tables.py"
     service.write(own, f"{IMPORTED.format('app.kit.cli.commands.diagram')}assert page\n")
+    # Before 0.9.0, `problems` was a function.
+    other = "from app.kit.errors import problems\n\nprint(problems.NotFound)\n"
+    service.write("src/app/features/other.py", other)
 
     service.update()
 
@@ -337,3 +340,4 @@ def test_edits_of_a_command_move_to_devtools(service_at: ServiceFactory) -> None
     )
     assert service.read(own).startswith(IMPORTED.format("schema_diagram"))
     assert not service.path(command).exists()
+    assert service.read("src/app/features/other.py") == other
