@@ -32,8 +32,7 @@ _UNAVAILABLE = (
 )
 # A migration changed the parameters or columns of a statement after it was prepared.
 _STALE = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
-# The driver cannot encode a parameter.
-_ARGUMENT = re.compile(r"query argument \$(\d+)")
+_ARGUMENT = re.compile(r"query argument \$(\d+)")  # the driver cannot encode a parameter
 # The context of an error in the text of a parameter: `unnamed portal parameter $1 = '...'`.
 _PARAMETER = re.compile(r'(?:\w+ |"\w+" )+\$(\d+)')
 _UPSERTED = re.compile(r"ON CONFLICT \(([^)]*)\)")
@@ -46,18 +45,14 @@ REQUIRED = "is required"
 # Violated constraints, by SQLSTATE.
 _VIOLATIONS: dict[str, tuple[type[Problem], str]] = {
     "23505": (Conflict, "already exists"),
-    # An exclusion constraint: the values may differ, such as ranges that overlap.
-    "23P01": (Conflict, "conflicts with an existing row"),
+    "23P01": (Conflict, "conflicts with an existing row"),  # an exclusion constraint
     "23503": (Conflict, "does not exist or is still referenced"),
-    # ON DELETE RESTRICT, since PostgreSQL 18.
-    "23001": (Conflict, "does not exist or is still referenced"),
+    "23001": (Conflict, "does not exist or is still referenced"),  # RESTRICT, PostgreSQL 18
     "23514": (Invalid, "is not allowed"),
     "23502": (Invalid, REQUIRED),
 }
-# The function of PostgreSQL that checks policies (row-level security). The SQLSTATE of a rejected
-# row, 42501, is also that of a privilege that the role lacks, which is a fault of the operator.
+# PostgreSQL's function that checks row-level security. 42501 also means a missing privilege.
 _POLICY_CHECK = "ExecWithCheckOptions"
-# Part of the detail of these errors, because the transaction was not committed.
 _NOTHING_STORED = "Nothing was stored. Try again in a moment."
 
 
@@ -170,10 +165,7 @@ def is_undefined_object(error: StatementError) -> bool:
 
 
 def missing_migration(error: StatementError, program: str) -> str | None:
-    """Return a message if a table or column of the models does not exist; otherwise None.
-
-    The message assumes that no migration is pending.
-    """
+    """Return a message if no migration creates a table or column of the models; otherwise None."""
     message, missing = str(driver_error(error)), list[str]()
     # Search for a column first: the message about a column may contain its table.
     if found := _COLUMN.search(message):
@@ -196,10 +188,9 @@ def _problem(kind: type[Problem], message: str, columns: list[str]) -> Problem:
             return kind(f"A value {message}.")
         case [column]:
             return kind(f"{column} {message}.", FieldProblem(field=column, message=message))
-        case _:
-            # Each value alone may be valid.
-            text = f"combination of {' and '.join(columns)} {message}"
-            return kind(f"The {text}.", FieldProblem(field="body", message=f"the {text}"))
+    # Each value alone may be valid.
+    text = f"combination of {' and '.join(columns)} {message}"
+    return kind(f"The {text}.", FieldProblem(field="body", message=f"the {text}"))
 
 
 def _constraint_columns(error: Any) -> list[str]:
