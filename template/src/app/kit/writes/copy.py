@@ -19,7 +19,7 @@ from app.kit.writes.bulk import CHUNK_SIZE, NewRow, chunks, insert_values, keys_
 
 CopyRow = NewRow  # its name until 0.11
 # Returns the values of one column for several rows.
-Values = Callable[[Sequence[NewRow]], Iterable[Any]]
+ColumnValues = Callable[[Sequence[NewRow]], Iterable[Any]]
 GetValue = Callable[[Any], Any]
 Convert = Callable[[Any], Any]
 _CITEXT_SCHEMA = """
@@ -113,7 +113,7 @@ async def _next_values(session: AsyncSession, column: Column[Any], count: int) -
     return (await session.scalars(select(generated).select_from(series).limit(count))).all()
 
 
-def _column_values(model: type[Base], row: NewRow, dialect: Dialect) -> dict[str, Values]:
+def _column_values(model: type[Base], row: NewRow, dialect: Dialect) -> dict[str, ColumnValues]:
     """Return the functions for the columns that COPY sets. PostgreSQL sets the other columns."""
     mapper, names = inspect(model), {*names_of(row)}
     if len(mapper.tables) > 1:
@@ -122,7 +122,7 @@ def _column_values(model: type[Base], row: NewRow, dialect: Dialect) -> dict[str
             " use `insert_many`"
         )
     get_value: Any = attrgetter if isinstance(row, BaseModel) else itemgetter
-    found: dict[str, Values] = {}
+    found: dict[str, ColumnValues] = {}
     # With single-table inheritance, this excludes the columns of other subclasses.
     for name, column in table_columns(mapper).items():
         # The same conversion as for any statement. For example, an enum is stored by its value.
@@ -136,7 +136,9 @@ def _column_values(model: type[Base], row: NewRow, dialect: Dialect) -> dict[str
     return found
 
 
-def _default(column: Column[Any], mapper: Mapper[Any], convert: Convert | None) -> Values | None:
+def _default(
+    column: Column[Any], mapper: Mapper[Any], convert: Convert | None
+) -> ColumnValues | None:
     """Return the default values of a column. None: PostgreSQL sets them."""
     default: Any = column.default
     next_version: Any = mapper.version_id_generator
@@ -161,12 +163,12 @@ def _default(column: Column[Any], mapper: Mapper[Any], convert: Convert | None) 
     return _per_row(lambda _row: compute(), convert)
 
 
-def _per_row(get_value: GetValue, convert: Convert | None) -> Values:
+def _per_row(get_value: GetValue, convert: Convert | None) -> ColumnValues:
     if convert is None:
         return lambda rows: map(get_value, rows)
     return lambda rows: map(convert, map(get_value, rows))
 
 
-def _constant(get_value: Callable[[], Any], convert: Convert | None) -> Values:
+def _constant(get_value: Callable[[], Any], convert: Convert | None) -> ColumnValues:
     # Called and converted once per chunk.
     return lambda rows: repeat(convert(get_value()) if convert else get_value(), len(rows))

@@ -1,8 +1,8 @@
 """A FIFO concurrency limiter that is fair between resources.
 
-A resource may take another slot while it holds fewer than `SHARE * free - 1` slots, where `free` is
-the number of free slots. If a locked table blocks the requests of one resource, the other resources
-still get slots. A resource that holds a slot never takes the last free one.
+A resource may take another slot while it holds fewer than `SLOTS_PER_FREE_SLOT * free - 1` slots,
+where `free` is the number of free slots. If a locked table blocks the requests of one resource, the
+other resources still get slots. A resource that holds a slot never takes the last free one.
 """
 
 from asyncio import CancelledError, Future, TimerHandle, get_running_loop
@@ -12,7 +12,7 @@ from math import inf
 from typing import NamedTuple
 
 # One resource may hold about two thirds of all slots: 7 of 10, or 11 of 16.
-SHARE = 2
+SLOTS_PER_FREE_SLOT = 2
 
 
 class _QueuedRequest(NamedTuple):
@@ -81,7 +81,7 @@ class ConcurrencyLimiter:
             self._queues[next_resource].popleft().future.set_result(True)
 
     def _has_slot_for(self, resource: str) -> bool:
-        return self._used[resource] < SHARE * self.free - self._reserved
+        return self._used[resource] < SLOTS_PER_FREE_SLOT * self.free - self._reserved
 
     def _take(self, resource: str) -> None:
         self.free -= 1
