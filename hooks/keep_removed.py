@@ -20,20 +20,15 @@ REMOVED = {
 # Only modules of 0.6 contain this text; those of earlier releases access the database differently.
 MARK = "it goes in 0.7.0"
 # Lines of the removed modules that use parts of the kit which changed, and their replacements.
-REPAIRS = {
-    "hot": {
-        '        names = [str(item["name"]) for item in described]\n': "",
-        "prepare(self.statement, dialect, names=names)": "prepare(self.statement, dialect)",
-    },
-    "hot_writes": {
-        "dialect, names=list(self.returned))": "dialect)",
-    },
-    # Since 0.8.0, the kit reads JSON as text.
-    "projection": {
-        "import ColumnElement, Select, select\n": (
-            "import JSON, ColumnElement, Select, cast, select\n"
-        ),
-        "        return select(_Shown(self.schema, columns_of(self.schema, self.model)))\n": """\
+PREPARE = {
+    '        names = [str(item["name"]) for item in described]\n': "",
+    "prepare(self.statement, dialect, names=names)": "prepare(self.statement, dialect)",
+}
+PREPARE_INSERT = {"dialect, names=list(self.returned))": "dialect)"}
+# Since 0.8.0, the kit reads JSON as text.
+JSON_AS_TEXT = {
+    "import ColumnElement, Select, select\n": "import JSON, ColumnElement, Select, cast, select\n",
+    "        return select(_Shown(self.schema, columns_of(self.schema, self.model)))\n": """\
         related = self.model.__mapper__.relationships
         columns: list[Any] = columns_of(self.schema, self.model)
         shown = [
@@ -42,8 +37,36 @@ REPAIRS = {
         ]
         return select(_Shown(self.schema, shown))
 """,
-    },
 }
+# Since 0.12.0, `insert_row` computes defaults and returns the schema.
+SELECT = {
+    ", Dialect, Text, bindparam": ", Dialect, Select, Text, bindparam",
+    "(self, statement: AnySelect) -> None:": "(self, statement: Select[Any]) -> None:",
+    "(self, statement: AnySelect, schema:": "(self, statement: Select[Any], schema:",
+}
+INSERT = {
+    "import Callable, Sequence\n": "import Sequence\n",
+    "arguments, insert_defaults, insert_row, mapper_of\n": "arguments, insert_row\n",
+    "table_columns(mapper_of(model))": "table_columns(model.__mapper__)",
+    "        # PostgreSQL knows no default of Python.\n": "",
+    (
+        "        self.defaults: dict[str, Callable[[], Any]] = insert_defaults(model, self.given)\n"
+    ): "",
+    "        names = [*self.given, *self.defaults]\n": "",
+    "insert_row(model, names).returning(*self.returned.values())": (
+        "insert_row(schema, model, self.given)"
+    ),
+    "        values |= {name: default() for name, default in self.defaults.items()}\n": "",
+}
+# Each entry applies if the module has all its lines.
+REPAIRS = [
+    ("hot", PREPARE),
+    ("hot", SELECT | {"from app.kit.db.json import AnySelect\n": ""}),
+    ("hot", SELECT | {"from app.kit.queries.compiled.json_sql import AnySelect\n": ""}),
+    ("hot_writes", PREPARE_INSERT),
+    ("hot_writes", INSERT),
+    ("projection", JSON_AS_TEXT),
+]
 # Preserves the bytes of files that are not UTF-8.
 ERRORS = "surrogateescape"
 
@@ -64,7 +87,7 @@ def keep_removed(service: Path) -> list[str]:
 
 def repair(service: Path) -> None:
     """Adapt kept modules to the kit."""
-    for name, lines in REPAIRS.items():
+    for name, lines in REPAIRS:
         file = path_of(service, name)
         text = read(file) if file.exists() else ""
         if text and all(text.count(line) == 1 for line in lines):
