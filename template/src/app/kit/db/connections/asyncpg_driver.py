@@ -47,13 +47,13 @@ def replace_closed_connections(engine: Engine) -> None:
 
 def replace_read_only_connections(engine: Engine) -> None:
     """Replace connections that reject writes, such as to the former primary after a failover."""
+    event.listen(engine, "handle_error", _reconnect_if_read_only)
 
-    def reconnect(context: ExceptionContext) -> None:
-        if _is_read_only(context.original_exception):
-            options = context.engine.get_execution_options() if context.engine else {}
-            context.is_disconnect = not options.get("postgresql_readonly")
 
-    event.listen(engine, "handle_error", reconnect)
+def _reconnect_if_read_only(context: ExceptionContext) -> None:
+    if _is_read_only(context.original_exception):
+        options = context.engine.get_execution_options() if context.engine else {}
+        context.is_disconnect = not options.get("postgresql_readonly")
 
 
 def has_listeners(engine: AsyncEngine) -> bool:
@@ -75,9 +75,11 @@ async def fetch(engine: AsyncEngine, sql: str, values: Sequence[Any]) -> Rows:
     except sync_engine.dialect.loaded_dbapi.Error as error:
         is_closed = sync_engine.dialect.is_disconnect
         lost = bool(connection) and (_is_unusable(error) or is_closed(error, connection, None))
-        if connection and (lost or _is_read_only(error)):
+        writes = event.contains(sync_engine, "handle_error", _reconnect_if_read_only)
+        was_demoted = writes and _is_read_only(error)
+        if connection and (lost or was_demoted):
             await greenlet_spawn(connection.invalidate, error)
-        if _is_read_only(error):
+        if was_demoted:
             message = "The database is read-only. Nothing was stored. Try again in a moment."
             raise Unavailable(message) from error.__cause__
         raise _sqlalchemy_error(error, sql, sync_engine, lost=lost) from error
