@@ -53,7 +53,9 @@ def replace_read_only_connections(engine: Engine) -> None:
 def _reconnect_if_read_only(context: ExceptionContext) -> None:
     if _is_read_only(context.original_exception):
         options = context.engine.get_execution_options() if context.engine else {}
-        context.is_disconnect = not options.get("postgresql_readonly")
+        # A test makes a savepoint read-only, in the transaction that it rolls back at the end.
+        is_nested = bool(context.connection and context.connection.in_nested_transaction())
+        context.is_disconnect = not (is_nested or options.get("postgresql_readonly"))
 
 
 def has_listeners(engine: AsyncEngine) -> bool:
