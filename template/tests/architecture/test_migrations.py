@@ -34,9 +34,8 @@ def test_migrations_have_a_single_head(config: Config) -> None:
 def test_every_migration_can_be_downgraded_and_upgraded_again(own_database_url: URL) -> None:
     config = alembic_config(settings_for(own_database_url))
     for revision in ScriptDirectory.from_config(config).walk_revisions():
-        # A merge has two predecessors; a downgrade to either one undoes it.
+        # A downgrade to one of the predecessors of a merge undoes it, and may undo other branches.
         first, *_ = to_tuple(revision.down_revision) or ("base",)
-        # The downgrade of another branch may have removed it.
         command.upgrade(config, revision.revision)
         command.downgrade(config, first)
         command.upgrade(config, revision.revision)
