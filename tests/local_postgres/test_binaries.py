@@ -21,7 +21,7 @@ def test_invalid_pg_bindir_is_reported(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "postgres").write_text("#!/bin/sh\necho 'postgres (PostgreSQL) 13.2'\n")
     (tmp_path / "postgres").chmod(0o755)
     with (
-        pytest.raises(PostgresUnavailable, match=r"not PostgreSQL 14 or newer: .*13\.2"),
+        pytest.raises(PostgresUnavailable, match=r"not PostgreSQL 15 or newer: .*13\.2"),
         ephemeral(),
     ):
         pass

@@ -16,11 +16,7 @@ if sys.platform == "win32":
         raise PostgresUnavailable("Windows has no local PostgreSQL: set DATABASE_URL or use WSL.")
 
     ephemeral = development
-
-    def is_in_use(_root: object) -> bool:
-        """Return False: Windows has no local server."""
-        return False
 else:
-    from local_postgres.server import development, ephemeral, is_in_use
+    from local_postgres.server import development, ephemeral
 
-__all__ = ["PostgresUnavailable", "development", "ephemeral", "is_in_use"]
+__all__ = ["PostgresUnavailable", "development", "ephemeral"]

