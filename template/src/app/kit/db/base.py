@@ -59,7 +59,11 @@ def value_enum(members: type[StrEnum], name: str) -> Enum:
     It stores the values of the members. By default, SQLAlchemy stores the member names, which code
     may rename.
     """
-    return Enum(members, name=name, values_callable=lambda kind: [each.value for each in kind])
+    return Enum(members, name=name, values_callable=_values)
+
+
+def _values(members: type[StrEnum]) -> list[str]:
+    return [member.value for member in members]
 
 
 class Base(AsyncAttrs, DeclarativeBase):

@@ -188,9 +188,9 @@ def _problem(kind: type[Problem], message: str, columns: list[str]) -> Problem:
             return kind(f"A value {message}.")
         case [column]:
             return kind(f"{column} {message}.", FieldProblem(field=column, message=message))
-    # Each value alone may be valid.
-    text = f"combination of {' and '.join(columns)} {message}"
-    return kind(f"The {text}.", FieldProblem(field="body", message=f"the {text}"))
+        case _:  # Each value alone may be valid.
+            text = f"combination of {' and '.join(columns)} {message}"
+            return kind(f"The {text}.", FieldProblem(field="body", message=f"the {text}"))
 
 
 def _constraint_columns(error: Any) -> list[str]:

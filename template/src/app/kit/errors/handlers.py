@@ -139,9 +139,9 @@ async def _on_busy(_request: Request, error: Any) -> Response:
 
 async def _on_group(request: Request, error: Any) -> Response:
     # A task group failed. Handle its first exception that has a handler.
-    found = error.subgroup(tuple(_HANDLERS))
-    while isinstance(found, ExceptionGroup):
-        found = found.exceptions[0]
+    found: Any = error.subgroup(tuple(_HANDLERS))
+    while exceptions := getattr(found, "exceptions", None):
+        found = exceptions[0]
     handlers = (each for kind, each in _HANDLERS.items() if isinstance(found, kind))
     return await next(handlers, handle_unexpected_error)(request, found or error)
 

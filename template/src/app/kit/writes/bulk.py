@@ -73,7 +73,7 @@ async def insert_returning(
             await session.execute(insert(model), new, execution_options=OPTIONS)
             keys += keys_of(model, new)
         elif len(mapper.tables) == 1:
-            inserted = insert(model).returning(*key, sort_by_parameter_order=True)
+            inserted = cast("Any", insert(model)).returning(*key, sort_by_parameter_order=True)
             keys += unpack_keys(await session.execute(inserted, new, execution_options=OPTIONS))
         else:
             # Joined-table inheritance: a subclass's table needs the primary keys of its base.
@@ -220,7 +220,7 @@ def chunks(model: type[Base], rows: Iterable[NewRow], size: int) -> Iterator[lis
     while part := list(islice(remaining, size)):
         shape: Any = type if isinstance(part[0], BaseModel) else frozenset
         first = first or shape(part[0])
-        if set(map(shape, part)) != {first}:
+        if {shape(row) for row in part} != {first}:
             raise TypeError("All rows of one call must have the same keys.")
         check_columns(model, names_of(part[0]))
         yield part

@@ -1,7 +1,7 @@
 """Checks of request bodies: foreign keys, and batches that are stored as a whole."""
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from pydantic import BaseModel, Field
 from sqlalchemy import select
@@ -88,7 +88,8 @@ async def check_references(
     problems: list[FieldProblem] = []
     for name, model in models.items():
         value = getattr(body, name) if name in body.model_fields_set else None
-        keys: set[Any] = set(value) if isinstance(value, list) else {value} - {None}
+        given: set[Any] = set(cast("Any", value)) if isinstance(value, list) else {value}
+        keys = given - {None}
         if not keys:
             continue
         # A fixed lock order prevents deadlocks.

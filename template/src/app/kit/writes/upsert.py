@@ -1,7 +1,7 @@
 """Insert or update rows (`INSERT … ON CONFLICT DO UPDATE`)."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     Boolean,
@@ -129,7 +129,8 @@ def _onupdate_and_version(model: type[Base]) -> dict[str, Any]:
     columns = inspect(model).columns
     values = {columns[name].name: value for name, value in next_version(model).items()}
     for column in model.__table__.columns:
-        if (default := cast("Any", column.onupdate)) is not None:
+        default: Any = column.onupdate
+        if default is not None:
             compute = python_default(default)
             values[column.name] = compute() if compute else default.arg
     return values

@@ -4,9 +4,9 @@ Each statement is its own transaction (autocommit). Pool limits, pool events and
 exceptions are the same as for a session.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import asyncpg
 from sqlalchemy import ExceptionContext, QueuePool, event
@@ -52,7 +52,9 @@ def replace_read_only_connections(engine: Engine) -> None:
 
 def _reconnect_if_read_only(context: ExceptionContext) -> None:
     if _is_read_only(context.original_exception):
-        options = context.engine.get_execution_options() if context.engine else {}
+        options: Mapping[str, Any] = (
+            context.engine.get_execution_options() if context.engine else {}
+        )
         # A test makes a savepoint read-only, in the transaction that it rolls back at the end.
         is_nested = bool(context.connection and context.connection.in_nested_transaction())
         context.is_disconnect = not (is_nested or options.get("postgresql_readonly"))
@@ -113,8 +115,8 @@ def _is_read_only(error: BaseException) -> bool:
 
 async def _check_out(engine: Engine) -> Any:
     # Checking out an idle connection needs no I/O and so no greenlet, except with pre-ping.
-    pool: Any = engine.pool
-    if isinstance(pool, QueuePool) and pool.checkedin() and not pool._pre_ping:
+    pool = engine.pool
+    if isinstance(pool, QueuePool) and pool.checkedin() and not cast("Any", pool)._pre_ping:
         with suppress(MissingGreenlet):
             return engine.raw_connection()
     return await greenlet_spawn(engine.raw_connection)

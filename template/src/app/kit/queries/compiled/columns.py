@@ -21,6 +21,7 @@ from sqlalchemy.orm import aliased
 from sqlalchemy.sql.util import ClauseAdapter, find_tables
 
 from app.kit.db.base import (
+    Base,
     attribute_name,
     check_columns,
     next_version,
@@ -180,7 +181,7 @@ def arguments(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _values(
-    model: type[Any], names: Collection[str], default_of: Callable[[Any], Any]
+    model: type[Base], names: Collection[str], default_of: Callable[[Any], Any]
 ) -> dict[str, Any]:
     """Return a parameter for each of these attributes, and for those with a Python default."""
     mapper = inspect(model)
