@@ -27,8 +27,10 @@ PARTS = ["kit", "example"]
 # Files whose tests do not depend on the answers run only in the two services that differ in all.
 COMPLETE = [ANSWERS[0], ANSWERS[-1]]
 INDEPENDENT = (
-    "test_unusual_mapping_migrations.py",
+    "test_bulk_primary_keys.py",
+    "test_column_types.py",
     "test_database_url.py",
+    "test_definition_changes.py",
     "test_enum_conditions.py",
     "test_enum_migrations.py",
     "test_forms.py",
@@ -38,13 +40,17 @@ INDEPENDENT = (
     "test_mounted.py",
     "test_openapi_headers.py",
     "test_openapi_schema.py",
+    "test_other_schema.py",
     "test_request_bounds.py",
     "test_request_size.py",
     "test_schema_changes.py",
     "test_sequences_and_cycles.py",
+    "test_sort_types.py",
     "test_stable_migrations.py",
     "test_streams.py",
     "test_tls.py",
+    "test_unreadable_values.py",
+    "test_unusual_mapping_migrations.py",
     "test_web_socket.py",
 )
 

@@ -17,6 +17,9 @@ RELEASES: dict[str, str] = tomllib.loads((ROOT / "releases.toml").read_text())["
 
 # The last patch release of each minor release: the others differ from them in a few lines.
 LAST_PATCHES = list({version.rpartition(".")[0]: version for version in RELEASES}.values())
+# The first release, those before modules and names moved, and the last one. For slow tests:
+# test_unchanged_service.py updates from every release, and test_moves.py from each minor release.
+MILESTONES = [LAST_PATCHES[0], "0.5.1", "0.8.0", LAST_PATCHES[-1]]
 
 IDENTITY = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
 

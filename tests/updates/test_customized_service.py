@@ -8,13 +8,13 @@ from sqlalchemy import URL
 
 from tests.services import Interpreter, new_database
 from tests.updates.conftest import ServiceFactory
-from tests.updates.history import CURRENT, LAST_PATCHES
+from tests.updates.history import CURRENT, MILESTONES
 from tests.updates.service import SEEDED, Service
 from tests.updates.team import Team
 
 pytestmark = pytest.mark.slow
 
-FIRST, *LATER = [*LAST_PATCHES, CURRENT]
+FIRST, *LATER = [*MILESTONES, CURRENT]
 
 COMMAND = '''
 @cli.command()
@@ -122,7 +122,7 @@ def assert_valid(team: Team, mypy_cache: Path) -> None:
 
 
 @pytest.mark.full_suite
-def test_updates_through_every_release_keep_team_changes(
+def test_updates_through_several_releases_keep_team_changes(
     service_at: ServiceFactory,
     interpreter: Interpreter,
     server: URL,

@@ -4,7 +4,7 @@ import copier
 import pytest
 
 from tests.updates.conftest import ServiceFactory
-from tests.updates.history import CURRENT, LAST_PATCHES, NEXT, RELEASES
+from tests.updates.history import CURRENT, MILESTONES, NEXT, RELEASES
 from tests.updates.next_release import ADDED_LINE, CHANGED_KIT_FILE, NEW, SEEDED, SHIPPED_MIGRATION
 
 pytestmark = pytest.mark.slow
@@ -163,7 +163,7 @@ def test_removing_example_keeps_its_migrations(service_before_next: ServiceFacto
     assert after == before
 
 
-@pytest.mark.parametrize("version", [*LAST_PATCHES, CURRENT])
+@pytest.mark.parametrize("version", [*MILESTONES, CURRENT])
 def test_update_does_not_restore_deleted_example(
     service_before_next: ServiceFactory, version: str
 ) -> None:
