@@ -52,17 +52,19 @@ def environment(**more: str) -> dict[str, str]:
 
 def run(*command: str | Path, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run a command; return the completed process, with stderr in `stdout`."""
-    return subprocess.run(
-        [str(word) for word in command],
-        cwd=cwd,
-        env=environment(**variables),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=TIMEOUT_SECONDS,
-        check=False,
-    )
+    # Two pytest processes with the same root delete the same old directories, and one can fail.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as root:
+        return subprocess.run(
+            [str(word) for word in command],
+            cwd=cwd,
+            env=environment(PYTEST_DEBUG_TEMPROOT=root, **variables),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=TIMEOUT_SECONDS,
+            check=False,
+        )
 
 
 def succeed(*command: str | Path, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:

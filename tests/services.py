@@ -44,8 +44,9 @@ def interpreter_for(service: Path, venv: Path, version: str) -> Interpreter:
     the others wait. (uv locks only the project, and each process has a separate project.)
     """
     with locked(venv):
+        # Inexact: a second process must not remove what the first one uses, not even for a moment.
         succeed(
-            *(UV, "sync", "--quiet", "--no-install-project", "--python", version),
+            *(UV, "sync", "--quiet", "--inexact", "--no-install-project", "--python", version),
             cwd=service,
             UV_PROJECT_ENVIRONMENT=str(venv),
             PATH=os.pathsep.join([SYSTEM, environment()["PATH"], *_python_directories()]),
