@@ -1,6 +1,6 @@
 """Bulk load with COPY, the fastest way to insert many rows."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain, repeat
 from operator import attrgetter, itemgetter
 from typing import Any
@@ -15,7 +15,7 @@ from sqlalchemy.sql.functions import now
 
 from app.kit.db.base import Base, key_attributes, python_default, table_columns, utc_now
 from app.kit.db.connections.asyncpg_driver import wrap_driver_error
-from app.kit.writes.bulk import CHUNK_SIZE, NewRow, chunks, insert_values, keys_of, names_of
+from app.kit.writes.bulk import CHUNK_SIZE, NewRow, chunks, names_of, unpack_keys
 
 CopyRow = NewRow  # its name until 0.11
 # Returns the values of one column for several rows.
@@ -37,8 +37,36 @@ async def copy_rows(session: AsyncSession, model: type[Base], rows: Iterable[New
     """
     parts = chunks(model, rows, CHUNK_SIZE)
     first = next(parts, None)
-    if first is None:
-        return 0
+    return await _copy(session, model, {}, first, parts) if first else 0
+
+
+async def copy_returning(
+    session: AsyncSession, model: type[Base], rows: Iterable[NewRow]
+) -> list[Any]:
+    """Load rows with COPY, and return their primary keys, in the order of the rows."""
+    keys: list[Any] = []
+    for part in chunks(model, rows, _ROWS_PER_COPY):
+        found: dict[str, Sequence[Any]] = {}
+        for attribute in key_attributes(model):
+            name, column = attribute.key, attribute.property.columns[0]
+            found[name] = (
+                [*map(_getter(part[0])(name), part)]
+                if name in names_of(part[0])
+                else await _new_values(session, column, len(part))
+            )
+        await _copy(session, model, found, part)
+        keys += unpack_keys([*zip(*found.values(), strict=True)])
+    return keys
+
+
+async def _copy(
+    session: AsyncSession,
+    model: type[Base],
+    keys: Mapping[str, Sequence[Any]],
+    first: Sequence[NewRow],
+    others: Iterable[Sequence[NewRow]] = (),
+) -> int:
+    """Load chunks of rows. `keys` has the primary keys of the first, by attribute."""
     await session.flush()
     connection = await session.connection()
     adapter = await _adapter_in_transaction(connection)
@@ -51,11 +79,11 @@ async def copy_rows(session: AsyncSession, model: type[Base], rows: Iterable[New
         # The driver encodes only built-in types for COPY. CITEXT has the format of text.
         schema = await driver.fetchval(_CITEXT_SCHEMA)
         await driver.set_builtin_type_codec("citext", schema=schema, codec_name="text")
-    columns = _column_values(model, first[0], connection.dialect)
+    columns = _column_values(model, first[0], connection.dialect, keys)
     # Converting by column takes half as long as by row.
     records = chain.from_iterable(
         zip(*(values(part) for values in columns.values()), strict=True)
-        for part in chain([first], parts)
+        for part in chain([first], others)
     )
     try:
         status: str = await driver.copy_records_to_table(
@@ -72,23 +100,6 @@ async def copy_rows(session: AsyncSession, model: type[Base], rows: Iterable[New
     return int(status.removeprefix("COPY "))
 
 
-async def copy_returning(
-    session: AsyncSession, model: type[Base], rows: Iterable[NewRow]
-) -> list[Any]:
-    """Load rows with COPY, and return their primary keys, in the order of the rows."""
-    keys: list[Any] = []
-    for part in chunks(model, rows, _ROWS_PER_COPY):
-        new = insert_values(model, part)
-        for attribute in key_attributes(model):
-            if attribute.key not in new[0]:
-                numbers = await _next_values(session, attribute.property.columns[0], len(new))
-                for row, number in zip(new, numbers, strict=True):
-                    row[attribute.key] = number
-        await copy_rows(session, model, new)
-        keys += keys_of(model, new)
-    return keys
-
-
 async def _adapter_in_transaction(connection: AsyncConnection) -> Any:
     """Send BEGIN if needed, and return SQLAlchemy's adapter of the connection."""
     adapter: Any = (await connection.get_raw_connection()).dbapi_connection
@@ -99,8 +110,10 @@ async def _adapter_in_transaction(connection: AsyncConnection) -> Any:
     return adapter
 
 
-async def _next_values(session: AsyncSession, column: Column[Any], count: int) -> Sequence[Any]:
-    """Return new values of a column that PostgreSQL generates."""
+async def _new_values(session: AsyncSession, column: Column[Any], count: int) -> Sequence[Any]:
+    """Return new values of a column that Python or PostgreSQL generates."""
+    if compute := python_default(column.default):
+        return [compute() for _ in range(count)]
     default: Any = column.default
     generated = getattr(column.server_default, "arg", None)
     if default is not None:
@@ -113,7 +126,9 @@ async def _next_values(session: AsyncSession, column: Column[Any], count: int) -
     return (await session.scalars(select(generated).select_from(series).limit(count))).all()
 
 
-def _column_values(model: type[Base], row: NewRow, dialect: Dialect) -> dict[str, ColumnValues]:
+def _column_values(
+    model: type[Base], row: NewRow, dialect: Dialect, keys: Mapping[str, Sequence[Any]]
+) -> dict[str, ColumnValues]:
     """Return the functions for the columns that COPY sets. PostgreSQL sets the other columns."""
     mapper, names = inspect(model), {*names_of(row)}
     if len(mapper.tables) > 1:
@@ -121,19 +136,25 @@ def _column_values(model: type[Base], row: NewRow, dialect: Dialect) -> dict[str
             f"copy_rows writes one table, but {model.__name__} has {len(mapper.tables)}:"
             " use `insert_many`"
         )
-    get_value: Any = attrgetter if isinstance(row, BaseModel) else itemgetter
+    get_value = _getter(row)
     found: dict[str, ColumnValues] = {}
     # With single-table inheritance, this excludes the columns of other subclasses.
     for name, column in table_columns(mapper).items():
         # The same conversion as for any statement. For example, an enum is stored by its value.
         convert = column.type.dialect_impl(dialect).bind_processor(dialect)
-        if name in names:
+        if name in keys:
+            found[column.name] = _given(keys[name], convert)
+        elif name in names:
             found[column.name] = _per_row(get_value(name), convert)
         elif values := _default(column, mapper, convert):
             found[column.name] = values
     if not found:
         raise TypeError(f"copy_rows needs a value of at least one column of {model.__name__}")
     return found
+
+
+def _getter(row: NewRow) -> Callable[[str], GetValue]:
+    return attrgetter if isinstance(row, BaseModel) else itemgetter
 
 
 def _default(
@@ -167,6 +188,10 @@ def _per_row(get_value: GetValue, convert: Convert | None) -> ColumnValues:
     if convert is None:
         return lambda rows: map(get_value, rows)
     return lambda rows: map(convert, map(get_value, rows))
+
+
+def _given(values: Sequence[Any], convert: Convert | None) -> ColumnValues:
+    return lambda _rows: map(convert, values) if convert else values
 
 
 def _constant(get_value: Callable[[], Any], convert: Convert | None) -> ColumnValues:
