@@ -5,7 +5,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
-from sqlalchemy import text
+from asyncpg import ReadOnlySQLTransactionError
+from sqlalchemy import ExceptionContext, event, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from app.kit.db.connections.asyncpg_driver import Rows
@@ -25,6 +26,7 @@ class RolledBackDatabase(Database):
     @classmethod
     def of(cls, database: Database, connection: AsyncConnection) -> Self:
         """Return a copy of `database` that sends every statement over this connection."""
+        event.listen(database.engine.sync_engine, "handle_error", _keep_connection)
         kept = {each.name: getattr(database, each.name) for each in fields(Database)}
         return cls(**kept, connection=connection)
 
@@ -63,6 +65,12 @@ class RolledBackDatabase(Database):
             rows = (await self.connection.exec_driver_sql(sql, tuple(arguments))).all()
             await check_constraints(self.connection)
             return rows
+
+
+def _keep_connection(context: ExceptionContext) -> None:
+    # In production, the write engine replaces a connection that rejects writes.
+    if isinstance(context.original_exception.__cause__, ReadOnlySQLTransactionError):
+        context.is_disconnect = False
 
 
 async def check_constraints(connection: AsyncConnection) -> None:

@@ -73,13 +73,14 @@ async def test_first_error_cancels_other_reads(own_app: FastAPI) -> None:
 
     async def fail(_session: AsyncSession) -> None:
         await sleep(0.1)
-        raise NotFound("Not here.")
+        raise NotFound("Not here.") from ValueError("cause")
 
     async def read_both() -> None:
         async with concurrent_reads(own_app.state.database) as reads:
             reads.start(wait)
             reads.start(fail)
 
-    with pytest.raises(NotFound, match="Not here"):
+    with pytest.raises(NotFound, match="Not here") as caught:
         await wait_for(read_both(), timeout=10)
     assert ended == [True]
+    assert isinstance(caught.value.__cause__, ValueError)

@@ -209,7 +209,7 @@ def test_url_with_several_hosts(address: str, hosts: tuple[str, ...]) -> None:
         ("ssl=off", "ssl=false is sslmode=disable"),
         ("sslmode=no-verify", "no-verify is sslmode=require"),
         ("timeout=10", "set DATABASE_CONNECT_TIMEOUT"),
-        ("command_timeout=soon", "command_timeout"),
+        ("command_timeout=60", "set DATABASE_STATEMENT_TIMEOUT"),
         ("service=live", "of the service here"),
         ("dsn=postgresql://other/app", r"dsn \(remove it\)"),
         ("passfile=/nowhere", "passfile, but the file does not exist"),

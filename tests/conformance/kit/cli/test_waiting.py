@@ -1,13 +1,20 @@
 """Commands wait for a database that is starting, and report one that stays unreachable."""
 
 import asyncio
+import errno
+import socket
+from socket import AF_INET, SOCK_STREAM
 from time import monotonic
 
 import pytest
 from sqlalchemy import URL, make_url, text
 
 from app import cli
-from app.kit.db.connections.startup_checks import DatabaseUnreachable, wait_for_database
+from app.kit.db.connections.startup_checks import (
+    DatabaseUnreachable,
+    network_failure,
+    wait_for_database,
+)
 from app.kit.db.session import Database
 from tests.support.database import settings_with
 
@@ -62,6 +69,24 @@ async def test_timeout_error_names_the_address_and_no_secret(
         "The database at 127.0.0.1:1 cannot be reached within 0.3 s: the connection was refused. "
         "Check that it is running, and DATABASE_URL."
     )
+
+
+async def test_refusal_by_each_address_of_a_host_is_temporary(
+    unpooled_url: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def resolve(_host: object, port: int, *_options: object) -> list[tuple[object, ...]]:
+        return [(AF_INET, SOCK_STREAM, 0, "", (each, port)) for each in ("127.0.0.1", "127.0.0.2")]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    url = unpooled_url.set(host="localhost", port=1, query={})
+    settings = settings_with(url, startup_timeout=0.3, pooler="none").database
+    with pytest.raises(DatabaseUnreachable, match="within 0.3 s: no address of the host accepts"):
+        await wait_for_database(settings)
+
+
+@pytest.mark.parametrize("code", [errno.EHOSTUNREACH, errno.ENETUNREACH])
+def test_missing_route_to_the_host_is_temporary(code: int) -> None:
+    assert network_failure(OSError(code, "")).is_temporary
 
 
 async def test_error_names_the_address_of_migration_url(own_database_url: URL) -> None:

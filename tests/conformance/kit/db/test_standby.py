@@ -20,6 +20,7 @@ from app.kit.http.dependencies import DatabaseDep, ReadSessionDep, SessionDep
 from app.kit.migrations.runner import CodeRevisions, load_revisions
 from app.kit.observability import health
 from app.kit.observability.health import Readiness
+from app.kit.writes.transactions import savepoint
 from app.main import create_app
 from local_postgres import ephemeral
 from local_postgres.server import temp_dir
@@ -203,20 +204,25 @@ async def test_writes_return_to_the_primary_after_a_failover(
         async def write(session: SessionDep) -> None:
             await session.execute(INSERT)
 
+        @app.post("/kit/savepoint")
+        async def write_in_savepoint(session: SessionDep) -> None:
+            async with savepoint(session):
+                await session.execute(INSERT)
+
         @app.post("/kit/statement")
         async def write_directly(db: DatabaseDep) -> None:
             await db.fetch_committed(INSERT.text, ())
 
         async with running(app), client_of(app) as client:
-            paths = ["/kit/session", "/kit/statement"]
+            paths = ["/kit/session", "/kit/savepoint", "/kit/statement"]
             responses = [await client.post(path) for path in paths * 2]
-            assert [each.status_code for each in responses] == [503] * 4
+            assert [each.status_code for each in responses] == [503] * 6
             assert {each.headers["Retry-After"] for each in responses} == {"1"}
 
             proxy.server_url = database.engine.url
-            assert [(await client.post(path)).status_code for path in paths] == [200] * 2
+            assert [(await client.post(path)).status_code for path in paths] == [200] * 3
     log = capsys.readouterr().err
-    assert log.count("ReadOnlySQLTransactionError: cannot execute INSERT in a read-only") == 4
+    assert log.count("ReadOnlySQLTransactionError: cannot execute INSERT in a read-only") == 6
 
 
 async def test_connection_whose_begin_failed_is_replaced(database: Database) -> None:

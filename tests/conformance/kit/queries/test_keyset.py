@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import DateTime, Index, UnaryExpression, delete, insert, select, text
+from sqlalchemy import DateTime, Index, Select, UnaryExpression, delete, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.schema import CreateTable
@@ -32,6 +32,18 @@ class Thing(SeparateBase):
     word: Mapped[str | None]
     moment: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
+
+class Part(SeparateBase):
+    """A row that belongs to a thing."""
+
+    __tablename__ = "kit_parts"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    thing_id: Mapped[int]
+    name: Mapped[str]
+
+
+ALL_THINGS = select(Thing)
 
 # Few distinct values and many rows, so that most sort values are equal.
 THINGS = st.lists(
@@ -99,19 +111,28 @@ async def in_order(session: AsyncSession, by: SortOrder) -> list[int]:
 
 
 async def page(
-    session: AsyncSession, by: SortOrder, limit: int, cursor: str | None
+    session: AsyncSession,
+    by: SortOrder,
+    limit: int,
+    cursor: str | None,
+    statement: Select[Any] = ALL_THINGS,
 ) -> CursorPageResult[Thing]:
     query = CursorQuery(limit=limit, cursor=cursor)
-    return await read_keyset_page(session, query, select(Thing), by)
+    return await read_keyset_page(session, query, statement, by)
 
 
 async def follow(
-    session: AsyncSession, by: SortOrder, limit: int, start: CursorPageResult[Thing], direction: str
+    session: AsyncSession,
+    by: SortOrder,
+    limit: int,
+    start: CursorPageResult[Thing],
+    direction: str,
+    statement: Select[Any] = ALL_THINGS,
 ) -> list[CursorPageResult[Thing]]:
     """Return all pages from this one on."""
     pages = [start]
     while cursor := getattr(pages[-1], direction):
-        pages.append(await page(session, by, limit, cursor))
+        pages.append(await page(session, by, limit, cursor, statement))
         assert len(pages) < 100
     return pages
 
@@ -169,6 +190,27 @@ async def test_unchanged_rows_appear_once_and_in_order_despite_concurrent_change
     final = await in_order(things, by)
     unchanged = [key for key in initial if key in final]
     assert [key for key in returned if key in unchanged] == unchanged
+
+
+@pytest.mark.parametrize(
+    "terms", [[Part.name.asc()], [Thing.number.desc(), Part.name.asc()]], ids=["uniform", "mixed"]
+)
+async def test_page_sorted_by_a_column_of_a_to_many_join_contains_each_combination_once(
+    things: AsyncSession, terms: list[UnaryExpression[Any]]
+) -> None:
+    await things.execute(CreateTable(Part.metadata.tables["kit_parts"]))
+    await store(things, [{"number": n, "flag": True, "word": None, "moment": None} for n in (1, 2)])
+    by, long = by_terms(terms), "x" * 2000
+    names = ["a", "b", f"{long}a", f"{long}b"]
+    keys = await in_order(things, by_terms([]))
+    parts = [{"thing_id": key, "name": name} for key in keys for name in names]
+    await things.execute(insert(Part), parts)
+    joined = ALL_THINGS.join(Part, Part.thing_id == Thing.id)
+    expected = list(await things.scalars(joined.with_only_columns(Thing.id).order_by(*by.clauses)))
+    pages = await follow(things, by, 1, await page(things, by, 1, None, joined), "next", joined)
+    assert [row.id for one in pages for row in one.items] == expected
+    pages = await follow(things, by, 1, pages[-1], "previous", joined)
+    assert [row.id for one in pages[::-1] for row in one.items] == expected
 
 
 async def test_previous_page_of_an_empty_page_is_the_last_page(things: AsyncSession) -> None:

@@ -50,4 +50,5 @@ async def concurrent_reads(database: Database, at_once: int = 3) -> AsyncGenerat
             yield ConcurrentReads(database, group, Semaphore(at_once))
     except BaseExceptionGroup as failures:
         # Exception handlers expect a single exception, not a group.
-        raise failures.exceptions[0] from None
+        first = failures.exceptions[0]
+        raise first from first.__cause__

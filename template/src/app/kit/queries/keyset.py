@@ -5,10 +5,10 @@ import json
 from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 from pydantic import StringConstraints, TypeAdapter
-from sqlalchemy import Select, select, tuple_, union_all
+from sqlalchemy import Select, func, or_, select, tuple_, union_all
 from sqlalchemy.exc import DBAPIError
 
 from app.kit.errors.database_errors import driver_error
@@ -22,15 +22,14 @@ from app.kit.queries.pagination import (
 )
 from app.kit.queries.sorting import SortOrder
 
-# A cursor contains this instead of a value of more than 1,000 bytes. The next page reads the value
-# from the row again. The other values are text or None, so none of them is equal to this.
-_OMITTED = True
+# Instead of a value of more than 1,000 bytes, a cursor contains its SHA-256 in a list. The next page
+# reads the value from the row again.
 _MAX_VALUE_SIZE = 1000
 
 # The version of the cursor format.
 VERSION = 2
 # The content of a cursor: version, direction, values in PostgreSQL's text format, digest.
-_Value: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")] | Literal[True] | None
+_Value: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")] | tuple[str] | None
 _CONTENT: TypeAdapter[Any] = TypeAdapter(tuple[int, bool, tuple[_Value, ...] | None, str])
 
 # A function that runs a statement and returns its rows.
@@ -159,9 +158,13 @@ def _cursor_values(order: SortOrder, row: Sequence[Any]) -> tuple[Any, ...]:
             raise TypeError(message)
     # The unique values are never omitted, because they identify the row.
     terms, unique = row[: -order.unique], row[-order.unique :]
-    sizes = [len(json.dumps(value, ensure_ascii=False).encode()) for value in terms]
-    shortened = zip(terms, sizes, strict=True)
-    return (*(_OMITTED if size > _MAX_VALUE_SIZE else value for value, size in shortened), *unique)
+    return (*map(_shortened, terms), *unique)
+
+
+def _shortened(value: str | None) -> _Value:
+    if value is None or len(json.dumps(value, ensure_ascii=False).encode()) <= _MAX_VALUE_SIZE:
+        return value
+    return (hashlib.sha256(value.encode()).hexdigest(),)
 
 
 async def _read_omitted(
@@ -171,17 +174,23 @@ async def _read_omitted(
 
     Raises InvalidCursor if the row does not exist any more.
     """
-    if _OMITTED not in values:
+    omitted = [
+        func.encode(func.sha256(func.convert_to(text.element, "UTF8")), "hex") == value[0]
+        for text, value in zip(order.cursor, values, strict=True)
+        if isinstance(value, tuple)
+    ]
+    if not omitted:
         return values
+    # A join may return several rows with the same unique values.
     unique = zip(order.keys[-order.unique :], values[-order.unique :], strict=True)
-    same_row = (key.expression == key.bound(value) for key, value in unique)
+    same_row = [*omitted, *(key.expression == key.bound(value) for key, value in unique)]
     # DISTINCT ON requires its expressions first in ORDER BY.
     ordered = selected.order_by(None).order_by(*order.clauses)
     found = await find(ordered.where(*same_row).limit(1))
     if not found:
         raise InvalidCursor
     return tuple(
-        stored if value is _OMITTED else value
+        stored if isinstance(value, tuple) else value
         for value, stored in zip(values, found[0][1:], strict=True)
     )
 
@@ -206,4 +215,6 @@ def _after(
     ]
     first = select(*columns[-order.unique :]).order_by(*clauses).limit(limit)
     unique = [key.expression for key in order.keys[-order.unique :]]
-    return statement.where((tuple_(*unique) if len(unique) > 1 else unique[0]).in_(first))
+    is_near = (tuple_(*unique) if len(unique) > 1 else unique[0]).in_(first)
+    # A join may return a row before and after the position.
+    return statement.where(is_near, or_(*ranges))

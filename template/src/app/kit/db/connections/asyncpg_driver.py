@@ -4,7 +4,7 @@ Each statement is its own transaction (autocommit). Pool limits, pool events and
 exceptions are the same as for a session.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
@@ -51,13 +51,9 @@ def replace_read_only_connections(engine: Engine) -> None:
 
 
 def _reconnect_if_read_only(context: ExceptionContext) -> None:
-    if _is_read_only(context.original_exception):
-        options: Mapping[str, Any] = (
-            context.engine.get_execution_options() if context.engine else {}
-        )
-        # A test makes a savepoint read-only, in the transaction that it rolls back at the end.
-        is_nested = bool(context.connection and context.connection.in_nested_transaction())
-        context.is_disconnect = not (is_nested or options.get("postgresql_readonly"))
+    if _is_read_only(context.original_exception) and context.connection:
+        options = context.connection.get_execution_options()
+        context.is_disconnect = not options.get("postgresql_readonly")
 
 
 def has_listeners(engine: AsyncEngine) -> bool:
@@ -79,8 +75,8 @@ async def fetch(engine: AsyncEngine, sql: str, values: Sequence[Any]) -> Rows:
     except sync_engine.dialect.loaded_dbapi.Error as error:
         is_closed = sync_engine.dialect.is_disconnect
         lost = bool(connection) and (_is_unusable(error) or is_closed(error, connection, None))
-        writes = event.contains(sync_engine, "handle_error", _reconnect_if_read_only)
-        was_demoted = writes and _is_read_only(error)
+        is_write_engine = event.contains(sync_engine, "handle_error", _reconnect_if_read_only)
+        was_demoted = is_write_engine and _is_read_only(error)
         if connection and (lost or was_demoted):
             await greenlet_spawn(connection.invalidate, error)
         if was_demoted:

@@ -148,9 +148,10 @@ def network_failure(error: BaseException | None) -> ConnectionFailure:
             reason = "the connection timed out"
         case ConnectionRefusedError() | FileNotFoundError():
             reason = "the connection was refused"
-        case _:
-            is_dropped = isinstance(error, ConnectionError)
-            return ConnectionFailure("the connection was lost", is_temporary=is_dropped)
+        case ConnectionError():
+            reason = "the connection was lost"
+        case _:  # no route to the host, or several addresses that all failed
+            reason = "no address of the host accepts connections"
     return ConnectionFailure(reason, is_temporary=True)
 
 

@@ -33,9 +33,9 @@ _ALLOWED_VALUES = {
     "ssl_max_protocol_version": _TLS_VERSIONS,
     "target_session_attrs": _SESSION_ATTRIBUTES,
 }
-_KNOWN = {*_FILES, *_ALLOWED_VALUES, "sslpassword", "host", "port", "options", "command_timeout"}
+_KNOWN = {*_FILES, *_ALLOWED_VALUES, "sslpassword", "host", "port", "options"}
 # Parameters that asyncpg accepts as keyword arguments. It accepts the others only in a DSN.
-_KEYWORD_ARGUMENTS = {"ssl", "passfile", "host", "port", "command_timeout", "target_session_attrs"}
+_KEYWORD_ARGUMENTS = {"ssl", "passfile", "host", "port", "target_session_attrs"}
 # Parameters of libpq and other drivers, with the replacement in this service.
 _REPLACEMENTS = {
     name: replacement
@@ -44,7 +44,7 @@ _REPLACEMENTS = {
         "connect_timeout timeout": "set DATABASE_CONNECT_TIMEOUT",
         "pool_timeout": "set DATABASE_POOL_TIMEOUT",
         "connection_limit": "set DATABASE_POOL_SIZE",
-        "statement_timeout": "set DATABASE_STATEMENT_TIMEOUT",
+        "statement_timeout command_timeout": "set DATABASE_STATEMENT_TIMEOUT",
         "lock_timeout": "set DATABASE_LOCK_TIMEOUT",
         "idle_in_transaction_session_timeout": "set DATABASE_IDLE_IN_TRANSACTION_TIMEOUT",
         "pgbouncer statement_cache_size": "set DATABASE_POOLER=pgbouncer",
@@ -140,8 +140,6 @@ def _asyncpg_parameters(query: dict[str, Any]) -> dict[str, Any]:
                 f"has an unknown {'sslmode' if name == 'ssl' else name}: use one of "
                 f"{', '.join(values)}{f' ({hint})' if hint else ''}"
             )
-    if not query.get("command_timeout", "1").replace(".", "", 1).isdecimal():
-        raise ValueError("has a command_timeout that is not a number of seconds")
     return query
 
 
