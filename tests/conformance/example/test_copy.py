@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import func, select, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, PendingRollbackError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -16,6 +16,7 @@ from app.example.tags.models import Tag
 from app.example.tags.schemas import TagCreate, TagImport
 from app.kit.db.session import Database
 from app.kit.errors.database_errors import problem_from_db_error
+from app.kit.errors.problems import Unavailable
 from app.kit.writes.bulk import insert_many
 from app.kit.writes.copy import copy_returning, copy_rows
 from tests.example.catalog_factories import count_products, product_rows
@@ -64,6 +65,23 @@ async def test_copy_rolls_back_with_its_transaction(own_app: FastAPI) -> None:
         await session.rollback()
     async with database.sessions() as session:
         assert await session.scalar(select(func.count()).select_from(Category)) == 0
+
+
+async def test_connection_lost_during_copy_makes_the_commit_fail(own_app: FastAPI) -> None:
+    database: Database = own_app.state.database
+    function = "CREATE FUNCTION kit_end() RETURNS trigger LANGUAGE plpgsql AS"
+    body = "BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NEW; END"
+    trigger = "CREATE TRIGGER kit_end BEFORE INSERT ON categories EXECUTE FUNCTION kit_end()"
+    async with database.transaction() as session:
+        await session.execute(text(f"{function} '{body}'"))
+        await session.execute(text(trigger))
+    with pytest.raises(PendingRollbackError):
+        async with database.transaction() as session:
+            await insert_many(session, Tag, [{"name": "lost"}])
+            with pytest.raises(DBAPIError) as caught:
+                await copy_rows(session, Category, [{"name": "Tea", "slug": "tea"}])
+            assert isinstance(problem_from_db_error(caught.value), Unavailable)
+
 
 
 async def test_copy_error_is_translated_like_an_insert_error(session: AsyncSession) -> None:

@@ -8,8 +8,9 @@ from weakref import WeakSet
 import pytest
 from fastapi import FastAPI
 from pydantic import BaseModel
-from sqlalchemy import func, select
+from sqlalchemy import Index, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from app.kit.db.session import Database
 from app.kit.writes.bulk import (
@@ -19,6 +20,7 @@ from app.kit.writes.bulk import (
     insert_returning,
     update_in_batches,
     update_many,
+    update_where,
 )
 from app.kit.writes.copy import copy_returning, copy_rows
 from app.kit.writes.upsert import upsert_many
@@ -138,6 +140,33 @@ async def test_upsert_by_a_deferrable_constraint_is_rejected(
         await upsert_many(session, Lane, rows, by=["rank"])
     statements.assert_count(0)
     assert await upsert_many(session, Lane, rows, by=["name"]) == (len(rows), 0)
+
+
+async def test_upsert_needs_a_unique_index_of_columns_and_their_values(
+    session: AsyncSession,
+) -> None:
+    class OtherBase(DeclarativeBase):
+        pass
+
+    class Person(OtherBase):
+        __tablename__ = "conformance_people"
+
+        id: Mapped[int] = mapped_column(primary_key=True)
+        email: Mapped[str]
+
+    Index(None, func.lower(Person.email), unique=True)
+    person: Any = Person
+    with pytest.raises(TypeError, match="no unique index on email"):
+        await upsert_many(session, person, [{"email": "a"}], by=["email"])
+    with pytest.raises(TypeError, match="no value of name"):
+        await upsert_many(session, Lane, [{"rank": 1}], by=["name"])
+
+
+async def test_update_without_values_returns_the_number_of_rows(session: AsyncSession) -> None:
+    await insert_many(session, Lane, [{"name": "a", "rank": 1}, {"name": "b", "rank": 2}])
+    assert await update_where(session, Lane, Lane.rank < 3, values={}) == 2
+    assert await session.scalar(select(Lane.rank).where(Lane.name == "b")) == 2
+
 
 
 class Row(dict[str, Any]):

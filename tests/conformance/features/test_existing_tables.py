@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import BitString
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -89,6 +89,19 @@ async def test_primary_keys_of_a_sequence_are_returned(session: AsyncSession) ->
 async def test_upsert_of_rows_with_only_their_keys(session: AsyncSession) -> None:
     assert await upsert_many(session, Shelf, [{"code": "a"}], by=["code"]) == (1, 0)
     assert await upsert_many(session, Shelf, [{"code": "a"}, {"code": "b"}], by=["code"]) == (1, 1)
+
+
+async def test_view_applies_schema_translate_map(session: AsyncSession) -> None:
+    class Code(ResponseModel):
+        code: str
+
+    await session.execute(text("CREATE SCHEMA other_shelves"))
+    table = Shelf.__tablename__
+    await session.execute(text(f"CREATE TABLE other_shelves.{table} (LIKE {table})"))
+    await insert_many(session, Shelf, [{"code": "a"}])
+    statement = select(Shelf).execution_options(schema_translate_map={None: "other_shelves"})
+    assert await View(Code, Shelf).list(session, statement) == []
+    assert len(await View(Code, Shelf).list(session, select(Shelf))) == 1
 
 
 async def test_domain_is_read_in_a_relationship(session: AsyncSession) -> None:

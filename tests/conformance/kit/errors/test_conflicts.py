@@ -12,11 +12,14 @@ from sqlalchemy import (
     URL,
     CheckConstraint,
     Column,
+    DateTime,
     ForeignKey,
     Integer,
     String,
     Table,
+    func,
     insert,
+    select,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONPATH
@@ -41,6 +44,7 @@ def rooms() -> Generator[Table]:
         Column("number", Integer, primary_key=True),
         Column("name", String(5), unique=True),
         Column("size", Integer, nullable=False),
+        Column("made_at", DateTime(timezone=True), default=func.now()),
         Column("filter", JSONPATH),
         Column("next_to", Integer, ForeignKey("kit_rooms.number", ondelete="RESTRICT")),
         CheckConstraint("size > 0", name="size_is_positive"),
@@ -61,6 +65,11 @@ async def module_client(own_app: FastAPI, rooms: Table) -> AsyncGenerator[AsyncC
     @own_app.post("/kit/rooms")
     async def create_room(row: dict[str, Any], session: SessionDep) -> None:
         await session.execute(insert(rooms).values(row))
+
+    @own_app.post("/kit/rooms/returned")
+    async def create_and_return_room(row: dict[str, Any], session: SessionDep) -> None:
+        inserted = insert(rooms).values(row).returning(rooms.c.number).cte("inserted")
+        await session.execute(select(inserted))
 
     @own_app.get("/kit/cast/{kind}/{value}")
     async def cast(kind: str, value: str, session: SessionDep) -> None:
@@ -106,9 +115,12 @@ async def test_value_too_long_for_its_column_is_invalid(module_client: AsyncClie
     assert (await module_client.post("/kit/rooms", json=row)).status_code == 422
 
 
-async def test_value_with_invalid_syntax_is_reported_by_field(module_client: AsyncClient) -> None:
+@pytest.mark.parametrize("path", ["/kit/rooms", "/kit/rooms/returned"])
+async def test_value_with_invalid_syntax_is_reported_by_field(
+    module_client: AsyncClient, path: str
+) -> None:
     row = {"number": 3, "size": 1, "filter": "$.x ("}
-    response = await module_client.post("/kit/rooms", json=row)
+    response = await module_client.post(path, json=row)
     assert response.status_code == 422
     assert [error["field"] for error in response.json()["errors"]] == ["body.filter"]
 

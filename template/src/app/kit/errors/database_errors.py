@@ -53,20 +53,19 @@ _VIOLATIONS: dict[str, tuple[type[Problem], str]] = {
 }
 # PostgreSQL's function that checks row-level security. 42501 also means a missing privilege.
 _POLICY_CHECK = "ExecWithCheckOptions"
-_NOTHING_STORED = "Nothing was stored. Try again in a moment."
+_ROLLED_BACK = "The transaction was rolled back. Try again in a moment."
 
 
 def problem_from_db_error(error: StatementError) -> Problem | None:
     """Return the problem to respond with, or None if the error is a bug in the service."""
     if isinstance(error, DBAPIError) and error.connection_invalidated:
-        return Unavailable(f"The connection to the database was lost. {_NOTHING_STORED}")
+        return Unavailable(f"The connection to the database was lost. {_ROLLED_BACK}")
     if is_stale(error):
-        return Unavailable(f"The database schema has changed. {_NOTHING_STORED}")
-    driver = driver_error(error)
-    code = getattr(driver, "sqlstate", None) or ""
+        return Unavailable(f"The database schema has changed. {_ROLLED_BACK}")
+    driver, code = driver_error(error), sqlstate(error)
     # InternalClientError: the connection dropped, and the driver did not notice.
     if code.startswith(_UNAVAILABLE) or isinstance(driver, asyncpg.InternalClientError):
-        return Unavailable(f"The database is unavailable or overloaded. {_NOTHING_STORED}")
+        return Unavailable(f"The database is unavailable or overloaded. {_ROLLED_BACK}")
     if code == "42704" and (found := _UNREADABLE.search(str(driver))):
         return UnreadableValue([found[1]])
     if code in _VIOLATIONS:
@@ -88,8 +87,8 @@ def problem_from_db_error(error: StatementError) -> Problem | None:
 
 def is_data_error(error: StatementError) -> bool:
     """Return whether the database or the driver rejected a value."""
-    code = getattr(driver_error(error), "sqlstate", None) or ""
-    if code == "42601":  # the syntax of a value, such as ltree and jsonpath, or of SQL
+    code = sqlstate(error)
+    if code == "42601":  # also used for SQL; only then is no parameter named
         return _rejected_parameter(error) > 0
     # 22012: a division by zero is a bug in the service.
     return code.startswith("22") and code != "22012"
@@ -105,10 +104,15 @@ def _rejected_parameter(error: StatementError) -> int:
 def _rejected_column(error: StatementError) -> list[str]:
     """Return the column of the rejected parameter, or [] if it is unknown."""
     sql, number = error.statement or "", _rejected_parameter(error)
-    if number and (inserted := _INSERTED.match(sql)):
-        columns = _names(inserted[1])
-        # Each row of the INSERT has a parameter for every column.
-        return [columns[(number - 1) % len(columns)]]
+    if number and (inserted := _INSERTED.search(sql)):
+        before, nested = re.split(rf"\${number}\b", sql[inserted.end() :])[0], 1
+        before = re.sub("'[^']*'", "", before)
+        while nested:  # removes earlier rows, and the arguments of functions
+            before, nested = re.subn(r"\([^()]*\)", "", before)
+        _, *row = before.split("(")
+        if row:
+            index = row[0].count(",")
+            return _names(inserted[1])[index : index + 1]
     return re.findall(rf'"?(\w+)"? *(?:=|<>|[<>]=?) *\${number}\b', sql)[:1]
 
 
@@ -138,6 +142,12 @@ def driver_error(error: StatementError) -> BaseException | None:
     return error.orig
 
 
+def sqlstate(error: StatementError) -> str:
+    """Return the SQLSTATE of an error of PostgreSQL, otherwise an empty string."""
+    code: str | None = getattr(driver_error(error), "sqlstate", None)
+    return code or ""
+
+
 def is_stale(error: StatementError) -> bool:
     """Return whether a prepared statement failed because the schema changed. A retry succeeds."""
     driver = driver_error(error)
@@ -160,8 +170,7 @@ def is_server_error(error: DBAPIError) -> bool:
 
 def is_undefined_object(error: StatementError) -> bool:
     """Return whether a table, column, type, function or schema does not exist."""
-    code = getattr(driver_error(error), "sqlstate", None)
-    return code in {"42P01", "42703", "42704", "42883", "3F000"}
+    return sqlstate(error) in {"42P01", "42703", "42704", "42883", "3F000"}
 
 
 def missing_migration(error: StatementError, program: str) -> str | None:

@@ -11,7 +11,7 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError, ValidationException
 from pydantic import ValidationError
-from sqlalchemy.exc import DBAPIError, StatementError
+from sqlalchemy.exc import StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException
@@ -156,7 +156,6 @@ _HANDLERS: dict[type[Exception], Callable[[Request, Any], Awaitable[Response]]] 
     Problem: _on_problem,
     RequestValidationError: _on_invalid_request,
     HTTPException: _on_http_exception,
-    DBAPIError: _on_database_error,
     StatementError: _on_database_error,
     asyncpg.DataError: _on_rejected_value,
     PoolTimeoutError: _on_busy,

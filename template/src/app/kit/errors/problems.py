@@ -108,12 +108,12 @@ class CommitOutcomeUnknown(Problem):
 
     def __init__(self, what: str) -> None:
         super().__init__(
-            f"{what}. The changes may or may not have been stored. Check before you retry, or "
-            "retry with the same Idempotency-Key."
+            f"{what}. The changes may or may not have been stored. Check before you retry. A retry "
+            "with the same Idempotency-Key is safe if the operation accepts this header."
         )
 
 
-# The maximum number of errors of one value that validation reports. Others are only counted.
+# Maximum number of errors in one response. Further ones are only counted.
 MAX_ERRORS = 100
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.kit.db.settings import DatabaseSettings
-from app.kit.errors.database_errors import driver_error, is_server_error
+from app.kit.errors.database_errors import driver_error, is_server_error, sqlstate
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +105,7 @@ async def retry_on_lock_timeout(
                 await connection.run_sync(work)
             return
         except DBAPIError as error:
-            if getattr(driver_error(error), "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+            if sqlstate(error) != _LOCK_NOT_AVAILABLE:
                 if is_server_error(error):
                     raise MigrationFailed(_failure_message(error)) from error
                 raise
@@ -124,7 +124,7 @@ async def retry_on_lock_timeout(
 def is_forbidden(error: DBAPIError) -> bool:
     """Return whether the role lacks a privilege, or may only read."""
     # No privilege, a read-only transaction, no schema in which the role may create tables.
-    return getattr(driver_error(error), "sqlstate", None) in {"42501", "25006", "3F000"}
+    return sqlstate(error) in {"42501", "25006", "3F000"}
 
 
 def _failure_message(error: DBAPIError) -> str:

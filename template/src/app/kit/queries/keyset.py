@@ -11,7 +11,7 @@ from pydantic import StringConstraints, TypeAdapter
 from sqlalchemy import Select, func, or_, select, tuple_, union_all
 from sqlalchemy.exc import DBAPIError
 
-from app.kit.errors.database_errors import driver_error
+from app.kit.errors.database_errors import sqlstate
 from app.kit.errors.problems import FieldProblem, Invalid
 from app.kit.queries.pagination import (
     CursorPageResult,
@@ -144,8 +144,7 @@ async def _fetch_rows(
     except DBAPIError as error:
         # A forged cursor may contain invalid values (SQLSTATE class 22) or deep nesting (54). An
         # error in the data, such as a division by zero, has the same class.
-        sqlstate = str(getattr(driver_error(error), "sqlstate", ""))
-        if start.values is not None and sqlstate.startswith(("22", "54")):
+        if start.values is not None and sqlstate(error).startswith(("22", "54")):
             raise InvalidCursor from error
         raise
 

@@ -17,7 +17,7 @@ from app.kit.db.base import Base, key_attributes, python_default, table_columns,
 from app.kit.db.connections.asyncpg_driver import wrap_driver_error
 from app.kit.writes.bulk import CHUNK_SIZE, NewRow, chunks, names_of, unpack_keys
 
-CopyRow = NewRow  # its name until 0.11
+CopyRow = NewRow  # deprecated; it is removed in 0.14
 # Returns the values of one column for several rows.
 ColumnValues = Callable[[Sequence[NewRow]], Iterable[Any]]
 GetValue = Callable[[Any], Any]
@@ -89,14 +89,11 @@ async def _copy(
         status: str = await driver.copy_records_to_table(
             table.name, schema_name=table.schema, columns=list(columns), records=records
         )
-    except asyncpg.InternalClientError as error:
-        if "no binary format encoder" not in str(error):
-            raise
-        message = f"copy_rows cannot write to {table.name}: {error}. Use `insert_many`."
-        raise TypeError(message) from error
-    except asyncpg.PostgresError as error:
-        engine = connection.engine.sync_engine
-        raise wrap_driver_error(error, f"COPY {table.name}", adapter, engine) from error
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        if "no binary format encoder" in str(error):
+            message = f"copy_rows cannot write to {table.name}: {error}. Use `insert_many`."
+            raise TypeError(message) from error
+        raise await wrap_driver_error(error, f"COPY {table.name}", connection) from error
     return int(status.removeprefix("COPY "))
 
 
@@ -167,9 +164,9 @@ def _default(
         return _constant(lambda: mapper.polymorphic_identity, convert)
     if column is mapper.version_id_col and callable(next_version):
         return _per_row(lambda _row: next_version(None), convert)
-    # Without a key, PostgreSQL rejects the row.
-    is_set = column.server_default is not None or column.primary_key
-    if default is None or (default.is_sequence and is_set):
+    # PostgreSQL rejects a missing key, so it need not be checked.
+    can_omit = column.server_default is not None or column.primary_key
+    if default is None or (default.is_sequence and can_omit):
         return None
     is_now = default.is_callable and getattr(default.arg, "__wrapped__", None) is utc_now
     if is_now and isinstance(getattr(column.server_default, "arg", None), now):

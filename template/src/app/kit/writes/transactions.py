@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.kit.db.session import Database
-from app.kit.errors.database_errors import driver_error, is_stale, problem_from_db_error
+from app.kit.errors.database_errors import is_stale, problem_from_db_error, sqlstate
 from app.kit.errors.problems import Unavailable
 
 T = TypeVar("T")
@@ -37,7 +37,7 @@ async def run_with_retry(database: Database, work: Callable[[AsyncSession], Awai
             async with database.transaction() as session:
                 return await work(session)
         except DBAPIError as error:
-            code = getattr(driver_error(error), "sqlstate", None)
+            code = sqlstate(error)
             is_retryable = code in RETRYABLE_SQLSTATES or is_stale(error)
             if attempt == ATTEMPTS or not is_retryable:
                 raise

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import (
     Boolean,
+    Column,
     ColumnElement,
     Index,
     PrimaryKeyConstraint,
@@ -15,6 +16,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.sql.util import unwrap_order_by
 
 from app.kit.db.base import Base, check_columns, next_version, python_default
 from app.kit.db.deletion import not_deleted
@@ -83,6 +85,8 @@ async def upsert_many(
             .returning(literal_column("xmax = 0", Boolean))
         )
         new = insert_values(model, part)
+        if missing := [name for name in by if name not in new[0]]:
+            raise TypeError(f"The rows have no value of {', '.join(missing)}, which is in `by`.")
         # A fixed lock order prevents deadlocks between concurrent calls. None is not comparable.
         new.sort(key=lambda row: [(row[name] is not None, row[name]) for name in by])
         is_new = (await session.scalars(statement, new, execution_options=OPTIONS)).all()
@@ -103,7 +107,7 @@ def _index_predicate(model: type[Base], by: Sequence[str], columns: Sequence[str
         each
         for each in (*table.indexes, *table.constraints)
         if (each.unique if isinstance(each, Index) else isinstance(each, _UNIQUE))
-        and {column.name for column in each.columns} == {*columns}
+        and _columns_of(each) == {*columns}
     ]
     for each in found:
         if isinstance(each, Index) or not (each.deferrable or each.initially):
@@ -114,8 +118,14 @@ def _index_predicate(model: type[Base], by: Sequence[str], columns: Sequence[str
     raise TypeError(message)
 
 
+def _columns_of(item: Any) -> set[str]:
+    """Return the columns of an index or constraint, and "" for an expression like lower(email)."""
+    parts = [unwrap_order_by(each) for each in getattr(item, "expressions", item.columns)]
+    return {each.name if isinstance(each, Column) else "" for part in parts for each in part or [""]}
+
+
 def _update_condition(model: type[Base]) -> ColumnElement[bool] | None:
-    """Return the condition that queries of the model add; None if they return every row."""
+    """Return the filter that an existing row must pass to be updated; None if there is none."""
     mapper = inspect(model)
     conditions = not_deleted(model)
     if mapper.single and mapper.polymorphic_on is not None:

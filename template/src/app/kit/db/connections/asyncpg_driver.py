@@ -12,7 +12,7 @@ import asyncpg
 from sqlalchemy import ExceptionContext, QueuePool, event
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError, DisconnectionError, MissingGreenlet
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.util import greenlet_spawn
 from sqlalchemy.util.concurrency import in_greenlet
 
@@ -80,7 +80,7 @@ async def fetch(engine: AsyncEngine, sql: str, values: Sequence[Any]) -> Rows:
         if connection and (lost or was_demoted):
             await greenlet_spawn(connection.invalidate, error)
         if was_demoted:
-            message = "The database is read-only. Nothing was stored. Try again in a moment."
+            message = "The database is read-only. Try again in a moment."
             raise Unavailable(message) from error.__cause__
         raise _sqlalchemy_error(error, sql, sync_engine, lost=lost) from error
     except BaseException:
@@ -93,15 +93,20 @@ async def fetch(engine: AsyncEngine, sql: str, values: Sequence[Any]) -> Rows:
             await _check_in(sync_engine, connection)
 
 
-def wrap_driver_error(
-    error: asyncpg.PostgresError, sql: str, connection: Any, engine: Engine
+async def wrap_driver_error(
+    error: Exception, sql: str, connection: AsyncConnection
 ) -> BaseException:
     """Return the exception that a session raises for an error of asyncpg."""
+    engine = connection.sync_engine
+    adapter: Any = (await connection.get_raw_connection()).dbapi_connection
     try:
         # SQLAlchemy's adapter converts it.
-        connection._handle_exception(error)
+        adapter._handle_exception(error)
     except engine.dialect.loaded_dbapi.Error as converted:
-        return _sqlalchemy_error(converted, sql, engine, lost=False)
+        lost = _is_unusable(converted) or adapter.driver_connection.is_closed()
+        if lost:  # otherwise, a commit would succeed without the earlier statements
+            await connection.invalidate(converted)
+        return _sqlalchemy_error(converted, sql, engine, lost=lost)
     return error
 
 

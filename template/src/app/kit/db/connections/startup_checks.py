@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from app.kit.db.engine import build_migration_engine
 from app.kit.db.session import Database
 from app.kit.db.settings import DatabaseSettings
-from app.kit.errors.database_errors import driver_error
+from app.kit.errors.database_errors import driver_error, sqlstate
 from app.kit.errors.problems import Unavailable
 
 # For `wait_for_database`: commands call it before they configure structlog.
@@ -121,8 +121,7 @@ async def probe_connection(engine: AsyncEngine) -> ConnectionFailure | None:
         return network_failure(error.__cause__)
     except DBAPIError as error:
         driver = driver_error(error)
-        code = getattr(driver, "sqlstate", None) or ""
-        is_temporary = code.startswith(_TEMPORARY) or isinstance(
+        is_temporary = sqlstate(error).startswith(_TEMPORARY) or isinstance(
             driver, asyncpg.InternalClientError
         )
         return ConnectionFailure(str(driver), is_temporary)

@@ -87,8 +87,12 @@ class StatementCache:
         parameters. `key` is the cache key of the statement if it is known.
         """
         key = key or cache_key(statement)
+        options = statement.get_execution_options()
+        if not all(isinstance(value, Hashable) for value in options.values()):
+            # Such as `schema_translate_map`, which SQLAlchemy applies when it runs the statement.
+            return await _execute(db, build(statement), values)
         # SQLAlchemy's key does not contain the execution options, which may change the SQL.
-        lookup_key = key and (build, key.key, *sorted(statement.get_execution_options().items()))
+        lookup_key = key and (build, key.key, *sorted(options.items()))
         return await self._run(db, lookup_key, partial(build, statement), values, key)
 
     async def write(
