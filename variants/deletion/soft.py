@@ -18,6 +18,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import ONETOMANY, ORMExecuteState, Session
 from sqlalchemy.orm.attributes import set_committed_value
+from typing_extensions import deprecated
 
 from app.kit.db.base import Base, TimestampedModel, in_base_table, utc_now
 from app.kit.db.ids import Id
@@ -47,7 +48,8 @@ __all__ = [
     "unique_when_not_deleted",
 ]
 
-# Error statuses of an endpoint that deletes one row. Not 409: other rows may refer to it.
+# Error statuses of an endpoint that deletes one row. Not 409: the row is only hidden, so rows that
+# refer to it do not block this.
 DELETE_ERRORS = (404,)
 # Error statuses of an endpoint that deletes rows by criteria.
 DELETE_WHERE_ERRORS: tuple[int, ...] = ()
@@ -108,6 +110,7 @@ async def delete_where(
     return cast("CursorResult[Any]", result).rowcount
 
 
+@deprecated("use session.run_sync(set_deleted_at_of_owned, …); it is removed in 0.14")
 async def cascade_soft_delete(
     session: AsyncSession,
     owner: type[Model],

@@ -9,8 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.example.orders.models import Order
 from app.example.users.models import Profile, User
 from app.kit.db.base import utc_now
-from app.kit.db.deletion import cascade_soft_delete, delete_row
+from app.kit.db.deletion import delete_row
 from app.kit.db.session import Database
+from app.kit.db.soft_delete import set_deleted_at_of_owned
 from app.kit.writes.deleted_rows import purge
 from tests.example.factories import make_post, make_tag, make_user
 from tests.support.commands import run
@@ -26,7 +27,8 @@ async def delete_user(session: AsyncSession, when: datetime) -> User:
     user = await make_user(session, profile=Profile())
     await make_post(session, author=user, tags=[await make_tag(session)])
     await delete_row(session, user)
-    await cascade_soft_delete(session, User, [user.id], old=user.deleted_at, new=when)
+    times = {"old": user.deleted_at, "new": when}
+    await session.run_sync(set_deleted_at_of_owned, User, [user.id], **times)
     user.deleted_at = when
     await session.commit()
     return user

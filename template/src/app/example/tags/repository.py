@@ -7,12 +7,10 @@ from sqlalchemy import Select, select
 from app.example.tags.models import Tag
 from app.example.tags.schemas import TagOut, TagQuery
 from app.kit.errors.problems import FieldProblem, Invalid
-from app.kit.queries.repository import Repository, load_options
+from app.kit.queries.repository import NO_RELATIONSHIPS, Repository
 from app.kit.queries.view import View
 
 TAGS = View(TagOut, Tag)
-# Load options: no relationships, since the posts of a tag are not needed.
-_NO_RELATIONSHIPS = load_options()
 
 
 class TagRepository(Repository[Tag]):
@@ -23,7 +21,7 @@ class TagRepository(Repository[Tag]):
     async def named(self, names: Collection[str]) -> list[Tag]:
         """Return the tags with these names in alphabetical order, or raise `Invalid`."""
         found = await self.session.scalars(
-            select(Tag).where(Tag.name.in_(names)).order_by(Tag.name).options(*_NO_RELATIONSHIPS)
+            select(Tag).where(Tag.name.in_(names)).order_by(Tag.name).options(*NO_RELATIONSHIPS)
         )
         tags = list(found)
         if unknown := sorted(set(names) - {tag.name for tag in tags}):

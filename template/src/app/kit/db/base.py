@@ -148,7 +148,7 @@ def _set_updated_at(mapper: Mapper[Any], _connection: Connection, record: Timest
 def in_base_table(
     model: type[Any], *conditions: ColumnElement[bool]
 ) -> tuple[Any, tuple[ColumnElement[bool], ...]]:
-    """Return the base class of a model, and conditions that select the same rows in its table.
+    """Return the base class of a model, and conditions for the same rows in the base class.s table.
 
     UPDATE and DELETE write one table. With joined-table inheritance, the table of the base class
     has the timestamps. The condition is a subquery that selects and locks the rows of the model.
@@ -190,7 +190,7 @@ def attribute_name(mapper: Any, column: Column[Any]) -> str:
 def python_default(default: Any) -> Callable[[], Any] | None:
     """Return a function that computes a column's default; None if PostgreSQL computes it."""
     if default is not None and default.is_callable:
-        # SQLAlchemy wraps a function without parameters: it accepts the execution context.
+        # SQLAlchemy wraps a function so that it takes the execution context.
         return partial(default.arg, None)
     return (lambda: default.arg) if default is not None and default.is_scalar else None
 

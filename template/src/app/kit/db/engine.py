@@ -19,8 +19,8 @@ from app.kit.db.settings import DatabaseSettings
 from app.kit.errors.redaction import hide_values
 from app.kit.queries.compiled.json_sql import parse_json
 
-# asyncpg compares read-write and read-only with default_transaction_read_only, which the read-only
-# engine sets itself: it would never find a server, or accept every server.
+# asyncpg compares read-write and read-only with default_transaction_read_only. The read-only engine
+# sets this itself, so `read-write` would match no server and `read-only` every server.
 _SERVER_ROLES = {"read-write": "primary", "read-only": "standby"}
 _SET_LOCAL = text("SELECT set_config(:name, :value, true)")
 

@@ -90,7 +90,7 @@ class Database:
         """
         session = self.sessions()
         sync = session.sync_session
-        # No `with`: its end needs a greenlet. The first statement sends BEGIN.
+        # Not a `with` block: leaving it must run in a greenlet. The first statement sends BEGIN.
         transaction = sync.begin().__enter__()
         is_committing = False
 

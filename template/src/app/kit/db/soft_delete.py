@@ -1,4 +1,4 @@
-"""Soft delete: the model base class, its statements, and the filters that exclude deleted rows."""
+"""Soft delete: the base class of models and the filters, which `app.kit.db.deletion` applies."""
 
 from collections.abc import Container, Iterable, Iterator, Sequence
 from datetime import datetime
@@ -41,7 +41,7 @@ class Model(TimestampedModel):
     deleted_at: Mapped[datetime | None] = mapped_column()
 
     def __init__(self, **values: Any) -> None:
-        # Set it explicitly: a bulk UPDATE synchronizes only loaded attributes of objects.
+        # Otherwise the attribute is unloaded, and a bulk UPDATE would not update it in the object.
         super().__init__(**{"deleted_at": None} | values)
 
 
@@ -114,7 +114,7 @@ def filter_select(statement: Any, criteria: Container[Any] | None = None) -> Any
 
     Raises TypeError for an outer join that was not built with `Select.join`, because a condition in
     WHERE would also remove its rows without a match. `criteria` are the loader criteria of the
-    compiled statement: then only an outer join with a filtered entity raises.
+    statement. If given (when compiling), only an outer join with an entity listed there raises.
     """
     # Expressions of columns, such as window functions. SQLAlchemy finds annotated columns itself.
     expressions = [c for c in statement._raw_columns if "parententity" not in c._annotations]

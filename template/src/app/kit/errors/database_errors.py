@@ -109,9 +109,8 @@ def _rejected_column(error: StatementError) -> list[str]:
         before = re.sub("'[^']*'", "", before)
         while nested:  # removes earlier rows, and the arguments of functions
             before, nested = re.subn(r"\([^()]*\)", "", before)
-        _, *row = before.split("(")
-        if row:
-            index = row[0].count(",")
+        if "(" in before:
+            index = before.split("(")[1].count(",")
             return _names(inserted[1])[index : index + 1]
     return re.findall(rf'"?(\w+)"? *(?:=|<>|[<>]=?) *\${number}\b', sql)[:1]
 

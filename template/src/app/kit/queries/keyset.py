@@ -22,8 +22,8 @@ from app.kit.queries.pagination import (
 )
 from app.kit.queries.sorting import SortOrder
 
-# Instead of a value of more than 1,000 bytes, a cursor contains its SHA-256 in a list. The next page
-# reads the value from the row again.
+# Instead of a value of more than 1,000 bytes, a cursor contains its SHA-256, in a list. The next
+# page reads the value from the row again.
 _MAX_VALUE_SIZE = 1000
 
 # The version of the cursor format.
@@ -116,7 +116,8 @@ async def paginate_keyset(
         rows = rows[::-1]
 
     def cursor_at(index: int, *, backward: bool) -> str:
-        # An empty page has no position; its `previous` starts at the end of the list.
+        # An empty page has no position: its `previous` starts at the end of the list, its `next` at
+        # the start.
         values = _cursor_values(order, rows[index][1:]) if rows else None
         return encode_cursor(CursorPosition(values, backward), scope)
 

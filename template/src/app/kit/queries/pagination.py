@@ -131,7 +131,7 @@ def repeats_rows(statement: Any) -> bool:
 
 
 def distinct_by(statement: Any, terms: Sequence[ColumnElement[Any]]) -> Any:
-    """Return each row once per combination of these terms, which are the first of ORDER BY."""
+    """Return each row once per combination of these terms, which must come first in ORDER BY."""
     # DISTINCT compares whole rows, but PostgreSQL cannot compare JSON columns.
     return statement.ext(distinct_on(*terms))
 

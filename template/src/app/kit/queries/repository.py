@@ -33,8 +33,8 @@ def load_options(*loads: ORMOption) -> tuple[ORMOption, ...]:
     return (*loads, raiseload("*"))
 
 
-# A constant, so that cached statements reuse the same options.
-_NO_RELATIONSHIPS = load_options()
+# Loads no relationships. A constant, so that cached statements reuse the same options.
+NO_RELATIONSHIPS = load_options()
 
 
 class Repository(Generic[M]):
@@ -154,7 +154,7 @@ class Repository(Generic[M]):
         """Delete the row with this primary key, or raise `NotFound`."""
         # The lock makes a concurrent delete wait, and then raise NotFound. Relationships stay
         # unloaded, so that the database deletes owned rows in one statement.
-        record: Any = await self.get(key, *_NO_RELATIONSHIPS, for_update=True)
+        record: Any = await self.get(key, *NO_RELATIONSHIPS, for_update=True)
         await delete_row(self.session, record)
 
     def _select_by_keys(self, keys: Collection[Id], options: tuple[ORMOption, ...]) -> Select[M]:

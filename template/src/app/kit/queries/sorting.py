@@ -72,7 +72,7 @@ class SortKey:
         return cast(literal(text, Text), self.text_type)
 
     def after(self, value: str | None) -> list[ColumnElement[bool]]:
-        """Return the conditions for rows after this value: any of them must be true."""
+        """Return conditions. A row is after this value if one of them is true."""
         if value is None:
             return [self.expression.is_not(None)] if self.nulls_first else []
         bound = self.bound(value)

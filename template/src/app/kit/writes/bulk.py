@@ -92,8 +92,7 @@ async def update_where(
     check_columns(model, changes)
     if len(inspect(model).tables) > 1:
         return await _update_tables(session, model, conditions, changes)
-    # UPDATE needs a value, so without values, it sets the primary key to itself.
-    key = key_attributes(model)[0]
+    key = key_attributes(model)[0]  # UPDATE needs a value: without any, set the key to itself
     statement = update(model).where(*conditions).values(changes or {key.key: key})
     result = await session.execute(statement)
     return cast("CursorResult[Any]", result).rowcount

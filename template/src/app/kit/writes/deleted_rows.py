@@ -22,9 +22,10 @@ from sqlalchemy.orm import MANYTOONE, Mapper, RelationshipProperty, aliased
 from sqlalchemy.orm.interfaces import ORMOption
 
 from app.kit.db.base import Base, any_of, attribute_name, key_attributes, table_name
-from app.kit.db.deletion import INCLUDE_DELETED, Model, cascade_soft_delete
+from app.kit.db.deletion import INCLUDE_DELETED, Model
 from app.kit.db.ids import Id
 from app.kit.db.session import Database
+from app.kit.db.soft_delete import set_deleted_at_of_owned
 from app.kit.errors.problems import Conflict, NotFound
 from app.kit.writes.bulk import CHUNK_SIZE, run_in_batches
 
@@ -51,7 +52,8 @@ async def restore(session: AsyncSession, model: type[M], key: Id, *options: ORMO
             raise Conflict(f"The {relationship.key} is deleted. Restore it first.")
     when, record.deleted_at = record.deleted_at, None
     await session.flush()
-    await cascade_soft_delete(session, type(record), [record.id], old=when, new=None)
+    ids = [record.id]
+    await session.run_sync(set_deleted_at_of_owned, type(record), ids, old=when, new=None)
     if missing := inspect(record).unloaded.intersection(record.__mapper__.column_attrs.keys()):
         # Load the columns of a subclass here: a deferred load would skip the row as deleted.
         await session.refresh(record, missing)
@@ -148,7 +150,7 @@ def _deleted_with(mapper: Mapper[Any]) -> set[type[Any]]:
 
 
 def _keep_conditions(
-    purged: type[Model],
+    purged_model: type[Model],
     before: datetime,
     mapper: Mapper[Any],
     row: Any,
@@ -156,7 +158,8 @@ def _keep_conditions(
 ) -> list[ColumnElement[bool]]:
     """Return conditions that are true for a row that must be kept.
 
-    Deleting it would also delete another row that is kept, because of ON DELETE CASCADE. `path`
+    Deleting it would also delete another row that is kept, because of ON DELETE CASCADE. For
+    example, a post of the purged user is not deleted, or was deleted after `before`. `path`
     contains the foreign keys of the cascade from the purged row to this row.
     """
     conditions: list[ColumnElement[bool]] = []
@@ -176,15 +179,15 @@ def _keep_conditions(
         # Correlates with the outermost statement too.
         found = exists().select_from(child).where(*joined).correlate_except(child, target)
         base = referring.base_mapper.class_
-        if base is purged:
-            found = found.where(child.id != purged.id)
-        # The tables of children are purged first, so a child that still exists is kept. In a table
+        if base is purged_model:
+            found = found.where(child.id != purged_model.id)
+        # This child's table was purged before, so what is left of it is kept. In a table
         # that references itself, the child may still be due: a later pass deletes its parent.
-        is_kept = is_model and order.index(base) <= order.index(purged)
+        is_kept = is_model and order.index(base) <= order.index(purged_model)
         if fk not in path and not is_kept:
             # The tables form a cycle, or the child is not a `Model`. The child is kept only if its
             # own deletion would delete a row that is kept, or if it is a `Model` that is not due.
-            reasons = _keep_conditions(purged, before, referring, child, (*path, fk))
+            reasons = _keep_conditions(purged_model, before, referring, child, (*path, fk))
             if is_model:
                 reasons += [child.deleted_at.is_(None), child.deleted_at >= before]
             if not reasons:

@@ -121,7 +121,8 @@ def _index_predicate(model: type[Base], by: Sequence[str], columns: Sequence[str
 def _columns_of(item: Any) -> set[str]:
     """Return the columns of an index or constraint, and "" for an expression like lower(email)."""
     parts = [unwrap_order_by(each) for each in getattr(item, "expressions", item.columns)]
-    return {each.name if isinstance(each, Column) else "" for part in parts for each in part or [""]}
+    columns = (each for part in parts for each in part or [None])
+    return {each.name if isinstance(each, Column) else "" for each in columns}
 
 
 def _update_condition(model: type[Base]) -> ColumnElement[bool] | None:

@@ -117,7 +117,7 @@ def _related_as_json(
     for column in columns:
         check_json(column, f"{target_schema.__name__}.{column.key}")
     join_condition = getattr(model, name).of_type(target).__clause_element__()
-    # Replaces the tables in `order_by` with the aliases in the join condition.
+    # In `order_by`, replace each table by the alias used in the join condition.
     adapter = ClauseAdapter(inspect(target).selectable)
     for table in find_tables(join_condition, check_columns=True):
         if relationship.secondary is not None and table.is_derived_from(relationship.secondary):

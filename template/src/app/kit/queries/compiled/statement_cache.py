@@ -44,8 +44,8 @@ class Prepared:
         """Return the positional arguments for one execution.
 
         Args:
-            key: the cache key of a statement with the parameter values to use.
-            values: values of named parameters.
+            key: the cache key of the statement to run, which contains its parameter values.
+            values: values of other parameters, by name.
 
         Raises InvalidRequestError if a value is missing.
         """
