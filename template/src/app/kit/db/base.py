@@ -148,7 +148,7 @@ def _set_updated_at(mapper: Mapper[Any], _connection: Connection, record: Timest
 def in_base_table(
     model: type[Any], *conditions: ColumnElement[bool]
 ) -> tuple[Any, tuple[ColumnElement[bool], ...]]:
-    """Return the base class of a model, and conditions for the same rows in the base class.s table.
+    """Return the base class of a model, and conditions for the same rows in the base class's table.
 
     UPDATE and DELETE write one table. With joined-table inheritance, the table of the base class
     has the timestamps. The condition is a subquery that selects and locks the rows of the model.
