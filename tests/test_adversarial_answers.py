@@ -29,6 +29,7 @@ from tests.rendering import (
     Renderer,
     RenderService,
     answers_of,
+    cached_jinja_templates,
     conflicts_with_example,
     files_under,
     project_name_error,
@@ -54,6 +55,13 @@ HYPOTHESIS_SETTINGS = {
     "database": None,
     "suppress_health_check": [HealthCheck.function_scoped_fixture],
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cached_templates() -> Iterator[None]:
+    """Compile each template once: most tests render many services."""
+    with cached_jinja_templates():
+        yield
 
 
 @pytest.fixture(scope="session")
