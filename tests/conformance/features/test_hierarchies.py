@@ -213,9 +213,9 @@ async def test_copied_rows_have_their_class(session: AsyncSession, model: Any) -
 
 
 async def test_copy_and_upsert_reject_model_with_several_tables(session: AsyncSession) -> None:
-    with pytest.raises(TypeError, match=r"Invoice has 2: use `insert_many`"):
+    with pytest.raises(TypeError, match="several tables: use `insert_many`"):
         await copy_rows(session, Invoice, [{"title": "a", "total": 1}])
-    with pytest.raises(TypeError, match=r"Invoice has 2: insert with"):
+    with pytest.raises(TypeError, match="several tables: use `insert_many` and"):
         await upsert_many(session, Invoice, [{"title": "a", "total": 1}], by=["id"])
 
 

@@ -59,11 +59,7 @@ def value_enum(members: type[StrEnum], name: str) -> Enum:
     It stores the values of the members. By default, SQLAlchemy stores the member names, which code
     may rename.
     """
-    return Enum(members, name=name, values_callable=_values)
-
-
-def _values(members: type[StrEnum]) -> list[str]:
-    return [member.value for member in members]
+    return Enum(members, name=name, values_callable=lambda enum: [each.value for each in enum])
 
 
 class Base(AsyncAttrs, DeclarativeBase):
@@ -114,8 +110,7 @@ def _reject_unsupported_version(_mapper: Any, model: type[Base]) -> None:
 def table_name(model: type[Base]) -> str:
     """Return the name of a model's table, prefixed with its schema if it has one."""
     table: Any = model.__table__
-    name: str = table.fullname
-    return name
+    return str(table.fullname)
 
 
 class TimestampedModel(Base):
@@ -183,8 +178,7 @@ def key_attributes(entity: Any) -> list[InstrumentedAttribute[Any]]:
 
 def attribute_name(mapper: Any, column: Column[Any]) -> str:
     """Return the name of the attribute that is mapped to a column."""
-    name: str = mapper.get_property_by_column(column).key
-    return name
+    return str(mapper.get_property_by_column(column).key)
 
 
 def python_default(default: Any) -> Callable[[], Any] | None:
@@ -210,10 +204,16 @@ def check_columns(model: type[Base], names: Iterable[str]) -> None:
         raise TypeError(f"{model.__name__} has no column {', '.join(sorted(unknown))}")
 
 
+def check_one_table(model: type[Base], alternative: str) -> None:
+    """Raise TypeError for a model with joined-table inheritance. `alternative` says what to use."""
+    if len(model.__mapper__.tables) > 1:
+        raise TypeError(f"{model.__name__} is stored in several tables: {alternative}.")
+
+
 def column_of(model: Any, name: str, *, used_by: str) -> Column[Any]:
     """Return the column of an attribute. Raises TypeError if the model has no such column."""
     # For modules of release 0.6 that an update kept, because a service imports them.
-    column: Column[Any] | None = table_columns(model.__mapper__).get(name)
+    column = table_columns(model.__mapper__).get(name)
     if column is None:
         raise TypeError(f"{used_by}.{name}: {model.__name__} has no column attribute of this name")
     return column

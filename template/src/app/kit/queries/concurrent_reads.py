@@ -50,5 +50,4 @@ async def concurrent_reads(database: Database, at_once: int = 3) -> AsyncGenerat
             yield ConcurrentReads(database, group, Semaphore(at_once))
     except BaseExceptionGroup as failures:
         # Exception handlers expect a single exception, not a group.
-        first = failures.exceptions[0]
-        raise first from first.__cause__
+        raise failures.exceptions[0] from failures.exceptions[0].__cause__

@@ -13,7 +13,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Mapper
 from sqlalchemy.sql.functions import now
 
-from app.kit.db.base import Base, key_attributes, python_default, table_columns, utc_now
+from app.kit.db.base import (
+    Base,
+    check_one_table,
+    key_attributes,
+    python_default,
+    table_columns,
+    utc_now,
+)
 from app.kit.db.connections.asyncpg_driver import wrap_driver_error
 from app.kit.writes.bulk import CHUNK_SIZE, NewRow, chunks, names_of, unpack_keys
 
@@ -127,12 +134,8 @@ def _column_values(
     model: type[Base], row: NewRow, dialect: Dialect, keys: Mapping[str, Sequence[Any]]
 ) -> dict[str, ColumnValues]:
     """Return the functions for the columns that COPY sets. PostgreSQL sets the other columns."""
+    check_one_table(model, "use `insert_many`")
     mapper, names = inspect(model), {*names_of(row)}
-    if len(mapper.tables) > 1:
-        raise TypeError(
-            f"copy_rows writes one table, but {model.__name__} has {len(mapper.tables)}:"
-            " use `insert_many`"
-        )
     get_value = _getter(row)
     found: dict[str, ColumnValues] = {}
     # With single-table inheritance, this excludes the columns of other subclasses.

@@ -9,6 +9,7 @@ from sqlalchemy import (
     ColumnElement,
     Index,
     PrimaryKeyConstraint,
+    UnaryExpression,
     UniqueConstraint,
     and_,
     inspect,
@@ -16,14 +17,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.sql.util import unwrap_order_by
 
-from app.kit.db.base import Base, check_columns, next_version, python_default
+from app.kit.db.base import Base, check_columns, check_one_table, next_version, python_default
 from app.kit.db.deletion import not_deleted
 from app.kit.errors.problems import Conflict, FieldProblem
 from app.kit.writes.bulk import CHUNK_SIZE, OPTIONS, NewRow, chunks, insert_values, names_of
 
 _UNIQUE = (PrimaryKeyConstraint, UniqueConstraint)
+_KEYS = (Column, UnaryExpression)  # the latter with DESC or NULLS FIRST
 
 
 class UpsertResult(NamedTuple):
@@ -52,12 +53,7 @@ async def upsert_many(
             `app.kit.writes.request_checks` handles that.
 
     """
-    tables = len(inspect(model).tables)
-    if tables > 1:
-        raise TypeError(
-            f"upsert_many writes one table, but {model.__name__} has {tables}: "
-            "insert with `insert_many`, update with `update_where`"
-        )
+    check_one_table(model, "use `insert_many` and `update_where`")
     check_columns(model, by)
     columns: Any = model.__mapper__.columns
     key_columns = [columns[name].name for name in by]
@@ -107,7 +103,9 @@ def _index_predicate(model: type[Base], by: Sequence[str], columns: Sequence[str
         each
         for each in (*table.indexes, *table.constraints)
         if (each.unique if isinstance(each, Index) else isinstance(each, _UNIQUE))
-        and _columns_of(each) == {*columns}
+        and {column.name for column in each.columns} == {*columns}
+        # ON CONFLICT does not match an index on an expression, such as lower(email).
+        and all(isinstance(part, _KEYS) for part in getattr(each, "expressions", ()))
     ]
     for each in found:
         if isinstance(each, Index) or not (each.deferrable or each.initially):
@@ -116,13 +114,6 @@ def _index_predicate(model: type[Base], by: Sequence[str], columns: Sequence[str
     if found:
         message += f" for ON CONFLICT: {found[0].name} is deferrable. Remove `deferrable` from it."
     raise TypeError(message)
-
-
-def _columns_of(item: Any) -> set[str]:
-    """Return the columns of an index or constraint, and "" for an expression like lower(email)."""
-    parts = [unwrap_order_by(each) for each in getattr(item, "expressions", item.columns)]
-    columns = (each for part in parts for each in part or [None])
-    return {each.name if isinstance(each, Column) else "" for each in columns}
 
 
 def _update_condition(model: type[Base]) -> ColumnElement[bool] | None:

@@ -24,6 +24,7 @@ from app.kit.db.base import (
     Base,
     attribute_name,
     check_columns,
+    check_one_table,
     next_version,
     primary_key,
     python_default,
@@ -184,14 +185,10 @@ def _values(
     model: type[Base], names: Collection[str], default_of: Callable[[Any], Any]
 ) -> dict[str, Any]:
     """Return a parameter for each of these attributes, and for those with a Python default."""
-    mapper = inspect(model)
-    if len(mapper.tables) > 1:
-        raise TypeError(
-            f"{model.__name__} is stored in several tables: write it with a repository."
-        )
+    check_one_table(model, "write it with a repository")
     check_columns(model, names)
     values: dict[str, Any] = {}
-    for name, column in table_columns(mapper).items():
+    for name, column in table_columns(model.__mapper__).items():
         if name in names:
             values[name] = bindparam(_PREFIX + name, type_=column.type)
         # SQLAlchemy adds other defaults, which are SQL expressions, to the statement.

@@ -87,12 +87,8 @@ class StatementCache:
         parameters. `key` is the cache key of the statement if it is known.
         """
         key = key or cache_key(statement)
-        options = statement.get_execution_options()
-        if not all(isinstance(value, Hashable) for value in options.values()):
-            # Such as `schema_translate_map`, which SQLAlchemy applies when it runs the statement.
-            return await _execute(db, build(statement), values)
         # SQLAlchemy's key does not contain the execution options, which may change the SQL.
-        lookup_key = key and (build, key.key, *sorted(options.items()))
+        lookup_key = key and (build, key.key, *sorted(statement.get_execution_options().items()))
         return await self._run(db, lookup_key, partial(build, statement), values, key)
 
     async def write(
@@ -118,6 +114,9 @@ class StatementCache:
         dialect = (db.get_bind() if isinstance(db, AsyncSession) else db.engine).dialect
         try:
             prepared = self._prepared[dialect, lookup_key]
+        except TypeError:
+            # SQLAlchemy applies an option that is not hashable, such as `schema_translate_map`.
+            return await _execute(db, build(), values, write=write)
         except KeyError:
             prepared = prepare(build(), dialect, key)
             if lookup_key:
@@ -179,7 +178,9 @@ def prepare(statement: Any, dialect: Dialect, key: CacheKey | None = None) -> Pr
         for owner, parts in state.parameter_expansion.items():
             fixed |= {part: state.parameters[part] for part in parts}
             types |= dict.fromkeys(parts, types[owner])
-    parameters = tuple((name, _bind_processor(types[name], dialect)) for name in positions)
+    parameters = tuple(
+        (name, types[name].dialect_impl(dialect).bind_processor(dialect)) for name in positions
+    )
     columns = tuple(
         (column.key or "", _result_processor(column.type, dialect))
         for column in statement.exported_columns
@@ -192,10 +193,6 @@ def _values(compiled: SQLCompiler, key: CacheKey | None) -> dict[str, Any]:
     named = {bind.key: _VARYING for bind in compiled.binds.values() if bind.required}
     extracted: list[Any] = [bindparam(None, _VARYING) for _ in key.bindparams] if key else []
     return dict(compiled.construct_params(named, extracted or None))
-
-
-def _bind_processor(column_type: TypeEngine[Any], dialect: Dialect) -> Processor | None:
-    return column_type.dialect_impl(dialect).bind_processor(dialect)
 
 
 def _result_processor(column_type: TypeEngine[Any], dialect: Dialect) -> Processor | None:
