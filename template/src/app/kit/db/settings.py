@@ -50,8 +50,7 @@ class DatabaseSettings(PoolSettings):
     @model_validator(mode="after")
     def _reject_pre_ping_behind_pgbouncer(self) -> Self:
         if self.pooler == "pgbouncer" and self.pool_pre_ping:
-            # The service has no pool then, so it never reuses a connection.
-            raise ValueError("DATABASE_POOL_PRE_PING must be false with PgBouncer.")
+            raise ValueError("DATABASE_POOL_PRE_PING must be false: PgBouncer pools connections.")
         return self
 
     def for_reads(self) -> Self:

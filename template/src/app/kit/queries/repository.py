@@ -63,12 +63,10 @@ class Repository(Generic[M]):
         statement = _select_by_key(model, options)
         if for_update:
             statement = self._lock(statement)
-        # A joined collection returns a row once for each of its items.
-        found = (await self.session.scalars(statement, {"row__key": key})).unique()
-        row: M | None = found.first()
-        if row is None:
+        rows = await self._all(statement, {"row__key": key})
+        if not rows:
             raise NotFound(f"{self.model.__name__} {key} not found.")
-        return row
+        return rows[0]
 
     async def get_many(self, keys: Collection[Id], *options: ORMOption) -> list[M]:
         """Return the rows with these primary keys, ordered by primary key. Ignore missing rows."""
@@ -78,9 +76,8 @@ class Repository(Generic[M]):
         self, condition: ColumnElement[bool], *options: ORMOption
     ) -> M | None:
         """Return the row that matches a condition on a unique column, or None."""
-        rows = await self.session.scalars(select(self.model).where(condition).options(*options))
-        row: M | None = rows.unique().first()
-        return row
+        statement = select(self.model).where(condition).options(*options)
+        return next(iter(await self._all(statement)), None)
 
     async def lock_many(self, keys: Collection[Id], *options: ORMOption) -> list[M]:
         """Lock the rows with these primary keys FOR NO KEY UPDATE and return them.
@@ -171,9 +168,9 @@ class Repository(Generic[M]):
             of=self.model, read=share, key_share=not share, skip_locked=skip_locked
         ).execution_options(populate_existing=True)
 
-    async def _all(self, statement: Select[M]) -> list[M]:
+    async def _all(self, statement: Select[M], values: Any = None) -> list[M]:
         # A joined collection returns a row once for each of its items.
-        return list((await self.session.scalars(statement)).unique())
+        return list((await self.session.scalars(statement, values)).unique())
 
 
 # Building a statement takes as long as running it, and a service has few combinations of model and
