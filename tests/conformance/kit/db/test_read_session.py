@@ -34,13 +34,13 @@ async def opened_database(
     await database.close()
 
 
-@pytest.mark.parametrize("fresh", [False, True])
+@pytest.mark.parametrize("engine", ["read_engine", "primary_read_engine"])
 @pytest.mark.parametrize("write", [INSERT, text("SELECT number FROM kit_notes FOR UPDATE")])
 async def test_server_rejects_write_in_read_session(
-    opened_database: Database, write: TextClause, fresh: bool
+    opened_database: Database, write: TextClause, engine: str
 ) -> None:
     with pytest.raises(DBAPIError, match="read-only transaction"):
-        async with opened_database.reading(fresh=fresh) as session:
+        async with opened_database.sessions(bind=getattr(opened_database, engine)) as session:
             await session.execute(write)
     async with opened_database.reading() as session:
         assert await session.scalar(COUNT) == 0

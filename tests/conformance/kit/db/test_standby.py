@@ -184,12 +184,12 @@ async def test_no_cache_request_reads_from_the_primary(
     assert (await client.get("/kit/notes")).json() == 1
 
 
-@pytest.mark.parametrize("fresh", [False, True])
-async def test_read_session_rejects_writes(database: Database, fresh: bool) -> None:
+@pytest.mark.parametrize("engine", ["read_engine", "primary_read_engine"])
+async def test_read_session_rejects_writes(database: Database, engine: str) -> None:
     with pytest.raises(DBAPIError, match="read-only transaction"):
-        async with database.reading(fresh=fresh) as session:
+        async with database.sessions(bind=getattr(database, engine)) as session:
             await session.execute(INSERT)
-    async with database.reading(fresh=True) as session:
+    async with database.sessions(bind=database.primary_read_engine) as session:
         assert await session.scalar(COUNT) == 0
 
 

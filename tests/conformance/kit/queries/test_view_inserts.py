@@ -66,7 +66,7 @@ async def module_app(unpooled_url: URL, request: pytest.FixtureRequest) -> Async
 async def rows(app: FastAPI) -> list[Any]:
     """Return the committed rows."""
     database: Database = app.state.database
-    async with database.reading(fresh=True) as session:
+    async with database.reading() as session:
         return list(await session.scalars(select(Thing).order_by(Thing.number)))
 
 

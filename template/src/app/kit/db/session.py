@@ -118,7 +118,7 @@ class Database:
         """Return a read-only session, for use with `async with`.
 
         It is in autocommit mode, or behind PgBouncer in a READ ONLY transaction. It reads from the
-        replica if one is configured, which lags behind the primary; with `fresh`, from the primary.
+        replica if one is configured, which lags behind the primary. `fresh` is removed in 0.14.
         """
         return self.sessions(bind=self.primary_read_engine if fresh else self.read_engine)
 
