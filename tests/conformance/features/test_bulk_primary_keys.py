@@ -168,7 +168,6 @@ async def test_update_without_values_returns_the_number_of_rows(session: AsyncSe
     assert await session.scalar(select(Lane.rank).where(Lane.name == "b")) == 2
 
 
-
 class Row(dict[str, Any]):
     """A row that a `WeakSet` can contain."""
 

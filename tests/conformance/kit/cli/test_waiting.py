@@ -80,7 +80,7 @@ async def test_refusal_by_each_address_of_a_host_is_temporary(
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     url = unpooled_url.set(host="localhost", port=1, query={})
     settings = settings_with(url, startup_timeout=0.3, pooler="none").database
-    with pytest.raises(DatabaseUnreachable, match="within 0.3 s: no address of the host accepts"):
+    with pytest.raises(DatabaseUnreachable, match=r"within 0\.3 s: no address of the host accepts"):
         await wait_for_database(settings)
 
 
