@@ -8,14 +8,10 @@ from fastapi.encoders import jsonable_encoder
 from fastapi.responses import JSONResponse
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import joinedload, selectinload
 
 from app.example.posts.models import Post
-from app.example.posts.repository import (
-    POST_OUT,
-    POSTS,
-    SORT_ORDERS,
-    PostRepository,
-)
+from app.example.posts.repository import POSTS, SORT_ORDERS, PostRepository
 from app.example.posts.schemas import PostOut, PostQuery, PostSort
 from app.features.measured.schemas import Keys, NewRow, NewRows, Row
 from app.kit.db.ids import Id
@@ -28,6 +24,7 @@ from app.kit.queries.repository import load_options
 router = APIRouter(prefix="/without", tags=["measured"])
 
 ROW = load_options()
+POST_OUT = load_options(joinedload(Post.author), selectinload(Post.tags))
 POST_ROWS = RowValidator(PostOut, Post)
 NEWEST = SORT_ORDERS[PostSort.NEWEST].clauses
 

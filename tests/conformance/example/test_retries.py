@@ -1,6 +1,6 @@
 """Transactions are retried after a serialization failure or deadlock, up to a limit."""
 
-from asyncio import Barrier, Event, gather, sleep
+from asyncio import Barrier, Event, create_task, gather, sleep
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -11,7 +11,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.example.catalog.models import Product
+from app.example.catalog.models import Product, ProductStatus
 from app.example.catalog.repository import ProductRepository
 from app.kit.db.ids import Id
 from app.kit.errors.problems import Conflict
@@ -190,3 +190,26 @@ async def test_order_is_placed_despite_deadlock(
     _, status = await gather(lock_backwards(), place_order())
     assert status == 201
     assert await shop.stocks() == [4, 4]
+
+
+@pytest.mark.parametrize(
+    ("status", "method", "path"),
+    [
+        (ProductStatus.ACTIVE, "POST", "/categories/{}/discontinue"),
+        (ProductStatus.DISCONTINUED, "DELETE", "/products/discontinued?before=2999-01-01T00:00Z"),
+    ],
+)
+async def test_products_are_discontinued_and_deleted_despite_deadlock(
+    own_app: FastAPI, committing_client: AsyncClient, status: ProductStatus, method: str, path: str
+) -> None:
+    shop = await open_shop(own_app, 5, 5, status=status)
+    first, last = shop.products
+    async with shop.database.transaction() as other:
+        await ProductRepository(other).get(last.id, for_update=True)
+        url = path.format(first.category_id)
+        request = create_task(committing_client.request(method, url))
+        await shop.wait_for_blocked(1)
+        # PostgreSQL ends the transaction that has waited longer: the request.
+        await sleep(0.2)
+        await ProductRepository(other).get(first.id, for_update=True)
+    assert (await request).json() == {"products": 2}

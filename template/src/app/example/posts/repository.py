@@ -1,7 +1,7 @@
 """Queries for posts."""
 
 from sqlalchemy import Select, or_
-from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy.orm import selectinload
 
 from app.example.posts.models import Post
 from app.example.posts.schemas import PostFilter, PostOut, PostSort
@@ -11,8 +11,9 @@ from app.kit.queries.sorting import order_by
 from app.kit.queries.view import View
 
 POSTS = View(PostOut, Post)
-# Load options for a post that is updated and then returned as `PostOut`.
-POST_OUT = load_options(joinedload(Post.author), selectinload(Post.tags))
+# Load options for a post that is updated and then returned as `PostOut`. Not `joinedload`: if
+# `for_update` waits for a transfer of the post, it does not find the new author.
+POST_OUT = load_options(selectinload(Post.author), selectinload(Post.tags))
 
 SORT_ORDERS = {
     PostSort.NEWEST: order_by(Post.created_at.desc(), tiebreaker=Post.id),

@@ -112,7 +112,7 @@ class PostOut(ResponseModel):
     updated_at: datetime
 
 
-class RefusedTransfer(ResponseModel):
+class RejectedTransfer(ResponseModel):
     """A transfer that failed."""
 
     index: int = Field(description="Position in `transfers`, from 0")
@@ -124,4 +124,4 @@ class TransfersOut(ResponseModel):
     """Result of the transfers."""
 
     moved: int = Field(description="Number of transferred posts")
-    refused: list[RefusedTransfer]
+    rejected: list[RejectedTransfer]

@@ -19,11 +19,11 @@ class TagRepository(Repository[Tag]):
     model = Tag
 
     async def named(self, names: Collection[str]) -> list[Tag]:
-        """Return the tags with these names in alphabetical order, or raise `Invalid`."""
-        found = await self.session.scalars(
-            select(Tag).where(Tag.name.in_(names)).order_by(Tag.name).options(*NO_RELATIONSHIPS)
-        )
-        tags = list(found)
+        """Lock the tags with these names and return them by name, or raise `Invalid`."""
+        statement = select(Tag).where(Tag.name.in_(names)).options(*NO_RELATIONSHIPS)
+        # FOR KEY SHARE: a concurrent deletion or rename of a tag waits for this transaction.
+        locked = statement.order_by(Tag.name).with_for_update(read=True, key_share=True)
+        tags = list(await self.session.scalars(locked.execution_options(populate_existing=True)))
         if unknown := sorted(set(names) - {tag.name for tag in tags}):
             problem = FieldProblem(field="body.tags", message=f"not found: {', '.join(unknown)}")
             raise Invalid("Some tags do not exist. Create them first.", problem)
