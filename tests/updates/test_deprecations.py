@@ -161,9 +161,10 @@ def uses_of(names: set[str], source: str) -> set[str]:
     imports = (node for node in ast.walk(tree) if isinstance(node, ast.Import))
     others = {each.asname or each.name for node in imports for each in node.names}
     variables = {
-        node.id
+        node.arg if isinstance(node, ast.arg) else node.id
         for node in ast.walk(tree)
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+        if isinstance(node, ast.arg)
+        or (isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))
     }
     used: set[str] = set()
     for node in ast.walk(tree):

@@ -32,11 +32,11 @@ class Shop:
         ]
         return {"user_id": as_json(self.customer.id), "lines": lines}
 
-    def transfer(self, giver: int, taker: int, quantity: int) -> dict[str, Any]:
+    def transfer(self, source: int, target: int, quantity: int) -> dict[str, Any]:
         """Return the request body of a stock transfer between two products, given by index."""
         return {
-            "from_product_id": as_json(self.products[giver].id),
-            "to_product_id": as_json(self.products[taker].id),
+            "from_product_id": as_json(self.products[source].id),
+            "to_product_id": as_json(self.products[target].id),
             "quantity": quantity,
         }
 

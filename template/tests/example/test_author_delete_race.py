@@ -60,7 +60,7 @@ async def test_deleted_author_gets_no_new_post(
         assert response.status_code == 422
         assert response.json()["errors"][0]["field"] == "body.author_id"
     else:
-        assert [each["index"] for each in response.json()["refused"]] == [0]
+        assert [each["index"] for each in response.json()["rejected"]] == [0]
     assert await author_ids(committing_client) == [str(other.author_id)]
 
 

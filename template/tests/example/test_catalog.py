@@ -166,7 +166,11 @@ async def test_product_search_filters_sorts_and_counts(
 
     assert await found() == ["100% Mint", "Arabica", "Assam", "Darjeeling"]
     assert await found(category="tea", sort="cheapest") == ["100% Mint", "Assam", "Darjeeling"]
-    assert await found(category="tea", sort="dearest") == ["Darjeeling", "Assam", "100% Mint"]
+    assert await found(category="tea", sort="most_expensive") == [
+        "Darjeeling",
+        "Assam",
+        "100% Mint",
+    ]
     assert await found(sort="newest") == ["Arabica", "100% Mint", "Darjeeling", "Assam"]
     assert await found(category="nowhere") == []
     assert await found(status="draft") == ["Arabica"]

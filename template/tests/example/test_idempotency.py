@@ -8,8 +8,9 @@ import pytest
 from fastapi import FastAPI
 from httpx2 import AsyncClient, Response
 
-from app.example.idempotency import delete_expired_keys
+from app.example.idempotency import IdempotencyKey
 from app.kit.db.base import utc_now
+from app.kit.writes.idempotency import delete_expired
 from tests.example.catalog_factories import count_products, product_rows
 from tests.example.factories import as_json
 from tests.example.order_factories import Shop, open_shop
@@ -127,7 +128,7 @@ async def test_batch_endpoint_is_idempotent_with_its_own_key_scope(
 
 async def test_deleted_key_can_be_used_again(shop: Shop, order: Post) -> None:
     first = await order(shop.order(1))
-    assert await delete_expired_keys(shop.database, before=utc_now()) == 1
+    assert await delete_expired(shop.database, IdempotencyKey, before=utc_now()) == 1
     second = await order(shop.order(1))
     assert second.json()["id"] != first.json()["id"]
     assert await shop.count("orders") == 2

@@ -21,8 +21,8 @@ async def test_import_keeps_valid_names_and_reports_invalid_ones(
     assert response.status_code == 200
     body = response.json()
     assert [tag["name"] for tag in body["created"]] == ["one", "two", "three"]
-    assert [item["index"] for item in body["refused"]] == [1, 2, 4, 5, 6]
-    assert body["refused"][0]["reason"] == "name already exists."
+    assert [item["index"] for item in body["rejected"]] == [1, 2, 4, 5, 6]
+    assert body["rejected"][0]["reason"] == "name already exists."
     for tag in body["created"]:
         assert (await client.get(f"/tags/{tag['id']}")).json() == tag
     assert await session.scalar(select(func.count()).select_from(Tag)) == 4
@@ -48,10 +48,10 @@ async def test_failed_transfer_is_undone_and_others_succeed(
     deleted = await make_user(session)
     await client.delete(f"/users/{deleted.id}")
 
-    def transfer(giver: Any, taker: Any, *posts: Any) -> dict[str, Any]:
+    def transfer(sender: Any, recipient: Any, *posts: Any) -> dict[str, Any]:
         return {
-            "from_author_id": as_json(giver.id),
-            "to_author_id": as_json(taker.id),
+            "from_author_id": as_json(sender.id),
+            "to_author_id": as_json(recipient.id),
             "post_ids": list(posts),
         }
 
@@ -67,8 +67,8 @@ async def test_failed_transfer_is_undone_and_others_succeed(
     assert response.status_code == 200, response.text
     body = response.json()
     assert body["moved"] == 2
-    assert [item["index"] for item in body["refused"]] == [1, 2]
-    assert body["refused"][0]["errors"][0]["field"] == "body.transfers.1.post_ids"
+    assert [item["index"] for item in body["rejected"]] == [1, 2]
+    assert body["rejected"][0]["errors"][0]["field"] == "body.transfers.1.post_ids"
     authors = [
         (await client.get(f"/posts/{key}")).json()["author"]["name"]
         for key in [*keys, as_json(others.id)]
@@ -99,13 +99,13 @@ async def test_concurrent_transfers_of_the_same_posts_succeed_once(
 async def test_deleted_post_cannot_be_transferred(
     client: AsyncClient, session: AsyncSession
 ) -> None:
-    post, taker = await make_post(session), await make_user(session)
+    post, recipient = await make_post(session), await make_user(session)
     await client.delete(f"/posts/{post.id}")
     transfer = {
         "from_author_id": as_json(post.author_id),
-        "to_author_id": as_json(taker.id),
+        "to_author_id": as_json(recipient.id),
         "post_ids": [as_json(post.id)],
     }
     body = (await client.post("/posts/transfers", json={"transfers": [transfer]})).json()
     detail = f"Posts not found: {post.id}."
-    assert body == {"moved": 0, "refused": [{"index": 0, "detail": detail, "errors": []}]}
+    assert body == {"moved": 0, "rejected": [{"index": 0, "detail": detail, "errors": []}]}

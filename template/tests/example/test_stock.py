@@ -19,10 +19,10 @@ async def test_transfer_moves_stock_from_one_product_to_another(
     shop = await make_shop(app, session, 10, 0)
     response = await client.post("/stock/transfers", json=shop.transfer(0, 1, 4))
     assert response.status_code == 200
-    giver, taker = shop.products
+    source, target = shop.products
     assert response.json() == {
-        "giver": {"id": as_json(giver.id), "sku": giver.sku, "stock": 6},
-        "taker": {"id": as_json(taker.id), "sku": taker.sku, "stock": 4},
+        "source": {"id": as_json(source.id), "sku": source.sku, "stock": 6},
+        "target": {"id": as_json(target.id), "sku": target.sku, "stock": 4},
     }
     assert await shop.stocks() == [6, 4]
 

@@ -167,23 +167,24 @@ async def test_views_equal_serialized_entities(session: AsyncSession) -> None:
         assert expected
 
 
-async def test_repositories_of_subclasses_read_only_their_own_rows(
+async def test_pages_and_repositories_of_subclasses_read_only_their_own_rows(
     session: AsyncSession,
 ) -> None:
     await fill(session)
     session.expunge_all()
-    letters = Letters(session)
-    page = await letters.page(PageQuery(limit=3, offset=1), select(Letter).order_by(Letter.title))
+    letters, bosses = View(LetterOut, Letter), View(BossOut, Boss)
+    query, by_title = PageQuery(limit=3, offset=1), letters.select().order_by(Letter.title)
+    page = await letters.page(session, query, by_title)
     assert ([row.title for row in page.items], page.total) == (["ada b", "bob a", "bob b"], 4)
-    assert await letters.count() == 4
-    bosses = Bosses(session)
-    found = await bosses.page(PageQuery(), select(Boss))
+    found = await bosses.page(session, PageQuery(), bosses.select())
     assert (len(found.items), found.total) == (2, 2)
-    ada = await bosses.get_one_or_none(Boss.name == "ada")
+    assert await Letters(session).count() == 4
+    repository = Bosses(session)
+    ada = await repository.get_one_or_none(Boss.name == "ada")
     assert ada is not None
-    assert (await bosses.get(ada.id, for_update=True)).budget == 5
-    assert await bosses.get_many([ada.id]) == [ada]
-    assert await bosses.exists(Boss.budget == 5)
+    assert (await repository.get(ada.id, for_update=True)).budget == 5
+    assert await repository.get_many([ada.id]) == [ada]
+    assert await repository.exists(Boss.budget == 5)
 
 
 async def test_keyset_pages_of_inheritance_and_composite_keys(session: AsyncSession) -> None:

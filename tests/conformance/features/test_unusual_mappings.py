@@ -234,10 +234,8 @@ async def test_self_referential_many_to_many_and_computed_columns(session: Async
     assert str(updated.rank) == "10.00"
     changed = await Fans(session).update(c, {"score": 60})
     assert str(changed.rank) == "20.00"
-    found = await Fans(session).page(
-        PageQuery(),
-        select(Fan).join(Fan.following.of_type(OTHER)).where(OTHER.name != "b").order_by(Fan.rank),
-    )
+    joined = view.select().join(Fan.following.of_type(OTHER)).where(OTHER.name != "b")
+    found = await view.page(session, PageQuery(), joined.order_by(Fan.rank))
     assert found.total == 2
     names = View(FanName, Fan)
     assert {
@@ -368,10 +366,6 @@ async def test_joined_inheritance_over_three_tables_with_renamed_keys(
     by = order_by(Robot.power.desc(), Robot.name.asc(), tiebreaker=Robot.id)
     rows = await all_pages(session, view, by, limit=2)
     assert [each.name for each in rows] == ["y", "s", "t"]
-    paged = await Robots(session).page(
-        PageQuery(limit=1, offset=1), select(Robot).order_by(Robot.arms)
-    )
-    assert (paged.total, paged.items[0].arms) == (3, 5)
     shown_page = await view.page(
         session, PageQuery(limit=1, offset=1), view.select().order_by(Robot.arms)
     )

@@ -1,16 +1,8 @@
-"""Idempotency keys: their table, the dependency for endpoints, and the deletion of old keys."""
+"""Idempotency keys: their table, and the dependency for endpoints."""
 
-from datetime import datetime
 from typing import Annotated
 
-from app.kit.db.session import Database
-from app.kit.writes.bulk import CHUNK_SIZE
-from app.kit.writes.idempotency import (
-    IdempotencyRecord,
-    IdempotentRequest,
-    delete_expired,
-    idempotent,
-)
+from app.kit.writes.idempotency import IdempotencyRecord, IdempotentRequest, idempotent
 
 
 class IdempotencyKey(IdempotencyRecord):
@@ -22,8 +14,3 @@ class IdempotencyKey(IdempotencyRecord):
 # Each caller has separate keys. Without authentication, clients share the keys of an
 # operation, unless you pass `idempotent` a scope that identifies the client.
 IdempotencyDep = Annotated[IdempotentRequest, idempotent(IdempotencyKey)]
-
-
-async def delete_expired_keys(database: Database, before: datetime, size: int = CHUNK_SIZE) -> int:
-    """Delete the keys that were created before a time. Return their number."""
-    return await delete_expired(database, IdempotencyKey, before, size)

@@ -5,12 +5,13 @@ from typing import Annotated
 
 import typer
 
-from app.example.idempotency import delete_expired_keys
+from app.example.idempotency import IdempotencyKey
 from app.example.posts.service import delete_old_posts
 from app.example.users.service import deactivate_users
 from app.kit.cli.jobs import job
 from app.kit.db.base import utc_now
 from app.kit.db.session import Database
+from app.kit.writes.idempotency import delete_expired
 
 commands = typer.Typer()
 
@@ -40,9 +41,5 @@ async def delete_keys(database: Database, days: Days) -> str:
 
     After that, a repeated request is executed again. The API promises to keep keys for one day.
     """
-    count = await delete_expired_keys(database, utc_now() - timedelta(days=days))
+    count = await delete_expired(database, IdempotencyKey, utc_now() - timedelta(days=days))
     return f"{count} keys deleted"
-
-
-# The name until release 0.11.
-commands.command("forget-keys", hidden=True, deprecated=True)(delete_keys)

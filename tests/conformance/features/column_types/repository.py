@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from app.kit.queries.pagination import CursorPageResult, PageQuery, PageResult
+from app.kit.queries.pagination import CursorPageResult, PageResult
 from app.kit.queries.repository import Repository, load_options
 from app.kit.queries.sorting import order_by
 from app.kit.queries.view import View
@@ -17,11 +17,13 @@ from tests.conformance.features.column_types.schemas import (
     TypedRowOut,
     TypedRowQuery,
     TypedRowSort,
+    TypedVehicleOut,
 )
 from tests.conformance.support.keyset import read_keyset_page
 
 SAMPLE_OUT = load_options()
 SAMPLES = View(TypedRowOut, TypedRow)
+VEHICLES = View(TypedVehicleOut, TypedVehicle)
 
 
 def _orders(descending: bool) -> dict[TypedRowSort, Any]:
@@ -42,15 +44,15 @@ class TypedRowRepository(Repository[TypedRow]):
 
     model = TypedRow
 
-    async def search(self, query: TypedRowQuery) -> PageResult[TypedRow]:
+    async def search(self, query: TypedRowQuery) -> PageResult[TypedRowOut]:
         """Return one page of the samples that match the filters."""
-        statement = select(TypedRow).order_by(TypedRow.code)
+        statement = SAMPLES.select().order_by(TypedRow.code)
         if query.q is not None:
             statement = statement.where(TypedRow.varchar.icontains(query.q, autoescape=True))
         filters = query.model_dump(exclude={"q", "limit", "offset"}, exclude_none=True)
         for name, value in filters.items():
             statement = statement.where(getattr(TypedRow, name) == value)
-        return await self.page(query, statement, *SAMPLE_OUT)
+        return await SAMPLES.page(self.session, query, statement)
 
     async def feed(self, query: TypedRowFeed) -> CursorPageResult[TypedRow]:
         """Return one page by cursor."""
@@ -66,9 +68,3 @@ class TypedVehicleRepository(Repository[TypedVehicle]):
     """Vehicles of all kinds."""
 
     model = TypedVehicle
-
-    async def list_all(self, query: PageQuery) -> PageResult[TypedVehicle]:
-        """Return one page of the vehicles."""
-        return await self.page(
-            query, select(TypedVehicle).order_by(TypedVehicle.name), *load_options()
-        )

@@ -21,6 +21,7 @@ from tests.conformance.features.column_types.models import (
 from tests.conformance.features.column_types.repository import (
     SAMPLE_OUT,
     SAMPLES,
+    VEHICLES,
     TypedRowRepository,
     TypedVehicleRepository,
 )
@@ -51,7 +52,7 @@ async def create_sample_of_everything(new: TypedRowCreate, session: SessionDep) 
 @samples.get("", response_model=Page[TypedRowOut])
 async def list_samples_of_everything(
     query: Annotated[TypedRowQuery, Query()], session: ReadSessionDep
-) -> PageResult[TypedRow]:
+) -> PageResult[TypedRowOut]:
     """List samples, by offset."""
     return await TypedRowRepository(session).search(query)
 
@@ -127,10 +128,10 @@ async def create_vehicle_of_everything(
 
 @vehicles.get("", response_model=Page[TypedVehicleOut])
 async def list_vehicles_of_everything(
-    query: Annotated[PageQuery, Query()], session: ReadSessionDep
-) -> PageResult[TypedVehicle]:
+    query: Annotated[PageQuery, Query()], db: DatabaseDep
+) -> PageResult[TypedVehicleOut]:
     """List vehicles of all kinds."""
-    return await TypedVehicleRepository(session).list_all(query)
+    return await VEHICLES.page(db, query, VEHICLES.select().order_by(TypedVehicle.name))
 
 
 @vehicles.get("/{vehicle_id}", response_model=TypedVehicleOut, responses=problem_responses(404))

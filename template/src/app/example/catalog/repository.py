@@ -28,7 +28,7 @@ SORT_ORDERS = {
     ProductSort.NAME: order_by(Product.name.asc(), tiebreaker=Product.id),
     ProductSort.NEWEST: order_by(Product.created_at.desc(), tiebreaker=Product.id),
     ProductSort.CHEAPEST: order_by(Product.price_cents.asc(), tiebreaker=Product.id),
-    ProductSort.DEAREST: order_by(Product.price_cents.desc(), tiebreaker=Product.id),
+    ProductSort.MOST_EXPENSIVE: order_by(Product.price_cents.desc(), tiebreaker=Product.id),
 }
 
 

@@ -97,7 +97,7 @@ class ProductSort(StrEnum):
     NAME = "name"
     NEWEST = "newest"
     CHEAPEST = "cheapest"
-    DEAREST = "dearest"
+    MOST_EXPENSIVE = "most_expensive"
 
 
 class ProductFilter(BaseModel):
@@ -172,8 +172,8 @@ class StockOut(ResponseModel):
 class Transferred(ResponseModel):
     """The stock of both products after a transfer."""
 
-    giver: StockOut
-    taker: StockOut
+    source: StockOut
+    target: StockOut
 
 
 class ProductsAdded(ResponseModel):

@@ -64,8 +64,8 @@ async def delete_discontinued(before: datetime, session: AsyncSession) -> int:
 class ProductPair:
     """The products of a stock transfer."""
 
-    giver: Product
-    taker: Product
+    source: Product
+    target: Product
 
 
 async def transfer_stock(transfer: StockTransfer, session: AsyncSession) -> ProductPair:
@@ -84,10 +84,10 @@ async def transfer_stock(transfer: StockTransfer, session: AsyncSession) -> Prod
         problem = FieldProblem(field="body.to_product_id", message="must be another product")
         raise Invalid("A transfer needs two products.", problem)
     pair = ProductPair(
-        giver=products[transfer.from_product_id], taker=products[transfer.to_product_id]
+        source=products[transfer.from_product_id], target=products[transfer.to_product_id]
     )
-    pair.giver.reserve(transfer.quantity)
-    pair.taker.restock(transfer.quantity)
+    pair.source.reserve(transfer.quantity)
+    pair.target.restock(transfer.quantity)
     await session.flush()
     return pair
 

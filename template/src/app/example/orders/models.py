@@ -23,7 +23,8 @@ from app.kit.db.ids import Id
 from app.kit.db.relationships import relationship
 from app.kit.errors.problems import Conflict
 
-# 100 lines at the highest price are 10**15 cents. JavaScript's integers are exact up to 2**53.
+# So that a total stays exact in JavaScript: 100 lines at the highest price are 10**15 cents, and
+# its integers are exact up to 2**53.
 MAX_QUANTITY = 10_000
 
 

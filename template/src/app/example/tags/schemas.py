@@ -48,7 +48,7 @@ class TagOut(ResponseModel):
     name: str
 
 
-class RefusedTag(ResponseModel):
+class RejectedTag(ResponseModel):
     """A name for which no tag was created."""
 
     index: int = Field(description="Position in `names`, from 0")
@@ -59,4 +59,4 @@ class TagImportOut(ResponseModel):
     """Result of a tag import."""
 
     created: list[TagOut]
-    refused: list[RefusedTag]
+    rejected: list[RejectedTag]

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.example.tags.models import Tag
 from app.example.tags.repository import TagRepository
-from app.example.tags.schemas import RefusedTag, TagImport, TagImportOut, TagName, TagOut
+from app.example.tags.schemas import RejectedTag, TagImport, TagImportOut, TagName, TagOut
 from app.kit.errors.problems import Conflict
 from app.kit.writes.transactions import savepoint
 
@@ -17,7 +17,7 @@ _NAME: TypeAdapter[str] = TypeAdapter(TagName)
 async def import_tags(wanted: TagImport, session: AsyncSession) -> TagImportOut:
     """Create a tag for each name. Skip and report invalid and existing names."""
     created: dict[int, TagOut] = {}
-    refused: list[RefusedTag] = []
+    rejected: list[RejectedTag] = []
     # Insert in the order of the names: concurrent imports of the same names cannot deadlock.
     for index, name in sorted(enumerate(wanted.names), key=itemgetter(1)):
         try:
@@ -27,8 +27,8 @@ async def import_tags(wanted: TagImport, session: AsyncSession) -> TagImportOut:
                 await TagRepository(session).add(new)
             created[index] = TagOut.model_validate(new)
         except ValidationError as error:
-            refused.append(RefusedTag(index=index, reason=error.errors()[0]["msg"]))
+            rejected.append(RejectedTag(index=index, reason=error.errors()[0]["msg"]))
         except Conflict as conflict:
-            refused.append(RefusedTag(index=index, reason=conflict.detail))
-    refused.sort(key=attrgetter("index"))
-    return TagImportOut(created=[created[index] for index in sorted(created)], refused=refused)
+            rejected.append(RejectedTag(index=index, reason=conflict.detail))
+    rejected.sort(key=attrgetter("index"))
+    return TagImportOut(created=[created[index] for index in sorted(created)], rejected=rejected)

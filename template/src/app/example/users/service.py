@@ -52,7 +52,7 @@ async def delete_profile(user_id: Id, session: AsyncSession) -> None:
 
 
 async def deactivate_users(database: Database, idle_since: datetime, size: int = CHUNK_SIZE) -> int:
-    """Deactivate users without updates and posts since `idle_since`. Return their number."""
+    """Deactivate users without updates or posts since `idle_since`. Return their number."""
     return await update_in_batches(
         database,
         User,

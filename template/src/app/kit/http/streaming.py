@@ -81,7 +81,8 @@ class StreamedRows(StreamingResponse):
 class JsonLines(StreamedRows):
     """Rows as JSON Lines (NDJSON), each serialized with a schema.
 
-    Pass `View.stream(...)`, or a database, a statement and a schema.
+    Pass `View.stream(...)`. For rows that no view can read, such as groups, pass a database, a
+    statement and a schema.
     """
 
     @overload
@@ -107,9 +108,11 @@ class JsonLines(StreamedRows):
 class CsvLines(StreamedRows):
     """Rows as CSV in UTF-8: a header line with the fields of a schema, then one line per row.
 
-    Pass `View.stream(...)`, or a database, a statement and a schema. Values that are not strings
-    are written as in JSON: `true`, `2026-01-31T12:00:00Z`, `[1,2]`. Null is an empty cell, like an
-    empty string.
+    Pass `View.stream(...)`. For rows that no view can read, such as groups, pass a database, a
+    statement and a schema.
+
+    Values that are not strings are written as in JSON: `true`, `2026-01-31T12:00:00Z`, `[1,2]`.
+    Null is an empty cell, like an empty string.
 
     Spreadsheets run text that begins with `=`, `+`, `-` or `@` as a formula. Set `escape_formulas`
     if people open the file in a spreadsheet and the text comes from users. It puts `'` before such

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Select, bindparam, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import raiseload
 from sqlalchemy.orm.interfaces import ORMOption
+from typing_extensions import deprecated
 
 from app.kit.db.base import Base, any_of, check_columns, primary_key
 from app.kit.db.deletion import delete_row, exclude_deleted
@@ -57,7 +58,8 @@ class Repository(Generic[M]):
     async def get(self, key: Id, *options: ORMOption, for_update: bool = False) -> M:
         """Return the row with this primary key, or raise `NotFound`.
 
-        With `for_update`, lock it FOR NO KEY UPDATE.
+        With `for_update`, lock it FOR NO KEY UPDATE. Then load relationships with `selectinload`:
+        if the statement waits for the lock, `joinedload` does not find a related row that changed.
         """
         model: Any = self.model
         statement = _select_by_key(model, options)
@@ -117,15 +119,11 @@ class Repository(Generic[M]):
         found = select(key).where(*conditions).limit(at_most).subquery()
         return await self.session.scalar(select(func.count()).select_from(found)) or 0
 
+    @deprecated("use `View.page`; it is removed in 0.14")
     async def page(
         self, query: PageQuery, statement: Select[T], *options: ORMOption
     ) -> PageResult[T]:
-        """Return one page of a statement and the total number of rows.
-
-        The primary key is the last term of ORDER BY. If a join repeats a row, the result contains
-        it once per combination of ORDER BY values. Raises TypeError for a statement with LIMIT or
-        OFFSET.
-        """
+        """Return one page of entities and the total number of rows, like `View.page`."""
         total = await self.session.scalar(count_rows(statement)) or 0
         limited = ordered_rows(statement).limit(query.limit).offset(query.offset)
         found = await self.session.scalars(limited.options(*options))
