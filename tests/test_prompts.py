@@ -24,7 +24,7 @@ COPY = (sys.executable, "-m", "copier", "copy")
 # Question, default, rejected answer, error message, accepted answer.
 NUMBERS = [
     (
-        "How many connections per process",
+        "How many connections in each pool",
         "16",
         "many",
         "answer a whole number from 1 to 1000",

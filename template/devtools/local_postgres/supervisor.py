@@ -136,7 +136,7 @@ def server_account(data: Path) -> dict[str, Any]:
 
 
 def prepare_binaries(bindir: Path, scratch: Path, account: dict[str, Any]) -> Path:
-    """Return a directory of the binaries that the account can access. Copy them if necessary."""
+    """Return the directory of the binaries. Copy them if the account cannot access them."""
     if not _can_access(bindir / "postgres", account):
         site = bindir.parents[2]  # a wheel has its libraries in NAME.libs
         for source in (bindir.parent, site / f"{bindir.parents[1].name}.libs"):

@@ -25,8 +25,8 @@ else:
         _until_exit.enter_context(local_database(with_schema=False))
         settings = Settings.load()
         app = create_app(settings)
-        # Create the schema of a new database only. A reload must not apply pending migrations to
-        # an existing one, since a developer may still be editing them. `migrate` applies those.
+        # Only for a database that has never been migrated, also that of DATABASE_URL. A reload must
+        # not apply pending migrations, since a developer may still be editing them. `migrate` does.
         create_schema(settings)
     except USER_ERRORS as error:
         sys.stderr.write(f"{error}\n")

@@ -49,7 +49,7 @@ _EXTENSIONS = text("""
 
 
 class Failure(Finding):
-    """A finding that stops the service. Any other with advice may cause a failure later."""
+    """A finding that prevents the service from working. Any other with advice is a warning."""
 
 
 def check_server(facts: Row[Any], where: str, server: str) -> Finding:
@@ -164,7 +164,7 @@ async def check_extensions(
 ) -> Finding:
     """Check whether the database has the extensions, or the role for migrations may create them.
 
-    `pending` are those of pending migrations. `role` is None if this role runs the migrations.
+    `pending` are those of pending migrations. `role` is None if the connected role runs them.
     """
     available = {row.name: row for row in await connection.execute(_EXTENSIONS, {"role": role})}
     if unavailable := sorted(needed - available.keys()):

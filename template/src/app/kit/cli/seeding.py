@@ -1,4 +1,4 @@
-"""Example data for development. The same seed always generates the same rows.
+"""Example data for development. The same seed generates the same rows, except primary keys.
 
 A feature adds rows with a function, called a seeder. List it in SEEDERS in `app.registry`.
 """

@@ -10,7 +10,7 @@ from app.kit.db.pool import PoolSettings
 
 
 class DatabaseSettings(PoolSettings):
-    """Database settings. Times are in seconds."""
+    """Database settings; `app.kit.db.pool` has those of the pool. Times are in seconds."""
 
     url: SecretStr
     # A read replica. Default: read from `url`.

@@ -31,7 +31,7 @@ commands = typer.Typer()
 def migrate(
     context: typer.Context,
     revision: Annotated[
-        str, typer.Argument(help="Upgrade to this migration, or to all heads")
+        str, typer.Argument(help="Migration to stop at; heads applies all")
     ] = "heads",
 ) -> None:
     """Apply the pending migrations to the database, unless it is newer than the code."""
@@ -123,10 +123,9 @@ def revision(
 ) -> None:
     """Write a migration from the difference between the models and the existing migrations.
 
-    The new migration is not applied. Without DATABASE_URL, the existing
-    migrations are applied to a temporary database for the comparison, and to
-    a new local database. With DATABASE_URL, that database
-    must be at the newest migration.
+    The new migration is not applied. Without DATABASE_URL, the comparison uses
+    a temporary database with the existing migrations. A new local database gets
+    them too. With DATABASE_URL, that database must be at the newest migration.
     """
     service = get_service(context)
     # Create the schema of a new local database now. The next command would create it with the new

@@ -38,8 +38,9 @@ def dev(
 ) -> None:
     """Serve with reload, on a local database if DATABASE_URL is not set.
 
-    A new database is migrated. For an existing one, the log and /health/ready
-    report pending migrations; `migrate` or `dev --migrate` applies them.
+    A database that has never been migrated gets all migrations, also that of
+    DATABASE_URL. For any other, the log and /health/ready report pending
+    migrations; `migrate` or `dev --migrate` applies them.
     """
     service = get_service(context)
     _raise_if_port_is_in_use(host, port)
