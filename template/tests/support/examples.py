@@ -6,6 +6,8 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
 
+from app.kit.http.openapi.schemas import PREFIX
+
 Schema = dict[str, Any]
 
 # Default examples. A string has none: its schema must contain an example.
@@ -17,7 +19,6 @@ SAMPLES = {
     "number": 1,
     "uuid": "01987f3e-6b5d-7c3a-b0f2-d4c6e8a01357",
 }
-_REF_PREFIX = "#/components/schemas/"
 
 
 class MissingExample(Exception):
@@ -58,7 +59,7 @@ def example_of(schema: Schema, components: dict[str, Schema], path: str) -> Any:
         if keyword in schema:
             return schema[keyword]
     if "$ref" in schema:
-        name = schema["$ref"].removeprefix(_REF_PREFIX)
+        name = schema["$ref"].removeprefix(PREFIX)
         # A schema that contains itself needs an explicit example.
         if name not in components:
             raise MissingExample(path)

@@ -3,9 +3,11 @@
 import pytest
 from fastapi import Response
 
-from app.kit.http.etag import EntityTag, PreconditionFailed
+from app.kit.http.application import Application
+from app.kit.http.etag import EntityTag, ETag, PreconditionFailed
 from app.kit.http.schemas import ResponseModel
 from tests.conformance.features.library.models import LibraryBook, LibraryWriter
+from tests.support.app import client_of
 
 
 class WithVersion(ResponseModel):
@@ -30,3 +32,19 @@ def test_row_without_version_is_a_type_error() -> None:
     for row in (WithoutVersion(name="a"), LibraryWriter(name="a")):
         with pytest.raises(TypeError, match="has no version for an ETag"):
             EntityTag(Response(), None).set_header(row)
+
+
+async def test_if_match_in_several_headers() -> None:
+    app = Application()
+
+    @app.put("/items")
+    async def update_item(etag: ETag) -> None:
+        etag.check(WithVersion(version=3))
+
+    def headers(*tags: str) -> list[tuple[str, str]]:
+        return [("If-Match", tag) for tag in tags]
+
+    async with client_of(app) as client:
+        for tags in (['"2"', '"3"'], ['"3"', '"2"'], ['"1", "2"', '"4","3"']):
+            assert (await client.put("/items", headers=headers(*tags))).status_code == 200
+        assert (await client.put("/items", headers=headers('"1"', '"2"'))).status_code == 412

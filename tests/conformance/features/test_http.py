@@ -199,6 +199,7 @@ async def test_allow_header(client: AsyncClient, method: str, path: str, allowed
         "multipart/form-data; boundary=x",
         "text/json",
         "application/jsonp",
+        "application/a/b+json",
         "application/xml",
         "json",
         "",

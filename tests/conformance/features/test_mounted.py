@@ -4,6 +4,7 @@ import pytest
 from fastapi import FastAPI, HTTPException
 from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
 from starlette.applications import Starlette
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
@@ -93,6 +94,14 @@ async def test_other_json_responses_are_unchanged() -> None:
     response = await client.get("/plain/large")
     assert (response.status_code, len(response.json())) == (400, 1_000_001)
     assert response.headers["Content-Type"] == "application/json"
+
+
+async def test_compressed_error_is_unchanged() -> None:
+    app = Application()
+    app.mount("/", GZipMiddleware(PlainTextResponse("No coffee. " * 100, 418)))
+    response = await client_of(app).get("/", headers={"Accept-Encoding": "gzip"})
+    assert response.headers["Content-Encoding"] == "gzip"
+    assert (response.status_code, response.text) == (418, "No coffee. " * 100)
 
 
 @pytest.mark.parametrize("path", ["/plain/items/x", "/starlette/teapot", "/starlette/nowhere"])

@@ -168,3 +168,17 @@ async def test_openapi_schema_is_built_once_in_another_thread(
     assert len(threads) == 1
     assert threads[0] != get_ident()
     assert (await client.post("/openapi.json")).status_code == 405
+
+
+def test_ranges_of_statuses_are_documented_as_problem_documents() -> None:
+    app = Application()
+    problem = problem_responses(400)[400]
+
+    @app.get("/any", responses={"4XX": problem, "default": problem})
+    async def read_any() -> None: ...
+
+    responses = app.openapi()["paths"]["/any"]["get"]["responses"]
+    for status, example in (("4XX", 400), ("default", 500)):
+        content = responses[status]["content"]["application/problem+json"]
+        assert content["example"]["status"] == example
+        assert "X-Request-ID" in responses[status]["headers"]

@@ -20,6 +20,7 @@ BODIES = {
     "many values": ("[" + "1," * 2_400_000 + "1]", 413),
     "many objects": ("[" + "{}," * 1_600_000 + "{}]", 413),
     "deep": ("[" * 40_000, 422),
+    "deep and complete": ("[" * 2000 + "]" * 2000, 422),
     "a long text of commas": (json.dumps({"text": ',"\\' * 700_000}), 200),
     "a long text in escapes": ('{"text": "' + "\\u00e9" * 800_000 + '"}', 200),
     "a long text with an emoji": (json.dumps({"text": "a" * 4_900_000 + "\U0001f600"}), 200),

@@ -3,12 +3,13 @@
 import csv
 import json
 from io import StringIO
+from math import inf, nan
 
 import pytest
 from fastapi import FastAPI
 from httpx2 import AsyncClient
 from pydantic import Field
-from sqlalchemy import func, select
+from sqlalchemy import ARRAY, Double, func, literal, select
 
 from app.kit.db.session import Database
 from app.kit.http.application import Application
@@ -30,6 +31,8 @@ class NoteLine(ResponseModel):
     hidden: str = Field(default="", exclude=True)
     absent: str = Field(default="", exclude_if=lambda text: not text)
     flags: list[bool]
+    ratio: float
+    ratios: list[float]
 
 
 application = Application()
@@ -37,6 +40,8 @@ STATEMENT = select(
     Note.title,
     func.nullif(func.length(Note.title), 0).label("length"),
     func.string_to_array("true", ",").label("flags"),
+    literal(nan, Double).label("ratio"),
+    literal([0.5, inf], ARRAY(Double)).label("ratios"),
 ).order_by(Note.id)
 
 
@@ -81,10 +86,10 @@ async def test_csv_has_a_header_and_quotes_special_characters(
     response = await client_of_exports.get("/csv")
     assert response.headers["content-type"] == "text/csv; charset=utf-8"
     rows = list(csv.reader(StringIO(response.content.decode(), newline="")))
-    assert rows[0] == ["title", "length", "absent", "flags"]
+    assert rows[0] == ["title", "length", "absent", "flags", "ratio", "ratios"]
     assert [row[0] for row in rows[1:]] == TEXTS
-    assert rows[1][1:] == ["5", "", "[true]"]
-    assert rows[6][1:] == ["", "", "[true]"]
+    assert rows[1][1:] == ["5", "", "[true]", "", "[0.5,null]"]
+    assert rows[6][1:] == ["", "", "[true]", "", "[0.5,null]"]
     assert response.content.count(b"\r\n") == len(TEXTS) + 2
 
 
@@ -98,7 +103,8 @@ async def test_csv_escapes_formulas_if_requested(
 
 
 async def test_csv_without_rows_contains_only_the_header(client_of_exports: AsyncClient) -> None:
-    assert (await client_of_exports.get("/csv")).text == "title,length,absent,flags\r\n"
+    text = (await client_of_exports.get("/csv")).text
+    assert text == "title,length,absent,flags,ratio,ratios\r\n"
 
 
 async def test_csv_header_is_sent_once(client_of_exports: AsyncClient, own_app: FastAPI) -> None:

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from starlette.types import Message
 
-from app.kit.auth.caller import CallerDep, current_caller
+from app.kit.auth.caller import CallerDep, current_caller, public
 from app.kit.auth.errors import Forbidden
 from app.kit.observability.health import router as health
 from app.kit.observability.logging import configure_logging
@@ -61,6 +61,29 @@ async def test_public_endpoints_need_no_token(provider: Provider) -> None:
         assert (await client.get("/missing")).status_code == 404
         assert (await client.get("/docs")).status_code == 200
     assert provider.requests.count("/jwks.json") <= 1
+
+
+async def test_other_health_endpoints_need_a_token(provider: Provider) -> None:
+    app = service(provider.settings())
+
+    @app.get("/health/caller")
+    async def with_caller(caller: CallerDep) -> str:
+        return caller.subject
+
+    @app.get("/health/details")
+    async def without_caller() -> str:
+        return "details"
+
+    @app.get("/health/public", dependencies=[public])
+    async def marked() -> str:
+        return "public"
+
+    async with client_with(app) as client:
+        assert (await client.get("/health/caller")).status_code == 401
+        assert (await client.get("/health/details")).status_code == 401
+        assert (await client.get("/health/public")).json() == "public"
+    async with client_with(app, provider.token()) as client:
+        assert (await client.get("/health/caller")).json() == "alice"
 
 
 async def test_public_endpoint_that_uses_the_caller_is_protected(provider: Provider) -> None:

@@ -111,6 +111,16 @@ async def test_malformed_request_does_not_interrupt_previous_response(port: int)
     assert b"part 3" in response
 
 
+async def test_malformed_body_does_not_interrupt_previous_response(port: int) -> None:
+    malformed = b"POST /kit HTTP/1.1\r\nHost: kit\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n"
+    response = await send_slowly(port, REQUEST_HEAD + END + malformed)
+    first, _, second = response.partition(b"\r\n0\r\n\r\n")
+    assert first.startswith(b"HTTP/1.1 200 OK")
+    assert b"part 3" in first
+    assert b"HTTP/1.1 4" not in first
+    assert second.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+
+
 async def test_response_may_take_longer_than_the_time_limit(port: int) -> None:
     # The second request is incomplete.
     response = await send_slowly(port, REQUEST_HEAD + END + REQUEST_HEAD)

@@ -226,7 +226,8 @@ async def test_middleware_does_not_decode_headers_or_rebuild_constant_ones(
     settings = HttpSettings(hsts=3600)
     layers = ResponseMiddleware(
         add_security_middleware(RequestLimitsMiddleware(nothing, settings, 1), settings),
-        headers=security_headers(settings),
+        None,
+        security_headers(settings),
     )
     items_calls, get_calls = spy(Headers, "items"), spy(Headers, "get")
     responses = [await pass_layers([(b"x-request-id", b"it")], layers) for _ in range(2)]

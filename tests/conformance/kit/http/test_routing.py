@@ -6,7 +6,7 @@ from typing import Annotated
 import pytest
 from fastapi import APIRouter, Body, Depends, FastAPI, Request
 from fastapi.routing import APIRoute
-from httpx2 import AsyncClient
+from httpx2 import ASGITransport, AsyncClient
 from starlette.routing import Match
 from starlette.types import Scope
 
@@ -240,6 +240,23 @@ async def test_trailing_slash_redirects(client: AsyncClient) -> None:
     response = await client.get("/apples/")
 
     assert (response.status_code, response.headers["Location"]) == (307, "/apples")
+
+
+async def test_path_that_only_begins_like_the_root_path_is_not_below_it() -> None:
+    app = Application()
+
+    @app.get("/keys")
+    @app.get("/api-keys")
+    async def read_keys() -> int:
+        return 1
+
+    transport = ASGITransport(app, root_path="/api")
+    async with AsyncClient(transport=transport, base_url="http://test") as client:
+        for path in ("/api-keys", "/api/api-keys", "/api/keys"):
+            assert (await client.get(path)).json() == 1
+            assert (await client.head(path)).status_code == 200
+            assert (await client.post(path)).headers["Allow"] == "GET, HEAD"
+        assert (await client.get("/api")).status_code == 404
 
 
 async def test_request_is_unchanged_without_a_body() -> None:

@@ -74,7 +74,7 @@ def _quote(text: str) -> str:
 def with_current_user(
     lookup_key: Hashable, build: Callable[[], Any], values: Mapping[str, Any]
 ) -> tuple[Hashable, Callable[[], Any], Mapping[str, Any]]:
-    """Add the caller to an INSERT or UPDATE of one statement, which has no BEGIN.
+    """Add the caller to an INSERT or UPDATE that runs as a single statement, without BEGIN.
 
     The arguments and the result are those of `StatementCache.write`.
     """

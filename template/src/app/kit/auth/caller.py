@@ -14,8 +14,10 @@ from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
 from app.kit.auth.errors import InsufficientScope
-from app.kit.http.asgi import HEALTH, READING, current_route
+from app.kit.http.asgi import READING, current_route
 
+# Other routes below `/health/` need a token, unless they are marked as public.
+_HEALTH_CHECKS = frozenset({"/health/live", "/health/ready"})
 # The key of `request.user` in the ASGI scope.
 CALLER = "user"
 
@@ -179,15 +181,11 @@ public = Depends(_mark_public)
 
 
 def is_public_route(route: Any) -> bool:
-    """Return whether a route is marked as public, and does not ask for the caller itself.
-
-    Health checks are always public.
-    """
-    # The path and dependencies of a WebSocket in an included router.
+    """Return whether a route is a health check, or is marked as public and needs no caller."""
+    # For a WebSocket of an included router, `starlette_route` has the path and the dependencies.
     route = getattr(route, "starlette_route", None) or route
-    if public not in route.dependencies:
-        return bool(route.path_format.startswith(HEALTH))
-    return required_scopes(route.dependant) is None
+    is_marked = public in route.dependencies or route.path_format in _HEALTH_CHECKS
+    return is_marked and required_scopes(route.dependant) is None
 
 
 def is_public(scope: Scope) -> bool:

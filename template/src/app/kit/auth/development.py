@@ -8,7 +8,6 @@ import json
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlencode
 from urllib.request import urlopen
@@ -24,7 +23,7 @@ commands = typer.Typer()
 
 # The client of the API documentation page.
 CLIENT_ID = "docs"
-# Of an issuer that no command contacts, for commands that only need valid settings.
+# The URL of an issuer that no command contacts, for commands that only need valid settings.
 _UNUSED = "http://127.0.0.1:1"
 # `.gitignore` excludes this folder.
 _STATE = PROJECT_ROOT / ".oidc_cache" / "issuer.json"
@@ -91,7 +90,7 @@ def development_issuer(name: str, *, start: bool = True) -> Generator[str | None
             _STATE.unlink(missing_ok=True)
 
 
-def fetch_token(name: str, subject: str, scope: str, state: Path = _STATE) -> str:
+def fetch_token(name: str, subject: str, scope: str) -> str:
     """Return a token of the running development issuer. Raises CommandFailed if none runs."""
     if is_issuer_given():
         raise CommandFailed("AUTH_ISSUER is set: get a token from that identity provider.")
@@ -101,7 +100,7 @@ def fetch_token(name: str, subject: str, scope: str, state: Path = _STATE) -> st
         )
     form = {"grant_type": "client_credentials", "client_id": subject, "scope": scope}
     try:
-        issuer = json.loads(state.read_text(encoding="utf-8"))["issuer"]
+        issuer = json.loads(_STATE.read_text(encoding="utf-8"))["issuer"]
         url, body = f"{issuer}/token", urlencode(form).encode()
         with urlopen(url, body, timeout=5) as response:  # noqa: S310 - a URL that `dev` wrote
             token: str = json.load(response)["access_token"]

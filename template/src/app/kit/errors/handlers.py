@@ -84,10 +84,7 @@ async def _on_problem(request: Request, error: Any) -> Response:
 async def _on_invalid_request(_request: Request, error: Any) -> Response:
     # Omits `input` and `ctx`, which may contain secrets or values that are not JSON.
     found = error.errors()
-    errors = [
-        FieldProblem(field=".".join(str(part) for part in item["loc"]), message=item["msg"])
-        for item in found[:MAX_ERRORS]
-    ]
+    errors = [FieldProblem.at(item["loc"], item["msg"]) for item in found[:MAX_ERRORS]]
     detail = "The request is not valid."
     if more := len(found) - len(errors):
         detail += f" Errors not listed: {more}."

@@ -1,7 +1,8 @@
 """Domain exceptions, which become problem documents (RFC 9457) in responses."""
 
+from collections.abc import Iterable
 from http import HTTPStatus
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
@@ -39,6 +40,11 @@ class FieldProblem(BaseModel):
         description="Path of the field, such as `body.email` or `query.limit`"
     )
     message: str
+
+    @classmethod
+    def at(cls, location: Iterable[object], message: str) -> Self:
+        """Return an error at a path of keys and indexes."""
+        return cls(field=".".join(map(str, location)), message=message)
 
 
 class ProblemDocument(BaseModel):

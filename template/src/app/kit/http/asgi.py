@@ -44,7 +44,9 @@ def set_header(message: Message, name: bytes, value: bytes) -> None:
 def path_of(scope: Scope) -> str:
     """Return the path of a request within the application."""
     path: str = scope["path"]
-    return path.removeprefix(scope.get("root_path", ""))
+    inner = path.removeprefix(scope.get("root_path", ""))
+    # As Starlette: `/api-keys` is not below the root path `/api`.
+    return inner if inner[:1] in ("", "/") else path
 
 
 def is_health_path(scope: Scope) -> bool:

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
 from urllib.parse import quote
 
-from fastapi import Depends, Header, Response
+from fastapi import Depends, Header, Request, Response
 from pydantic import BaseModel
 
 from app.kit.db.base import TimestampedModel, attribute_name
@@ -74,13 +74,16 @@ def _tag(row: TimestampedModel | BaseModel) -> str:
 
 # A coroutine, because FastAPI would call a class in a thread.
 async def _entity_tag(
+    request: Request,
     response: Response,
     if_match: Annotated[
         str | None,
         Header(pattern=_TAGS, max_length=1000, description="The ETag that the client has"),
     ] = None,
 ) -> EntityTag:
-    return EntityTag(response, if_match)
+    # The header may be repeated. FastAPI passes the first one.
+    given = request.headers.getlist("If-Match")
+    return EntityTag(response, if_match and ",".join(given))
 
 
 ETag = Annotated[EntityTag, Depends(_entity_tag)]

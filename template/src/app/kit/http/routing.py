@@ -19,7 +19,8 @@ from app.kit.http.validation.request_fields import Unsupported, replace_fields
 
 _GROUP_NAME = re.compile(r"\(\?P<\w+>")
 _PARAMETER = re.compile(r"[^/]*\{[^/]*")
-# Named segments, perhaps after parameters: `/*/orders` in `/*/orders/*/items`.
+# Literal segments with the parameters before them: `/*/orders` in `/*/orders/*/items`. Group 2: a
+# parameter follows.
 _COLLECTION = re.compile(r"((?:/\*)*(?:/[^/*]+)+)(/\*)?")
 
 
@@ -113,8 +114,8 @@ class IndexedRouter(APIRouter):
 
     def allowed_methods(self, scope: Scope) -> list[str]:
         """Return the methods of the path of a request, for the `Allow` header."""
-        # A mount changes `root_path`, so the middleware of each application stores its own.
-        path = scope["path"].removeprefix(scope.get(ROOT, scope.get("root_path", "")))
+        # A mount changes `root_path`, so each application stores its own root path under ROOT.
+        path = path_of({**scope, "root_path": scope.get(ROOT, scope.get("root_path", ""))})
         found = {method: self._find(method, path) for method in sorted(self._patterns or ())}
         return [method for method, each in found.items() if each and each.has_valid_params(path)]
 

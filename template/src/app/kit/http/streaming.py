@@ -1,7 +1,6 @@
 """Streaming responses: rows are sent while they are read from the database."""
 
 import csv
-import json
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from io import StringIO
@@ -9,6 +8,7 @@ from typing import Any, TypeAlias, overload
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+from pydantic_core import to_json
 from sqlalchemy import Select
 from starlette.responses import StreamingResponse
 from starlette.types import Send
@@ -161,13 +161,10 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def _cell(value: Any, *, escape_formulas: bool) -> str:
-    match value:
-        case None:
-            return ""
-        case str():
-            return f"'{value}" if escape_formulas and value.startswith(_FORMULA) else value
-        case _:
-            return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str):
+        return f"'{value}" if escape_formulas and value.startswith(_FORMULA) else value
+    text = to_json(value, inf_nan_mode="null").decode()
+    return "" if text == "null" else text
 
 
 def _csv_line(cells: list[str]) -> bytes:

@@ -27,7 +27,7 @@ from app.kit.http.settings import HttpSettings
 
 # For an application without settings.
 _DEFAULTS = HttpSettings()
-# Seconds at shutdown for the last response to arrive. The client may send a request until then.
+# Seconds that an idle connection stays open after shutdown begins: a request may be on its way.
 RESPONSE_DELIVERY_TIME = 0.5
 
 
@@ -51,7 +51,7 @@ class HttpProtocol(HttpToolsProtocol):
     """Closes a connection if a request is too large, or takes too long to arrive."""
 
     _in_headers = False
-    _received = 0  # bytes since the last headers or part of a body
+    _received = 0  # bytes since the begin of the headers, their end, or the last part of a body
     _has_new_request = False  # since the last check of the timer
     _is_shutting_down = False
     _timer: TimerHandle
@@ -113,8 +113,11 @@ class HttpProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Respond to malformed HTTP with a problem document, and close the connection."""
-        if self._is_responding and (self.cycle.response_started or not self.cycle.more_body):
-            # Finish this response first. Malformed data in the body would get the 400 response.
+        # Finish an earlier response first. Only a request with a malformed body and no response yet
+        # gets the 400. With a pipeline, `cycle` is the newest request.
+        if self.pipeline or (
+            self._is_responding and (self.cycle.response_started or not self.cycle.more_body)
+        ):
             self.cycle.keep_alive = False
             return
         self._write(Malformed("The request is not valid HTTP."))

@@ -31,7 +31,7 @@ class ConcurrencyLimiter:
         self.wait_limit = wait_limit
         # Number of requests rejected after wait_limit, since the start of the process.
         self.rejected = 0
-        # Keyed by resource. There are only as many as paths of routes.
+        # Keyed by resource. Bounded: there is at most one resource per route path.
         self._used = defaultdict[str, int](int)
         self._queues = defaultdict[str, deque[_QueuedRequest]](deque)
         self._timer: TimerHandle | None = None

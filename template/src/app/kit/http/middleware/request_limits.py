@@ -126,6 +126,7 @@ class RequestLimitsMiddleware:
         resource = self.resource_of(scope)
         was_queued = not self.limiter.try_acquire(resource)
         if was_queued:
+            # This tries again, and then waits.
             slot.is_queued = True
             if not await self.limiter.acquire(resource):
                 return Unavailable("The service is busy. Try again in a moment.")

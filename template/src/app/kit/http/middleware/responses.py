@@ -29,7 +29,7 @@ _ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{1,128}")
 # Key in the ASGI scope.
 _HAS_ID = "app.has_request_id"
 _LONGEST_DETAIL = 1000  # bytes
-# Longer bodies are not errors of FastAPI, and pass unchanged.
+# Longer JSON bodies are not errors of FastAPI, and pass unchanged.
 _LONGEST_ERROR = 1_000_000  # bytes
 _PLAIN_TEXT = "text/plain"
 _REPLACED_TYPES = (_PLAIN_TEXT, "application/json")
@@ -47,14 +47,14 @@ class ResponseMiddleware:
     def __init__(
         self,
         app: ASGIApp,
-        count: Callable[[Scope, int | None, float], None] | None = None,
-        headers: Headers = (),
+        record_request: Callable[[Scope, int | None, float], None] | None,
+        headers: Headers,
     ) -> None:
         self.app = app
-        self.count = count
+        self.record_request = record_request
         self.headers = headers
-        # Keep the context variable, which only a token has, and the logger: structlog would look
-        # them up for each request.
+        # structlog exposes its context variable only in a token. Keep it, and the logger: structlog
+        # would look both up for each request.
         [token] = structlog.contextvars.bind_contextvars(request_id="").values()
         self.request_id = token.var
         self.request_id.reset(token)
@@ -156,8 +156,8 @@ class ResponseMiddleware:
                 raise
         finally:
             seconds = perf_counter() - started
-            if self.count:
-                self.count(scope, status, seconds)
+            if self.record_request:
+                self.record_request(scope, status, seconds)
             self.log.info(
                 "request",
                 method=scope["method"],
@@ -169,6 +169,9 @@ class ResponseMiddleware:
 
 
 def _media_type(start: Message) -> str:
+    # An encoded body is not text.
+    if header(start, b"content-encoding"):
+        return ""
     return header(start, b"content-type").partition(";")[0] or _PLAIN_TEXT
 
 
@@ -199,7 +202,7 @@ def _problem(start: Message, body: bytes) -> Response | None:
             return None
         detail = found if isinstance(found, str) else "The request is not valid."
         errors = [
-            FieldProblem(field=".".join(map(str, each.loc)), message=each.msg)
+            FieldProblem.at(each.loc, each.msg)
             for each in (found if isinstance(found, list) else [])[:MAX_ERRORS]
         ]
     response = problem_response(start["status"], detail, errors)

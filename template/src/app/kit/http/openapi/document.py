@@ -82,7 +82,8 @@ def document_errors(document: dict[str, Any]) -> None:
                 # FastAPI documents every model with the media type of the success response.
                 content = response.get("content", {})
                 if PROBLEM_SCHEMA in [each.get("schema") for each in content.values()]:
-                    response["content"] = problem_content(int(status))["content"]
+                    code = status.replace("default", "500").replace("X", "0")
+                    response["content"] = problem_content(int(code))["content"]
             operation["responses"] = dict(sorted(responses.items()))
 
 

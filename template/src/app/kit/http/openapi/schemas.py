@@ -79,7 +79,7 @@ def _replace_references(node: Any, names: dict[str, str]) -> None:
 
 
 def _readable_names(schemas: Schemas, merged: dict[str, str]) -> dict[str, str]:
-    """Return `PagePostOut` for `Page[PostOut]`, and `BillingItem` for one of two `Item`."""
+    """Map schema names to readable ones: `PagePostOut` for `Page[PostOut]`, or `BillingItem`."""
     titles = {
         name: re.sub(r"\W", "_", schema.get("title", name)) for name, schema in schemas.items()
     }

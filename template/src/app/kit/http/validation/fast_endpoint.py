@@ -87,7 +87,7 @@ class _Call:
 
 
 class FastEndpoint:
-    """Responds to the requests of one route, or lets FastAPI do it. Raises Unsupported."""
+    """Responds to requests of a route. Creating it raises Unsupported if only FastAPI can do so."""
 
     def __init__(self, route: Any, fallback: ASGIApp) -> None:
         replace_fields(route.dependant)

@@ -16,7 +16,7 @@ from app.kit.errors.problems import MAX_ERRORS, FieldProblem, Invalid
 from app.kit.http.asgi import header
 from app.kit.http.middleware.request_limits import RequestTooLarge
 
-_JSON = re.compile(r"application/(?:[^\s;]+\+)?json", re.IGNORECASE)
+_JSON = re.compile(r"application/(?:[^\s;/]+\+)?json", re.IGNORECASE)
 _FORM = "application/x-www-form-urlencoded"
 _MULTIPART = "multipart/form-data"
 _FORMS = (_FORM, _MULTIPART)
@@ -106,7 +106,7 @@ class JsonRequest(Request):
 
 
 def parse(body: bytes, limit: int) -> Any:
-    """Parse a body. Raises RequestTooLarge if it has more values than the limit, else Invalid."""
+    """Parse a body. Raises RequestTooLarge, or Invalid for malformed JSON and unstorable text."""
     if count_values(body, limit) > limit:
         raise RequestTooLarge(f"The JSON body of a request is limited to {limit} values.")
     digits = (b":" + body).translate(_DIGITS)
@@ -115,6 +115,7 @@ def parse(body: bytes, limit: int) -> Any:
     # A long number contains at least one of these runs of digits per LONG characters.
     is_suspect = has_nul or digits.count(b"0" * LONG) > MAX_LONG_NUMBERS // LONG
     message = parsed = None
+    problems: list[FieldProblem] = []
     try:
         parsed = from_json(body, allow_inf_nan=False)
     except ValueError as error:
@@ -129,21 +130,20 @@ def parse(body: bytes, limit: int) -> Any:
                 parse_int=_limited(int) if is_suspect else int,
                 parse_constant=lambda _: Rejected("must be a number that JSON can represent"),
             )
+            if is_suspect:
+                found = islice(find_unstorable(parsed, ("body",)), MAX_ERRORS)
+                problems = [FieldProblem.at(*each) for each in found]
         except (ValueError, RecursionError) as error:
-            message, is_suspect = message or f"is not valid JSON: {error}", True
-            parsed = None
-    if is_suspect:
-        found = islice(find_unstorable(parsed, ("body",)), MAX_ERRORS)
-        problems = [FieldProblem(field=".".join(map(str, at)), message=text) for at, text in found]
-        if message and not problems:
-            problems = [FieldProblem(field="body", message=message)]
-        if problems:
-            raise Invalid("The request is not valid.", *problems)
+            message = message or f"is not valid JSON: {error}"
+    if message and not problems:
+        problems = [FieldProblem(field="body", message=message)]
+    if problems:
+        raise Invalid("The request is not valid.", *problems)
     return parsed
 
 
 def _limited(parse_number: Callable[[str], object]) -> Callable[[str], object]:
-    """Return a parser that rejects numbers after MAX_LONG_NUMBERS characters of long numbers."""
+    """Return a parser that limits the total length of long numbers."""
     left = MAX_LONG_NUMBERS
 
     def parse_limited(text: str) -> object:

@@ -5,6 +5,7 @@ class of a parameter. `tests/architecture/test_strict_routes.py` fails if FastAP
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from copy import copy
 from functools import cached_property, partial
 from typing import Any, get_args
@@ -29,7 +30,8 @@ except (AttributeError, ImportError) as error:
         "install the version of FastAPI that uv.lock had before, and update the template"
     ) from error
 
-Validated = tuple[Any, list[dict[str, Any]]]
+Errors = list[dict[str, Any]]
+Validated = tuple[Any, Errors]
 
 
 class Unsupported(Exception):
@@ -41,7 +43,7 @@ class RequestField(ModelField):
 
     def validate(self, value: Any, values: Any = None, *, loc: Location = ()) -> Validated:
         """Return the value or None, and its errors."""
-        errors: list[dict[str, Any]] = [
+        errors: Errors = [
             {"type": "unstorable_text", "loc": location, "msg": message}
             for location, message in find_unstorable(value, loc)
         ]
@@ -66,9 +68,15 @@ class JsonField(RequestField):
             return _validate(self._lenient, value, loc)
         new_budget()
         try:
-            return self._fail_fast.validate_python(value, from_attributes=True), []
-        except ValidationError:
-            return _validate(self._reporting, value, loc)
+            # An `ExactFloat` has attributes, but it is not an object.
+            return self._fail_fast.validate_python(value, from_attributes=False), []
+        except ValidationError as error:
+            errors: Errors = []
+            # Only to report more errors. If a validator of a model has changed its input, it may
+            # now accept the input, or fail.
+            with suppress(Exception):
+                _, errors = _validate(self._reporting, value, loc)
+            return None, errors or _described(error, loc)
 
     @cached_property
     def _fail_fast(self) -> SchemaValidator:
@@ -133,8 +141,12 @@ def _replaced(field: ModelField) -> ModelField:
 def _validate(validator: SchemaValidator, value: Any, loc: Location) -> Validated:
     new_budget()
     try:
-        return validator.validate_python(value, from_attributes=True), []
+        return validator.validate_python(value, from_attributes=False), []
     except ValidationError as error:
-        # The input may be large or a secret.
-        found = error.errors(include_url=False, include_input=False, include_context=False)
-        return None, [{**each, "loc": (*loc, *each["loc"])} for each in found]
+        return None, _described(error, loc)
+
+
+def _described(error: ValidationError, loc: Location) -> Errors:
+    # The input may be large or a secret.
+    found = error.errors(include_url=False, include_input=False, include_context=False)
+    return [{**each, "loc": (*loc, *each["loc"])} for each in found]

@@ -23,11 +23,12 @@ from app.kit.http.validation.value_checks import (
     no_number,
     no_time,
     no_timestamp,
+    validate_container,
 )
 
 # Keys of a core schema whose values contain no schema for validation.
 _SKIPPED = frozenset({"serialization", "metadata", "config", "default", "expected", "members"})
-_SEQUENCES = frozenset({"list", "tuple", "set", "frozenset", "deque"})
+_ITEMS = frozenset({"items_schema", "keys_schema", "values_schema"})
 _STRICT = frozenset({"bool", "int", "float", "str"})
 _TEMPORAL = frozenset({"date", "time", "datetime", "timedelta"})
 _BEYOND_NUMERIC = Decimal("1e131072")
@@ -39,6 +40,7 @@ Convert = Callable[[Any], Any]
 _CHECKS: dict[str, Convert] = {
     "any": finite_numbers,
     "decimal": exact_decimal,
+    "fraction": exact_decimal,
     "date": no_time,
     "time": no_timestamp,
     "datetime": no_timestamp,
@@ -59,21 +61,28 @@ def for_parameters(schema: Any) -> Any:
 def for_json(schema: Any, *, fail_fast: bool) -> Any:
     """Return the schema for parsed JSON, with strict types.
 
-    `fail_fast` is the schema for valid data: at most one error per list, and fewer function calls.
-    Without it, validation reports all errors, up to a limit. Both accept the same values.
+    `fail_fast` is for valid data: one error per list or mapping, and fewer function calls. Without
+    it, validation reports all errors, up to a limit. The two schemas accept the same values.
     """
+    definitions = {each["ref"]: each for each in schema.get("definitions", ())}
 
     def convert(node: Any) -> Any:
         match node:
-            case {"type": str(kind)} if fail_fast and kind in _SEQUENCES:
-                return {**node, "fail_fast": True}
             case {"type": "function-after", "function": {"function": function}} if (
                 function is without_nul and "ref" not in node
             ):
                 # The body has been searched for NUL.
                 return node["schema"]
+            case {"keys_schema": {"type": "definition-ref", "schema_ref": ref}}:
+                # The definition is strict, but keys are always strings.
+                key = _copied(_without_ref(definitions[ref]), _text)
+                return convert({**node, "keys_schema": key})
+            case _ if _ITEMS & node.keys():
+                return {**node, "fail_fast": True} if fail_fast else _with_limits(node)
+            case {"config": {"extra_fields_behavior": "forbid"}} if not fail_fast:
+                return _before(limit_fields, node)
             case _:
-                return _strict(_within_range(node if fail_fast else _with_limits(node)))
+                return _strict(_within_range(node))
 
     return _copied(schema, convert)
 
@@ -140,17 +149,25 @@ def _strict(node: Any) -> Any:
 
 
 def _with_limits(node: Any) -> Any:
-    for part in ("items_schema", "values_schema"):
-        if isinstance(node.get(part), dict):
-            wrapped = core_schema.no_info_wrap_validator_function(limit_errors, node[part])
-            node = {**node, part: wrapped}
-    forbids_extra = node.get("config", {}).get("extra_fields_behavior") == "forbid"
-    return _before(limit_fields, node) if node["type"] == "model" and forbids_extra else node
+    match node:
+        case {"items_schema": [*items]}:
+            # One type of a tuple may have many items.
+            if (index := node.get("variadic_item_index")) is not None:
+                items[index] = _around(limit_errors, items[index])
+            parts = {"items_schema": items}
+        case _:
+            parts = {part: _around(limit_errors, node[part]) for part in _ITEMS & node.keys()}
+    return _around(validate_container, {**node, **parts})
 
 
 def _before(check: Convert, node: Any) -> Any:
     inner = _without_ref(node)
     return core_schema.no_info_before_validator_function(check, inner, ref=node.get("ref"))
+
+
+def _around(check: Callable[[Any, Convert], Any], node: Any) -> Any:
+    inner = _without_ref(node)
+    return core_schema.no_info_wrap_validator_function(check, inner, ref=node.get("ref"))
 
 
 def _without_ref(node: Any) -> core_schema.CoreSchema:

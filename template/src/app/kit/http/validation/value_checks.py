@@ -11,17 +11,23 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, cast
 
-from pydantic_core import PydanticCustomError, PydanticKnownError, ValidationError
+from pydantic_core import (
+    PydanticCustomError,
+    PydanticKnownError,
+    PydanticOmit,
+    SchemaError,
+    ValidationError,
+)
 
 from app.kit.errors.problems import MAX_ERRORS
-from app.kit.http.validation.json_body import count_values
+from app.kit.http.validation.json_body import ExactFloat, count_values
 
 _INVALID = object()
 # Possessive quantifiers: the time to match is proportional to the length.
 _NUMBER = re.compile(r"\s*+[+-]?\d*+\.?\d*+\s*+")
-# Validation stops after this many errors.
+# After this many errors, only the first error of each list and mapping is reported.
 _MAX_COUNTED = MAX_ERRORS + 1000
-# More than a model has. A model with `extra="forbid"` would report each unknown field.
+# No model has more fields. A model with `extra="forbid"` would report each unknown field.
 _MAX_FIELDS = 1000
 # Values in all JSON documents that a body contains as strings.
 MAX_EMBEDDED = 50_000
@@ -32,6 +38,8 @@ class Budget:
     """Counts of one validation: its errors, and the values that JSON in strings may still have."""
 
     errors: int = 0
+    # Whether the list or mapping that is being validated has an error.
+    is_invalid: bool = False
     embedded: int = MAX_EMBEDDED
 
 
@@ -56,18 +64,37 @@ def limit_embedded_json(value: Any) -> Any:
     return value
 
 
-def limit_errors(value: Any, handler: Callable[[Any], Any]) -> Any:
-    """Validate an item of a list or mapping, unless there are too many errors already."""
+def validate_container(value: Any, handler: Callable[[Any], Any]) -> Any:
+    """Validate a list or mapping, whose items `limit_errors` validates."""
     budget = _budget.get()
-    if budget.errors >= _MAX_COUNTED:
-        return value
-    before = budget.errors
+    outer, budget.is_invalid = budget.is_invalid, False
+    try:
+        return handler(value)
+    finally:
+        budget.is_invalid = outer
+
+
+def limit_errors(value: Any, handler: Callable[[Any], Any]) -> Any:
+    """Validate an item of a list or mapping. Raises PydanticOmit if there are too many errors.
+
+    Only an invalid list or mapping omits items, so it can never be accepted without them.
+    """
+    budget = _budget.get()
+    if budget.is_invalid and budget.errors >= _MAX_COUNTED:
+        raise PydanticOmit
+    before, count = budget.errors, 0
     try:
         return handler(value)
     except ValidationError as error:
-        # Nested items have already counted their own errors.
-        budget.errors = before + error.error_count()
+        count, budget.is_invalid = error.error_count(), True
         raise
+    except SchemaError:
+        # The type of the item is `OnErrorOmit`.
+        raise PydanticOmit from None
+    finally:
+        # Nested items have counted their own errors, even those of a choice of a union that does
+        # not match, although another one does.
+        budget.errors = before + count
 
 
 def limit_fields(value: Any) -> Any:
@@ -120,6 +147,9 @@ def finite_numbers(value: Any) -> Any:
 
 def choice_of(types: set[type]) -> Callable[[Any], Any]:
     """Return a check that rejects `true`, 1.0 and "1" if the choice is the integer 1."""
+    if float in types:
+        # JavaScript writes 1.0 as 1.
+        types = {*types, int, ExactFloat}
 
     def check(value: Any) -> Any:
         is_scalar = isinstance(value, str | int | float)
