@@ -314,51 +314,47 @@ SIMPLE = [
 ]
 
 
+def generic(origin: Any, *arguments: Any) -> Any:
+    """Return a type such as `list[int]`."""
+    return origin[arguments]
+
+
 def lists_of(item: Shape) -> st.SearchStrategy[Shape]:
     values = st.lists(item.values, max_size=4)
     names = st.dictionaries(st.sampled_from("abcd"), item.values)
+    items = generic(list, item.kind)
+    replaced = generic(Annotated, item.kind, WrapValidator(none_if_invalid))
     return st.sampled_from(
         [
-            shape(list[item.kind], values),
-            shape(Annotated[list[item.kind], Field(min_length=1)], values),
-            shape(tuple[item.kind, ...], values),
-            shape(list[OnErrorOmit[item.kind]], values),
-            shape(dict[str, item.kind], names),
-            Shape(Annotated[item.kind, WrapValidator(none_if_invalid)], item.values),
+            shape(items, values),
+            shape(generic(Annotated, items, Field(min_length=1)), values),
+            shape(generic(tuple, item.kind, ...), values),
+            shape(generic(list, generic(OnErrorOmit, item.kind)), values),
+            shape(generic(dict, str, item.kind), names),
+            Shape(replaced, item.values),
         ]
     )
 
 
 def pairs_of(first: Shape, second: Shape) -> st.SearchStrategy[Shape]:
-    fields = {"first": first.values}
-    body = st.fixed_dictionaries(fields, optional={"second": second.values, "more": WRONG})
-    base = st.sampled_from([BaseModel, RequestModel]).map(
-        lambda base: shape(
-            create_model(
-                "Pair", __base__=base, first=(first.kind, ...), second=(second.kind | None, None)
-            ),
-            body,
-        )
-    )
-    one, other = [
-        create_model(name, kind=(Literal[name], ...), first=(each.kind, ...))
-        for name, each in (("one", first), ("other", second))
-    ]
-    tagged = [
-        st.fixed_dictionaries({"kind": st.just(name), "first": each.values})
-        for name, each in (("one", first), ("other", second))
-    ]
-    union = Shape(Union[first.kind, second.kind], first.values | second.values)  # noqa: UP007
-    return st.one_of(
-        base,
-        st.just(union),
-        st.just(shape(tuple[first.kind, second.kind], st.tuples(first.values, second.values))),
-        st.just(
-            shape(
-                Annotated[Union[one, other], Field(discriminator="kind")],  # noqa: UP007
-                st.one_of(tagged),
-            )
-        ),
+    fields: Any = {"first": (first.kind, ...), "second": (second.kind, None)}
+    optional = {"second": second.values, "more": WRONG}
+    body = st.fixed_dictionaries({"first": first.values}, optional=optional)
+    kinds: list[Any] = []
+    bodies: list[st.SearchStrategy[Any]] = []
+    for name, each in (("one", first), ("other", second)):
+        tagged: Any = {"kind": (generic(Literal, name), ...), "first": (each.kind, ...)}
+        kinds.append(create_model(name, **tagged))
+        bodies.append(st.fixed_dictionaries({"kind": st.just(name), "first": each.values}))
+    choice = generic(Annotated, generic(Union, *kinds), Field(discriminator="kind"))
+    return st.sampled_from(
+        [
+            shape(create_model("Lenient", __base__=BaseModel, **fields), body),
+            shape(create_model("Forbidding", __base__=RequestModel, **fields), body),
+            Shape(generic(Union, first.kind, second.kind), first.values | second.values),
+            shape(generic(tuple, first.kind, second.kind), st.tuples(first.values, second.values)),
+            shape(choice, st.one_of(bodies)),
+        ]
     )
 
 

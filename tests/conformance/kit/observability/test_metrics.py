@@ -212,7 +212,7 @@ async def test_without_metrics_port_nothing_is_installed(
     async with observed_service(observed_settings(url)) as app:
         outermost = app.build_middleware_stack()
         assert isinstance(outermost, ResponseMiddleware)
-        assert outermost.count is None
+        assert outermost.record_request is None
         for engine in app.state.database.pools.values():
             assert not [*engine.sync_engine.dialect.dispatch.do_execute]
             connects = [*engine.sync_engine.pool.dispatch.connect]
