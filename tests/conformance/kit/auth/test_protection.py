@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from pydantic import BaseModel
 from starlette.types import Message
 
@@ -64,20 +64,21 @@ async def test_public_endpoints_need_no_token(provider: Provider) -> None:
 
 
 async def test_other_health_endpoints_need_a_token(provider: Provider) -> None:
-    app = service(provider.settings())
+    app, router = service(provider.settings()), APIRouter(prefix="/health")
 
-    @app.get("/health/caller")
+    @router.get("/caller")
     async def with_caller(caller: CallerDep) -> str:
         return caller.subject
 
-    @app.get("/health/details")
+    @router.get("/details")
     async def without_caller() -> str:
         return "details"
 
-    @app.get("/health/public", dependencies=[public])
+    @router.get("/public", dependencies=[public])
     async def marked() -> str:
         return "public"
 
+    app.include_router(router)
     async with client_with(app) as client:
         assert (await client.get("/health/caller")).status_code == 401
         assert (await client.get("/health/details")).status_code == 401

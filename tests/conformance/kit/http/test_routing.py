@@ -243,13 +243,14 @@ async def test_trailing_slash_redirects(client: AsyncClient) -> None:
 
 
 async def test_path_that_only_begins_like_the_root_path_is_not_below_it() -> None:
-    app = Application()
+    app, keys = Application(), APIRouter()
 
-    @app.get("/keys")
-    @app.get("/api-keys")
+    @keys.get("/keys")
+    @keys.get("/api-keys")
     async def read_keys() -> int:
         return 1
 
+    app.include_router(keys)
     transport = ASGITransport(app, root_path="/api")
     async with AsyncClient(transport=transport, base_url="http://test") as client:
         for path in ("/api-keys", "/api/api-keys", "/api/keys"):

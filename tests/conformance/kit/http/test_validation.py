@@ -1,4 +1,4 @@
-"""A body that is invalid is never accepted, whatever else it contains."""
+"""An invalid body is never accepted."""
 
 from collections.abc import Callable
 from contextlib import suppress
