@@ -4,9 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
+from sqlalchemy import URL
 
-from tests.processes import UV, succeed
+from tests.processes import succeed
 from tests.rendering import Renderer, RenderService
+from tests.services import Interpreter, database_url, new_database
 
 FILE = re.compile(r"<!-- file: (\S+) -->\n```python\n(.*?)```", re.DOTALL)
 NAMED = re.compile(r"`((?:kit|features|support)/\w[\w/]*\.py)`")
@@ -48,12 +50,18 @@ def test_files_named_on_page_exist(render: Renderer, soft_delete: bool) -> None:
 
 @pytest.mark.slow
 @pytest.mark.full_suite
-def test_code_on_page_is_working_feature(service: RenderService) -> None:
+def test_code_on_page_is_working_feature(
+    service: RenderService, interpreter: Interpreter, server: URL, mypy_cache: Path
+) -> None:
     directory = service(example=False)
     write_feature(directory)
+    variables = {"DATABASE_URL": database_url(new_database(server)), "PYTHONPATH": "src:devtools"}
 
-    succeed(UV, "run", "my-service", "revision", "-m", "add notes", cwd=directory)
+    words = (interpreter.python, "-c", "from app.cli import main; main()", "revision")
+    succeed(*words, "-m", "add notes", cwd=directory, **variables)
     checks = ("tests/features", "tests/architecture")
-    succeed(UV, "run", "pytest", "-q", *checks, cwd=directory)
-    succeed(UV, "run", "ruff", "check", cwd=directory)
-    succeed(UV, "run", "mypy", cwd=directory)
+    interpreter.run_module(
+        directory, "pytest", "-q", *checks, DATABASE_URL=variables["DATABASE_URL"]
+    )
+    interpreter.run_module(directory, "ruff", "check", "--no-cache")
+    interpreter.run_module(directory, "mypy", "--cache-dir", mypy_cache)
