@@ -3,8 +3,6 @@
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
-from typing_extensions import deprecated
-
 from app.kit.db.connections.asyncpg_driver import Connection
 
 # The class of connections to PostgreSQL.
@@ -16,6 +14,3 @@ def with_current_user(
 ) -> tuple[Hashable, Callable[[], Any], Mapping[str, Any]]:
     """Return the arguments of `StatementCache.write`: there is no current user to add."""
     return lookup_key, build, values
-
-
-as_caller = deprecated("use `with_current_user`; it is removed in 0.13")(with_current_user)

@@ -12,7 +12,6 @@ from typing import Any
 from sqlalchemy import String, bindparam, func, select
 from sqlalchemy.dialects.postgresql import TEXT
 from sqlalchemy.orm import Mapped, mapped_column
-from typing_extensions import deprecated
 
 from app.kit.auth.caller import current_caller
 from app.kit.db.connections.asyncpg_driver import Connection
@@ -82,9 +81,6 @@ def with_current_user(
     if subject is None:
         return lookup_key, build, values
     return (lookup_key, SETTING), lambda: _with_caller(build()), {**values, _PARAMETER: subject}
-
-
-as_caller = deprecated("use `with_current_user`; it is removed in 0.13")(with_current_user)
 
 
 def _with_caller(statement: Any) -> Any:

@@ -106,7 +106,6 @@ def _rejected_column(error: StatementError) -> list[str]:
     sql, number = error.statement or "", _rejected_parameter(error)
     if number and (inserted := _INSERTED.search(sql)):
         before, nested = re.split(rf"\${number}\b", sql[inserted.end() :])[0], 1
-        before = re.sub("'[^']*'", "", before)
         while nested:  # removes earlier rows, and the arguments of functions
             before, nested = re.subn(r"\([^()]*\)", "", before)
         if "(" in before:
@@ -143,8 +142,7 @@ def driver_error(error: StatementError) -> BaseException | None:
 
 def sqlstate(error: StatementError) -> str:
     """Return the SQLSTATE of an error of PostgreSQL, otherwise an empty string."""
-    code: str | None = getattr(driver_error(error), "sqlstate", None)
-    return code or ""
+    return str(getattr(driver_error(error), "sqlstate", None) or "")
 
 
 def is_stale(error: StatementError) -> bool:

@@ -157,8 +157,7 @@ def _cursor_values(order: SortOrder, row: Sequence[Any]) -> tuple[Any, ...]:
             message = f"{key.expression} is NULL in a row. Add .nulls_first() or .nulls_last()."
             raise TypeError(message)
     # The unique values are never omitted, because they identify the row.
-    terms, unique = row[: -order.unique], row[-order.unique :]
-    return (*map(_shortened, terms), *unique)
+    return (*map(_shortened, row[: -order.unique]), *row[-order.unique :])
 
 
 def _shortened(value: str | None) -> _Value:

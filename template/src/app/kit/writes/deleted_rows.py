@@ -52,8 +52,7 @@ async def restore(session: AsyncSession, model: type[M], key: Id, *options: ORMO
             raise Conflict(f"The {relationship.key} is deleted. Restore it first.")
     when, record.deleted_at = record.deleted_at, None
     await session.flush()
-    ids = [record.id]
-    await session.run_sync(set_deleted_at_of_owned, type(record), ids, old=when, new=None)
+    await session.run_sync(set_deleted_at_of_owned, type(record), [record.id], old=when, new=None)
     if missing := inspect(record).unloaded.intersection(record.__mapper__.column_attrs.keys()):
         # Load the columns of a subclass here: a deferred load would skip the row as deleted.
         await session.refresh(record, missing)
@@ -159,8 +158,8 @@ def _keep_conditions(
     """Return conditions that are true for a row that must be kept.
 
     Deleting it would also delete another row that is kept, because of ON DELETE CASCADE. For
-    example, a post of the purged user is not deleted, or was deleted after `before`. `path`
-    contains the foreign keys of the cascade from the purged row to this row.
+    example, a post of the purged user is not deleted. `path` contains the foreign keys of the
+    cascade from the purged row to this row.
     """
     conditions: list[ColumnElement[bool]] = []
     order = _children_first()

@@ -114,8 +114,7 @@ class StatementCache:
         dialect = (db.get_bind() if isinstance(db, AsyncSession) else db.engine).dialect
         try:
             prepared = self._prepared[dialect, lookup_key]
-        except TypeError:
-            # SQLAlchemy applies an option that is not hashable, such as `schema_translate_map`.
+        except TypeError:  # an option is not hashable, such as `schema_translate_map`
             return await _execute(db, build(), values, write=write)
         except KeyError:
             prepared = prepare(build(), dialect, key)
