@@ -108,7 +108,9 @@ def dev(installed: Path) -> Iterator[Server]:
     """`my-service dev` of the service `installed`, with logged statements."""
     port = free_port()
     command = (installed / ".venv/bin/my-service", "dev", "--port", str(port))
+    # The variable of the replica is for another database.
     variables = {"DATABASE_ECHO": "true", "LOG_FORMAT": "json"}
+    variables |= {"DATABASE_REPLICA_URL": UNREACHABLE_URL}
     with (
         open_directory() as directory,
         serving(*command, cwd=installed, port=port, log=directory / "log", **variables) as server,

@@ -41,7 +41,10 @@ def serves(index: Any, columns: set[Column[Any]]) -> bool:
     # PostgreSQL uses a partial index only if it contains all of these rows.
     where = str(index.dialect_options["postgresql"].get("where")).casefold().strip("()")
     all_rows = {"none", *(f"{column.name} is not null".casefold() for column in columns)}
-    covers = isinstance(index, INDEXED) and {*[*index.columns][: len(columns)]} == columns
+    parts = index.expressions if isinstance(index, Index) else index.columns
+    # The column of `author_id DESC` is its element. `lower(code)` does not index the column `code`.
+    leading = {getattr(part, "element", part) for part in [*parts][: len(columns)]}
+    covers = isinstance(index, INDEXED) and leading == columns
     return covers and where.rpartition(".")[2] in all_rows
 
 

@@ -1,7 +1,7 @@
 """Create the test databases: migrate one template database and clone it.
 
 DATABASE_URL in the environment names the server to use. Without it, each run starts a temporary
-PostgreSQL. Tests ignore `.env`, which is for development.
+PostgreSQL.
 """
 
 import io
@@ -19,12 +19,15 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from sqlalchemy import URL, make_url
 
 from app.about import NAME
-from app.kit.cli.development_database import configured_database_url
+from app.kit.cli.development_database import configured_database_url, database_settings
 from app.kit.db.connections.url import parse_url
 from app.kit.migrations.runner import alembic_config, migrate
 from app.settings import Settings
 from local_postgres import ephemeral
 from tests.support.authentication import auth_settings
+
+# Tests ignore `.env`, which is for development.
+Settings.model_config["env_file"] = None
 
 TEMPLATE = pytest.StashKey[URL]()
 # "test" must be a separate word, not the end of "contest" or "latest".
@@ -76,9 +79,7 @@ MAINTENANCE = AdminConnection()
 
 def settings_for(url: URL) -> Settings:
     """Return the settings of the service with this database URL."""
-    address = url.render_as_string(hide_password=False)
-    # Ignore DATABASE_MIGRATION_URL from the environment: it may name another database.
-    return Settings.load(database={"url": address, "migration_url": None}, **auth_settings())
+    return Settings.load(**database_settings(url), **auth_settings())
 
 
 def settings_with(url: URL, **database: object) -> Settings:

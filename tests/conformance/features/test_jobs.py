@@ -127,6 +127,23 @@ async def test_job_reports_missing_migration(run: Run, own_database_url: URL) ->
     assert "Table conformance_notes does not exist, and no migration is pending." in str(missing)
 
 
+async def test_job_reports_missing_table_to_a_role_that_cannot_read_the_revision(
+    run: Run, own_database_url: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename = "ALTER TABLE conformance_notes RENAME TO elsewhere"
+    await migrate(own_database_url, [rename, "CREATE ROLE kit_unprivileged LOGIN"])
+    url = own_database_url.set(username="kit_unprivileged")
+    monkeypatch.setenv("DATABASE_URL", url.render_as_string(hide_password=False))
+    try:
+        missing = run("count-notes").exception
+    finally:
+        await migrate(own_database_url, ["DROP ROLE kit_unprivileged"])
+    assert isinstance(missing, USER_ERRORS)
+    assert '"conformance_notes" does not exist. The role may not read alembic_version.' in str(
+        missing
+    )
+
+
 async def test_help_of_job_shows_only_its_options(run: Run) -> None:
     result = run("add-notes", "--help")
     assert "--count" in result.output

@@ -8,10 +8,9 @@ import pytest
 from pydantic import BaseModel, Field, SecretStr
 from sqlalchemy import make_url
 
-from app.kit.settings import KitSettings, SettingsError
+from app.kit.settings import KitSettings, SettingsError, variables_of
 from app.main import create_app
 from app.settings import Settings
-from tests.architecture.test_env_example import variables
 from tests.support.database import settings_for
 
 SECRET = "s3cret"
@@ -21,8 +20,9 @@ URL = f"postgresql://app:{SECRET}@db.example/app"
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
-    """Remove `.env` and the database from the environment."""
+    """Remove the database from the environment, and read `.env` in an empty directory."""
     monkeypatch.chdir(str(tmp_path))
+    monkeypatch.setitem(Settings.model_config, "env_file", ".env")
     monkeypatch.delenv("DATABASE_URL", raising=False)
 
 
@@ -172,7 +172,7 @@ FREE_TEXT = {
 
 def validated_variables() -> list[str]:
     """Return the kit's variables that do not accept any text."""
-    return sorted(variables(KitSettings) - FREE_TEXT)
+    return sorted({*variables_of(KitSettings)} - FREE_TEXT)
 
 
 @pytest.mark.parametrize("variable", validated_variables())
@@ -285,6 +285,23 @@ def test_settings_of_the_service_are_validated_like_those_of_the_kit(
         "  MAIL_SMTP: port",
         "  OLD_NAME",
     ]
+
+
+def test_alias_is_the_only_variable_of_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Tracker(BaseModel):
+        level: str = Field("info", validation_alias="severity")
+
+    class Own(Settings):
+        dsn: str = Field("", validation_alias="SENTRY_DSN")
+        tracker: Tracker = Tracker()
+
+    own = {*variables_of(Own)} - {*variables_of(Settings)}
+    assert own == {"SENTRY_DSN", "TRACKER_SEVERITY"}
+    monkeypatch.setenv("DATABASE_URL", URL)
+    monkeypatch.setenv("SENTRY_DSN", "https://sentry.example")
+    monkeypatch.setenv("TRACKER_SEVERITY", "error")
+    settings = Own.load()
+    assert (settings.dsn, settings.tracker.level) == ("https://sentry.example", "error")
 
 
 @pytest.mark.parametrize("text", [b"DOCS=perhaps # \xff\n", "DOCS=perhaps\n".encode("utf-16")])

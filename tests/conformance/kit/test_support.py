@@ -4,6 +4,7 @@ import asyncio
 import gc
 import socket
 from contextlib import suppress
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -15,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.kit.db.session import Database
 from app.kit.http.dependencies import SessionDep
 from tests.conformance.support.cancellation import CancelAtAwait
-from tests.support.database import server
+from tests.support.database import server, settings_for
 from tests.support.statements import Statements, counting
 
 CREATE = text("CREATE TABLE kit_rig (number int PRIMARY KEY DEFERRABLE INITIALLY DEFERRED)")
@@ -38,6 +39,21 @@ def test_database_with_test_in_its_name_is_accepted(
     monkeypatch.setenv("DATABASE_URL", f"postgresql://nobody@127.0.0.1:1/{name}")
     with server() as url:
         assert url.database == name
+
+
+def test_tests_ignore_env_file_and_other_databases(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, database_url: URL
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(".env").write_text("HTTP_HOSTS=api.example\nDOCS=false\nLOG_LEVEL=invalid\n")
+    other = "postgresql://127.0.0.1:1/other"
+    monkeypatch.setenv("DATABASE_REPLICA_URL", other)
+    monkeypatch.setenv("DATABASE_MIGRATION_URL", other)
+
+    settings = settings_for(database_url)
+
+    assert (settings.docs, "api.example" in settings.http.hosts) == (True, False)
+    assert (settings.database.replica_url, settings.database.migration_url) == (None, None)
 
 
 async def test_worker_database_is_a_clone_of_the_template(

@@ -46,7 +46,7 @@ class MetricsSettings(BaseModel):
 
 
 class DevelopmentDefaults(Protocol):
-    """A function in a class attribute. Type checkers treat a `Callable` there as a method."""
+    """The type of `development_defaults`. Type checkers treat a Callable there as a method."""
 
     def __call__(self) -> dict[str, Any]:
         """Return default values of settings."""
@@ -131,13 +131,13 @@ class KitSettings(AuthenticationSettings):
             overrides |= KitSettings.development_defaults()
         try:
             try:
-                FileSource(cls)
+                file = FileSource(cls)
             except UnicodeDecodeError as error:
                 position = error.start + 1
                 lines = [f"  .env: is not valid UTF-8 at byte {position}: save the file as UTF-8"]
                 # Report the errors of the other variables too: Latin-1 decodes any byte.
                 encoding = "latin-1"
-            file = FileSource(cls, env_file_encoding=encoding)
+                file = FileSource(cls, env_file_encoding=encoding)
             for values in (overrides, EnvironmentSource(cls)(), file()):
                 lines += unknown_variables(cls, values)
             options: dict[str, Any] = {"_env_file_encoding": encoding}
@@ -211,6 +211,6 @@ def unknown_variables(model: type[KitSettings], values: dict[str, Any]) -> Itera
 
 
 def _names_of(model: type[BaseModel]) -> set[str]:
-    """Return the names and aliases of a model's fields in lower case."""
-    aliases = (field.validation_alias for field in model.model_fields.values())
-    return {name.lower() for name in (*model.model_fields, *aliases) if isinstance(name, str)}
+    """Return the names of a model's fields in lower case: the alias of a field that has one."""
+    aliases = {name: field.validation_alias for name, field in model.model_fields.items()}
+    return {(alias if isinstance(alias, str) else name).lower() for name, alias in aliases.items()}

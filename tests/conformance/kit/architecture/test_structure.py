@@ -12,7 +12,9 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    String,
     Table,
+    func,
     text,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -110,6 +112,17 @@ def test_partial_index_does_not_serve_a_foreign_key() -> None:
         )
 
     assert foreign_keys_without_index(metadata) == ["not_deleted.target_id"]
+
+
+def test_index_on_an_expression_does_not_serve_a_foreign_key() -> None:
+    metadata = MetaData()
+    Table("target", metadata, Column("id", String, primary_key=True))
+    for name in ("descending", "lower"):
+        key: Column[str] = Column("target_id", ForeignKey("target.id", ondelete="CASCADE"))
+        part = key.desc() if name == "descending" else func.lower(key)
+        Table(name, metadata, key, Index(None, part))
+
+    assert foreign_keys_without_index(metadata) == ["lower.target_id"]
 
 
 def test_route_rules_detect_violations() -> None:

@@ -16,6 +16,7 @@ from sqlalchemy import URL, make_url, text
 
 from app.about import NAME
 from app.cli import SERVICE, cli, main
+from app.kit.cli.commands import db
 from app.kit.cli.commands.routes import routes_of
 from app.kit.db.engine import build_migration_engine
 from app.kit.migrations.runner import PROJECT_ROOT
@@ -112,9 +113,9 @@ def test_port_in_use_exits_with_2_and_a_message(command: str) -> None:
 
 
 def test_metrics_port_in_use_exits_with_2_and_a_message() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = str(free.getsockname()[1])
         metrics_port = str(listener.getsockname()[1])
         result = run(NOWHERE, "serve", "--port", port, METRICS_PORT=metrics_port)
     assert (result.code, result.out) == (2, "")
@@ -136,7 +137,8 @@ def test_unknown_revision_exits_with_2_and_a_message(own_database_url: URL) -> N
 async def test_migrate_accepts_a_newer_database_and_others_report_it(own_database_url: URL) -> None:
     engine = build_migration_engine(settings_for(own_database_url).database, "test")
     async with engine.begin() as connection:
-        await connection.execute(text("UPDATE alembic_version SET version_num = 'kit_newer'"))
+        await connection.execute(text("DELETE FROM alembic_version"))
+        await connection.execute(text("INSERT INTO alembic_version VALUES ('kit_newer')"))
     await engine.dispose()
     result = run(own_database_url, "migrate")
     assert (result.code, result.out) == (0, "")
@@ -150,6 +152,24 @@ async def test_migrate_accepts_a_newer_database_and_others_report_it(own_databas
         assert result.err.startswith(message), arguments
     assert message in run(own_database_url, "db", "status").out
     assert run(own_database_url, "history").code == 0
+
+
+async def test_db_reset_reports_why_it_failed(
+    own_database_url: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Reset the database of this test, in place of the local one.
+    monkeypatch.setattr(db, "configured_database_url", lambda: None)
+    engine = build_migration_engine(settings_for(own_database_url).database, "test")
+    async with engine.connect() as other:
+        await other.execute(text("SELECT FROM alembic_version"))
+        used = run(own_database_url, "db", "reset", "--yes", DATABASE_LOCK_TIMEOUT="0.1")
+    await engine.dispose()
+    assert (used.code, used.out) == (2, "")
+    assert "canceling statement due to lock timeout. Another session uses it" in used.err
+
+    monkeypatch.setattr(db, "_DELETE_EVERYTHING", text("SELECT 1 / 0"))
+    failed = run(own_database_url, "db", "reset", "--yes")
+    assert failed.err == "The local database could not be reset: division by zero.\n"
 
 
 def test_routes_are_listed_without_a_database() -> None:

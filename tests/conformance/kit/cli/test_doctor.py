@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -14,7 +14,6 @@ from app.kit.cli import checks
 from app.kit.cli.commands import doctor
 from app.kit.db.base import utc_now
 from app.kit.migrations.runner import CodeRevisions
-from app.settings import Settings
 from tests.conformance.support.migrations import add_revision, alembic_with
 from tests.support.commands import CommandResult, run
 from tests.support.database import settings_for
@@ -159,10 +158,7 @@ def test_missing_extension_of_a_migration_is_a_failure(
 ) -> None:
     config = alembic_with(tmp_path, settings_for(unpooled_url))
 
-    def load_config(_settings: Settings) -> Config:
-        return config
-
-    monkeypatch.setattr(doctor, "alembic_config", load_config)
+    monkeypatch.setattr(doctor, "script_directory", lambda: ScriptDirectory.from_config(config))
     create = "op.execute('CREATE EXTENSION IF NOT EXISTS plpgsql')"
     add_revision(config, tmp_path, "kit_there", create)
     assert "ok       extensions: plpgsql: all present" in run_doctor(unpooled_url).out
@@ -184,7 +180,7 @@ def test_unavailable_extension_of_an_applied_migration_is_a_warning(
     async def applied(_connection: AsyncConnection) -> frozenset[str]:
         return frozenset({"kit_new"})
 
-    monkeypatch.setattr(doctor, "alembic_config", lambda _settings: config)
+    monkeypatch.setattr(doctor, "script_directory", lambda: ScriptDirectory.from_config(config))
     monkeypatch.setattr(doctor, "applied_revisions", applied)
     result = run_doctor(unpooled_url)
     assert line_of(result, "extensions").startswith("warning  extensions: the server does not have")

@@ -9,6 +9,7 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from alembic.operations.ops import AddColumnOp, AlterColumnOp, MigrateOperation
+from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Column, ForeignKey, Integer, Table, text
 
 from app.about import NAME
@@ -34,7 +35,7 @@ def config(own_database_url: URL, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         return config
 
     monkeypatch.setattr(migrate, "alembic_config", load_config)
-    monkeypatch.setattr(service, "alembic_config", load_config)
+    monkeypatch.setattr(service, "script_directory", lambda: ScriptDirectory.from_config(config))
     return config
 
 

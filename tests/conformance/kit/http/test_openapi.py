@@ -11,9 +11,12 @@ from pydantic import BaseModel, Field
 from typer import Typer
 from typer.testing import CliRunner
 
+from app.about import NAME
 from app.cli import cli
+from app.kit.cli.commands import openapi
 from app.kit.http.application import Application
-from app.kit.http.openapi.document import OPENAPI_FILE, render_openapi
+from app.kit.http.openapi.document import render_openapi
+from app.kit.migrations.runner import PROJECT_ROOT
 from tests.support.examples import MissingExample, bodies, validation_errors
 
 Run = Callable[..., Any]
@@ -99,10 +102,18 @@ def test_failed_build_of_the_schema_starts_again(monkeypatch: pytest.MonkeyPatch
 
 
 def test_openapi_copy_is_written_and_current(run: Run, app: FastAPI) -> None:
-    assert run("--check").exit_code == 1
-    assert run().exit_code == 0
-    assert OPENAPI_FILE.read_text(encoding="utf-8") == render_openapi(app)
-    assert run("--check").exit_code == 0
-    OPENAPI_FILE.write_text("{}")
-    assert run("--check").exit_code == 1
+    copy = Path("clients/openapi.json")
+    assert run(str(copy), "--check").exit_code == 1
+    assert run(str(copy)).exit_code == 0
+    assert copy.read_text(encoding="utf-8") == render_openapi(app)
+    assert run(str(copy), "--check").exit_code == 0
+    copy.write_text("{}")
+    assert run(str(copy), "--check").exit_code == 1
     assert run("-").stdout == render_openapi(app)
+
+
+def test_default_openapi_copy_is_in_the_project(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = Mock()
+    monkeypatch.setattr(openapi, "write_or_check", write)
+    assert run().exit_code == 0
+    assert write.call_args.args[::2] == (PROJECT_ROOT / "docs/openapi.json", f"{NAME} openapi")

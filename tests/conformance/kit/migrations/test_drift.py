@@ -1,20 +1,27 @@
 """Detect schema differences that Alembic overlooks."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.operations.ops import UpgradeOps
+from alembic.runtime.plugins import Plugin
+from alembic.util import PriorityDispatchResult
 from sqlalchemy import CheckConstraint, Column, Connection, Index, Integer, MetaData, Table, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.kit.migrations.autogenerate.comparators import COMPARISONS
+from app.kit.migrations.autogenerate.steps import MigrationStep
 
 NOT_DELETED = text("deleted_at IS NULL")
 CHECK = CheckConstraint("id > 0", name="ck_kit_drifting_positive")
 
 
-async def differences(connection: AsyncConnection, *declared: Index | CheckConstraint) -> list[Any]:
+async def differences(
+    connection: AsyncConnection, *declared: Index | CheckConstraint, plugins: Sequence[str] = ()
+) -> list[Any]:
     """Return the differences between a table with a full index and the declared items."""
     await connection.execute(
         text("CREATE TABLE kit_drifting (id integer NOT NULL, deleted_at integer)")
@@ -29,7 +36,7 @@ async def differences(connection: AsyncConnection, *declared: Index | CheckConst
 
     def compare(connection: Connection) -> list[Any]:
         options: dict[str, Any] = {
-            "autogenerate_plugins": COMPARISONS,
+            "autogenerate_plugins": [*COMPARISONS, *plugins],
             "include_name": include_test_table,
         }
         context = MigrationContext.configure(connection, opts=options)
@@ -61,3 +68,19 @@ async def test_missing_check_constraint_is_added(connection: AsyncConnection) ->
     index = Index("ix_kit_drifting", "id", unique=True)
 
     assert await differences(connection, index, CHECK) == ["add_constraint"]
+
+
+async def test_operation_of_another_plugin_is_kept(connection: AsyncConnection) -> None:
+    def compare(_context: Any, operations: UpgradeOps, _schemas: Any) -> PriorityDispatchResult:
+        operations.ops.append(MigrationStep("grant", ["pass"], ["pass"]))
+        return PriorityDispatchResult.CONTINUE
+
+    plugin = Plugin("kit_grants")
+    plugin.add_autogenerate_comparator(compare, "schema", "grants")
+    try:
+        index = Index("ix_kit_drifting", "deleted_at", unique=True)
+        found = await differences(connection, index, plugins=[plugin.name])
+    finally:
+        plugin.remove()
+
+    assert found == ["remove_index", "add_index", "grant"]

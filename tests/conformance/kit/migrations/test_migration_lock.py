@@ -181,3 +181,25 @@ def test_failed_migration_keeps_the_previous_one(config: Config, tmp_path: Path)
     assert str(e.value).splitlines()[-2:] == ["1,", "…"]
     assert columns(url) == ["a", "b"]
     assert run(url, "SELECT version_num FROM alembic_version") == ["kit_1"]
+
+
+END_LOCK_CONNECTION = (
+    "op.execute(\"SELECT pg_terminate_backend(pid, 5000) FROM pg_locks WHERE locktype = 'advisory'"
+    ' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())")'
+)
+
+
+def test_lost_lock_is_reported_after_the_migration(
+    config: Config, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = config.attributes["settings"].database.sqlalchemy_url
+    add_revision(config, tmp_path, "kit_1", END_LOCK_CONNECTION)
+    command.upgrade(config, "heads")
+    assert "The connection that holds the migration lock was lost." in caplog.text
+    assert run(url, "SELECT version_num FROM alembic_version") == ["kit_1"]
+
+
+def test_lost_lock_does_not_hide_why_a_migration_failed(config: Config, tmp_path: Path) -> None:
+    add_revision(config, tmp_path, "kit_1", END_LOCK_CONNECTION, "op.execute('SELECT 1 / 0')")
+    with pytest.raises(MigrationFailed, match="division by zero"):
+        command.upgrade(config, "heads")

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import asyncpg
 import pytest
 from alembic import command
-from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import URL, MetaData, Table, text
 
 from app.kit.cli.commands import doctor
@@ -205,15 +205,12 @@ def run_doctor(
     # Every server has this extension, and a database owner may create it.
     add_revision(config, tmp_path, "kit_extended", "op.execute('CREATE EXTENSION plpgsql')")
 
-    def load_config(_settings: Settings) -> Config:
-        return config
-
     def output(url: URL, **variables: str) -> str:
         result = run(url, "doctor", DATABASE_POOLER="none", **variables)
         assert result.err == ""
         return result.out
 
-    monkeypatch.setattr(doctor, "alembic_config", load_config)
+    monkeypatch.setattr(doctor, "script_directory", lambda: ScriptDirectory.from_config(config))
     return output
 
 
@@ -258,13 +255,18 @@ def test_doctor_checks_who_can_create_an_extension(
     assert "extensions: plpgsql: all present" in run_doctor(urls.app)
 
 
-def test_doctor_reports_missing_privilege_on_alembic_version(
-    urls: RoleUrls, run_doctor: Callable[..., str]
+@pytest.mark.parametrize("privilege", ["SELECT ON alembic_version", "USAGE ON SCHEMA public"])
+def test_missing_privilege_on_alembic_version_is_reported(
+    urls: RoleUrls, run_doctor: Callable[..., str], privilege: str
 ) -> None:
-    execute(urls.owner, "REVOKE SELECT ON alembic_version FROM service_app")
-    output = run_doctor(urls.app)
-    assert "failure  revision: the role of the service may not read alembic_version" in output
-    advice = re.search(r"as the owner: (GRANT SELECT ON alembic_version TO) the role", output)
-    assert advice
-    execute(urls.owner, f"{advice[1]} service_app")
-    assert "may not read" not in run_doctor(urls.app)
+    execute(urls.administrator, f"REVOKE {privilege} FROM service_app")
+    message, advice = "The role may not read alembic_version", "Grant it SELECT, and USAGE on"
+    try:
+        for words in ("current",), ("db", "status"), ("check",), ("revision", "-m", "a thing"):
+            result = run(urls.app, *words, DATABASE_POOLER="none")
+            assert (result.code, result.out) == (2, ""), words
+            assert result.err == f"{message}. {advice} the schema.\n", words
+        assert f"failure  revision: {message}\n" in run_doctor(urls.app)
+    finally:
+        execute(urls.administrator, f"GRANT {privilege} TO service_app")
+    assert message not in run_doctor(urls.app)

@@ -8,14 +8,13 @@ import json
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
 import typer
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from app.kit.cli.development_database import is_development
+from app.kit.cli.development_database import is_development, read_environment
 from app.kit.cli.errors import CommandFailed
 from app.kit.migrations.runner import PROJECT_ROOT
 
@@ -29,22 +28,9 @@ _UNUSED = "http://127.0.0.1:1"
 _STATE = PROJECT_ROOT / ".oidc_cache" / "issuer.json"
 
 
-class _Environment(BaseSettings):
-    model_config = SettingsConfigDict(
-        env_file=".env", env_file_encoding="utf-8-sig", env_ignore_empty=True, extra="ignore"
-    )
-
-    auth_issuer: str | None = None
-
-
 def is_issuer_given() -> bool:
     """Return whether AUTH_ISSUER is set, in the environment or in `.env`."""
-    try:
-        return _Environment().auth_issuer is not None
-    except (OSError, UnicodeDecodeError):
-        # `Settings.load` reports this error together with all others.
-        without_file: dict[str, Any] = {"_env_file": None}
-        return _Environment(**without_file).auth_issuer is not None
+    return read_environment().auth_issuer is not None
 
 
 @contextmanager

@@ -91,9 +91,8 @@ def check_pooler(settings: DatabaseSettings, *, is_pooled: bool) -> Finding:
             advice = "set DATABASE_POOLER=pgbouncer, or use the URL of PostgreSQL itself"
             return Failure("pooler", "a pooler such as PgBouncer is in front of PostgreSQL", advice)
         case _, True:
-            return Finding(
-                "pooler", "present, as DATABASE_POOLER says; it must run in transaction mode"
-            )
+            text = "present, as DATABASE_POOLER says; it must run in transaction mode"
+            return Finding("pooler", text)
         case _:
             text = "no pooler found, so each transaction opens a connection"
             return Finding("pooler", text, "set DATABASE_POOLER=none, or use the URL of PgBouncer")
@@ -114,11 +113,8 @@ async def check_replication(
         text = "not a standby: it receives no changes of the database"
         return Failure("replication", text, "set DATABASE_REPLICA_URL to a standby, or unset it")
     if not primary:
-        return Finding(
-            "replication",
-            "not checked: the database could not be reached",
-            "fix DATABASE_URL first",
-        )
+        text = "not checked: the database could not be reached"
+        return Finding("replication", text, "fix DATABASE_URL first")
     lag = int(await connection.scalar(_LAG, {"primary": primary.wal_position}) or 0)
     if lag > _MAX_REPLICATION_LAG:
         advice = "reads return old rows: check the load of the standby"
@@ -126,14 +122,8 @@ async def check_replication(
     return Finding("replication", f"{max(lag, 0)} bytes behind")
 
 
-def check_revision(applied: Set[str] | None, code: CodeRevisions, program: str) -> Finding:
-    """Compare the migrations applied to a database with those of the code.
-
-    `applied` is None if the role may not read them.
-    """
-    if applied is None:
-        advice = "as the owner: GRANT SELECT ON alembic_version TO the role"
-        return Failure("revision", "the role of the service may not read alembic_version", advice)
+def check_revision(applied: Set[str], code: CodeRevisions, program: str) -> Finding:
+    """Compare the migrations applied to a database with those of the code."""
     current, required = format_revisions(applied), format_revisions(code.heads)
     if len(code.heads) > 1:
         advice = "merge them: alembic merge heads -m 'merge two branches'"
@@ -143,11 +133,8 @@ def check_revision(applied: Set[str] | None, code: CodeRevisions, program: str) 
     if code.is_compatible(applied):
         advice = "expected during a release; otherwise deploy the code that has this migration"
         return Finding("revision", f"{current}, newer than the {required} of the code", advice)
-    return Failure(
-        "revision",
-        f"the schema is at {current}, the code requires {required}",
-        f"run `{program} migrate`",
-    )
+    text = f"the schema is at {current}, the code requires {required}"
+    return Failure("revision", text, f"run `{program} migrate`")
 
 
 def required_extensions(migrations: Iterable[Script]) -> set[str]:

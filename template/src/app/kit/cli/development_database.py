@@ -30,15 +30,21 @@ class _Environment(BaseSettings):
     )
 
     database_url: str | None = None
+    auth_issuer: str | None = None
+
+
+def read_environment(*, env_file: bool = True) -> _Environment:
+    """Return the variables of the environment and, with `env_file`, of `.env`."""
+    options: dict[str, Any] = {"_env_file": ".env" if env_file else None}
+    # `Settings.load` reports these errors together with all others.
+    with suppress(OSError, UnicodeDecodeError):
+        return _Environment(**options)
+    return _Environment()
 
 
 def configured_database_url(*, env_file: bool = True) -> str | None:
     """Return DATABASE_URL from the environment and, with `env_file`, from `.env`."""
-    options: dict[str, Any] = {"_env_file": ".env" if env_file else None}
-    # `Settings.load` reports these errors together with all others.
-    with suppress(OSError, UnicodeDecodeError):
-        return _Environment(**options).database_url
-    return _Environment().database_url
+    return read_environment(env_file=env_file).database_url
 
 
 def is_development() -> bool:
@@ -109,9 +115,9 @@ def local_database(*, with_schema: bool = True) -> Generator[None]:
 
 
 def database_settings(url: URL) -> dict[str, Any]:
-    """Return the arguments of `Settings.load` for this database, also for migrations."""
+    """Return the arguments of `Settings.load` for this database, also for migrations and reads."""
     address = url.render_as_string(hide_password=False)
-    return {"database": {"url": address, "migration_url": None}}
+    return {"database": {"url": address, "migration_url": None, "replica_url": None}}
 
 
 def exit_with_parent() -> None:

@@ -24,7 +24,7 @@ from app.kit.errors.database_errors import (
 )
 from app.kit.errors.problems import Unavailable
 from app.kit.migrations.lock import is_forbidden
-from app.kit.migrations.runner import applied_revisions, load_revisions
+from app.kit.migrations.runner import RevisionTableUnreadable, applied_revisions, load_revisions
 from app.kit.observability.logging import configure_logging
 from app.kit.settings import KitSettings
 
@@ -138,8 +138,11 @@ async def _reason_for(error: DBAPIError, database: Database, program: str) -> st
     if not is_undefined_object(error):
         return None
     revisions = load_revisions()
-    async with database.engine.connect() as connection:
-        applied = await applied_revisions(connection)
+    try:
+        async with database.engine.connect() as connection:
+            applied = await applied_revisions(connection)
+    except RevisionTableUnreadable as unreadable:
+        return f"PostgreSQL rejected a statement: {driver_error(error)}. {unreadable}"
     if revisions.is_compatible(applied):
         return missing_migration(error, program)
     return revisions.mismatch(applied, program)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import cast
 
 import typer
-from alembic.script import ScriptDirectory
 from fastapi import FastAPI
 
 from app.kit.cli.development_database import (
@@ -23,11 +22,11 @@ from app.kit.cli.seeding import Seeder
 from app.kit.migrations.runner import (
     PROJECT_ROOT,
     CodeRevisions,
-    alembic_config,
     applied_revisions,
     format_revisions,
     migrate,
     migration_connection,
+    script_directory,
 )
 from app.kit.settings import KitSettings
 
@@ -65,9 +64,9 @@ class Service:
         if configured_database_url():
             yield self.migrated()
             return
+        code_revisions()
         with local_server(ephemeral=True) as url:
             settings = self.settings.load(**database_settings(url))
-            code_revisions(settings)
             migrate(settings)
             yield settings
 
@@ -77,16 +76,16 @@ class Service:
         Raises CommandFailed if it is not, or if the migrations have multiple heads.
         """
         settings = self.settings.load()
-        code = code_revisions(settings)
+        code = code_revisions()
         applied = asyncio.run(read_revisions(settings, self.name))
         if applied != code.heads:
             raise CommandFailed(code.mismatch(applied, self.name))
         return settings
 
 
-def code_revisions(settings: KitSettings) -> CodeRevisions:
+def code_revisions() -> CodeRevisions:
     """Return the migrations of the code. Raises CommandFailed if they have multiple heads."""
-    code = CodeRevisions.from_script(ScriptDirectory.from_config(alembic_config(settings)))
+    code = CodeRevisions.from_script(script_directory())
     if len(code.heads) > 1:
         raise CommandFailed(
             f"The migrations have multiple heads: {format_revisions(code.heads)}. Merge them "

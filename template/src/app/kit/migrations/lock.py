@@ -10,7 +10,7 @@ from time import monotonic
 from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncTransaction
 
 from app.kit.db.settings import DatabaseSettings
 from app.kit.errors.database_errors import driver_error, is_server_error, sqlstate
@@ -24,6 +24,9 @@ LOCK_KEY = 7_203_685_477_580
 _LOCK_NOT_AVAILABLE = "55P03"
 
 _TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:key)")
+_NO_IDLE_TIMEOUT = text("SET LOCAL idle_in_transaction_session_timeout = 0")
+# Seconds. A firewall may drop a connection that is idle during a long migration.
+_KEEPALIVE = text("SET LOCAL tcp_keepalives_idle = 60")
 _LOCK_HOLDER = text(
     "SELECT format('process %s (%s%s), since %s', a.pid, a.application_name,"
     " ' from ' || host(a.client_addr), date_trunc('second', a.backend_start))"
@@ -31,6 +34,11 @@ _LOCK_HOLDER = text(
     " WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1"
     " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
     " AND (l.classid::bigint << 32) + l.objid::bigint = :key"
+)
+_WAITING = "Waiting up to %g seconds for another migration to finish: %s."
+_BLOCKED = (
+    "Another migration of this database is still running after {:g} seconds: {}. Nothing was "
+    "changed. Check in pg_stat_activity what it is waiting for, then migrate again."
 )
 # The rest of a rejected statement is not printed.
 _STATEMENT_LINES = 10
@@ -57,35 +65,39 @@ async def migration_lock(engine: AsyncEngine, settings: DatabaseSettings) -> Asy
     is_reported = False
     async with engine.connect() as connection:
         while True:
-            async with connection.begin():
+            async with connection.begin() as transaction:
                 if await connection.scalar(_TRY_LOCK, {"key": LOCK_KEY}):
-                    # Must be the last statement of this transaction. With asyncpg, the snapshot of
+                    # Must be the last statements of this transaction. With asyncpg, the snapshot of
                     # the last statement stays open while the transaction is idle, and CREATE INDEX
                     # CONCURRENTLY would wait for it. SET takes no snapshot.
-                    await connection.execute(
-                        text("SET LOCAL idle_in_transaction_session_timeout = 0")
-                    )
-                    yield
-                    return
-                if monotonic() > deadline:
-                    raise MigrationBlocked(await _wait_message(connection, settings.migration_wait))
-                if not is_reported:
-                    is_reported = True
+                    await connection.execute(_NO_IDLE_TIMEOUT)
+                    await connection.execute(_KEEPALIVE)
+                    try:
+                        yield
+                        return
+                    finally:
+                        await _release(transaction)
+                is_late = monotonic() > deadline
+                if is_late or not is_reported:
                     holder = await connection.scalar(_LOCK_HOLDER, {"key": LOCK_KEY})
-                    message = "Waiting up to %g seconds for another migration to finish: %s."
-                    log.warning(message, settings.migration_wait, holder or "it has just ended")
+                    holder = holder or "it has just ended"
+                    if is_late:
+                        raise MigrationBlocked(_BLOCKED.format(settings.migration_wait, holder))
+                    log.warning(_WAITING, settings.migration_wait, holder)
+                    is_reported = True
             # Poll: CREATE INDEX CONCURRENTLY waits for every running statement. A statement that
             # blocked on this lock would cause a deadlock.
             await asyncio.sleep(POLL_INTERVAL)
 
 
-async def _wait_message(connection: AsyncConnection, waited: float) -> str:
-    holder = await connection.scalar(_LOCK_HOLDER, {"key": LOCK_KEY})
-    return (
-        f"Another migration of this database is still running after {waited:g} seconds: "
-        f"{holder or 'it has just ended'}. Nothing was changed. Check in pg_stat_activity what it "
-        "is waiting for, then migrate again."
-    )
+async def _release(transaction: AsyncTransaction) -> None:
+    try:
+        await transaction.close()
+    except DBAPIError:
+        log.warning(
+            "The connection that holds the migration lock was lost. Another process may have run "
+            "migrations at the same time: run `check`."
+        )
 
 
 async def retry_on_lock_timeout(

@@ -14,6 +14,7 @@ from typing import Self
 from alembic import command
 from alembic.config import Config
 from alembic.script import Script, ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -24,7 +25,10 @@ from app.kit.settings import KitSettings
 PROJECT_ROOT = Path(__file__).resolve().parents[4]
 
 _HAS_SCHEMA = text("SELECT to_regclass('alembic_version') IS NOT NULL")
-_CAN_READ = text("SELECT has_table_privilege(to_regclass('alembic_version'), 'SELECT')")
+_CAN_READ = text(
+    "SELECT has_table_privilege(to_regclass('alembic_version'), 'SELECT')"
+    " AND current_schema() IS NOT NULL"
+)
 _APPLIED = text("SELECT version_num FROM alembic_version")
 
 
@@ -90,7 +94,7 @@ def logged_migrations() -> Generator[None]:
         logger.setLevel(level)
 
 
-class RevisionTableUnreadable(Exception):
+class RevisionTableUnreadable(CommandError):
     """The database role may not read the table `alembic_version`."""
 
 
@@ -129,11 +133,15 @@ class CodeRevisions:
         )
 
 
+def script_directory() -> ScriptDirectory:
+    """Return the folder `migrations`."""
+    return ScriptDirectory.from_config(Config(toml_file=PROJECT_ROOT / "pyproject.toml"))
+
+
 @cache
 def load_revisions() -> CodeRevisions:
     """Read the revisions in `migrations/versions`."""
-    config = Config(toml_file=PROJECT_ROOT / "pyproject.toml")
-    return CodeRevisions.from_script(ScriptDirectory.from_config(config))
+    return CodeRevisions.from_script(script_directory())
 
 
 async def applied_revisions(connection: AsyncConnection) -> frozenset[str]:
@@ -141,12 +149,15 @@ async def applied_revisions(connection: AsyncConnection) -> frozenset[str]:
 
     Raises RevisionTableUnreadable if the role may not read them.
     """
-    # Check first, because a failed statement would abort the caller's transaction.
+    # Check first, because a failed statement would abort the caller's transaction. Without USAGE on
+    # the schema, there is no current schema, and the table cannot be found.
     can_read = await connection.scalar(_CAN_READ)
     if can_read is None:  # no such table
         return frozenset()
     if not can_read:
-        raise RevisionTableUnreadable
+        raise RevisionTableUnreadable(
+            "The role may not read alembic_version. Grant it SELECT, and USAGE on the schema."
+        )
     return frozenset(await connection.scalars(_APPLIED))
 
 

@@ -68,6 +68,7 @@ class Readiness:
             self._engines["replica"] = build_probe_engine(settings.for_reads(), name)
         self.name = name
         self._revisions = revisions
+        # The last logged state of each server: revisions, or why it is unavailable.
         self._logged: dict[str, object] = {}
         self._pending: str | None = None
         self._task: asyncio.Task[str | None] | None = None

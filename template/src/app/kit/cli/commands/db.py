@@ -9,7 +9,6 @@ from contextlib import suppress
 from typing import Annotated
 
 import typer
-from alembic.script import ScriptDirectory
 from sqlalchemy import URL, text
 from sqlalchemy.exc import DBAPIError
 
@@ -17,15 +16,16 @@ from app.kit.cli.development_database import configured_database_url, local_data
 from app.kit.cli.errors import CommandFailed
 from app.kit.cli.service import Service, get_service
 from app.kit.db.connections.startup_checks import address
+from app.kit.errors.database_errors import driver_error, sqlstate
 from app.kit.migrations.runner import (
     PROJECT_ROOT,
-    CodeRevisions,
-    alembic_config,
     applied_revisions,
     create_schema,
     format_revisions,
+    load_revisions,
     migration_connection,
     pending_revisions,
+    script_directory,
 )
 from app.kit.settings import KitSettings
 
@@ -91,7 +91,7 @@ def psql(context: typer.Context) -> None:
     # psql handles Ctrl-C: it cancels the statement that runs.
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        # `set` ignores None.
+        # Not `URL.set`, which ignores None.
         without_password = libpq_url._replace(password=None)
         command = [program, without_password.render_as_string(), *context.args]
         result = subprocess.run(command, env=environment, check=False)  # noqa: S603 - no shell
@@ -140,8 +140,7 @@ async def _print_status(service: Service, settings: KitSettings) -> None:
     typer.echo(f"Server     PostgreSQL {version}")
     typer.echo(f"Size       {size}")
     typer.echo(f"Migration  {format_revisions(applied)}")
-    script = ScriptDirectory.from_config(alembic_config(settings))
-    code, pending = CodeRevisions.from_script(script), pending_revisions(script, applied)
+    code, pending = load_revisions(), pending_revisions(script_directory(), applied)
     if applied - code.known:
         typer.echo(f"Pending    none. {code.mismatch(applied, service.name)}")
     elif not pending:
@@ -157,10 +156,10 @@ async def _delete_everything(settings: KitSettings) -> None:
         async with migration_connection(settings, "reset") as connection, connection.begin():
             await connection.execute(_DELETE_EVERYTHING)
     except DBAPIError as error:
-        raise CommandFailed(
-            f"The local database could not be reset: {error.driver_exception}. Another session "
-            "uses it: end that session, and reset it again."
-        ) from error
+        message = f"The local database could not be reset: {driver_error(error)}."
+        if sqlstate(error) in {"55P03", "40P01"}:  # a lock timeout, or a deadlock
+            message += " Another session uses it: end that session, and reset it again."
+        raise CommandFailed(message) from error
 
 
 def _libpq_url(settings: KitSettings) -> URL:

@@ -4,7 +4,6 @@ import asyncio
 from typing import Any
 
 import typer
-from alembic.script import ScriptDirectory
 from sqlalchemy import Row
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -25,9 +24,9 @@ from app.kit.errors.problems import Unavailable
 from app.kit.migrations.runner import (
     CodeRevisions,
     RevisionTableUnreadable,
-    alembic_config,
     applied_revisions,
     pending_revisions,
+    script_directory,
 )
 from app.kit.settings import KitSettings, SettingsError
 
@@ -74,17 +73,15 @@ def doctor(context: typer.Context) -> None:
 async def _check_all(report: _Report, settings: KitSettings, program: str) -> None:
     """Check the database, and the replica and the migration connection if they are set."""
     database = settings.database
-    script = ScriptDirectory.from_config(alembic_config(settings))
-    is_local = not configured_database_url()
-    valid = f"valid{'; the local database of `dev`' if is_local else ''}"
+    valid = "valid" if configured_database_url() else "valid; the local database of `dev`"
     report.add(Finding("configuration", valid))
     if database.echo and not database.hide_parameters:
         text = "DATABASE_ECHO without DATABASE_HIDE_PARAMETERS logs the values of rows"
         advice = "set DATABASE_HIDE_PARAMETERS=true in production"
         report.add(Finding("configuration", text, advice))
-    primary = await _check_server(report, database, script, program)
+    primary = await _check_server(report, database, program)
     if database.replica_url:
-        await _check_server(report, database.for_reads(), script, program, "replica", primary)
+        await _check_server(report, database.for_reads(), program, "replica", primary)
     if database.migration_url:
         migration = database.for_migrations()
         where = address(migration.sqlalchemy_url)
@@ -98,7 +95,6 @@ async def _check_all(report: _Report, settings: KitSettings, program: str) -> No
 async def _check_server(
     report: _Report,
     settings: DatabaseSettings,
-    script: ScriptDirectory,
     program: str,
     server: str = "database",
     primary: Row[Any] | None = None,
@@ -138,16 +134,18 @@ async def _check_server(
                 report.add(checks.check_writes(facts))
             try:
                 applied = await applied_revisions(connection)
-            except RevisionTableUnreadable:
-                applied = None
-            code = CodeRevisions.from_script(script)
-            report.add(checks.check_revision(applied, code, program), suffix)
-            if applied is not None and not is_replica:
-                username = settings.for_migrations().sqlalchemy_url.username
-                role = username if settings.migration_url else None
-                needed = checks.required_extensions(script.walk_revisions())
-                pending = checks.required_extensions(pending_revisions(script, applied))
-                report.add(await checks.check_extensions(connection, needed, pending, role))
+            except RevisionTableUnreadable as error:
+                report.add(Failure("revision", *str(error).split(". ", 1)), suffix)
+            else:
+                script = script_directory()
+                code = CodeRevisions.from_script(script)
+                report.add(checks.check_revision(applied, code, program), suffix)
+                if not is_replica:
+                    username = settings.for_migrations().sqlalchemy_url.username
+                    role = username if settings.migration_url else None
+                    needed = checks.required_extensions(script.walk_revisions())
+                    pending = checks.required_extensions(pending_revisions(script, applied))
+                    report.add(await checks.check_extensions(connection, needed, pending, role))
             for found in await check_server_settings(connection, settings):
                 report.add(found, suffix)
     except (SQLAlchemyError, Unavailable, OSError, TimeoutError) as error:

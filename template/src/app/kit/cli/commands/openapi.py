@@ -7,6 +7,7 @@ import typer
 
 from app.kit.cli.service import get_service, write_or_check
 from app.kit.http.openapi.document import OPENAPI_FILE, render_openapi
+from app.kit.migrations.runner import PROJECT_ROOT
 
 commands = typer.Typer()
 
@@ -15,8 +16,8 @@ commands = typer.Typer()
 def openapi(
     context: typer.Context,
     path: Annotated[
-        Path, typer.Argument(help="The file to write; - prints the schema")
-    ] = OPENAPI_FILE,
+        Path | None, typer.Argument(help="Output file; - prints it", show_default=str(OPENAPI_FILE))
+    ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; exit with 1 if the file is outdated")
     ] = False,
@@ -26,5 +27,6 @@ def openapi(
     text = render_openapi(service.application())
     if path == Path("-"):
         typer.echo(text, nl=False)
-    else:
-        write_or_check(path, text, f"{service.name} openapi {path}", check=check)
+        return
+    command = f"{service.name} openapi {path or ''}".rstrip()
+    write_or_check(path or PROJECT_ROOT / OPENAPI_FILE, text, command, check=check)

@@ -8,13 +8,11 @@ import sys
 from contextlib import suppress
 from threading import Thread
 from time import sleep
-from types import FrameType
 from typing import Annotated
 
 import typer
 import uvicorn
 
-from app.kit.cli.development_database import configured_database_url
 from app.kit.cli.errors import CommandFailed
 from app.kit.cli.service import get_service
 from app.kit.http.uvicorn_protocol import HttpProtocol, WebSocketProtocol
@@ -49,11 +47,6 @@ def dev(
     if migrate:
         with logged_migrations():
             migrate_database(settings)
-    if not configured_database_url():
-        # The reloader starts child processes, which read the URL from the environment. They must
-        # not use DATABASE_MIGRATION_URL of `.env` for the local database.
-        url = settings.database.url.get_secret_value()
-        os.environ |= {"DATABASE_URL": url, "DATABASE_MIGRATION_URL": url}
     if "format" not in settings.log.model_fields_set:
         os.environ["LOG_FORMAT"] = "console"
     Thread(target=_print_addresses, args=(host, port), daemon=True).start()
@@ -101,7 +94,7 @@ def serve(
     if metrics.port:
         _raise_if_port_is_in_use(str(metrics.host), metrics.port, "METRICS_PORT")
     # uvicorn would re-raise SIGTERM at the end. Exit with code 0 instead.
-    signal.signal(signal.SIGTERM, _exit)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     uvicorn.run(
         app,
         host=host,
@@ -126,7 +119,3 @@ def _raise_if_port_is_in_use(host: str, port: int, option: str = "--port") -> No
                 f"Cannot listen on port {port} of {host}: {os.strerror(error.errno)}. "
                 f"Choose another with {option}."
             ) from error
-
-
-def _exit(_signal: int, _frame: FrameType | None) -> None:
-    sys.exit(0)

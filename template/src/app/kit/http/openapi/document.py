@@ -15,6 +15,7 @@ from fastapi.routing import iter_route_contexts
 from app.kit.errors.problems import PROBLEM_SCHEMA, problem_content, problem_responses, status_title
 from app.kit.http.validation.json_body import CHECKED_TYPES
 
+# Relative to the project.
 OPENAPI_FILE = Path("docs/openapi.json")
 # Marks the inherited 422 response, which is removed from operations without input.
 _INHERITED = "x-inherited"

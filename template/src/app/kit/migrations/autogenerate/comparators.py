@@ -43,10 +43,7 @@ def _complete(context: AutogenContext, operations: ops.UpgradeOps, _schemas: Any
     """Sort the operations of Alembic, and add those for enum types, schemas and sequences."""
     metadata: Any = context.metadata
     definitions: Definitions = context.opts["definitions"]
-    for operation in [*operations.ops]:
-        table: Any = operation
-        if definitions.is_dependent(table.schema, table.table_name):
-            operations.ops.remove(operation)
+    operations.ops = [each for each in operations.ops if not definitions.is_dependent(each)]
     _order_operations(operations)
     compare_enums(operations, metadata, context.inspector, context.opts["used_enums"])
     # Schemas before types, and types before tables.
@@ -106,7 +103,8 @@ def _compare_table(context: AutogenContext, operations: ops.ModifyTableOps, *tab
     operations.ops = [each for each in operations.ops if not isinstance(each, foreign_keys)]
     for key in sorted(existing.keys() | wanted.keys()):
         item = wanted.get(key)
-        # SQLAlchemy cannot reflect exclusion constraints. Without a definition, compare the name.
+        # Compared by name only: exclusion constraints (SQLAlchemy cannot reflect them), and items
+        # that PostgreSQL could not create.
         is_exclusion = old.get(key, "").startswith("EXCLUDE")
         is_unknown = item is not None and key not in new
         is_equal = key in old and (is_exclusion or is_unknown or old[key] == new.get(key))
@@ -154,6 +152,7 @@ def _order_operations(operations: ops.UpgradeOps) -> None:
     create: list[ops.MigrateOperation] = []
     add_keys: list[ops.MigrateOperation] = []
     drop_tables: list[ops.DropTableOp] = []
+    others: list[ops.MigrateOperation] = []  # of other plugins
     new: str | None = None
     for operation in operations.ops:
         if isinstance(operation, ops.CreateTableOp):
@@ -171,8 +170,10 @@ def _order_operations(operations: ops.UpgradeOps) -> None:
                 elif getattr(each, "constraint_type", None) == "foreignkey":
                     stage = drop_keys
                 stage.append(_in_table(operation, each))
+        else:
+            others.append(operation)
     table_drops = _children_first(drop_tables, drop_keys)  # may add to `drop_keys`
-    operations.ops = [*drop_keys, *alter, *create, *add_keys, *table_drops]
+    operations.ops = [*drop_keys, *alter, *create, *add_keys, *table_drops, *others]
 
 
 def _separate_keys(table: ops.CreateTableOp) -> Iterator[ops.ModifyTableOps]:

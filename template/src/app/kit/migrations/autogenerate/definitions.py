@@ -27,7 +27,7 @@ from app.kit.migrations.autogenerate.steps import literal, native_enums, quote
 _PREFIX = "autogenerate_"
 # PostgreSQL writes these casts in another way after a dump is loaded.
 _TEXT_CAST = re.compile(r"(?:\(([^()]*)\))?::(?:text|character varying)(?:\[\])?(?![\w(])")
-# A default is a number with a cast or without, as it was declared.
+# PostgreSQL keeps a numeric default as declared: `1` or `'1'::integer`.
 _NUMBER = re.compile(r"'(-?[\d.]+)'::(?:smallint|integer|bigint|numeric|real|double precision)")
 
 # A statement that needs something that the migration creates, such as an extension, is skipped.
@@ -75,7 +75,7 @@ SELECT n.nspname, c.relname, found.kind, found.name, found.definition
         WHERE indrelid = c.oid
           AND NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = c.oid AND conindid = i.oid)
         UNION ALL
-       SELECT 'owner', '', ''
+       SELECT 'dependent', '', ''
         WHERE c.relispartition
            OR EXISTS (SELECT FROM pg_depend
                        WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e')
@@ -111,16 +111,18 @@ class Definitions:
     def compare(self, kind: str, schema: str | None, table: str) -> list[dict[str, str]]:
         """Return the definitions of a table by name, first in the database, then in the models.
 
-        The kind is `type`, `default`, `item` (a constraint or an index) or `owner`.
+        The kind is `type`, `default`, `item` (a constraint or an index) or `dependent` (a row if
+        the table is a partition or belongs to an extension).
         """
         name = schema or self._default_schema
         return [self._found[each, table, kind] for each in (name, _PREFIX + name)]
 
-    def is_dependent(self, schema: str | None, table: str) -> bool:
-        """Return whether a table without a model is a partition or belongs to an extension."""
-        _, columns_of_model = self.compare("type", schema, table)
-        owners, _ = self.compare("owner", schema, table)
-        return bool(owners) and not columns_of_model
+    def is_dependent(self, operation: Any) -> bool:
+        """Return whether its table, without a model, is a partition or belongs to an extension."""
+        table = getattr(operation, "schema", None), getattr(operation, "table_name", "")
+        _, columns_of_model = self.compare("type", *table)
+        dependent, _ = self.compare("dependent", *table)
+        return bool(dependent) and not columns_of_model
 
 
 def _normalized(definition: str) -> str:
