@@ -173,7 +173,7 @@ async def _read_omitted(
 
     Raises InvalidCursor if the row does not exist any more.
     """
-    omitted = [
+    omitted: list[Any] = [
         func.encode(func.sha256(func.convert_to(text.element, "UTF8")), "hex") == value[0]
         for text, value in zip(order.cursor, values, strict=True)
         if isinstance(value, tuple)
