@@ -54,12 +54,12 @@ def utc_now() -> datetime:
 
 
 def value_enum(members: type[StrEnum], name: str) -> Enum:
-    """Return a column type that uses the PostgreSQL enum type `name`.
+    """Return a column type for the PostgreSQL enum `name`. It stores values, not member names."""
 
-    It stores the values of the members. By default, SQLAlchemy stores the member names, which code
-    may rename.
-    """
-    return Enum(members, name=name, values_callable=lambda enum: [each.value for each in enum])
+    def values(_members: Any) -> list[str]:
+        return [each.value for each in members]
+
+    return Enum(members, name=name, values_callable=values)
 
 
 class Base(AsyncAttrs, DeclarativeBase):
@@ -184,8 +184,7 @@ def attribute_name(mapper: Any, column: Column[Any]) -> str:
 def python_default(default: Any) -> Callable[[], Any] | None:
     """Return a function that computes a column's default; None if PostgreSQL computes it."""
     if default is not None and default.is_callable:
-        # SQLAlchemy wraps a function so that it takes the execution context.
-        return partial(default.arg, None)
+        return partial(default.arg, None)  # SQLAlchemy wraps it to take the execution context
     return (lambda: default.arg) if default is not None and default.is_scalar else None
 
 
@@ -211,8 +210,7 @@ def check_one_table(model: type[Base], alternative: str) -> None:
 
 
 def column_of(model: Any, name: str, *, used_by: str) -> Column[Any]:
-    """Return the column of an attribute. Raises TypeError if the model has no such column."""
-    # For modules of release 0.6 that an update kept, because a service imports them.
+    """Return a column by attribute, for modules of release 0.6 that an update kept."""
     column = table_columns(model.__mapper__).get(name)
     if column is None:
         raise TypeError(f"{used_by}.{name}: {model.__name__} has no column attribute of this name")
