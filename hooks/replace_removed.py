@@ -40,9 +40,10 @@ ADVICE = {
 def replace_removed(service: Path) -> list[str]:
     """Replace the removed forms in the code of a service; return what is left to do."""
     changed: dict[str, bytes] = {}
-    replace_in_files(service, changed)
-    said = restore(service, [KEPT_MODULE]) if changed else []
-    said += format_changed(service, changed)
+    said = replace_in_files(service, changed)
+    if not changed:
+        return said
+    said = restore(service, [KEPT_MODULE]) + format_changed(service, changed)
     # Again, because the changes have moved lines.
     return said + replace_in_files(service, {})
 

@@ -56,7 +56,12 @@ def test_cascade_to_a_model_whose_module_is_imported_after_load_options(
 
 
 def test_tests_pass_after_soft_delete_is_turned_off(
-    service: RenderService, render: Renderer, interpreter: Interpreter, server: URL, tmp_path: Path
+    service: RenderService,
+    render: Renderer,
+    interpreter: Interpreter,
+    server: URL,
+    mypy_cache: Path,
+    tmp_path: Path,
 ) -> None:
     directory = service(example=False)
     calls = [
@@ -80,4 +85,4 @@ def test_tests_pass_after_soft_delete_is_turned_off(
     (directory / "src/app/registry.py").write_text(registry)
     migrate(interpreter, server, directory, "add models")
 
-    check(interpreter, server, directory, tmp_path / "mypy", pyright=True)
+    check(interpreter, server, directory, mypy_cache, pyright=True)

@@ -10,7 +10,8 @@ from typing import Any
 import copier
 import pytest
 
-from tests.rendering import cached_clones, cached_jinja_templates, once, without_git_mode_sync
+from tests.rendering import cached_jinja_templates, once
+from tests.updates.fast_copier import cached_clones, scripts_in_process, without_git_mode_sync
 from tests.updates.history import NEXT, Template, template_with_history
 from tests.updates.next_release import change_every_kind_of_file
 from tests.updates.service import Service
@@ -20,9 +21,9 @@ ServiceFactory = Callable[..., Service]
 
 
 @pytest.fixture(scope="session", autouse=True)
-def cached_templates() -> Iterator[None]:
-    """Cache clones and compiled templates: updates render the same releases many times."""
-    with cached_clones(), cached_jinja_templates(), without_git_mode_sync():
+def fast_copier() -> Iterator[None]:
+    """Cache clones and templates: updates render the same releases many times."""
+    with cached_clones(), cached_jinja_templates(), without_git_mode_sync(), scripts_in_process():
         yield
 
 

@@ -21,6 +21,8 @@ LAST_PATCHES = list({version.rpartition(".")[0]: version for version in RELEASES
 # test_unchanged_service.py updates from every release, and test_moves.py from each minor release.
 MILESTONES = [LAST_PATCHES[0], "0.5.1", "0.8.0", LAST_PATCHES[-1]]
 
+# What Copier does not read: each update checks out five commits.
+UNUSED = ("benchmarks", "docs", "tests")
 IDENTITY = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
 
 
@@ -60,12 +62,12 @@ class Template:
         """Commit and tag the changes that the block makes in the yielded directory."""
         yield self.directory
         git(self.directory, "add", "--all", "--force")
-        git(self.directory, *IDENTITY, "commit", "--message", version)
-        git(self.directory, "tag", f"v{version}")
+        self.commit(version)
 
-    def empty(self) -> None:
-        """Remove every file."""
-        git(self.directory, "rm", "-r", "--quiet", "--ignore-unmatch", ".")
+    def commit(self, version: str) -> None:
+        """Commit and tag the index."""
+        git(self.directory, *IDENTITY, "commit", "--quiet", "--message", version)
+        git(self.directory, "tag", f"v{version}")
 
 
 def template_with_history(directory: Path) -> Template:
@@ -73,23 +75,21 @@ def template_with_history(directory: Path) -> Template:
     directory.mkdir(parents=True)
     git(directory, "init")
     template = Template(directory)
+    # Use the objects of this repository until they are copied.
+    objects = git(ROOT, "rev-parse", "--path-format=absolute", "--git-path", "objects")
+    alternates = directory / ".git/objects/info/alternates"
+    alternates.write_text(objects)
     for version, commit in RELEASES.items():
-        with template.release(version):
-            template.empty()
-            unpack(commit, directory)
-            remove_unused_folders(directory)
+        git(directory, "read-tree", commit)
+        git(directory, "rm", "-r", "--quiet", "--cached", "--ignore-unmatch", *UNUSED)
+        template.commit(version)
     with template.release(CURRENT):
-        template.empty()
         copy_of_working_tree(directory)
-        remove_unused_folders(directory)
-    git(directory, "gc", "--quiet")
+        for name in UNUSED:
+            shutil.rmtree(directory / name, ignore_errors=True)
+    git(directory, "repack", "-a", "-d", "--quiet")
+    alternates.unlink()
     return template
-
-
-def remove_unused_folders(directory: Path) -> None:
-    """Remove what Copier does not read: each update checks out five commits."""
-    for name in ("benchmarks", "docs", "tests"):
-        shutil.rmtree(directory / name, ignore_errors=True)
 
 
 def unpack(commit: str, directory: Path) -> None:

@@ -1,12 +1,15 @@
 """A service in a Git repository."""
 
 import re
+from contextlib import chdir, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import copier
 
 from tests.rendering import git
+from tests.updates.fast_copier import run_script
 from tests.updates.history import IDENTITY
 
 # Files that the template creates once. An update never changes them.
@@ -76,7 +79,14 @@ class Service:
                 entry.rename(target / entry.name)
         return Service(target)
 
-    def update(self, release: str | None = None, *, trusted: bool = True, **answers: Any) -> None:
+    def update(
+        self,
+        release: str | None = None,
+        *,
+        trusted: bool = True,
+        skip_answered: bool = False,
+        **answers: Any,
+    ) -> None:
         """Update to a release, by default the newest, without committing the changes.
 
         Releases 0.11.0 and 0.12.0 need `--trust`.
@@ -88,8 +98,15 @@ class Service:
             defaults=True,
             overwrite=True,
             quiet=True,
+            skip_answered=skip_answered,
             unsafe=trusted,
         )
+
+    def run_script(self, script: Path) -> str:
+        """Run a script of hooks/ by hand, after an update; return its output."""
+        with chdir(self.directory), redirect_stdout(StringIO()) as output:
+            run_script(script, {})
+        return output.getvalue()
 
     def resolve_with_ours(self, name: str) -> None:
         """Resolve every conflict in a file with the team's side."""

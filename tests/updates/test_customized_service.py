@@ -60,6 +60,26 @@ REGISTRY = "src/app/registry.py"
 DELETED = [".pre-commit-config.yaml"]
 # A test of the team in a folder of the kit's tests, which the template no longer has.
 OWN_TEST = "tests/kit/test_own.py"
+# A test with the local PostgreSQL of the releases before 0.6.0.
+OTHER_SERVER = '''"""A second server."""
+
+from collections.abc import Iterator
+
+import pytest
+from app.kit.local_postgres import throwaway
+from sqlalchemy import URL
+
+
+@pytest.fixture
+def other_server() -> Iterator[URL]:
+    """A second server."""
+    with throwaway(max_connections=7) as url:
+        yield url
+
+
+def test_other_server_runs(other_server: URL) -> None:
+    assert other_server.query["host"]
+'''
 
 
 def customize(team: Team) -> None:
@@ -166,12 +186,13 @@ def update_service(service: Service, release: str) -> None:
 
 
 @pytest.mark.full_suite
-def test_team_migrations_merge_with_new_migrations(
+def test_team_migrations_merge_and_its_tests_pass(
     service_at: ServiceFactory, interpreter: Interpreter, server: URL, mypy_cache: Path
 ) -> None:
     service = service_at(FIRST)
     team = Team(service, interpreter, new_database(server))
     customize(team)
+    service.write("tests/features/test_other_server.py", OTHER_SERVER)
     team.migrate()
 
     service.update()

@@ -1,13 +1,11 @@
 """A later release moves a file: hooks/move.py keeps a team's edits, and needs `--trust`."""
 
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 from copier.errors import UnsafeTemplateError
 
-from tests.processes import succeed
 from tests.rendering import ROOT, git
 from tests.updates.conftest import ServiceFactory
 from tests.updates.history import CURRENT, NEXT, RELEASES, Template
@@ -38,7 +36,9 @@ def template_with_next(template: Template, tmp_path_factory: pytest.TempPathFact
     return moving
 
 
-def test_moved_file_keeps_edits(service_before_next: ServiceFactory) -> None:
+def test_moved_file_keeps_edits_also_in_second_run(
+    service_before_next: ServiceFactory, template_with_next: Template
+) -> None:
     service = service_before_next(CURRENT)
     service.append(OLD, "\n\nOURS = True\n")
 
@@ -48,6 +48,9 @@ def test_moved_file_keeps_edits(service_before_next: ServiceFactory) -> None:
     assert not service.path(OLD).exists()
     assert ADDED_LINE in service.read(NEW)
     assert service.read(NEW).endswith("\nOURS = True\n")
+    merged = service.read(NEW)
+    service.run_script(template_with_next.directory / "hooks/move.py")
+    assert service.read(NEW) == merged
 
 
 def test_moved_file_that_team_deleted_stays_deleted(service_before_next: ServiceFactory) -> None:
@@ -79,7 +82,7 @@ def test_edit_of_same_line_of_moved_file_is_marked_conflict(
     assert ["# ours" in text for text in versions] == [False, True, False]
     assert [ADDED_LINE in text for text in versions] == [False, False, True]
     marked = service.read(NEW)
-    succeed(sys.executable, template_with_next.directory / "hooks/move.py", cwd=service.directory)
+    service.run_script(template_with_next.directory / "hooks/move.py")
     assert service.read(NEW) == marked
 
 
@@ -95,38 +98,26 @@ def test_conflict_in_subfolder_is_unmerged_in_git(service_before_next: ServiceFa
     assert git(service.directory, "diff", "--name-only", "--diff-filter=U").split() == [name]
 
 
-def test_move_script_is_idempotent(
-    service_before_next: ServiceFactory, template_with_next: Template
+@pytest.mark.parametrize(
+    ("version", "later"), [("0.1.0", CURRENT), ("0.11.0", CURRENT), (CURRENT, NEXT)]
+)
+def test_update_across_release_with_script_needs_trust(
+    service_before_next: ServiceFactory, version: str, later: str
 ) -> None:
-    service = service_before_next(CURRENT)
-    service.append(OLD, "\n\nOURS = True\n")
-    service.update(NEXT)
-    merged = service.read(NEW)
-
-    succeed(sys.executable, template_with_next.directory / "hooks/move.py", cwd=service.directory)
-
-    assert service.read(NEW) == merged
-
-
-def test_update_without_trust_changes_nothing(service_before_next: ServiceFactory) -> None:
-    service = service_before_next(CURRENT)
+    service = service_before_next(version)
     before = service.files()
 
     with pytest.raises(UnsafeTemplateError, match="migrations"):
-        service.update(NEXT, trusted=False)
+        service.update(later, trusted=False)
 
     assert service.files() == before
 
 
-@pytest.mark.parametrize("version", ["0.1.0", "0.8.0"])
-def test_update_across_release_with_script_needs_trust(
-    service_before_next: ServiceFactory, version: str
-) -> None:
-    service = service_before_next(version)
+def test_update_from_the_last_release_runs_no_script(service_before_next: ServiceFactory) -> None:
+    service = service_before_next("0.12.0")
 
-    with pytest.raises(UnsafeTemplateError, match="migrations"):
-        service.update(CURRENT, trusted=False)
-    service.update(CURRENT)
+    service.update(CURRENT, trusted=False)
+
     assert f"_commit: v{CURRENT}" in service.read(".copier-answers.yml")
 
 

@@ -194,8 +194,7 @@ def test_service_that_uses_no_removed_module_loses_them(service_at: ServiceFacto
 
     assert removed_modules(service) == set()
     assert not service.path("src/app/kit/local_postgres").exists()
-    result = succeed(sys.executable, ROOT / "hooks/move.py", cwd=service.directory)
-    assert result.stdout == ""
+    assert service.run_script(ROOT / "hooks/move.py") == ""
 
 
 @pytest.mark.parametrize(

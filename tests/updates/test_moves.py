@@ -24,6 +24,7 @@ from tests.updates.team import IMPORTS, NOTES
 pytestmark = pytest.mark.slow
 
 KIT = "src/app/kit"
+MOVE = ROOT / "hooks/move.py"
 MAX_CPU_SECONDS = 30
 # The releases whose services are also measured and type-checked after the update.
 CHECKED = ["0.5.1", "0.8.0"]
@@ -171,11 +172,6 @@ def measure_update(service: Service) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def run_move_script(service: Service) -> str:
-    """Run the script by hand; return its output."""
-    return succeed(sys.executable, ROOT / "hooks/move.py", cwd=service.directory).stdout
-
-
 def assert_moved(service: Service) -> None:
     """Assert that each edit is at its new path, and that only the migration has old names."""
     for name, text in MOVED.items():
@@ -232,7 +228,7 @@ def test_updated_service_passes_mypy(
     assert service.conflicts() == []
     assert_moved(service)
     updated = service.files()
-    run_move_script(service)
+    service.run_script(MOVE)
     assert service.files() == updated
     interpreter.run_module(service.directory, "mypy", "--cache-dir", str(mypy_cache))
 
@@ -250,7 +246,7 @@ def test_conflict_in_moved_file_is_unmerged_in_git(service_at: ServiceFactory) -
     assert [text.startswith('"""Ours."""') for text in versions] == [False, True, False]
     assert versions[0].startswith(first)
     marked = service.read(new)
-    run_move_script(service)
+    service.run_script(MOVE)
     assert service.read(new) == marked
     # Resolved, but not committed.
     service.path(new).write_text(versions[2].replace("\n", "\n# ours\n", 1))
@@ -258,7 +254,7 @@ def test_conflict_in_moved_file_is_unmerged_in_git(service_at: ServiceFactory) -
         if add:
             git(service.directory, "add", "--all")
         updated = service.files()
-        run_move_script(service)
+        service.run_script(MOVE)
         assert service.files() == updated
 
 

@@ -79,17 +79,18 @@ def test_update_does_not_restore_deleted_readme(service_before_next: ServiceFact
     assert not service.path("README.md").exists()
 
 
-def test_file_added_by_both_sides_is_only_conflict(
-    service_at: ServiceFactory,
-) -> None:
-    # This release has no compose.yaml.
-    service = service_at("0.3.0")
+def test_files_added_by_both_sides_are_only_conflicts(service_at: ServiceFactory) -> None:
+    # This release has neither.
+    service = service_at("0.1.0")
     service.write("compose.yaml", "services: {ours: {image: ours}}\n")
+    service.write("Dockerfile", "FROM ours\n")
 
     service.update()
 
-    assert service.conflicts() == ["compose.yaml"]
+    assert service.conflicts() == ["Dockerfile", "compose.yaml"]
     assert "<<<<<<< before updating\nservices: {ours: " in service.read("compose.yaml")
+    service.resolve_with_ours("Dockerfile")
+    assert service.read("Dockerfile") == "FROM ours\n"
 
 
 def test_recopy_keeps_team_files(service_before_next: ServiceFactory) -> None:
@@ -218,18 +219,3 @@ def test_update_adds_no_feature_whose_requirements_were_removed(service_at: Serv
     assert not [name for name in service.files() if name.startswith(unwanted)]
     assert not service.path("tests/example/test_orders.py").exists()
     assert not service.path("migrations/versions/2026_11_21_0003_orders.py").exists()
-
-
-# The releases without a Dockerfile.
-@pytest.mark.parametrize("version", ["0.1.0", "0.2.0"])
-def test_existing_dockerfile_is_conflict_and_can_be_kept(
-    service_at: ServiceFactory, version: str
-) -> None:
-    service = service_at(version)
-    service.write("Dockerfile", "FROM ours\n")
-
-    service.update()
-
-    assert service.conflicts() == ["Dockerfile"]
-    service.resolve_with_ours("Dockerfile")
-    assert service.read("Dockerfile") == "FROM ours\n"

@@ -238,7 +238,7 @@ def test_uncertain_use_is_reported(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_feature_with_removed_forms_works_after_the_update(
-    service_at: ServiceFactory, interpreter: Interpreter, server: URL
+    service_at: ServiceFactory, interpreter: Interpreter, server: URL, mypy_cache: Path
 ) -> None:
     service = service_at("0.10.1")
     add_feature(service)
@@ -252,7 +252,7 @@ def test_feature_with_removed_forms_works_after_the_update(
     succeed(sys.executable, ROOT / "hooks/replace_removed.py", cwd=service.directory)
     assert service.files() == before
     files = ["src/app/features/words.py", "src/app/kit/queries/change_row.py"]
-    interpreter.run_module(service.directory, "mypy", *files)
+    interpreter.run_module(service.directory, "mypy", "--cache-dir", mypy_cache, *files)
     tested = run(
         *(interpreter.python, "-m", "pytest", "-n0", "tests/features/test_words.py"),
         cwd=service.directory,
