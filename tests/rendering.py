@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -214,6 +215,7 @@ def files_under(directory: Path) -> dict[str, bytes]:
     }
 
 
+@cache
 def questionnaire() -> dict[str, Any]:
     """Return the questions of copier.yml by name, in order, without computed ones."""
     entries: dict[str, Any] = yaml.safe_load((ROOT / "copier.yml").read_text())
