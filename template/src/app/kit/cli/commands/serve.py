@@ -8,6 +8,7 @@ import sys
 from contextlib import suppress
 from threading import Thread
 from time import sleep
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -94,7 +95,7 @@ def serve(
     if metrics.port:
         _raise_if_port_is_in_use(str(metrics.host), metrics.port, "METRICS_PORT")
     # uvicorn would re-raise SIGTERM at the end. Exit with code 0 instead.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGTERM, _exit)
     uvicorn.run(
         app,
         host=host,
@@ -119,3 +120,7 @@ def _raise_if_port_is_in_use(host: str, port: int, option: str = "--port") -> No
                 f"Cannot listen on port {port} of {host}: {os.strerror(error.errno)}. "
                 f"Choose another with {option}."
             ) from error
+
+
+def _exit(_signal: int, _frame: FrameType | None) -> None:
+    sys.exit(0)
