@@ -75,13 +75,14 @@ def validate_container(value: Any, handler: Callable[[Any], Any]) -> Any:
 
 
 def limit_errors(value: Any, handler: Callable[[Any], Any]) -> Any:
-    """Validate an item of a list or mapping. Raises PydanticOmit if there are too many errors.
+    """Validate an item of a list or mapping, unless there are too many errors already.
 
-    Only an invalid list or mapping omits items, so it can never be accepted without them.
+    Only items of an invalid list or mapping are skipped, so it can never be accepted with them.
     """
     budget = _budget.get()
     if budget.is_invalid and budget.errors >= _MAX_COUNTED:
-        raise PydanticOmit
+        # Not PydanticOmit: `max_length` would not count the item.
+        return value
     before, count = budget.errors, 0
     try:
         return handler(value)
