@@ -48,3 +48,7 @@ async def test_if_match_in_several_headers() -> None:
         for tags in (['"2"', '"3"'], ['"3"', '"2"'], ['"1", "2"', '"4","3"']):
             assert (await client.put("/items", headers=headers(*tags))).status_code == 200
         assert (await client.put("/items", headers=headers('"1"', '"2"'))).status_code == 412
+        for second in ("3", '"' + "3" * 1000 + '"', "x" + 20_000 * " " + "y"):
+            response = await client.put("/items", headers=headers('"3"', second))
+            assert response.status_code == 422
+            assert response.json()["errors"][0]["field"] == "header.If-Match"

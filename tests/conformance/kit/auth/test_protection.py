@@ -11,7 +11,7 @@ from fastapi import APIRouter, FastAPI
 from pydantic import BaseModel
 from starlette.types import Message
 
-from app.kit.auth.caller import CallerDep, current_caller, public
+from app.kit.auth.caller import CallerDep, ScopedAPIRouter, current_caller, public
 from app.kit.auth.errors import Forbidden
 from app.kit.observability.health import router as health
 from app.kit.observability.logging import configure_logging
@@ -107,6 +107,13 @@ async def test_missing_scope_is_rejected_before_validation(provider: Provider) -
     async with client_with(app, provider.token("invoices:write")) as client:
         assert (await client.post("/invoices", json={"amount": 5})).json() == 5
         assert (await client.post("/invoices", json={"amount": "x"})).status_code == 422
+
+
+def test_scoped_router_includes_no_router_without_scope() -> None:
+    invoices = ScopedAPIRouter(prefix="/invoices", writes="invoices:write")
+    invoices.include_router(ScopedAPIRouter(prefix="/lines", writes="lines:write"))
+    with pytest.raises(TypeError, match="not APIRouter"):
+        invoices.include_router(APIRouter(prefix="/notes"))
 
 
 async def test_caller_ends_with_the_request(provider: Provider) -> None:

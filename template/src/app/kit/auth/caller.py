@@ -159,6 +159,12 @@ class ScopedAPIRouter(APIRouter):
             **options,
         )
 
+    def include_router(self, router: APIRouter, **options: Any) -> None:
+        """Include a `ScopedAPIRouter`. Raises TypeError for a router whose writes need no scope."""
+        if not isinstance(router, ScopedAPIRouter):
+            raise TypeError(f"A ScopedAPIRouter includes only others, not {type(router).__name__}.")
+        super().include_router(router, **options)
+
 
 def required_scopes(dependant: Dependant) -> list[str] | None:
     """Return the scopes that a route requires; None if it does not ask for the caller."""

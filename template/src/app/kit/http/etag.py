@@ -14,11 +14,12 @@ from fastapi import Depends, Header, Request, Response
 from pydantic import BaseModel
 
 from app.kit.db.base import TimestampedModel, attribute_name
-from app.kit.errors.problems import Problem
+from app.kit.errors.problems import FieldProblem, Invalid, Problem
 
 _SAFE = "!#$&'()*+/:;<=>?@[]^`{|}"  # not the comma, which separates tags
 _TAG = r'(?:W/)?"[!#-~\x80-\xff]*"'
 _TAGS = rf"^(?:\*|{_TAG}(?:[ \t]*,[ \t]*{_TAG})*)$"
+_MAX_LENGTH = 1000
 
 
 class PreconditionFailed(Problem):
@@ -43,7 +44,8 @@ class EntityTag:
         The row is a model with a version column, or a schema with a field `version`.
         """
         # A weak tag never matches, because it does not guarantee an identical row.
-        if self.if_match in (None, "*") or _tag(row) in re.split(r"[ \t]*,[ \t]*", self.if_match):
+        given = (self.if_match or "*").split(",")
+        if given == ["*"] or _tag(row) in [each.strip(" \t") for each in given]:
             return
         raise PreconditionFailed("The resource has changed since it was read. Read it again.")
 
@@ -78,12 +80,15 @@ async def _entity_tag(
     response: Response,
     if_match: Annotated[
         str | None,
-        Header(pattern=_TAGS, max_length=1000, description="The ETag that the client has"),
+        Header(pattern=_TAGS, max_length=_MAX_LENGTH, description="The ETag that the client has"),
     ] = None,
 ) -> EntityTag:
-    # The header may be repeated. FastAPI passes the first one.
-    given = request.headers.getlist("If-Match")
-    return EntityTag(response, if_match and ",".join(given))
+    # The header may be repeated. FastAPI validates only the first one.
+    given = if_match and ",".join(request.headers.getlist("If-Match"))
+    if given and not (len(given) <= _MAX_LENGTH and re.match(_TAGS, given)):
+        problem = FieldProblem(field="header.If-Match", message="is not a list of entity tags")
+        raise Invalid("The request is not valid.", problem)
+    return EntityTag(response, given)
 
 
 ETag = Annotated[EntityTag, Depends(_entity_tag)]
