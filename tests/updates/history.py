@@ -21,7 +21,7 @@ LAST_PATCHES = list({version.rpartition(".")[0]: version for version in RELEASES
 # test_unchanged_service.py updates from every release, and test_moves.py from each minor release.
 MILESTONES = [LAST_PATCHES[0], "0.5.1", "0.8.0", LAST_PATCHES[-1]]
 
-# What Copier does not read: each update checks out five commits.
+# Copier does not need these folders, and each update checks out five commits.
 UNUSED = ("benchmarks", "docs", "tests")
 IDENTITY = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
 

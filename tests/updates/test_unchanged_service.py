@@ -30,11 +30,11 @@ TUNED: list[dict[str, Any]] = [
     {"pooler": "none", "pool_pre_ping": True},
 ]
 LAST = list(RELEASES)[-1]
-# One service from each release, and all from the last release.
+# One service from each release, and from the last release all of them, and one with `tune_pool`.
 TUNED_SERVICES = [answers | tuned for answers, tuned in zip(cycle(SERVICES), TUNED, strict=False)]
 UPDATES = [
     *zip(RELEASES, chain(TUNED_SERVICES, cycle(SERVICES)), strict=False),
-    *((LAST, answers) for answers in SERVICES),
+    *((LAST, answers) for answers in [*SERVICES, TUNED_SERVICES[0]]),
 ]
 
 
